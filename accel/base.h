@@ -1,0 +1,103 @@
+/* base.h: compiler, hooks and configuration macros (layer 0).
+ *
+ * Everything a user may configure before including accel.h stands here, each macro with its
+ * default. No other file tests for a compiler or defines a hook.
+ *
+ * Hooks. A program may define them before its first include of accel.h, alike in all its files:
+ *
+ *   ACCEL_MALLOC(size)            default malloc
+ *   ACCEL_REALLOC(pointer, size)  default realloc
+ *   ACCEL_FREE(pointer)           default free
+ *   ACCEL_PAGES_ALLOC(size)       whole pages for the L1 table, zeroed; default: the system's pages
+ *   ACCEL_PAGES_FREE(pages, size) default: gives them back to the system
+ *   ACCEL_ASSERT(condition)       default assert; a failed one is a bug in accel or a misuse that
+ *                                 no status can report
+ *
+ * Files of one program that were compiled with different hooks or versions do not link: every
+ * cache refers to a symbol whose name carries both (ACCEL_BUILD_SYMBOL_).
+ */
+#ifndef ACCEL_BASE_H
+#define ACCEL_BASE_H
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ACCEL_VERSION "0.1.0"
+#define ACCEL_VERSION_MAJOR 0
+#define ACCEL_VERSION_MINOR 1
+#define ACCEL_VERSION_PATCH 0
+
+#if !defined(__GNUC__) && !defined(__clang__)
+#error "accel needs gcc or clang"
+#endif
+
+#ifdef __cplusplus
+#define ACCEL_EXTERN_C_BEGIN extern "C" {
+#define ACCEL_EXTERN_C_END }
+#define ACCEL_STATIC_ASSERT static_assert
+#define ACCEL_THREAD_LOCAL __thread /* C++'s own may run a constructor check at every use */
+#else
+#define ACCEL_EXTERN_C_BEGIN
+#define ACCEL_EXTERN_C_END
+#define ACCEL_STATIC_ASSERT _Static_assert
+#define ACCEL_THREAD_LOCAL _Thread_local
+#endif
+
+#define ACCEL_UNUSED __attribute__((unused))
+#define ACCEL_INLINE static inline __attribute__((always_inline, unused))
+#define ACCEL_COLD __attribute__((noinline, cold))
+#define ACCEL_PRINTF(format_, first_) __attribute__((format(printf, format_, first_)))
+#define ACCEL_LIKELY(condition_) __builtin_expect(!!(condition_), 1)
+#define ACCEL_UNLIKELY(condition_) __builtin_expect(!!(condition_), 0)
+
+#define ACCEL_PASTE_(a_, b_) a_##b_
+#define ACCEL_PASTE(a_, b_) ACCEL_PASTE_(a_, b_)
+
+/* The build symbol's name: a hook that is a plain name appears by that name, one that is a
+ * function-like macro by its own, so both differ from the default. */
+#ifndef ACCEL_MALLOC
+#define ACCEL_MALLOC malloc
+#endif
+#ifndef ACCEL_REALLOC
+#define ACCEL_REALLOC realloc
+#endif
+#ifndef ACCEL_FREE
+#define ACCEL_FREE free
+#endif
+#ifndef ACCEL_PAGES_ALLOC
+#define ACCEL_PAGES_ALLOC accel_pages_alloc
+#endif
+#ifndef ACCEL_PAGES_FREE
+#define ACCEL_PAGES_FREE accel_pages_free
+#endif
+#ifdef ACCEL_ASSERT
+#define ACCEL_ASSERT_HOOK_ custom
+#else
+#define ACCEL_ASSERT_HOOK_ assert
+#define ACCEL_ASSERT assert
+#endif
+
+#define ACCEL_BUILD_NAME_(malloc_, realloc_, free_, pages_alloc_, pages_free_, assert_) \
+  accel_build_0_1_0_##malloc_##_##realloc_##_##free_##_##pages_alloc_##_##pages_free_##_##assert_
+#define ACCEL_BUILD_EXPAND_(malloc_, realloc_, free_, pages_alloc_, pages_free_, assert_) \
+  ACCEL_BUILD_NAME_(malloc_, realloc_, free_, pages_alloc_, pages_free_, assert_)
+#define ACCEL_BUILD_SYMBOL_ \
+  ACCEL_BUILD_EXPAND_(ACCEL_MALLOC, ACCEL_REALLOC, ACCEL_FREE, ACCEL_PAGES_ALLOC, \
+                      ACCEL_PAGES_FREE, ACCEL_ASSERT_HOOK_)
+
+/* A size of cache line that no supported processor exceeds in its coherence traffic. */
+#define ACCEL_CACHE_LINE 64
+
+/* Any function pointer, to be cast back to its own type before it is called. */
+typedef void accel_fn(void);
+
+/* No time limit, where one is allowed; in a TTL: no expiry. */
+#define ACCEL_FOREVER UINT32_MAX
+
+ACCEL_EXTERN_C_BEGIN
+extern const char ACCEL_BUILD_SYMBOL_;
+ACCEL_EXTERN_C_END
+
+#endif

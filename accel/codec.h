@@ -1,0 +1,77 @@
+/* codec.h: key to text, value to bytes, the envelope (layer 2). Threads: any, all functions.
+ *
+ * A key's name is its text with everything but A-Z a-z 0-9 _ . - percent-encoded, so that no two
+ * keys have the same name and none reaches into another area. L2 knows a key as area:name; a name
+ * over 200 bytes is replaced there by '#' and a 128-bit hash.
+ *
+ * What lies in L2 is an envelope of 48 bytes, little endian, and the payload:
+ *
+ *    0 4 magic "ACL1"             16 8 token (compare-and-set field; random for fills and puts)
+ *    4 1 format = 1               24 8 created, ms since 1970 on L2's clock
+ *    5 1 header length = 48       32 4 soft TTL in ms, 0: none
+ *    6 2 flags                    36 4 TTL in ms, ACCEL_FOREVER: none
+ *    8 4 schema fingerprint       40 8 SipHash-2-4 over u32 key length, area:name (whole),
+ *   12 4 payload length, raw           bytes 0 to 39, and the payload
+ *
+ * The hash covers the key, so that a reply which belongs to another request is never taken for
+ * this one. Its secret is a constant: it proves integrity, not authorship.
+ */
+#ifndef ACCEL_CODEC_H
+#define ACCEL_CODEC_H
+
+#include "ttl.h"
+#include "type.h"
+
+#define ACCEL_ENVELOPE_SIZE 48
+#define ACCEL_KEY_NAME_MAX 200 /* longer ones are hashed in L2 */
+
+/* Flags of the envelope. Any other bit that is set makes a reader treat the bytes as a miss. */
+#define ACCEL_ENVELOPE_NEGATIVE 1u
+#define ACCEL_ENVELOPE_LEASE 2u
+
+typedef struct accel_envelope {
+  uint32_t flags;
+  uint32_t schema;
+  uint64_t token;
+  uint64_t created_ms;
+  uint32_t soft_ttl_ms, ttl_ms;
+  const void *payload; /* open: points into the input */
+  size_t payload_size;
+} accel_envelope;
+
+ACCEL_EXTERN_C_BEGIN
+
+/* Appends the key's name. OK, NOMEM; CONFIG: a string key of NULL, or a key_text that fails. */
+accel_status accel_key_append_name(const accel_type *type, const void *key, accel_buffer *out);
+/* Appends area:name as L2 knows it. False: no memory. */
+bool accel_key_append_remote(const char *area, const char *name, size_t name_size,
+                             accel_buffer *out);
+/* The inverse of accel_key_append_name, for untrusted names. For string keys the text goes into
+ * `text` (name_size + 1 bytes) and *key_out points to it. False: not a name of this type. */
+bool accel_key_parse_name(const accel_type *type, const char *name, size_t name_size, char *text,
+                          void *key_out);
+
+/* What must agree between a writer and a reader: the type's name, the value's size and the
+ * user's schema number. */
+uint32_t accel_schema_fingerprint(const accel_type *type);
+
+/* Appends envelope and payload, the payload made by the type's codec; value NULL: a negative
+ * entry without payload. `envelope` gives token, times and flags. OK, CODEC, NOMEM; on failure
+ * nothing was appended. */
+accel_status accel_envelope_append(const accel_type *type, const char *area, const char *name,
+                                   size_t name_size, const accel_envelope *envelope,
+                                   const void *value_or_null, accel_buffer *out);
+/* Checks untrusted bytes: false for anything that is not a whole, unharmed envelope of this key
+ * and schema. A lease is whole: the caller looks at the flags. */
+bool accel_envelope_open(const accel_type *type, const char *area, const char *name,
+                         size_t name_size, const void *data, size_t size, accel_envelope *out);
+/* Makes the value of an opened envelope that is neither negative nor a lease: OK, CODEC, NOMEM;
+ * not OK: *value_out owns nothing. */
+accel_status accel_envelope_value(const accel_type *type, const accel_envelope *envelope,
+                                  void *value_out);
+/* What is left of its life at `now_ms` on L2's clock: [0, ttl]; ACCEL_FOREVER: no end. A creation
+ * in the future counts as now. */
+uint32_t accel_envelope_ttl_left(const accel_envelope *envelope, uint64_t now_ms);
+
+ACCEL_EXTERN_C_END
+#endif

@@ -1,0 +1,51 @@
+/* hash.h: seeded hashes and equalities (layer 1).
+ *
+ * Tables use accel_hash_integer and accel_hash_bytes with a seed from the system, so that nobody
+ * outside can choose keys that meet in one place. What leaves the process is guarded by SipHash
+ * (Aumasson, Bernstein, "SipHash: a fast short-input PRF", 2012). Threads: any, all functions.
+ *
+ * Inline functions in headers name their parameters with a trailing underscore, as macros do: a
+ * user's globals come first, and -Wshadow is theirs to set.
+ */
+#ifndef ACCEL_HASH_H
+#define ACCEL_HASH_H
+
+#include "base.h"
+
+#include <string.h>
+
+ACCEL_EXTERN_C_BEGIN
+
+/* Both halves of the 128-bit product, folded. */
+ACCEL_INLINE uint64_t accel_hash_fold(uint64_t a_, uint64_t b_)
+{
+  __extension__ typedef unsigned __int128 accel_uint128_;
+  const accel_uint128_ product_ = (accel_uint128_)a_ * b_;
+  return (uint64_t)product_ ^ (uint64_t)(product_ >> 64);
+}
+
+/* The multiplier depends on the seed too: differences between keys do not cancel it. */
+ACCEL_INLINE uint64_t accel_hash_integer(uint64_t key_, uint64_t seed_)
+{
+  const uint64_t multiplier_ = (seed_ * 0x9E3779B97F4A7C15u) ^ 0xD6E8FEB86659FD93u;
+  return accel_hash_fold(key_ ^ seed_, multiplier_ | 1u);
+}
+
+/* `size` bytes; fast, keyed by the seed, not for use outside the process. */
+uint64_t accel_hash_bytes(const void *data, size_t size, uint64_t seed);
+/* A string; NULL hashes as a value of its own, so that the caller may check for it later. */
+uint64_t accel_hash_string(const char *text_or_null, uint64_t seed);
+
+/* SipHash-2-4 over several pieces as if they were one. */
+typedef struct accel_siphash {
+  uint64_t v[4];
+  uint64_t tail; /* bytes not yet taken in, little endian */
+  uint64_t size; /* bytes seen */
+} accel_siphash;
+
+void accel_siphash_begin(accel_siphash *hash, const uint64_t secret[2]);
+void accel_siphash_add(accel_siphash *hash, const void *data, size_t size);
+uint64_t accel_siphash_end(accel_siphash *hash);
+
+ACCEL_EXTERN_C_END
+#endif

@@ -1,0 +1,24 @@
+/* atomic.h: the few atomic operations accel uses (layer 0).
+ *
+ * Thin names over the compilers' __atomic builtins, because _Atomic is not C++. The suffix is the
+ * memory order; an operation that has none here is not needed anywhere. All are lock-free for
+ * the 1, 4 and 8 byte types and pointers they are used with.
+ */
+#ifndef ACCEL_PLATFORM_ATOMIC_H
+#define ACCEL_PLATFORM_ATOMIC_H
+
+#include "../base.h"
+
+#define accel_load_relaxed(object_) __atomic_load_n(object_, __ATOMIC_RELAXED)
+#define accel_load_acquire(object_) __atomic_load_n(object_, __ATOMIC_ACQUIRE)
+#define accel_store_relaxed(object_, value_) __atomic_store_n(object_, value_, __ATOMIC_RELAXED)
+#define accel_store_release(object_, value_) __atomic_store_n(object_, value_, __ATOMIC_RELEASE)
+#define accel_add_relaxed(object_, value_) __atomic_fetch_add(object_, value_, __ATOMIC_RELAXED)
+#define accel_add_acq_rel(object_, value_) __atomic_fetch_add(object_, value_, __ATOMIC_ACQ_REL)
+#define accel_sub_acq_rel(object_, value_) __atomic_fetch_sub(object_, value_, __ATOMIC_ACQ_REL)
+#define accel_exchange_acquire(object_, value_) \
+  __atomic_exchange_n(object_, value_, __ATOMIC_ACQUIRE)
+#define accel_compare_exchange(object_, expected_, desired_) \
+  __atomic_compare_exchange_n(object_, expected_, desired_, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)
+
+#endif

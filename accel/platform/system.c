@@ -1,0 +1,134 @@
+#include "system.h"
+
+#include "atomic.h"
+#include "thread.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+
+/* ---- thread numbers ---- */
+
+ACCEL_THREAD_LOCAL uint32_t accel_thread_slot;
+
+static uint8_t system_slot_taken[ACCEL_THREAD_SLOTS];
+static pthread_key_t system_slot_key;
+static pthread_once_t system_slot_once = PTHREAD_ONCE_INIT;
+static bool system_slot_ready;
+
+/* Runs when a thread ends. The release hands the thread's counters to the number's next owner. */
+static void system_slot_release(void *slot)
+{
+  accel_thread_slot = 0;
+  accel_store_release(&system_slot_taken[(uintptr_t)slot], (uint8_t)0);
+}
+
+static void system_slot_make_key(void)
+{
+  system_slot_ready = pthread_key_create(&system_slot_key, system_slot_release) == 0;
+}
+
+uint32_t accel_thread_slot_acquire(void)
+{
+  if (accel_thread_slot != 0) return accel_thread_slot;
+  pthread_once(&system_slot_once, system_slot_make_key);
+  if (!system_slot_ready) return 0;
+  for (uint32_t slot = 1; slot < ACCEL_THREAD_SLOTS; slot++) {
+    if (accel_load_relaxed(&system_slot_taken[slot]) != 0) continue;
+    if (accel_exchange_acquire(&system_slot_taken[slot], (uint8_t)1) != 0) continue;
+    if (pthread_setspecific(system_slot_key, (void *)(uintptr_t)slot) != 0) {
+      accel_store_release(&system_slot_taken[slot], (uint8_t)0);
+      return 0;
+    }
+    accel_thread_slot = slot;
+    return slot;
+  }
+  return 0;
+}
+
+/* ---- pages and randomness ---- */
+
+void *accel_pages_alloc(size_t size)
+{
+  void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return pages == MAP_FAILED ? NULL : pages;
+}
+
+void accel_pages_free(void *pages, size_t size)
+{
+  if (pages != NULL) munmap(pages, size);
+}
+
+bool accel_random_bytes(void *out, size_t size)
+{
+  char *next = (char *)out;
+  while (size > 0) {
+    const ssize_t got = getrandom(next, size, 0);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return false;
+    next += got;
+    size -= (size_t)got;
+  }
+  return true;
+}
+
+/* ---- forks ---- */
+
+static pthread_mutex_t system_fork_mutex = PTHREAD_MUTEX_INITIALIZER; /* guards the list */
+static pthread_once_t system_fork_once = PTHREAD_ONCE_INIT;
+static bool system_fork_ready;
+static accel_fork_handler *system_fork_handlers;
+static uint64_t system_fork_count;
+
+static void system_fork_prepare(void)
+{
+  pthread_mutex_lock(&system_fork_mutex);
+}
+
+static void system_fork_parent(void)
+{
+  pthread_mutex_unlock(&system_fork_mutex);
+}
+
+static void system_fork_child(void)
+{
+  accel_add_relaxed(&system_fork_count, 1u);
+  for (accel_fork_handler *each = system_fork_handlers; each != NULL; each = each->next)
+    each->child(each->ctx);
+  pthread_mutex_unlock(&system_fork_mutex);
+}
+
+static void system_fork_install(void)
+{
+  system_fork_ready =
+      pthread_atfork(system_fork_prepare, system_fork_parent, system_fork_child) == 0;
+}
+
+uint64_t accel_fork_generation(void)
+{
+  return accel_load_relaxed(&system_fork_count);
+}
+
+bool accel_fork_register(accel_fork_handler *handler)
+{
+  pthread_once(&system_fork_once, system_fork_install);
+  if (!system_fork_ready) return false;
+  pthread_mutex_lock(&system_fork_mutex);
+  handler->previous = NULL;
+  handler->next = system_fork_handlers;
+  if (handler->next != NULL) handler->next->previous = handler;
+  system_fork_handlers = handler;
+  pthread_mutex_unlock(&system_fork_mutex);
+  return true;
+}
+
+void accel_fork_unregister(accel_fork_handler *handler)
+{
+  pthread_mutex_lock(&system_fork_mutex);
+  if (handler->next != NULL) handler->next->previous = handler->previous;
+  if (handler->previous != NULL) handler->previous->next = handler->next;
+  if (system_fork_handlers == handler) system_fork_handlers = handler->next;
+  pthread_mutex_unlock(&system_fork_mutex);
+}

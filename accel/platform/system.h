@@ -1,0 +1,40 @@
+/* system.h: pages, randomness, forks, and the number of a thread (layer 0). Threads: any. */
+#ifndef ACCEL_PLATFORM_SYSTEM_H
+#define ACCEL_PLATFORM_SYSTEM_H
+
+#include "../base.h"
+
+/* Threads beyond this many at one time share number 0. */
+#define ACCEL_THREAD_SLOTS 128
+
+ACCEL_EXTERN_C_BEGIN
+
+/* The calling thread's number in [1, ACCEL_THREAD_SLOTS), or 0: none yet, or none left. Numbers
+ * of ended threads are given out again, after everything the thread did. */
+extern ACCEL_THREAD_LOCAL uint32_t accel_thread_slot;
+/* Gives the calling thread its number, once; returns it, 0 when all are taken. */
+ACCEL_COLD uint32_t accel_thread_slot_acquire(void);
+
+/* The default page hooks: zeroed memory, aligned to the system's page; NULL: none. */
+void *accel_pages_alloc(size_t size);
+void accel_pages_free(void *pages, size_t size);
+
+/* Unpredictable bytes from the system. False: it has none, which no supported system says. */
+bool accel_random_bytes(void *out, size_t size);
+
+/* Counts the forks between this process and the one that loaded the library: an object that
+ * remembers another number was made by a parent. */
+uint64_t accel_fork_generation(void);
+
+/* Calls `child(ctx)` in the child of every fork until unregistered; it may only touch memory.
+ * False: no memory. */
+typedef struct accel_fork_handler {
+  void (*child)(void *ctx);
+  void *ctx;
+  struct accel_fork_handler *next, *previous;
+} accel_fork_handler;
+bool accel_fork_register(accel_fork_handler *handler);
+void accel_fork_unregister(accel_fork_handler *handler);
+
+ACCEL_EXTERN_C_END
+#endif

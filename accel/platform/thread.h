@@ -1,0 +1,48 @@
+/* thread.h: mutex, condition, threads, and what a thread owns (layer 0).
+ *
+ * For .c files only: headers that users see do not include it, so that they need no POSIX.
+ * Threads: any, unless a function says otherwise.
+ */
+#ifndef ACCEL_PLATFORM_THREAD_H
+#define ACCEL_PLATFORM_THREAD_H
+
+#include "../base.h"
+
+#include <pthread.h>
+
+ACCEL_EXTERN_C_BEGIN
+
+typedef struct accel_mutex {
+  pthread_mutex_t native;
+} accel_mutex;
+typedef struct accel_condition {
+  pthread_cond_t native;
+} accel_condition;
+typedef struct accel_thread {
+  pthread_t native;
+} accel_thread;
+
+/* False: the system has no memory for it, and there is nothing to close. */
+bool accel_mutex_open(accel_mutex *mutex);
+void accel_mutex_close(accel_mutex *mutex);
+void accel_mutex_lock(accel_mutex *mutex);
+void accel_mutex_unlock(accel_mutex *mutex);
+
+/* Waits on the system's monotonic clock. */
+bool accel_condition_open(accel_condition *condition);
+void accel_condition_close(accel_condition *condition);
+void accel_condition_signal(accel_condition *condition);
+void accel_condition_broadcast(accel_condition *condition);
+/* False: `deadline_ms` (accel_clock_monotonic_ms, or ACCEL_NO_DEADLINE) passed. May wake early. */
+bool accel_condition_wait(accel_condition *condition, accel_mutex *mutex, uint64_t deadline_ms);
+
+/* Starts `run(ctx)` on a thread that blocks all signals. False: no thread could be had. */
+bool accel_thread_start(accel_thread *thread, void (*run)(void *ctx), void *ctx);
+void accel_thread_join(accel_thread thread);
+
+/* Gives the calling thread a buffer of at least `size` bytes that lives until the thread's next
+ * call or its end. NULL: no memory. */
+void *accel_thread_scratch(size_t size);
+
+ACCEL_EXTERN_C_END
+#endif

@@ -1,0 +1,98 @@
+/* stats.h: one list of counters (layer 2).
+ *
+ * A new counter is one line in ACCEL_COUNTER_LIST_: the struct, the increments, the snapshot and
+ * the OpenTelemetry points follow from it.
+ *
+ * L1 hits and misses are counted by plain stores in a line that the calling thread owns; a
+ * snapshot sums the lines, and the line of an ended thread keeps its counts. Everything rarer is
+ * a relaxed atomic addition. Threads: any, all functions but open and close.
+ */
+#ifndef ACCEL_STATS_H
+#define ACCEL_STATS_H
+
+#include "platform/atomic.h"
+#include "platform/system.h"
+
+/* Appended to, never reordered: the first two are counted in lines, the order is public. */
+#define ACCEL_COUNTER_LIST_(X) \
+  X(local_hit, "local_hit_total") \
+  X(local_miss, "local_miss_total") \
+  X(remote_hit, "remote_hit_total") \
+  X(remote_miss, "remote_miss_total") \
+  X(load_total, "load_total") \
+  X(load_success, "load_success_total") \
+  X(load_timeout, "load_timeout_total") \
+  X(load_error, "load_error_total") \
+  X(stale_fallback, "stale_fallback_total") \
+  X(refresh_attempts, "refresh_attempts_total") \
+  X(refresh_success, "refresh_success_total") \
+  X(refresh_failures, "refresh_failures_total") \
+  X(invalidation_publish, "invalidation_publish_total") \
+  X(invalidation_publish_failures, "invalidation_publish_failures_total") \
+  X(invalidation_receive, "invalidation_receive_total") \
+  X(invalidation_receive_failures, "invalidation_receive_failures_total") \
+  X(remote_errors, "remote_errors_total")               /* L2 calls that failed, per key */ \
+  X(remote_decode_errors, "remote_decode_errors_total") /* bytes in L2 that were not ours */ \
+  X(remote_encode_errors, "remote_encode_errors_total") /* values that L2 cannot hold */ \
+  X(load_shared, "load_shared_total")                   /* reads that waited for another's load */ \
+  X(load_rejected, "load_rejected_total")           /* loads that the executor had no room for */ \
+  X(local_fill_refused, "local_fill_refused_total") /* overtaken by a write or message */ \
+  X(epoch_raised, "epoch_raised_total") /* whole L1 expired: gap, clear, foreign message */
+
+#define ACCEL_COUNTER_FIELD_(field_, metric_) uint64_t field_;
+typedef struct accel_metrics {
+  ACCEL_COUNTER_LIST_(ACCEL_COUNTER_FIELD_)
+} accel_metrics;
+
+#define ACCEL_COUNTER_ENUM_(field_, metric_) ACCEL_COUNT_##field_,
+typedef enum accel_counter {
+  ACCEL_COUNTER_LIST_(ACCEL_COUNTER_ENUM_) ACCEL_COUNTERS
+} accel_counter;
+
+typedef struct accel_otel_point {
+  const char *name, *area; /* live until the cache closes */
+  uint64_t value;
+} accel_otel_point;
+
+typedef struct accel_stats_line {
+  uint64_t hit, miss;
+  uint64_t unused[6];
+} accel_stats_line;
+
+typedef struct accel_stats {
+  accel_stats_line lines[ACCEL_THREAD_SLOTS]; /* [0] is shared, by atomic additions */
+  uint64_t counters[ACCEL_COUNTERS];
+  void *memory; /* what to free: the struct itself is aligned inside */
+} accel_stats;
+
+ACCEL_EXTERN_C_BEGIN
+
+/* A new set of counters, all zero, aligned to a cache line. NULL: no memory. */
+accel_stats *accel_stats_open(void);
+void accel_stats_close(accel_stats *stats_or_null);
+
+/* The hit path's: one plain store into the thread's own line. */
+ACCEL_INLINE bool accel_stats_hit(accel_stats *stats_)
+{
+  const uint32_t slot_ = accel_thread_slot;
+  if (ACCEL_UNLIKELY(slot_ == 0)) return false;
+  uint64_t *hit_ = &stats_->lines[slot_].hit;
+  accel_store_relaxed(hit_, *hit_ + 1);
+  return true;
+}
+
+/* Counts any number of L1 hits and misses; gives the thread its line first. */
+void accel_stats_local(accel_stats *stats, uint64_t hits, uint64_t misses);
+
+ACCEL_INLINE void accel_stats_add(accel_stats *stats_, accel_counter counter_, uint64_t n_)
+{
+  accel_add_relaxed(&stats_->counters[counter_], n_);
+}
+
+void accel_stats_snapshot(const accel_stats *stats, accel_metrics *out);
+/* Writes at most `capacity` points and returns how many exist. */
+size_t accel_stats_points(const accel_stats *stats, const char *area, accel_otel_point *points,
+                          size_t capacity);
+
+ACCEL_EXTERN_C_END
+#endif

@@ -1,0 +1,67 @@
+/* ttl.h: arithmetic of lifetimes (layer 1). Pure: no clock, no state, nothing can fail.
+ *
+ * Times are milliseconds on the cache's clock, as uint64_t; ACCEL_NEVER is later than all of
+ * them. Durations are what the user wrote, as uint32_t; ACCEL_FOREVER has no end.
+ */
+#ifndef ACCEL_TTL_H
+#define ACCEL_TTL_H
+
+#include "base.h"
+
+#define ACCEL_NEVER UINT64_MAX
+
+/* When an entry was made, from when on a reader should also refresh it, and when it expires. */
+typedef struct accel_lifetime {
+  uint64_t born_ms;
+  uint64_t refresh_ms; /* <= expires_ms; equal to it without refresh-ahead */
+  uint64_t expires_ms; /* ACCEL_NEVER: it does not */
+} accel_lifetime;
+
+/* start + duration, saturating below ACCEL_NEVER. */
+ACCEL_INLINE uint64_t accel_ttl_after(uint64_t start_ms_, uint32_t duration_ms_)
+{
+  if (duration_ms_ == ACCEL_FOREVER || start_ms_ > ACCEL_NEVER - duration_ms_) return ACCEL_NEVER;
+  return start_ms_ + duration_ms_;
+}
+
+/* ttl x [1 - ratio, 1], at least 1 ms; `random` is 64 uniform bits. ACCEL_FOREVER stays. */
+ACCEL_INLINE uint32_t accel_ttl_jitter(uint32_t ttl_ms_, double ratio_, uint64_t random_)
+{
+  if (ttl_ms_ == ACCEL_FOREVER || !(ratio_ > 0)) return ttl_ms_;
+  const double share_ = (double)(random_ >> 11) * 0x1p-53; /* [0, 1) */
+  const double kept_ = (double)ttl_ms_ * (1.0 - ratio_ * share_);
+  return kept_ < 1.0 ? 1u : (uint32_t)kept_;
+}
+
+/* The lifetime of an entry made now. A window of 0 asks for no refresh-ahead; else a refresh is
+ * due when less than min(window, half the life) is left. */
+ACCEL_INLINE accel_lifetime accel_ttl_lifetime(uint64_t now_ms_, uint32_t ttl_ms_,
+                                               uint32_t refresh_window_ms_)
+{
+  accel_lifetime life_;
+  life_.born_ms = now_ms_;
+  life_.expires_ms = accel_ttl_after(now_ms_, ttl_ms_);
+  life_.refresh_ms = life_.expires_ms;
+  if (life_.expires_ms == ACCEL_NEVER) return life_;
+  const uint32_t half_ms_ = ttl_ms_ / 2;
+  life_.refresh_ms -= refresh_window_ms_ < half_ms_ ? refresh_window_ms_ : half_ms_;
+  return life_;
+}
+
+/* Whether an entry that expired at `expires_ms` may still serve as a stale fallback. */
+ACCEL_INLINE bool accel_ttl_is_stale_usable(uint64_t now_ms_, uint64_t expires_ms_,
+                                            uint32_t stale_max_ms_)
+{
+  return now_ms_ < accel_ttl_after(expires_ms_, stale_max_ms_);
+}
+
+/* What is left, as a duration: 0 when over, ACCEL_FOREVER for ACCEL_NEVER. */
+ACCEL_INLINE uint32_t accel_ttl_left(uint64_t now_ms_, uint64_t expires_ms_)
+{
+  if (expires_ms_ == ACCEL_NEVER) return ACCEL_FOREVER;
+  if (expires_ms_ <= now_ms_) return 0;
+  const uint64_t left_ms_ = expires_ms_ - now_ms_;
+  return left_ms_ < ACCEL_FOREVER ? (uint32_t)left_ms_ : ACCEL_FOREVER - 1;
+}
+
+#endif

@@ -1,0 +1,99 @@
+/* type.h: the descriptor of a cache's types, and what a user may say about them (layer 2).
+ *
+ * ACCEL_DEFINE emits one constant accel_type per cache. Functions that should fold it away are
+ * inlined where the constant is visible; all others take it as an ordinary argument and are
+ * compiled once. The technique is jemalloc's (ph.h); the descriptor is the cost: none on a hit.
+ *
+ * Keys and values travel as pointers to the user's own objects: `const void *key` is a
+ * `const K *`, `void *value` a `V *`. For string caches K is `const char *`, so a key is a
+ * `const char *const *`. Every callback here is a generated function that restores the types and
+ * calls the user's with them.
+ */
+#ifndef ACCEL_TYPE_H
+#define ACCEL_TYPE_H
+
+#include "status.h"
+
+struct accel_local_ops;
+struct accel_remote_ops;
+
+typedef enum accel_key_kind {
+  ACCEL_KEY_STRUCT,
+  ACCEL_KEY_SIGNED,
+  ACCEL_KEY_UNSIGNED,
+  ACCEL_KEY_STRING
+} accel_key_kind;
+
+/* Bytes that a codec appends to. Made and freed by the library; a codec only appends. */
+typedef struct accel_buffer {
+  unsigned char *data;
+  size_t size;
+  size_t capacity;
+} accel_buffer;
+
+/* Turns values into bytes and back, for L2. Any thread may call it, several at once. */
+typedef struct accel_codec {
+  void *ctx;
+  /* Appends the value's bytes: ACCEL_OK, ACCEL_ERR_CODEC, ACCEL_ERR_NOMEM. */
+  accel_status (*encode)(void *ctx, const void *value, accel_buffer *out);
+  /* Makes *value_out from exactly `size` untrusted bytes: ACCEL_OK; otherwise it owns nothing. */
+  accel_status (*decode)(void *ctx, const void *data, size_t size, void *value_out);
+} accel_codec;
+
+/* Which traits the user gave, and those that need no types. */
+typedef struct accel_traits {
+  bool has_hash, has_equal, has_copy, has_drop, has_weigh, has_key_text, has_key_parse;
+  const struct accel_local_ops *local;   /* NULL: &accel_flat_ops */
+  const struct accel_remote_ops *remote; /* NULL: no L2 */
+  const accel_codec *codec;              /* NULL: the object's bytes */
+  uint32_t schema;
+} accel_traits;
+
+typedef struct accel_type {
+  const char *name;
+  size_t key_size, value_size, value_align;
+  accel_key_kind key_kind;
+  accel_traits (*traits)(void);
+  /* Always callable: without the user's trait, the default for the kind of key. */
+  uint64_t (*hash)(const void *key, uint64_t seed);
+  bool (*equal)(const void *a, const void *b);
+  /* Plain bytes without the user's trait; drop does nothing then. */
+  bool (*copy)(void *to, const void *from);
+  void (*drop)(void *value);
+  /* 1 without the user's trait. */
+  uint32_t (*weigh)(const void *key, const void *value);
+  /* Callable only where the trait is given. */
+  size_t (*key_text)(const void *key, char *text, size_t size);
+  bool (*key_parse)(const char *text, size_t length, void *key);
+  /* Call a user's function, kept as accel_fn, with its own types. */
+  accel_status (*load)(accel_fn *function, void *ctx, const void *key, void *out);
+  accel_status (*mload)(accel_fn *function, void *ctx, const void *keys, size_t count,
+                        void *values_out, accel_status *statuses_out);
+  bool (*visit)(accel_fn *function, void *ctx, const void *key, const void *value);
+} accel_type;
+
+ACCEL_EXTERN_C_BEGIN
+
+/* Appends `size` bytes. False: no memory, and nothing was appended. Threads: one at a time. */
+bool accel_buffer_append(accel_buffer *out, const void *data, size_t size);
+/* Frees what the buffer holds and makes it empty. */
+void accel_buffer_release(accel_buffer *buffer);
+
+/* True: values are plain bytes that nobody needs to copy or drop with care. */
+ACCEL_INLINE bool accel_type_is_plain(const accel_type *type_)
+{
+  return !type_->traits().has_copy;
+}
+
+/* The i-th of an array of keys or values. */
+ACCEL_INLINE const void *accel_type_key_at(const accel_type *type_, const void *keys_, size_t i_)
+{
+  return (const char *)keys_ + i_ * type_->key_size;
+}
+ACCEL_INLINE void *accel_type_value_at(const accel_type *type_, void *values_, size_t i_)
+{
+  return (char *)values_ + i_ * type_->value_size;
+}
+
+ACCEL_EXTERN_C_END
+#endif
