@@ -1,23 +1,28 @@
 #include "status.h"
 
-#define STATUS_NAME_CASE(name_, value_, word_, text_) \
-  case name_: return #word_; #define STATUS_TEXT_CASE(name_, value_, word_, text_) \
-  case name_: return text_;
+typedef struct status_entry {
+  accel_status status;
+  const char *word, *text;
+} status_entry;
+
+#define STATUS_ENTRY(name_, value_, word_, text_) {name_, #word_, text_},
+
+static const status_entry status_user = {ACCEL_STATUS_USER_, "user", "a status of the user's own"};
+static const status_entry status_entries[] = {ACCEL_STATUS_LIST_(STATUS_ENTRY)};
+
+static const status_entry *status_find(accel_status status)
+{
+  for (size_t i = 0; i < sizeof status_entries / sizeof status_entries[0]; i++)
+    if (status_entries[i].status == status) return &status_entries[i];
+  return &status_user;
+}
 
 const char *accel_status_name(accel_status status)
 {
-  switch (status) {
-    ACCEL_STATUS_LIST_(STATUS_NAME_CASE)
-    case ACCEL_STATUS_USER_: break;
-  }
-  return "user";
+  return status_find(status)->word;
 }
 
 const char *accel_status_text(accel_status status)
 {
-  switch (status) {
-    ACCEL_STATUS_LIST_(STATUS_TEXT_CASE)
-    case ACCEL_STATUS_USER_: break;
-  }
-  return "a status of the user's own";
+  return status_find(status)->text;
 }
