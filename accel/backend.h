@@ -142,10 +142,11 @@ typedef struct accel_remote_item {
   size_t key_size;
   const char *name; /* the key's whole text, for messages; key may hold its hash instead */
   size_t name_size;
-  const void *data; /* put, fill: what to store. get: what was found, valid until release */
+  const void *data; /* put, fill, lease: what to store. get: what was found, until release */
   size_t size;
   uint32_t ttl_ms; /* put, fill: its life; ACCEL_FOREVER: none */
-  uint64_t token;  /* lease: asked for; 0 after the call: not granted. fill: see there */
+  uint64_t token;  /* lease: asked for; 0 after the call: not granted. fill: see there. Lies in
+                    * bytes 16 to 23 of what is stored, little endian (codec.h) */
   accel_status status;
 } accel_remote_item;
 
@@ -205,7 +206,8 @@ typedef struct accel_remote_ops {
 
   accel_status (*get)(void *link, accel_remote_item *items, size_t count, accel_remote_call *call);
   void (*release)(void *link, accel_remote_call *call);
-  /* Optional. Places a token where there is no value: SET NX. The token is each item's own. */
+  /* Optional. Stores each item's data, an envelope that holds its token, where there is nothing:
+   * SET NX. An item whose key is taken gets token 0 and the status OK. */
   accel_status (*lease)(void *link, accel_remote_item *items, size_t count, uint32_t lease_ms,
                         accel_remote_call *call);
   /* Stores what a load found; tells nobody. With a token only where that token still lies

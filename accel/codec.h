@@ -41,13 +41,16 @@ typedef struct accel_envelope {
 
 ACCEL_EXTERN_C_BEGIN
 
-/* Appends the key's name. OK, NOMEM; CONFIG: a string key of NULL, or a key_text that fails. */
+/* Appends the key's name: the trait key_text's text if it is given, else a string's own or an
+ * integer's decimal digits. OK, NOMEM; CONFIG: a string key of NULL, a key_text that fails, a
+ * struct key without one. On failure nothing was appended. */
 accel_status accel_key_append_name(const accel_type *type, const void *key, accel_buffer *out);
 /* Appends area:name as L2 knows it. False: no memory. */
 bool accel_key_append_remote(const char *area, const char *name, size_t name_size,
                              accel_buffer *out);
-/* The inverse of accel_key_append_name, for untrusted names. For string keys the text goes into
- * `text` (name_size + 1 bytes) and *key_out points to it. False: not a name of this type. */
+/* The inverse of accel_key_append_name, for untrusted names. The decoded text goes into `text`
+ * (name_size + 1 bytes); the key of a string type points to it. False: not a name of this type,
+ * or a type whose keys have no inverse; *key_out is undefined then. */
 bool accel_key_parse_name(const accel_type *type, const char *name, size_t name_size, char *text,
                           void *key_out);
 
@@ -55,8 +58,9 @@ bool accel_key_parse_name(const accel_type *type, const char *name, size_t name_
  * user's schema number. */
 uint32_t accel_schema_fingerprint(const accel_type *type);
 
-/* Appends envelope and payload, the payload made by the type's codec; value NULL: a negative
- * entry without payload. `envelope` gives token, times and flags. OK, CODEC, NOMEM; on failure
+/* Appends envelope and payload, the payload made by the type's codec; value NULL: without
+ * payload, a negative entry unless the flags say lease. `envelope` gives token, times and flags
+ * (0 with a value); its other fields are not read. OK, CODEC, NOMEM; on failure
  * nothing was appended. */
 accel_status accel_envelope_append(const accel_type *type, const char *area, const char *name,
                                    size_t name_size, const accel_envelope *envelope,
