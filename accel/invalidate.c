@@ -1,0 +1,205 @@
+#include "invalidate.h"
+
+#include "hash.h"
+#include "platform/system.h"
+
+#include <string.h>
+
+#define INVALIDATION_HEAD 32
+#define INVALIDATION_TAIL 8
+
+enum { INVALIDATION_OP_KEYS = 1, INVALIDATION_OP_AREA = 2, INVALIDATION_OP_HEARTBEAT = 3 };
+
+/* Proves that a message came through unharmed, not who sent it. */
+static const uint64_t invalidation_secret[2] = {0x6163636C2D627573u, 0x6D6573736167652Eu};
+
+static void invalidation_put(unsigned char *to, uint64_t value, size_t bytes)
+{
+  for (size_t i = 0; i < bytes; i++) to[i] = (unsigned char)(value >> (8 * i));
+}
+
+static uint64_t invalidation_take(const unsigned char *from, size_t bytes)
+{
+  uint64_t value = 0;
+  for (size_t i = 0; i < bytes; i++) value |= (uint64_t)from[i] << (8 * i);
+  return value;
+}
+
+static uint64_t invalidation_hash(const void *data, size_t size)
+{
+  accel_siphash hash;
+  accel_siphash_begin(&hash, invalidation_secret);
+  accel_siphash_add(&hash, data, size);
+  return accel_siphash_end(&hash);
+}
+
+bool accel_invalidation_open(accel_invalidation *invalidation, const char *area)
+{
+  memset(invalidation, 0, sizeof *invalidation);
+  invalidation->area_hash = (uint32_t)invalidation_hash(area, strlen(area));
+  invalidation->quiet_ticks = UINT32_MAX; /* nothing was sent that could be lost */
+  return accel_random_bytes(&invalidation->node_id, sizeof invalidation->node_id);
+}
+
+/* ---- sending ---- */
+
+static bool invalidation_append(const accel_invalidation *invalidation, int op, uint64_t sequence,
+                                const accel_remote_item *const *items, size_t count,
+                                accel_buffer *out)
+{
+  const size_t start = out->size;
+  unsigned char head[INVALIDATION_HEAD] = {'A', 'C', 'I', '1', 1, (unsigned char)op};
+  invalidation_put(head + 6, count, 2);
+  invalidation_put(head + 8, invalidation->node_id, 8);
+  invalidation_put(head + 16, sequence, 8);
+  invalidation_put(head + 24, invalidation->area_hash, 4);
+  bool appended = accel_buffer_append(out, head, sizeof head);
+  for (size_t i = 0; i < count && appended; i++) {
+    unsigned char size[2];
+    invalidation_put(size, items[i]->name_size, 2);
+    appended = accel_buffer_append(out, size, sizeof size) &&
+               accel_buffer_append(out, items[i]->name, items[i]->name_size);
+  }
+  if (appended) {
+    unsigned char tail[INVALIDATION_TAIL];
+    invalidation_put(tail, invalidation_hash(out->data + start, out->size - start), 8);
+    appended = accel_buffer_append(out, tail, sizeof tail);
+  }
+  if (!appended) out->size = start;
+  return appended;
+}
+
+/* How many of the items one message can name, from the first. */
+static size_t invalidation_count_fitting(const accel_remote_item *const *items, size_t count)
+{
+  size_t room = ACCEL_INVALIDATION_SIZE_MAX - INVALIDATION_HEAD - INVALIDATION_TAIL;
+  size_t fitting = 0;
+  while (fitting < count && fitting < ACCEL_INVALIDATION_KEYS_MAX) {
+    const size_t needed = 2 + items[fitting]->name_size;
+    if (needed > room) break;
+    room -= needed;
+    fitting++;
+  }
+  return fitting;
+}
+
+size_t accel_invalidation_message(void *invalidation_pointer, const accel_remote_item *const *items,
+                                  size_t count, accel_buffer *out)
+{
+  accel_invalidation *invalidation = (accel_invalidation *)invalidation_pointer;
+  const size_t named = invalidation_count_fitting(items, count);
+  const int op = named == 0 ? INVALIDATION_OP_AREA : INVALIDATION_OP_KEYS;
+  const uint64_t sequence = accel_add_relaxed(&invalidation->sequence, 1u) + 1;
+  accel_store_relaxed(&invalidation->quiet_ticks, 0u);
+  if (!invalidation_append(invalidation, op, sequence, items, named, out)) return 0;
+  return named == 0 ? 1 : named;
+}
+
+/* One, two and four ticks after the last message: then a loss of it has shown, or the channel is
+ * so bad that its silence shows. */
+bool accel_invalidation_heartbeat(accel_invalidation *invalidation, accel_buffer *out)
+{
+  const uint32_t ticks = accel_load_relaxed(&invalidation->quiet_ticks);
+  if (ticks >= 4) return false;
+  accel_add_relaxed(&invalidation->quiet_ticks, 1u);
+  if (ticks + 1 == 3) return false;
+  const uint64_t sequence = accel_load_relaxed(&invalidation->sequence);
+  return invalidation_append(invalidation, INVALIDATION_OP_HEARTBEAT, sequence, NULL, 0, out);
+}
+
+/* ---- receiving ---- */
+
+/* Notes the sender's number; true: one or more before it are missing. */
+static bool invalidation_note_sequence(accel_invalidation *invalidation, uint64_t id,
+                                       uint64_t sequence, bool is_heartbeat)
+{
+  accel_invalidation_node *oldest = &invalidation->nodes[0];
+  invalidation->received++;
+  for (size_t i = 0; i < ACCEL_INVALIDATION_NODES; i++) {
+    accel_invalidation_node *node = &invalidation->nodes[i];
+    if (node->used < oldest->used) oldest = node;
+    if (node->id != id || node->used == 0) continue;
+    const uint64_t expected = is_heartbeat ? node->sequence : node->sequence + 1;
+    if (sequence > node->sequence) node->sequence = sequence;
+    node->used = invalidation->received;
+    return sequence > expected;
+  }
+  oldest->id = id;
+  oldest->sequence = sequence;
+  oldest->used = invalidation->received;
+  return false;
+}
+
+static bool invalidation_is_whole(const accel_invalidation *invalidation, const unsigned char *data,
+                                  size_t size)
+{
+  static const unsigned char start[5] = {'A', 'C', 'I', '1', 1};
+  if (size < INVALIDATION_HEAD + INVALIDATION_TAIL) return false;
+  if (memcmp(data, start, sizeof start) != 0) return false;
+  if (invalidation_take(data + 24, 8) != invalidation->area_hash) return false;
+  const size_t body = size - INVALIDATION_TAIL;
+  return invalidation_take(data + body, 8) == invalidation_hash(data, body);
+}
+
+/* Walks the names; with a handler of NULL it only checks them. False: they do not fill the body. */
+static bool invalidation_walk_names(const unsigned char *names, size_t size, size_t count,
+                                    const accel_invalidation_handler *handler_or_null)
+{
+  for (size_t i = 0; i < count; i++) {
+    if (size < 2) return false;
+    const size_t name_size = (size_t)invalidation_take(names, 2);
+    if (size - 2 < name_size) return false;
+    if (handler_or_null != NULL)
+      handler_or_null->key(handler_or_null->ctx, (const char *)names + 2, name_size);
+    names += 2 + name_size;
+    size -= 2 + name_size;
+  }
+  return size == 0;
+}
+
+accel_invalidation_result accel_invalidation_receive(accel_invalidation *invalidation,
+                                                     const void *data_pointer, size_t size,
+                                                     const accel_invalidation_handler *handler)
+{
+  const unsigned char *data = (const unsigned char *)data_pointer;
+  const bool is_whole = invalidation_is_whole(invalidation, data, size);
+  const int op = is_whole ? data[5] : 0;
+  const size_t count = is_whole ? (size_t)invalidation_take(data + 6, 2) : 0;
+  const unsigned char *names = data + INVALIDATION_HEAD;
+  const size_t names_size = is_whole ? size - INVALIDATION_HEAD - INVALIDATION_TAIL : 0;
+  const bool is_known = op == INVALIDATION_OP_KEYS ? count > 0 : count == 0;
+  if (!is_whole || !is_known || op < INVALIDATION_OP_KEYS || op > INVALIDATION_OP_HEARTBEAT ||
+      !invalidation_walk_names(names, names_size, count, NULL)) {
+    handler->everything(handler->ctx);
+    return ACCEL_INVALIDATION_INVALID;
+  }
+  const uint64_t id = invalidation_take(data + 8, 8);
+  if (id == invalidation->node_id) return ACCEL_INVALIDATION_OWN;
+  const bool has_gap = invalidation_note_sequence(invalidation, id, invalidation_take(data + 16, 8),
+                                                  op == INVALIDATION_OP_HEARTBEAT);
+  if (has_gap || op == INVALIDATION_OP_AREA) handler->everything(handler->ctx);
+  if (op == INVALIDATION_OP_KEYS) invalidation_walk_names(names, names_size, count, handler);
+  return ACCEL_INVALIDATION_APPLIED;
+}
+
+void accel_invalidation_reset(accel_invalidation *invalidation)
+{
+  memset(invalidation->nodes, 0, sizeof invalidation->nodes);
+}
+
+/* ---- writes on their way ---- */
+
+static uint32_t *invalidation_stripe(accel_invalidation *invalidation, uint64_t hash)
+{
+  return &invalidation->writes[hash >> 20 & (ACCEL_WRITE_STRIPES - 1)];
+}
+
+bool accel_invalidation_write_begin(accel_invalidation *invalidation, uint64_t hash)
+{
+  return accel_add_acq_rel(invalidation_stripe(invalidation, hash), 1u) == 0;
+}
+
+void accel_invalidation_write_end(accel_invalidation *invalidation, uint64_t hash)
+{
+  accel_sub_acq_rel(invalidation_stripe(invalidation, hash), 1u);
+}

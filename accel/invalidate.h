@@ -1,0 +1,78 @@
+/* invalidate.h: telling other processes what changed, and hearing it (layer 3).
+ *
+ * A message, little endian:
+ *
+ *    0 4 magic "ACI1"        8 8 node: random, one per opened cache   24 4 hash of the area
+ *    4 1 version = 1        16 8 sequence number, per node            28 4 zero
+ *    5 1 operation                                                    32   keys: u16 size, name
+ *    6 2 number of keys                                              end 8 SipHash-2-4 of all
+ *
+ * Operations: keys changed; the whole area changed; heartbeat, which repeats the last number so
+ * that a lost last message shows. A number that skips means a message was lost. 64 keys or 16 KiB
+ * per message; a key that cannot be named within that clears the area instead.
+ *
+ * The second half of the room counts, per stripe of keys, the writes that are on their way to L2:
+ * a set may fill L1 only if it was alone from its first step to its last.
+ *
+ * Threads: the publisher's functions any; receive one call at a time; the stripes any.
+ */
+#ifndef ACCEL_INVALIDATE_H
+#define ACCEL_INVALIDATE_H
+
+#include "backend.h"
+#include "platform/atomic.h"
+
+#define ACCEL_INVALIDATION_KEYS_MAX 64
+#define ACCEL_INVALIDATION_SIZE_MAX 16384
+#define ACCEL_INVALIDATION_NODES 64
+#define ACCEL_WRITE_STRIPES 1024
+
+typedef struct accel_invalidation_node {
+  uint64_t id, sequence, used;
+} accel_invalidation_node;
+
+typedef struct accel_invalidation {
+  uint64_t node_id;
+  uint32_t area_hash;
+  uint64_t sequence;                                       /* atomic: the last one given out */
+  uint32_t quiet_ticks;                                    /* atomic: heartbeat calls since then */
+  uint64_t received;                                       /* of receive: orders the nodes by use */
+  accel_invalidation_node nodes[ACCEL_INVALIDATION_NODES]; /* of receive */
+  uint32_t writes[ACCEL_WRITE_STRIPES];                    /* atomic: on their way */
+} accel_invalidation;
+
+/* What a message asks for, in this order: first its gap, then its content. */
+typedef struct accel_invalidation_handler {
+  void *ctx;
+  void (*key)(void *ctx, const char *name, size_t size); /* untrusted text */
+  void (*everything)(void *ctx);                         /* the area, or a gap */
+} accel_invalidation_handler;
+
+typedef enum accel_invalidation_result {
+  ACCEL_INVALIDATION_OWN,     /* this cache's own message: nothing was called */
+  ACCEL_INVALIDATION_APPLIED, /* handled */
+  ACCEL_INVALIDATION_INVALID  /* not a message of ours, or harmed: everything was called */
+} accel_invalidation_result;
+
+ACCEL_EXTERN_C_BEGIN
+
+/* False: no randomness for the node id. */
+bool accel_invalidation_open(accel_invalidation *invalidation, const char *area);
+
+/* The functions of an accel_remote_publisher and of a sink's heartbeat; ctx is the invalidation. */
+size_t accel_invalidation_message(void *invalidation, const accel_remote_item *const *items,
+                                  size_t count, accel_buffer *out);
+bool accel_invalidation_heartbeat(accel_invalidation *invalidation, accel_buffer *out);
+
+accel_invalidation_result accel_invalidation_receive(accel_invalidation *invalidation,
+                                                     const void *data, size_t size,
+                                                     const accel_invalidation_handler *handler);
+/* Forgets every node's number: after a gap that was handled as one. */
+void accel_invalidation_reset(accel_invalidation *invalidation);
+
+/* A write of this hash begins: true if no other is on its way. Ends in any case. */
+bool accel_invalidation_write_begin(accel_invalidation *invalidation, uint64_t hash);
+void accel_invalidation_write_end(accel_invalidation *invalidation, uint64_t hash);
+
+ACCEL_EXTERN_C_END
+#endif

@@ -1,0 +1,294 @@
+#include "singleflight.h"
+
+#include "platform/clock.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What a thread is doing, for the detection of circles. */
+struct accel_flight_thread {
+  accel_flight *running;     /* the flights it runs, innermost first */
+  accel_flight *waiting_for; /* held by it, so alive */
+};
+
+static ACCEL_THREAD_LOCAL struct accel_flight_thread singleflight_thread;
+
+/* Guards every thread's struct and every flight's runner, of all caches: a circle may lead through
+ * several. Taken after a table's mutex, never before. */
+static pthread_mutex_t singleflight_graph = PTHREAD_MUTEX_INITIALIZER;
+
+bool accel_singleflight_open(accel_singleflight *table, const accel_type *type)
+{
+  memset(table, 0, sizeof *table);
+  table->type = type;
+  return accel_mutex_open(&table->mutex);
+}
+
+void accel_singleflight_close(accel_singleflight *table)
+{
+  accel_mutex_close(&table->mutex);
+}
+
+/* ---- a flight's memory ---- */
+
+static size_t flight_align(size_t size, size_t alignment)
+{
+  return (size + alignment - 1) / alignment * alignment;
+}
+
+static const char *flight_key_string(const accel_type *type, const void *key)
+{
+  return type->key_kind == ACCEL_KEY_STRING ? *(const char *const *)key : NULL;
+}
+
+/* One block: the flight, the value, the key, the key's text. */
+static accel_flight *flight_new(const accel_type *type, const void *key, uint64_t hash)
+{
+  const size_t alignment = type->value_align > sizeof(void *) ? type->value_align : sizeof(void *);
+  const char *text = flight_key_string(type, key);
+  const size_t text_size = text == NULL ? 0 : strlen(text) + 1;
+  const size_t value_size = flight_align(type->value_size, 16);
+  const size_t key_size = flight_align(type->key_size, 16);
+  char *block =
+      (char *)ACCEL_MALLOC(sizeof(accel_flight) + alignment + value_size + key_size + text_size);
+  if (block == NULL) return NULL;
+  accel_flight *flight = (accel_flight *)(void *)block;
+  memset(flight, 0, sizeof *flight);
+  if (!accel_condition_open(&flight->changed)) {
+    ACCEL_FREE(block);
+    return NULL;
+  }
+  const uintptr_t behind = (uintptr_t)(block + sizeof *flight);
+  char *value = block + sizeof *flight + (flight_align(behind, alignment) - behind);
+  flight->value = value;
+  flight->key = value + value_size;
+  memcpy(flight->key, key, type->key_size);
+  if (text != NULL) {
+    char *copy = value + value_size + key_size;
+    memcpy(copy, text, text_size);
+    memcpy(flight->key, &copy, sizeof copy);
+  }
+  flight->hash = hash;
+  flight->references = 1;
+  return flight;
+}
+
+static void flight_free(const accel_type *type, accel_flight *flight)
+{
+  if (flight->is_landed && flight->status == ACCEL_OK) type->drop(flight->value);
+  accel_condition_close(&flight->changed);
+  ACCEL_FREE(flight);
+}
+
+/* ---- who runs what ---- */
+
+static void flight_set_runner(accel_flight *flight, struct accel_flight_thread *runner)
+{
+  pthread_mutex_lock(&singleflight_graph);
+  if (flight->runner != NULL) {
+    accel_flight **place = &flight->runner->running;
+    while (*place != flight) place = &(*place)->running_next;
+    *place = flight->running_next;
+  }
+  flight->runner = runner;
+  if (runner != NULL) {
+    flight->running_next = runner->running;
+    runner->running = flight;
+  }
+  pthread_mutex_unlock(&singleflight_graph);
+}
+
+/* Notes what the thread waits for, unless that closes a circle. */
+static bool flight_begin_wait(accel_flight *flight)
+{
+  pthread_mutex_lock(&singleflight_graph);
+  const struct accel_flight_thread *thread = flight->runner;
+  while (thread != NULL && thread != &singleflight_thread)
+    thread = thread->waiting_for == NULL ? NULL : thread->waiting_for->runner;
+  if (thread == NULL) singleflight_thread.waiting_for = flight;
+  pthread_mutex_unlock(&singleflight_graph);
+  return thread == NULL;
+}
+
+static void flight_end_wait(void)
+{
+  pthread_mutex_lock(&singleflight_graph);
+  singleflight_thread.waiting_for = NULL;
+  pthread_mutex_unlock(&singleflight_graph);
+}
+
+void accel_singleflight_run(accel_singleflight *table, accel_flight *flight)
+{
+  (void)table;
+  flight_set_runner(flight, &singleflight_thread);
+}
+
+void accel_singleflight_hand_over(accel_singleflight *table, accel_flight *flight)
+{
+  (void)table;
+  flight_set_runner(flight, NULL);
+}
+
+/* ---- the table ---- */
+
+static accel_flight **singleflight_bucket(accel_singleflight *table, uint64_t hash)
+{
+  return &table->buckets[hash >> 32 & (ACCEL_SINGLEFLIGHT_BUCKETS - 1)];
+}
+
+static bool singleflight_is_of(const accel_singleflight *table, const accel_flight *flight,
+                               const void *key, uint64_t hash)
+{
+  return flight->hash == hash && table->type->equal(flight->key, key);
+}
+
+static accel_flight *singleflight_find(accel_singleflight *table, const void *key, uint64_t hash)
+{
+  accel_flight *each = *singleflight_bucket(table, hash);
+  while (each != NULL && !(each->is_shared && singleflight_is_of(table, each, key, hash)))
+    each = each->next;
+  return each;
+}
+
+static void singleflight_unlist(accel_singleflight *table, accel_flight *flight)
+{
+  if (!flight->is_listed) return;
+  accel_flight **place = singleflight_bucket(table, flight->hash);
+  while (*place != flight) place = &(*place)->next;
+  *place = flight->next;
+  flight->is_listed = false;
+}
+
+/* A load that needs its own key, though nobody shares loads: found among what the thread runs. */
+static accel_flight *singleflight_find_own(const accel_singleflight *table, const void *key,
+                                           uint64_t hash)
+{
+  pthread_mutex_lock(&singleflight_graph);
+  accel_flight *each = singleflight_thread.running;
+  while (each != NULL && !(each->is_listed && singleflight_is_of(table, each, key, hash)))
+    each = each->running_next;
+  pthread_mutex_unlock(&singleflight_graph);
+  return each;
+}
+
+accel_flight *accel_singleflight_join(accel_singleflight *table, const void *key, uint64_t hash,
+                                      bool share, bool *is_leader)
+{
+  accel_mutex_lock(&table->mutex);
+  accel_flight *flight =
+      share ? singleflight_find(table, key, hash) : singleflight_find_own(table, key, hash);
+  *is_leader = flight == NULL;
+  if (flight != NULL) {
+    flight->references++;
+  } else if ((flight = flight_new(table->type, key, hash)) != NULL) {
+    accel_flight **bucket = singleflight_bucket(table, hash);
+    flight->is_shared = share;
+    flight->is_listed = true;
+    flight->next = *bucket;
+    *bucket = flight;
+    flight_set_runner(flight, &singleflight_thread);
+  }
+  accel_mutex_unlock(&table->mutex);
+  return flight;
+}
+
+accel_flight *accel_singleflight_start(accel_singleflight *table, const void *key, uint64_t hash)
+{
+  bool is_leader;
+  accel_flight *flight = accel_singleflight_join(table, key, hash, true, &is_leader);
+  if (flight == NULL || is_leader) return flight;
+  accel_singleflight_release(table, flight);
+  return NULL;
+}
+
+void accel_singleflight_retain(accel_singleflight *table, accel_flight *flight)
+{
+  accel_mutex_lock(&table->mutex);
+  flight->references++;
+  accel_mutex_unlock(&table->mutex);
+}
+
+void accel_singleflight_release(accel_singleflight *table, accel_flight *flight)
+{
+  accel_mutex_lock(&table->mutex);
+  const bool is_last = --flight->references == 0;
+  accel_mutex_unlock(&table->mutex);
+  if (is_last) flight_free(table->type, flight);
+}
+
+/* ---- landing and waiting ---- */
+
+void accel_singleflight_land(accel_singleflight *table, accel_flight *flight, accel_status status,
+                             const char *error)
+{
+  flight_set_runner(flight, NULL);
+  accel_mutex_lock(&table->mutex);
+  flight->status = status;
+  snprintf(flight->error, sizeof flight->error, "%s", error);
+  flight->is_landed = true;
+  accel_mutex_unlock(&table->mutex);
+}
+
+void accel_singleflight_finish(accel_singleflight *table, accel_flight *flight)
+{
+  accel_mutex_lock(&table->mutex);
+  singleflight_unlist(table, flight);
+  flight->is_done = true;
+  accel_condition_broadcast(&flight->changed);
+  accel_mutex_unlock(&table->mutex);
+}
+
+accel_flight_wait accel_singleflight_wait(accel_singleflight *table, accel_flight *flight,
+                                          uint64_t deadline_ms)
+{
+  accel_mutex_lock(&table->mutex);
+  accel_flight_wait result = ACCEL_FLIGHT_DONE;
+  if (!flight->is_done && !flight_begin_wait(flight)) {
+    accel_mutex_unlock(&table->mutex);
+    return ACCEL_FLIGHT_CIRCLE;
+  }
+  while (!flight->is_done) {
+    if (accel_condition_wait(&flight->changed, &table->mutex, deadline_ms)) continue;
+    if (flight->is_landed || flight->is_done) break;
+    result = ACCEL_FLIGHT_TIMEOUT;
+    break;
+  }
+  flight_end_wait();
+  accel_mutex_unlock(&table->mutex);
+  return result;
+}
+
+/* ---- forgetting ---- */
+
+bool accel_singleflight_is_forgotten(accel_singleflight *table, const accel_flight *flight)
+{
+  accel_mutex_lock(&table->mutex);
+  const bool is_forgotten = flight->is_forgotten;
+  accel_mutex_unlock(&table->mutex);
+  return is_forgotten;
+}
+
+void accel_singleflight_forget(accel_singleflight *table, const void *key, uint64_t hash)
+{
+  accel_mutex_lock(&table->mutex);
+  for (accel_flight *each = *singleflight_bucket(table, hash), *next; each != NULL; each = next) {
+    next = each->next;
+    if (!singleflight_is_of(table, each, key, hash)) continue;
+    each->is_forgotten = true;
+    singleflight_unlist(table, each);
+  }
+  accel_mutex_unlock(&table->mutex);
+}
+
+void accel_singleflight_forget_all(accel_singleflight *table)
+{
+  accel_mutex_lock(&table->mutex);
+  for (size_t i = 0; i < ACCEL_SINGLEFLIGHT_BUCKETS; i++) {
+    while (table->buckets[i] != NULL) {
+      table->buckets[i]->is_forgotten = true;
+      singleflight_unlist(table, table->buckets[i]);
+    }
+  }
+  accel_mutex_unlock(&table->mutex);
+}

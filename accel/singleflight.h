@@ -1,0 +1,95 @@
+/* singleflight.h: one load per key (layer 3).
+ *
+ * A flight is one attempt to find the value of one key. Whoever joins first leads it; all others
+ * wait for it and share what it brings. Its memory holds the key, the value and the outcome, so
+ * that a leader may leave (its time limit passed) while the load goes on.
+ *
+ * States: pending, landed (the outcome is readable and will not change), done (it is also written
+ * to the cache levels). Those who wait are woken at done, but take a landed outcome rather than
+ * time out: writing back may not cost a reader its value.
+ *
+ * A set or del of the key forgets its flights: they land for those who already wait, nobody joins
+ * them any more, and their leader sees that the outcome must not be written back.
+ *
+ * A thread that waits for a flight which cannot land before the thread itself goes on (its own
+ * key, or a circle through other threads' flights) is told so instead of waiting.
+ *
+ * Only for .c files: it needs threads. Threads: any, all functions but open and close.
+ */
+#ifndef ACCEL_SINGLEFLIGHT_H
+#define ACCEL_SINGLEFLIGHT_H
+
+#include "error.h"
+#include "platform/thread.h"
+#include "type.h"
+
+typedef struct accel_flight {
+  struct accel_flight *next;         /* in its bucket, while in the table */
+  struct accel_flight *running_next; /* of the same thread, innermost first */
+  const struct accel_singleflight *table;
+  struct accel_flight_thread *runner; /* the thread whose progress it needs; NULL: none yet */
+  accel_condition changed;
+  uint64_t hash;
+  uint32_t references;
+  bool is_shared, is_listed, is_forgotten;
+  bool is_landed, is_done;
+  /* The outcome, readable by others once landed. */
+  accel_status status;
+  int source;          /* the caller's: where the value came from */
+  uint64_t born_ms;    /* the caller's */
+  uint64_t expires_ms; /* the caller's */
+  char error[ACCEL_ERROR_SIZE];
+  void *key;   /* a copy, of the type's own K; a string key points behind it */
+  void *value; /* a V; owned by the flight when it landed with ACCEL_OK */
+} accel_flight;
+
+#define ACCEL_SINGLEFLIGHT_BUCKETS 256
+
+typedef struct accel_singleflight {
+  const accel_type *type;
+  accel_mutex mutex; /* guards the table and every flight's state */
+  accel_flight *buckets[ACCEL_SINGLEFLIGHT_BUCKETS];
+} accel_singleflight;
+
+typedef enum accel_flight_wait {
+  ACCEL_FLIGHT_DONE,    /* the outcome is there */
+  ACCEL_FLIGHT_TIMEOUT, /* the deadline passed before it was */
+  ACCEL_FLIGHT_CIRCLE   /* it waits, directly or not, for the calling thread */
+} accel_flight_wait;
+
+ACCEL_EXTERN_C_BEGIN
+
+bool accel_singleflight_open(accel_singleflight *table, const accel_type *type);
+/* No flight may be held. In a forked child call nothing: there is no memory but the struct's. */
+void accel_singleflight_close(accel_singleflight *table);
+
+/* Joins the flight of `key`, or starts one (*is_leader) that the calling thread runs. Without
+ * `share` it always starts one that nobody joins. NULL: no memory. Release what is returned. */
+accel_flight *accel_singleflight_join(accel_singleflight *table, const void *key, uint64_t hash,
+                                      bool share, bool *is_leader);
+/* As join with share, but NULL also when there is a flight already. */
+accel_flight *accel_singleflight_start(accel_singleflight *table, const void *key, uint64_t hash);
+/* Whoever holds a flight calls it once. */
+void accel_singleflight_release(accel_singleflight *table, accel_flight *flight);
+/* One more holder. */
+void accel_singleflight_retain(accel_singleflight *table, accel_flight *flight);
+
+/* The calling thread runs the flight from now on; none does while it waits in a queue. */
+void accel_singleflight_run(accel_singleflight *table, accel_flight *flight);
+void accel_singleflight_hand_over(accel_singleflight *table, accel_flight *flight);
+
+/* Publishes the outcome. With ACCEL_OK the flight owns *flight->value. `error` may be "". */
+void accel_singleflight_land(accel_singleflight *table, accel_flight *flight, accel_status status,
+                             const char *error);
+/* Takes it out of the table and wakes everybody. */
+void accel_singleflight_finish(accel_singleflight *table, accel_flight *flight);
+
+accel_flight_wait accel_singleflight_wait(accel_singleflight *table, accel_flight *flight,
+                                          uint64_t deadline_ms);
+
+bool accel_singleflight_is_forgotten(accel_singleflight *table, const accel_flight *flight);
+void accel_singleflight_forget(accel_singleflight *table, const void *key, uint64_t hash);
+void accel_singleflight_forget_all(accel_singleflight *table);
+
+ACCEL_EXTERN_C_END
+#endif
