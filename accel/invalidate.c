@@ -189,17 +189,20 @@ void accel_invalidation_reset(accel_invalidation *invalidation)
 
 /* ---- writes on their way ---- */
 
-static uint32_t *invalidation_stripe(accel_invalidation *invalidation, uint64_t hash)
+static size_t invalidation_stripe(uint64_t hash)
 {
-  return &invalidation->writes[hash >> 20 & (ACCEL_WRITE_STRIPES - 1)];
+  return hash >> 20 & (ACCEL_WRITE_STRIPES - 1);
 }
 
-bool accel_invalidation_write_begin(accel_invalidation *invalidation, uint64_t hash)
+bool accel_invalidation_write_begin(accel_invalidation *invalidation, uint64_t hash,
+                                    uint32_t *own_or_null)
 {
-  return accel_add_acq_rel(invalidation_stripe(invalidation, hash), 1u) == 0;
+  const size_t stripe = invalidation_stripe(hash);
+  const uint32_t own = own_or_null == NULL ? 0 : own_or_null[stripe]++;
+  return accel_add_acq_rel(&invalidation->writes[stripe], 1u) == own;
 }
 
 void accel_invalidation_write_end(accel_invalidation *invalidation, uint64_t hash)
 {
-  accel_sub_acq_rel(invalidation_stripe(invalidation, hash), 1u);
+  accel_sub_acq_rel(&invalidation->writes[invalidation_stripe(hash)], 1u);
 }

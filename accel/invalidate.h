@@ -70,8 +70,11 @@ accel_invalidation_result accel_invalidation_receive(accel_invalidation *invalid
 /* Forgets every node's number: after a gap that was handled as one. */
 void accel_invalidation_reset(accel_invalidation *invalidation);
 
-/* A write of this hash begins: true if no other is on its way. Ends in any case. */
-bool accel_invalidation_write_begin(accel_invalidation *invalidation, uint64_t hash);
+/* A write of this hash begins: true if no other is on its way in its stripe. It must end in any
+ * case. The keys of one batch do not disturb each other: `own_or_null` counts them by stripe, all
+ * zero before the first. */
+bool accel_invalidation_write_begin(accel_invalidation *invalidation, uint64_t hash,
+                                    uint32_t *own_or_null);
 void accel_invalidation_write_end(accel_invalidation *invalidation, uint64_t hash);
 
 ACCEL_EXTERN_C_END

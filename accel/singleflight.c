@@ -160,13 +160,14 @@ static void singleflight_unlist(accel_singleflight *table, accel_flight *flight)
   flight->is_listed = false;
 }
 
-/* A load that needs its own key, though nobody shares loads: found among what the thread runs. */
+/* A load that needs its own key, though its flight is not shared or was forgotten meanwhile: found
+ * among what the thread runs. */
 static accel_flight *singleflight_find_own(const accel_singleflight *table, const void *key,
                                            uint64_t hash)
 {
   pthread_mutex_lock(&singleflight_graph);
   accel_flight *each = singleflight_thread.running;
-  while (each != NULL && !(each->is_listed && singleflight_is_of(table, each, key, hash)))
+  while (each != NULL && !(each->table == table && singleflight_is_of(table, each, key, hash)))
     each = each->running_next;
   pthread_mutex_unlock(&singleflight_graph);
   return each;
@@ -176,13 +177,14 @@ accel_flight *accel_singleflight_join(accel_singleflight *table, const void *key
                                       bool share, bool *is_leader)
 {
   accel_mutex_lock(&table->mutex);
-  accel_flight *flight =
-      share ? singleflight_find(table, key, hash) : singleflight_find_own(table, key, hash);
+  accel_flight *flight = share ? singleflight_find(table, key, hash) : NULL;
+  if (flight == NULL) flight = singleflight_find_own(table, key, hash);
   *is_leader = flight == NULL;
   if (flight != NULL) {
     flight->references++;
   } else if ((flight = flight_new(table->type, key, hash)) != NULL) {
     accel_flight **bucket = singleflight_bucket(table, hash);
+    flight->table = table;
     flight->is_shared = share;
     flight->is_listed = true;
     flight->next = *bucket;
