@@ -1,0 +1,381 @@
+/* bus.c: links, and the messages between them.
+ *
+ * A link is told what it has to know one call at a time: that it is down, that it is up, then its
+ * letters in the order of publication. Whoever changed something pumps: the thread that finds a
+ * link idle and something to tell it does so, all others leave it to that thread. So nobody ever
+ * waits for a sink, but detach, and a sink may itself publish.
+ */
+#include "state.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- letters; the caller holds the mutex ---- */
+
+static bool fake_link_is_up(const fake_link *link)
+{
+  return link->has_listener && !link->is_cut && !link->state->script.is_stopped;
+}
+
+static void fake_message_unref(fake_message *message)
+{
+  if (--message->references == 0) ACCEL_FREE(message);
+}
+
+static fake_message *fake_link_take_letter(fake_link *link)
+{
+  fake_letter *letter = link->first_letter;
+  link->first_letter = letter->next;
+  if (link->first_letter == NULL) link->last_letter = NULL;
+  link->letter_count--;
+  return letter->message;
+}
+
+static void fake_link_put_letter(fake_link *link, fake_letter *letter)
+{
+  letter->next = NULL;
+  if (link->last_letter == NULL)
+    link->first_letter = letter;
+  else
+    link->last_letter->next = letter;
+  link->last_letter = letter;
+  link->letter_count++;
+}
+
+static void fake_link_break(fake_link *link)
+{
+  while (link->first_letter != NULL) fake_message_unref(fake_link_take_letter(link));
+  link->has_gap = true;
+  link->allowance = 0;
+  link->heartbeats = 0;
+}
+
+void accel_fake_bus_break(struct accel_fake_state *state)
+{
+  for (fake_link *link = state->bus.links; link != NULL; link = link->next) fake_link_break(link);
+}
+
+static bool fake_link_hears(const fake_link *link, const char *area)
+{
+  return fake_link_is_up(link) && strcmp(link->area, area) == 0;
+}
+
+/* All its letters are had at once: every link gets the message, or none does. */
+static bool fake_bus_post(struct accel_fake_state *state, const char *area, const void *data,
+                          size_t size)
+{
+  size_t listeners = 0;
+  for (fake_link *link = state->bus.links; link != NULL; link = link->next)
+    if (fake_link_hears(link, area)) listeners++;
+  if (listeners == 0) return true;
+  if (size > SIZE_MAX / 2) return false;
+  const size_t head = sizeof(fake_message) + listeners * sizeof(fake_letter);
+  fake_message *message = (fake_message *)ACCEL_MALLOC(head + size);
+  if (message == NULL) return false;
+  message->references = listeners;
+  message->size = size;
+  message->data = (unsigned char *)(message->letters + listeners);
+  if (size > 0) memcpy(message->data, data, size);
+  fake_letter *letter = message->letters;
+  for (fake_link *link = state->bus.links; link != NULL; link = link->next) {
+    if (!fake_link_hears(link, area)) continue;
+    letter->message = message;
+    fake_link_put_letter(link, letter++);
+  }
+  return true;
+}
+
+size_t accel_fake_bus_announce(fake_link *link, const accel_remote_publisher *publisher,
+                               const accel_remote_item *const *items, size_t count,
+                               accel_remote_call *call)
+{
+  size_t named = 0;
+  do {
+    accel_buffer bytes = {NULL, 0, 0};
+    const size_t taken = publisher->message(publisher->ctx, items + named, count - named, &bytes);
+    const bool sent = taken > 0 && fake_bus_post(link->state, link->area, bytes.data, bytes.size);
+    accel_buffer_release(&bytes);
+    if (!sent) {
+      call->messages_failed++;
+      return named;
+    }
+    call->messages_sent++;
+    named += taken;
+  } while (named < count);
+  return named;
+}
+
+/* ---- delivery ---- */
+
+static bool fake_link_must_hear_down(const fake_link *link)
+{
+  return link->is_told_up && (link->has_gap || !fake_link_is_up(link));
+}
+
+static bool fake_link_is_ready(const fake_link *link)
+{
+  if (!link->has_listener || link->is_delivering) return false;
+  if (fake_link_must_hear_down(link) || link->is_told_up != fake_link_is_up(link)) return true;
+  if (link->heartbeats > 0) return true;
+  return link->first_letter != NULL && (!link->is_held || link->allowance > 0);
+}
+
+static fake_link *fake_bus_ready(struct accel_fake_state *state)
+{
+  fake_link *link = state->bus.links;
+  while (link != NULL && !fake_link_is_ready(link)) link = link->next;
+  return link;
+}
+
+static void fake_link_tell_state(fake_link *link, bool is_up)
+{
+  accel_mutex *mutex = &link->state->mutex;
+  link->is_told_up = is_up;
+  link->has_gap = false;
+  accel_mutex_unlock(mutex);
+  if (is_up)
+    link->sink.up(link->sink.ctx);
+  else
+    link->sink.down(link->sink.ctx);
+  accel_mutex_lock(mutex);
+}
+
+static void fake_link_ask_heartbeat(fake_link *link)
+{
+  accel_mutex *mutex = &link->state->mutex;
+  accel_buffer bytes = {NULL, 0, 0};
+  link->heartbeats--;
+  accel_mutex_unlock(mutex);
+  const bool has_beat = link->sink.heartbeat(link->sink.ctx, &bytes);
+  accel_mutex_lock(mutex);
+  /* One that is lost for want of memory is missed by nobody: the next one follows. */
+  if (has_beat) fake_bus_post(link->state, link->area, bytes.data, bytes.size);
+  accel_buffer_release(&bytes);
+}
+
+static void fake_link_deliver_letter(fake_link *link)
+{
+  accel_mutex *mutex = &link->state->mutex;
+  if (link->is_held) link->allowance--;
+  fake_message *message = fake_link_take_letter(link);
+  accel_mutex_unlock(mutex);
+  link->sink.message(link->sink.ctx, message->data, message->size);
+  accel_mutex_lock(mutex);
+  fake_message_unref(message);
+}
+
+/* Tells a ready link one thing. After it the link may be gone: detach waits for is_delivering. */
+static void fake_link_deliver(fake_link *link)
+{
+  struct accel_fake_state *state = link->state;
+  link->is_delivering = true;
+  if (fake_link_must_hear_down(link))
+    fake_link_tell_state(link, false);
+  else if (!link->is_told_up)
+    fake_link_tell_state(link, true);
+  else if (link->heartbeats > 0)
+    fake_link_ask_heartbeat(link);
+  else
+    fake_link_deliver_letter(link);
+  link->is_delivering = false;
+  accel_condition_broadcast(&state->changed);
+}
+
+void accel_fake_bus_pump(struct accel_fake_state *state)
+{
+  accel_mutex_lock(&state->mutex);
+  fake_link *link;
+  while ((link = fake_bus_ready(state)) != NULL) fake_link_deliver(link);
+  accel_mutex_unlock(&state->mutex);
+}
+
+/* ---- links ---- */
+
+accel_status accel_fake_bus_attach(struct accel_fake_state *state, const accel_remote_area *area,
+                                   bool has_bus, fake_link **link_out)
+{
+  const size_t area_size = strlen(area->area);
+  if (area_size > FAKE_AREA_MAX)
+    return accel_error_set(area->owner, ACCEL_ERR_CONFIG, "area: %zu bytes, at most %d", area_size,
+                           FAKE_AREA_MAX);
+  fake_link *link = (fake_link *)ACCEL_MALLOC(sizeof *link);
+  if (link == NULL) return accel_error_set(area->owner, ACCEL_ERR_NOMEM, "fake: out of memory");
+  memset(link, 0, sizeof *link);
+  link->state = state;
+  memcpy(link->area, area->area, area_size);
+  link->sink = area->sink;
+  link->has_bus = has_bus;
+  link->has_listener = has_bus && area->has_listener;
+
+  accel_mutex_lock(&state->mutex);
+  link->number = state->bus.links_made++;
+  link->is_cut = state->bus.starts_down;
+  link->is_held = state->bus.starts_held;
+  fake_link **end = &state->bus.links;
+  while (*end != NULL) end = &(*end)->next;
+  *end = link;
+  *link_out = link;
+  accel_mutex_unlock(&state->mutex);
+  return ACCEL_OK;
+}
+
+static void fake_bus_unlink(fake_link *link)
+{
+  fake_link **place = &link->state->bus.links;
+  while (*place != link) place = &(*place)->next;
+  *place = link->next;
+  fake_link_break(link);
+}
+
+void accel_fake_bus_detach(fake_link *link)
+{
+  struct accel_fake_state *state = link->state;
+  /* In a forked child another thread may hold the mutex for ever; only this one is left to run. */
+  const bool is_forked = state->fork_generation != accel_fork_generation();
+  if (!is_forked) accel_mutex_lock(&state->mutex);
+  fake_bus_unlink(link);
+  while (!is_forked && link->is_delivering)
+    accel_condition_wait(&state->changed, &state->mutex, ACCEL_NO_DEADLINE);
+  if (!is_forked) accel_mutex_unlock(&state->mutex);
+  ACCEL_FREE(link);
+}
+
+void accel_fake_bus_release(struct accel_fake_state *state)
+{
+  while (state->bus.links != NULL) {
+    fake_link *link = state->bus.links;
+    fake_bus_unlink(link);
+    ACCEL_FREE(link);
+  }
+}
+
+/* ---- orders ---- */
+
+static bool fake_link_is_meant(const fake_link *link, size_t number)
+{
+  return number == ACCEL_FAKE_EVERY_LINK || link->number == number;
+}
+
+static void fake_bus_cut(struct accel_fake_state *state, size_t number, bool is_cut)
+{
+  accel_mutex_lock(&state->mutex);
+  if (number == ACCEL_FAKE_EVERY_LINK) state->bus.starts_down = is_cut;
+  for (fake_link *link = state->bus.links; link != NULL; link = link->next) {
+    if (!fake_link_is_meant(link, number)) continue;
+    link->is_cut = is_cut;
+    if (is_cut) fake_link_break(link);
+  }
+  accel_mutex_unlock(&state->mutex);
+  accel_fake_bus_pump(state);
+}
+
+void accel_fake_channel_down(accel_fake *fake, size_t link)
+{
+  fake_bus_cut(fake->state, link, true);
+}
+
+void accel_fake_channel_up(accel_fake *fake, size_t link)
+{
+  fake_bus_cut(fake->state, link, false);
+}
+
+static void fake_bus_hold(struct accel_fake_state *state, size_t number, bool is_held)
+{
+  accel_mutex_lock(&state->mutex);
+  if (number == ACCEL_FAKE_EVERY_LINK) state->bus.starts_held = is_held;
+  for (fake_link *link = state->bus.links; link != NULL; link = link->next) {
+    if (!fake_link_is_meant(link, number)) continue;
+    link->is_held = is_held;
+    link->allowance = 0;
+  }
+  accel_mutex_unlock(&state->mutex);
+  accel_fake_bus_pump(state);
+}
+
+void accel_fake_hold(accel_fake *fake, size_t link)
+{
+  fake_bus_hold(fake->state, link, true);
+}
+
+void accel_fake_resume(accel_fake *fake, size_t link)
+{
+  fake_bus_hold(fake->state, link, false);
+}
+
+size_t accel_fake_deliver(accel_fake *fake, size_t link, size_t count)
+{
+  struct accel_fake_state *state = fake->state;
+  size_t delivered = 0;
+  accel_mutex_lock(&state->mutex);
+  for (fake_link *each = state->bus.links; each != NULL; each = each->next) {
+    if (!fake_link_is_meant(each, link) || !each->is_held) continue;
+    each->allowance = count < each->letter_count ? count : each->letter_count;
+    delivered += each->allowance;
+  }
+  accel_mutex_unlock(&state->mutex);
+  accel_fake_bus_pump(state);
+  return delivered;
+}
+
+size_t accel_fake_drop(accel_fake *fake, size_t link, size_t count)
+{
+  struct accel_fake_state *state = fake->state;
+  size_t dropped = 0;
+  accel_mutex_lock(&state->mutex);
+  for (fake_link *each = state->bus.links; each != NULL; each = each->next) {
+    if (!fake_link_is_meant(each, link) || !each->is_held) continue;
+    for (size_t i = 0; i < count && each->first_letter != NULL; i++, dropped++)
+      fake_message_unref(fake_link_take_letter(each));
+    if (each->allowance > each->letter_count) each->allowance = each->letter_count;
+  }
+  accel_mutex_unlock(&state->mutex);
+  return dropped;
+}
+
+size_t accel_fake_held(accel_fake *fake, size_t link)
+{
+  size_t held = 0;
+  accel_mutex_lock(&fake->state->mutex);
+  for (fake_link *each = fake->state->bus.links; each != NULL; each = each->next)
+    if (fake_link_is_meant(each, link) && each->is_held) held += each->letter_count;
+  accel_mutex_unlock(&fake->state->mutex);
+  return held;
+}
+
+bool accel_fake_publish(accel_fake *fake, const char *area, const void *data, size_t size)
+{
+  accel_mutex_lock(&fake->state->mutex);
+  const bool is_posted = fake_bus_post(fake->state, area, data, size);
+  accel_mutex_unlock(&fake->state->mutex);
+  accel_fake_bus_pump(fake->state);
+  return is_posted;
+}
+
+void accel_fake_heartbeat(accel_fake *fake)
+{
+  accel_mutex_lock(&fake->state->mutex);
+  for (fake_link *link = fake->state->bus.links; link != NULL; link = link->next)
+    if (fake_link_is_up(link)) link->heartbeats++;
+  accel_mutex_unlock(&fake->state->mutex);
+  accel_fake_bus_pump(fake->state);
+}
+
+static bool fake_bus_is_settled(struct accel_fake_state *state)
+{
+  for (fake_link *link = state->bus.links; link != NULL; link = link->next)
+    if (link->is_delivering) return false;
+  return fake_bus_ready(state) == NULL;
+}
+
+bool accel_fake_settle(accel_fake *fake, uint32_t timeout_ms)
+{
+  struct accel_fake_state *state = fake->state;
+  const uint64_t deadline_ms = accel_clock_deadline(timeout_ms);
+  accel_mutex_lock(&state->mutex);
+  while (!fake_bus_is_settled(state))
+    if (!accel_condition_wait(&state->changed, &state->mutex, deadline_ms)) break;
+  const bool is_settled = fake_bus_is_settled(state);
+  accel_mutex_unlock(&state->mutex);
+  return is_settled;
+}
