@@ -1,0 +1,127 @@
+"""Whole programs: what users compile, link and get told when they mix things up.
+
+- a program under the promised flags, as C11 to C23 and as C++20, linked with one .c file;
+- the implementation as strict C11 is one #error;
+- files with other hooks or another version do not link;
+- the implementation defines no symbol that does not start with accel_.
+"""
+
+import functools
+import pathlib
+import shutil
+import sys
+import tempfile
+
+import sources
+import toolchain
+
+HERE = pathlib.Path(__file__).resolve().parent
+IMPLEMENTATION = '#define ACCEL_IMPLEMENTATION\n#include "accel.h"\n'
+IMPLEMENTATION += '#include "accel_backends/fake.h"\n'
+if toolchain.has_hiredis():
+    IMPLEMENTATION += '#include "accel_backends/redis.h"\n'
+SMALL = '#include "accel.h"\nACCEL_DEFINE(n, int, int)\n'
+SMALL += "int main(void) { n_cache c = {0}; n_cache_close(&c); return 0; }\n"
+HOOKS = ["-Dmy_malloc=malloc", "-DACCEL_MALLOC=my_malloc"]
+
+failures = []
+
+
+def expect(is_right, what, result):
+    print(("ok: " if is_right else "not ok: ") + what)
+    if not is_right:
+        failures.append(what)
+        print(result.stdout + result.stderr)
+
+
+def compile_object(compiler, flags, text, output, include="."):
+    command = [compiler, *flags, "-I", str(include), "-x", "c", "-c", "-", "-o", str(output)]
+    return toolchain.run(command, text)
+
+
+def check_program(compiler, standard, implementation):
+    """Compiles user.c, links and runs it."""
+    is_cxx = "++" in compiler
+    flags = toolchain.USER_CXX if is_cxx else toolchain.USER_C
+    binary = implementation.with_name(f"{compiler}_{standard}")
+    command = [compiler, f"-std={standard}", *flags, "-I.", "-x", "c++" if is_cxx else "c"]
+    command += [str(HERE / "user.c"), "-x", "none", str(implementation), "-o", str(binary)]
+    result = toolchain.run(command + ["-pthread"] + hiredis_libraries())
+    if result.returncode == 0:
+        result = toolchain.run([str(binary)])
+    return result.returncode == 0, f"a user's program: {compiler} -std={standard}", result
+
+
+def hiredis_libraries():
+    return toolchain.run(["pkg-config", "--libs", "--silence-errors", "hiredis"]).stdout.split()
+
+
+def check_one_error(compiler):
+    result = toolchain.run([compiler, "-std=c11", "-I.", "-fsyntax-only", "-x", "c", "-"],
+                           IMPLEMENTATION)
+    errors = [line for line in result.stderr.splitlines() if " error: " in line]
+    is_right = len(errors) == 1 and "_GNU_SOURCE" in errors[0]
+    return is_right, f"the implementation as strict C11 is one #error: {compiler}", result
+
+
+def check_links(compiler, folder, implementation):
+    """Alike files link, others do not and name the symbol."""
+    other = folder / "other_version"
+    for name in sources.LIBRARY:
+        shutil.copytree(sources.ROOT / name, other / name)
+    shutil.copy(sources.ROOT / "accel.h", other)
+    base = other / "accel" / "base.h"
+    base.write_text(base.read_text().replace("accel_build_0_", "accel_build_99_"))
+    for what, flags, include, links in (
+        ("the same hooks and version", [], ".", True),
+        ("another allocation hook", HOOKS, ".", False),
+        ("another assertion hook", ["-DACCEL_ASSERT(c)=((void)0)"], ".", False),
+        ("another version", [], other, False),
+    ):
+        small = folder / "small.o"
+        result = compile_object(compiler, ["-std=gnu11", *flags], SMALL, small, include)
+        if result.returncode == 0:
+            command = [compiler, str(small), str(implementation), "-pthread"]
+            command += [*hiredis_libraries(), "-o", str(folder / "small")]
+            result = toolchain.run(command)
+            is_right = (result.returncode == 0) == links
+            is_right = is_right and (links or "accel_build_" in result.stderr)
+        else:
+            is_right = False
+        yield is_right, f"{what}: {'links' if links else 'does not link'}", result
+
+
+def check_symbols(implementation):
+    result = toolchain.run(["nm", "-g", "--defined-only", str(implementation)])
+    names = [line.split()[-1] for line in result.stdout.splitlines()]
+    foreign = [name for name in names if not name.startswith("accel_")]
+    for name in foreign:
+        print(f"{name}: an extern symbol that does not start with accel_; is it static?")
+    is_right = result.returncode == 0 and len(names) > 50 and not foreign
+    return is_right, f"{len(names)} extern symbols start with accel_", result
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder_name:
+        folder = pathlib.Path(folder_name)
+        compilers = toolchain.c_compilers()
+        implementation = folder / "implementation.o"
+        result = compile_object(
+            compilers[0], ["-std=gnu11", *toolchain.STRICT_C], IMPLEMENTATION, implementation
+        )
+        expect(result.returncode == 0, "the implementation compiles", result)
+        if result.returncode != 0:
+            return
+        programs = [(c, standard) for c in compilers for standard in ("c11", "c17", "c2x")]
+        programs += [(c, "c++20") for c in toolchain.cxx_compilers()]
+        jobs = [functools.partial(check_program, *each, implementation) for each in programs]
+        jobs += [functools.partial(check_one_error, compiler) for compiler in compilers]
+        jobs += [functools.partial(check_symbols, implementation)]
+        for answer in toolchain.run_all(jobs):
+            expect(*answer)
+        for answer in check_links(compilers[0], folder, implementation):
+            expect(*answer)
+
+
+main()
+sys.exit(1 if failures else 0)
