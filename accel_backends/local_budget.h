@@ -1,0 +1,46 @@
+/* local_budget.h: what an L1 engine holds against what it may hold (layer 2, for .c files).
+ *
+ * Two counters that are taken from before an entry becomes visible and given back to after it is
+ * gone, so that neither limit is exceeded at any moment. Both are plain sums over all stripes:
+ * shares per stripe would refuse entries while others have room. Threads: any.
+ */
+#ifndef ACCEL_BACKENDS_LOCAL_BUDGET_H
+#define ACCEL_BACKENDS_LOCAL_BUDGET_H
+
+#include "../accel/platform/atomic.h"
+
+typedef struct accel_budget {
+  size_t entries, weight;      /* atomic: in use */
+  size_t capacity, max_weight; /* atomic: the limits; max_weight 0: none */
+} accel_budget;
+
+/* Adds one counter's part unless that would pass `limit`. A negative change always fits. */
+static inline bool accel_budget_add_(size_t *used_, ptrdiff_t change_, size_t limit_)
+{
+  size_t before_ = accel_load_relaxed(used_);
+  size_t after_;
+  do {
+    after_ = before_ + (size_t)change_;
+    if (change_ > 0 && (after_ > limit_ || after_ < before_)) return false;
+  } while (!accel_compare_exchange(used_, &before_, after_));
+  return true;
+}
+
+/* Takes both or neither. */
+static inline bool accel_budget_take(accel_budget *budget_, ptrdiff_t entries_, ptrdiff_t weight_)
+{
+  const size_t capacity_ = accel_load_relaxed(&budget_->capacity);
+  const size_t heaviest_ = budget_->max_weight == 0 ? SIZE_MAX : budget_->max_weight;
+  if (entries_ != 0 && !accel_budget_add_(&budget_->entries, entries_, capacity_)) return false;
+  if (weight_ == 0 || accel_budget_add_(&budget_->weight, weight_, heaviest_)) return true;
+  if (entries_ != 0) accel_budget_add_(&budget_->entries, -entries_, capacity_);
+  return false;
+}
+
+static inline void accel_budget_give(accel_budget *budget_, size_t entries_, size_t weight_)
+{
+  if (entries_ != 0) accel_sub_acq_rel(&budget_->entries, entries_);
+  if (weight_ != 0) accel_sub_acq_rel(&budget_->weight, weight_);
+}
+
+#endif
