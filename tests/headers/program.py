@@ -15,7 +15,6 @@ import tempfile
 import sources
 import toolchain
 
-HERE = pathlib.Path(__file__).resolve().parent
 IMPLEMENTATION = '#define ACCEL_IMPLEMENTATION\n#include "accel.h"\n'
 IMPLEMENTATION += '#include "accel_backends/fake.h"\n'
 if toolchain.has_hiredis():
@@ -34,26 +33,9 @@ def expect(is_right, what, result):
         print(result.stdout + result.stderr)
 
 
-def compile_object(compiler, flags, text, output, include="."):
-    command = [compiler, *flags, "-I", str(include), "-x", "c", "-c", "-", "-o", str(output)]
-    return toolchain.run(command, text)
-
-
 def check_program(compiler, standard, implementation):
-    """Compiles user.c, links and runs it."""
-    is_cxx = "++" in compiler
-    flags = toolchain.USER_CXX if is_cxx else toolchain.USER_C
-    binary = implementation.with_name(f"{compiler}_{standard}")
-    command = [compiler, f"-std={standard}", *flags, "-I.", "-x", "c++" if is_cxx else "c"]
-    command += [str(HERE / "user.c"), "-x", "none", str(implementation), "-o", str(binary)]
-    result = toolchain.run(command + ["-pthread"] + hiredis_libraries())
-    if result.returncode == 0:
-        result = toolchain.run([str(binary)])
+    result = toolchain.run_user(compiler, standard, implementation)
     return result.returncode == 0, f"a user's program: {compiler} -std={standard}", result
-
-
-def hiredis_libraries():
-    return toolchain.run(["pkg-config", "--libs", "--silence-errors", "hiredis"]).stdout.split()
 
 
 def check_one_error(compiler):
@@ -79,10 +61,10 @@ def check_links(compiler, folder, implementation):
         ("another version", [], other, False),
     ):
         small = folder / "small.o"
-        result = compile_object(compiler, ["-std=gnu11", *flags], SMALL, small, include)
+        result = toolchain.compile_object(compiler, ["-std=gnu11", *flags], SMALL, small, include)
         if result.returncode == 0:
             command = [compiler, str(small), str(implementation), "-pthread"]
-            command += [*hiredis_libraries(), "-o", str(folder / "small")]
+            command += [*toolchain.hiredis_libraries(), "-o", str(folder / "small")]
             result = toolchain.run(command)
             is_right = (result.returncode == 0) == links
             is_right = is_right and (links or "accel_build_" in result.stderr)
@@ -106,7 +88,7 @@ def main():
         folder = pathlib.Path(folder_name)
         compilers = toolchain.c_compilers()
         implementation = folder / "implementation.o"
-        result = compile_object(
+        result = toolchain.compile_object(
             compilers[0], ["-std=gnu11", *toolchain.STRICT_C], IMPLEMENTATION, implementation
         )
         expect(result.returncode == 0, "the implementation compiles", result)

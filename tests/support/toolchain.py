@@ -47,3 +47,23 @@ def run_all(jobs):
 
 def has_hiredis():
     return run(["pkg-config", "--exists", "hiredis"]).returncode == 0
+
+
+def hiredis_libraries():
+    return run(["pkg-config", "--libs", "--silence-errors", "hiredis"]).stdout.split()
+
+
+def compile_object(compiler, flags, text, output, include="."):
+    command = [compiler, *flags, "-I", str(include), "-x", "c", "-c", "-", "-o", str(output)]
+    return run(command, text)
+
+
+def run_user(compiler, standard, implementation, include="."):
+    """Compiles tests/headers/user.c as a user would, links it with the implementation, runs it."""
+    is_cxx = "++" in compiler
+    binary = implementation.with_name(f"{compiler}_{standard}")
+    command = [compiler, f"-std={standard}", *(USER_CXX if is_cxx else USER_C), "-I", str(include)]
+    command += ["-x", "c++" if is_cxx else "c", "tests/headers/user.c", "-x", "none"]
+    command += [str(implementation), "-o", str(binary), "-pthread", *hiredis_libraries()]
+    result = run(command)
+    return run([str(binary)]) if result.returncode == 0 else result

@@ -1,0 +1,3 @@
+/* implementation.c: the one-file header's implementation. */
+#define ACCEL_IMPLEMENTATION
+#include "accel_one.h"

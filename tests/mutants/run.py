@@ -1,0 +1,116 @@
+"""Mutants: patches that break a promise, each of which must turn a named test red.
+
+usage: run.py ROOT [PATCH NAME...]
+
+A patch opens with two lines that patch(1) skips: why it is wrong, and who must notice,
+
+    Breaks: W2, a fill takes place although its gate has moved
+    Caught by: contract_local_flat fill_after_set_is_refused
+
+the meson test, and where it is given the case of it that must be among the failing ones. All are
+applied, built and taken back one after another in a copy of the project, where only the library
+and the one test are built. A mutant that does not apply, does not build or stays green fails, and
+so does a test that is red without it.
+"""
+
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(sys.argv[1]).resolve()
+HERE = pathlib.Path(__file__).resolve().parent
+COPIED = ("accel", "accel_backends", "tests", "tools")
+CASE_SECONDS = 60
+HEAD = re.compile(r"\ABreaks: (.+)\nCaught by: (\S+)(?: (\S+))?\n")
+
+
+def run(command, folder, **options):
+    return subprocess.run(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        errors="replace", check=False, **options,
+    )  # fmt: skip
+
+
+def run_test(folder, test):
+    """Returns (exit status or None for one that hangs, output)."""
+    try:
+        result = run([f"build/tests/{test}"], folder, timeout=CASE_SECONDS)
+        return result.returncode, result.stdout
+    except subprocess.TimeoutExpired as expired:
+        return None, (expired.stdout or b"").decode(errors="replace")
+
+
+def is_red(status, output, case):
+    """Whether a run failed, and in the case asked for."""
+    if status in (0, 77):
+        return False
+    if case is None or re.search(rf"\[  FAILED  \] {re.escape(case)}\b", output):
+        return True
+    started = re.findall(r"\[ RUN      \] (\S+)", output)
+    return bool(started) and started[-1] == case  # it hung, or took the program down
+
+
+def build(folder, tests):
+    return run(["ninja", "-C", "build", *(f"tests/{test}" for test in sorted(tests))], folder)
+
+
+def prepare(folder, tests):
+    """Copies the project and builds the tests; returns what went wrong, if anything."""
+    for name in COPIED:
+        shutil.copytree(ROOT / name, folder / name)
+    for name in ("accel.h", "meson.build", "meson_options.txt"):
+        shutil.copy(ROOT / name, folder)
+    options = ["-Dexamples=false", "-Dbuildtype=plain", "-Dc_args=-O0 -w"]
+    for result in (run(["meson", "setup", "build", *options], folder), build(folder, tests)):
+        if result.returncode != 0:
+            return result.stdout
+    for test in sorted(tests):
+        status, output = run_test(folder, test)
+        if status != 0:
+            return f"{test} is red (exit status {status}) without a mutant:\n{output}"
+    return ""
+
+
+def try_mutant(folder, path, test, case):
+    """Returns why the mutant was not caught, or an empty text."""
+    applied = run(["patch", "-p1", "--no-backup-if-mismatch", "-i", str(path)], folder)
+    if applied.returncode != 0:
+        return f"does not apply, bring it up to date:\n{applied.stdout}"
+    built = build(folder, [test])
+    status, output = run_test(folder, test) if built.returncode == 0 else (0, "")
+    run(["patch", "-p1", "-R", "-i", str(path)], folder)
+    if built.returncode != 0:
+        return f"does not build:\n{built.stdout}"
+    return "" if is_red(status, output, case) else f"is not noticed (exit status {status})\n{output}"
+
+
+def main():
+    chosen = sys.argv[2:]
+    mutants = []
+    for path in sorted(HERE.glob("*.patch")):
+        head = HEAD.match(path.read_text(encoding="utf-8"))
+        if not head:
+            sys.exit(f"{path.name}: does not open with the lines Breaks: and Caught by:")
+        if not chosen or path.stem in chosen:
+            mutants.append((path, *head.groups()))
+    failed = 0
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        trouble = prepare(folder, {test for _, _, test, _ in mutants})
+        if trouble:
+            sys.exit(trouble)
+        for path, breaks, test, case in mutants:
+            start = time.monotonic()
+            trouble = try_mutant(folder, path, test, case)
+            failed += trouble != ""
+            verdict = trouble or f"caught by {test} {case or ''}".strip()
+            print(f"{time.monotonic() - start:5.1f} s  {path.stem} ({breaks}): {verdict}", flush=True)
+    print(f"{len(mutants)} mutants, {failed} not caught")
+    sys.exit(1 if failed else 0)
+
+
+main()

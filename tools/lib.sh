@@ -1,0 +1,78 @@
+# shellcheck shell=bash disable=SC2034
+# lib.sh: what the scripts of this folder share; sourced, not run.
+#
+# A script names the packages it needs and where it builds. Only installing needs root or sudo, and
+# nothing is asked. Where all is there, no network is needed.
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$ROOT" || exit
+
+PACKAGES_DEMO=(gcc libc6-dev meson ninja-build pkg-config python3 libsqlite3-dev uthash-dev)
+PACKAGES_TEST=("${PACKAGES_DEMO[@]}" g++ clang libclang-rt-14-dev binutils patch libhiredis-dev
+  libcmocka-dev redis-server clang-format-14 clang-tidy cppcheck)
+
+say() { printf '%s\n' "$*"; }
+fail() {
+  printf '%s\n' "$*" >&2
+  exit 1
+}
+
+# Prints the comment that opens the calling script, and ends it.
+help() {
+  sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"
+  exit 0
+}
+
+is_installed() { [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
+
+# need_packages PACKAGE...: installs those that are missing. The Redis service that redis-server
+# may start on port 6379 is none of ours: tests start servers of their own on free ports.
+need_packages() {
+  local missing=() package as_root=()
+  command -v apt-get >/dev/null || {
+    say "no apt-get here; these Debian packages are needed in some form: $*"
+    return
+  }
+  for package in "$@"; do is_installed "$package" || missing+=("$package"); done
+  if [ ${#missing[@]} -eq 0 ]; then
+    say "installed already: all of the $# packages needed"
+    return
+  fi
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || fail "to be installed as root first: apt-get install ${missing[*]}"
+    as_root=(sudo)
+  fi
+  say "installing: ${missing[*]}"
+  local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0)
+  "${apt[@]}" update || say "apt-get update failed; trying with the lists that are here"
+  "${apt[@]}" install -y --no-install-recommends "${missing[@]}" >/dev/null ||
+    fail "apt-get could not install: ${missing[*]}"
+}
+
+# configure FOLDER [MESON OPTION...]: prepares a build folder once.
+configure() {
+  local folder=$1
+  shift
+  [ -f "$folder/build.ninja" ] || meson setup "$folder" "$@" >"$folder.log" 2>&1 || {
+    cat "$folder.log" >&2
+    fail "meson setup $folder $* failed"
+  }
+  rm -f "$folder.log"
+}
+
+# run_tests FOLDER LOGBASE [MESON TEST ARGUMENT...]: runs tests and shows the output of those that
+# fail; the log is FOLDER/meson-logs/LOGBASE.json.
+run_tests() {
+  local folder=$1 logbase=$2
+  shift 2
+  rm -f "$folder/meson-logs/$logbase.json"
+  meson test -C "$folder" --logbase "$logbase" --print-errorlogs "$@"
+}
+
+# The builds under sanitizers. Little optimisation: they are built more often than they run long.
+configure_asan() {
+  configure build-asan -Db_sanitize=address,undefined -Doptimization=1 -Ddebug=true
+}
+configure_tsan() {
+  CC=clang configure build-tsan -Db_sanitize=thread -Db_lundef=false -Doptimization=1 -Ddebug=true
+}

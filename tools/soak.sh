@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Runs the long forms of the tests, for as long as they are given.
+#
+# usage: tools/soak.sh [--minutes N] [FORM...]
+#
+#   --minutes N   time for all forms together; 10
+#   FORM          stress: the suite stress; tsan: the same under ThreadSanitizer; asan: the same under
+#                 AddressSanitizer and UndefinedBehaviorSanitizer. All, if none is named.
+#
+# A form is a function soak_NAME of this script that gets its share of the seconds. Tests that can
+# run long read ACCEL_SOAK_SECONDS.
+set -euo pipefail
+source "$(dirname "$0")/lib.sh"
+
+# Runs each test of the suite stress, one after another, with an equal share of $3 seconds.
+run_stress() {
+  local folder=$1 setup=$2 seconds=$3 tests arguments=(--suite stress --num-processes 1 -t 0)
+  tests=$(meson test -C "$folder" --list --suite stress 2>/dev/null | grep -c .)
+  [ -z "$setup" ] || arguments+=(--setup "$setup")
+  export ACCEL_SOAK_SECONDS=$((seconds / tests > 0 ? seconds / tests : 1))
+  say "$folder: $tests tests of $ACCEL_SOAK_SECONDS s"
+  run_tests "$folder" soak "${arguments[@]}" || true
+  logs+=("$folder=$folder/meson-logs/soak${setup:+-$setup}.json")
+}
+
+soak_stress() {
+  configure build
+  run_stress build "" "$1"
+}
+
+soak_tsan() {
+  configure_tsan
+  run_stress build-tsan tsan "$1"
+}
+
+soak_asan() {
+  configure_asan
+  run_stress build-asan asan "$1"
+}
+
+minutes=10
+forms=()
+while [ $# -gt 0 ]; do
+  case $1 in
+    --help | -h) help ;;
+    --minutes)
+      minutes=${2:-}
+      [[ $minutes =~ ^[1-9][0-9]*$ ]] || fail "--minutes takes a whole number"
+      shift
+      ;;
+    *)
+      declare -F "soak_$1" >/dev/null || fail "there is no form $1; see --help"
+      forms+=("$1")
+      ;;
+  esac
+  shift
+done
+[ ${#forms[@]} -gt 0 ] || forms=(stress tsan asan)
+
+need_packages "${PACKAGES_TEST[@]}"
+logs=()
+for form in "${forms[@]}"; do "soak_$form" $((minutes * 60 / ${#forms[@]})); done
+tools/summary.py "${logs[@]}"
