@@ -1,0 +1,93 @@
+/* redis.h: Redis as L2 and as the channel on which processes tell each other what changed.
+ *
+ *   accel_redis redis;
+ *   accel_redis_config where = {.url = "redis://127.0.0.1:6379"};
+ *   if (accel_failed(accel_redis_open(&redis, &where))) ... accel_redis_last_error(&redis) ...
+ *
+ *   ACCEL_DEFINE_WITH(user, uint64_t, user_t, .remote = &accel_redis_ops)
+ *   user_cache_open(&users, &(accel_config){.area = "user", .remote = &redis});
+ *
+ * All caches and threads of an accel_redis share two connections: one for data, pipelined, and one
+ * that listens to invalidations. A single background thread makes them and makes them again after
+ * a failure. No call waits longer than its time limit, whatever the server does.
+ *
+ * In Redis a key is [prefix:]area:name, a channel [prefix:]accel:invalidation:area. A user of an
+ * access list needs +get +mget +set +unlink +del +scan +multi +exec +publish +subscribe
+ * +unsubscribe +ping +time +select, its keys and its channels.
+ *
+ * Needs hiredis 0.14 or later (pkg-config hiredis), in the implementing file only.
+ */
+#ifndef ACCEL_BACKENDS_REDIS_H
+#define ACCEL_BACKENDS_REDIS_H
+
+#include "../accel/backend.h"
+
+/* How a process hears what others changed. */
+typedef enum accel_redis_coherence {
+  ACCEL_PUBSUB = 0, /* messages of the writers, on a channel */
+  ACCEL_TRACKING    /* the server's own, for writers that do not use accel: is not built in */
+} accel_redis_coherence;
+
+/* Zero is the default of every field. Strings are copied. */
+typedef struct accel_redis_config {
+  const char *url;        /* redis://127.0.0.1:6379; redis://[user:password@]host:port[/database],
+                    * unix:///path; user, password and path may be percent-encoded */
+  const char *key_prefix; /* none; else 1 to 64 of [A-Za-z0-9_.-] */
+  uint32_t connect_timeout_ms; /* 1000, for an attempt in the background; not ACCEL_FOREVER */
+  uint32_t command_timeout_ms; /* 50, for any call; not ACCEL_FOREVER */
+  size_t max_value_bytes; /* 8 MiB, at most 512 MiB - 64; a larger value is not written, and one
+                           * that is met in Redis breaks the connection: processes that share
+                           * an area agree on it */
+  accel_redis_coherence coherence; /* ACCEL_PUBSUB */
+} accel_redis_config;
+
+/* Zeroed: closed. An open one is not moved or copied. */
+typedef struct accel_redis {
+  struct accel_redis_state *state;
+} accel_redis;
+
+ACCEL_EXTERN_C_BEGIN
+
+/* Checks the configuration and starts the background thread. Does not wait for the server and
+ * does not fail because it is down: calls made before the first attempt to connect is over wait
+ * for it, within their own limits; later ones fail at once while there is no connection.
+ * OK; CONFIG: a NULL, or a field that accel_redis_last_error names; NOMEM: also no thread or no
+ * descriptor. After a failure it is closed. Threads: exclusive use. */
+accel_status accel_redis_open(accel_redis *redis, const accel_redis_config *config);
+
+/* Ends the thread and the connections and frees everything. All caches that were opened with it
+ * are closed before. Waits for an attempt to resolve a host's name, if one is under way. In a
+ * forked child it touches neither threads nor the server. Nothing happens to a closed one, or
+ * NULL. Threads: exclusive use. */
+void accel_redis_close(accel_redis *redis);
+
+/* Asks the server for a sign of life. OK, TIMEOUT, BACKEND; CONFIG: NULL, closed, or opened before
+ * a fork. Waits command_timeout_ms at most. Threads: any. */
+accel_status accel_redis_ping(accel_redis *redis);
+
+/* What went wrong, as one sentence, if this thread's last failure was on `redis`, else "". Never
+ * holds a password. Valid until the thread's next failure. Threads: each sees its own. */
+const char *accel_redis_last_error(const accel_redis *redis);
+
+/* What a cache is defined with: .remote = &accel_redis_ops. Its `remote` is an accel_redis. */
+extern const accel_remote_ops accel_redis_ops;
+
+ACCEL_EXTERN_C_END
+
+#endif
+
+#if defined(ACCEL_IMPLEMENTATION) && !defined(ACCEL_BACKENDS_REDIS_IMPLEMENTED)
+#define ACCEL_BACKENDS_REDIS_IMPLEMENTED
+#include "redis/call.c"
+#include "redis/clear.c"
+#include "redis/connection.c"
+#include "redis/link.c"
+#include "redis/listener.c"
+#include "redis/open.c"
+#include "redis/read.c"
+#include "redis/reply.c"
+#include "redis/socket.c"
+#include "redis/stream.c"
+#include "redis/url.c"
+#include "redis/write.c"
+#endif

@@ -1,0 +1,114 @@
+#include "call.h"
+
+#include "../../accel/platform/atomic.h"
+#include "../../accel/platform/system.h"
+
+#include <stdio.h>
+#include <string.h>
+
+ACCEL_STATIC_ASSERT(sizeof((accel_remote_call *)0)->error == REDIS_SOCKET_TEXT,
+                    "an error's text fits the call's");
+
+accel_status accel_redis_call_exchange(redis_link *link, accel_remote_call *call,
+                                       const redis_block *block, redis_replies *replies)
+{
+  accel_redis_state *state = link->state;
+  memset(replies, 0, sizeof *replies);
+  if (state->fork_generation != accel_fork_generation()) {
+    snprintf(call->error, sizeof call->error, "redis was opened before the fork; open your own");
+    return ACCEL_ERR_CONFIG;
+  }
+  uint64_t deadline_ms = accel_clock_deadline(state->command_timeout_ms);
+  if (call->deadline_ms < deadline_ms) deadline_ms = call->deadline_ms;
+  return accel_redis_connection_call(&state->connection, block, deadline_ms, replies, call->error);
+}
+
+static size_t redis_call_append_prepared(void *prepared_pointer, accel_buffer *out)
+{
+  const redis_prepared *prepared = (const redis_prepared *)prepared_pointer;
+  const bool appended = accel_buffer_append(out, prepared->commands.data, prepared->commands.size);
+  return appended ? prepared->replies : 0;
+}
+
+accel_status accel_redis_call_send(redis_link *link, accel_remote_call *call,
+                                   redis_prepared *prepared, redis_replies *replies)
+{
+  const redis_block block = {.append = redis_call_append_prepared, .ctx = prepared};
+  const accel_status status = accel_redis_call_exchange(link, call, &block, replies);
+  accel_buffer_release(&prepared->commands);
+  return status;
+}
+
+accel_status accel_redis_call_fail(accel_remote_item *items, size_t count, accel_status status)
+{
+  for (size_t i = 0; i < count; i++) items[i].status = status;
+  return status;
+}
+
+accel_status accel_redis_call_no_memory(accel_remote_item *items, size_t count,
+                                        accel_remote_call *call)
+{
+  snprintf(call->error, sizeof call->error, "no memory for the commands");
+  return accel_redis_call_fail(items, count, ACCEL_ERR_NOMEM);
+}
+
+accel_status accel_redis_call_distrust(redis_link *link, accel_remote_call *call)
+{
+  snprintf(call->error, sizeof call->error, "protocol error: a reply of an unexpected kind");
+  accel_redis_connection_break(&link->state->connection, call->error);
+  return ACCEL_ERR_BACKEND;
+}
+
+accel_status accel_redis_call_explain(accel_remote_call *call, const redis_replies *replies,
+                                      size_t i)
+{
+  if (call->error[0] == '\0') accel_redis_stream_explain(replies, i, "redis", false, call->error);
+  return ACCEL_ERR_BACKEND;
+}
+
+bool accel_redis_call_append_keys(accel_buffer *out, const char *verb, const redis_link *link,
+                                  const accel_remote_item *const *items, size_t count)
+{
+  const char *words[1 + REDIS_CALL_KEYS_MAX];
+  size_t sizes[1 + REDIS_CALL_KEYS_MAX];
+  accel_buffer keys = {0};
+  bool appended = true;
+  for (size_t i = 0; i < count && appended; i++)
+    appended = accel_buffer_append(&keys, link->key_start, link->prefix_size) &&
+               accel_buffer_append(&keys, items[i]->key, items[i]->key_size);
+  words[0] = verb;
+  sizes[0] = strlen(verb);
+  size_t offset = 0;
+  for (size_t i = 0; i < count && appended; i++) {
+    words[1 + i] = keys.data == NULL ? "" : (const char *)keys.data + offset;
+    sizes[1 + i] = link->prefix_size + items[i]->key_size;
+    offset += sizes[1 + i];
+  }
+  const redis_words command = {.words = words, .sizes = sizes, .count = 1 + count};
+  appended = appended && accel_redis_command_append(out, &command);
+  accel_buffer_release(&keys);
+  return appended;
+}
+
+bool accel_redis_call_append_publish(accel_buffer *out, const redis_link *link,
+                                     const accel_buffer *message)
+{
+  const char *words[] = {"PUBLISH", link->channel,
+                         message->data == NULL ? "" : (const char *)message->data};
+  const size_t sizes[] = {strlen(words[0]), strlen(words[1]), message->size};
+  const redis_words command = {.words = words, .sizes = sizes, .count = 3};
+  return accel_redis_command_append(out, &command);
+}
+
+const char *accel_redis_call_unlink(const redis_link *link)
+{
+  return accel_load_relaxed(&link->state->lacks_unlink) ? "DEL" : "UNLINK";
+}
+
+bool accel_redis_call_lacks_unlink(redis_link *link, const redis_replies *replies, size_t i)
+{
+  const redis_reply reply = accel_redis_reply_at(replies, i);
+  if (!accel_redis_reply_fails(replies, &reply, "ERR unknown command")) return false;
+  accel_store_relaxed(&link->state->lacks_unlink, true);
+  return true;
+}

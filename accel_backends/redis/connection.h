@@ -1,0 +1,109 @@
+/* connection.h: one pipelined connection that all threads share (backend redis).
+ *
+ * Commands leave and replies return in one order, so a reply needs no name: a ring of pending
+ * requests says whose it is. There is no thread that moves bytes for the others. Whoever calls
+ * adds a block of commands; if nobody is writing, it writes what all have added meanwhile; if
+ * nobody is reading, it reads, and wakes the owners of the replies that it finds, until its own is
+ * there. Then it hands the role over to the next that waits. A thread that is alone therefore
+ * sends, waits and receives by itself, without any hand-over.
+ *
+ * Invariants
+ * - A request that is given up stays in the ring without an owner: its reply is dropped by
+ *   position. No reply is ever given to another request.
+ * - Any doubt - an error on the socket, bytes that nobody asked for, something that is not a
+ *   reply, a second without a sign of life while requests are pending - breaks the connection.
+ *   All that wait fail at once, and nothing that arrives on it later is looked at.
+ * - A broken connection's socket and reader are replaced only when nobody holds a role.
+ * - Ring and send buffer are bounded: what does not fit fails at once.
+ *
+ * The background thread (listener.h) makes connections and tends to what no caller is left to do.
+ * Threads: any; adopt, repair and tend only the background thread; open and close exclusive.
+ */
+#ifndef ACCEL_BACKENDS_REDIS_CONNECTION_H
+#define ACCEL_BACKENDS_REDIS_CONNECTION_H
+
+#include "../../accel/platform/thread.h"
+#include "stream.h"
+
+#define REDIS_CONNECTION_SLOTS 1024u
+#define REDIS_CONNECTION_UNSENT_MAX (64u << 20) /* bytes that may wait; more is refused */
+#define REDIS_CONNECTION_SILENCE_MS 1000u       /* while replies are due: then it is broken */
+
+typedef enum redis_connection_state {
+  REDIS_CONNECTION_FIRST, /* the first attempt is under way: callers wait for it */
+  REDIS_CONNECTION_UP,
+  REDIS_CONNECTION_BROKEN, /* somebody may still hold a role */
+  REDIS_CONNECTION_DOWN
+} redis_connection_state;
+
+/* A calling thread that waits for its replies; lives on its stack. */
+typedef struct redis_waiter {
+  accel_condition wake;
+  bool is_done, is_asleep;
+  accel_status status;
+  redis_replies replies;
+} redis_waiter;
+
+/* A request whose replies are due. Only who holds the reader's role touches replies and their
+ * number; the owner is NULL once it gave up. */
+typedef struct redis_slot {
+  redis_waiter *owner;
+  size_t replies_due;
+  redis_replies replies;
+} redis_slot;
+
+typedef struct redis_connection {
+  accel_mutex mutex;            /* guards all but what the holder of a role uses */
+  accel_condition changed;      /* the first attempt is over */
+  redis_connection_state state; /* written under the mutex, read anywhere: atomic */
+  redis_stream stream;          /* of the roles: fd is constant between adopt and repair */
+  bool has_writer, has_reader;
+  bool is_clogged;      /* the socket took less than there was */
+  accel_buffer queued;  /* commands nobody has begun to write */
+  accel_buffer writing; /* of the writer: what it took from there */
+  size_t written;       /* of that */
+  redis_slot *slots;    /* a ring */
+  size_t first, pending;
+  uint64_t progress_ms;          /* the last byte in either direction, or the first request */
+  int wake_fd;                   /* the background thread's bell; not owned */
+  char error[REDIS_SOCKET_TEXT]; /* why it is not up */
+} redis_connection;
+
+/* What a request consists of. `append` adds whole commands and returns how many replies they will
+ * have; 0: none, and nothing stays appended. It runs while the connection is locked: what it
+ * numbers leaves in that order. */
+typedef struct redis_block {
+  size_t (*append)(void *ctx, accel_buffer *out);
+  void *ctx;
+} redis_block;
+
+ACCEL_EXTERN_C_BEGIN
+
+/* False: no memory. */
+bool accel_redis_connection_open(redis_connection *connection, int wake_fd);
+void accel_redis_connection_close(redis_connection *connection);
+/* The same in a forked child, where the mutex may be held for ever: nothing is locked or sent. */
+void accel_redis_connection_abandon(redis_connection *connection);
+
+bool accel_redis_connection_is_up(const redis_connection *connection);
+
+/* Sends the block and waits for all of its replies. OK; BACKEND; TIMEOUT; NOMEM: the block
+ * appended nothing. On failure `error` (REDIS_SOCKET_TEXT bytes) says why and *replies is empty. */
+accel_status accel_redis_connection_call(redis_connection *connection, const redis_block *block,
+                                         uint64_t deadline_ms, redis_replies *replies, char *error);
+/* Sends it when it can; its replies are dropped. */
+void accel_redis_connection_post(redis_connection *connection, const redis_block *block);
+/* A caller could make no sense of its replies. */
+void accel_redis_connection_break(redis_connection *connection, const char *why);
+
+/* Takes over a stream that was greeted, and closes `stream`; NULL: the attempt failed, `why`. */
+void accel_redis_connection_adopt(redis_connection *connection, redis_stream *stream_or_null,
+                                  const char *why);
+/* Cleans up after a break. True: it is down, and may be made anew. */
+bool accel_redis_connection_repair(redis_connection *connection);
+/* Moves what can be moved without waiting and breaks what is dead. Returns the events (of poll)
+ * to wait for on *fd_out, and lowers *until_ms to the next time it wants to be called. */
+int accel_redis_connection_tend(redis_connection *connection, int *fd_out, uint64_t *until_ms);
+
+ACCEL_EXTERN_C_END
+#endif

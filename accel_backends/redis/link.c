@@ -1,0 +1,79 @@
+#include "../../accel/config.h"
+#include "../../accel/error.h"
+#include "../../accel/platform/atomic.h"
+#include "../../accel/platform/system.h"
+#include "call.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool redis_link_is_forked(const redis_link *link)
+{
+  return link->state->fork_generation != accel_fork_generation();
+}
+
+static accel_status redis_link_attach(void *remote, const accel_remote_area *area, void **link_out,
+                                      char *channel)
+{
+  accel_redis_state *state = remote == NULL ? NULL : ((accel_redis *)remote)->state;
+  if (state == NULL)
+    return accel_error_set(area->owner, ACCEL_ERR_CONFIG, "remote is a closed accel_redis");
+  if (state->fork_generation != accel_fork_generation())
+    return accel_error_set(area->owner, ACCEL_ERR_CONFIG,
+                           "remote is an accel_redis that was opened before the fork");
+  if (!accel_config_is_name(area->area))
+    return accel_error_set(area->owner, ACCEL_ERR_CONFIG, "area is not a name for Redis");
+  redis_link *link = (redis_link *)ACCEL_MALLOC(sizeof *link);
+  if (link == NULL) return accel_error_set(area->owner, ACCEL_ERR_NOMEM, "no memory to join Redis");
+  memset(link, 0, sizeof *link);
+  link->state = state;
+  link->has_listener = area->has_listener;
+  link->sink = area->sink;
+  link->prefix_size = strlen(state->prefix);
+  snprintf(link->key_start, sizeof link->key_start, "%s%s:", state->prefix, area->area);
+  snprintf(link->channel, sizeof link->channel, "%saccel:invalidation:%s", state->prefix,
+           area->area);
+  memcpy(channel, link->has_listener ? link->channel : "",
+         link->has_listener ? strlen(link->channel) + 1 : 1);
+  if (link->has_listener) accel_redis_listener_add(&state->listener, link);
+  *link_out = link;
+  return ACCEL_OK;
+}
+
+static void redis_link_detach(void *link_pointer)
+{
+  redis_link *link = (redis_link *)link_pointer;
+  if (!link->has_listener)
+    ACCEL_FREE(link);
+  else if (!redis_link_is_forked(link)) /* else its close frees it */
+    accel_redis_listener_remove(&link->state->listener, link);
+}
+
+static bool redis_link_is_ready(void *link_pointer)
+{
+  const redis_link *link = (const redis_link *)link_pointer;
+  return !redis_link_is_forked(link) && accel_redis_connection_is_up(&link->state->connection);
+}
+
+static uint64_t redis_link_now_ms(void *link_pointer)
+{
+  const redis_link *link = (const redis_link *)link_pointer;
+  const uint64_t ahead_ms = accel_load_relaxed(&link->state->listener.ahead_ms);
+  return ahead_ms == 0 ? accel_clock_wall_ms() : accel_clock_monotonic_ms() + ahead_ms;
+}
+
+const accel_remote_ops accel_redis_ops = {
+    .name = "redis",
+    .attach = redis_link_attach,
+    .detach = redis_link_detach,
+    .is_ready = redis_link_is_ready,
+    .now_ms = redis_link_now_ms,
+    .get = accel_redis_get,
+    .release = accel_redis_release,
+    .lease = NULL,
+    .fill = accel_redis_fill,
+    .put = accel_redis_put,
+    .del = accel_redis_del,
+    .clear = accel_redis_clear,
+};

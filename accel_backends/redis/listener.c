@@ -1,0 +1,463 @@
+#include "listener.h"
+
+#include "../../accel/platform/atomic.h"
+#include "../../accel/platform/clock.h"
+#include "../../accel/platform/system.h"
+#include "state.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define REDIS_LISTENER_PAUSE_FIRST_MS 10u
+#define REDIS_LISTENER_PAUSE_MAX_MS 2000u
+
+/* ---- calling the sinks: never with the mutex held, and a link that is being called stays ---- */
+
+typedef void redis_listener_visit(redis_listener *listener, redis_link *link, void *ctx);
+
+/* Calls `visit` for every link that does not leave. */
+static void redis_listener_each(redis_listener *listener, redis_listener_visit *visit, void *ctx)
+{
+  accel_mutex_lock(&listener->mutex);
+  for (redis_link *link = listener->links; link != NULL; link = link->next) {
+    if (link->is_leaving) continue;
+    listener->calling = link;
+    accel_mutex_unlock(&listener->mutex);
+    visit(listener, link, ctx);
+    accel_mutex_lock(&listener->mutex);
+    listener->calling = NULL;
+    accel_condition_broadcast(&listener->idle);
+  }
+  accel_mutex_unlock(&listener->mutex);
+}
+
+static void redis_listener_tell_up(redis_listener *listener, redis_link *link, void *unused)
+{
+  (void)unused;
+  if (link->is_up || link->request == 0 || link->request > listener->confirmations) return;
+  link->is_up = true;
+  link->sink.up(link->sink.ctx);
+}
+
+static void redis_listener_tell_down(redis_listener *listener, redis_link *link, void *unused)
+{
+  (void)listener, (void)unused;
+  link->request = 0;
+  if (!link->is_up) return;
+  link->is_up = false;
+  link->sink.down(link->sink.ctx);
+}
+
+typedef struct redis_listener_message {
+  const char *channel, *data;
+  size_t channel_size, data_size;
+} redis_listener_message;
+
+static void redis_listener_tell_message(redis_listener *listener, redis_link *link,
+                                        void *message_pointer)
+{
+  const redis_listener_message *message = (const redis_listener_message *)message_pointer;
+  (void)listener;
+  if (!link->is_up || strlen(link->channel) != message->channel_size) return;
+  if (memcmp(link->channel, message->channel, message->channel_size) != 0) return;
+  link->sink.message(link->sink.ctx, message->data, message->data_size);
+}
+
+/* Runs while the data connection is locked, so that no message gets a number between the
+ * heartbeat's number and its departure. */
+static size_t redis_listener_append_heartbeat(void *link_pointer, accel_buffer *out)
+{
+  const redis_link *link = (const redis_link *)link_pointer;
+  accel_buffer message = {0};
+  bool appended = link->sink.heartbeat(link->sink.ctx, &message);
+  if (appended) {
+    const char *words[] = {"PUBLISH", link->channel, (const char *)message.data};
+    const size_t sizes[] = {7, strlen(link->channel), message.size};
+    const redis_words command = {.words = words, .sizes = sizes, .count = 3};
+    appended = accel_redis_command_append(out, &command);
+  }
+  accel_buffer_release(&message);
+  return appended ? 1 : 0;
+}
+
+static void redis_listener_send_heartbeat(redis_listener *listener, redis_link *link, void *unused)
+{
+  const redis_block block = {.append = redis_listener_append_heartbeat, .ctx = link};
+  (void)unused;
+  if (link->is_up) accel_redis_connection_post(&listener->state->connection, &block);
+}
+
+/* ---- times ---- */
+
+static void redis_listener_lower(uint64_t *until_ms, uint64_t time_ms)
+{
+  if (time_ms < *until_ms) *until_ms = time_ms;
+}
+
+static void redis_listener_retry_later(redis_backoff *backoff)
+{
+  uint32_t random = 0;
+  uint32_t pause_ms = backoff->pause_ms * 2;
+  if (pause_ms < REDIS_LISTENER_PAUSE_FIRST_MS) pause_ms = REDIS_LISTENER_PAUSE_FIRST_MS;
+  if (pause_ms > REDIS_LISTENER_PAUSE_MAX_MS) pause_ms = REDIS_LISTENER_PAUSE_MAX_MS;
+  (void)accel_random_bytes(&random, sizeof random);
+  backoff->pause_ms = pause_ms;
+  backoff->next_ms = accel_clock_monotonic_ms() + 1 + random % pause_ms;
+}
+
+static redis_dial redis_listener_dial(const redis_listener *listener)
+{
+  const accel_redis_state *state = listener->state;
+  redis_dial dial = {.url = &state->url, .stop_fd = listener->stop_fd};
+  dial.deadline_ms = accel_clock_deadline(state->connect_timeout_ms);
+  return dial;
+}
+
+/* ---- the data connection ---- */
+
+static void redis_listener_set_clock(redis_listener *listener, const redis_stream_clock *clock)
+{
+  if (!clock->is_known) return;
+  accel_store_relaxed(&listener->ahead_ms, clock->ahead_ms);
+  listener->next_clock_ms = accel_clock_monotonic_ms() + REDIS_LISTENER_CLOCK_MS;
+}
+
+static void redis_listener_connect_data(redis_listener *listener)
+{
+  accel_redis_state *state = listener->state;
+  redis_dial dial = redis_listener_dial(listener);
+  redis_stream stream;
+  redis_stream_clock clock = {0};
+  if (listener->stream.fd >= 0) /* a silent channel is not to be noticed late */
+    redis_listener_lower(&dial.deadline_ms, listener->heard_ms + REDIS_LISTENER_SILENCE_MS);
+  bool opened = accel_redis_stream_open(&stream, &dial, state->max_value_bytes, "accel");
+  if (opened && !accel_redis_stream_greet(&stream, &dial, &clock)) {
+    accel_redis_stream_close(&stream);
+    opened = false;
+  }
+  redis_listener_retry_later(&listener->data_backoff);
+  if (opened) {
+    redis_listener_set_clock(listener, &clock);
+    listener->data_backoff.pause_ms = 0;
+  }
+  accel_redis_connection_adopt(&state->connection, opened ? &stream : NULL, dial.error);
+}
+
+static size_t redis_listener_append_time(void *unused, accel_buffer *out)
+{
+  (void)unused;
+  return accel_redis_command_append_words(out, "TIME", NULL) ? 1 : 0;
+}
+
+static void redis_listener_ask_clock(redis_listener *listener)
+{
+  accel_redis_state *state = listener->state;
+  const redis_block block = {.append = redis_listener_append_time};
+  redis_replies replies;
+  redis_stream_clock clock = {0};
+  char error[REDIS_SOCKET_TEXT];
+  const uint64_t asked_ms = accel_clock_monotonic_ms();
+  listener->next_clock_ms = asked_ms + REDIS_LISTENER_CLOCK_MS;
+  if (accel_redis_connection_call(&state->connection, &block, asked_ms + state->command_timeout_ms,
+                                  &replies, error) != ACCEL_OK)
+    return;
+  accel_redis_stream_read_clock(&replies, 0, asked_ms, accel_clock_monotonic_ms(), &clock);
+  redis_listener_set_clock(listener, &clock);
+  accel_redis_replies_release(&replies);
+}
+
+/* Returns when it has to be called again. */
+static uint64_t redis_listener_tend_data(redis_listener *listener)
+{
+  redis_connection *connection = &listener->state->connection;
+  const uint64_t now_ms = accel_clock_monotonic_ms();
+  if (!accel_redis_connection_is_up(connection)) {
+    if (!accel_redis_connection_repair(connection)) return ACCEL_NO_DEADLINE; /* the bell rings */
+    if (now_ms >= listener->data_backoff.next_ms) redis_listener_connect_data(listener);
+    if (!accel_redis_connection_is_up(connection)) return listener->data_backoff.next_ms;
+  }
+  if (now_ms >= listener->next_clock_ms) redis_listener_ask_clock(listener);
+  return listener->next_clock_ms;
+}
+
+/* ---- the channels ---- */
+
+static void redis_listener_lose_channel(redis_listener *listener)
+{
+  accel_redis_stream_close(&listener->stream);
+  accel_redis_replies_release(&listener->replies);
+  listener->requests = listener->confirmations = 0;
+  redis_listener_retry_later(&listener->channel_backoff);
+  redis_listener_each(listener, redis_listener_tell_down, NULL);
+}
+
+static void redis_listener_connect_channel(redis_listener *listener)
+{
+  redis_dial dial = redis_listener_dial(listener);
+  if (!accel_redis_stream_open(&listener->stream, &dial, REDIS_LISTENER_TEXT_MAX,
+                               "accel-listener")) {
+    redis_listener_retry_later(&listener->channel_backoff);
+    return;
+  }
+  listener->heard_ms = accel_clock_monotonic_ms();
+  listener->next_tick_ms = listener->heard_ms + REDIS_LISTENER_TICK_MS;
+}
+
+/* With the mutex held. */
+static bool redis_listener_is_channel_used(const redis_listener *listener,
+                                           const redis_link *leaving)
+{
+  for (const redis_link *link = listener->links; link != NULL; link = link->next)
+    if (!link->is_leaving && strcmp(link->channel, leaving->channel) == 0) return true;
+  return false;
+}
+
+/* With the mutex held: frees links that left; appends what makes the subscriptions fit the links.
+ * False: no memory. */
+static bool redis_listener_append_changes(redis_listener *listener, accel_buffer *commands)
+{
+  const bool is_open = listener->stream.fd >= 0;
+  for (redis_link **at = &listener->links; *at != NULL;) {
+    redis_link *link = *at;
+    const char *verb = NULL;
+    if (!link->is_leaving)
+      verb = link->request == 0 ? "SUBSCRIBE" : NULL;
+    else if (link->request != 0 && !redis_listener_is_channel_used(listener, link))
+      verb = "UNSUBSCRIBE";
+    if (is_open && verb != NULL) {
+      if (!accel_redis_command_append_words(commands, verb, link->channel, NULL)) return false;
+      link->request = ++listener->requests;
+    }
+    if (!link->is_leaving) {
+      at = &link->next;
+      continue;
+    }
+    *at = link->next;
+    ACCEL_FREE(link);
+  }
+  return true;
+}
+
+static bool redis_listener_has_links(redis_listener *listener)
+{
+  bool found = false;
+  accel_mutex_lock(&listener->mutex);
+  for (const redis_link *link = listener->links; link != NULL && !found; link = link->next)
+    found = !link->is_leaving;
+  accel_mutex_unlock(&listener->mutex);
+  return found;
+}
+
+/* Sends what changed, and a PING if one is due. False: the connection is lost. */
+static bool redis_listener_send_changes(redis_listener *listener, bool pings)
+{
+  redis_dial dial = redis_listener_dial(listener);
+  accel_buffer commands = {0};
+  accel_mutex_lock(&listener->mutex);
+  bool sent = redis_listener_append_changes(listener, &commands);
+  accel_mutex_unlock(&listener->mutex);
+  if (listener->stream.fd >= 0) {
+    if (sent && pings) sent = accel_redis_command_append_words(&commands, "PING", NULL);
+    sent = sent && accel_redis_stream_send(&listener->stream, &dial, &commands);
+  }
+  accel_buffer_release(&commands);
+  return sent;
+}
+
+/* One reply on the channels' connection. False: it cannot be trusted any more. */
+static bool redis_listener_take_reply(redis_listener *listener)
+{
+  const redis_replies *replies = &listener->replies;
+  const redis_reply whole = accel_redis_reply_at(replies, 0);
+  const redis_reply kind = accel_redis_reply_at(replies, 1);
+  const redis_reply channel = accel_redis_reply_at(replies, 2);
+  const redis_reply data = accel_redis_reply_at(replies, 3);
+  if (accel_redis_reply_says(replies, &whole, "PONG")) return true;
+  if (whole.kind != REDIS_REPLY_IS_ARRAY) return false;
+  if (accel_redis_reply_says(replies, &kind, "pong")) return true;
+  if (accel_redis_reply_says(replies, &kind, "subscribe") ||
+      accel_redis_reply_says(replies, &kind, "unsubscribe")) {
+    listener->confirmations++;
+    listener->channel_backoff.pause_ms = 0;
+    redis_listener_each(listener, redis_listener_tell_up, NULL);
+    return listener->confirmations <= listener->requests;
+  }
+  if (!accel_redis_reply_says(replies, &kind, "message")) return false;
+  if (channel.kind != REDIS_REPLY_IS_TEXT || data.kind != REDIS_REPLY_IS_TEXT) return false;
+  redis_listener_message message = {
+      .channel = accel_redis_reply_text(replies, &channel),
+      .channel_size = channel.size,
+      .data = accel_redis_reply_text(replies, &data),
+      .data_size = data.size,
+  };
+  redis_listener_each(listener, redis_listener_tell_message, &message);
+  return true;
+}
+
+static bool redis_listener_hear(redis_listener *listener)
+{
+  char error[REDIS_SOCKET_TEXT];
+  if (!accel_redis_stream_feed(&listener->stream, error)) return false;
+  listener->heard_ms = accel_clock_monotonic_ms();
+  for (;;) {
+    switch (accel_redis_reader_next(listener->stream.reader, &listener->replies)) {
+      case REDIS_READER_MORE: return true;
+      case REDIS_READER_BROKEN: return false;
+      case REDIS_READER_REPLY: break;
+    }
+    if (!redis_listener_take_reply(listener)) return false;
+    accel_redis_replies_release(&listener->replies);
+  }
+}
+
+/* Returns when it has to be called again. */
+static uint64_t redis_listener_tend_channel(redis_listener *listener, bool is_readable)
+{
+  const bool is_wanted = redis_listener_has_links(listener);
+  const uint64_t now_ms = accel_clock_monotonic_ms();
+  if (listener->stream.fd < 0 && is_wanted && now_ms >= listener->channel_backoff.next_ms)
+    redis_listener_connect_channel(listener);
+  const bool is_open = listener->stream.fd >= 0;
+  const bool is_tick = is_open && now_ms >= listener->next_tick_ms;
+  bool is_alive = redis_listener_send_changes(listener, is_tick);
+  if (!is_open) return is_wanted ? listener->channel_backoff.next_ms : ACCEL_NO_DEADLINE;
+  if (is_alive && is_readable) is_alive = redis_listener_hear(listener);
+  if (!is_alive || now_ms >= listener->heard_ms + REDIS_LISTENER_SILENCE_MS) {
+    redis_listener_lose_channel(listener);
+    return listener->channel_backoff.next_ms;
+  }
+  if (is_tick) {
+    listener->next_tick_ms = now_ms + REDIS_LISTENER_TICK_MS;
+    redis_listener_each(listener, redis_listener_send_heartbeat, NULL);
+  }
+  return listener->next_tick_ms;
+}
+
+/* ---- the thread ---- */
+
+static int redis_listener_poll_ms(uint64_t until_ms)
+{
+  const uint64_t now_ms = accel_clock_monotonic_ms();
+  if (until_ms <= now_ms) return 0;
+  return until_ms - now_ms < 60000 ? (int)(until_ms - now_ms) : 60000;
+}
+
+static void redis_listener_run(void *listener_pointer)
+{
+  redis_listener *listener = (redis_listener *)listener_pointer;
+  redis_connection *connection = &listener->state->connection;
+  bool is_readable = false;
+  for (;;) {
+    uint64_t until_ms = redis_listener_tend_data(listener);
+    redis_listener_lower(&until_ms, redis_listener_tend_channel(listener, is_readable));
+    struct pollfd polled[4] = {
+        {.fd = listener->stop_fd, .events = POLLIN},
+        {.fd = listener->wake_fd, .events = POLLIN},
+        {.fd = listener->stream.fd, .events = POLLIN},
+    };
+    polled[3].events = (short)accel_redis_connection_tend(connection, &polled[3].fd, &until_ms);
+    accel_store_release(&listener->is_at_rest, true);
+    const int ready = poll(polled, 4, redis_listener_poll_ms(until_ms));
+    accel_store_release(&listener->is_at_rest, false);
+    is_readable = ready > 0 && polled[2].revents != 0;
+    if (ready <= 0) continue;
+    if (polled[0].revents != 0) return;
+    uint64_t rings;
+    if (polled[1].revents != 0 && read(listener->wake_fd, &rings, sizeof rings) < 0) rings = 0;
+    if ((polled[3].revents & ~(POLLIN | POLLOUT)) != 0)
+      accel_redis_connection_break(connection, "connection lost: closed by the server");
+  }
+}
+
+/* ---- from outside ---- */
+
+static void redis_listener_signal(int fd)
+{
+  const uint64_t one = 1;
+  if (write(fd, &one, sizeof one) < 0) return; /* only when it is set already */
+}
+
+bool accel_redis_listener_open(redis_listener *listener, accel_redis_state *state)
+{
+  memset(listener, 0, sizeof *listener);
+  listener->state = state;
+  listener->stream.fd = -1;
+  listener->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (listener->wake_fd < 0) return false;
+  listener->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (listener->stop_fd < 0) goto fail_stop;
+  if (!accel_mutex_open(&listener->mutex)) goto fail_mutex;
+  if (!accel_condition_open(&listener->idle)) goto fail_condition;
+  return true;
+fail_condition:
+  accel_mutex_close(&listener->mutex);
+fail_mutex:
+  close(listener->stop_fd);
+fail_stop:
+  close(listener->wake_fd);
+  return false;
+}
+
+bool accel_redis_listener_start(redis_listener *listener)
+{
+  return accel_thread_start(&listener->thread, redis_listener_run, listener);
+}
+
+void accel_redis_listener_stop(redis_listener *listener)
+{
+  redis_listener_signal(listener->stop_fd);
+  accel_thread_join(listener->thread);
+}
+
+static void redis_listener_release(redis_listener *listener)
+{
+  while (listener->links != NULL) {
+    redis_link *link = listener->links;
+    listener->links = link->next;
+    ACCEL_FREE(link);
+  }
+  accel_redis_replies_release(&listener->replies);
+  accel_redis_stream_close(&listener->stream);
+}
+
+void accel_redis_listener_close(redis_listener *listener)
+{
+  redis_listener_release(listener);
+  accel_condition_close(&listener->idle);
+  accel_mutex_close(&listener->mutex);
+  close(listener->stop_fd);
+  close(listener->wake_fd);
+}
+
+void accel_redis_listener_abandon(redis_listener *listener)
+{
+  if (listener->is_at_rest)
+    redis_listener_release(listener);
+  else
+    accel_redis_socket_close(listener->stream.fd);
+  close(listener->stop_fd);
+  close(listener->wake_fd);
+}
+
+void accel_redis_listener_add(redis_listener *listener, redis_link *link)
+{
+  accel_mutex_lock(&listener->mutex);
+  link->next = listener->links;
+  listener->links = link;
+  accel_mutex_unlock(&listener->mutex);
+  redis_listener_signal(listener->wake_fd);
+}
+
+void accel_redis_listener_remove(redis_listener *listener, redis_link *link)
+{
+  accel_mutex_lock(&listener->mutex);
+  link->is_leaving = true;
+  while (listener->calling == link)
+    accel_condition_wait(&listener->idle, &listener->mutex, ACCEL_NO_DEADLINE);
+  accel_mutex_unlock(&listener->mutex);
+  redis_listener_signal(listener->wake_fd);
+}

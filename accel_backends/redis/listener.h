@@ -1,0 +1,82 @@
+/* listener.h: the one background thread of an accel_redis (backend redis).
+ *
+ * It makes the data connection and makes it again when it broke, with growing pauses of random
+ * length, so that a thousand clients do not return in one instant. It holds a second connection
+ * on which it subscribes to the channel of every attached area, proves it alive by PING once a
+ * second, and tells the areas' sinks what it hears. It keeps the distance to the server's clock.
+ *
+ * Confirmations come in the order of the requests: a link is up when as many came as were sent up
+ * to its own. So neither an area that is attached twice nor one that left and returned is up
+ * before its own subscription is.
+ *
+ * Threads: start, stop exclusive; add and remove any; everything else runs on the thread itself.
+ */
+#ifndef ACCEL_BACKENDS_REDIS_LISTENER_H
+#define ACCEL_BACKENDS_REDIS_LISTENER_H
+
+#include "../../accel/backend.h"
+#include "connection.h"
+
+#define REDIS_LISTENER_TICK_MS 1000u     /* between PINGs, and between heartbeats */
+#define REDIS_LISTENER_SILENCE_MS 3000u  /* without a byte: the channel is down */
+#define REDIS_LISTENER_CLOCK_MS 30000u   /* between looks at the server's clock */
+#define REDIS_LISTENER_TEXT_MAX 1048576u /* bytes of one message */
+
+struct accel_redis_state;
+
+/* A cache that was attached (link.c). */
+typedef struct redis_link {
+  struct accel_redis_state *state;
+  char key_start[132]; /* prefix:area: */
+  size_t prefix_size;  /* of it, with the colon */
+  char channel[192];
+  bool has_listener; /* without one it is none of the listener's business */
+  accel_remote_sink sink;
+  /* The listener's: */
+  bool is_leaving, is_up;
+  uint64_t request; /* the number of its SUBSCRIBE; 0: not sent */
+  struct redis_link *next;
+} redis_link;
+
+/* When a connection may be tried again. */
+typedef struct redis_backoff {
+  uint64_t next_ms;
+  uint32_t pause_ms; /* the last one's upper bound; 0: none */
+} redis_backoff;
+
+typedef struct redis_listener {
+  struct accel_redis_state *state;
+  accel_thread thread;
+  int wake_fd, stop_fd; /* eventfds: something changed; end */
+  accel_mutex mutex;    /* guards links, their flags and calling */
+  accel_condition idle; /* a sink's call has returned */
+  redis_link *links;    /* attached, or leaving until their channel is */
+  redis_link *calling;  /* whose sink is being called */
+  uint64_t ahead_ms;    /* atomic: the server's clock ahead of the monotonic one, or 0 */
+  bool is_at_rest;      /* the thread waits and has nothing in its hands: for abandon */
+  /* The thread's own: */
+  redis_stream stream;   /* of the channels */
+  redis_replies replies; /* the one being read */
+  redis_backoff data_backoff, channel_backoff;
+  uint64_t requests, confirmations;
+  uint64_t heard_ms, next_tick_ms, next_clock_ms;
+} redis_listener;
+
+ACCEL_EXTERN_C_BEGIN
+
+/* False: no memory, descriptors or thread; nothing is held then. */
+bool accel_redis_listener_open(redis_listener *listener, struct accel_redis_state *state);
+bool accel_redis_listener_start(redis_listener *listener);
+/* Ends the thread; waits for what it is doing. */
+void accel_redis_listener_stop(redis_listener *listener);
+void accel_redis_listener_close(redis_listener *listener);
+/* The same in a forked child, without the thread: what it was changing at the fork is left. */
+void accel_redis_listener_abandon(redis_listener *listener);
+
+/* The link's sink is called from now on, until remove returns. The link is the listener's then,
+ * which frees it when its channel is left. */
+void accel_redis_listener_add(redis_listener *listener, redis_link *link);
+void accel_redis_listener_remove(redis_listener *listener, redis_link *link);
+
+ACCEL_EXTERN_C_END
+#endif

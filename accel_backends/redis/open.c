@@ -1,0 +1,143 @@
+#include "../../accel/config.h"
+#include "../../accel/error.h"
+#include "../../accel/platform/system.h"
+#include "state.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define REDIS_OPEN_CONNECT_TIMEOUT_MS 1000u
+#define REDIS_OPEN_COMMAND_TIMEOUT_MS 50u
+#define REDIS_OPEN_VALUE_BYTES (8u << 20)
+#define REDIS_OPEN_VALUE_BYTES_MAX ((512u << 20) - 64) /* the server's limit, less an envelope */
+
+static accel_status redis_open_check(const accel_redis *redis, const accel_redis_config *config)
+{
+  const char *prefix = config->key_prefix;
+  if (prefix != NULL && *prefix != '\0' && !accel_config_is_name(prefix))
+    return accel_error_set(redis, ACCEL_ERR_CONFIG,
+                           "key_prefix is \"%.80s\"; it has 1 to 64 of [A-Za-z0-9_.-]", prefix);
+  if (config->connect_timeout_ms == ACCEL_FOREVER)
+    return accel_error_set(redis, ACCEL_ERR_CONFIG, "connect_timeout_ms is ACCEL_FOREVER");
+  if (config->command_timeout_ms == ACCEL_FOREVER)
+    return accel_error_set(redis, ACCEL_ERR_CONFIG, "command_timeout_ms is ACCEL_FOREVER");
+  if (config->max_value_bytes > REDIS_OPEN_VALUE_BYTES_MAX)
+    return accel_error_set(redis, ACCEL_ERR_CONFIG, "max_value_bytes is %zu; at most %u",
+                           config->max_value_bytes, REDIS_OPEN_VALUE_BYTES_MAX);
+  if (config->coherence == ACCEL_TRACKING)
+    return accel_error_set(redis, ACCEL_ERR_CONFIG, "coherence ACCEL_TRACKING is not built in");
+  if (config->coherence != ACCEL_PUBSUB)
+    return accel_error_set(redis, ACCEL_ERR_CONFIG, "coherence is %d, which is no coherence",
+                           (int)config->coherence);
+  return ACCEL_OK;
+}
+
+static uint32_t redis_open_default(uint32_t value, uint32_t when_zero)
+{
+  return value == 0 ? when_zero : value;
+}
+
+static void redis_open_settle(accel_redis_state *state, const accel_redis_config *config)
+{
+  const char *prefix = config->key_prefix;
+  if (prefix != NULL && *prefix != '\0')
+    snprintf(state->prefix, sizeof state->prefix, "%s:", prefix);
+  state->fork_generation = accel_fork_generation();
+  state->connect_timeout_ms =
+      redis_open_default(config->connect_timeout_ms, REDIS_OPEN_CONNECT_TIMEOUT_MS);
+  state->command_timeout_ms =
+      redis_open_default(config->command_timeout_ms, REDIS_OPEN_COMMAND_TIMEOUT_MS);
+  state->max_value_bytes =
+      config->max_value_bytes == 0 ? REDIS_OPEN_VALUE_BYTES : config->max_value_bytes;
+}
+
+static accel_status redis_open_state(accel_redis *redis, const accel_redis_config *config,
+                                     accel_redis_state *state)
+{
+  const char *url = config->url == NULL ? REDIS_URL_DEFAULT : config->url;
+  const accel_status status = accel_redis_url_parse(redis, url, &state->url);
+  if (accel_failed(status)) return status;
+  redis_open_settle(state, config);
+  if (!accel_redis_listener_open(&state->listener, state)) goto fail_listener;
+  if (!accel_redis_connection_open(&state->connection, state->listener.wake_fd))
+    goto fail_connection;
+  if (!accel_redis_listener_start(&state->listener)) goto fail_thread;
+  return ACCEL_OK;
+fail_thread:
+  accel_redis_connection_close(&state->connection);
+fail_connection:
+  accel_redis_listener_close(&state->listener);
+fail_listener:
+  accel_redis_url_release(&state->url);
+  return accel_error_set(redis, ACCEL_ERR_NOMEM, "no memory, descriptor or thread for Redis");
+}
+
+accel_status accel_redis_open(accel_redis *redis, const accel_redis_config *config)
+{
+  if (redis == NULL) return ACCEL_ERR_CONFIG;
+  redis->state = NULL;
+  if (config == NULL) return accel_error_set(redis, ACCEL_ERR_CONFIG, "config is NULL");
+  accel_status status = redis_open_check(redis, config);
+  if (accel_failed(status)) return status;
+  accel_redis_state *state = (accel_redis_state *)ACCEL_MALLOC(sizeof *state);
+  if (state == NULL) return accel_error_set(redis, ACCEL_ERR_NOMEM, "no memory for Redis");
+  memset(state, 0, sizeof *state);
+  status = redis_open_state(redis, config, state);
+  if (accel_failed(status))
+    ACCEL_FREE(state);
+  else
+    redis->state = state;
+  return status;
+}
+
+void accel_redis_close(accel_redis *redis)
+{
+  if (redis == NULL || redis->state == NULL) return;
+  accel_redis_state *state = redis->state;
+  if (state->fork_generation == accel_fork_generation()) {
+    accel_redis_listener_stop(&state->listener);
+    accel_redis_connection_close(&state->connection);
+    accel_redis_listener_close(&state->listener);
+  } else {
+    accel_redis_connection_abandon(&state->connection);
+    accel_redis_listener_abandon(&state->listener);
+  }
+  accel_redis_url_release(&state->url);
+  ACCEL_FREE(state);
+  redis->state = NULL;
+}
+
+static size_t redis_open_append_ping(void *unused, accel_buffer *out)
+{
+  (void)unused;
+  return accel_redis_command_append_words(out, "PING", NULL) ? 1 : 0;
+}
+
+accel_status accel_redis_ping(accel_redis *redis)
+{
+  if (redis == NULL || redis->state == NULL)
+    return accel_error_set(redis, ACCEL_ERR_CONFIG, "redis is not open");
+  accel_redis_state *state = redis->state;
+  if (state->fork_generation != accel_fork_generation())
+    return accel_error_set(redis, ACCEL_ERR_CONFIG, "redis was opened before the fork");
+  const redis_block block = {.append = redis_open_append_ping};
+  redis_replies replies;
+  char error[REDIS_SOCKET_TEXT];
+  accel_status status = accel_redis_connection_call(
+      &state->connection, &block, accel_clock_deadline(state->command_timeout_ms), &replies, error);
+  if (status == ACCEL_OK) {
+    const redis_reply reply = accel_redis_reply_at(&replies, 0);
+    if (!accel_redis_reply_says(&replies, &reply, "PONG")) {
+      accel_redis_stream_explain(&replies, 0, "PING", false, error);
+      status = ACCEL_ERR_BACKEND;
+    }
+  }
+  accel_redis_replies_release(&replies);
+  return accel_failed(status) ? accel_error_set(redis, status, "%s", error) : ACCEL_OK;
+}
+
+const char *accel_redis_last_error(const accel_redis *redis)
+{
+  return accel_error_text(redis);
+}

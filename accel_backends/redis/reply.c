@@ -1,0 +1,265 @@
+#include "reply.h"
+
+#include <hiredis/hiredis.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define REDIS_REPLY_ALIGNMENT 8u
+#define REDIS_REPLY_WIPED_MAX 4096 /* longer commands hold a value, and no password */
+#define REDIS_REPLY_WORDS_MAX 8
+
+struct redis_reader {
+  redisReader *native;
+  size_t text_max;
+  redis_replies *out; /* of the call under way; NULL: dropped */
+  const char *why;    /* a refusal of our own */
+};
+
+/* ---- the functions hiredis calls: they return what stands for the object, or NULL to break ---- */
+
+static void *redis_reply_refuse(redis_reader *reader, const char *why)
+{
+  reader->why = why;
+  return NULL;
+}
+
+static void *redis_reply_append(redis_reader *reader, const redis_reply *reply)
+{
+  redis_replies *out = reader->out;
+  if (out == NULL) return reader;
+  if (out->count == out->capacity) {
+    const size_t capacity = out->capacity == 0 ? 4 : out->capacity * 2;
+    redis_reply *list = (redis_reply *)ACCEL_REALLOC(out->list, capacity * sizeof *list);
+    if (list == NULL) return redis_reply_refuse(reader, "no memory for a reply");
+    out->list = list;
+    out->capacity = capacity;
+  }
+  out->list[out->count++] = *reply;
+  return reader;
+}
+
+static void *redis_reply_create_text(const redisReadTask *task, char *text, size_t size)
+{
+  redis_reader *reader = (redis_reader *)task->privdata;
+  redis_reply reply = {.kind = REDIS_REPLY_IS_TEXT, .size = size};
+  if (task->type == REDIS_REPLY_STATUS)
+    reply.kind = REDIS_REPLY_IS_STATUS;
+  else if (task->type == REDIS_REPLY_ERROR)
+    reply.kind = REDIS_REPLY_IS_ERROR;
+  else if (task->type != REDIS_REPLY_STRING)
+    return redis_reply_refuse(reader, "a reply of a type that RESP2 does not have");
+  if (size > reader->text_max) return redis_reply_refuse(reader, "a reply that is too large");
+  /* hiredis counts a text's two last bytes without looking at them. */
+  if (reply.kind == REDIS_REPLY_IS_TEXT && memcmp(text + size, "\r\n", 2) != 0)
+    return redis_reply_refuse(reader, "a text that is longer than it says");
+  if (reader->out == NULL) return reader;
+  accel_buffer *texts = &reader->out->text;
+  static const char padding[REDIS_REPLY_ALIGNMENT];
+  const size_t gap = (0u - texts->size) % REDIS_REPLY_ALIGNMENT;
+  if (!accel_buffer_append(texts, padding, gap) || !accel_buffer_append(texts, text, size))
+    return redis_reply_refuse(reader, "no memory for a reply");
+  reply.offset = texts->size - size;
+  return redis_reply_append(reader, &reply);
+}
+
+#if HIREDIS_MAJOR >= 1
+typedef size_t redis_reply_elements;
+#else
+typedef int redis_reply_elements;
+#endif
+
+static void *redis_reply_create_array(const redisReadTask *task, redis_reply_elements elements)
+{
+  redis_reader *reader = (redis_reader *)task->privdata;
+  const redis_reply reply = {.kind = REDIS_REPLY_IS_ARRAY, .size = (size_t)elements};
+  int nesting = 1;
+  for (const redisReadTask *each = task->parent; each != NULL; each = each->parent) nesting++;
+  if (task->type != REDIS_REPLY_ARRAY)
+    return redis_reply_refuse(reader, "a reply of a type that RESP2 does not have");
+  if (reply.size > REDIS_REPLY_ELEMENTS_MAX)
+    return redis_reply_refuse(reader, "an array of too many elements");
+  if (nesting > REDIS_REPLY_NESTING_MAX)
+    return redis_reply_refuse(reader, "arrays nested too deeply");
+  return redis_reply_append(reader, &reply);
+}
+
+static void *redis_reply_create_integer(const redisReadTask *task, long long value)
+{
+  const redis_reply reply = {.kind = REDIS_REPLY_IS_INTEGER, .integer = value};
+  return redis_reply_append((redis_reader *)task->privdata, &reply);
+}
+
+static void *redis_reply_create_nil(const redisReadTask *task)
+{
+  const redis_reply reply = {.kind = REDIS_REPLY_IS_NIL};
+  return redis_reply_append((redis_reader *)task->privdata, &reply);
+}
+
+static void redis_reply_free_nothing(void *reader)
+{
+  (void)reader;
+}
+
+#if HIREDIS_MAJOR >= 1
+static void *redis_reply_create_double(const redisReadTask *task, double value, char *text,
+                                       size_t size)
+{
+  (void)value, (void)text, (void)size;
+  return redis_reply_refuse((redis_reader *)task->privdata, "a double, which RESP2 does not have");
+}
+
+static void *redis_reply_create_bool(const redisReadTask *task, int value)
+{
+  (void)value;
+  return redis_reply_refuse((redis_reader *)task->privdata, "a bool, which RESP2 does not have");
+}
+#endif
+
+/* hiredis takes it without const and never writes to it. */
+static redisReplyObjectFunctions redis_reply_functions = {
+    .createString = redis_reply_create_text,
+    .createArray = redis_reply_create_array,
+    .createInteger = redis_reply_create_integer,
+#if HIREDIS_MAJOR >= 1
+    .createDouble = redis_reply_create_double,
+    .createBool = redis_reply_create_bool,
+#endif
+    .createNil = redis_reply_create_nil,
+    .freeObject = redis_reply_free_nothing,
+};
+
+/* ---- reading ---- */
+
+redis_reader *accel_redis_reader_open(size_t text_max)
+{
+  redis_reader *reader = (redis_reader *)ACCEL_MALLOC(sizeof *reader);
+  if (reader == NULL) return NULL;
+  memset(reader, 0, sizeof *reader);
+  reader->text_max = text_max;
+  reader->native = redisReaderCreateWithFunctions(&redis_reply_functions);
+  if (reader->native == NULL) {
+    ACCEL_FREE(reader);
+    return NULL;
+  }
+  reader->native->privdata = reader;
+  return reader;
+}
+
+void accel_redis_reader_close(redis_reader *reader_or_null)
+{
+  if (reader_or_null == NULL) return;
+  redisReaderFree(reader_or_null->native);
+  ACCEL_FREE(reader_or_null);
+}
+
+bool accel_redis_reader_feed(redis_reader *reader, const void *data, size_t size)
+{
+  return redisReaderFeed(reader->native, (const char *)data, size) == REDIS_OK;
+}
+
+redis_reader_result accel_redis_reader_next(redis_reader *reader, redis_replies *out_or_null)
+{
+  void *whole = NULL;
+  reader->out = out_or_null;
+  if (redisReaderGetReply(reader->native, &whole) != REDIS_OK) return REDIS_READER_BROKEN;
+  if (whole != NULL) return REDIS_READER_REPLY;
+  /* What waits here is one text that is not complete, and a short line at most. */
+  const size_t waiting = reader->native->len - reader->native->pos;
+  if (waiting <= reader->text_max || waiting - reader->text_max <= 64) return REDIS_READER_MORE;
+  reader->why = "a reply that is too large";
+  return REDIS_READER_BROKEN;
+}
+
+bool accel_redis_reader_is_empty(const redis_reader *reader)
+{
+  return reader->native->len == reader->native->pos && reader->native->ridx == -1;
+}
+
+const char *accel_redis_reader_error(const redis_reader *reader)
+{
+  return reader->why != NULL ? reader->why : reader->native->errstr;
+}
+
+/* ---- looking at replies ---- */
+
+redis_reply accel_redis_reply_at(const redis_replies *replies, size_t i)
+{
+  static const redis_reply nothing = {.kind = REDIS_REPLY_IS_NIL};
+  return i < replies->count ? replies->list[i] : nothing;
+}
+
+const char *accel_redis_reply_text(const redis_replies *replies, const redis_reply *reply)
+{
+  return replies->text.data == NULL ? "" : (const char *)replies->text.data + reply->offset;
+}
+
+bool accel_redis_reply_says(const redis_replies *replies, const redis_reply *reply,
+                            const char *text)
+{
+  if (reply->kind != REDIS_REPLY_IS_TEXT && reply->kind != REDIS_REPLY_IS_STATUS) return false;
+  if (reply->size != strlen(text)) return false;
+  return memcmp(accel_redis_reply_text(replies, reply), text, reply->size) == 0;
+}
+
+bool accel_redis_reply_fails(const redis_replies *replies, const redis_reply *reply,
+                             const char *start)
+{
+  const size_t size = strlen(start);
+  if (reply->kind != REDIS_REPLY_IS_ERROR || reply->size < size) return false;
+  return memcmp(accel_redis_reply_text(replies, reply), start, size) == 0;
+}
+
+size_t accel_redis_reply_after(const redis_replies *replies, size_t i)
+{
+  for (size_t due = 1; due > 0 && i < replies->count; i++) {
+    due--;
+    if (replies->list[i].kind == REDIS_REPLY_IS_ARRAY) due += replies->list[i].size;
+  }
+  return i;
+}
+
+void accel_redis_replies_release(redis_replies *replies)
+{
+  ACCEL_FREE(replies->list);
+  accel_buffer_release(&replies->text);
+  memset(replies, 0, sizeof *replies);
+}
+
+/* ---- commands ---- */
+
+bool accel_redis_command_append(accel_buffer *out, const redis_words *command)
+{
+  char *text = NULL;
+  size_t total = 0;
+  for (size_t i = 0; i < command->count; i++) {
+    if (command->sizes[i] > INT_MAX / 2 - total) return false;
+    total += command->sizes[i];
+  }
+  if (command->count > INT_MAX / 32) return false;
+  const long long size =
+      redisFormatCommandArgv(&text, (int)command->count, command->words, command->sizes);
+  if (size < 0) return false;
+  const bool appended = accel_buffer_append(out, text, (size_t)size);
+  if (size <= REDIS_REPLY_WIPED_MAX) explicit_bzero(text, (size_t)size);
+  redisFreeCommand(text);
+  return appended;
+}
+
+bool accel_redis_command_append_words(accel_buffer *out, const char *first, ...)
+{
+  const char *words[REDIS_REPLY_WORDS_MAX];
+  size_t sizes[REDIS_REPLY_WORDS_MAX];
+  size_t count = 0;
+  va_list rest;
+  va_start(rest, first);
+  for (const char *word = first; word != NULL && count < REDIS_REPLY_WORDS_MAX;
+       word = va_arg(rest, const char *)) {
+    words[count] = word;
+    sizes[count++] = strlen(word);
+  }
+  va_end(rest);
+  const redis_words command = {.words = words, .sizes = sizes, .count = count};
+  return accel_redis_command_append(out, &command);
+}

@@ -1,0 +1,94 @@
+/* reply.h: what Redis says and is told, as bytes (backend redis).
+ *
+ * hiredis serves as a codec here and for nothing else; reply.c is the only file that sees it. Its
+ * reader calls our functions for every element, and those append to flat lists of our own: there
+ * is no tree of small allocations, and nothing of hiredis' outlives a call.
+ *
+ * Everything that comes in is hostile: a text longer than the limit, an array of more elements
+ * than any command of ours can cause, nesting, a text without its line end, types of a protocol
+ * that was not spoken - each breaks the reader for good. Memory grows with what has arrived,
+ * never with what was announced.
+ *
+ * Threads: one at a time per object.
+ */
+#ifndef ACCEL_BACKENDS_REDIS_REPLY_H
+#define ACCEL_BACKENDS_REDIS_REPLY_H
+
+#include "../../accel/type.h"
+
+#define REDIS_REPLY_ELEMENTS_MAX 65536 /* of one array */
+#define REDIS_REPLY_NESTING_MAX 3      /* arrays within arrays */
+
+typedef enum redis_reply_kind {
+  REDIS_REPLY_IS_TEXT,
+  REDIS_REPLY_IS_STATUS,
+  REDIS_REPLY_IS_ERROR,
+  REDIS_REPLY_IS_INTEGER,
+  REDIS_REPLY_IS_NIL,
+  REDIS_REPLY_IS_ARRAY
+} redis_reply_kind;
+
+typedef struct redis_reply {
+  redis_reply_kind kind;
+  size_t size;     /* bytes of text, or elements of an array, which follow it */
+  size_t offset;   /* of the text, which starts at a multiple of 8 */
+  int64_t integer; /* of an integer */
+} redis_reply;
+
+/* Replies one after the other, an array before its elements. Zeroed: empty. */
+typedef struct redis_replies {
+  redis_reply *list;
+  size_t count, capacity;
+  accel_buffer text;
+} redis_replies;
+
+typedef struct redis_reader redis_reader;
+
+typedef enum redis_reader_result {
+  REDIS_READER_REPLY, /* one whole reply was read */
+  REDIS_READER_MORE,  /* bytes are missing */
+  REDIS_READER_BROKEN /* not a reply; the stream cannot be trusted any more */
+} redis_reader_result;
+
+/* Words of a command. */
+typedef struct redis_words {
+  const char **words;
+  const size_t *sizes;
+  size_t count;
+} redis_words;
+
+ACCEL_EXTERN_C_BEGIN
+
+/* `text_max`: bytes of a single text. NULL: no memory. */
+redis_reader *accel_redis_reader_open(size_t text_max);
+void accel_redis_reader_close(redis_reader *reader_or_null);
+/* False: no memory; the reader is broken then. */
+bool accel_redis_reader_feed(redis_reader *reader, const void *data, size_t size);
+/* Appends the next reply, or the part of it that is there, to `out_or_null`; call again after
+ * more bytes. NULL drops it, also the rest of one that was begun otherwise. */
+redis_reader_result accel_redis_reader_next(redis_reader *reader, redis_replies *out_or_null);
+/* True: all bytes fed were part of whole replies. */
+bool accel_redis_reader_is_empty(const redis_reader *reader);
+const char *accel_redis_reader_error(const redis_reader *reader);
+
+/* The i-th of the list; one that says nil beyond its end. */
+redis_reply accel_redis_reply_at(const redis_replies *replies, size_t i);
+const char *accel_redis_reply_text(const redis_replies *replies, const redis_reply *reply);
+/* True: a text or status that is exactly `text`. */
+bool accel_redis_reply_says(const redis_replies *replies, const redis_reply *reply,
+                            const char *text);
+/* True: an error whose text starts so. */
+bool accel_redis_reply_fails(const redis_replies *replies, const redis_reply *reply,
+                             const char *start);
+/* The index behind the i-th and, of an array, all its elements. */
+size_t accel_redis_reply_after(const redis_replies *replies, size_t i);
+void accel_redis_replies_release(redis_replies *replies);
+
+/* Appends one command. False: no memory, or longer than hiredis can format; nothing was
+ * appended. No copy of a short one is left in freed memory: it may hold a password. */
+bool accel_redis_command_append(accel_buffer *out, const redis_words *command);
+/* The same for up to eight words that are strings; NULL ends them. */
+bool accel_redis_command_append_words(accel_buffer *out, const char *first, ...);
+
+ACCEL_EXTERN_C_END
+#endif

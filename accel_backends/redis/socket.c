@@ -1,0 +1,167 @@
+#include "socket.h"
+
+#include "../../accel/platform/clock.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/* A peer that vanished without a word is noticed after about this long, idle or not. */
+#define REDIS_SOCKET_USER_TIMEOUT_MS 2000
+
+static int redis_socket_left_ms(uint64_t deadline_ms)
+{
+  if (deadline_ms == ACCEL_NO_DEADLINE) return -1;
+  const uint64_t now_ms = accel_clock_monotonic_ms();
+  if (now_ms >= deadline_ms) return 0;
+  return deadline_ms - now_ms < INT_MAX ? (int)(deadline_ms - now_ms) : INT_MAX;
+}
+
+int accel_redis_socket_wait(int fd, int events, int stop_fd, uint64_t deadline_ms)
+{
+  struct pollfd polled[2] = {{.fd = fd, .events = (short)events},
+                             {.fd = stop_fd, .events = POLLIN}};
+  for (;;) {
+    const int left_ms = redis_socket_left_ms(deadline_ms);
+    const int ready = poll(polled, 2, left_ms);
+    if (ready > 0) return polled[1].revents != 0 ? 0 : polled[0].revents;
+    if (ready < 0 && errno != EINTR && errno != EAGAIN) return POLLERR;
+    if (left_ms == 0) return 0;
+  }
+}
+
+static ptrdiff_t redis_socket_failure(void)
+{
+  return errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS ? REDIS_SOCKET_LATER
+                                                                     : REDIS_SOCKET_DEAD;
+}
+
+ptrdiff_t accel_redis_socket_send(int fd, const void *data, size_t size)
+{
+  for (;;) {
+    const ssize_t sent = send(fd, data, size, MSG_NOSIGNAL);
+    if (sent >= 0) return sent;
+    if (errno != EINTR) return redis_socket_failure();
+  }
+}
+
+ptrdiff_t accel_redis_socket_receive(int fd, void *data, size_t size)
+{
+  for (;;) {
+    const ssize_t received = recv(fd, data, size, 0);
+    if (received > 0) return received;
+    if (received == 0) {
+      errno = 0;
+      return REDIS_SOCKET_DEAD;
+    }
+    if (errno != EINTR) return redis_socket_failure();
+  }
+}
+
+/* Comforts that some kernels and socket kinds lack: a refusal is no failure. */
+static void redis_socket_tune(int fd)
+{
+  static const struct {
+    int level, name, value;
+  } options[] = {
+      {IPPROTO_TCP, TCP_NODELAY, 1},  {SOL_SOCKET, SO_KEEPALIVE, 1},
+      {IPPROTO_TCP, TCP_KEEPIDLE, 5}, {IPPROTO_TCP, TCP_KEEPINTVL, 1},
+      {IPPROTO_TCP, TCP_KEEPCNT, 3},  {IPPROTO_TCP, TCP_USER_TIMEOUT, REDIS_SOCKET_USER_TIMEOUT_MS},
+  };
+  for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+    (void)setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof(int));
+}
+
+/* One address. -1: errno says why, ETIMEDOUT also when told to stop. */
+static int redis_socket_connect(int family, const struct sockaddr *address, socklen_t size,
+                                int stop_fd, uint64_t deadline_ms)
+{
+  const int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -1;
+  if (family != AF_UNIX) redis_socket_tune(fd);
+  int failure = connect(fd, address, size) == 0 ? 0 : errno;
+  if (failure == EINPROGRESS || failure == EINTR) {
+    socklen_t failure_size = sizeof failure;
+    if (accel_redis_socket_wait(fd, POLLOUT, stop_fd, deadline_ms) == 0)
+      failure = ETIMEDOUT;
+    else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &failure, &failure_size) != 0)
+      failure = errno;
+  }
+  if (failure == 0) return fd;
+  close(fd);
+  errno = failure;
+  return -1;
+}
+
+static int redis_socket_open_unix(const redis_dial *dial)
+{
+  struct sockaddr_un address;
+  memset(&address, 0, sizeof address);
+  address.sun_family = AF_UNIX;
+  memcpy(address.sun_path, dial->url->host, strlen(dial->url->host));
+  return redis_socket_connect(AF_UNIX, (const struct sockaddr *)&address, sizeof address,
+                              dial->stop_fd, dial->deadline_ms);
+}
+
+static int redis_socket_open_any(const redis_dial *dial, const struct addrinfo *addresses)
+{
+  uint64_t left = 0;
+  for (const struct addrinfo *each = addresses; each != NULL; each = each->ai_next) left++;
+  errno = EHOSTUNREACH;
+  for (const struct addrinfo *each = addresses; each != NULL; each = each->ai_next, left--) {
+    const uint64_t now_ms = accel_clock_monotonic_ms();
+    if (now_ms >= dial->deadline_ms) break;
+    const uint64_t until_ms = now_ms + (dial->deadline_ms - now_ms) / left;
+    const int fd = redis_socket_connect(each->ai_family, each->ai_addr, each->ai_addrlen,
+                                        dial->stop_fd, until_ms);
+    if (fd >= 0) return fd;
+  }
+  return -1;
+}
+
+int accel_redis_socket_open(redis_dial *dial)
+{
+  const redis_url *url = dial->url;
+  char name[96];
+  accel_redis_socket_name(url, name, sizeof name);
+  int fd = -1;
+  if (url->port == NULL) {
+    fd = redis_socket_open_unix(dial);
+  } else {
+    const struct addrinfo wanted = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *addresses = NULL;
+    const int failure = getaddrinfo(url->host, url->port, &wanted, &addresses);
+    if (failure != 0) {
+      snprintf(dial->error, sizeof dial->error, "cannot resolve %s: %s", name,
+               gai_strerror(failure));
+      return -1;
+    }
+    fd = redis_socket_open_any(dial, addresses);
+    const int why = errno;
+    freeaddrinfo(addresses);
+    errno = why;
+  }
+  if (fd < 0)
+    snprintf(dial->error, sizeof dial->error, "cannot connect to %s: %s", name, strerror(errno));
+  return fd;
+}
+
+void accel_redis_socket_close(int fd)
+{
+  if (fd >= 0) close(fd);
+}
+
+void accel_redis_socket_name(const redis_url *url, char *text, size_t size)
+{
+  const bool has_colon = url->port != NULL && strchr(url->host, ':') != NULL;
+  snprintf(text, size, "%s%.80s%s%s%s", has_colon ? "[" : "", url->host, has_colon ? "]" : "",
+           url->port == NULL ? "" : ":", url->port == NULL ? "" : url->port);
+}

@@ -1,0 +1,47 @@
+/* socket.h: a socket that never blocks longer than it may (backend redis).
+ *
+ * hiredis' own sockets are not used: their time limits hold per read and not per call, start again
+ * at every signal, and a write to a reset connection ends the process. Here every socket is
+ * non-blocking, every wait has an absolute deadline (accel_clock_monotonic_ms), no write raises
+ * SIGPIPE, and no descriptor survives exec.
+ * Threads: one at a time per direction.
+ */
+#ifndef ACCEL_BACKENDS_REDIS_SOCKET_H
+#define ACCEL_BACKENDS_REDIS_SOCKET_H
+
+#include "url.h"
+
+#define REDIS_SOCKET_TEXT 160 /* bytes of an error's text */
+
+/* What an attempt to reach a server may take. */
+typedef struct redis_dial {
+  const redis_url *url;
+  uint64_t deadline_ms;
+  int stop_fd; /* readable: give up; -1: none */
+  char error[REDIS_SOCKET_TEXT];
+} redis_dial;
+
+/* What a transfer returns besides a number of bytes. */
+enum { REDIS_SOCKET_LATER = 0, REDIS_SOCKET_DEAD = -1 };
+
+ACCEL_EXTERN_C_BEGIN
+
+/* Tries every address of the host; the time is shared out among them. Blocks in the resolver, so
+ * only the background thread calls it. The connected descriptor, or -1 with dial->error. */
+int accel_redis_socket_open(redis_dial *dial);
+void accel_redis_socket_close(int fd);
+
+/* Waits for `events` (of poll); returns those that came, errors among them, 0 when the deadline
+ * passed or stop_fd (or -1) became readable. */
+int accel_redis_socket_wait(int fd, int events, int stop_fd, uint64_t deadline_ms);
+
+/* Bytes moved, REDIS_SOCKET_LATER: none without waiting, REDIS_SOCKET_DEAD: closed or failed,
+ * errno says why (0: closed by the server). */
+ptrdiff_t accel_redis_socket_send(int fd, const void *data, size_t size);
+ptrdiff_t accel_redis_socket_receive(int fd, void *data, size_t size);
+
+/* "host:port", or the path. */
+void accel_redis_socket_name(const redis_url *url, char *text, size_t size);
+
+ACCEL_EXTERN_C_END
+#endif

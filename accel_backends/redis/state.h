@@ -1,0 +1,21 @@
+/* state.h: everything an opened accel_redis holds (backend redis). */
+#ifndef ACCEL_BACKENDS_REDIS_STATE_H
+#define ACCEL_BACKENDS_REDIS_STATE_H
+
+#include "../redis.h"
+#include "connection.h"
+#include "listener.h"
+#include "url.h"
+
+typedef struct accel_redis_state {
+  uint64_t fork_generation; /* of the process that opened it */
+  redis_url url;
+  char prefix[66]; /* with its colon; "" without */
+  uint32_t connect_timeout_ms, command_timeout_ms;
+  size_t max_value_bytes;
+  bool lacks_unlink; /* atomic: the server is older than UNLINK */
+  redis_connection connection;
+  redis_listener listener;
+} accel_redis_state;
+
+#endif

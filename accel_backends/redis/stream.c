@@ -1,0 +1,206 @@
+#include "stream.h"
+
+#include "../../accel/platform/clock.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void accel_redis_stream_explain(const redis_replies *replies, size_t i, const char *what,
+                                bool is_secret, char *error)
+{
+  const redis_reply reply = accel_redis_reply_at(replies, i);
+  if (reply.kind != REDIS_REPLY_IS_ERROR) {
+    snprintf(error, REDIS_SOCKET_TEXT, "%s: a reply of an unexpected kind", what);
+    return;
+  }
+  char text[REDIS_SOCKET_TEXT - 60];
+  const char *said = accel_redis_reply_text(replies, &reply);
+  size_t size = 0;
+  for (; size < reply.size && size + 1 < sizeof text; size++) {
+    if (is_secret && (said[size] < 'A' || said[size] > 'Z')) break;
+    text[size] = said[size] >= ' ' && said[size] < 0x7F ? said[size] : '?';
+  }
+  text[size] = '\0';
+  snprintf(error, REDIS_SOCKET_TEXT, "%.30s: the server says %s", what, text);
+}
+
+bool accel_redis_stream_feed(redis_stream *stream, char *error)
+{
+  const ptrdiff_t size = accel_redis_socket_receive(stream->fd, stream->input, REDIS_STREAM_CHUNK);
+  if (size == REDIS_SOCKET_LATER) return true;
+  if (size < 0)
+    snprintf(error, REDIS_SOCKET_TEXT, "connection lost: %s",
+             errno == 0 ? "closed by the server" : strerror(errno));
+  else if (!accel_redis_reader_feed(stream->reader, stream->input, (size_t)size))
+    snprintf(error, REDIS_SOCKET_TEXT, "no memory for a reply");
+  else
+    return true;
+  return false;
+}
+
+bool accel_redis_stream_send(redis_stream *stream, redis_dial *dial, const accel_buffer *commands)
+{
+  for (size_t sent = 0; sent < commands->size;) {
+    const ptrdiff_t size =
+        accel_redis_socket_send(stream->fd, commands->data + sent, commands->size - sent);
+    if (size == REDIS_SOCKET_DEAD) {
+      snprintf(dial->error, sizeof dial->error, "connection lost: %s", strerror(errno));
+      return false;
+    }
+    sent += (size_t)size;
+    if (size > 0) continue;
+    if (accel_redis_socket_wait(stream->fd, POLLOUT, dial->stop_fd, dial->deadline_ms) == 0) {
+      snprintf(dial->error, sizeof dial->error, "the server takes no commands");
+      return false;
+    }
+  }
+  return true;
+}
+
+static bool redis_stream_receive(redis_stream *stream, redis_dial *dial, redis_replies *replies)
+{
+  for (;;) {
+    switch (accel_redis_reader_next(stream->reader, replies)) {
+      case REDIS_READER_REPLY: return true;
+      case REDIS_READER_BROKEN:
+        snprintf(dial->error, sizeof dial->error, "protocol error: %s",
+                 accel_redis_reader_error(stream->reader));
+        return false;
+      case REDIS_READER_MORE: break;
+    }
+    if (accel_redis_socket_wait(stream->fd, POLLIN, dial->stop_fd, dial->deadline_ms) == 0) {
+      snprintf(dial->error, sizeof dial->error, "the server does not answer");
+      return false;
+    }
+    if (!accel_redis_stream_feed(stream, dial->error)) return false;
+  }
+}
+
+/* AUTH goes alone: its buffer is made in one piece and wiped, so that no copy remains. */
+static bool redis_stream_sign_in(redis_stream *stream, redis_dial *dial)
+{
+  const redis_url *url = dial->url;
+  if (url->password == NULL) return true;
+  accel_buffer command = {0};
+  redis_replies replies = {0};
+  const char *first = url->user == NULL ? url->password : url->user;
+  const char *second = url->user == NULL ? NULL : url->password;
+  bool signed_in = accel_redis_command_append_words(&command, "AUTH", first, second, NULL);
+  if (!signed_in) snprintf(dial->error, sizeof dial->error, "no memory to sign in");
+  signed_in = signed_in && accel_redis_stream_send(stream, dial, &command) &&
+              redis_stream_receive(stream, dial, &replies);
+  if (command.data != NULL) explicit_bzero(command.data, command.size);
+  accel_buffer_release(&command);
+  const redis_reply reply = accel_redis_reply_at(&replies, 0);
+  if (signed_in && !accel_redis_reply_says(&replies, &reply, "OK")) {
+    accel_redis_stream_explain(&replies, 0, "signing in", true, dial->error);
+    signed_in = false;
+  }
+  accel_redis_replies_release(&replies);
+  return signed_in;
+}
+
+/* Sends the commands and collects so many replies. */
+static bool redis_stream_exchange(redis_stream *stream, redis_dial *dial,
+                                  const accel_buffer *commands, size_t count,
+                                  redis_replies *replies)
+{
+  if (!accel_redis_stream_send(stream, dial, commands)) return false;
+  for (size_t i = 0; i < count; i++)
+    if (!redis_stream_receive(stream, dial, replies)) return false;
+  return true;
+}
+
+bool accel_redis_stream_open(redis_stream *stream, redis_dial *dial, size_t text_max,
+                             const char *name)
+{
+  accel_buffer command = {0};
+  redis_replies replies = {0};
+  memset(stream, 0, sizeof *stream);
+  stream->fd = accel_redis_socket_open(dial);
+  if (stream->fd < 0) return false;
+  stream->reader = accel_redis_reader_open(text_max);
+  stream->input = (unsigned char *)ACCEL_MALLOC(REDIS_STREAM_CHUNK);
+  bool opened = stream->reader != NULL && stream->input != NULL &&
+                accel_redis_command_append_words(&command, "CLIENT", "SETNAME", name, NULL);
+  if (!opened) snprintf(dial->error, sizeof dial->error, "no memory to connect");
+  /* The name is for people; a user who may not set one does without. */
+  opened = opened && redis_stream_sign_in(stream, dial) &&
+           redis_stream_exchange(stream, dial, &command, 1, &replies);
+  accel_buffer_release(&command);
+  accel_redis_replies_release(&replies);
+  if (!opened) accel_redis_stream_close(stream);
+  return opened;
+}
+
+void accel_redis_stream_close(redis_stream *stream)
+{
+  accel_redis_socket_close(stream->fd);
+  accel_redis_reader_close(stream->reader);
+  ACCEL_FREE(stream->input);
+  memset(stream, 0, sizeof *stream);
+  stream->fd = -1;
+}
+
+static bool redis_stream_number(const redis_replies *replies, size_t i, uint64_t *out)
+{
+  const redis_reply reply = accel_redis_reply_at(replies, i);
+  if (reply.kind != REDIS_REPLY_IS_TEXT || reply.size == 0 || reply.size > 18) return false;
+  const char *text = accel_redis_reply_text(replies, &reply);
+  for (*out = 0; text < accel_redis_reply_text(replies, &reply) + reply.size; text++) {
+    if (*text < '0' || *text > '9') return false;
+    *out = *out * 10 + (uint64_t)(*text - '0');
+  }
+  return true;
+}
+
+bool accel_redis_stream_read_clock(const redis_replies *replies, size_t i, uint64_t asked_ms,
+                                   uint64_t answered_ms, redis_stream_clock *clock)
+{
+  uint64_t seconds = 0, microseconds = 0;
+  const redis_reply pair = accel_redis_reply_at(replies, i);
+  if (pair.kind != REDIS_REPLY_IS_ARRAY || pair.size != 2) return false;
+  if (!redis_stream_number(replies, i + 1, &seconds)) return false;
+  if (!redis_stream_number(replies, i + 2, &microseconds)) return false;
+  clock->is_known = true;
+  clock->ahead_ms =
+      seconds * 1000 + microseconds / 1000 - (asked_ms + (answered_ms - asked_ms) / 2);
+  return true;
+}
+
+bool accel_redis_stream_greet(redis_stream *stream, redis_dial *dial, redis_stream_clock *clock)
+{
+  accel_buffer commands = {0};
+  redis_replies replies = {0};
+  char database[12];
+  snprintf(database, sizeof database, "%u", (unsigned)dial->url->database);
+  bool greeted = accel_redis_command_append_words(&commands, "SELECT", database, NULL) &&
+                 accel_redis_command_append_words(&commands, "PING", NULL) &&
+                 accel_redis_command_append_words(&commands, "TIME", NULL);
+  if (!greeted) snprintf(dial->error, sizeof dial->error, "no memory to connect");
+  const uint64_t asked_ms = accel_clock_monotonic_ms();
+  greeted = greeted && redis_stream_exchange(stream, dial, &commands, 3, &replies);
+  const uint64_t answered_ms = accel_clock_monotonic_ms();
+  const redis_reply selected = accel_redis_reply_at(&replies, 0);
+  const redis_reply alive = accel_redis_reply_at(&replies, 1);
+  const bool is_default = dial->url->database == 0; /* where SELECT need not be allowed */
+  if (greeted && !is_default && !accel_redis_reply_says(&replies, &selected, "OK")) {
+    accel_redis_stream_explain(&replies, 0, "choosing the database", false, dial->error);
+    greeted = false;
+  } else if (greeted && !accel_redis_reply_says(&replies, &alive, "PONG")) {
+    accel_redis_stream_explain(&replies, 1, "first sign of life", false, dial->error);
+    greeted = false;
+  }
+  if (greeted && !accel_redis_reader_is_empty(stream->reader)) {
+    snprintf(dial->error, sizeof dial->error, "the server says more than it was asked");
+    greeted = false;
+  }
+  /* Who may not ask for the time goes by the wall clock. */
+  if (greeted) accel_redis_stream_read_clock(&replies, 2, asked_ms, answered_ms, clock);
+  accel_buffer_release(&commands);
+  accel_redis_replies_release(&replies);
+  return greeted;
+}

@@ -1,0 +1,56 @@
+/* stream.h: one connection, spoken to in turn (backend redis).
+ *
+ * Used by the background thread: for the first words on every connection, and for the whole life
+ * of the one that listens. Everything waits, until the dial's deadline at most.
+ * Threads: one at a time.
+ */
+#ifndef ACCEL_BACKENDS_REDIS_STREAM_H
+#define ACCEL_BACKENDS_REDIS_STREAM_H
+
+#include "reply.h"
+#include "socket.h"
+
+#define REDIS_STREAM_CHUNK 65536 /* bytes received at once */
+
+/* Zeroed but for fd = -1: closed. */
+typedef struct redis_stream {
+  int fd;
+  redis_reader *reader;
+  unsigned char *input; /* REDIS_STREAM_CHUNK bytes */
+} redis_stream;
+
+/* The server's clock against accel_clock_monotonic_ms. */
+typedef struct redis_stream_clock {
+  bool is_known;
+  uint64_t ahead_ms; /* modulo 2^64 */
+} redis_stream_clock;
+
+ACCEL_EXTERN_C_BEGIN
+
+/* Connects, signs in and gives the connection its name. False: dial->error says why, and the
+ * stream is closed. */
+bool accel_redis_stream_open(redis_stream *stream, redis_dial *dial, size_t text_max,
+                             const char *name);
+void accel_redis_stream_close(redis_stream *stream);
+
+/* Chooses the database, asks for a sign of life and for the server's time. A server that accepts
+ * connections but does not answer, or answers that it is still loading, is not there yet. */
+bool accel_redis_stream_greet(redis_stream *stream, redis_dial *dial, redis_stream_clock *clock);
+
+/* Sends all of it. */
+bool accel_redis_stream_send(redis_stream *stream, redis_dial *dial, const accel_buffer *commands);
+
+/* Takes in what has arrived, without waiting. False: the connection is lost. */
+bool accel_redis_stream_feed(redis_stream *stream, char *error);
+
+/* Reads TIME's reply; `asked_ms` and `answered_ms` enclose it. */
+bool accel_redis_stream_read_clock(const redis_replies *replies, size_t i, uint64_t asked_ms,
+                                   uint64_t answered_ms, redis_stream_clock *clock);
+
+/* Copies an error reply's text, made printable, behind `what`. Of a reply to AUTH only the code:
+ * some servers repeat the words of a command that they do not know. */
+void accel_redis_stream_explain(const redis_replies *replies, size_t i, const char *what,
+                                bool is_secret, char *error);
+
+ACCEL_EXTERN_C_END
+#endif

@@ -1,0 +1,169 @@
+#include "url.h"
+
+#include "../../accel/error.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+static accel_status redis_url_refuse(const void *owner, const char *why)
+{
+  return accel_error_set(owner, ACCEL_ERR_CONFIG, "url: %s", why);
+}
+
+static bool redis_url_skip(char **text, const char *start)
+{
+  const size_t size = strlen(start);
+  if (strncmp(*text, start, size) != 0) return false;
+  *text += size;
+  return true;
+}
+
+static int redis_url_hex_digit(char digit)
+{
+  if (digit >= '0' && digit <= '9') return digit - '0';
+  if (digit >= 'a' && digit <= 'f') return digit - 'a' + 10;
+  if (digit >= 'A' && digit <= 'F') return digit - 'A' + 10;
+  return -1;
+}
+
+/* In place: decoded text is never longer. False: a broken escape, or one for the byte 0. */
+static bool redis_url_decode(char *text)
+{
+  char *to = text;
+  for (const char *from = text; *from != '\0'; from++) {
+    if (*from != '%') {
+      *to++ = *from;
+      continue;
+    }
+    const int high = redis_url_hex_digit(from[1]);
+    const int low = high < 0 ? -1 : redis_url_hex_digit(from[2]);
+    if (low < 0 || high + low == 0) return false;
+    *to++ = (char)(high * 16 + low);
+    from += 2;
+  }
+  *to = '\0';
+  return true;
+}
+
+/* Digits only, at most `most`. */
+static bool redis_url_number(const char *text, uint32_t most, uint32_t *out)
+{
+  uint64_t value = 0;
+  if (*text == '\0') return false;
+  for (; *text != '\0'; text++) {
+    if (*text < '0' || *text > '9') return false;
+    value = value * 10 + (uint64_t)(*text - '0');
+    if (value > most) return false;
+  }
+  *out = (uint32_t)value;
+  return true;
+}
+
+static accel_status redis_url_parse_user(const void *owner, char *userinfo, redis_url *url)
+{
+  char *colon = strchr(userinfo, ':');
+  if (colon == NULL)
+    return redis_url_refuse(owner, "before the @ stands user:password, or :password");
+  *colon = '\0';
+  if (!redis_url_decode(userinfo) || !redis_url_decode(colon + 1))
+    return redis_url_refuse(owner, "a % in user or password is not followed by two hex digits");
+  if (colon[1] == '\0') return redis_url_refuse(owner, "the password is empty");
+  url->user = *userinfo == '\0' ? NULL : userinfo;
+  url->password = colon + 1;
+  return ACCEL_OK;
+}
+
+static accel_status redis_url_parse_host(const void *owner, char *host, redis_url *url)
+{
+  char *end = host + strcspn(host, ":");
+  if (*host == '[') {
+    char *bracket = strchr(host, ']');
+    if (bracket == NULL) return redis_url_refuse(owner, "the address has a [ but no ]");
+    *bracket = '\0';
+    host++;
+    end = bracket + 1;
+  }
+  if (*end != '\0' && *end != ':')
+    return redis_url_refuse(owner, "after the address in brackets comes :port or nothing");
+  url->port = *end == ':' ? end + 1 : "6379";
+  *end = '\0';
+  url->host = host;
+  if (*host == '\0') return redis_url_refuse(owner, "the host is missing");
+  uint32_t number = 0;
+  if (!redis_url_number(url->port, 65535, &number) || number == 0)
+    return redis_url_refuse(owner, "the port is not a number from 1 to 65535");
+  return ACCEL_OK;
+}
+
+static accel_status redis_url_parse_inet(const void *owner, char *text, redis_url *url)
+{
+  char *slash = strchr(text, '/');
+  char *path = slash == NULL ? text + strlen(text) : slash + 1;
+  if (slash != NULL) *slash = '\0';
+  if (strpbrk(path, "@:") != NULL)
+    return redis_url_refuse(owner, "/ : @ and % within user or password are to be "
+                                   "percent-encoded");
+  char *host = text;
+  char *at = strrchr(text, '@');
+  if (at != NULL) {
+    *at = '\0';
+    host = at + 1;
+    const accel_status status = redis_url_parse_user(owner, text, url);
+    if (accel_failed(status)) return status;
+  }
+  if (*path != '\0' && !redis_url_number(path, INT_MAX, &url->database))
+    return redis_url_refuse(owner, "after the host comes the database's number or nothing");
+  return redis_url_parse_host(owner, host, url);
+}
+
+static accel_status redis_url_parse_unix(const void *owner, char *path, redis_url *url)
+{
+  if (*path != '/') return redis_url_refuse(owner, "unix:// is followed by an absolute path");
+  if (!redis_url_decode(path))
+    return redis_url_refuse(owner, "a % in the path is not followed by two hex digits");
+  const size_t most = sizeof((struct sockaddr_un *)0)->sun_path - 1;
+  if (strlen(path) > most)
+    return accel_error_set(owner, ACCEL_ERR_CONFIG,
+                           "url: the path has %zu bytes; a unix socket's has %zu at most",
+                           strlen(path), most);
+  url->host = path;
+  return ACCEL_OK;
+}
+
+static accel_status redis_url_parse_any(const void *owner, char *text, redis_url *url)
+{
+  static const char *const not_built_in[] = {"rediss://", "redis+sentinel://", "redis+cluster://"};
+  for (const char *each = text; *each != '\0'; each++)
+    if ((unsigned char)*each <= ' ' || *each == 0x7F)
+      return redis_url_refuse(owner, "it holds a space or a control character");
+  for (size_t i = 0; i < sizeof not_built_in / sizeof *not_built_in; i++)
+    if (redis_url_skip(&text, not_built_in[i]))
+      return accel_error_set(owner, ACCEL_ERR_CONFIG, "url: %s is not built in", not_built_in[i]);
+  if (redis_url_skip(&text, "unix://")) return redis_url_parse_unix(owner, text, url);
+  if (redis_url_skip(&text, "redis://")) return redis_url_parse_inet(owner, text, url);
+  return redis_url_refuse(owner, "it begins with neither redis:// nor unix://");
+}
+
+accel_status accel_redis_url_parse(const void *owner, const char *text, redis_url *url)
+{
+  memset(url, 0, sizeof *url);
+  url->memory_size = strlen(text) + 1;
+  url->memory = (char *)ACCEL_MALLOC(url->memory_size);
+  if (url->memory == NULL)
+    return accel_error_set(owner, ACCEL_ERR_NOMEM, "url: no memory for its %zu bytes",
+                           url->memory_size);
+  memcpy(url->memory, text, url->memory_size);
+  const accel_status status = redis_url_parse_any(owner, url->memory, url);
+  if (accel_failed(status)) accel_redis_url_release(url);
+  return status;
+}
+
+void accel_redis_url_release(redis_url *url)
+{
+  if (url->memory != NULL) explicit_bzero(url->memory, url->memory_size);
+  ACCEL_FREE(url->memory);
+  memset(url, 0, sizeof *url);
+}

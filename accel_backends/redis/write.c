@@ -1,0 +1,299 @@
+/* fill, put and del.
+ *
+ * The items' commands are made before the connection is locked, one behind the other. Without a
+ * publisher they leave as they are. With one they are cut, under the lock, into blocks of
+ *
+ *   MULTI, the commands of the items that one message names, PUBLISH of the message, EXEC
+ *
+ * because the publisher decides how many items a message names, and numbers it. All blocks are one
+ * write and one round trip; each takes effect as a whole or not at all.
+ */
+#include "call.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct redis_write {
+  redis_link *link;
+  accel_remote_call *call;
+  const accel_remote_publisher *publisher; /* NULL: tells nobody */
+  accel_remote_item **items;               /* those that are sent */
+  size_t count;
+  accel_buffer commands; /* of all of them */
+  size_t *ends;          /* [i]: where the i-th item's command ends */
+  size_t *blocks;        /* [i]: how many items the i-th message names */
+  size_t block_count, written;
+  bool lacks_unlink; /* the server refused it */
+} redis_write;
+
+static void redis_write_close(redis_write *write)
+{
+  accel_buffer_release(&write->commands);
+  ACCEL_FREE(write->items);
+}
+
+/* One piece of memory for the three arrays. */
+static bool redis_write_open(redis_write *write, size_t count)
+{
+  const size_t each = sizeof *write->items + sizeof *write->ends + sizeof *write->blocks;
+  if (count > SIZE_MAX / each) return false;
+  write->items = (accel_remote_item **)ACCEL_MALLOC(count * each);
+  if (write->items == NULL) return false;
+  write->ends = (size_t *)(void *)(write->items + count);
+  write->blocks = write->ends + count;
+  return true;
+}
+
+/* ---- the items' commands ---- */
+
+static bool redis_write_append_set(const redis_write *write, const accel_remote_item *item,
+                                   accel_buffer *out)
+{
+  const redis_link *link = write->link;
+  accel_buffer key = {0};
+  char ttl[24];
+  /* Redis refuses a life of 0. */
+  snprintf(ttl, sizeof ttl, "%lu", item->ttl_ms == 0 ? 1ul : (unsigned long)item->ttl_ms);
+  bool appended = accel_buffer_append(&key, link->key_start, link->prefix_size) &&
+                  accel_buffer_append(&key, item->key, item->key_size);
+  const char *words[] = {"SET", key.data == NULL ? "" : (const char *)key.data,
+                         item->size == 0 ? "" : (const char *)item->data, "PX", ttl};
+  const size_t sizes[] = {3, key.size, item->size, 2, strlen(ttl)};
+  const redis_words command = {
+      .words = words, .sizes = sizes, .count = item->ttl_ms == ACCEL_FOREVER ? 3 : 5};
+  appended = appended && accel_redis_command_append(out, &command);
+  accel_buffer_release(&key);
+  return appended;
+}
+
+static bool redis_write_prepare_puts(redis_write *write, accel_remote_item *items, size_t count)
+{
+  const size_t size_max = write->link->state->max_value_bytes;
+  for (size_t i = 0; i < count; i++) {
+    if (items[i].size > size_max) {
+      items[i].status = ACCEL_ERR_CODEC;
+      snprintf(write->call->error, sizeof write->call->error,
+               "a value of %zu bytes; max_value_bytes is %zu", items[i].size, size_max);
+      continue;
+    }
+    if (!redis_write_append_set(write, &items[i], &write->commands)) return false;
+    write->items[write->count] = &items[i];
+    write->ends[write->count++] = write->commands.size;
+  }
+  return true;
+}
+
+static bool redis_write_prepare_dels(redis_write *write, accel_remote_item *items, size_t count)
+{
+  const char *verb = accel_redis_call_unlink(write->link);
+  for (size_t i = 0; i < count; i++) {
+    const accel_remote_item *item = &items[i];
+    if (!accel_redis_call_append_keys(&write->commands, verb, write->link, &item, 1)) return false;
+    write->items[write->count] = &items[i];
+    write->ends[write->count++] = write->commands.size;
+  }
+  return true;
+}
+
+/* ---- sending: with the connection locked ---- */
+
+/* Appends the block of the items from the `written`-th on. False: no memory; nothing appended. */
+static bool redis_write_append_block(redis_write *write, accel_buffer *out)
+{
+  const size_t from = write->written;
+  const size_t before = out->size;
+  accel_buffer message = {0};
+  const accel_remote_item *const *items = (const accel_remote_item *const *)&write->items[from];
+  const size_t named =
+      write->publisher->message(write->publisher->ctx, items, write->count - from, &message);
+  bool appended = named > 0;
+  if (appended) {
+    const size_t start = from == 0 ? 0 : write->ends[from - 1];
+    const size_t end = write->ends[from + named - 1];
+    appended = accel_redis_command_append_words(out, "MULTI", NULL) &&
+               accel_buffer_append(out, write->commands.data + start, end - start) &&
+               accel_redis_call_append_publish(out, write->link, &message) &&
+               accel_redis_command_append_words(out, "EXEC", NULL);
+  }
+  accel_buffer_release(&message);
+  if (!appended) {
+    out->size = before;
+    return false;
+  }
+  write->blocks[write->block_count++] = named;
+  write->written += named;
+  return true;
+}
+
+static size_t redis_write_append(void *write_pointer, accel_buffer *out)
+{
+  redis_write *write = (redis_write *)write_pointer;
+  if (write->publisher == NULL) {
+    write->written = write->count;
+    const bool appended = accel_buffer_append(out, write->commands.data, write->commands.size);
+    return appended ? write->count : 0;
+  }
+  while (write->written < write->count)
+    if (!redis_write_append_block(write, out)) {
+      write->call->messages_failed++;
+      break;
+    }
+  /* MULTI, one QUEUED per item and one for PUBLISH, EXEC. */
+  return write->written + 3 * write->block_count;
+}
+
+/* ---- replies ---- */
+
+/* What one SET or UNLINK said. False: it cannot have said that. */
+static bool redis_write_take_item(redis_write *write, accel_remote_item *item,
+                                  const redis_replies *replies, size_t i)
+{
+  const redis_reply reply = accel_redis_reply_at(replies, i);
+  item->status = ACCEL_OK;
+  if (reply.kind == REDIS_REPLY_IS_INTEGER) return true;
+  if (accel_redis_reply_says(replies, &reply, "OK")) return true;
+  if (reply.kind != REDIS_REPLY_IS_ERROR) return false;
+  write->lacks_unlink |= accel_redis_call_lacks_unlink(write->link, replies, i);
+  item->status = accel_redis_call_explain(write->call, replies, i);
+  return true;
+}
+
+/* A block whose EXEC did nothing: the first error among its replies, from `first` on, says why. */
+static void redis_write_fail_block(redis_write *write, size_t from, size_t named,
+                                   const redis_replies *replies, size_t first)
+{
+  size_t i = first;
+  while (accel_redis_reply_at(replies, i).kind != REDIS_REPLY_IS_ERROR) i++;
+  write->lacks_unlink |= accel_redis_call_lacks_unlink(write->link, replies, i);
+  const accel_status status = accel_redis_call_explain(write->call, replies, i);
+  for (size_t k = 0; k < named; k++) write->items[from + k]->status = status;
+  write->call->messages_failed++;
+}
+
+/* One block's replies, at *i, which it moves behind them. */
+static bool redis_write_take_block(redis_write *write, size_t from, size_t named,
+                                   const redis_replies *replies, size_t *i)
+{
+  const size_t first = *i;
+  const size_t exec = first + 2 + named;
+  for (size_t k = first; k < exec; k++) {
+    const redis_reply queued = accel_redis_reply_at(replies, k);
+    if (queued.kind != REDIS_REPLY_IS_STATUS && queued.kind != REDIS_REPLY_IS_ERROR) return false;
+  }
+  const redis_reply whole = accel_redis_reply_at(replies, exec);
+  *i = accel_redis_reply_after(replies, exec);
+  if (whole.kind == REDIS_REPLY_IS_ERROR) {
+    redis_write_fail_block(write, from, named, replies, first);
+    return true;
+  }
+  if (whole.kind != REDIS_REPLY_IS_ARRAY || whole.size != named + 1) return false;
+  for (size_t k = 0; k < named; k++)
+    if (!redis_write_take_item(write, write->items[from + k], replies, exec + 1 + k)) return false;
+  const redis_reply published = accel_redis_reply_at(replies, exec + 1 + named);
+  if (published.kind == REDIS_REPLY_IS_ERROR) {
+    /* Stored, but nobody was told: for the caller not done. */
+    redis_write_fail_block(write, from, named, replies, exec + 1 + named);
+    return true;
+  }
+  write->call->messages_sent++;
+  return published.kind == REDIS_REPLY_IS_INTEGER;
+}
+
+static bool redis_write_take_all(redis_write *write, const redis_replies *replies)
+{
+  size_t i = 0, from = 0;
+  if (write->publisher == NULL) {
+    for (; i < write->count; i++)
+      if (!redis_write_take_item(write, write->items[i], replies, i)) return false;
+    return true;
+  }
+  for (size_t k = 0; k < write->block_count; from += write->blocks[k++])
+    if (!redis_write_take_block(write, from, write->blocks[k], replies, &i)) return false;
+  for (; from < write->count; from++) write->items[from]->status = ACCEL_ERR_NOMEM;
+  return true;
+}
+
+static accel_status redis_write_fail(redis_write *write, accel_status status)
+{
+  for (size_t i = 0; i < write->count; i++) write->items[i]->status = status;
+  return status;
+}
+
+static accel_status redis_write_send(redis_write *write)
+{
+  if (write->count == 0) return ACCEL_OK;
+  const redis_block block = {.append = redis_write_append, .ctx = write};
+  redis_replies replies;
+  accel_status status = accel_redis_call_exchange(write->link, write->call, &block, &replies);
+  if (accel_failed(status)) {
+    write->call->messages_failed += (uint32_t)write->block_count;
+    return redis_write_fail(write, status);
+  }
+  if (!redis_write_take_all(write, &replies))
+    status = redis_write_fail(write, accel_redis_call_distrust(write->link, write->call));
+  accel_redis_replies_release(&replies);
+  return status;
+}
+
+/* ---- the operations ---- */
+
+static accel_status redis_write_put(redis_link *link, accel_remote_item *items, size_t count,
+                                    const accel_remote_publisher *publisher_or_null,
+                                    accel_remote_call *call)
+{
+  redis_write write = {.link = link, .call = call, .publisher = publisher_or_null};
+  if (count == 0) return ACCEL_OK;
+  if (!redis_write_open(&write, count)) return accel_redis_call_no_memory(items, count, call);
+  const accel_status status = redis_write_prepare_puts(&write, items, count)
+                                  ? redis_write_send(&write)
+                                  : accel_redis_call_no_memory(items, count, call);
+  redis_write_close(&write);
+  return status;
+}
+
+accel_status accel_redis_put(void *link, accel_remote_item *items, size_t count,
+                             const accel_remote_publisher *publisher_or_null,
+                             accel_remote_call *call)
+{
+  return redis_write_put((redis_link *)link, items, count, publisher_or_null, call);
+}
+
+accel_status accel_redis_fill(void *link, accel_remote_item *items, size_t count,
+                              accel_remote_call *call)
+{
+  for (size_t i = 0; i < count; i++) {
+    if (items[i].token == 0) continue;
+    snprintf(call->error, sizeof call->error, "compare-and-set on a token is not built in");
+    return accel_redis_call_fail(items, count, ACCEL_ERR_BACKEND);
+  }
+  return redis_write_put((redis_link *)link, items, count, NULL, call);
+}
+
+/* `is_refused_out`: the server does not know UNLINK; it was noted. */
+static accel_status redis_write_del(redis_link *link, accel_remote_item *items, size_t count,
+                                    const accel_remote_publisher *publisher_or_null,
+                                    accel_remote_call *call, bool *is_refused_out)
+{
+  redis_write write = {.link = link, .call = call, .publisher = publisher_or_null};
+  if (!redis_write_open(&write, count)) return accel_redis_call_no_memory(items, count, call);
+  const accel_status status = redis_write_prepare_dels(&write, items, count)
+                                  ? redis_write_send(&write)
+                                  : accel_redis_call_no_memory(items, count, call);
+  *is_refused_out = write.lacks_unlink;
+  redis_write_close(&write);
+  return status;
+}
+
+accel_status accel_redis_del(void *link_pointer, accel_remote_item *items, size_t count,
+                             const accel_remote_publisher *publisher_or_null,
+                             accel_remote_call *call)
+{
+  redis_link *link = (redis_link *)link_pointer;
+  bool is_refused = false;
+  if (count == 0) return ACCEL_OK;
+  accel_status status = redis_write_del(link, items, count, publisher_or_null, call, &is_refused);
+  if (!is_refused) return status;
+  call->error[0] = '\0';
+  return redis_write_del(link, items, count, publisher_or_null, call, &is_refused);
+}
