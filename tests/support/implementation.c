@@ -29,6 +29,6 @@ const char ACCEL_BUILD_SYMBOL_ = 0;
 #if __has_include("accel_backends/fake/store.c")
 #include "accel_backends/fake.h"
 #endif
-#if defined(ACCEL_TEST_REDIS) && __has_include("accel_backends/redis/command.c")
+#if defined(ACCEL_TEST_REDIS) && __has_include("accel_backends/redis.h")
 #include "accel_backends/redis.h"
 #endif
