@@ -291,13 +291,15 @@ static void links_may_leave_in_the_middle_of_messages(void **state)
   suite_test *test = (suite_test *)*state;
   suite_worker worker = {.test = test};
   assert_int_equal(pthread_create(&worker.thread, NULL, suite_publish_to_all, &worker), 0);
-  for (unsigned i = 0; i < 10; i++) {
+  for (unsigned i = 0; i < 20; i++) {
     char channel[192];
     suite_recorder recorder;
     suite_recorder_open(&recorder);
     void *link = suite_attach(1, test->area, true, &recorder, channel);
+    usleep(50 * i);
     test->ops->detach(link);
     const size_t count = recorder.count;
+    assert_false(recorder.is_inside);
     sched_yield();
     assert_int_equal(recorder.count, count);
     assert_false(recorder.was_entered_twice);

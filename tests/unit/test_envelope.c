@@ -8,6 +8,8 @@
 
 #include "accel/codec.h"
 
+#include "accel/hash.h"
+
 #include "failing_alloc.h"
 
 #include <stdlib.h>
@@ -193,6 +195,47 @@ static void random_bytes_do_not_open(void **state)
                      memcmp(noise, bytes.data, sizeof noise) == 0);
   }
   accel_buffer_release(&bytes);
+}
+
+/* Makes the hash right again, as a writer of another version would. */
+static void seal_again(accel_buffer *bytes)
+{
+  static const uint64_t secret[2] = {0x3C6EF372FE94F82Bu, 0x510E527FADE682D1u};
+  static const unsigned char key[] = {9, 0, 0, 0, 'a', 'r', 'e', 'a', ':', 'n', 'a', 'm', 'e'};
+  accel_siphash hash;
+  accel_siphash_begin(&hash, secret);
+  accel_siphash_add(&hash, key, sizeof key);
+  accel_siphash_add(&hash, bytes->data, 40);
+  accel_siphash_add(&hash, bytes->data + 48, bytes->size - 48);
+  const uint64_t word = accel_siphash_end(&hash);
+  for (size_t i = 0; i < 8; i++) bytes->data[40 + i] = (unsigned char)(word >> (8 * i));
+}
+
+static void a_foreign_header_is_refused_even_if_its_hash_is_right(void **state)
+{
+  (void)state;
+  static const struct {
+    size_t at;
+    unsigned char flip;
+    bool opens;
+  } cases[] = {
+      {0, 1, false},     {3, 2, false},     {4, 3, false},     {5, 8, false},
+      {5, 0x30, false},  {6, 1, false}, /* negative and a lease with payload */
+      {6, 2, false},     {6, 4, false},     {6, 0x80, false},  {7, 1, false},
+      {7, 0x80, false},  {8, 1, false},     {11, 0x80, false}, {12, 1, false},
+      {12, 0x10, false}, {15, 0x80, false}, {16, 1, true}, /* token and times may be any */
+      {24, 1, true},     {32, 1, true},     {36, 1, true},     {39, 0xFF, true},
+  };
+  accel_envelope found;
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    accel_buffer bytes = sealed(&type_u64, &terms, &value);
+    seal_again(&bytes);
+    assert_true(opens(&type_u64, bytes.data, bytes.size, &found));
+    bytes.data[cases[i].at] ^= cases[i].flip;
+    seal_again(&bytes);
+    assert_int_equal(opens(&type_u64, bytes.data, bytes.size, &found), cases[i].opens);
+    accel_buffer_release(&bytes);
+  }
 }
 
 static void it_belongs_to_one_key(void **state)
@@ -392,6 +435,7 @@ int main(void)
       cmocka_unit_test(every_truncation_is_found),
       cmocka_unit_test(every_flipped_bit_is_found),
       cmocka_unit_test(random_bytes_do_not_open),
+      cmocka_unit_test(a_foreign_header_is_refused_even_if_its_hash_is_right),
       cmocka_unit_test(it_belongs_to_one_key),
       cmocka_unit_test(it_belongs_to_one_schema),
       cmocka_unit_test(what_is_left_runs_from_creation),
