@@ -18,13 +18,13 @@
 #include "accel/status.c"
 #include "accel/type.c"
 const char ACCEL_BUILD_SYMBOL_ = 0;
-#if __has_include("accel_backends/flat/flat.c")
 #include "accel_backends/flat/flat.c"
+#include "accel_backends/flat/flat_table.c"
+#include "accel_backends/flat/flat_victim.c"
+#include "accel_backends/flat/flat_walk.c"
 #endif
-#if __has_include("accel_backends/uthash/uthash.c")
-#include "accel_backends/uthash/uthash.c"
-#endif
-#endif
+
+#include "accel_backends/uthash_lru.h"
 
 #if __has_include("accel_backends/fake/store.c")
 #include "accel_backends/fake.h"

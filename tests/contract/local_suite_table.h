@@ -1,0 +1,453 @@
+/* local_suite_table.h: the table as a whole: bounds, weights, pins, resize, walks, memory. */
+#ifndef LOCAL_SUITE_TABLE_H
+#define LOCAL_SUITE_TABLE_H
+
+#include "local_suite.h"
+
+/* ---- bounds ---- */
+
+static void the_capacity_is_never_exceeded(void **state)
+{
+  (void)state;
+  static const size_t capacities[] = {1, 2, 15, 16, 17, 100, 3000};
+  for (size_t i = 0; i < sizeof capacities / sizeof *capacities; i++) {
+    const size_t capacity = capacities[i];
+    suite_table table = suite_open(&suite_plain_type, capacity);
+    for (uint64_t key = 0; key < 3 * capacity + 10; key++) {
+      suite_set_plain(&table, key, key);
+      assert_int_equal(suite_version(&table, key, 99999), key);
+      assert_true(suite_stats(&table).entries <= capacity);
+    }
+    assert_int_equal(suite_stats(&table).entries,
+                     suite_count_present(&table, 0, 3 * capacity + 10));
+    assert_true(suite_stats(&table).entries * 100 >= capacity * 98);
+    suite_close(&table);
+  }
+}
+
+static void nearly_all_of_as_many_keys_as_the_capacity_stay(void **state)
+{
+  (void)state;
+  static const size_t capacities[] = {16, 100, 1000, 20000};
+  for (size_t i = 0; i < sizeof capacities / sizeof *capacities; i++) {
+    const size_t capacity = capacities[i];
+    suite_table table = suite_open(&suite_plain_type, capacity);
+    for (uint64_t key = 0; key < capacity; key++) suite_set_plain(&table, key, key);
+    assert_true(suite_count_present(&table, 0, capacity) * 100 >= capacity * 98);
+    for (uint64_t key = 0; key < capacity; key++) suite_set_plain(&table, key, key + 1);
+    assert_true(suite_count_present(&table, 0, capacity) * 100 >= capacity * 97);
+    suite_close(&table);
+  }
+}
+
+static void negative_and_stale_entries_count(void **state)
+{
+  (void)state;
+  suite_table table = suite_open(&suite_plain_type, 10);
+  for (uint64_t key = 0; key < 5; key++) assert_int_equal(suite_set(&table, &key, NULL), ACCEL_OK);
+  suite_ops->expire_all(table.local);
+  assert_int_equal(suite_stats(&table).entries, 5);
+  for (uint64_t key = 5; key < 30; key++) suite_set_plain(&table, key, 1);
+  assert_int_equal(suite_stats(&table).entries, 10);
+  suite_close(&table);
+}
+
+static void used_entries_outlive_unused_ones(void **state)
+{
+  (void)state;
+  suite_table table = suite_open(&suite_plain_type, 200);
+  for (uint64_t key = 0; key < 50; key++) suite_set_plain(&table, key, 1);
+  for (uint64_t key = 1000; key < 3000; key++) {
+    suite_set_plain(&table, key, 1);
+    for (uint64_t hot = 0; hot < 50; hot++) suite_version(&table, hot, 99);
+  }
+  assert_true(suite_count_present(&table, 0, 50) >= 48);
+  suite_close(&table);
+}
+
+static void weights_are_bounded(void **state)
+{
+  (void)state;
+  suite_table table = suite_open_weighed(&suite_crate_type, 5000, 1000);
+  uint64_t random = 1;
+  for (uint64_t i = 0; i < 3000; i++) {
+    random = random * 6364136223846793005u + 1442695040888963407u;
+    const uint64_t key = random >> 54;
+    const uint64_t weight = (random >> 33) % (i % 10 == 0 ? 1001 : 30);
+    assert_int_equal(suite_set(&table, &key, &weight), ACCEL_OK);
+    assert_true(suite_stats(&table).weight <= 1000);
+    uint64_t found = 9999;
+    assert_int_equal(suite_get(&table, &key, &found), ACCEL_OK);
+    assert_int_equal(found, weight);
+  }
+  uint64_t sum = 0;
+  for (uint64_t key = 0; key < 1024; key++) {
+    uint64_t weight = 0;
+    if (suite_get(&table, &key, &weight) == ACCEL_OK) sum += weight;
+  }
+  assert_int_equal(suite_stats(&table).weight, sum);
+  suite_close(&table);
+}
+
+static void weight_nothing_is_free_and_the_heaviest_fits_alone(void **state)
+{
+  (void)state;
+  suite_table table = suite_open_weighed(&suite_crate_type, 100, 10);
+  const uint64_t nothing = 0, everything = 10, too_much = 11;
+  for (uint64_t key = 0; key < 50; key++)
+    assert_int_equal(suite_set(&table, &key, &nothing), ACCEL_OK);
+  const uint64_t heavy = 1000;
+  assert_int_equal(suite_set(&table, &heavy, &everything), ACCEL_OK);
+  assert_int_equal(suite_count_present(&table, 0, 50), 50);
+  assert_int_equal(suite_set(&table, &heavy, &too_much), ACCEL_ERR_CONFIG);
+  assert_false(suite_has(&table, heavy));
+  assert_int_equal(suite_stats(&table).weight, 0);
+  suite_close(&table);
+}
+
+/* ---- pins ---- */
+
+static void a_pinned_value_outlives_everything_but_its_unpin(void **state)
+{
+  (void)state;
+  suite_table table = suite_open(&suite_plain_type, 20);
+  const uint64_t key = 7;
+  suite_set_plain(&table, key, 1);
+  accel_local_pin pin, second;
+  assert_int_equal(suite_pin(&table, &key, &pin), ACCEL_OK);
+  assert_int_equal(suite_pin(&table, &key, &second), ACCEL_OK);
+  assert_ptr_equal(pin.value, second.value); /* in place */
+  suite_ops->unpin(table.type, &second);
+  const suite_plain *value = (const suite_plain *)pin.value;
+  const suite_plain expected = suite_make_plain(7, 1);
+
+  suite_set_plain(&table, key, 2);
+  assert_memory_equal(value, &expected, sizeof expected);
+  assert_int_equal(suite_version(&table, key, 99), 2);
+  for (uint64_t other = 100; other < 300; other++) suite_set_plain(&table, other, 1);
+  assert_true(suite_stats(&table).entries <= 20);
+  assert_memory_equal(value, &expected, sizeof expected);
+  suite_del(&table, &key);
+  assert_int_equal(suite_ops->resize(table.local, table.type, 40), ACCEL_OK);
+  assert_int_equal(suite_ops->resize(table.local, table.type, 5), ACCEL_OK);
+  suite_ops->clear(table.local, table.type);
+  assert_memory_equal(value, &expected, sizeof expected);
+  assert_int_equal(suite_stats(&table).entries, 1); /* it still counts */
+  suite_ops->unpin(table.type, &pin);
+  assert_int_equal(suite_stats(&table).entries, 0);
+  suite_close(&table);
+}
+
+static void an_owning_value_is_dropped_after_its_last_unpin(void **state)
+{
+  (void)state;
+  suite_table table = suite_open(&suite_label_type, 20);
+  const char *key = "a key that is too long for its place in the table";
+  char text[] = "kept";
+  const suite_note note = {text};
+  assert_int_equal(suite_set(&table, &key, &note), ACCEL_OK);
+  accel_local_pin first, second;
+  assert_int_equal(suite_pin(&table, &key, &first), ACCEL_OK);
+  assert_int_equal(suite_pin(&table, &key, &second), ACCEL_OK);
+  suite_del(&table, &key);
+  suite_ops->clear(table.local, table.type);
+  assert_int_equal(suite_ops->resize(table.local, table.type, 100), ACCEL_OK);
+  assert_string_equal(((const suite_note *)first.value)->text, "kept");
+  suite_ops->unpin(table.type, &first);
+  assert_string_equal(((const suite_note *)second.value)->text, "kept");
+  assert_int_equal(suite_notes_living, 1);
+  suite_ops->unpin(table.type, &second);
+  assert_int_equal(suite_notes_living, 0);
+  assert_int_equal(suite_stats(&table).entries, 0);
+  suite_close(&table);
+}
+
+static void pin_answers_like_get(void **state)
+{
+  (void)state;
+  suite_table table = suite_open(&suite_plain_type, 20);
+  const uint64_t key = 7;
+  accel_local_pin pin;
+  assert_int_equal(suite_pin(&table, &key, &pin), ACCEL_MISS);
+  assert_int_equal(suite_set(&table, &key, NULL), ACCEL_OK);
+  assert_int_equal(suite_pin(&table, &key, &pin), ACCEL_NULL);
+  suite_set_plain(&table, key, 1);
+  suite_ops->expire_all(table.local);
+  assert_int_equal(suite_pin(&table, &key, &pin), ACCEL_MISS);
+  suite_close(&table);
+}
+
+static void a_table_of_pinned_entries_refuses_more(void **state)
+{
+  (void)state;
+  suite_table table = suite_open(&suite_plain_type, 3);
+  accel_local_pin pins[3];
+  for (uint64_t key = 0; key < 3; key++) {
+    suite_set_plain(&table, key, 1);
+    assert_int_equal(suite_pin(&table, &key, &pins[key]), ACCEL_OK);
+  }
+  const uint64_t key = 9;
+  const suite_plain value = suite_make_plain(9, 1);
+  assert_int_equal(suite_set(&table, &key, &value), ACCEL_ERR_NOMEM);
+  const accel_gate gate = suite_gate(&table, &key);
+  assert_int_equal(suite_fill(&table, &key, &value, &gate), ACCEL_ERR_NOMEM);
+  assert_int_equal(suite_version(&table, 1, 99), 1);
+  for (size_t i = 0; i < 3; i++) suite_ops->unpin(table.type, &pins[i]);
+  assert_int_equal(suite_set(&table, &key, &value), ACCEL_OK);
+  suite_close(&table);
+}
+
+/* ---- resize ---- */
+
+static void resize_keeps_what_fits(void **state)
+{
+  (void)state;
+  suite_table table = suite_open(&suite_plain_type, 100);
+  for (uint64_t key = 0; key < 90; key++) suite_set_plain(&table, key, key);
+  suite_ops->expire_all(table.local);
+  for (uint64_t key = 0; key < 80; key++) suite_set_plain(&table, key, key + 1);
+  assert_int_equal(suite_ops->resize(table.local, table.type, 5000), ACCEL_OK);
+  for (uint64_t key = 0; key < 80; key++)
+    assert_int_equal(suite_version(&table, key, 999), key + 1);
+  for (uint64_t key = 80; key < 90; key++) {
+    assert_int_equal(suite_version(&table, key, 999), 999);
+    assert_true(suite_has(&table, key));
+  }
+  for (uint64_t key = 100; key < 2000; key++) suite_set_plain(&table, key, key);
+  for (uint64_t key = 100; key < 2000; key++) assert_int_equal(suite_version(&table, key, 9), key);
+  assert_int_equal(suite_stats(&table).entries, 1990);
+  assert_int_equal(suite_ops->resize(table.local, table.type, 10), ACCEL_OK);
+  assert_true(suite_stats(&table).entries <= 10);
+  assert_true(suite_stats(&table).entries >= 9);
+  suite_close(&table);
+}
+
+static void resize_keeps_the_used_ones(void **state)
+{
+  (void)state;
+  suite_table table = suite_open(&suite_note_type, 900);
+  for (uint64_t key = 0; key < 800; key++)
+    assert_int_equal(suite_set_note(&table, key, "note"), ACCEL_OK);
+  for (uint64_t key = 0; key < 50; key++) suite_expect_note(&table, key, "note");
+  assert_int_equal(suite_ops->resize(table.local, table.type, 60), ACCEL_OK);
+  assert_true(suite_count_present(&table, 0, 50) >= 49);
+  assert_int_equal(suite_stats(&table).entries, suite_notes_living);
+  suite_close(&table);
+}
+
+static void a_pinned_plain_entry_stays_findable_through_a_resize(void **state)
+{
+  (void)state;
+  suite_table table = suite_open(&suite_plain_type, 50);
+  const uint64_t key = 7;
+  suite_set_plain(&table, key, 1);
+  accel_local_pin pin;
+  assert_int_equal(suite_pin(&table, &key, &pin), ACCEL_OK);
+  assert_int_equal(suite_ops->resize(table.local, table.type, 80), ACCEL_OK);
+  assert_int_equal(suite_version(&table, key, 99), 1);
+  suite_ops->unpin(table.type, &pin);
+  assert_int_equal(suite_version(&table, key, 99), 1);
+  assert_int_equal(suite_stats(&table).entries, 1);
+  suite_close(&table);
+}
+
+/* ---- walks ---- */
+
+typedef struct suite_visits {
+  suite_table *table;
+  size_t count, limit;
+  uint8_t seen[4000];
+  bool sets_again;
+} suite_visits;
+
+static bool suite_visit(void *ctx, const void *key_pointer, const void *value)
+{
+  suite_visits *visits = (suite_visits *)ctx;
+  const uint64_t key = *(const uint64_t *)key_pointer;
+  assert_true(suite_is_whole_plain((const suite_plain *)value));
+  assert_int_equal(((const suite_plain *)value)->owner, key);
+  visits->seen[key]++;
+  visits->count++;
+  if (visits->sets_again) suite_set_plain(visits->table, key, 2);
+  return visits->count < visits->limit;
+}
+
+static void each_visits_fresh_values_once(void **state)
+{
+  (void)state;
+  suite_table table = suite_open(&suite_plain_type, 4000);
+  suite_visits visits = {.table = &table, .limit = SIZE_MAX, .sets_again = true};
+  for (uint64_t key = 0; key < 100; key++) suite_set_plain(&table, key, 1);
+  suite_ops->expire_all(table.local);
+  for (uint64_t key = 100; key < 3000; key++) suite_set_plain(&table, key, 1);
+  const uint64_t negative = 3100, expired = 3200;
+  assert_int_equal(suite_set(&table, &negative, NULL), ACCEL_OK);
+  const suite_plain value = suite_make_plain(expired, 1);
+  const accel_lifetime life = suite_life(10);
+  assert_int_equal(suite_set_life(&table, &expired, &value, &life, NULL), ACCEL_OK);
+  suite_now_ms += 10;
+  suite_ops->each(table.local, table.type, suite_visit, &visits);
+  for (uint64_t key = 0; key < 4000; key++)
+    assert_int_equal(visits.seen[key], key >= 100 && key < 3000 ? 1 : 0);
+
+  suite_visits few = {.table = &table, .limit = 5};
+  suite_ops->each(table.local, table.type, suite_visit, &few);
+  assert_int_equal(few.count, 5);
+  suite_close(&table);
+}
+
+static bool suite_visit_label(void *ctx, const void *key, const void *value)
+{
+  suite_table *table = (suite_table *)ctx;
+  const char *const *text = (const char *const *)key;
+  suite_del(table, key); /* what is visited stays valid */
+  assert_string_equal(*text, ((const suite_note *)value)->text);
+  return true;
+}
+
+static void each_may_remove_what_it_visits(void **state)
+{
+  (void)state;
+  suite_table table = suite_open(&suite_label_type, 50);
+  char text[60];
+  const char *key = text;
+  for (int i = 0; i < 40; i++) {
+    snprintf(text, sizeof text, i % 2 == 0 ? "%d" : "longer than the place of a key: %d", i);
+    const suite_note note = {text};
+    assert_int_equal(suite_set(&table, &key, &note), ACCEL_OK);
+  }
+  suite_ops->each(table.local, table.type, suite_visit_label, &table);
+  assert_int_equal(suite_stats(&table).entries, 0);
+  assert_int_equal(suite_notes_living, 0);
+  suite_close(&table);
+}
+
+static void hottest_names_the_used_ones_first(void **state)
+{
+  (void)state;
+  suite_table table = suite_open(&suite_plain_type, 2000);
+  for (uint64_t key = 0; key < 1500; key++) suite_set_plain(&table, key, 1);
+  for (int round = 0; round < 4; round++)
+    for (uint64_t key = 0; key < 20; key++) suite_version(&table, key * 70, 99);
+  uint64_t keys[40];
+  assert_int_equal(suite_ops->hottest(table.local, table.type, keys, 0), 0);
+  assert_int_equal(suite_ops->hottest(table.local, table.type, keys, 20), 20);
+  size_t used = 0;
+  for (size_t i = 0; i < 20; i++) used += keys[i] % 70 == 0 && keys[i] < 1400;
+  assert_true(used >= 18);
+  uint64_t *all = (uint64_t *)calloc(1600, sizeof *all);
+  assert_int_equal(suite_ops->hottest(table.local, table.type, all, 1600), 1500);
+  uint8_t seen[1500] = {0};
+  for (size_t i = 0; i < 1500; i++) seen[all[i]]++;
+  for (size_t i = 0; i < 1500; i++) assert_int_equal(seen[i], 1);
+  free(all);
+  suite_close(&table);
+}
+
+static void hottest_strings_lie_in_the_scratch(void **state)
+{
+  (void)state;
+  suite_table table = suite_open(&suite_page_type, 50);
+  char text[60];
+  const char *key = text;
+  for (uint64_t i = 0; i < 30; i++) {
+    snprintf(text, sizeof text, i % 2 == 0 ? "%u" : "longer than the place of a key: %u",
+             (unsigned)i);
+    assert_int_equal(suite_set(&table, &key, &i), ACCEL_OK);
+  }
+  const char *keys[40];
+  const size_t count = suite_ops->hottest(table.local, table.type, keys, 40);
+  assert_int_equal(count, 30);
+  suite_ops->clear(table.local, table.type);
+  unsigned sum = 0;
+  for (size_t i = 0; i < count; i++) {
+    const char *digits = strrchr(keys[i], ' ');
+    sum += (unsigned)strtoul(digits == NULL ? keys[i] : digits, NULL, 10);
+  }
+  assert_int_equal(sum, 435);
+  suite_close(&table);
+}
+
+/* ---- memory ---- */
+
+static void a_failed_open_holds_nothing(void **state)
+{
+  (void)state;
+  const accel_local_config config = {
+      .type = &suite_plain_type, .owner = &config, .clock = &suite_clock, .capacity = 1000};
+  const uint64_t live = failing_alloc_live_blocks();
+  for (uint64_t n = 1;; n++) {
+    accel_local *local = NULL;
+    failing_alloc_fail_nth(n);
+    const accel_status status = suite_ops->open(&config, &local);
+    const uint64_t failures = failing_alloc_failures();
+    failing_alloc_fail_nth(0);
+    if (failures == 0) {
+      assert_int_equal(status, ACCEL_OK);
+      assert_true(n > 1);
+      suite_ops->close(local, &suite_plain_type);
+      break;
+    }
+    assert_int_equal(status, ACCEL_ERR_NOMEM);
+    assert_int_equal(failing_alloc_live_blocks(), live);
+  }
+  assert_int_equal(failing_alloc_live_blocks(), live);
+}
+
+/* One operation of each kind; those that may fail for want of memory say so. */
+static void suite_do_everything(suite_table *table, uint64_t i)
+{
+  char text[80];
+  const char *key = text;
+  snprintf(text, sizeof text, "a key that needs an allocation of its own: %u", (unsigned)(i % 60));
+  char note_text[] = "note";
+  const suite_note note = {note_text};
+  const accel_gate gate = suite_gate(table, &key);
+  accel_status status = suite_fill(table, &key, &note, &gate);
+  assert_true(status == ACCEL_OK || status == ACCEL_ERR_NOMEM);
+  status = suite_set(table, &key, &note);
+  assert_true(status == ACCEL_OK || status == ACCEL_ERR_NOMEM);
+  suite_note out;
+  const accel_status got = suite_get(table, &key, &out);
+  assert_int_equal(got, status == ACCEL_OK ? ACCEL_OK : ACCEL_MISS);
+  if (got == ACCEL_OK) suite_drop_note(&out);
+  const char *keys[8];
+  assert_true(suite_ops->hottest(table->local, table->type, keys, 8) <= 8);
+  status = suite_ops->resize(table->local, table->type, 30 + i % 20);
+  assert_true(status == ACCEL_OK || status == ACCEL_ERR_NOMEM);
+}
+
+static void every_allocation_may_fail(void **state)
+{
+  (void)state;
+  suite_table table = suite_open(&suite_label_type, 40);
+  for (uint64_t i = 0; i < 400; i++) {
+    failing_alloc_fail_nth(1 + i % 12);
+    suite_do_everything(&table, i);
+    failing_alloc_fail_nth(0);
+  }
+  suite_close(&table);
+}
+
+static void the_memory_is_told(void **state)
+{
+  (void)state;
+  const uint64_t before = failing_alloc_live_bytes();
+  suite_table table = suite_open(&suite_page_type, 500);
+  char text[200];
+  memset(text, 'k', sizeof text);
+  text[199] = 0;
+  const char *key = text;
+  for (uint64_t i = 0; i < 300; i++) {
+    snprintf(text, 8, "%06u", (unsigned)i);
+    text[6] = 'k';
+    text[7] = 'k';
+    assert_int_equal(suite_set(&table, &key, &i), ACCEL_OK);
+  }
+  const uint64_t held = failing_alloc_live_bytes() - before;
+  const uint64_t told = suite_stats(&table).memory_bytes;
+  assert_true(told >= held - 100 && told <= held + 100);
+  suite_close(&table);
+}
+
+#endif
