@@ -75,4 +75,9 @@ configure_asan() {
 }
 configure_tsan() {
   CC=clang configure build-tsan -Db_sanitize=thread -Db_lundef=false -Doptimization=1 -Ddebug=true
+  # This TSan cannot live with more randomness in addresses than kernels once had.
+  if [ "$(sysctl -n vm.mmap_rnd_bits 2>/dev/null || echo 28)" -gt 28 ] && setarch -R true; then
+    TSAN_ARGUMENTS=(--setup tsan --wrapper "setarch -R")
+  fi
 }
+TSAN_ARGUMENTS=(--setup tsan)

@@ -12,30 +12,32 @@
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 
-# Runs each test of the suite stress, one after another, with an equal share of $3 seconds.
+# run_stress FOLDER SECONDS LOG [MESON TEST ARGUMENT...]: the tests of the suite stress, one after
+# another, each with an equal share of the time.
 run_stress() {
-  local folder=$1 setup=$2 seconds=$3 tests arguments=(--suite stress --num-processes 1 -t 0)
-  tests=$(meson test -C "$folder" --list --suite stress 2>/dev/null | grep -c .)
-  [ -z "$setup" ] || arguments+=(--setup "$setup")
+  local folder=$1 seconds=$2 log=$3 tests
+  shift 3
+  tests=$(meson test -C "$folder" --list --suite stress 2>/dev/null | grep -c ' / ') || true
+  [ "$tests" -gt 0 ] || fail "there are no stress tests"
   export ACCEL_SOAK_SECONDS=$((seconds / tests > 0 ? seconds / tests : 1))
   say "$folder: $tests tests of $ACCEL_SOAK_SECONDS s"
-  run_tests "$folder" soak "${arguments[@]}" || true
-  logs+=("$folder=$folder/meson-logs/soak${setup:+-$setup}.json")
+  run_tests "$folder" soak --suite stress --num-processes 1 -t 0 "$@" || true
+  logs+=("$folder=$folder/meson-logs/$log.json")
 }
 
 soak_stress() {
   configure build
-  run_stress build "" "$1"
+  run_stress build "$1" soak
 }
 
 soak_tsan() {
   configure_tsan
-  run_stress build-tsan tsan "$1"
+  run_stress build-tsan "$1" soak-tsan "${TSAN_ARGUMENTS[@]}"
 }
 
 soak_asan() {
   configure_asan
-  run_stress build-asan asan "$1"
+  run_stress build-asan "$1" soak-asan --setup asan
 }
 
 minutes=10

@@ -15,7 +15,6 @@ source "$(dirname "$0")/lib.sh"
 
 need_packages "${PACKAGES_TEST[@]}"
 configure build
-ninja -C build --quiet
 if [[ ${1:-} == --list ]]; then exec meson test -C build --list; fi
 run_tests build testlog "$@" || true
 tools/summary.py build/meson-logs/testlog.json

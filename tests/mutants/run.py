@@ -77,12 +77,14 @@ def prepare(folder, tests):
 
 def try_mutant(folder, path, test, case):
     """Returns why the mutant was not caught, or an empty text."""
-    applied = run(["patch", "-p1", "--no-backup-if-mismatch", "-i", str(path)], folder)
+    patch = ["patch", "-p1", "--no-backup-if-mismatch", "-i", str(path)]
+    applied = run([*patch, "--dry-run"], folder)
     if applied.returncode != 0:
         return f"does not apply, bring it up to date:\n{applied.stdout}"
+    run(patch, folder)
     built = build(folder, [test])
     status, output = run_test(folder, test) if built.returncode == 0 else (0, "")
-    run(["patch", "-p1", "-R", "-i", str(path)], folder)
+    run([*patch, "-R"], folder)
     if built.returncode != 0:
         return f"does not build:\n{built.stdout}"
     return "" if is_red(status, output, case) else f"is not noticed (exit status {status})\n{output}"
