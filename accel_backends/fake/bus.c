@@ -231,13 +231,11 @@ static void fake_bus_unlink(fake_link *link)
 void accel_fake_bus_detach(fake_link *link)
 {
   struct accel_fake_state *state = link->state;
-  /* In a forked child another thread may hold the mutex for ever; only this one is left to run. */
-  const bool is_forked = state->fork_generation != accel_fork_generation();
-  if (!is_forked) accel_mutex_lock(&state->mutex);
+  if (!state->is_forked) accel_mutex_lock(&state->mutex);
   fake_bus_unlink(link);
-  while (!is_forked && link->is_delivering)
+  while (!state->is_forked && link->is_delivering)
     accel_condition_wait(&state->changed, &state->mutex, ACCEL_NO_DEADLINE);
-  if (!is_forked) accel_mutex_unlock(&state->mutex);
+  if (!state->is_forked) accel_mutex_unlock(&state->mutex);
   ACCEL_FREE(link);
 }
 

@@ -42,6 +42,11 @@ uint64_t accel_fake_time_ms(const struct accel_fake_state *state)
 
 /* ---- open and close ---- */
 
+static void fake_note_fork(void *ctx)
+{
+  ((struct accel_fake_state *)ctx)->is_forked = true;
+}
+
 accel_status accel_fake_open(accel_fake *fake, const accel_fake_config *config_or_null)
 {
   if (fake == NULL) return ACCEL_ERR_CONFIG;
@@ -49,16 +54,20 @@ accel_status accel_fake_open(accel_fake *fake, const accel_fake_config *config_o
   struct accel_fake_state *state = (struct accel_fake_state *)ACCEL_MALLOC(sizeof *state);
   if (state == NULL) return ACCEL_ERR_NOMEM;
   memset(state, 0, sizeof *state);
-  state->fork_generation = accel_fork_generation();
   state->max_value_bytes = config_or_null == NULL ? 0 : config_or_null->max_value_bytes;
   if (state->max_value_bytes == 0) state->max_value_bytes = FAKE_MAX_VALUE_BYTES;
   state->clock_base_ms = accel_clock_wall_ms() - accel_clock_monotonic_ms();
   if (!accel_fake_store_open(&state->store)) goto fail;
   if (!accel_mutex_open(&state->mutex)) goto fail_store;
   if (!accel_condition_open(&state->changed)) goto fail_mutex;
+  state->fork_handler.child = fake_note_fork;
+  state->fork_handler.ctx = state;
+  if (!accel_fork_register(&state->fork_handler)) goto fail_condition;
   fake->state = state;
   return ACCEL_OK;
 
+fail_condition:
+  accel_condition_close(&state->changed);
 fail_mutex:
   accel_mutex_close(&state->mutex);
 fail_store:
@@ -72,11 +81,12 @@ void accel_fake_close(accel_fake *fake)
 {
   if (fake == NULL || fake->state == NULL) return;
   struct accel_fake_state *state = fake->state;
+  accel_fork_unregister(&state->fork_handler);
   accel_fake_bus_release(state);
   accel_fake_script_release(&state->script);
   accel_fake_store_close(&state->store);
   /* A forked child leaves alone what threads of its parent may be waiting on. */
-  if (state->fork_generation == accel_fork_generation()) {
+  if (!state->is_forked) {
     accel_condition_close(&state->changed);
     accel_mutex_close(&state->mutex);
   }

@@ -134,7 +134,8 @@ void accel_fake_bus_release(struct accel_fake_state *state);
 struct accel_fake_state {
   accel_mutex mutex;
   accel_condition changed;
-  uint64_t fork_generation;
+  accel_fork_handler fork_handler;
+  bool is_forked; /* set in a child: other threads' locks may be held for ever */
   size_t max_value_bytes;
   uint64_t clock_base_ms; /* the clock runs: this plus the monotonic time; it is set: this */
   int64_t clock_skew_ms;

@@ -238,6 +238,19 @@ static void a_foreign_header_is_refused_even_if_its_hash_is_right(void **state)
   }
 }
 
+static void every_flag_that_is_not_known_is_refused(void **state)
+{
+  (void)state;
+  accel_envelope found;
+  for (unsigned bit = 0; bit < 16; bit++) {
+    accel_buffer bytes = sealed(&type_u64, &terms, NULL);
+    bytes.data[6 + bit / 8] |= (unsigned char)(1u << bit % 8);
+    seal_again(&bytes);
+    assert_int_equal(opens(&type_u64, bytes.data, bytes.size, &found), bit < 2);
+    accel_buffer_release(&bytes);
+  }
+}
+
 static void it_belongs_to_one_key(void **state)
 {
   (void)state;
@@ -436,6 +449,7 @@ int main(void)
       cmocka_unit_test(every_flipped_bit_is_found),
       cmocka_unit_test(random_bytes_do_not_open),
       cmocka_unit_test(a_foreign_header_is_refused_even_if_its_hash_is_right),
+      cmocka_unit_test(every_flag_that_is_not_known_is_refused),
       cmocka_unit_test(it_belongs_to_one_key),
       cmocka_unit_test(it_belongs_to_one_schema),
       cmocka_unit_test(what_is_left_runs_from_creation),

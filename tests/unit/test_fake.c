@@ -145,6 +145,7 @@ static void a_blocked_call_has_not_begun_or_is_done(void **state)
     assert_int_equal(all->ears[1].messages, messages + is_done);
     accel_fake_unblock(&all->fake, ACCEL_FAKE_PUT, at);
     assert_int_equal(putter_join(&blocked), ACCEL_OK);
+    assert_false(accel_fake_wait_blocked(&all->fake, ACCEL_FAKE_PUT, at, 1, 0));
     assert_int_equal(get(all, "area:a"), ACCEL_OK);
     assert_int_equal(put(all, "area:a"), ACCEL_OK);
   }

@@ -3,6 +3,7 @@
 
 #include "accel/error.h"
 
+#include <pthread.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -125,16 +126,54 @@ static void every_allocation_may_fail(void **state)
   }
 }
 
+/* A publisher that holds the fake's lock until it may go on. */
+typedef struct stall {
+  world *all;
+  int begun[2], may_end[2]; /* pipes */
+} stall;
+
+static size_t stalled_message(void *ctx, const accel_remote_item *const *items, size_t count,
+                              accel_buffer *out)
+{
+  const stall *self = (const stall *)ctx;
+  char byte = 0;
+  const bool passed = write(self->begun[1], &byte, 1) == 1 && read(self->may_end[0], &byte, 1) == 1;
+  return passed ? make_message(ctx, items, count, out) : 0;
+}
+
+static void *stalled_put(void *ctx)
+{
+  stall *self = (stall *)ctx;
+  const accel_remote_publisher stalled = {self, stalled_message};
+  accel_remote_item item = item_of("area:a");
+  accel_remote_call call = call_within(WAIT_MS);
+  accel_fake_ops.put(self->all->links[0], &item, 1, &stalled, &call);
+  return NULL;
+}
+
+/* Even while another thread of the parent was in the middle of a call. */
 static void a_forked_child_only_releases_memory(void **state)
 {
   world *all = (world *)*state;
-  put(all, "area:a");
+  stall self = {.all = all};
+  pthread_t thread;
+  char byte = 0;
+  assert_int_equal(pipe(self.begun) | pipe(self.may_end), 0);
+  assert_int_equal(pthread_create(&thread, NULL, stalled_put, &self), 0);
+  assert_int_equal(read(self.begun[0], &byte, 1), 1);
   const pid_t child = fork();
   assert_true(child >= 0);
   if (child == 0) {
+    alarm(20);
     for (size_t i = 0; i < 2; i++) accel_fake_ops.detach(all->links[i]);
     accel_fake_close(&all->fake);
-    _exit(failing_alloc_live_blocks() == 0 && all->ears[0].downs == 0 ? 0 : 1);
+    _exit(all->fake.state == NULL && all->ears[0].downs == 0 ? 0 : 1);
+  }
+  assert_int_equal(write(self.may_end[1], &byte, 1), 1);
+  pthread_join(thread, NULL);
+  for (size_t i = 0; i < 2; i++) {
+    close(self.begun[i]);
+    close(self.may_end[i]);
   }
   int status = -1;
   assert_int_equal(waitpid(child, &status, 0), child);
