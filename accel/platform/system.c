@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 /* ---- thread numbers ---- */
 
@@ -61,6 +62,19 @@ void accel_pages_free(void *pages, size_t size)
   if (pages != NULL) munmap(pages, size);
 }
 
+void accel_pages_empty(void *start, size_t size)
+{
+#ifdef MADV_DONTNEED
+  const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+  const size_t skipped = (size_t)(-(uintptr_t)start & (page - 1));
+  if (size <= skipped) return;
+  const size_t whole = (size - skipped) & ~(page - 1);
+  if (whole > 0) madvise((char *)start + skipped, whole, MADV_DONTNEED);
+#else
+  (void)start, (void)size;
+#endif
+}
+
 bool accel_random_bytes(void *out, size_t size)
 {
   char *next = (char *)out;
@@ -108,6 +122,7 @@ static void system_fork_install(void)
 
 uint64_t accel_fork_generation(void)
 {
+  pthread_once(&system_fork_once, system_fork_install); /* who asks wants later forks counted */
   return accel_load_relaxed(&system_fork_count);
 }
 

@@ -18,6 +18,9 @@ ACCEL_COLD uint32_t accel_thread_slot_acquire(void);
 /* The default page hooks: zeroed memory, aligned to the system's page; NULL: none. */
 void *accel_pages_alloc(size_t size);
 void accel_pages_free(void *pages, size_t size);
+/* Gives the memory of whole pages within [start, start + size) back to the system, where it can,
+ * and keeps their addresses: they read as zeros from then on. Only for accel_pages_alloc's. */
+void accel_pages_empty(void *start, size_t size);
 
 /* Unpredictable bytes from the system. False: it has none, which no supported system says. */
 bool accel_random_bytes(void *out, size_t size);

@@ -3,8 +3,6 @@
 #include "../../accel/platform/system.h"
 
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #define FLAT_SLACK 32u       /* one more slot for so many */
 #define FLAT_STRIPE_SETS 64u /* fewer in a stripe would make some overflow while others have room */
@@ -245,7 +243,7 @@ static void flat_table_write_key(const accel_type *type, accel_flat_slot *slot,
     place[ACCEL_FLAT_STRING_SIZE - 1] = 1;
   } else {
     const char *text = *(const char *const *)content->key;
-    memcpy(place, text, strlen(text));
+    memcpy(place, text, strlen(text) + 1);
   }
   flat_table_write_bytes(to, place, sizeof place);
 }
@@ -340,10 +338,8 @@ static void flat_table_empty(accel_flat_table *table, size_t slots, size_t slot_
     accel_flat_slot *slot = (accel_flat_slot *)(void *)(table->slots + i * slot_size);
     if (slot->sequence != 0) accel_store_relaxed(&slot->sequence, slot->sequence | 1);
   }
-  const size_t page = (size_t)sysconf(_SC_PAGESIZE);
-  const size_t kept = accel_flat_round(table->kept_size, page);
-  const size_t end = table->pages_size & ~(page - 1);
-  if (end > kept) madvise((unsigned char *)table->pages + kept, end - kept, MADV_DONTNEED);
+  accel_pages_empty((unsigned char *)table->pages + table->kept_size,
+                    table->pages_size - table->kept_size);
 }
 
 void accel_flat_table_retire(flat_state *state, const accel_type *type, accel_flat_table *table)

@@ -183,7 +183,7 @@ accel_status accel_flat_resize(accel_local *local, const accel_type *type, size_
 
 typedef struct flat_reference {
   uint64_t set;
-  size_t text_size; /* of a string key */
+  size_t text_size; /* of a string key, with its final 0; else 1 */
   uint32_t sequence;
   uint8_t way, used;
 } flat_reference;
@@ -344,11 +344,9 @@ size_t accel_flat_hottest(accel_local *local, const accel_type *type, void *keys
     flat_walk_rank_set(state, type, table, index, &ranking);
   size_t texts_size = 0;
   for (size_t i = 0; i < ranking.ends[0]; i++) texts_size += ranking.items[i].text_size;
-  char *texts = NULL;
-  if (type->key_kind == ACCEL_KEY_STRING) texts = (char *)accel_thread_scratch(texts_size);
+  char *texts = (char *)accel_thread_scratch(texts_size);
   size_t written = 0;
-  if (texts != NULL || type->key_kind != ACCEL_KEY_STRING)
-    written = flat_walk_write_keys(state, type, table, &ranking, texts, keys_out);
+  if (texts != NULL) written = flat_walk_write_keys(state, type, table, &ranking, texts, keys_out);
   ACCEL_FREE(ranking.items);
   return written;
 }

@@ -5,6 +5,9 @@
  * for fewer than 1024 entries have one shard, so that their order is exact; larger ones keep the
  * order per shard. Every entry is allocated when it is written, and uthash's own tables grow then
  * too: NOMEM from fill and set is a status like any other.
+ *
+ * Where ACCEL_IMPLEMENTATION is defined this header brings its code along, which needs the
+ * system's <uthash.h>.
  */
 #ifndef ACCEL_BACKENDS_UTHASH_UTHASH_LRU_H
 #define ACCEL_BACKENDS_UTHASH_UTHASH_LRU_H
@@ -60,4 +63,10 @@ static const accel_local_ops accel_uthash_ops ACCEL_UNUSED = {
 };
 
 ACCEL_EXTERN_C_END
+#ifdef ACCEL_IMPLEMENTATION
+#include "uthash_lru.c"
+#include "uthash_table.c"
+#include "uthash_walk.c"
+#endif
+
 #endif

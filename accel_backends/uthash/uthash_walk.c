@@ -75,7 +75,7 @@ static uthash_node *uthash_take_newest(uthash_state *state, uthash_node *next[UT
 /* Pins the most recently used entries that hold a value, in that order. */
 static size_t uthash_pin_newest(uthash_state *state, uthash_node **nodes, size_t limit)
 {
-  uthash_node *next[UTHASH_SHARDS];
+  uthash_node *next[UTHASH_SHARDS] = {NULL};
   size_t count = 0;
   for (size_t i = 0; i <= state->shard_mask; i++) {
     accel_mutex_lock(&state->shards[i].mutex);

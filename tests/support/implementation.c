@@ -24,7 +24,7 @@ const char ACCEL_BUILD_SYMBOL_ = 0;
 #include "accel_backends/flat/flat_walk.c"
 #endif
 
-#include "accel_backends/uthash_lru.h"
+#include "accel_backends/uthash/uthash_lru.h"
 
 #if __has_include("accel_backends/fake/store.c")
 #include "accel_backends/fake.h"
