@@ -241,9 +241,10 @@ void accel_fake_bus_detach(fake_link *link)
 
 void accel_fake_bus_release(struct accel_fake_state *state)
 {
-  while (state->bus.links != NULL) {
-    fake_link *link = state->bus.links;
-    fake_bus_unlink(link);
+  fake_link *link;
+  while ((link = state->bus.links) != NULL) {
+    state->bus.links = link->next;
+    fake_link_break(link);
     ACCEL_FREE(link);
   }
 }

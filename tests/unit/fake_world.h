@@ -1,4 +1,4 @@
-/* fake_world.h: a fake, two links that note what they hear, and short calls, for the fake's tests. */
+/* fake_world.h: a fake, two links that note what they hear, and short calls; for its tests. */
 #ifndef FAKE_WORLD_H
 #define FAKE_WORLD_H
 

@@ -1,4 +1,4 @@
-/* Configuration: the defaults of the manual's table, and errors that name the field and its value. */
+/* Configuration: the defaults of the manual's table, and errors that name field and value. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
