@@ -366,6 +366,7 @@ static void generations_count_every_fork(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(generations_count_every_fork), /* first: nobody has registered yet */
       cmocka_unit_test(clocks_run_forward),
       cmocka_unit_test(the_coarse_clock_lags_by_little),
       cmocka_unit_test(a_users_clock_is_asked),
@@ -381,7 +382,6 @@ int main(void)
       cmocka_unit_test(random_bytes_differ),
       cmocka_unit_test(the_child_alone_is_told_of_a_fork),
       cmocka_unit_test(who_is_unregistered_is_not_told),
-      cmocka_unit_test(generations_count_every_fork),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
