@@ -1,0 +1,102 @@
+/* peer.h: something that listens where a Redis should, and misbehaves as it is told.
+ *
+ * It greets a data connection as Redis does, and answers what comes after that with the bytes it
+ * was given: all at once, byte by byte with pauses, or never.
+ */
+#ifndef PEER_H
+#define PEER_H
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+typedef struct peer {
+  const char *answer; /* to every piece that is received after the greeting */
+  unsigned pause_ms;  /* before each of its bytes; 0: all at once */
+  int listener;
+  bool ends; /* atomic */
+  pthread_t thread;
+  char url[64];
+  unsigned connections; /* atomic */
+} peer;
+
+static bool peer_say(int fd, const char *text, size_t size)
+{
+  return send(fd, text, size, MSG_NOSIGNAL) == (ssize_t)size;
+}
+
+static void peer_answer(peer *peer_, int fd)
+{
+  const size_t size = strlen(peer_->answer);
+  if (peer_->pause_ms == 0) {
+    peer_say(fd, peer_->answer, size);
+    return;
+  }
+  for (size_t i = 0; i < size && !__atomic_load_n(&peer_->ends, __ATOMIC_ACQUIRE); i++) {
+    usleep(peer_->pause_ms * 1000);
+    if (!peer_say(fd, peer_->answer + i, 1)) return;
+  }
+}
+
+static void peer_serve(peer *peer_, int fd)
+{
+  static const char greeting[] = "+OK\r\n+PONG\r\n*2\r\n$10\r\n1700000000\r\n$1\r\n0\r\n";
+  char text[4096];
+  for (ssize_t size; (size = recv(fd, text, sizeof text - 1, 0)) > 0;) {
+    text[size] = '\0';
+    if (strstr(text, "SETNAME") != NULL)
+      peer_say(fd, "+OK\r\n", 5);
+    else if (strstr(text, "SELECT") != NULL)
+      peer_say(fd, greeting, sizeof greeting - 1);
+    else
+      peer_answer(peer_, fd);
+  }
+}
+
+/* One connection at a time: the tests use no channel. */
+static void *peer_run(void *peer_pointer)
+{
+  peer *peer_ = (peer *)peer_pointer;
+  while (!__atomic_load_n(&peer_->ends, __ATOMIC_ACQUIRE)) {
+    const int fd = accept(peer_->listener, NULL, NULL);
+    if (fd < 0) break;
+    __atomic_add_fetch(&peer_->connections, 1, __ATOMIC_RELAXED);
+    peer_serve(peer_, fd);
+    close(fd);
+  }
+  return NULL;
+}
+
+static bool peer_open(peer *peer_, const char *answer, unsigned pause_ms)
+{
+  struct sockaddr_in address = {.sin_family = AF_INET};
+  socklen_t size = sizeof address;
+  memset(peer_, 0, sizeof *peer_);
+  peer_->answer = answer;
+  peer_->pause_ms = pause_ms;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  peer_->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (bind(peer_->listener, (struct sockaddr *)&address, size) != 0 ||
+      listen(peer_->listener, 16) != 0 ||
+      getsockname(peer_->listener, (struct sockaddr *)&address, &size) != 0)
+    return false;
+  snprintf(peer_->url, sizeof peer_->url, "redis://127.0.0.1:%d", ntohs(address.sin_port));
+  return pthread_create(&peer_->thread, NULL, peer_run, peer_) == 0;
+}
+
+/* After the client's close. */
+static void peer_close(peer *peer_)
+{
+  __atomic_store_n(&peer_->ends, true, __ATOMIC_RELEASE);
+  shutdown(peer_->listener, SHUT_RDWR);
+  pthread_join(peer_->thread, NULL);
+  close(peer_->listener);
+}
+
+#endif

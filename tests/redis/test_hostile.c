@@ -1,0 +1,155 @@
+/* A server that lies, trickles or stops: every call ends in time with a failure, and the connection
+ * is not used again. */
+#include "client.h"
+#include "peer.h"
+
+#include "accel_backends/redis/state.h"
+
+/* Asks for one key; how long it took. */
+static uint64_t ask(client *one, accel_status expected)
+{
+  const uint64_t began_ms = accel_clock_monotonic_ms();
+  const accel_status status = client_check(one, "key", "value");
+  if (status != expected)
+    fail_msg("%s (%s) instead of %s", accel_status_name(status), one->call.error,
+             accel_status_name(expected));
+  return accel_clock_monotonic_ms() - began_ms;
+}
+
+static void a_trickle_costs_the_deadline_and_no_more(void **state)
+{
+  (void)state;
+  peer slow;
+  client one;
+  assert_true(peer_open(&slow, "$5\r\nvalue\r\n", 50));
+  const accel_redis_config config = {.url = slow.url, .command_timeout_ms = 60};
+  client_open(&one, &config);
+  while (!accel_redis_ops.is_ready(one.link)) usleep(1000);
+  const uint64_t took_ms = ask(&one, ACCEL_ERR_TIMEOUT);
+  print_message("a limit of 60 ms took %u ms\n", (unsigned)took_ms);
+  assert_in_range(took_ms, 60, 1060);
+  client_close(&one);
+  peer_close(&slow);
+}
+
+/* The answer is whole before the deadline, though in ten pieces. */
+static void a_trickle_in_time_is_an_answer(void **state)
+{
+  (void)state;
+  peer slow;
+  client one;
+  assert_true(peer_open(&slow, "$5\r\nvalue\r\n", 5));
+  const accel_redis_config config = {.url = slow.url, .command_timeout_ms = 3000};
+  client_open(&one, &config);
+  ask(&one, ACCEL_OK);
+  client_close(&one);
+  peer_close(&slow);
+}
+
+static void what_is_no_answer_breaks_the_connection(void **state)
+{
+  static const struct {
+    const char *answer, *reason;
+  } cases[] = {
+      {"hello\r\n", "protocol error"},
+      {":1\r\n", "unexpected kind"},
+      {"*1\r\n$5\r\nvalue\r\n", "unexpected kind"},
+      {"+value\r\n", "unexpected kind"},
+      {"$5\r\nvalueXX", "longer than it says"},
+      {"$536870912\r\n", "no answer"}, /* it may still come */
+      {"*2147483648\r\n", "protocol error"},
+      {"*1\r\n*1\r\n*1\r\n*1\r\n", "nested"},
+  };
+  (void)state;
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    peer liar;
+    client one;
+    assert_true(peer_open(&liar, cases[i].answer, 0));
+    const accel_redis_config config = {.url = liar.url, .command_timeout_ms = 300};
+    client_open(&one, &config);
+    const bool is_late = strstr(cases[i].reason, "no answer") != NULL;
+    ask(&one, is_late ? ACCEL_ERR_TIMEOUT : ACCEL_ERR_BACKEND);
+    if (strstr(one.call.error, cases[i].reason) == NULL)
+      fail_msg("the text is \"%s\", without \"%s\"", one.call.error, cases[i].reason);
+    client_close(&one);
+    peer_close(&liar);
+  }
+}
+
+/* Two answers to one question: the second must not become the next question's. */
+static void an_answer_too_many_is_never_anybodys(void **state)
+{
+  (void)state;
+  peer liar;
+  client one;
+  assert_true(peer_open(&liar, "$5\r\nvalue\r\n$5\r\nother\r\n", 0));
+  const accel_redis_config config = {.url = liar.url, .command_timeout_ms = 300};
+  client_open(&one, &config);
+  for (int round = 0; round < 10; round++) {
+    const accel_status status = client_check(&one, "key", "value");
+    assert_true(status == ACCEL_OK || status == ACCEL_ERR_BACKEND);
+    usleep(5000);
+  }
+  assert_true(__atomic_load_n(&liar.connections, __ATOMIC_RELAXED) > 1);
+  client_close(&one);
+  peer_close(&liar);
+}
+
+/* A text beyond the limit is not waited for until it is whole. */
+static void a_giant_answer_is_cut_off(void **state)
+{
+  (void)state;
+  peer giant;
+  client one;
+  char *answer = (char *)malloc(400001);
+  assert_non_null(answer);
+  const int head = snprintf(answer, 400001, "$536870912\r\n");
+  memset(answer + head, 'x', 400000 - (size_t)head);
+  answer[400000] = '\0';
+  assert_true(peer_open(&giant, answer, 0));
+  const accel_redis_config config = {
+      .url = giant.url, .command_timeout_ms = 2000, .max_value_bytes = 100000};
+  client_open(&one, &config);
+  assert_true(ask(&one, ACCEL_ERR_BACKEND) < 1900);
+  assert_non_null(strstr(one.call.error, "too large"));
+  client_close(&one);
+  peer_close(&giant);
+  free(answer);
+}
+
+static size_t append_ping(void *unused, accel_buffer *out)
+{
+  (void)unused;
+  return accel_redis_command_append_words(out, "PING", NULL) ? 1 : 0;
+}
+
+static void what_nobody_answers_is_not_queued_without_end(void **state)
+{
+  (void)state;
+  peer deaf;
+  client one;
+  const redis_block block = {.append = append_ping};
+  assert_true(peer_open(&deaf, "", 0));
+  const accel_redis_config config = {.url = deaf.url, .command_timeout_ms = 1000};
+  client_open(&one, &config);
+  while (!accel_redis_ops.is_ready(one.link)) usleep(1000);
+  for (unsigned i = 0; i < 2 * REDIS_CONNECTION_SLOTS; i++)
+    accel_redis_connection_post(&one.redis.state->connection, &block);
+  assert_true(ask(&one, ACCEL_ERR_BACKEND) < 900);
+  assert_non_null(strstr(one.call.error, "queue full"));
+  client_close(&one);
+  peer_close(&deaf);
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(a_trickle_costs_the_deadline_and_no_more),
+      cmocka_unit_test(a_trickle_in_time_is_an_answer),
+      cmocka_unit_test(what_is_no_answer_breaks_the_connection),
+      cmocka_unit_test(an_answer_too_many_is_never_anybodys),
+      cmocka_unit_test(a_giant_answer_is_cut_off),
+      cmocka_unit_test(what_nobody_answers_is_not_queued_without_end),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,271 @@
+/* The channel: up once it is confirmed, down when it is lost or silent, and back. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "accel_backends/redis.h"
+#include "redis_server.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static redis_server server;
+
+/* A sink that counts. */
+typedef struct listening {
+  atomic_uint ups, downs, messages, heartbeats;
+  atomic_bool has_heartbeat;
+  char last[64]; /* of the only message a test sends */
+} listening;
+
+static void hear_up(void *ctx)
+{
+  ((listening *)ctx)->ups++;
+}
+
+static void hear_down(void *ctx)
+{
+  ((listening *)ctx)->downs++;
+}
+
+static void hear_message(void *ctx, const void *data, size_t size)
+{
+  listening *heard = (listening *)ctx;
+  if (size < sizeof heard->last) memcpy(heard->last, data, size);
+  heard->messages++;
+}
+
+static bool hear_heartbeat(void *ctx, accel_buffer *out)
+{
+  listening *heard = (listening *)ctx;
+  heard->heartbeats++;
+  return heard->has_heartbeat && accel_buffer_append(out, "beat", 4);
+}
+
+static void *attach(accel_redis *redis, const char *name, listening *heard)
+{
+  const accel_remote_area area = {.area = name,
+                                  .has_listener = true,
+                                  .sink = {heard, hear_message, hear_up, hear_down, hear_heartbeat},
+                                  .owner = heard};
+  void *link = NULL;
+  char channel[192];
+  memset(heard, 0, sizeof *heard);
+  assert_int_equal(accel_redis_ops.attach(redis, &area, &link, channel), ACCEL_OK);
+  char expected[192];
+  snprintf(expected, sizeof expected, "app:accel:invalidation:%s", name);
+  assert_string_equal(channel, expected);
+  return link;
+}
+
+static bool comes_to(atomic_uint *counter, unsigned count, uint32_t ms)
+{
+  const uint64_t until_ms = accel_clock_deadline(ms);
+  while (*counter < count) {
+    if (accel_clock_monotonic_ms() > until_ms) return false;
+    usleep(1000);
+  }
+  return true;
+}
+
+static bool publish(const char *area, const char *message)
+{
+  char command[128], reply[128];
+  snprintf(command, sizeof command, "PUBLISH app:accel:invalidation:%s %s", area, message);
+  return redis_server_ask(&server, command, reply, sizeof reply) && reply[0] == ':';
+}
+
+/* How many connections listen to the area's channel. */
+static long listeners(const char *area)
+{
+  char command[128], reply[256];
+  snprintf(command, sizeof command, "PUBSUB NUMSUB app:accel:invalidation:%s", area);
+  if (!redis_server_ask(&server, command, reply, sizeof reply)) return -1;
+  const char *number = strrchr(reply, ':');
+  return number == NULL ? -1 : strtol(number + 1, NULL, 10);
+}
+
+static int open_redis(void **state)
+{
+  static accel_redis redis;
+  const accel_redis_config config = {
+      .url = server.url, .key_prefix = "app", .connect_timeout_ms = 300};
+  *state = &redis;
+  return accel_redis_open(&redis, &config) == ACCEL_OK ? 0 : -1;
+}
+
+static int close_redis(void **state)
+{
+  accel_redis_close((accel_redis *)*state);
+  return 0;
+}
+
+static void up_means_that_messages_arrive(void **state)
+{
+  accel_redis *redis = (accel_redis *)*state;
+  for (int round = 0; round < 20; round++) {
+    listening heard;
+    void *link = attach(redis, "a", &heard);
+    assert_true(comes_to(&heard.ups, 1, 5000));
+    assert_true(publish("a", "hello"));
+    assert_true(comes_to(&heard.messages, 1, 5000));
+    assert_string_equal(heard.last, "hello");
+    accel_redis_ops.detach(link);
+    assert_int_equal(heard.ups, 1);
+    assert_int_equal(heard.downs, 0);
+  }
+}
+
+static void an_area_that_left_is_not_listened_to(void **state)
+{
+  accel_redis *redis = (accel_redis *)*state;
+  listening one, two, other;
+  void *first = attach(redis, "a", &one);
+  void *second = attach(redis, "a", &two);
+  void *third = attach(redis, "b", &other);
+  assert_true(comes_to(&one.ups, 1, 5000));
+  assert_true(comes_to(&two.ups, 1, 5000));
+  assert_true(comes_to(&other.ups, 1, 5000));
+  assert_int_equal(listeners("a"), 1);
+  accel_redis_ops.detach(first);
+  usleep(50000);
+  assert_int_equal(listeners("a"), 1); /* the second still does */
+  assert_true(publish("a", "x"));
+  assert_true(comes_to(&two.messages, 1, 5000));
+  assert_int_equal(one.messages, 0);
+  accel_redis_ops.detach(second);
+  for (int wait = 0; wait < 500 && listeners("a") != 0; wait++) usleep(5000);
+  assert_int_equal(listeners("a"), 0);
+  assert_int_equal(listeners("b"), 1);
+  accel_redis_ops.detach(third);
+}
+
+static void a_killed_listener_is_down_and_returns(void **state)
+{
+  accel_redis *redis = (accel_redis *)*state;
+  listening heard;
+  char reply[64];
+  void *link = attach(redis, "a", &heard);
+  assert_true(comes_to(&heard.ups, 1, 5000));
+  for (unsigned round = 1; round <= 3; round++) {
+    assert_true(redis_server_ask(&server, "CLIENT KILL TYPE pubsub", reply, sizeof reply));
+    assert_true(comes_to(&heard.downs, round, 5000));
+    assert_true(comes_to(&heard.ups, round + 1, 5000));
+  }
+  assert_true(publish("a", "again"));
+  assert_true(comes_to(&heard.messages, 1, 5000));
+  accel_redis_ops.detach(link);
+}
+
+static void a_restarted_server_is_listened_to_again(void **state)
+{
+  accel_redis *redis = (accel_redis *)*state;
+  listening heard, later;
+  void *link = attach(redis, "a", &heard);
+  assert_true(comes_to(&heard.ups, 1, 5000));
+  redis_server_kill(&server);
+  assert_true(comes_to(&heard.downs, 1, 5000));
+  void *second = attach(redis, "b", &later); /* while there is nobody to ask */
+  usleep(100000);
+  assert_int_equal(later.ups, 0);
+  assert_true(redis_server_restart(&server));
+  assert_true(comes_to(&heard.ups, 2, 5000));
+  assert_true(comes_to(&later.ups, 1, 5000));
+  assert_int_equal(heard.downs, 1);
+  assert_int_equal(later.downs, 0);
+  accel_redis_ops.detach(link);
+  accel_redis_ops.detach(second);
+}
+
+static void a_frozen_server_is_down_after_three_seconds(void **state)
+{
+  accel_redis *redis = (accel_redis *)*state;
+  listening heard;
+  void *link = attach(redis, "a", &heard);
+  assert_true(comes_to(&heard.ups, 1, 5000));
+  const uint64_t began_ms = accel_clock_monotonic_ms();
+  redis_server_freeze(&server);
+  const bool was_noticed = comes_to(&heard.downs, 1, 6000);
+  const uint64_t took_ms = accel_clock_monotonic_ms() - began_ms;
+  redis_server_thaw(&server);
+  assert_true(was_noticed);
+  print_message("silence was noticed after %u ms\n", (unsigned)took_ms);
+  assert_in_range(took_ms, 1900, 5000);
+  assert_true(comes_to(&heard.ups, 2, 5000));
+  accel_redis_ops.detach(link);
+}
+
+static void heartbeats_go_out_once_a_second(void **state)
+{
+  accel_redis *redis = (accel_redis *)*state;
+  listening heard;
+  void *link = attach(redis, "a", &heard);
+  heard.has_heartbeat = true;
+  assert_true(comes_to(&heard.ups, 1, 5000));
+  assert_true(comes_to(&heard.messages, 1, 5000));
+  assert_string_equal(heard.last, "beat");
+  accel_redis_ops.detach(link);
+}
+
+static void the_server_s_clock_is_told(void **state)
+{
+  accel_redis *redis = (accel_redis *)*state;
+  listening heard;
+  void *link = attach(redis, "a", &heard);
+  assert_true(comes_to(&heard.ups, 1, 5000));
+  for (int wait = 0; wait < 1000 && !accel_redis_ops.is_ready(link); wait++) usleep(1000);
+  const uint64_t wall_ms = accel_clock_wall_ms();
+  assert_in_range(accel_redis_ops.now_ms(link), wall_ms - 500, wall_ms + 1500);
+  accel_redis_ops.detach(link);
+}
+
+static void a_stranger_s_nonsense_reaches_only_the_sink(void **state)
+{
+  accel_redis *redis = (accel_redis *)*state;
+  listening heard;
+  void *link = attach(redis, "a", &heard);
+  assert_true(comes_to(&heard.ups, 1, 5000));
+  for (unsigned i = 1; i <= 50; i++) {
+    assert_true(publish("a", "nonsense"));
+    assert_true(comes_to(&heard.messages, i, 5000));
+  }
+  assert_int_equal(heard.downs, 0);
+  accel_redis_ops.detach(link);
+}
+
+static int start_server(void **state)
+{
+  (void)state;
+  return redis_server_start(&server, NULL) ? 0 : -1;
+}
+
+static int stop_server(void **state)
+{
+  (void)state;
+  redis_server_stop(&server);
+  return 0;
+}
+
+#define LISTENER_TEST(function_) cmocka_unit_test_setup_teardown(function_, open_redis, close_redis)
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      LISTENER_TEST(up_means_that_messages_arrive),
+      LISTENER_TEST(an_area_that_left_is_not_listened_to),
+      LISTENER_TEST(a_killed_listener_is_down_and_returns),
+      LISTENER_TEST(a_restarted_server_is_listened_to_again),
+      LISTENER_TEST(a_frozen_server_is_down_after_three_seconds),
+      LISTENER_TEST(heartbeats_go_out_once_a_second),
+      LISTENER_TEST(the_server_s_clock_is_told),
+      LISTENER_TEST(a_stranger_s_nonsense_reaches_only_the_sink),
+  };
+  if (!redis_server_available()) return REDIS_SERVER_SKIP;
+  return cmocka_run_group_tests(tests, start_server, stop_server);
+}

@@ -1,0 +1,161 @@
+/* URLs: what is understood, what is refused, and that no text repeats a password. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "accel_backends/redis/url.h"
+
+#include "accel/error.h"
+
+#include <string.h>
+
+#define SECRET "s3cret"
+
+static char owner;
+
+static void assert_text(const char *text, const char *expected)
+{
+  if (expected == NULL)
+    assert_null(text);
+  else
+    assert_string_equal(text, expected);
+}
+
+static void urls_are_understood(void **state)
+{
+  static const struct {
+    const char *text, *host, *port, *user, *password;
+    uint32_t database;
+  } cases[] = {
+      {"redis://127.0.0.1:6379", "127.0.0.1", "6379", NULL, NULL, 0},
+      {"redis://localhost", "localhost", "6379", NULL, NULL, 0},
+      {"redis://cache.example/", "cache.example", "6379", NULL, NULL, 0},
+      {"redis://cache.example:7000/15", "cache.example", "7000", NULL, NULL, 15},
+      {"redis://[::1]:6380/2", "::1", "6380", NULL, NULL, 2},
+      {"redis://[fe80::1]", "fe80::1", "6379", NULL, NULL, 0},
+      {"redis://:" SECRET "@h", "h", "6379", NULL, SECRET, 0},
+      {"redis://anna:" SECRET "@h:1/0", "h", "1", "anna", SECRET, 0},
+      {"redis://a%3Ab:p%40%2f%25%C3%a9@h", "h", "6379", "a:b", "p@/%\xC3\xA9", 0},
+      {"redis://u:p@ss@h", "h", "6379", "u", "p@ss", 0},
+      {"redis://u:p:q@h", "h", "6379", "u", "p:q", 0},
+      {"unix:///run/redis.sock", "/run/redis.sock", NULL, NULL, NULL, 0},
+      {"unix:///a%20b/c@d:e", "/a b/c@d:e", NULL, NULL, NULL, 0},
+  };
+  (void)state;
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    redis_url url;
+    assert_int_equal(accel_redis_url_parse(&owner, cases[i].text, &url), ACCEL_OK);
+    assert_text(url.host, cases[i].host);
+    assert_text(url.port, cases[i].port);
+    assert_text(url.user, cases[i].user);
+    assert_text(url.password, cases[i].password);
+    assert_int_equal(url.database, cases[i].database);
+    accel_redis_url_release(&url);
+    assert_null(url.password);
+  }
+}
+
+static void other_urls_are_refused_with_a_reason(void **state)
+{
+  static const struct {
+    const char *text, *reason;
+  } cases[] = {
+      {"", "begins with neither"},
+      {"127.0.0.1:6379", "begins with neither"},
+      {"http://host", "begins with neither"},
+      {"REDIS://host", "begins with neither"},
+      {"redis://", "host is missing"},
+      {"redis://:6379", "host is missing"},
+      {"redis:///1", "host is missing"},
+      {"redis://h:", "port is not"},
+      {"redis://h:0", "port is not"},
+      {"redis://h:65536", "port is not"},
+      {"redis://h:99999999999999999999", "port is not"},
+      {"redis://h:-1", "port is not"},
+      {"redis://h:63 79", "space"},
+      {"redis://h/x", "database"},
+      {"redis://h/1/2", "database"},
+      {"redis://h/1?a=b", "database"},
+      {"redis://h/99999999999", "database"},
+      {"redis://[::1", "no ]"},
+      {"redis://[::1]6379", "in brackets"},
+      {"redis://user@h", "user:password"},
+      {"redis://user:@h", "password is empty"},
+      {"redis://:%4@h", "hex digits"},
+      {"redis://:%00@h", "hex digits"},
+      {"redis://:%zz@h", "hex digits"},
+      {"unix://relative", "absolute path"},
+      {"unix:///a%0", "hex digits"},
+      {"rediss://h", "rediss:// is not built in"},
+      {"redis+sentinel://h", "redis+sentinel:// is not built in"},
+      {"redis+cluster://h", "redis+cluster:// is not built in"},
+      {"redis://h\n", "control character"},
+  };
+  (void)state;
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    redis_url url;
+    assert_int_equal(accel_redis_url_parse(&owner, cases[i].text, &url), ACCEL_ERR_CONFIG);
+    if (strstr(accel_error_text(&owner), cases[i].reason) == NULL)
+      fail_msg("\"%s\" was refused with \"%s\"", cases[i].text, accel_error_text(&owner));
+    assert_null(url.memory);
+  }
+}
+
+static void a_path_fits_a_socket_or_is_refused(void **state)
+{
+  char text[160];
+  redis_url url;
+  (void)state;
+  memset(text, 'x', sizeof text);
+  memcpy(text, "unix:///", 8);
+  text[7 + 107] = '\0';
+  assert_int_equal(accel_redis_url_parse(&owner, text, &url), ACCEL_OK);
+  accel_redis_url_release(&url);
+  text[7 + 107] = 'x';
+  text[7 + 108] = '\0';
+  assert_int_equal(accel_redis_url_parse(&owner, text, &url), ACCEL_ERR_CONFIG);
+  assert_non_null(strstr(accel_error_text(&owner), "108 bytes"));
+}
+
+/* Wherever the password stands, and however wrong the rest is. */
+static void no_refusal_repeats_a_password(void **state)
+{
+  static const char *const cases[] = {
+      "redis://u:" SECRET "@",
+      "redis://u:" SECRET "@h:x",
+      "redis://u:" SECRET "@h/x",
+      "redis://u:a/" SECRET "@h",
+      "redis://u:12/" SECRET "@h/1",
+      "redis://u:" SECRET,
+      "redis://" SECRET "@h",
+      "redis://u:%" SECRET "@h",
+      "u:" SECRET "@h",
+      SECRET "://h",
+      "redis://u:" SECRET "@[::1",
+      "redis://u:" SECRET " @h",
+      "redis://u:" SECRET "@[::1]x:1",
+      "rediss://u:" SECRET "@h:6379",
+      "redis://h/" SECRET,
+  };
+  (void)state;
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    redis_url url;
+    assert_int_equal(accel_redis_url_parse(&owner, cases[i], &url), ACCEL_ERR_CONFIG);
+    assert_true(strlen(accel_error_text(&owner)) > 10);
+    assert_null(strstr(accel_error_text(&owner), SECRET));
+  }
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(urls_are_understood),
+      cmocka_unit_test(other_urls_are_refused_with_a_reason),
+      cmocka_unit_test(a_path_fits_a_socket_or_is_refused),
+      cmocka_unit_test(no_refusal_repeats_a_password),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
