@@ -39,7 +39,7 @@ need_packages() {
     return
   fi
   if [ "$(id -u)" -ne 0 ]; then
-    command -v sudo >/dev/null || fail "to be installed as root first: apt-get install ${missing[*]}"
+    command -v sudo >/dev/null || fail "to be installed by root: apt-get install ${missing[*]}"
     as_root=(sudo)
   fi
   say "installing: ${missing[*]}"

@@ -4,8 +4,8 @@
 # usage: tools/soak.sh [--minutes N] [FORM...]
 #
 #   --minutes N   time for all forms together; 10
-#   FORM          stress: the suite stress; tsan: the same under ThreadSanitizer; asan: the same under
-#                 AddressSanitizer and UndefinedBehaviorSanitizer. All, if none is named.
+#   FORM          stress: the suite stress; tsan: the same under ThreadSanitizer; asan: the same
+#                 under AddressSanitizer and UndefinedBehaviorSanitizer. All, if none is named.
 #
 # A form is a function soak_NAME of this script that gets its share of the seconds. Tests that can
 # run long read ACCEL_SOAK_SECONDS.

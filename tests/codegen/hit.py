@@ -29,7 +29,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 FUNCTION = re.compile(r"^[0-9a-f]+ <([^>]+)>:$")
 INSTRUCTION = re.compile(r"^\s+[0-9a-f]+:\t(.*)$")
 RELOCATION = re.compile(r"^\s+[0-9a-f]+: R_\w+\t([\w.]+)")
-BRANCH = re.compile(r"^(?:notrack |bnd )?(call|j\w+)\s+(?:[0-9a-f]+ <([^>+]+)(\+0x[0-9a-f]+)?>|(\*.*))")
+BRANCH = re.compile(r"^(?:notrack |bnd )?(?:call|j\w+)\s+(?:[0-9a-f]+ <([^>+]+)[^>]*>|(\*.*))")
 # An exchange with memory locks without saying so.
 LOCKED = re.compile(r"^lock\b|^xchg\b.*\(")
 
@@ -70,11 +70,11 @@ def target(text, relocation, name):
     match = BRANCH.match(text)
     if not match:
         return None, False
-    if match[4]:
+    if match[2]:
         return None, True
     if relocation:
         return relocation, False
-    return (None if match[2] == name else match[2]), False
+    return (None if match[1] == name else match[1]), False
 
 
 def faults(functions, start, allowed):

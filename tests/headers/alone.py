@@ -9,9 +9,9 @@ import functools
 import sources
 import toolchain
 
-GLOBALS = ["cache", "key", "keys", "count", "load", "value", "values", "hash", "out", "type", "size"]
-GLOBALS += ["data", "status", "ctx", "now", "ops", "ref", "read", "entry", "length", "text", "name"]
-USERS_FILE = "".join(f"extern int {name};\nint {name};\n" for name in GLOBALS)
+GLOBALS = "cache key keys count load value values hash out type size data status ctx now ops ref"
+GLOBALS += " entry length text name start end first last next"
+USERS_FILE = "".join(f"extern int {name};\nint {name};\n" for name in GLOBALS.split())
 
 
 def compile_text(compiler, language, flags, text):

@@ -17,7 +17,8 @@ import sources
 COMPILER = ["-D_GNU_SOURCE", "-std=gnu11"]
 # A quarter of the analyzer's own limit per function: the same findings in a third of the time.
 TIDY = ["--quiet", "--warnings-as-errors=*"]
-TIDY += [f"--extra-arg={part}" for part in "-Xclang -analyzer-config -Xclang max-nodes=50000".split()]
+LIMIT = "-Xclang -analyzer-config -Xclang max-nodes=50000"
+TIDY += [f"--extra-arg={part}" for part in LIMIT.split()]
 CPPCHECK = [
     "--std=c11", "--enable=warning,performance,portability", "--inline-suppr", "--quiet",
     "--error-exitcode=1", "--template={file}:{line}: {message} [{id}]",
@@ -51,7 +52,7 @@ results = [job.result() for job in jobs]
 failed = [result for result in results if result.returncode != 0]
 for result in failed:
     output = (result.stdout + result.stderr).replace(f"{sources.ROOT}/", "")
-    findings = [line for line in output.splitlines() if re.search(r": (error|warning)|\[\w+\]$", line)]
+    findings = re.findall(r"^.*?: (?:error|warning): .*|^\S+:\d+: .*\[\w+\]$", output, re.M)
     print("\n".join(findings or [output]))
     print(f"  more: {shlex.join(result.args)}")
 print(f"{len(failed)} of {len(results)} runs over {len(library)} files found something")

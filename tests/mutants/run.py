@@ -87,7 +87,9 @@ def try_mutant(folder, path, test, case):
     run([*patch, "-R"], folder)
     if built.returncode != 0:
         return f"does not build:\n{built.stdout}"
-    return "" if is_red(status, output, case) else f"is not noticed (exit status {status})\n{output}"
+    if is_red(status, output, case):
+        return ""
+    return f"is not noticed (exit status {status})\n{output}"
 
 
 def main():
@@ -110,7 +112,8 @@ def main():
             trouble = try_mutant(folder, path, test, case)
             failed += trouble != ""
             verdict = trouble or f"caught by {test} {case or ''}".strip()
-            print(f"{time.monotonic() - start:5.1f} s  {path.stem} ({breaks}): {verdict}", flush=True)
+            seconds = time.monotonic() - start
+            print(f"{seconds:5.1f} s  {path.stem} ({breaks}): {verdict}", flush=True)
     print(f"{len(mutants)} mutants, {failed} not caught")
     sys.exit(1 if failed else 0)
 

@@ -47,14 +47,14 @@ INCLUDE = re.compile(r'\s*#\s*include\s+(["<])([^">]+)[">]')
 
 def includes(path, with_implementation=True):
     """Yields (number, whether it is ours, what is included)."""
-    is_hidden = False
+    conditions = []  # of the enclosing #if lines: whether ACCEL_IMPLEMENTATION is asked for
     for number, line in lines(path):
-        if re.match(r"#\s*ifdef ACCEL_IMPLEMENTATION", line):
-            is_hidden = not with_implementation
-        elif line.startswith("#endif"):
-            is_hidden = False
+        if re.match(r"\s*#\s*if", line):
+            conditions.append("ACCEL_IMPLEMENTATION" in line and "#ifndef" not in line)
+        elif re.match(r"\s*#\s*endif", line):
+            conditions.pop()
         match = INCLUDE.match(line)
-        if match and not is_hidden:
+        if match and (with_implementation or not any(conditions)):
             yield number, match[1] == '"', match[2]
 
 
