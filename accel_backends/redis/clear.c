@@ -14,8 +14,8 @@ static accel_status redis_clear_scan(redis_link *link, accel_remote_call *call, 
   char pattern[sizeof link->key_start + 1];
   redis_prepared prepared = {.replies = 1};
   snprintf(pattern, sizeof pattern, "%s*", link->key_start);
-  if (!accel_redis_command_append_words(&prepared.commands, "SCAN", cursor, "MATCH", pattern,
-                                        "COUNT", "512", NULL))
+  if (!accel_redis_command_append_words(
+          &prepared.commands, REDIS_WORDS("SCAN", cursor, "MATCH", pattern, "COUNT", "512")))
     return accel_redis_call_no_memory(NULL, 0, call);
   return accel_redis_call_send(link, call, &prepared, replies);
 }
@@ -88,7 +88,7 @@ static accel_status redis_clear_remove(redis_link *link, accel_remote_call *call
 /* One step: looks behind the cursor, removes, moves the cursor. */
 static accel_status redis_clear_step(redis_link *link, accel_remote_call *call, char *cursor)
 {
-  redis_replies found;
+  redis_replies found = {0};
   bool is_refused = false;
   accel_status status = redis_clear_scan(link, call, cursor, &found);
   if (accel_failed(status)) return status;

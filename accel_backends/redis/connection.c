@@ -125,8 +125,7 @@ void accel_redis_connection_break(redis_connection *connection, const char *why)
 static void redis_connection_break_at_socket(redis_connection *connection, int reason)
 {
   char why[REDIS_SOCKET_TEXT];
-  snprintf(why, sizeof why, "connection lost: %s",
-           reason == 0 ? "closed by the server" : strerror(reason));
+  snprintf(why, sizeof why, "connection lost: %s", accel_redis_socket_reason(reason));
   redis_connection_break_locked(connection, why);
 }
 

@@ -150,7 +150,7 @@ static void redis_listener_connect_data(redis_listener *listener)
 static size_t redis_listener_append_time(void *unused, accel_buffer *out)
 {
   (void)unused;
-  return accel_redis_command_append_words(out, "TIME", NULL) ? 1 : 0;
+  return accel_redis_command_append_words(out, REDIS_WORDS("TIME")) ? 1 : 0;
 }
 
 static void redis_listener_ask_clock(redis_listener *listener)
@@ -229,7 +229,8 @@ static bool redis_listener_append_changes(redis_listener *listener, accel_buffer
     else if (link->request != 0 && !redis_listener_is_channel_used(listener, link))
       verb = "UNSUBSCRIBE";
     if (is_open && verb != NULL) {
-      if (!accel_redis_command_append_words(commands, verb, link->channel, NULL)) return false;
+      if (!accel_redis_command_append_words(commands, REDIS_WORDS(verb, link->channel)))
+        return false;
       link->request = ++listener->requests;
     }
     if (!link->is_leaving) {
@@ -261,7 +262,7 @@ static bool redis_listener_send_changes(redis_listener *listener, bool pings)
   bool sent = redis_listener_append_changes(listener, &commands);
   accel_mutex_unlock(&listener->mutex);
   if (listener->stream.fd >= 0) {
-    if (sent && pings) sent = accel_redis_command_append_words(&commands, "PING", NULL);
+    if (sent && pings) sent = accel_redis_command_append_words(&commands, REDIS_WORDS("PING"));
     sent = sent && accel_redis_stream_send(&listener->stream, &dial, &commands);
   }
   accel_buffer_release(&commands);

@@ -111,7 +111,7 @@ void accel_redis_close(accel_redis *redis)
 static size_t redis_open_append_ping(void *unused, accel_buffer *out)
 {
   (void)unused;
-  return accel_redis_command_append_words(out, "PING", NULL) ? 1 : 0;
+  return accel_redis_command_append_words(out, REDIS_WORDS("PING")) ? 1 : 0;
 }
 
 accel_status accel_redis_ping(accel_redis *redis)

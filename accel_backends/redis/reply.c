@@ -2,7 +2,6 @@
 
 #include <hiredis/hiredis.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -247,19 +246,15 @@ bool accel_redis_command_append(accel_buffer *out, const redis_words *command)
   return appended;
 }
 
-bool accel_redis_command_append_words(accel_buffer *out, const char *first, ...)
+bool accel_redis_command_append_words(accel_buffer *out, const char *const *words)
 {
-  const char *words[REDIS_REPLY_WORDS_MAX];
+  const char *list[REDIS_REPLY_WORDS_MAX];
   size_t sizes[REDIS_REPLY_WORDS_MAX];
-  size_t count = 0;
-  va_list rest;
-  va_start(rest, first);
-  for (const char *word = first; word != NULL && count < REDIS_REPLY_WORDS_MAX;
-       word = va_arg(rest, const char *)) {
-    words[count] = word;
-    sizes[count++] = strlen(word);
+  redis_words command = {.words = list, .sizes = sizes};
+  for (; words[command.count] != NULL; command.count++) {
+    ACCEL_ASSERT(command.count < REDIS_REPLY_WORDS_MAX);
+    list[command.count] = words[command.count];
+    sizes[command.count] = strlen(words[command.count]);
   }
-  va_end(rest);
-  const redis_words command = {.words = words, .sizes = sizes, .count = count};
   return accel_redis_command_append(out, &command);
 }

@@ -50,6 +50,9 @@ typedef enum redis_reader_result {
   REDIS_READER_BROKEN /* not a reply; the stream cannot be trusted any more */
 } redis_reader_result;
 
+/* The strings of a short command. */
+#define REDIS_WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
 /* Words of a command. */
 typedef struct redis_words {
   const char **words;
@@ -87,8 +90,8 @@ void accel_redis_replies_release(redis_replies *replies);
 /* Appends one command. False: no memory, or longer than hiredis can format; nothing was
  * appended. No copy of a short one is left in freed memory: it may hold a password. */
 bool accel_redis_command_append(accel_buffer *out, const redis_words *command);
-/* The same for up to eight words that are strings; NULL ends them. */
-bool accel_redis_command_append_words(accel_buffer *out, const char *first, ...);
+/* The same for strings; NULL ends them. REDIS_WORDS makes such a list. */
+bool accel_redis_command_append_words(accel_buffer *out, const char *const *words);
 
 ACCEL_EXTERN_C_END
 #endif

@@ -150,13 +150,20 @@ int accel_redis_socket_open(redis_dial *dial)
     errno = why;
   }
   if (fd < 0)
-    snprintf(dial->error, sizeof dial->error, "cannot connect to %s: %s", name, strerror(errno));
+    snprintf(dial->error, sizeof dial->error, "cannot connect to %s: %s", name,
+             accel_redis_socket_reason(errno));
   return fd;
 }
 
 void accel_redis_socket_close(int fd)
 {
   if (fd >= 0) close(fd);
+}
+
+const char *accel_redis_socket_reason(int error)
+{
+  /* Known errors are constant strings wherever accel runs; strerror_r has two signatures. */
+  return error == 0 ? "closed by the server" : strerror(error); /* NOLINT(concurrency-mt-unsafe) */
 }
 
 void accel_redis_socket_name(const redis_url *url, char *text, size_t size)

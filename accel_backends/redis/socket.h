@@ -40,6 +40,9 @@ int accel_redis_socket_wait(int fd, int events, int stop_fd, uint64_t deadline_m
 ptrdiff_t accel_redis_socket_send(int fd, const void *data, size_t size);
 ptrdiff_t accel_redis_socket_receive(int fd, void *data, size_t size);
 
+/* An errno of a transfer as text. */
+const char *accel_redis_socket_reason(int error);
+
 /* "host:port", or the path. */
 void accel_redis_socket_name(const redis_url *url, char *text, size_t size);
 

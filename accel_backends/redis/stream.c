@@ -21,7 +21,9 @@ void accel_redis_stream_explain(const redis_replies *replies, size_t i, const ch
   size_t size = 0;
   for (; size < reply.size && size + 1 < sizeof text; size++) {
     if (is_secret && (said[size] < 'A' || said[size] > 'Z')) break;
-    text[size] = said[size] >= ' ' && said[size] < 0x7F ? said[size] : '?';
+    const unsigned char byte = (unsigned char)said[size];
+    text[size] = said[size];
+    if (byte < ' ' || byte >= 0x7F) text[size] = '?';
   }
   text[size] = '\0';
   snprintf(error, REDIS_SOCKET_TEXT, "%.30s: the server says %s", what, text);
@@ -32,8 +34,7 @@ bool accel_redis_stream_feed(redis_stream *stream, char *error)
   const ptrdiff_t size = accel_redis_socket_receive(stream->fd, stream->input, REDIS_STREAM_CHUNK);
   if (size == REDIS_SOCKET_LATER) return true;
   if (size < 0)
-    snprintf(error, REDIS_SOCKET_TEXT, "connection lost: %s",
-             errno == 0 ? "closed by the server" : strerror(errno));
+    snprintf(error, REDIS_SOCKET_TEXT, "connection lost: %s", accel_redis_socket_reason(errno));
   else if (!accel_redis_reader_feed(stream->reader, stream->input, (size_t)size))
     snprintf(error, REDIS_SOCKET_TEXT, "no memory for a reply");
   else
@@ -47,7 +48,8 @@ bool accel_redis_stream_send(redis_stream *stream, redis_dial *dial, const accel
     const ptrdiff_t size =
         accel_redis_socket_send(stream->fd, commands->data + sent, commands->size - sent);
     if (size == REDIS_SOCKET_DEAD) {
-      snprintf(dial->error, sizeof dial->error, "connection lost: %s", strerror(errno));
+      snprintf(dial->error, sizeof dial->error, "connection lost: %s",
+               accel_redis_socket_reason(errno));
       return false;
     }
     sent += (size_t)size;
@@ -87,8 +89,9 @@ static bool redis_stream_sign_in(redis_stream *stream, redis_dial *dial)
   accel_buffer command = {0};
   redis_replies replies = {0};
   const char *first = url->user == NULL ? url->password : url->user;
-  const char *second = url->user == NULL ? NULL : url->password;
-  bool signed_in = accel_redis_command_append_words(&command, "AUTH", first, second, NULL);
+  const char *second_or_null = url->user == NULL ? NULL : url->password;
+  bool signed_in =
+      accel_redis_command_append_words(&command, REDIS_WORDS("AUTH", first, second_or_null));
   if (!signed_in) snprintf(dial->error, sizeof dial->error, "no memory to sign in");
   signed_in = signed_in && accel_redis_stream_send(stream, dial, &command) &&
               redis_stream_receive(stream, dial, &replies);
@@ -125,7 +128,7 @@ bool accel_redis_stream_open(redis_stream *stream, redis_dial *dial, size_t text
   stream->reader = accel_redis_reader_open(text_max);
   stream->input = (unsigned char *)ACCEL_MALLOC(REDIS_STREAM_CHUNK);
   bool opened = stream->reader != NULL && stream->input != NULL &&
-                accel_redis_command_append_words(&command, "CLIENT", "SETNAME", name, NULL);
+                accel_redis_command_append_words(&command, REDIS_WORDS("CLIENT", "SETNAME", name));
   if (!opened) snprintf(dial->error, sizeof dial->error, "no memory to connect");
   /* The name is for people; a user who may not set one does without. */
   opened = opened && redis_stream_sign_in(stream, dial) &&
@@ -177,9 +180,9 @@ bool accel_redis_stream_greet(redis_stream *stream, redis_dial *dial, redis_stre
   redis_replies replies = {0};
   char database[12];
   snprintf(database, sizeof database, "%u", (unsigned)dial->url->database);
-  bool greeted = accel_redis_command_append_words(&commands, "SELECT", database, NULL) &&
-                 accel_redis_command_append_words(&commands, "PING", NULL) &&
-                 accel_redis_command_append_words(&commands, "TIME", NULL);
+  bool greeted = accel_redis_command_append_words(&commands, REDIS_WORDS("SELECT", database)) &&
+                 accel_redis_command_append_words(&commands, REDIS_WORDS("PING")) &&
+                 accel_redis_command_append_words(&commands, REDIS_WORDS("TIME"));
   if (!greeted) snprintf(dial->error, sizeof dial->error, "no memory to connect");
   const uint64_t asked_ms = accel_clock_monotonic_ms();
   greeted = greeted && redis_stream_exchange(stream, dial, &commands, 3, &replies);

@@ -111,10 +111,10 @@ static bool redis_write_append_block(redis_write *write, accel_buffer *out)
   if (appended) {
     const size_t start = from == 0 ? 0 : write->ends[from - 1];
     const size_t end = write->ends[from + named - 1];
-    appended = accel_redis_command_append_words(out, "MULTI", NULL) &&
+    appended = accel_redis_command_append_words(out, REDIS_WORDS("MULTI")) &&
                accel_buffer_append(out, write->commands.data + start, end - start) &&
                accel_redis_call_append_publish(out, write->link, &message) &&
-               accel_redis_command_append_words(out, "EXEC", NULL);
+               accel_redis_command_append_words(out, REDIS_WORDS("EXEC"));
   }
   accel_buffer_release(&message);
   if (!appended) {

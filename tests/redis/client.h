@@ -26,7 +26,7 @@ typedef struct client {
   accel_remote_call call; /* of the last operation */
 } client;
 
-static void client_open(client *client_, const accel_redis_config *config)
+static ACCEL_UNUSED void client_open(client *client_, const accel_redis_config *config)
 {
   const accel_remote_area area = {.area = CLIENT_AREA, .owner = client_};
   char channel[192];
@@ -36,7 +36,7 @@ static void client_open(client *client_, const accel_redis_config *config)
                    ACCEL_OK);
 }
 
-static void client_close(client *client_)
+static ACCEL_UNUSED void client_close(client *client_)
 {
   accel_redis_ops.detach(client_->link);
   accel_redis_close(&client_->redis);

@@ -120,7 +120,7 @@ static void a_giant_answer_is_cut_off(void **state)
 static size_t append_ping(void *unused, accel_buffer *out)
 {
   (void)unused;
-  return accel_redis_command_append_words(out, "PING", NULL) ? 1 : 0;
+  return accel_redis_command_append_words(out, REDIS_WORDS("PING")) ? 1 : 0;
 }
 
 static void what_nobody_answers_is_not_queued_without_end(void **state)

@@ -189,7 +189,7 @@ static void commands_are_bytes_of_any_kind(void **state)
   static const char expected[] =
       "*1\r\n$4\r\nPING\r\n*3\r\n$3\r\nSET\r\n$4\r\na\r\nb\r\n$2\r\n\0\xFF\r\n";
   (void)state;
-  assert_true(accel_redis_command_append_words(&out, "PING", NULL));
+  assert_true(accel_redis_command_append_words(&out, REDIS_WORDS("PING")));
   assert_true(accel_redis_command_append(&out, &command));
   assert_int_equal(out.size, sizeof expected - 1);
   assert_memory_equal(out.data, expected, out.size);
