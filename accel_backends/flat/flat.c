@@ -67,14 +67,14 @@ static accel_status flat_take(flat_state *state, const accel_type *type, const f
     accel_flat_unlock(view);
     return status;
   }
-  if (accel_type_is_plain(type)) {
-    memcpy(out_or_null, flat_value_of(type, entry), type->value_size);
+  if (entry->table->is_plain) {
+    memcpy(out_or_null, flat_value_of(entry), type->value_size);
     accel_flat_unlock(view);
     return ACCEL_OK;
   }
   flat_pin_slot(entry->slot);
   accel_flat_unlock(view);
-  const bool copied = type->copy(out_or_null, flat_value_of(type, entry));
+  const bool copied = type->copy(out_or_null, flat_value_of(entry));
   accel_flat_unpin_entry(state, type, entry);
   return copied ? ACCEL_OK : ACCEL_ERR_NOMEM;
 }
@@ -133,7 +133,7 @@ accel_status accel_flat_pin(accel_local *local, const accel_type *type, const vo
   if (status == ACCEL_OK) {
     flat_pin_slot(entry.slot);
     pin->local = local;
-    pin->value = flat_value_of(type, &entry);
+    pin->value = flat_value_of(&entry);
     pin->handle = entry.table;
   }
   accel_flat_unlock(&view);
@@ -144,9 +144,9 @@ void accel_flat_unpin(const accel_type *type, accel_local_pin *pin)
 {
   accel_flat_table *table = (accel_flat_table *)pin->handle;
   const unsigned char *value = (const unsigned char *)pin->value;
-  const size_t index = (size_t)(value - table->slots) / accel_flat_slot_size(type);
+  const size_t index = (size_t)(value - table->slots) / table->slot_size;
   const flat_entry entry =
-      flat_entry_at(type, table, index / ACCEL_FLAT_WAYS, (unsigned)(index % ACCEL_FLAT_WAYS));
+      flat_entry_at(table, index / ACCEL_FLAT_WAYS, (unsigned)(index % ACCEL_FLAT_WAYS));
   accel_flat_unpin_entry(flat_state_of(pin->local), type, &entry);
   memset(pin, 0, sizeof *pin);
 }
@@ -222,10 +222,10 @@ static void flat_stage_close(const accel_type *type, flat_stage *stage, bool is_
 /* What one attempt under the mutex came to. */
 typedef enum flat_attempt {
   FLAT_DONE,
-  FLAT_MOVED,
-  FLAT_EVICTED,
-  FLAT_NO_BUDGET,
-  FLAT_NO_SLOT
+  FLAT_MOVED,     /* the gate */
+  FLAT_EVICTED,   /* the next attempt may find room */
+  FLAT_NO_BUDGET, /* and nothing nearby may go */
+  FLAT_NO_SLOT,   /* both sets are full of what is pinned */
 } flat_attempt;
 
 typedef struct flat_write {
@@ -234,14 +234,14 @@ typedef struct flat_write {
   bool raises;
 } flat_write;
 
-/* Puts the entry into the empty slot and takes the old one out. A replaced entry that nobody has
- * pinned hands its budget over. False: the budget does not allow it. */
+/* Puts the entry into the empty slot and takes an old one of its key out, which hands its budget
+ * over unless it is pinned. False: the budget does not allow it. */
 static bool flat_exchange(flat_state *state, const accel_type *type, const flat_view *view,
                           const flat_write *write, const flat_content *content,
-                          const flat_entry *empty, flat_entry *old, bool *is_doomed)
+                          const flat_entry *empty, const flat_entry *old, bool *is_doomed)
 {
   const bool frees_old = old->slot != NULL && flat_pins(old->slot) == 0;
-  const size_t freed = frees_old ? flat_weight_of(type, old->slot) : 0;
+  const size_t freed = frees_old ? flat_weight_of(old) : 0;
   const ptrdiff_t change = (ptrdiff_t)(content->weight - freed);
   if (!accel_budget_take(&state->budget, frees_old ? 0 : 1, change)) return false;
   if (write->raises) flat_raise(state, write->hash);
@@ -250,36 +250,45 @@ static bool flat_exchange(flat_state *state, const accel_type *type, const flat_
   const uint8_t used =
       old->slot == NULL ? 0 : accel_load_relaxed(&flat_set_of(old)->used[old->way]);
   accel_flat_write(type, empty, content);
-  accel_flat_publish(empty, view->place.tag, epoch, used);
+  accel_flat_publish(empty, view->tag, epoch, used);
   if (content->text != NULL) accel_add_relaxed(&state->string_bytes, strlen(content->text) + 1);
   if (old->slot != NULL) *is_doomed = accel_flat_unlink(type, old);
   return true;
 }
 
-/* One attempt; on FLAT_EVICTED the next may find room. Where both sets are full, an old entry of
- * the key is the one to go. */
-static flat_attempt flat_try_write(flat_state *state, const accel_type *type,
-                                   const flat_write *write, const flat_content *content)
+/* One attempt under the mutex. Where both sets are full, an old entry of the key is the one to
+ * go. `gone` is the entry to discard if *is_doomed. */
+static flat_attempt flat_try_write(flat_state *state, const accel_type *type, const flat_view *view,
+                                   const flat_write *write, const flat_content *content,
+                                   flat_entry *gone, bool *is_doomed)
+{
+  *is_doomed = false;
+  if (write->gate != NULL && !flat_stands(state, write->hash, write->gate)) return FLAT_MOVED;
+  const flat_entry empty = accel_flat_find_empty(view);
+  *gone = accel_flat_find(type, view, content->key);
+  if (empty.slot != NULL &&
+      flat_exchange(state, type, view, write, content, &empty, gone, is_doomed))
+    return FLAT_DONE;
+  const bool may_reuse = empty.slot == NULL && gone->slot != NULL && flat_pins(gone->slot) == 0;
+  if (!may_reuse) *gone = accel_flat_victim(state, view);
+  if (gone->slot == NULL) return empty.slot == NULL ? FLAT_NO_SLOT : FLAT_NO_BUDGET;
+  *is_doomed = accel_flat_remove(state, type, gone);
+  return FLAT_EVICTED;
+}
+
+/* Attempts until there is a result, or something to be done without the mutex. */
+static flat_attempt flat_write_locked(flat_state *state, const accel_type *type,
+                                      const flat_write *write, const flat_content *content)
 {
   const flat_view view = accel_flat_lock(state, write->hash);
-  if (write->gate != NULL && !flat_stands(state, write->hash, write->gate)) {
-    accel_flat_unlock(&view);
-    return FLAT_MOVED;
-  }
-  flat_entry old = accel_flat_find(type, &view, content->key);
-  const flat_entry empty = accel_flat_find_empty(type, &view);
-  bool is_doomed = false;
-  flat_attempt attempt = FLAT_DONE;
-  if (empty.slot == NULL ||
-      !flat_exchange(state, type, &view, write, content, &empty, &old, &is_doomed)) {
-    const bool may_reuse = empty.slot == NULL && old.slot != NULL && flat_pins(old.slot) == 0;
-    if (!may_reuse) old = accel_flat_victim(state, type, &view);
-    attempt = FLAT_EVICTED;
-    if (old.slot == NULL) attempt = empty.slot == NULL ? FLAT_NO_SLOT : FLAT_NO_BUDGET;
-    is_doomed = old.slot != NULL && accel_flat_remove(state, type, &old);
-  }
+  flat_entry gone;
+  bool is_doomed;
+  flat_attempt attempt;
+  do {
+    attempt = flat_try_write(state, type, &view, write, content, &gone, &is_doomed);
+  } while (attempt == FLAT_EVICTED && !is_doomed);
   accel_flat_unlock(&view);
-  if (is_doomed) accel_flat_discard(state, type, &old);
+  if (is_doomed) accel_flat_discard(state, type, &gone);
   return attempt;
 }
 
@@ -287,7 +296,7 @@ static accel_status flat_put(flat_state *state, const accel_type *type, const fl
                              const flat_content *content)
 {
   for (;;) {
-    switch (flat_try_write(state, type, write, content)) {
+    switch (flat_write_locked(state, type, write, content)) {
       case FLAT_DONE: return ACCEL_OK;
       case FLAT_MOVED: return ACCEL_MISS;
       case FLAT_EVICTED: break;

@@ -50,15 +50,18 @@
 /* Bytes of keys and values, moved in words whatever their type. */
 typedef uint64_t __attribute__((may_alias)) accel_flat_word;
 
-/* `tags` and `current` are written under the mutex; `used` also by readers, as a hint. */
+/* Written under the mutex, but `used`, a hint that readers write too. */
 typedef struct accel_flat_set {
   uint64_t tags[2];              /* one byte per way, way 0 lowest */
   uint64_t current;              /* epoch << 16 | the ways that are of it */
   uint64_t soonest_ms;           /* nothing in the set expires before */
   uint8_t used[ACCEL_FLAT_WAYS]; /* how often it was hit, saturating */
+  uint16_t live;                 /* the ways whose tag is a key's */
+  uint16_t taken;                /* the ways that are not empty */
   uint16_t settled;              /* the ways that a resize has dealt with */
-  uint8_t hand;                  /* where the search for a victim goes on */
-  uint8_t unused[13];
+  uint8_t taken_count;
+  uint8_t hand; /* where the search for a victim goes on */
+  uint8_t unused[8];
 } accel_flat_set;
 
 /* The head of a slot; the key follows, then the value. Written while unpublished, but `state`. */
@@ -69,12 +72,15 @@ typedef struct accel_flat_slot {
   uint32_t state;
 } accel_flat_slot;
 
-/* Immutable once published; kept until the engine closes. */
+/* Immutable once published; kept until the engine closes. The sizes are the type's, for those who
+ * do not see it as a constant. */
 typedef struct accel_flat_table {
   accel_flat_set *sets;
   unsigned char *slots;
   uint64_t stripe_sets;
   uint64_t stripe_mask;
+  size_t slot_size, key_offset, value_offset;
+  bool is_plain, weighs;
   struct accel_flat_stripe *stripes;
   void *pages;
   size_t pages_size;
@@ -87,11 +93,6 @@ typedef struct accel_flat {
   accel_local local;
   accel_flat_table *table; /* atomic */
 } accel_flat;
-
-/* Where a key may lie. */
-typedef struct accel_flat_place {
-  uint64_t stripe, first, second, tag;
-} accel_flat_place;
 
 ACCEL_EXTERN_C_BEGIN
 
@@ -184,37 +185,45 @@ ACCEL_INLINE uint64_t accel_flat_scale(uint64_t hash_, uint64_t count_)
 }
 
 /* Bits 0 to 9 choose the stripe, 10 to 41 the first set, 56 to 63 the tag. */
-ACCEL_INLINE accel_flat_place accel_flat_locate(const accel_flat_table *table_, uint64_t mixed_)
+ACCEL_INLINE uint64_t accel_flat_first_set(const accel_flat_table *table_, uint64_t mixed_)
+{
+  const uint64_t stripe_ = mixed_ & table_->stripe_mask;
+  return stripe_ * table_->stripe_sets + accel_flat_scale(mixed_ >> 10, table_->stripe_sets);
+}
+
+/* Another of the same stripe, if it has one. */
+ACCEL_INLINE uint64_t accel_flat_second_set(const accel_flat_table *table_, uint64_t mixed_,
+                                            uint64_t first_)
 {
   const uint64_t count_ = table_->stripe_sets;
-  const uint64_t first_ = accel_flat_scale(mixed_ >> 10, count_);
+  const uint64_t end_ = ((mixed_ & table_->stripe_mask) + 1) * count_;
   const uint64_t other_ = (mixed_ * 0xC2B2AE3D27D4EB4Fu) >> 32;
-  uint64_t second_ = first_ + 1 + accel_flat_scale(other_, count_ - 1);
-  second_ -= second_ >= count_ ? count_ : 0;
-  const uint64_t tag_ = mixed_ >> 56;
-  accel_flat_place place_;
-  place_.stripe = mixed_ & table_->stripe_mask;
-  place_.first = place_.stripe * count_ + first_;
-  place_.second = place_.stripe * count_ + second_;
-  place_.tag = tag_ < ACCEL_FLAT_TAG_MIN ? tag_ + ACCEL_FLAT_TAG_MIN : tag_;
-  return place_;
+  const uint64_t second_ = first_ + 1 + accel_flat_scale(other_, count_ - 1);
+  return second_ >= end_ ? second_ - count_ : second_;
 }
 
-/* Bit i: byte i of the word is `byte`. */
-ACCEL_INLINE unsigned accel_flat_match_bytes(uint64_t word_, uint64_t byte_)
+ACCEL_INLINE uint64_t accel_flat_tag(uint64_t mixed_)
+{
+  const uint64_t tag_ = mixed_ >> 56;
+  return tag_ < ACCEL_FLAT_TAG_MIN ? tag_ + ACCEL_FLAT_TAG_MIN : tag_;
+}
+
+/* The ways of a set that have this tag: bit 8 i for way i, bit 8 i + 1 for way i + 8. */
+ACCEL_INLINE uint64_t accel_flat_match(const accel_flat_set *set_, uint64_t tag_)
 {
   const uint64_t low_ = 0x7F7F7F7F7F7F7F7Fu;
-  const uint64_t difference_ = word_ ^ (byte_ * 0x0101010101010101u);
-  const uint64_t equal_ = ~(((difference_ & low_) + low_) | difference_ | low_);
-  return (unsigned)(((equal_ >> 7) * 0x0102040810204080u) >> 56);
+  const uint64_t pattern_ = tag_ * 0x0101010101010101u;
+  const uint64_t a_ = accel_load_acquire(&set_->tags[0]) ^ pattern_;
+  const uint64_t b_ = accel_load_acquire(&set_->tags[1]) ^ pattern_;
+  const uint64_t is_a_ = ~(((a_ & low_) + low_) | a_ | low_); /* the top bit of each zero byte */
+  const uint64_t is_b_ = ~(((b_ & low_) + low_) | b_ | low_);
+  return is_a_ >> 7 | is_b_ >> 6;
 }
 
-/* The ways of a set that have this tag, as bits. */
-ACCEL_INLINE unsigned accel_flat_match(const accel_flat_set *set_, uint64_t tag_)
+ACCEL_INLINE unsigned accel_flat_first_way(uint64_t matches_)
 {
-  const unsigned low_ = accel_flat_match_bytes(accel_load_acquire(&set_->tags[0]), tag_);
-  const unsigned high_ = accel_flat_match_bytes(accel_load_acquire(&set_->tags[1]), tag_);
-  return low_ | high_ << 8;
+  const unsigned bit_ = (unsigned)__builtin_ctzll(matches_);
+  return bit_ >> 3 | (bit_ & 1) << 3;
 }
 
 ACCEL_INLINE bool accel_flat_is_current(const accel_flat_set *set_, unsigned way_, uint64_t epoch_)
@@ -306,14 +315,15 @@ ACCEL_INLINE bool accel_flat_copy(const accel_flat_slot *slot_, const accel_flat
                      : accel_flat_copy_large(slot_, from_, size_, sequence_, out_);
 }
 
-/* The user's equal sees whole keys only. */
+/* The user's equal sees whole keys only; a single word is always whole. */
 ACCEL_INLINE bool accel_flat_has_key(const accel_type *type_, accel_flat_slot *slot_,
                                      uint32_t sequence_, const void *key_)
 {
-  uint64_t copy_[ACCEL_FLAT_KEY_MAX / 8];
+  uint64_t copy_[ACCEL_FLAT_KEY_MAX / 8] = {0};
   const accel_flat_word *from_ = accel_flat_words(slot_, accel_flat_key_offset(type_));
-  return accel_flat_copy_small(slot_, from_, type_->key_size, sequence_, copy_) &&
-         type_->equal(key_, copy_);
+  accel_flat_load_line(from_, type_->key_size, copy_);
+  if (type_->key_size > 8 && !accel_flat_is_whole(slot_, sequence_)) return false;
+  return type_->equal(key_, copy_);
 }
 
 /* One way whose tag matched. MISS for another key, for an entry that needs attention, and for a
@@ -346,17 +356,19 @@ ACCEL_INLINE accel_status accel_flat_get(accel_local *local_, const accel_type *
   const accel_flat *flat_ = (const accel_flat *)(const void *)local_;
   const accel_flat_table *table_ = accel_load_acquire(&flat_->table);
   const uint64_t mixed_ = accel_flat_mix(type_->traits().has_hash, hash_);
-  const accel_flat_place place_ = accel_flat_locate(table_, mixed_);
-  for (uint64_t index_ = place_.first;; index_ = place_.second) {
+  const uint64_t tag_ = accel_flat_tag(mixed_);
+  uint64_t index_ = accel_flat_first_set(table_, mixed_);
+  for (unsigned attempt_ = 0; attempt_ < 2; attempt_++) {
     accel_flat_set *set_ = &table_->sets[index_];
-    for (unsigned ways_ = accel_flat_match(set_, place_.tag); ways_ != 0; ways_ &= ways_ - 1) {
-      const unsigned way_ = (unsigned)__builtin_ctz(ways_);
+    for (uint64_t left_ = accel_flat_match(set_, tag_); left_ != 0; left_ &= left_ - 1) {
+      const unsigned way_ = accel_flat_first_way(left_);
       accel_flat_slot *slot_ = accel_flat_slot_at(type_, table_, index_, way_);
       const accel_status status_ = accel_flat_read(local_, type_, set_, slot_, way_, key_, out_);
       if (ACCEL_LIKELY(status_ != ACCEL_MISS)) return status_;
     }
-    if (index_ == place_.second) return ACCEL_MISS;
+    index_ = accel_flat_second_set(table_, mixed_, index_);
   }
+  return ACCEL_MISS;
 }
 
 static const accel_local_ops accel_flat_ops ACCEL_UNUSED = {

@@ -19,6 +19,11 @@ static bool flat_table_add(size_t *sum, size_t count, size_t size)
 /* The pages hold the stripes, then the sets, then the slots. False: too large to exist. */
 static bool flat_table_plan(const accel_type *type, size_t capacity, accel_flat_table *table)
 {
+  table->key_offset = accel_flat_key_offset(type);
+  table->value_offset = accel_flat_value_offset(type);
+  table->slot_size = accel_flat_slot_size(type);
+  table->is_plain = accel_type_is_plain(type);
+  table->weighs = type->traits().has_weigh;
   size_t slots = capacity;
   if (!flat_table_add(&slots, 1, capacity / FLAT_SLACK + 1)) return false;
   const size_t sets = slots / ACCEL_FLAT_WAYS + (slots % ACCEL_FLAT_WAYS != 0);
@@ -31,7 +36,7 @@ static bool flat_table_plan(const accel_type *type, size_t capacity, accel_flat_
   table->pages_size = table->kept_size;
   return table->stripe_sets <= UINT32_MAX &&
          flat_table_add(&table->pages_size, all_sets, sizeof(accel_flat_set)) &&
-         flat_table_add(&table->pages_size, all_sets, ACCEL_FLAT_WAYS * accel_flat_slot_size(type));
+         flat_table_add(&table->pages_size, all_sets, ACCEL_FLAT_WAYS * table->slot_size);
 }
 
 static void flat_table_close_stripes(accel_flat_table *table, uint64_t count)
@@ -89,31 +94,30 @@ static char *flat_table_long_text(const char *place)
   return text;
 }
 
-static const char *flat_table_key_place(const accel_type *type, const accel_flat_slot *slot)
+static const char *flat_table_key_place(const flat_entry *entry)
 {
-  return (const char *)slot + accel_flat_key_offset(type);
+  return (const char *)entry->slot + entry->table->key_offset;
 }
 
-const void *accel_flat_key(const accel_type *type, const accel_flat_slot *slot, const char **text)
+const void *accel_flat_key(const accel_type *type, const flat_entry *entry, const char **text)
 {
-  const char *place = flat_table_key_place(type, slot);
+  const char *place = flat_table_key_place(entry);
   if (type->key_kind != ACCEL_KEY_STRING) return place;
   *text = flat_table_is_long(place) ? flat_table_long_text(place) : place;
   return text;
 }
 
 /* What has to be released by other code than ours. */
-bool accel_flat_owns(const accel_type *type, const accel_flat_slot *slot)
+bool accel_flat_owns(const accel_type *type, const flat_entry *entry)
 {
-  if (!accel_type_is_plain(type) && !flat_is_negative(slot)) return true;
-  return type->key_kind == ACCEL_KEY_STRING && flat_table_is_long(flat_table_key_place(type, slot));
+  if (!entry->table->is_plain && !flat_is_negative(entry->slot)) return true;
+  return type->key_kind == ACCEL_KEY_STRING && flat_table_is_long(flat_table_key_place(entry));
 }
 
 static void flat_table_release(flat_state *state, const accel_type *type, const flat_entry *entry)
 {
-  if (!accel_type_is_plain(type) && !flat_is_negative(entry->slot))
-    type->drop(flat_value_of(type, entry));
-  const char *place = flat_table_key_place(type, entry->slot);
+  if (!entry->table->is_plain && !flat_is_negative(entry->slot)) type->drop(flat_value_of(entry));
+  const char *place = flat_table_key_place(entry);
   if (type->key_kind != ACCEL_KEY_STRING || !flat_table_is_long(place)) return;
   char *text = flat_table_long_text(place);
   accel_sub_acq_rel(&state->string_bytes, strlen(text) + 1);
@@ -125,7 +129,7 @@ void accel_flat_table_close(flat_state *state, const accel_type *type, accel_fla
   const uint64_t all_sets = flat_count_sets(table);
   for (uint64_t set = 0; set < all_sets; set++) {
     for (unsigned ways = flat_live_ways(&table->sets[set]); ways != 0; ways &= ways - 1) {
-      const flat_entry entry = flat_entry_at(type, table, set, (unsigned)__builtin_ctz(ways));
+      const flat_entry entry = flat_entry_first(table, set, ways);
       flat_table_release(state, type, &entry);
     }
   }
@@ -160,27 +164,25 @@ flat_view accel_flat_lock(flat_state *state, uint64_t hash)
 {
   const uint64_t mixed = accel_flat_mix(state->mixes, hash);
   for (;;) {
-    flat_view view;
-    view.table = accel_load_acquire(&state->front.table);
-    view.place = accel_flat_locate(view.table, mixed);
-    if (accel_flat_lock_set(view.table, view.place.first)) return view;
+    const flat_view view = flat_view_of(accel_load_acquire(&state->front.table), mixed);
+    if (accel_flat_lock_set(view.table, view.first)) return view;
     accel_flat_wait_resized(state);
   }
 }
 
 void accel_flat_unlock(const flat_view *view)
 {
-  accel_flat_unlock_set(view->table, view->place.first);
+  accel_flat_unlock_set(view->table, view->first);
 }
 
 static flat_entry flat_table_find_in(const accel_type *type, const flat_view *view, uint64_t set,
                                      const void *key)
 {
-  unsigned ways = accel_flat_match(&view->table->sets[set], view->place.tag);
-  for (; ways != 0; ways &= ways - 1) {
-    const flat_entry entry = flat_entry_at(type, view->table, set, (unsigned)__builtin_ctz(ways));
+  uint64_t left = accel_flat_match(&view->table->sets[set], view->tag);
+  for (; left != 0; left &= left - 1) {
+    const flat_entry entry = flat_entry_at(view->table, set, accel_flat_first_way(left));
     const char *text;
-    if (type->equal(key, accel_flat_key(type, entry.slot, &text))) return entry;
+    if (type->equal(key, accel_flat_key(type, &entry, &text))) return entry;
   }
   const flat_entry none = {0};
   return none;
@@ -188,21 +190,18 @@ static flat_entry flat_table_find_in(const accel_type *type, const flat_view *vi
 
 flat_entry accel_flat_find(const accel_type *type, const flat_view *view, const void *key)
 {
-  const flat_entry entry = flat_table_find_in(type, view, view->place.first, key);
-  return entry.slot != NULL ? entry : flat_table_find_in(type, view, view->place.second, key);
+  const flat_entry entry = flat_table_find_in(type, view, view->first, key);
+  return entry.slot != NULL ? entry : flat_table_find_in(type, view, view->second, key);
 }
 
-flat_entry accel_flat_find_empty(const accel_type *type, const flat_view *view)
+flat_entry accel_flat_find_empty(const flat_view *view)
 {
-  const unsigned first = accel_flat_match(&view->table->sets[view->place.first], ACCEL_FLAT_EMPTY);
-  const unsigned second =
-      accel_flat_match(&view->table->sets[view->place.second], ACCEL_FLAT_EMPTY);
-  const bool is_first = __builtin_popcount(first) >= __builtin_popcount(second);
-  const unsigned ways = is_first ? first : second;
+  const accel_flat_set *sets = view->table->sets;
+  const bool is_first = sets[view->first].taken_count <= sets[view->second].taken_count;
+  const uint64_t set = is_first ? view->first : view->second;
+  const unsigned ways = FLAT_ALL_WAYS & ~(unsigned)sets[set].taken;
   const flat_entry none = {0};
-  if (ways == 0) return none;
-  const uint64_t set = is_first ? view->place.first : view->place.second;
-  return flat_entry_at(type, view->table, set, (unsigned)__builtin_ctz(ways));
+  return ways == 0 ? none : flat_entry_first(view->table, set, ways);
 }
 
 /* ---- writing ---- */
@@ -229,10 +228,10 @@ static void flat_table_write_bytes(accel_flat_word *to, const void *from, size_t
   accel_store_release(to, word);
 }
 
-static void flat_table_write_key(const accel_type *type, accel_flat_slot *slot,
+static void flat_table_write_key(const accel_type *type, const flat_entry *entry,
                                  const flat_content *content)
 {
-  accel_flat_word *to = accel_flat_words(slot, accel_flat_key_offset(type));
+  accel_flat_word *to = accel_flat_words(entry->slot, entry->table->key_offset);
   if (type->key_kind != ACCEL_KEY_STRING) {
     flat_table_write_bytes(to, content->key, type->key_size);
     return;
@@ -260,10 +259,10 @@ void accel_flat_write(const accel_type *type, const flat_entry *entry, const fla
   accel_store_release(&slot->born_ms, life->born_ms);
   accel_store_release(&slot->after, refresh | expires << 32);
   accel_store_release(&slot->state, content->value == NULL ? ACCEL_FLAT_NEGATIVE : 0u);
-  if (type->traits().has_weigh)
+  if (entry->table->weighs)
     accel_store_release((uint64_t *)(void *)(slot + 1), (uint64_t)content->weight);
-  flat_table_write_key(type, slot, content);
-  accel_flat_word *to = accel_flat_words(slot, accel_flat_value_offset(type));
+  flat_table_write_key(type, entry, content);
+  accel_flat_word *to = accel_flat_words(slot, entry->table->value_offset);
   if (content->value != NULL) flat_table_write_bytes(to, content->value, type->value_size);
   accel_store_release(&slot->sequence, sequence + 2);
 }
@@ -284,7 +283,7 @@ void accel_flat_publish(const flat_entry *entry, uint64_t tag, uint64_t epoch, u
 bool accel_flat_unlink(const accel_type *type, const flat_entry *entry)
 {
   const bool is_pinned = flat_pins(entry->slot) > 0;
-  const bool is_doomed = !is_pinned && accel_flat_owns(type, entry->slot);
+  const bool is_doomed = !is_pinned && accel_flat_owns(type, entry);
   const uint64_t tag = is_pinned || is_doomed ? ACCEL_FLAT_REMOVED : ACCEL_FLAT_EMPTY;
   flat_set_tag(flat_set_of(entry), entry->way, tag);
   return is_doomed;
@@ -292,8 +291,7 @@ bool accel_flat_unlink(const accel_type *type, const flat_entry *entry)
 
 bool accel_flat_remove(flat_state *state, const accel_type *type, const flat_entry *entry)
 {
-  if (flat_pins(entry->slot) == 0)
-    accel_budget_give(&state->budget, 1, flat_weight_of(type, entry->slot));
+  if (flat_pins(entry->slot) == 0) accel_budget_give(&state->budget, 1, flat_weight_of(entry));
   return accel_flat_unlink(type, entry);
 }
 
@@ -332,10 +330,10 @@ static bool flat_table_has_system_pages(void)
 
 /* Readers without the mutex may still be looking: every slot becomes odd for ever before it is
  * emptied, and the addresses stay. */
-static void flat_table_empty(accel_flat_table *table, size_t slots, size_t slot_size)
+static void flat_table_empty(accel_flat_table *table, size_t slots)
 {
   for (size_t i = 0; i < slots; i++) {
-    accel_flat_slot *slot = (accel_flat_slot *)(void *)(table->slots + i * slot_size);
+    accel_flat_slot *slot = (accel_flat_slot *)(void *)(table->slots + i * table->slot_size);
     if (slot->sequence != 0) accel_store_relaxed(&slot->sequence, slot->sequence | 1);
   }
   accel_pages_empty((unsigned char *)table->pages + table->kept_size,
@@ -351,16 +349,15 @@ void accel_flat_table_retire(flat_state *state, const accel_type *type, accel_fl
     accel_mutex *mutex = &flat_stripe_of(table, index)->mutex;
     accel_mutex_lock(mutex);
     const unsigned live = flat_live_ways(set);
-    is_in_use |= accel_flat_match(set, ACCEL_FLAT_REMOVED) != 0;
+    is_in_use |= set->taken != set->live;
     for (unsigned ways = live; ways != 0; ways &= ways - 1)
       flat_set_tag(set, (unsigned)__builtin_ctz(ways), ACCEL_FLAT_EMPTY);
     accel_mutex_unlock(mutex);
     for (unsigned ways = live; ways != 0; ways &= ways - 1) {
-      const flat_entry entry = flat_entry_at(type, table, index, (unsigned)__builtin_ctz(ways));
+      const flat_entry entry = flat_entry_first(table, index, ways);
       flat_table_release(state, type, &entry);
     }
   }
   if (is_in_use || !flat_table_has_system_pages()) return;
-  const size_t slots = (size_t)all_sets * ACCEL_FLAT_WAYS;
-  flat_table_empty(table, slots, accel_flat_slot_size(type));
+  flat_table_empty(table, (size_t)all_sets * ACCEL_FLAT_WAYS);
 }

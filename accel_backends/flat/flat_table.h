@@ -45,10 +45,11 @@ typedef struct flat_entry {
   unsigned way;
 } flat_entry;
 
-/* A key's stripe, locked, in the table that is in use. */
+/* Where a key may lie in a table. If it is what accel_flat_lock returned, its stripe is locked and
+ * its table in use. */
 typedef struct flat_view {
   accel_flat_table *table;
-  accel_flat_place place;
+  uint64_t first, second, tag; /* the two sets may be one */
 } flat_view;
 
 /* What a write brings, made before the mutex is taken. */
@@ -65,11 +66,28 @@ static inline flat_state *flat_state_of(accel_local *local)
   return (flat_state *)(void *)local;
 }
 
-static inline flat_entry flat_entry_at(const accel_type *type, accel_flat_table *table,
-                                       uint64_t set, unsigned way)
+static inline flat_view flat_view_of(accel_flat_table *table, uint64_t mixed)
 {
-  const flat_entry entry = {table, accel_flat_slot_at(type, table, set, way), set, way};
+  flat_view view;
+  view.table = table;
+  view.first = accel_flat_first_set(table, mixed);
+  view.second = accel_flat_second_set(table, mixed, view.first);
+  view.tag = accel_flat_tag(mixed);
+  return view;
+}
+
+static inline flat_entry flat_entry_at(accel_flat_table *table, uint64_t set, unsigned way)
+{
+  const size_t index = (size_t)set * ACCEL_FLAT_WAYS + way;
+  unsigned char *slot = table->slots + index * table->slot_size;
+  const flat_entry entry = {table, (accel_flat_slot *)(void *)slot, set, way};
   return entry;
+}
+
+/* The first of the ways in a mask that is not 0. */
+static inline flat_entry flat_entry_first(accel_flat_table *table, uint64_t set, unsigned ways)
+{
+  return flat_entry_at(table, set, (unsigned)__builtin_ctz(ways));
 }
 
 static inline accel_flat_set *flat_set_of(const flat_entry *entry)
@@ -103,13 +121,18 @@ static inline void flat_set_tag(accel_flat_set *set, unsigned way, uint64_t tag)
   const unsigned shift = way % 8 * 8;
   const uint64_t others = set->tags[way / 8] & ~((uint64_t)0xFF << shift);
   accel_store_release(&set->tags[way / 8], others | tag << shift);
+  const unsigned bit = 1u << way;
+  const unsigned taken = tag == ACCEL_FLAT_EMPTY ? set->taken & ~bit : set->taken | bit;
+  const unsigned live = tag < ACCEL_FLAT_TAG_MIN ? set->live & ~bit : set->live | bit;
+  set->taken_count = (uint8_t)(set->taken_count + (taken > set->taken) - (taken < set->taken));
+  set->taken = (uint16_t)taken;
+  accel_store_relaxed(&set->live, (uint16_t)live);
 }
 
-/* The ways that hold a findable entry. */
+/* The ways that hold an entry that can be found. Without the mutex: a guess. */
 static inline unsigned flat_live_ways(const accel_flat_set *set)
 {
-  return FLAT_ALL_WAYS &
-         ~(accel_flat_match(set, ACCEL_FLAT_EMPTY) | accel_flat_match(set, ACCEL_FLAT_REMOVED));
+  return accel_load_relaxed(&set->live);
 }
 
 static inline uint32_t flat_pins(const accel_flat_slot *slot)
@@ -122,15 +145,15 @@ static inline bool flat_is_negative(const accel_flat_slot *slot)
   return (slot->state & ACCEL_FLAT_NEGATIVE) != 0;
 }
 
-static inline void *flat_value_of(const accel_type *type, const flat_entry *entry)
+static inline void *flat_value_of(const flat_entry *entry)
 {
-  return (unsigned char *)entry->slot + accel_flat_value_offset(type);
+  return (unsigned char *)entry->slot + entry->table->value_offset;
 }
 
-static inline size_t flat_weight_of(const accel_type *type, const accel_flat_slot *slot)
+static inline size_t flat_weight_of(const flat_entry *entry)
 {
-  if (!type->traits().has_weigh) return flat_is_negative(slot) ? 0 : 1;
-  return (size_t) * (const uint64_t *)(const void *)(slot + 1);
+  if (!entry->table->weighs) return flat_is_negative(entry->slot) ? 0 : 1;
+  return (size_t) * (const uint64_t *)(const void *)(entry->slot + 1);
 }
 
 static inline uint64_t flat_expires_ms(const accel_flat_slot *slot)
@@ -168,14 +191,14 @@ void accel_flat_unlock_set(accel_flat_table *table, uint64_t set);
 void accel_flat_wait_resized(flat_state *state);
 
 /* The slot's key as the user's functions expect it; `text` holds a string's pointer meanwhile. */
-const void *accel_flat_key(const accel_type *type, const accel_flat_slot *slot, const char **text);
+const void *accel_flat_key(const accel_type *type, const flat_entry *entry, const char **text);
 /* True: the entry holds memory that is not the table's. */
-bool accel_flat_owns(const accel_type *type, const accel_flat_slot *slot);
+bool accel_flat_owns(const accel_type *type, const flat_entry *entry);
 
 /* Under the stripe's mutex: */
 flat_entry accel_flat_find(const accel_type *type, const flat_view *view, const void *key);
 /* An empty slot for the key, in the emptier of its sets. */
-flat_entry accel_flat_find_empty(const accel_type *type, const flat_view *view);
+flat_entry accel_flat_find_empty(const flat_view *view);
 void accel_flat_write(const accel_type *type, const flat_entry *entry, const flat_content *content);
 void accel_flat_publish(const flat_entry *entry, uint64_t tag, uint64_t epoch, uint8_t used);
 /* Returns true when the caller has to discard the entry after releasing the mutex. */
@@ -190,7 +213,7 @@ void accel_flat_unpin_entry(flat_state *state, const accel_type *type, const fla
 /* ---- flat_victim.c ---- */
 
 /* Which entry of a key's two sets should go. slot NULL: all are pinned. Under the mutex. */
-flat_entry accel_flat_victim(flat_state *state, const accel_type *type, const flat_view *view);
+flat_entry accel_flat_victim(flat_state *state, const flat_view *view);
 /* Removes one entry, wherever one can be found. False: all are pinned. Without a mutex. */
 bool accel_flat_evict_any(flat_state *state, const accel_type *type);
 

@@ -11,8 +11,7 @@ static bool flat_victim_may_go(const flat_entry *entry)
 }
 
 /* An entry of an older epoch, or an expired one. */
-static flat_entry flat_victim_spent(flat_state *state, const accel_type *type,
-                                    accel_flat_table *table, uint64_t index)
+static flat_entry flat_victim_spent(flat_state *state, accel_flat_table *table, uint64_t index)
 {
   accel_flat_set *set = &table->sets[index];
   const flat_entry none = {0};
@@ -21,7 +20,7 @@ static flat_entry flat_victim_spent(flat_state *state, const accel_type *type,
   const unsigned live = flat_live_ways(set);
   const unsigned current = is_of_epoch ? live & (unsigned)(set->current & FLAT_ALL_WAYS) : 0;
   for (unsigned ways = live & ~current; ways != 0; ways &= ways - 1) {
-    const flat_entry entry = flat_entry_at(type, table, index, (unsigned)__builtin_ctz(ways));
+    const flat_entry entry = flat_entry_first(table, index, ways);
     if (flat_victim_may_go(&entry)) return entry;
   }
   if (set->soonest_ms == ACCEL_NEVER) return none;
@@ -29,7 +28,7 @@ static flat_entry flat_victim_spent(flat_state *state, const accel_type *type,
   if (now_ms < set->soonest_ms) return none;
   uint64_t soonest_ms = ACCEL_NEVER;
   for (unsigned ways = live; ways != 0; ways &= ways - 1) {
-    const flat_entry entry = flat_entry_at(type, table, index, (unsigned)__builtin_ctz(ways));
+    const flat_entry entry = flat_entry_first(table, index, ways);
     const uint64_t expires_ms = flat_expires_ms(entry.slot);
     if (expires_ms <= now_ms && flat_victim_may_go(&entry)) return entry;
     if (expires_ms < soonest_ms) soonest_ms = expires_ms;
@@ -38,8 +37,7 @@ static flat_entry flat_victim_spent(flat_state *state, const accel_type *type,
   return none;
 }
 
-static flat_entry flat_victim_coldest(const accel_type *type, accel_flat_table *table,
-                                      uint64_t index)
+static flat_entry flat_victim_coldest(accel_flat_table *table, uint64_t index)
 {
   accel_flat_set *set = &table->sets[index];
   const unsigned live = flat_live_ways(set);
@@ -47,7 +45,7 @@ static flat_entry flat_victim_coldest(const accel_type *type, accel_flat_table *
     const unsigned way = set->hand;
     set->hand = (uint8_t)((way + 1) % ACCEL_FLAT_WAYS);
     if ((live >> way & 1) == 0) continue;
-    const flat_entry entry = flat_entry_at(type, table, index, way);
+    const flat_entry entry = flat_entry_at(table, index, way);
     const uint8_t used = accel_load_relaxed(&set->used[way]);
     if (used > 0) {
       accel_store_relaxed(&set->used[way], (uint8_t)(used - 1));
@@ -59,27 +57,23 @@ static flat_entry flat_victim_coldest(const accel_type *type, accel_flat_table *
   return none;
 }
 
-static flat_entry flat_victim_of_set(flat_state *state, const accel_type *type,
-                                     accel_flat_table *table, uint64_t index)
+static flat_entry flat_victim_of_set(flat_state *state, accel_flat_table *table, uint64_t index)
 {
-  const flat_entry spent = flat_victim_spent(state, type, table, index);
-  return spent.slot != NULL ? spent : flat_victim_coldest(type, table, index);
+  const flat_entry spent = flat_victim_spent(state, table, index);
+  return spent.slot != NULL ? spent : flat_victim_coldest(table, index);
 }
 
-/* Of the fuller set, so that both stay equally full. */
-flat_entry accel_flat_victim(flat_state *state, const accel_type *type, const flat_view *view)
+/* Rather of the fuller set, so that both stay equally full. */
+flat_entry accel_flat_victim(flat_state *state, const flat_view *view)
 {
   const accel_flat_set *sets = view->table->sets;
-  uint64_t fuller = view->place.first;
-  uint64_t other = view->place.second;
-  if (__builtin_popcount(flat_live_ways(&sets[fuller])) <
-      __builtin_popcount(flat_live_ways(&sets[other]))) {
-    fuller = view->place.second;
-    other = view->place.first;
-  }
-  flat_entry victim = flat_victim_spent(state, type, view->table, other);
-  if (victim.slot == NULL) victim = flat_victim_of_set(state, type, view->table, fuller);
-  if (victim.slot == NULL) victim = flat_victim_coldest(type, view->table, other);
+  const bool is_first = sets[view->first].taken_count >= sets[view->second].taken_count;
+  const uint64_t fuller = is_first ? view->first : view->second;
+  const uint64_t other = is_first ? view->second : view->first;
+  flat_entry victim = flat_victim_spent(state, view->table, fuller);
+  if (victim.slot == NULL) victim = flat_victim_spent(state, view->table, other);
+  if (victim.slot == NULL) victim = flat_victim_coldest(view->table, fuller);
+  if (victim.slot == NULL) victim = flat_victim_coldest(view->table, other);
   return victim;
 }
 
@@ -91,7 +85,7 @@ static bool flat_victim_evict_from(flat_state *state, const accel_type *type,
     accel_flat_wait_resized(state);
     return true;
   }
-  const flat_entry victim = flat_victim_of_set(state, type, table, index);
+  const flat_entry victim = flat_victim_of_set(state, table, index);
   const bool is_doomed = victim.slot != NULL && accel_flat_remove(state, type, &victim);
   accel_flat_unlock_set(table, index);
   if (is_doomed) accel_flat_discard(state, type, &victim);

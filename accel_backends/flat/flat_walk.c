@@ -16,7 +16,7 @@ static bool flat_walk_clear_set(flat_state *state, const accel_type *type, accel
   const uint64_t epoch = accel_load_acquire(&state->front.local.epoch);
   const accel_flat_set *set = &table->sets[index];
   for (unsigned ways = flat_live_ways(set); ways != 0; ways &= ways - 1) {
-    *doomed = flat_entry_at(type, table, index, (unsigned)__builtin_ctz(ways));
+    *doomed = flat_entry_first(table, index, ways);
     if (accel_flat_is_current(set, doomed->way, epoch)) continue;
     if (accel_flat_remove(state, type, doomed)) return true;
   }
@@ -73,18 +73,16 @@ static bool flat_walk_copy(const flat_move *move, const flat_entry *entry)
 {
   const accel_type *type = move->type;
   const char *text;
-  const uint64_t hash = type->hash(accel_flat_key(type, entry->slot, &text), move->state->seed);
-  flat_view view;
-  view.table = move->to;
-  view.place = accel_flat_locate(move->to, accel_flat_mix(move->state->mixes, hash));
-  const flat_entry empty = accel_flat_find_empty(type, &view);
+  const uint64_t hash = type->hash(accel_flat_key(type, entry, &text), move->state->seed);
+  const flat_view view = flat_view_of(move->to, accel_flat_mix(move->state->mixes, hash));
+  const flat_entry empty = accel_flat_find_empty(&view);
   if (empty.slot == NULL) return false;
-  memcpy(empty.slot, entry->slot, accel_flat_slot_size(type));
+  memcpy(empty.slot, entry->slot, move->to->slot_size);
   empty.slot->sequence = 2;
   empty.slot->state &= ACCEL_FLAT_NEGATIVE;
   accel_flat_set *set = flat_set_of(&empty);
   const uint8_t used = accel_load_relaxed(&flat_set_of(entry)->used[entry->way]);
-  accel_flat_publish(&empty, view.place.tag, move->epoch, used);
+  accel_flat_publish(&empty, view.tag, move->epoch, used);
   if (!accel_flat_is_current(flat_set_of(entry), entry->way, move->epoch))
     set->current &= ~((uint64_t)1 << empty.way);
   return true;
@@ -95,8 +93,8 @@ static bool flat_walk_copy(const flat_move *move, const flat_entry *entry)
 static bool flat_walk_carry_pinned(flat_move *move, const flat_entry *entry)
 {
   accel_budget *budget = &move->state->budget;
-  const size_t weight = flat_weight_of(move->type, entry->slot);
-  if (accel_flat_owns(move->type, entry->slot)) return false;
+  const size_t weight = flat_weight_of(entry);
+  if (accel_flat_owns(move->type, entry)) return false;
   if (!accel_budget_take(budget, 1, (ptrdiff_t)weight)) return false;
   if (flat_walk_copy(move, entry)) return true;
   accel_budget_give(budget, 1, weight);
@@ -116,8 +114,8 @@ static void flat_walk_settle(flat_move *move, const flat_entry *entry)
   if (is_pinned) {
     flat_set_tag(set, entry->way, ACCEL_FLAT_REMOVED);
   } else if (!is_carried) {
-    accel_budget_give(&move->state->budget, 1, flat_weight_of(move->type, entry->slot));
-  } else if (accel_flat_owns(move->type, entry->slot)) {
+    accel_budget_give(&move->state->budget, 1, flat_weight_of(entry));
+  } else if (accel_flat_owns(move->type, entry)) {
     flat_set_tag(set, entry->way, ACCEL_FLAT_EMPTY);
   }
 }
@@ -129,8 +127,7 @@ static void flat_walk_move_rank(flat_move *move, unsigned rank)
     accel_mutex *mutex = &flat_stripe_of(move->from, index)->mutex;
     accel_mutex_lock(mutex);
     for (unsigned ways = flat_live_ways(set) & ~set->settled; ways != 0; ways &= ways - 1) {
-      const flat_entry entry =
-          flat_entry_at(move->type, move->from, index, (unsigned)__builtin_ctz(ways));
+      const flat_entry entry = flat_entry_first(move->from, index, ways);
       if (flat_walk_rank(move, &entry) >= rank) flat_walk_settle(move, &entry);
     }
     accel_mutex_unlock(mutex);
@@ -138,7 +135,7 @@ static void flat_walk_move_rank(flat_move *move, unsigned rank)
 }
 
 /* Closes every stripe; returns how many places the unpinned entries of the table occupy. */
-static size_t flat_walk_close_stripes(const accel_type *type, accel_flat_table *table)
+static size_t flat_walk_close_stripes(accel_flat_table *table)
 {
   size_t unpinned = 0;
   for (uint64_t index = 0; index < flat_count_sets(table); index++) {
@@ -146,7 +143,7 @@ static size_t flat_walk_close_stripes(const accel_type *type, accel_flat_table *
     accel_mutex_lock(&stripe->mutex);
     stripe->is_closed = true;
     for (unsigned ways = flat_live_ways(&table->sets[index]); ways != 0; ways &= ways - 1) {
-      const flat_entry entry = flat_entry_at(type, table, index, (unsigned)__builtin_ctz(ways));
+      const flat_entry entry = flat_entry_first(table, index, ways);
       unpinned += flat_pins(entry.slot) == 0;
     }
     accel_mutex_unlock(&stripe->mutex);
@@ -167,7 +164,7 @@ accel_status accel_flat_resize(accel_local *local, const accel_type *type, size_
   flat_move move = {.state = state, .type = type, .from = old, .to = table};
   move.epoch = accel_load_acquire(&local->epoch);
   move.now_ms = accel_clock_read(local->clock);
-  const size_t unpinned = flat_walk_close_stripes(type, old);
+  const size_t unpinned = flat_walk_close_stripes(old);
   const size_t fixed = accel_load_acquire(&state->budget.entries) - unpinned;
   move.room = capacity > fixed ? capacity - fixed : 0;
   accel_store_relaxed(&state->budget.capacity, capacity);
@@ -196,7 +193,7 @@ static bool flat_walk_is_wanted(flat_state *state, const flat_entry *entry)
 static flat_reference flat_walk_refer(const accel_type *type, const flat_entry *entry)
 {
   const char *text = "";
-  accel_flat_key(type, entry->slot, &text);
+  accel_flat_key(type, entry, &text);
   flat_reference reference = {.set = entry->set, .sequence = entry->slot->sequence};
   reference.text_size = strlen(text) + 1;
   reference.way = (uint8_t)entry->way;
@@ -205,11 +202,11 @@ static flat_reference flat_walk_refer(const accel_type *type, const flat_entry *
 }
 
 /* Pins the entry if it is still the same and still fresh. */
-static bool flat_walk_hold(flat_state *state, const accel_type *type, accel_flat_table *table,
+static bool flat_walk_hold(flat_state *state, accel_flat_table *table,
                            const flat_reference *reference, flat_entry *entry)
 {
   if (!accel_flat_lock_set(table, reference->set)) return false;
-  *entry = flat_entry_at(type, table, reference->set, reference->way);
+  *entry = flat_entry_at(table, reference->set, reference->way);
   const bool holds = (flat_live_ways(flat_set_of(entry)) >> entry->way & 1) != 0 &&
                      entry->slot->sequence == reference->sequence &&
                      flat_walk_is_wanted(state, entry);
@@ -227,7 +224,7 @@ static size_t flat_walk_collect(flat_state *state, const accel_type *type, accel
   if (!accel_flat_lock_set(table, first)) return 0;
   for (uint64_t index = first; index < first + table->stripe_sets; index++) {
     for (unsigned ways = flat_live_ways(&table->sets[index]); ways != 0; ways &= ways - 1) {
-      const flat_entry entry = flat_entry_at(type, table, index, (unsigned)__builtin_ctz(ways));
+      const flat_entry entry = flat_entry_first(table, index, ways);
       if (flat_walk_is_wanted(state, &entry)) references[count++] = flat_walk_refer(type, &entry);
     }
   }
@@ -240,10 +237,10 @@ static bool flat_walk_visit(flat_state *state, const accel_type *type, accel_fla
                             bool (*visit)(void *ctx, const void *key, const void *value), void *ctx)
 {
   flat_entry entry;
-  if (!flat_walk_hold(state, type, table, reference, &entry)) return true;
+  if (!flat_walk_hold(state, table, reference, &entry)) return true;
   const char *text;
-  const void *key = accel_flat_key(type, entry.slot, &text);
-  const bool goes_on = visit(ctx, key, flat_value_of(type, &entry));
+  const void *key = accel_flat_key(type, &entry, &text);
+  const bool goes_on = visit(ctx, key, flat_value_of(&entry));
   accel_flat_unpin_entry(state, type, &entry);
   return goes_on;
 }
@@ -299,7 +296,7 @@ static void flat_walk_rank_set(flat_state *state, const accel_type *type, accel_
 {
   if (!accel_flat_lock_set(table, index)) return;
   for (unsigned ways = flat_live_ways(&table->sets[index]); ways != 0; ways &= ways - 1) {
-    const flat_entry entry = flat_entry_at(type, table, index, (unsigned)__builtin_ctz(ways));
+    const flat_entry entry = flat_entry_first(table, index, ways);
     if (!flat_walk_is_wanted(state, &entry)) continue;
     const flat_reference reference = flat_walk_refer(type, &entry);
     flat_walk_insert(ranking, &reference);
@@ -316,9 +313,9 @@ static size_t flat_walk_write_keys(flat_state *state, const accel_type *type,
   for (size_t i = 0; i < ranking->ends[0]; i++) {
     const flat_reference *reference = &ranking->items[i];
     flat_entry entry;
-    if (!flat_walk_hold(state, type, table, reference, &entry)) continue;
+    if (!flat_walk_hold(state, table, reference, &entry)) continue;
     const char *text;
-    const void *key = accel_flat_key(type, entry.slot, &text);
+    const void *key = accel_flat_key(type, &entry, &text);
     if (type->key_kind == ACCEL_KEY_STRING) {
       memcpy(texts, text, reference->text_size);
       text = texts;
