@@ -16,14 +16,22 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+enum { PEER_CONNECTIONS = 64 };
+
 typedef struct peer {
   const char *answer; /* to every piece that is received after the greeting */
   unsigned pause_ms;  /* before each of its bytes; 0: all at once */
+  int answers_left;   /* atomic: it falls silent after so many */
   int listener;
   bool ends; /* atomic */
   pthread_t thread;
   char url[64];
   unsigned connections; /* atomic */
+  struct peer_connection {
+    struct peer *owner;
+    pthread_t thread;
+    int fd;
+  } served[PEER_CONNECTIONS];
 } peer;
 
 static bool peer_say(int fd, const char *text, size_t size)
@@ -33,6 +41,7 @@ static bool peer_say(int fd, const char *text, size_t size)
 
 static void peer_answer(peer *peer_, int fd)
 {
+  if (__atomic_fetch_sub(&peer_->answers_left, 1, __ATOMIC_RELAXED) <= 0) return;
   const size_t size = strlen(peer_->answer);
   if (peer_->pause_ms == 0) {
     peer_say(fd, peer_->answer, size);
@@ -44,32 +53,37 @@ static void peer_answer(peer *peer_, int fd)
   }
 }
 
-static void peer_serve(peer *peer_, int fd)
+static void *peer_serve(void *served_pointer)
 {
   static const char greeting[] = "+OK\r\n+PONG\r\n*2\r\n$10\r\n1700000000\r\n$1\r\n0\r\n";
+  struct peer_connection *served = (struct peer_connection *)served_pointer;
   char text[4096];
-  for (ssize_t size; (size = recv(fd, text, sizeof text - 1, 0)) > 0;) {
+  for (ssize_t size; (size = recv(served->fd, text, sizeof text - 1, 0)) > 0;) {
     text[size] = '\0';
     if (strstr(text, "SETNAME") != NULL)
-      peer_say(fd, "+OK\r\n", 5);
+      peer_say(served->fd, "+OK\r\n", 5);
     else if (strstr(text, "SELECT") != NULL)
-      peer_say(fd, greeting, sizeof greeting - 1);
+      peer_say(served->fd, greeting, sizeof greeting - 1);
     else
-      peer_answer(peer_, fd);
+      peer_answer(served->owner, served->fd);
   }
+  close(served->fd);
+  return NULL;
 }
 
-/* One connection at a time: the tests use no channel. */
 static void *peer_run(void *peer_pointer)
 {
   peer *peer_ = (peer *)peer_pointer;
-  while (!__atomic_load_n(&peer_->ends, __ATOMIC_ACQUIRE)) {
-    const int fd = accept(peer_->listener, NULL, NULL);
-    if (fd < 0) break;
-    __atomic_add_fetch(&peer_->connections, 1, __ATOMIC_RELAXED);
-    peer_serve(peer_, fd);
-    close(fd);
+  unsigned count = 0;
+  for (; count < PEER_CONNECTIONS; count++) {
+    struct peer_connection *served = &peer_->served[count];
+    served->owner = peer_;
+    served->fd = accept(peer_->listener, NULL, NULL);
+    if (served->fd < 0) break;
+    if (pthread_create(&served->thread, NULL, peer_serve, served) != 0) abort();
+    __atomic_store_n(&peer_->connections, count + 1, __ATOMIC_RELAXED);
   }
+  for (unsigned i = 0; i < count; i++) pthread_join(peer_->served[i].thread, NULL);
   return NULL;
 }
 
@@ -80,6 +94,7 @@ static bool peer_open(peer *peer_, const char *answer, unsigned pause_ms)
   memset(peer_, 0, sizeof *peer_);
   peer_->answer = answer;
   peer_->pause_ms = pause_ms;
+  peer_->answers_left = 1 << 20;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   peer_->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (bind(peer_->listener, (struct sockaddr *)&address, size) != 0 ||

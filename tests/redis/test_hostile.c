@@ -141,6 +141,82 @@ static void what_nobody_answers_is_not_queued_without_end(void **state)
   peer_close(&deaf);
 }
 
+/* Stored, but not told: for the caller it is not done. */
+static void a_message_that_is_refused_fails_what_it_tells_of(void **state)
+{
+  (void)state;
+  peer strict;
+  client one;
+  client_key key;
+  client_publisher numbers = {.items_at_most = 64};
+  const accel_remote_publisher publisher = {.ctx = &numbers, .message = client_message};
+  assert_true(
+      peer_open(&strict, "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n-NOPERM channel\r\n", 0));
+  const accel_redis_config config = {.url = strict.url, .command_timeout_ms = 2000};
+  client_open(&one, &config);
+  accel_remote_item item = client_item("key", "value", &key);
+  client_begin(&one);
+  assert_int_equal(accel_redis_ops.put(one.link, &item, 1, &publisher, &one.call), ACCEL_OK);
+  assert_int_equal(item.status, ACCEL_ERR_BACKEND);
+  assert_non_null(strstr(one.call.error, "NOPERM channel"));
+  assert_int_equal(one.call.messages_sent, 0);
+  assert_int_equal(one.call.messages_failed, 1);
+  client_close(&one);
+  peer_close(&strict);
+}
+
+static void count_up(void *ups)
+{
+  __atomic_add_fetch((unsigned *)ups, 1, __ATOMIC_RELAXED);
+}
+
+static void ignore_down(void *ups)
+{
+  (void)ups;
+}
+
+static void ignore_message(void *ups, const void *data, size_t size)
+{
+  (void)ups, (void)data, (void)size;
+}
+
+static bool send_no_heartbeat(void *ups, accel_buffer *out)
+{
+  (void)ups, (void)out;
+  return false;
+}
+
+/* Two subscriptions, of which the server confirms one. */
+static void only_what_is_confirmed_is_up(void **state)
+{
+  (void)state;
+  peer lazy;
+  accel_redis redis;
+  void *links[2];
+  char channel[192];
+  unsigned ups = 0;
+  assert_true(peer_open(&lazy, "*3\r\n$9\r\nsubscribe\r\n$1\r\nx\r\n:1\r\n", 0));
+  lazy.answers_left = 1;
+  const accel_redis_config config = {.url = lazy.url};
+  assert_int_equal(accel_redis_open(&redis, &config), ACCEL_OK);
+  for (size_t i = 0; i < 2; i++) {
+    const accel_remote_area area = {
+        .area = i == 0 ? "a" : "b",
+        .has_listener = true,
+        .sink = {&ups, ignore_message, count_up, ignore_down, send_no_heartbeat},
+        .owner = &redis};
+    assert_int_equal(accel_redis_ops.attach(&redis, &area, &links[i], channel), ACCEL_OK);
+  }
+  const uint64_t until_ms = accel_clock_deadline(5000);
+  while (__atomic_load_n(&ups, __ATOMIC_RELAXED) == 0 && accel_clock_monotonic_ms() < until_ms)
+    usleep(1000);
+  usleep(50000);
+  assert_int_equal(__atomic_load_n(&ups, __ATOMIC_RELAXED), 1);
+  for (size_t i = 0; i < 2; i++) accel_redis_ops.detach(links[i]);
+  accel_redis_close(&redis);
+  peer_close(&lazy);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -150,6 +226,8 @@ int main(void)
       cmocka_unit_test(an_answer_too_many_is_never_anybodys),
       cmocka_unit_test(a_giant_answer_is_cut_off),
       cmocka_unit_test(what_nobody_answers_is_not_queued_without_end),
+      cmocka_unit_test(a_message_that_is_refused_fails_what_it_tells_of),
+      cmocka_unit_test(only_what_is_confirmed_is_up),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

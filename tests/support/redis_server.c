@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -117,6 +118,7 @@ static bool spawn(redis_server *server)
   const pid_t pid = fork();
   if (pid < 0) return false;
   if (pid == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that crashes leaves no server */
     const int nothing = open("/dev/null", O_RDWR);
     for (int fd = 0; fd <= 2 && nothing >= 0; fd++) dup2(nothing, fd);
     execlp("redis-server", "redis-server", conf, (char *)NULL);
