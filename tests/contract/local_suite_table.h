@@ -65,6 +65,26 @@ static void used_entries_outlive_unused_ones(void **state)
   suite_close(&table);
 }
 
+/* Hot ones that no reader may have any more go before cold ones that are fresh. */
+static void stale_entries_go_first(void **state)
+{
+  (void)state;
+  for (int is_expired = 0; is_expired < 2; is_expired++) {
+    suite_table table = suite_open(&suite_plain_type, 200);
+    const accel_lifetime life = suite_life(is_expired ? 1000 : ACCEL_FOREVER);
+    for (uint64_t key = 0; key < 100; key++) {
+      const suite_plain value = suite_make_plain(key, 1);
+      assert_int_equal(suite_set_life(&table, &key, &value, &life, NULL), ACCEL_OK);
+      for (int i = 0; i < 5; i++) assert_int_equal(suite_version(&table, key, 99), 1);
+    }
+    suite_now_ms += 1000;
+    if (!is_expired) suite_ops->expire_all(table.local);
+    for (uint64_t key = 100; key < 240; key++) suite_set_plain(&table, key, 1);
+    assert_true(suite_count_present(&table, 100, 140) >= 138);
+    suite_close(&table);
+  }
+}
+
 static void weights_are_bounded(void **state)
 {
   (void)state;
@@ -293,6 +313,26 @@ static void each_visits_fresh_values_once(void **state)
   suite_visits few = {.table = &table, .limit = 5};
   suite_ops->each(table.local, table.type, suite_visit, &few);
   assert_int_equal(few.count, 5);
+  suite_close(&table);
+}
+
+static bool suite_visit_and_move(void *ctx, const void *key_pointer, const void *value)
+{
+  suite_visits *visits = (suite_visits *)ctx;
+  const uint64_t other = (*(const uint64_t *)key_pointer * 7 + 3) % 500;
+  suite_del(visits->table, &other); /* its place may be taken by what was visited */
+  return suite_visit(ctx, key_pointer, value);
+}
+
+static void each_meets_no_key_twice_while_entries_move(void **state)
+{
+  (void)state;
+  suite_table table = suite_open(&suite_plain_type, 500);
+  for (uint64_t key = 0; key < 500; key++) suite_set_plain(&table, key, 1);
+  suite_visits visits = {.table = &table, .limit = SIZE_MAX, .sets_again = true};
+  suite_ops->each(table.local, table.type, suite_visit_and_move, &visits);
+  for (uint64_t key = 0; key < 500; key++) assert_true(visits.seen[key] <= 1);
+  assert_true(visits.count > 100);
   suite_close(&table);
 }
 
