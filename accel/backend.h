@@ -76,9 +76,11 @@ typedef struct accel_local_ops {
   void (*close)(accel_local *local, const accel_type *type);
 
   /* Hot. OK: *out is a copy (type->copy). NULL: a negative entry. MISS: no entry, or one that
-   * needs attention: not of this epoch, or past its refresh_ms; the caller then peeks.
-   * NOMEM: the copy failed. Marks the entry as used. For plain types: no lock, no allocation, no
-   * read-modify-write instruction, and no wait for a writer that is not running. */
+   * needs attention: not of this epoch, past its refresh_ms, or replaced while it was read; the
+   * caller then peeks, and may find a fresh entry. NOMEM: the copy failed. On NULL and MISS *out
+   * is untouched. Marks the entry as used. For plain types: no lock, no allocation, no
+   * read-modify-write instruction, and no wait for a writer that is not running; an engine may
+   * limit this to keys and values up to a size that it states. */
   accel_status (*get)(accel_local *local, const accel_type *type, const void *key, uint64_t hash,
                       void *out);
   /* Cold. The entry whatever its age: OK, NULL, MISS (none), NOMEM. `out_or_null` as in get. */
