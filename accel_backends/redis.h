@@ -30,14 +30,15 @@ typedef enum accel_redis_coherence {
 
 /* Zero is the default of every field. Strings are copied. */
 typedef struct accel_redis_config {
-  const char *url;        /* redis://127.0.0.1:6379; redis://[user:password@]host:port[/database],
-                    * unix:///path; user, password and path may be percent-encoded */
-  const char *key_prefix; /* none; else 1 to 64 of [A-Za-z0-9_.-] */
+  /* redis://[user:password@]host[:port][/database] or unix:///path; user, password and path may be
+   * percent-encoded. NULL: redis://127.0.0.1:6379. */
+  const char *url;
+  const char *key_prefix;      /* none; else 1 to 64 of [A-Za-z0-9_.-] */
   uint32_t connect_timeout_ms; /* 1000, for an attempt in the background; not ACCEL_FOREVER */
   uint32_t command_timeout_ms; /* 50, for any call; not ACCEL_FOREVER */
-  size_t max_value_bytes; /* 8 MiB, at most 512 MiB - 64; a larger value is not written, and one
-                           * that is met in Redis breaks the connection: processes that share
-                           * an area agree on it */
+  /* 8 MiB, at most 512 MiB - 64. A larger value is not written; one that is met in Redis breaks
+   * the connection, so processes that share an area agree on it. */
+  size_t max_value_bytes;
   accel_redis_coherence coherence; /* ACCEL_PUBSUB */
 } accel_redis_config;
 

@@ -22,6 +22,11 @@ void accel_mutex_lock(accel_mutex *mutex)
   pthread_mutex_lock(&mutex->native);
 }
 
+bool accel_mutex_try_lock(accel_mutex *mutex)
+{
+  return pthread_mutex_trylock(&mutex->native) == 0;
+}
+
 void accel_mutex_unlock(accel_mutex *mutex)
 {
   pthread_mutex_unlock(&mutex->native);

@@ -26,6 +26,8 @@ typedef struct accel_thread {
 bool accel_mutex_open(accel_mutex *mutex);
 void accel_mutex_close(accel_mutex *mutex);
 void accel_mutex_lock(accel_mutex *mutex);
+/* False: it is held. In a forked child: by a thread that is not there any more. */
+bool accel_mutex_try_lock(accel_mutex *mutex);
 void accel_mutex_unlock(accel_mutex *mutex);
 
 /* Waits on the system's monotonic clock. */

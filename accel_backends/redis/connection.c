@@ -67,8 +67,8 @@ void accel_redis_connection_close(redis_connection *connection)
 
 void accel_redis_connection_abandon(redis_connection *connection)
 {
-  const bool was_at_rest = pthread_mutex_trylock(&connection->mutex.native) == 0 &&
-                           !connection->has_reader && !connection->has_writer;
+  const bool was_at_rest = accel_mutex_try_lock(&connection->mutex) && !connection->has_reader &&
+                           !connection->has_writer;
   accel_redis_socket_close(connection->stream.fd);
   connection->stream.fd = -1;
   if (!was_at_rest) return; /* some thread of the parent's was changing it just then */
@@ -295,13 +295,11 @@ static bool redis_connection_await(redis_connection *connection, redis_waiter *w
                                    uint64_t deadline_ms)
 {
   while (!waiter->is_done) {
-    const bool is_late = accel_clock_monotonic_ms() >= deadline_ms;
-    const bool writer_wanted = redis_connection_has_unsent(connection) && !connection->has_writer;
-    if (writer_wanted && !connection->is_clogged) {
+    if (accel_clock_monotonic_ms() >= deadline_ms) return false;
+    const bool is_writable = redis_connection_has_unsent(connection) && !connection->has_writer;
+    if (is_writable && !connection->is_clogged) {
       redis_connection_write(connection);
-    } else if (is_late) {
-      return false;
-    } else if (writer_wanted || !connection->has_reader) {
+    } else if (is_writable || !connection->has_reader) {
       redis_connection_wait(connection, deadline_ms);
     } else {
       waiter->is_asleep = true;

@@ -3,7 +3,7 @@
 #include "../../accel/platform/atomic.h"
 #include "../../accel/platform/clock.h"
 #include "../../accel/platform/system.h"
-#include "state.h"
+#include "call.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -73,13 +73,8 @@ static size_t redis_listener_append_heartbeat(void *link_pointer, accel_buffer *
 {
   const redis_link *link = (const redis_link *)link_pointer;
   accel_buffer message = {0};
-  bool appended = link->sink.heartbeat(link->sink.ctx, &message);
-  if (appended) {
-    const char *words[] = {"PUBLISH", link->channel, (const char *)message.data};
-    const size_t sizes[] = {7, strlen(link->channel), message.size};
-    const redis_words command = {.words = words, .sizes = sizes, .count = 3};
-    appended = accel_redis_command_append(out, &command);
-  }
+  const bool appended = link->sink.heartbeat(link->sink.ctx, &message) &&
+                        accel_redis_call_append_publish(out, link, &message);
   accel_buffer_release(&message);
   return appended ? 1 : 0;
 }

@@ -16,7 +16,7 @@ struct redis_reader {
   const char *why;    /* a refusal of our own */
 };
 
-/* ---- the functions hiredis calls: they return what stands for the object, or NULL to break ---- */
+/* ---- the functions hiredis calls: they return what stands for the object; NULL breaks ---- */
 
 static void *redis_reply_refuse(redis_reader *reader, const char *why)
 {

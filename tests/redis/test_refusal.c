@@ -1,0 +1,239 @@
+/* What open refuses, and what servers refuse: each with a reason, none with a password. */
+#include "client.h"
+
+/* The configuration for a user with a password, on a server of its own. */
+static void start_secret_server(redis_server *secret)
+{
+  assert_true(redis_server_start(secret, "user default on >s3cret ~* &* +@all\n"
+                                         "user anna on >b@d/pw ~* &* +@all"));
+}
+
+static void open_does_not_need_the_server(void **state)
+{
+  (void)state;
+  const accel_redis_config config = {.url = "redis://127.0.0.1:1", .command_timeout_ms = 2000};
+  client one;
+  client_open(&one, &config);
+  assert_int_equal(client_check(&one, "a", ""), ACCEL_ERR_BACKEND);
+  assert_non_null(strstr(one.call.error, "127.0.0.1:1: Connection refused"));
+  assert_false(accel_redis_ops.is_ready(one.link));
+  client_close(&one);
+  const accel_redis_config nowhere = {.url = "redis://no-such-host.invalid",
+                                      .command_timeout_ms = 10};
+  client_open(&one, &nowhere);
+  client_close(&one);
+}
+
+static void bad_configurations_are_refused_with_a_reason(void **state)
+{
+  static const struct {
+    accel_redis_config config;
+    const char *reason;
+  } cases[] = {
+      {{.url = "tcp://h"}, "url"},
+      {{.key_prefix = "a b"}, "key_prefix is \"a b\""},
+      {{.key_prefix = "a:b"}, "key_prefix"},
+      {{.connect_timeout_ms = ACCEL_FOREVER}, "connect_timeout_ms"},
+      {{.command_timeout_ms = ACCEL_FOREVER}, "command_timeout_ms"},
+      {{.max_value_bytes = 512u << 20}, "max_value_bytes is 536870912"},
+      {{.coherence = ACCEL_TRACKING}, "ACCEL_TRACKING is not built in"},
+      {{.coherence = (accel_redis_coherence)7}, "coherence is 7"},
+  };
+  (void)state;
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    accel_redis redis;
+    assert_int_equal(accel_redis_open(&redis, &cases[i].config), ACCEL_ERR_CONFIG);
+    assert_non_null(strstr(accel_redis_last_error(&redis), cases[i].reason));
+    assert_int_equal(accel_redis_ping(&redis), ACCEL_ERR_CONFIG);
+    accel_redis_close(&redis);
+  }
+  accel_redis redis;
+  assert_int_equal(accel_redis_open(NULL, &cases[0].config), ACCEL_ERR_CONFIG);
+  assert_int_equal(accel_redis_open(&redis, NULL), ACCEL_ERR_CONFIG);
+  assert_int_equal(accel_redis_ping(NULL), ACCEL_ERR_CONFIG);
+  accel_redis_close(NULL);
+}
+
+static void passwords_open_the_door_and_appear_nowhere(void **state)
+{
+  redis_server secret;
+  (void)state;
+  start_secret_server(&secret);
+  const struct {
+    const char *userinfo;
+    bool enters;
+  } cases[] = {{":s3cret@", true},
+               {"anna:b%40d%2Fpw@", true},
+               {"", false},
+               {":wr0ngpass@", false},
+               {"anna:s3cret@", false}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    char url[128];
+    snprintf(url, sizeof url, "redis://%s127.0.0.1:%d/3", cases[i].userinfo, secret.port);
+    const accel_redis_config config = {.url = url, .command_timeout_ms = 2000};
+    client one;
+    client_open(&one, &config);
+    const accel_status status = client_put(&one, "a", "value");
+    assert_int_equal(status, cases[i].enters ? ACCEL_OK : ACCEL_ERR_BACKEND);
+    if (!cases[i].enters) {
+      assert_true(strstr(one.call.error, "WRONGPASS") != NULL ||
+                  strstr(one.call.error, "NOAUTH") != NULL);
+      assert_null(strstr(one.call.error, "s3cret"));
+      assert_null(strstr(one.call.error, "wr0ng"));
+      accel_redis_ping(&one.redis);
+      assert_null(strstr(accel_redis_last_error(&one.redis), "s3cret"));
+    }
+    client_close(&one);
+  }
+  redis_server_stop(&secret);
+}
+
+/* A server that does not know AUTH repeats its words in the error. */
+static void a_server_that_repeats_a_password_is_not_quoted(void **state)
+{
+  redis_server old;
+  char url[128];
+  (void)state;
+  assert_true(redis_server_start(&old, "rename-command AUTH \"\""));
+  snprintf(url, sizeof url, "redis://:s3cret@127.0.0.1:%d", old.port);
+  const accel_redis_config config = {.url = url, .command_timeout_ms = 2000};
+  client one;
+  client_open(&one, &config);
+  assert_int_equal(client_put(&one, "a", "value"), ACCEL_ERR_BACKEND);
+  assert_non_null(strstr(one.call.error, "signing in: the server says ERR"));
+  assert_null(strstr(one.call.error, "s3cret"));
+  client_close(&one);
+  redis_server_stop(&old);
+}
+
+static void a_unix_socket_serves_too(void **state)
+{
+  redis_server local;
+  (void)state;
+  assert_true(redis_server_start_unix(&local, NULL));
+  const accel_redis_config config = {.url = local.url, .command_timeout_ms = 2000};
+  client one;
+  client_open(&one, &config);
+  assert_int_equal(client_put(&one, "a", "value"), ACCEL_OK);
+  assert_int_equal(client_check(&one, "a", "value"), ACCEL_OK);
+  client_close(&one);
+  redis_server_stop(&local);
+}
+
+static void del_works_where_unlink_is_unknown(void **state)
+{
+  redis_server old;
+  (void)state;
+  assert_true(redis_server_start(&old, "rename-command UNLINK \"\""));
+  const accel_redis_config config = {.url = old.url, .command_timeout_ms = 2000};
+  for (int way = 0; way < 3; way++) {
+    client one;
+    client_open(&one, &config);
+    client_publisher numbers = {.items_at_most = 1};
+    const accel_remote_publisher publisher = {.ctx = &numbers, .message = client_message};
+    client_key keys[2];
+    accel_remote_item items[2] = {client_item("a", NULL, &keys[0]),
+                                  client_item("b", NULL, &keys[1])};
+    assert_int_equal(client_put(&one, "a", "value"), ACCEL_OK);
+    assert_int_equal(client_put(&one, "b", "value"), ACCEL_OK);
+    client_begin(&one);
+    const accel_status status = way == 0 ? accel_redis_ops.del(one.link, items, 2, NULL, &one.call)
+                                : way == 1
+                                    ? accel_redis_ops.del(one.link, items, 2, &publisher, &one.call)
+                                    : accel_redis_ops.clear(one.link, &publisher, &one.call);
+    assert_int_equal(status, ACCEL_OK);
+    if (way < 2) assert_int_equal(items[0].status, ACCEL_OK);
+    if (way < 2) assert_int_equal(items[1].status, ACCEL_OK);
+    assert_int_equal(one.call.messages_sent, way == 0 ? 0 : way == 1 ? 2 : 1);
+    assert_int_equal(client_check(&one, "a", "value"), ACCEL_MISS);
+    assert_int_equal(client_check(&one, "b", "value"), ACCEL_MISS);
+    client_close(&one);
+  }
+  redis_server_stop(&old);
+}
+
+/* Out of memory: SETs are refused, reads and removals are not; the reason is told. */
+static void a_full_server_refuses_writes_only(void **state)
+{
+  redis_server full;
+  char reply[256];
+  (void)state;
+  assert_true(redis_server_start(&full, "maxmemory-policy noeviction"));
+  const accel_redis_config config = {.url = full.url, .command_timeout_ms = 2000};
+  client_publisher numbers = {.items_at_most = 64};
+  const accel_remote_publisher publisher = {.ctx = &numbers, .message = client_message};
+  client one;
+  client_open(&one, &config);
+  assert_int_equal(client_put(&one, "a", "value"), ACCEL_OK);
+  assert_true(redis_server_ask(&full, "CONFIG SET maxmemory 1", reply, sizeof reply));
+  assert_int_equal(client_put(&one, "b", "value"), ACCEL_ERR_BACKEND);
+  assert_non_null(strstr(one.call.error, "OOM"));
+  client_key key;
+  accel_remote_item item = client_item("b", "value", &key);
+  client_begin(&one);
+  assert_int_equal(accel_redis_ops.put(one.link, &item, 1, &publisher, &one.call), ACCEL_OK);
+  assert_int_equal(item.status, ACCEL_ERR_BACKEND);
+  assert_non_null(strstr(one.call.error, "OOM"));
+  assert_int_equal(one.call.messages_sent, 0);
+  assert_int_equal(one.call.messages_failed, 1);
+  assert_int_equal(client_check(&one, "a", "value"), ACCEL_OK);
+  assert_int_equal(client_del(&one, "a"), ACCEL_OK);
+  client_close(&one);
+  redis_server_stop(&full);
+}
+
+static void a_user_who_may_not_publish_is_told(void **state)
+{
+  redis_server strict;
+  char url[128];
+  (void)state;
+  assert_true(redis_server_start(&strict, "user anna on >pw ~* resetchannels +@all"));
+  snprintf(url, sizeof url, "redis://anna:pw@127.0.0.1:%d", strict.port);
+  const accel_redis_config config = {.url = url, .command_timeout_ms = 2000};
+  client_publisher numbers = {.items_at_most = 64};
+  const accel_remote_publisher publisher = {.ctx = &numbers, .message = client_message};
+  client one;
+  client_key key;
+  accel_remote_item item = client_item("a", "value", &key);
+  client_open(&one, &config);
+  client_begin(&one);
+  assert_int_equal(accel_redis_ops.put(one.link, &item, 1, &publisher, &one.call), ACCEL_OK);
+  assert_int_equal(item.status, ACCEL_ERR_BACKEND);
+  assert_non_null(strstr(one.call.error, "NOPERM"));
+  assert_int_equal(one.call.messages_failed, 1);
+  client_close(&one);
+  redis_server_stop(&strict);
+}
+
+static void tokens_are_not_built_in(void **state)
+{
+  (void)state;
+  const accel_redis_config config = {.url = "redis://127.0.0.1:1"};
+  client one;
+  client_key key;
+  accel_remote_item item = client_item("a", "value", &key);
+  item.token = 7;
+  client_open(&one, &config);
+  client_begin(&one);
+  assert_int_equal(accel_redis_ops.fill(one.link, &item, 1, &one.call), ACCEL_ERR_BACKEND);
+  assert_non_null(strstr(one.call.error, "not built in"));
+  assert_null(accel_redis_ops.lease);
+  client_close(&one);
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(open_does_not_need_the_server),
+      cmocka_unit_test(bad_configurations_are_refused_with_a_reason),
+      cmocka_unit_test(passwords_open_the_door_and_appear_nowhere),
+      cmocka_unit_test(a_server_that_repeats_a_password_is_not_quoted),
+      cmocka_unit_test(a_unix_socket_serves_too),
+      cmocka_unit_test(del_works_where_unlink_is_unknown),
+      cmocka_unit_test(a_full_server_refuses_writes_only),
+      cmocka_unit_test(a_user_who_may_not_publish_is_told),
+      cmocka_unit_test(tokens_are_not_built_in),
+  };
+  if (!redis_server_available()) return REDIS_SERVER_SKIP;
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
