@@ -60,8 +60,9 @@ def main():
             for case, result in cases(test):
                 suites[suite][result] += 1
                 if result != PASSED:
-                    why = f": {reason(test)}" if case is None and result == SKIPPED else ""
-                    remarks.append(f"{result}: {title} {name} {case or ''}{why}")
+                    what = " ".join(filter(None, (result + ":", title, name, case)))
+                    why = reason(test) if case is None and result == SKIPPED else ""
+                    remarks.append(f"{what}: {why}" if why else what)
         for suite, counts in sorted(suites.items()):
             total += counts
             numbers = "".join(f"{counts[kind]:5} {kind}" for kind in (PASSED, FAILED, SKIPPED))
