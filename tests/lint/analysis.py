@@ -24,6 +24,7 @@ CPPCHECK = [
     "--error-exitcode=1", "--template={file}:{line}: {message} [{id}]",
     "--suppress=missingIncludeSystem",
     "--suppress=varFuncNullUB",  # NULL is a pointer on every system with a libc that we run on
+    "--suppress=staticStringCompare",  # how one asks which hook a program defined
     "-D__GNUC__=12", "-D__linux__", "-D__x86_64__", "-D__ORDER_LITTLE_ENDIAN__=1234",
     "-D__BYTE_ORDER__=1234",
 ]  # fmt: skip
