@@ -65,9 +65,17 @@ static accel_status config_check_numbers(const void *owner, const accel_config *
     return accel_error_set(owner, ACCEL_ERR_CONFIG,
                            "max_weight is %zu, but the cache was defined without the trait .weigh",
                            config->max_weight);
-  if (config->loader_soft_timeout_ms == ACCEL_FOREVER)
-    return accel_error_set(owner, ACCEL_ERR_CONFIG,
-                           "loader_soft_timeout_ms is ACCEL_FOREVER; 0 turns it off");
+  const struct {
+    const char *field;
+    uint32_t ms;
+  } finite[] = {{"loader_soft_timeout_ms", config->loader_soft_timeout_ms},
+                {"refresh_ahead_window_ms", config->refresh_ahead_window_ms},
+                {"stale_max_ms", config->stale_max_ms},
+                {"stale_throttle_ms", config->stale_throttle_ms}};
+  for (size_t i = 0; i < sizeof finite / sizeof finite[0]; i++)
+    if (finite[i].ms == ACCEL_FOREVER)
+      return accel_error_set(owner, ACCEL_ERR_CONFIG, "%s is ACCEL_FOREVER; it must have an end",
+                             finite[i].field);
   if (config->remote_errors != ACCEL_IGNORE && config->remote_errors != ACCEL_PROPAGATE)
     return accel_error_set(owner, ACCEL_ERR_CONFIG,
                            "remote_errors is %d, which is no accel_error_policy",

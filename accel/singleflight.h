@@ -19,6 +19,7 @@
 #ifndef ACCEL_SINGLEFLIGHT_H
 #define ACCEL_SINGLEFLIGHT_H
 
+#include "backend.h"
 #include "error.h"
 #include "platform/thread.h"
 #include "type.h"
@@ -35,9 +36,11 @@ typedef struct accel_flight {
   bool is_landed, is_done;
   /* The outcome, readable by others once landed. */
   accel_status status;
-  int source;          /* the caller's: where the value came from */
-  uint64_t born_ms;    /* the caller's */
-  uint64_t expires_ms; /* the caller's */
+  /* The leader's own notes, for those who read the outcome. */
+  accel_gate gate;
+  int source;
+  bool is_uncacheable;
+  accel_lifetime life;
   char error[ACCEL_ERROR_SIZE];
   void *key;   /* a copy, of the type's own K; a string key points behind it */
   void *value; /* a V; owned by the flight when it landed with ACCEL_OK */

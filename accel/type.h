@@ -12,16 +12,17 @@
 #ifndef ACCEL_TYPE_H
 #define ACCEL_TYPE_H
 
+#include "hash.h"
 #include "status.h"
 
 struct accel_local_ops;
 struct accel_remote_ops;
 
 typedef enum accel_key_kind {
-  ACCEL_KEY_STRUCT,
-  ACCEL_KEY_SIGNED,
-  ACCEL_KEY_UNSIGNED,
-  ACCEL_KEY_STRING
+  ACCEL_KEY_STRUCT = 0,
+  ACCEL_KEY_UNSIGNED = 1,
+  ACCEL_KEY_SIGNED = 2,
+  ACCEL_KEY_STRING = 3
 } accel_key_kind;
 
 /* Bytes that a codec appends to. Made and freed by the library; a codec only appends. */
@@ -70,9 +71,74 @@ typedef struct accel_type {
   accel_status (*mload)(accel_fn *function, void *ctx, const void *keys, size_t count,
                         void *values_out, accel_status *statuses_out);
   bool (*visit)(accel_fn *function, void *ctx, const void *key, const void *value);
+  const char *build; /* does not link with another version or other hooks */
 } accel_type;
 
+/* What kind of key a type is, for the checks of define.h. */
+#ifdef __cplusplus
+template <typename T> struct accel_kind_of_ {
+  static constexpr int value = __is_enum(T) ? 1 : 0, is_array = 0;
+};
+template <typename T, size_t N> struct accel_kind_of_<T[N]> {
+  static constexpr int value = 0, is_array = 1;
+};
+#define ACCEL_KIND_OF_CPP_(T_, kind_) \
+  template <> struct accel_kind_of_<T_> { \
+    static constexpr int value = kind_, is_array = 0; \
+  };
+#define ACCEL_KIND_ENTRY_(T_, kind_) ACCEL_KIND_OF_CPP_(T_, kind_)
+#else
+#define ACCEL_KIND_ENTRY_(T_, kind_) \
+  T_: \
+  kind_,
+#endif
+
+/* The numbers of accel_key_kind, and two that are refused. */
+#define ACCEL_KIND_FLOATING_ 4
+#define ACCEL_KIND_TEXT_ 5
+
+/* Every type that is not a struct for accel; enums are what their compiler says. */
+#define ACCEL_KIND_LIST_(X) \
+  X(bool, 1) \
+  X(char, ((char)-1 < 0 ? 2 : 1)) X(signed char, 2) X(unsigned char, 1) X(short, 2) \
+      X(unsigned short, 1) X(int, 2) X(unsigned int, 1) X(long, 2) X(unsigned long, 1) \
+          X(long long, 2) X(unsigned long long, 1) X(float, 4) X(double, 4) X(long double, 4) \
+              X(char *, 5) X(const char *, 5)
+
+#ifdef __cplusplus
+ACCEL_KIND_LIST_(ACCEL_KIND_ENTRY_)
+#define ACCEL_KIND_OF_(T_) (accel_kind_of_<T_>::value)
+#define ACCEL_IS_ARRAY_(T_) (accel_kind_of_<T_>::is_array)
+#else
+#define ACCEL_KIND_OF_(T_) _Generic(*(T_ *)0, ACCEL_KIND_LIST_(ACCEL_KIND_ENTRY_) default : 0)
+/* An array is not what it becomes when it is used. */
+#define ACCEL_IS_ARRAY_(T_) (!__builtin_types_compatible_p(T_, __typeof__(((void)0, *(T_ *)0))))
+#endif
+
 ACCEL_EXTERN_C_BEGIN
+
+/* Hash and equality where the user gave none: `kind` and `size` are constants that fold. */
+ACCEL_INLINE uint64_t accel_type_default_hash(accel_key_kind kind_, size_t size_, const void *key_,
+                                              uint64_t seed_)
+{
+  uint64_t word_ = 0;
+  if (kind_ == ACCEL_KEY_STRING) return accel_hash_string(*(const char *const *)key_, seed_);
+  memcpy(&word_, key_, size_ < sizeof word_ ? size_ : sizeof word_);
+  return accel_hash_integer(word_, seed_);
+}
+ACCEL_INLINE bool accel_type_default_equal(accel_key_kind kind_, size_t size_, const void *a_,
+                                           const void *b_)
+{
+  if (kind_ != ACCEL_KEY_STRING) return memcmp(a_, b_, size_) == 0;
+  const char *const text_a_ = *(const char *const *)a_, *const text_b_ = *(const char *const *)b_;
+  return text_a_ != NULL && text_b_ != NULL && strcmp(text_a_, text_b_) == 0;
+}
+
+ACCEL_INLINE bool accel_type_default_copy(size_t size_, void *to_, const void *from_)
+{
+  memcpy(to_, from_, size_);
+  return true;
+}
 
 /* Appends `size` bytes. False: no memory, and nothing was appended. Threads: one at a time. */
 bool accel_buffer_append(accel_buffer *out, const void *data, size_t size);

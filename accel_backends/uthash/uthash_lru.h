@@ -6,8 +6,8 @@
  * order per shard. Every entry is allocated when it is written, and uthash's own tables grow then
  * too: NOMEM from fill and set is a status like any other.
  *
- * Where ACCEL_IMPLEMENTATION is defined this header brings its code along, which needs the
- * system's <uthash.h>.
+ * Where ACCEL_IMPLEMENTATION is defined this header brings its code along if <uthash.h> is there;
+ * a program that names accel_uthash_ops without it does not link.
  */
 #ifndef ACCEL_BACKENDS_UTHASH_UTHASH_LRU_H
 #define ACCEL_BACKENDS_UTHASH_UTHASH_LRU_H
@@ -63,7 +63,7 @@ static const accel_local_ops accel_uthash_ops ACCEL_UNUSED = {
 };
 
 ACCEL_EXTERN_C_END
-#ifdef ACCEL_IMPLEMENTATION
+#if defined(ACCEL_IMPLEMENTATION) && __has_include(<uthash.h>)
 #include "uthash_lru.c"
 #include "uthash_table.c"
 #include "uthash_walk.c"

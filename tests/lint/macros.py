@@ -9,7 +9,7 @@ import re
 
 import sources
 
-CONTROL_FLOW = re.compile(r"\b(if|else|for|while|do|switch|case|goto|break|continue)\b|\?")
+CONTROL_FLOW = re.compile(r"\b(if|else|for|while|do|switch|case|goto|break|continue)\b")
 DEFINE = re.compile(r"\s*#\s*(?:define|undef)\s+(\w+)")
 # Names that the included library asks for.
 EXTERNAL = {"accel_backends/uthash/": re.compile(r"uthash_|HASH_")}

@@ -257,6 +257,12 @@ static void what_makes_no_sense_is_refused(void **state)
   check_refused(&config, &local_facts, "remote_errors", "7");
   config = (accel_config){.area = "a", .loader_soft_timeout_ms = ACCEL_FOREVER};
   check_refused(&config, &local_facts, "loader_soft_timeout_ms", "ACCEL_FOREVER");
+  config = (accel_config){.area = "a", .refresh_ahead_window_ms = ACCEL_FOREVER};
+  check_refused(&config, &local_facts, "refresh_ahead_window_ms", "ACCEL_FOREVER");
+  config = (accel_config){.area = "a", .stale_max_ms = ACCEL_FOREVER};
+  check_refused(&config, &local_facts, "stale_max_ms", "ACCEL_FOREVER");
+  config = (accel_config){.area = "a", .stale_throttle_ms = ACCEL_FOREVER};
+  check_refused(&config, &local_facts, "stale_throttle_ms", "ACCEL_FOREVER");
   config = (accel_config){.area = "a", .capacity = SIZE_MAX};
   check_refused(&config, &local_facts, "capacity", "18446744073709551615");
   check_refused(NULL, &local_facts, "config", "NULL");

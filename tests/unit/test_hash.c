@@ -135,6 +135,24 @@ static void bytes_spread_under_every_seed(void **state)
   }
 }
 
+/* In the bits that a table uses, and for keys that come one after the other. */
+static void integers_spread_under_every_seed(void **state)
+{
+  (void)state;
+  for (uint64_t seed = 0; seed < 1000; seed++) {
+    unsigned low[256] = {0}, high[256] = {0};
+    for (uint64_t key = 0; key < 4096; key++) {
+      const uint64_t hash = accel_hash_integer(key, seed * 0x9E3779B97F4A7C15u);
+      low[hash & 255]++;
+      high[hash >> 56]++;
+    }
+    for (size_t i = 0; i < 256; i++) {
+      assert_in_range(low[i], 0, 64); /* 16 on average */
+      assert_in_range(high[i], 0, 64);
+    }
+  }
+}
+
 static void keys_that_meet_under_one_seed_part_under_another(void **state)
 {
   (void)state;
@@ -168,6 +186,7 @@ int main(void)
       cmocka_unit_test(bytes_hash_alike_wherever_they_lie),
       cmocka_unit_test(every_bit_and_every_length_changes_the_hash),
       cmocka_unit_test(every_bit_of_the_seed_changes_the_hash),
+      cmocka_unit_test(integers_spread_under_every_seed),
       cmocka_unit_test(bytes_spread_under_every_seed),
       cmocka_unit_test(keys_that_meet_under_one_seed_part_under_another),
       cmocka_unit_test(a_string_hashes_as_its_bytes),

@@ -1,0 +1,89 @@
+/* accel.h: typed caches over three levels, for C.
+ *
+ *   #define ACCEL_IMPLEMENTATION            // in exactly one C source file of the program
+ *   #include "accel.h"
+ *
+ *   ACCEL_DEFINE(user, uint64_t, user_t)    // user_cache: from uint64_t to user_t
+ *
+ *   user_cache cache;
+ *   accel_config config = {.area = "users"};
+ *   if (user_cache_open(&cache, &config) != ACCEL_OK) puts(user_cache_last_error(&cache));
+ *   user_cache_set_loader(&cache, load_user, database);
+ *   if (user_cache_get(&cache, 42, &user) == ACCEL_OK) …
+ *   user_cache_close(&cache);
+ *
+ * A get asks L1 in this process, L2 (Redis, optional), then your loader, and remembers what it
+ * learnt on the way back. Concurrent loads of one key are one load; what is known not to exist is
+ * remembered too; other processes hear of changes. docs/api.md has every function, cache.h its
+ * documentation; this is the map of the rooms, each including only lower layers:
+ *
+ *   0  accel/base.h platform/       compiler, hooks; threads, clocks, atomics
+ *   1  status error config hash ttl outcomes, settings, arithmetic
+ *   2  type backend codec stats executor    descriptor, contracts, bytes, counters, threads
+ *   3  singleflight refresh invalidate      one load per key; in time; heard by all
+ *   4  cache                                the levels put together; cache.h is the path of a hit
+ *   5  define wrap                          the macros
+ *   accel_backends/                 flat (the default L1), uthash (exact LRU), redis, fake
+ *
+ * Needs C11 with gcc or clang; the implementing file needs -std=gnu11 or _GNU_SOURCE.
+ */
+#ifndef ACCEL_H
+#define ACCEL_H
+
+#if defined(ACCEL_IMPLEMENTATION) && defined(__STRICT_ANSI__) && !defined(_GNU_SOURCE)
+#error "ACCEL_IMPLEMENTATION needs -std=gnu11, or _GNU_SOURCE defined before the first include"
+#else
+
+#ifdef ACCEL_IMPLEMENTATION
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#endif
+
+#include "accel/base.h"
+#include "accel/cache.h"
+#include "accel/config.h"
+#include "accel/define.h"
+#include "accel/error.h"
+#include "accel/executor.h"
+#include "accel/hash.h"
+#include "accel/stats.h"
+#include "accel/status.h"
+#include "accel/type.h"
+#include "accel/wrap.h"
+#include "accel_backends/flat/flat.h"
+#include "accel_backends/uthash/uthash_lru.h"
+
+#ifdef ACCEL_IMPLEMENTATION
+#include "accel/cache_load.c"
+#include "accel/cache_local.c"
+#include "accel/cache_open.c"
+#include "accel/cache_read.c"
+#include "accel/cache_remote.c"
+#include "accel/cache_report.c"
+#include "accel/cache_wrap.c"
+#include "accel/cache_write.c"
+#include "accel/codec.c"
+#include "accel/config.c"
+#include "accel/error.c"
+#include "accel/executor.c"
+#include "accel/hash.c"
+#include "accel/invalidate.c"
+#include "accel/platform/clock.c"
+#include "accel/platform/system.c"
+#include "accel/platform/thread.c"
+#include "accel/refresh.c"
+#include "accel/singleflight.c"
+#include "accel/stats.c"
+#include "accel/status.c"
+#include "accel/type.c"
+#include "accel_backends/flat/flat.c"
+#include "accel_backends/flat/flat_table.c"
+#include "accel_backends/flat/flat_victim.c"
+#include "accel_backends/flat/flat_walk.c"
+
+const char ACCEL_BUILD_SYMBOL_ = 0;
+#endif
+
+#endif /* not refused */
+#endif

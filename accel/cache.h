@@ -1,0 +1,187 @@
+/* cache.h: a cache, and the path of an L1 hit (layer 4).
+ *
+ * The functions here are what the generated ones forward to: the same names and meanings with
+ * `type` as an argument, documented once. accel_cache_get is inlined into the generated function,
+ * where `type` is a constant; everything that is not a hit is one call to a cold function.
+ *
+ * Threads: open, close, set_loader and set_mloader need exclusive use of the cache; everything
+ * else any thread, at any time. An open cache is not moved or copied.
+ *
+ * Every function answers ACCEL_ERR_CLOSED for a cache that is not open, ACCEL_ERR_CONFIG for a
+ * NULL where a pointer is needed, a string key that is NULL or longer than max_key_bytes, or a
+ * cache that was opened before a fork; accel_cache_last_error then says which.
+ */
+#ifndef ACCEL_CACHE_H
+#define ACCEL_CACHE_H
+
+#include "../accel_backends/flat/flat.h"
+#include "config.h"
+#include "stats.h"
+#include "type.h"
+
+struct accel_core;
+
+/* What a hit touches. Zeroed: closed. */
+typedef struct accel_cache {
+  accel_local *local; /* NULL: closed, without L1, or hits are traced: go the cold way */
+  uint64_t seed;
+  accel_stats *stats;
+  struct accel_core *core; /* NULL: closed */
+} accel_cache;
+
+typedef enum accel_origin {
+  ACCEL_FROM_NONE = 0,
+  ACCEL_FROM_LOCAL,
+  ACCEL_FROM_REMOTE,
+  ACCEL_FROM_LOADER
+} accel_origin;
+
+/* What a read may ask to be told. */
+typedef struct accel_info {
+  accel_origin source;
+  bool stale;
+  uint32_t age_ms;      /* since the entry was written to the level that answered */
+  uint32_t ttl_left_ms; /* there; 0 when stale; ACCEL_FOREVER: no end */
+} accel_info;
+
+/* One read's options. A NULL accel_read means all zero. */
+typedef struct accel_read {
+  bool allow_stale;  /* an expired L1 value may answer when the fresh one cannot be had */
+  bool disable_load; /* the cache levels only */
+  bool skip_local;   /* L1 is neither asked nor filled */
+  bool skip_remote;  /* L2 is neither asked nor filled */
+  accel_info *info;  /* optional; for single reads */
+  accel_info *infos; /* optional; one per key, for mget */
+} accel_read;
+
+/* One write's options. A NULL accel_write means all zero. */
+typedef struct accel_write {
+  uint32_t ttl_ms; /* 0: configured; in L2, and in L1 min(this, local_ttl_ms); without L2 exactly */
+  bool skip_local; /* removes the key from L1 instead */
+  bool skip_remote; /* L1 only, nothing is sent */
+} accel_write;
+
+typedef struct accel_diagnostic {
+  accel_config config; /* every default resolved */
+  struct accel_metrics metrics;
+  size_t entries, weight, memory_bytes; /* of L1 */
+  bool local_ready, remote_ready, loader_configured, listener_started, channel_up, degraded;
+  char channel[192]; /* [prefix:]accel:invalidation:<area>; "" without */
+} accel_diagnostic;
+
+ACCEL_EXTERN_C_BEGIN
+
+/* Opens a cache. OK, CONFIG (last_error names the field and the value), NOMEM. On failure the
+ * cache is closed, and last_error works. `config` is copied; what it points to must stay, except
+ * area, clock and spans. */
+accel_status accel_cache_open(accel_cache *cache, const accel_type *type,
+                              const accel_config *config);
+/* Waits for the library's own background work, then releases everything. */
+void accel_cache_close(accel_cache *cache, const accel_type *type);
+/* As close, but OK or TIMEOUT: after `ms` something still loads, nothing was freed, call again;
+ * until then the cache answers CLOSED. */
+accel_status accel_cache_close_within(accel_cache *cache, const accel_type *type, uint32_t ms);
+
+/* The source of truth. `ctx` must live until close has returned. */
+void accel_cache_set_loader(accel_cache *cache, const accel_type *type, accel_fn *load, void *ctx);
+void accel_cache_set_mloader(accel_cache *cache, const accel_type *type, accel_fn *mload,
+                             void *ctx);
+
+/* Reads one key. OK: *out is a copy that the caller drops. NULL: known not to exist. MISS: not
+ * cached, and nothing loaded it. Else a failure; *out is then untouched. */
+accel_status accel_cache_get_with(accel_cache *cache, const accel_type *type, const void *key,
+                                  const accel_read *read, void *out);
+/* The same with a loader for this call, which runs in the calling thread. */
+accel_status accel_cache_get_or_load(accel_cache *cache, const accel_type *type, const void *key,
+                                     const accel_read *read, accel_fn *load, void *ctx, void *out);
+/* Reads `count` keys with one round trip to L2 and one call of the mloader. Every status is
+ * written, a value only for OK. OK if no key failed, else the first failure in key order. */
+accel_status accel_cache_mget(accel_cache *cache, const accel_type *type, const void *keys,
+                              size_t count, const accel_read *read, void *values_out,
+                              accel_status *statuses_out);
+ACCEL_COLD accel_status accel_cache_get_cold(accel_cache *cache, const accel_type *type,
+                                             const void *key, void *out);
+ACCEL_COLD accel_status accel_cache_hit_cold(accel_cache *cache, accel_status status);
+
+/* Writes L2, then L1. OK; BACKEND: L2 did not confirm it, and the key was removed from L1; CODEC:
+ * L2 cannot hold it, and the key was removed from both; NOMEM; CONFIG: heavier than max_weight. */
+accel_status accel_cache_set(accel_cache *cache, const accel_type *type, const void *key,
+                             const void *value);
+accel_status accel_cache_set_with(accel_cache *cache, const accel_type *type, const void *key,
+                                  const accel_write *write, const void *value);
+/* Notes that the key does not exist. With no_null_cache it is del. */
+accel_status accel_cache_set_null(accel_cache *cache, const accel_type *type, const void *key);
+/* Writes many, in one round trip; of duplicate keys the last wins. The first failure in key
+ * order; the others were written all the same. */
+accel_status accel_cache_mset(accel_cache *cache, const accel_type *type, const void *keys,
+                              const void *values, size_t count);
+/* Removes a key from every level and tells the other processes. Idempotent. OK, BACKEND. */
+accel_status accel_cache_del(accel_cache *cache, const accel_type *type, const void *key);
+/* del now, and again `ms` later in the background, for sources that lag behind. */
+accel_status accel_cache_del_after(accel_cache *cache, const accel_type *type, const void *key,
+                                   uint32_t ms);
+accel_status accel_cache_mdel(accel_cache *cache, const accel_type *type, const void *keys,
+                              size_t count);
+/* Removes this area from every level, here and in the other processes. OK, BACKEND. */
+accel_status accel_cache_clear(accel_cache *cache, const accel_type *type);
+
+/* Queues a reload in the background. OK: queued, or one is under way; CONFIG: no loader; LOADER:
+ * the executor has no room. */
+accel_status accel_cache_refresh(accel_cache *cache, const accel_type *type, const void *key);
+/* Loads what is not cached, in chunks; *loaded_out (optional) counts what the loader brought. OK
+ * or the first failure. A no-op unless warmup_enabled; CONFIG without a loader. */
+accel_status accel_cache_warmup(accel_cache *cache, const accel_type *type, const void *keys,
+                                size_t count, size_t *loaded_out);
+
+/* All zero for a cache that is not open. */
+void accel_cache_metrics_snapshot(const accel_cache *cache, accel_metrics *out);
+void accel_cache_diagnostic_snapshot(const accel_cache *cache, accel_diagnostic *out);
+/* Writes at most `capacity` points and returns how many exist. */
+size_t accel_cache_otel_metric_points(const accel_cache *cache, accel_otel_point *points,
+                                      size_t capacity);
+/* This thread's last failure, if it was on this cache, else "". */
+const char *accel_cache_last_error(const accel_cache *cache);
+
+/* L1 only: OK, NULL, MISS. After OK the value stays valid through eviction, set, del and clear
+ * until it is released, which must be before close. */
+accel_status accel_cache_get_ref(accel_cache *cache, const accel_type *type, const void *key,
+                                 accel_local_pin *pin);
+ACCEL_INLINE const void *accel_cache_ref_value(const accel_local_pin *pin_)
+{
+  return pin_ == NULL ? NULL : pin_->value;
+}
+void accel_cache_ref_release(accel_local_pin *pin, const accel_type *type);
+/* Changes the number of entries L1 may hold, and keeps what fits. OK, CONFIG (0), NOMEM. */
+accel_status accel_cache_resize(accel_cache *cache, const accel_type *type, size_t capacity);
+/* Writes the keys in most use, at most `count`, and returns how many. String keys stay valid until
+ * this thread's next call. */
+size_t accel_cache_hottest(accel_cache *cache, const accel_type *type, void *keys, size_t count);
+/* Calls `visit` for every fresh value in L1 until it returns false. It may call the cache. */
+void accel_cache_each(accel_cache *cache, const accel_type *type, accel_fn *visit, void *ctx);
+
+/* The hot path: hash once, ask L1, count; nothing else. MISS: it was no hit, and nothing happened. */
+ACCEL_INLINE accel_status accel_cache_hit(accel_cache *cache_, const accel_type *type_,
+                                          const void *key_, void *out_)
+{
+  if (ACCEL_UNLIKELY(cache_ == NULL || cache_->local == NULL || out_ == NULL)) return ACCEL_MISS;
+  const uint64_t hash_ = type_->hash(key_, cache_->seed);
+  const accel_local_ops *ops_ = type_->traits().local;
+  const accel_status status_ = ops_ == NULL || ops_ == &accel_flat_ops
+                                   ? accel_flat_get(cache_->local, type_, key_, hash_, out_)
+                                   : ops_->get(cache_->local, type_, key_, hash_, out_);
+  if (ACCEL_UNLIKELY(status_ != ACCEL_OK && status_ != ACCEL_NULL)) return ACCEL_MISS;
+  if (ACCEL_UNLIKELY(!accel_stats_hit(cache_->stats))) return accel_cache_hit_cold(cache_, status_);
+  return status_;
+}
+
+/* Reads one key, as accel_cache_get_with without options. */
+ACCEL_INLINE accel_status accel_cache_get(accel_cache *cache_, const accel_type *type_,
+                                          const void *key_, void *out_)
+{
+  const accel_status status_ = accel_cache_hit(cache_, type_, key_, out_);
+  if (ACCEL_LIKELY(status_ != ACCEL_MISS)) return status_;
+  return accel_cache_get_cold(cache_, type_, key_, out_);
+}
+
+ACCEL_EXTERN_C_END
+#endif

@@ -1,0 +1,229 @@
+/* cache_core.h: what the rooms of layer 4 share (layer 4, private). Only for .c files.
+ *
+ * accel_core is everything of an open cache that a hit does not touch. The rooms: cache_open.c
+ * makes and ends it, cache_read.c reads, cache_load.c runs loads and writes them back,
+ * cache_write.c writes, cache_remote.c speaks with L2, cache_wrap.c serves the generated wrappers,
+ * cache_report.c tells what happened.
+ */
+#ifndef ACCEL_CACHE_CORE_H
+#define ACCEL_CACHE_CORE_H
+
+#include "cache.h"
+#include "error.h"
+#include "executor.h"
+#include "invalidate.h"
+#include "platform/atomic.h"
+#include "platform/clock.h"
+#include "platform/system.h"
+#include "platform/thread.h"
+#include "refresh.h"
+#include "singleflight.h"
+
+typedef struct accel_core {
+  accel_cache *cache; /* whose errors failures become */
+  const accel_type *type;
+  accel_traits traits;
+  accel_config config; /* resolved */
+  char area[65];
+  accel_clock clock;
+  accel_span_ops spans;
+  bool has_report; /* a log or spans */
+  bool is_closing; /* atomic */
+  bool has_locks, has_fork_handler;
+  uint64_t fork_generation;
+  accel_fork_handler fork_handler;
+
+  uint64_t seed, random; /* random: atomic, of the jitter */
+  accel_stats *stats;
+  const accel_local_ops *local_ops;
+  accel_local *local; /* NULL: mode ACCEL_REMOTE */
+  const accel_remote_ops *remote_ops;
+  void *link; /* NULL: mode ACCEL_LOCAL */
+  char channel[192];
+  bool has_listener;
+  bool is_channel_up; /* atomic */
+
+  accel_fn *load, *mload;
+  void *load_ctx, *mload_ctx;
+  accel_singleflight flights;
+  accel_refresh refresh;
+  accel_invalidation invalidation;
+  accel_executor own_executor;
+  accel_executor *executor;
+
+  accel_mutex work_mutex; /* guards pending */
+  accel_condition work_done;
+  uint64_t pending; /* jobs handed to the executor and not yet finished */
+} accel_core;
+
+/* ---- cache_open.c ---- */
+
+/* The core of an open cache that this process opened, or NULL and why. */
+accel_core *accel_core_of(const accel_cache *cache, accel_status *status);
+/* OK if `key` is usable as one. */
+accel_status accel_core_check_key(const accel_core *core, const void *key);
+uint64_t accel_core_now(const accel_core *core);
+uint64_t accel_core_hash(const accel_core *core, const void *key);
+/* The gate of the hash's stripe; zero without L1. */
+accel_gate accel_core_gate(const accel_core *core, uint64_t hash);
+/* 64 bits that differ per call, cache and process. */
+uint64_t accel_core_random(accel_core *core);
+/* The configured TTL with jitter. */
+uint32_t accel_core_jitter(accel_core *core, uint32_t ttl_ms);
+/* The life of an L1 entry made now: ttl_ms, or less while the channel is down. */
+accel_lifetime accel_core_lifetime(const accel_core *core, uint32_t ttl_ms);
+bool accel_core_is_degraded(const accel_core *core);
+/* Hands a job to the executor and counts it; false: the job is still the caller's. */
+bool accel_core_submit(accel_core *core, accel_job *job);
+/* The job is over; the core may be gone after this. */
+void accel_core_work_done(accel_core *core);
+/* Expires all of L1, and no load under way is cached. */
+void accel_core_expire_all(accel_core *core);
+
+/* A key on its way through a batch. */
+typedef struct core_key {
+  const void *key;
+  uint64_t hash;
+} core_key;
+
+/* Finds duplicates in an array of structs that begin with a core_key. */
+typedef struct core_key_set {
+  const accel_type *type;
+  const void *array;
+  size_t stride, mask;
+  size_t *places; /* index into the array; SIZE_MAX: free */
+} core_key_set;
+
+/* For at most `count` elements. False: no memory. */
+bool accel_core_key_set_open(core_key_set *set, const accel_type *type, const void *array,
+                             size_t stride, size_t count);
+/* The index of the element that was added first with the key of element `i`: `i` itself if none
+ * was, and then it is added. */
+size_t accel_core_key_set_add(core_key_set *set, size_t i);
+void accel_core_key_set_close(core_key_set *set);
+
+/* ---- cache_report.c ---- */
+
+typedef struct core_report {
+  uint64_t started_ns;
+  void *span;
+  const char *name; /* "cache.get"; the operation is what follows the dot */
+} core_report;
+
+core_report accel_core_report_begin(const accel_core *core, const char *name);
+/* Ends the span, logs the record, and returns `status`. `result` is for an operation that did not
+ * fail. */
+accel_status accel_core_report_end(const accel_core *core, const core_report *report,
+                                   accel_status status, const char *result);
+/* "ok_some" or "ok_none", for single reads. */
+const char *accel_core_found(accel_status status);
+
+/* ---- cache_remote.c: one call to L2 ---- */
+
+/* The items of one call, their texts and their bytes. Pointers into it are valid after seal. */
+typedef struct core_batch {
+  accel_remote_item *items;
+  size_t count;
+  accel_buffer text, data;
+  accel_remote_call call;
+} core_batch;
+
+accel_status accel_core_batch_open(core_batch *batch, size_t capacity);
+void accel_core_batch_close(core_batch *batch);
+/* Appends an item for `key`. OK, CONFIG, NOMEM; after a failure there is none. */
+accel_status accel_core_batch_add_key(const accel_core *core, core_batch *batch, const void *key);
+/* Gives the last item its bytes; value NULL: a negative entry. OK, CODEC, NOMEM. */
+accel_status accel_core_batch_add_value(accel_core *core, core_batch *batch,
+                                        const void *value_or_null, uint32_t ttl_ms);
+void accel_core_batch_drop_last(core_batch *batch);
+void accel_core_batch_seal(core_batch *batch);
+
+/* Looks flights up in L2, in one round trip: lands and finishes those that it finds (fills L1
+ * unless skip_local), leaves the others. Under ACCEL_PROPAGATE a failure lands too. */
+void accel_core_remote_get(accel_core *core, accel_flight **flights, size_t count, bool skip_local,
+                           accel_error_policy errors);
+/* Sends a put or del with its messages, counts, and reports the whole call's failure as text. */
+typedef accel_status accel_core_remote_fn(void *link, accel_remote_item *items, size_t count,
+                                          const accel_remote_publisher *publisher_or_null,
+                                          accel_remote_call *call);
+accel_status accel_core_remote_write(accel_core *core, core_batch *batch,
+                                     accel_core_remote_fn *write, const char *what);
+accel_status accel_core_remote_clear(accel_core *core);
+
+/* ---- cache_load.c ---- */
+
+/* Who loads and what is to become of it. */
+typedef struct core_terms {
+  accel_fn *load, *mload; /* NULL both: nothing loads */
+  void *load_ctx, *mload_ctx;
+  bool is_in_caller; /* the load runs in the calling thread */
+  bool is_refresh;
+  bool skip_local, skip_remote, no_null_cache;
+  uint32_t ttl_ms; /* 0: configured */
+  accel_error_policy errors;
+} core_terms;
+
+/* The registered loaders under the configuration. */
+core_terms accel_core_terms(const accel_core *core, const accel_read *read_or_null);
+/* Loads the flights, which the calling thread leads, here or on the executor; each is landed and
+ * finished in any case, some time. False: that was at once and a failure, for lack of room. */
+bool accel_core_load(accel_core *core, accel_flight **flights, size_t count,
+                     const core_terms *terms);
+/* Lands what the source said of a flight. With ACCEL_OK the flight owns its value. */
+void accel_core_land(accel_core *core, accel_flight *flight, accel_status status,
+                     const core_terms *terms);
+/* Writes landed flights to the levels and finishes them. */
+void accel_core_store(accel_core *core, accel_flight **flights, size_t count,
+                      const core_terms *terms);
+/* Starts a reload in the background unless one is under way. */
+accel_status accel_core_refresh(accel_core *core, const void *key, uint64_t hash);
+
+/* ---- cache_read.c ---- */
+
+/* One distinct key that L1 did not answer. */
+typedef struct core_miss {
+  core_key id;
+  accel_flight *flight; /* held */
+  accel_status status;
+  accel_info info;
+  bool is_leader, has_stale, is_settled;
+} core_miss;
+
+/* One read of any number of keys, on its way through the levels. */
+typedef struct core_plan {
+  accel_core *core;
+  const void *keys;
+  size_t count;
+  accel_read read;
+  core_terms terms;
+  bool is_load_callers;       /* whoever made the plan loads between begin and end */
+  void *values_out;           /* NULL: nobody wants them */
+  accel_status *statuses_out; /* count of them */
+  accel_status failure;       /* of the whole read: no memory */
+  const char *operation;      /* "cache.get" */
+  core_report report;         /* begun when L1 did not answer everything */
+  bool is_reported;
+  core_miss *misses;
+  size_t miss_count;
+  size_t *miss_of;      /* key index to miss; SIZE_MAX: L1 answered */
+  accel_flight **leads; /* flights that this plan must have loaded */
+  size_t lead_count;
+  void *memory; /* of the arrays; a single read needs none */
+  core_miss one_miss;
+  size_t one_miss_of;
+  accel_flight *one_lead;
+  accel_status one_status;
+} core_plan;
+
+/* A plan for `count` keys under the registered loaders; the fields may then be changed. */
+void accel_core_plan_init(core_plan *plan, accel_core *core, const void *keys, size_t count,
+                          const accel_read *read_or_null);
+/* Reads L1, joins flights, asks L2. True: plan->leads must be loaded (accel_core_plan_load, or by
+ * the caller) before accel_core_plan_end. */
+bool accel_core_plan_begin(core_plan *plan);
+void accel_core_plan_load(core_plan *plan);
+/* Waits for the others' flights, writes values and statuses, releases everything. OK, or the first
+ * failure in key order. */
+accel_status accel_core_plan_end(core_plan *plan);
+
+#endif

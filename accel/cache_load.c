@@ -1,0 +1,317 @@
+#include "cache_core.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One call of the user's loader for one or several flights. Allocated before anything is started,
+ * so that nothing can fail for lack of memory once the source is being asked. */
+typedef struct core_load {
+  accel_job job;
+  accel_core *core;
+  core_terms terms;
+  accel_flight **flights; /* held */
+  size_t count;
+  /* The mloader's arrays; NULL: the loader is called per key, straight into the flights. */
+  void *keys, *values;
+  accel_status *statuses;
+} core_load;
+
+core_terms accel_core_terms(const accel_core *core, const accel_read *read_or_null)
+{
+  core_terms terms;
+  memset(&terms, 0, sizeof terms);
+  terms.load = core->load;
+  terms.load_ctx = core->load_ctx;
+  terms.mload = core->mload;
+  terms.mload_ctx = core->mload_ctx;
+  terms.is_in_caller = core->config.loader_timeout_ms == ACCEL_FOREVER;
+  terms.no_null_cache = core->config.no_null_cache;
+  terms.errors = core->config.remote_errors;
+  if (read_or_null == NULL) return terms;
+  terms.skip_local = read_or_null->skip_local;
+  terms.skip_remote = read_or_null->skip_remote;
+  if (read_or_null->disable_load) terms.load = terms.mload = NULL;
+  return terms;
+}
+
+/* ---- writing a loaded value back ---- */
+
+static bool load_is_cacheable(const accel_flight *flight)
+{
+  return !flight->is_uncacheable && (flight->status == ACCEL_OK || flight->status == ACCEL_NULL);
+}
+
+static uint32_t load_ttl(accel_core *core, accel_status status, const core_terms *terms,
+                         uint32_t configured_ms)
+{
+  if (status == ACCEL_NULL) return accel_core_jitter(core, core->config.null_ttl_ms);
+  return terms->ttl_ms != 0 ? terms->ttl_ms : accel_core_jitter(core, configured_ms);
+}
+
+/* The life in L1: never longer than in L2. */
+static uint32_t load_local_ttl(accel_core *core, accel_status status, const core_terms *terms)
+{
+  const uint32_t ttl_ms = load_ttl(core, status, terms, core->config.local_ttl_ms);
+  if (core->link == NULL || status == ACCEL_NULL) return ttl_ms;
+  const uint32_t configured_ms = accel_core_jitter(core, core->config.local_ttl_ms);
+  return ttl_ms < configured_ms ? ttl_ms : configured_ms;
+}
+
+/* Adds the flight's outcome to the call's items; what cannot be encoded is counted and left. */
+static void load_add_item(accel_core *core, core_batch *batch, const accel_flight *flight,
+                          const core_terms *terms)
+{
+  if (accel_core_batch_add_key(core, batch, flight->key) != ACCEL_OK) return;
+  if (flight->status == ACCEL_NULL && terms->no_null_cache) return;
+  const uint32_t ttl_ms = load_ttl(core, flight->status, terms, core->config.remote_ttl_ms);
+  const void *value = flight->status == ACCEL_OK ? flight->value : NULL;
+  if (accel_core_batch_add_value(core, batch, value, ttl_ms) == ACCEL_OK) return;
+  accel_core_batch_drop_last(batch);
+  accel_stats_add(core->stats, ACCEL_COUNT_remote_encode_errors, 1);
+}
+
+/* One round trip for what is to be stored (or, with `removes`, for what no longer exists). The
+ * outcome is counted and never returned: the value was loaded, whatever L2 says. */
+static void load_store_remote(accel_core *core, accel_flight **flights, size_t count,
+                              const core_terms *terms, bool removes)
+{
+  core_batch batch;
+  if (accel_core_batch_open(&batch, count) != ACCEL_OK) return;
+  for (size_t i = 0; i < count; i++) {
+    const bool is_removal = flights[i]->status == ACCEL_NULL && terms->no_null_cache;
+    if (!load_is_cacheable(flights[i]) || is_removal != removes) continue;
+    if (accel_singleflight_is_forgotten(&core->flights, flights[i])) continue;
+    load_add_item(core, &batch, flights[i], terms);
+  }
+  accel_core_batch_seal(&batch);
+  const accel_remote_ops *ops = core->remote_ops;
+  if (batch.count > 0 && removes) ops->del(core->link, batch.items, batch.count, NULL, &batch.call);
+  if (batch.count > 0 && !removes) ops->fill(core->link, batch.items, batch.count, &batch.call);
+  for (size_t i = 0; i < batch.count; i++) {
+    if (!accel_failed(batch.items[i].status)) continue;
+    const bool is_too_large = batch.items[i].status == ACCEL_ERR_CODEC;
+    accel_stats_add(core->stats,
+                    is_too_large ? ACCEL_COUNT_remote_encode_errors : ACCEL_COUNT_remote_errors, 1);
+  }
+  accel_core_batch_close(&batch);
+}
+
+static void load_store_local(accel_core *core, accel_flight *flight, const core_terms *terms)
+{
+  if (core->local == NULL || terms->skip_local || !load_is_cacheable(flight)) return;
+  const accel_local_ops *ops = core->local_ops;
+  if (flight->status == ACCEL_NULL && terms->no_null_cache) {
+    const accel_gate now = accel_core_gate(core, flight->hash);
+    const bool stands =
+        now.generation == flight->gate.generation && now.epoch == flight->gate.epoch;
+    if (stands) ops->del(core->local, core->type, flight->key, flight->hash);
+    return;
+  }
+  if (ops->fill(core->local, core->type, flight->key, flight->hash,
+                flight->status == ACCEL_OK ? flight->value : NULL, &flight->life,
+                &flight->gate) == ACCEL_MISS)
+    accel_stats_add(core->stats, ACCEL_COUNT_local_fill_refused, 1);
+}
+
+static bool load_has_nulls_to_remove(accel_flight **flights, size_t count, const core_terms *terms)
+{
+  if (!terms->no_null_cache) return false;
+  for (size_t i = 0; i < count; i++)
+    if (flights[i]->status == ACCEL_NULL) return true;
+  return false;
+}
+
+void accel_core_store(accel_core *core, accel_flight **flights, size_t count,
+                      const core_terms *terms)
+{
+  if (core->link != NULL && !terms->skip_remote) {
+    load_store_remote(core, flights, count, terms, false);
+    if (load_has_nulls_to_remove(flights, count, terms))
+      load_store_remote(core, flights, count, terms, true);
+  }
+  for (size_t i = 0; i < count; i++) {
+    load_store_local(core, flights[i], terms);
+    accel_singleflight_finish(&core->flights, flights[i]);
+  }
+}
+
+/* ---- asking the source ---- */
+
+/* What a loader may say; anything else is its fault. */
+static accel_status load_checked(accel_status status)
+{
+  return accel_failed(status) || status <= ACCEL_MISS ? status : ACCEL_ERR_LOADER;
+}
+
+static void load_count(accel_core *core, const accel_flight *flight, bool is_refresh,
+                       bool has_failed)
+{
+  accel_stats_add(core->stats, ACCEL_COUNT_load_total, 1);
+  accel_stats_add(core->stats, has_failed ? ACCEL_COUNT_load_error : ACCEL_COUNT_load_success, 1);
+  if (is_refresh)
+    accel_stats_add(core->stats,
+                    has_failed ? ACCEL_COUNT_refresh_failures : ACCEL_COUNT_refresh_success, 1);
+  if (has_failed)
+    accel_refresh_throttle(&core->refresh, flight->hash, accel_core_now(core),
+                           core->config.stale_throttle_ms);
+}
+
+void accel_core_land(accel_core *core, accel_flight *flight, accel_status status,
+                     const core_terms *terms)
+{
+  char error[ACCEL_ERROR_SIZE] = "";
+  if (accel_failed(status))
+    snprintf(error, sizeof error, "the load of a key in area %s failed: status %d, %s", core->area,
+             (int)status, accel_status_text(status));
+  load_count(core, flight, terms->is_refresh, accel_failed(status));
+  flight->source = ACCEL_FROM_LOADER;
+  flight->life = accel_core_lifetime(core, load_local_ttl(core, status, terms));
+  accel_singleflight_land(&core->flights, flight, status, error);
+}
+
+static accel_status load_one_by_one(accel_core *core, core_load *load)
+{
+  accel_status first = ACCEL_OK;
+  for (size_t i = 0; i < load->count; i++) {
+    accel_flight *flight = load->flights[i];
+    const accel_status status = load_checked(
+        core->type->load(load->terms.load, load->terms.load_ctx, flight->key, flight->value));
+    if (first == ACCEL_OK && accel_failed(status)) first = status;
+    accel_core_land(core, flight, status, &load->terms);
+  }
+  return first;
+}
+
+static accel_status load_many(accel_core *core, core_load *load)
+{
+  const accel_type *type = core->type;
+  const accel_status all = type->mload(load->terms.mload, load->terms.mload_ctx, load->keys,
+                                       load->count, load->values, load->statuses);
+  for (size_t i = 0; i < load->count; i++) {
+    accel_flight *flight = load->flights[i];
+    accel_status status = accel_failed(all) ? all : load_checked(load->statuses[i]);
+    if (status == ACCEL_MISS) status = ACCEL_NULL; /* left as it was: not there */
+    if (status == ACCEL_OK)                        /* moved, not copied */
+      memcpy(flight->value, accel_type_value_at(type, load->values, i), type->value_size);
+    accel_core_land(core, flight, status, &load->terms);
+  }
+  return accel_failed(all) ? all : ACCEL_OK;
+}
+
+static void load_close(core_load *load)
+{
+  for (size_t i = 0; i < load->count; i++)
+    accel_singleflight_release(&load->core->flights, load->flights[i]);
+  ACCEL_FREE(load);
+}
+
+static void load_run(core_load *load)
+{
+  accel_core *core = load->core;
+  for (size_t i = load->count; i-- > 0;) accel_singleflight_run(&core->flights, load->flights[i]);
+  const core_report report = accel_core_report_begin(core, "cache.load");
+  const accel_status status =
+      load->keys == NULL ? load_one_by_one(core, load) : load_many(core, load);
+  accel_core_report_end(core, &report, status, "ok");
+  accel_core_store(core, load->flights, load->count, &load->terms);
+}
+
+static void load_run_job(accel_job *job)
+{
+  core_load *load = (core_load *)(void *)job; /* the first member */
+  accel_core *core = load->core;
+  load_run(load);
+  load_close(load);
+  accel_core_work_done(core);
+}
+
+/* ---- starting ---- */
+
+static size_t load_padded(size_t size)
+{
+  return (size + 63) / 64 * 64;
+}
+
+/* One block: the load, the flights, and for an mloader its three arrays. */
+static core_load *load_new(accel_core *core, accel_flight **flights, size_t count,
+                           const core_terms *terms)
+{
+  const accel_type *type = core->type;
+  const bool is_batch = terms->mload != NULL && (count > 1 || terms->load == NULL);
+  const size_t per_key =
+      sizeof *flights + (is_batch ? type->key_size + type->value_size + sizeof(accel_status) : 0);
+  if (count > (SIZE_MAX / 2) / per_key) return NULL;
+  const size_t head_size = load_padded(sizeof(core_load) + count * sizeof *flights);
+  const size_t keys_size = is_batch ? load_padded(count * type->key_size) : 0;
+  const size_t values_size = is_batch ? load_padded(count * type->value_size) : 0;
+  const size_t statuses_size = is_batch ? count * sizeof(accel_status) : 0;
+  char *block = (char *)ACCEL_MALLOC(head_size + keys_size + values_size + statuses_size + 64);
+  if (block == NULL) return NULL;
+  core_load *load = (core_load *)(void *)block;
+  memset(load, 0, sizeof *load);
+  load->core = core;
+  load->terms = *terms;
+  load->count = count;
+  load->flights = (accel_flight **)(void *)(block + sizeof *load);
+  for (size_t i = 0; i < count; i++) {
+    load->flights[i] = flights[i];
+    accel_singleflight_retain(&core->flights, flights[i]);
+  }
+  if (!is_batch) return load;
+  char *arrays = block + load_padded((uintptr_t)block + head_size) - (uintptr_t)block;
+  load->values = arrays;
+  load->keys = arrays + values_size;
+  load->statuses = (accel_status *)(void *)(arrays + values_size + keys_size);
+  for (size_t i = 0; i < count; i++) {
+    memcpy((char *)load->keys + i * type->key_size, flights[i]->key, type->key_size);
+    load->statuses[i] = ACCEL_MISS;
+  }
+  return load;
+}
+
+/* Nobody will load them: those who wait get `status`. */
+static bool load_refuse(accel_core *core, accel_flight **flights, size_t count, accel_status status,
+                        const char *error)
+{
+  for (size_t i = 0; i < count; i++) {
+    accel_singleflight_land(&core->flights, flights[i], status, error);
+    accel_singleflight_finish(&core->flights, flights[i]);
+  }
+  return false;
+}
+
+bool accel_core_load(accel_core *core, accel_flight **flights, size_t count,
+                     const core_terms *terms)
+{
+  core_load *load = load_new(core, flights, count, terms);
+  if (load == NULL) return load_refuse(core, flights, count, ACCEL_ERR_NOMEM, "no memory to load");
+  if (!terms->is_refresh && (terms->is_in_caller || accel_executor_is_worker())) {
+    load_run(load);
+    load_close(load);
+    return true;
+  }
+  for (size_t i = 0; i < count; i++) accel_singleflight_hand_over(&core->flights, flights[i]);
+  load->job.run = load_run_job;
+  if (accel_core_submit(core, &load->job)) return true;
+  load_close(load);
+  accel_stats_add(core->stats, ACCEL_COUNT_load_rejected, count);
+  return load_refuse(core, flights, count, ACCEL_ERR_LOADER, "the executor has no room for a load");
+}
+
+accel_status accel_core_refresh(accel_core *core, const void *key, uint64_t hash)
+{
+  core_terms terms = accel_core_terms(core, NULL);
+  terms.is_refresh = true;
+  const accel_gate gate = accel_core_gate(core, hash);
+  accel_flight *flight = accel_singleflight_start(&core->flights, key, hash);
+  if (flight == NULL) return ACCEL_OK; /* one is under way, or no memory: nothing is lost yet */
+  flight->gate = gate;
+  accel_stats_add(core->stats, ACCEL_COUNT_refresh_attempts, 1);
+  const bool is_accepted = accel_core_load(core, &flight, 1, &terms);
+  accel_singleflight_release(&core->flights, flight);
+  if (is_accepted) return ACCEL_OK;
+  accel_stats_add(core->stats, ACCEL_COUNT_refresh_failures, 1);
+  return accel_error_set(core->cache, ACCEL_ERR_LOADER, "no room for a refresh in area %s",
+                         core->area);
+}

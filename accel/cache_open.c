@@ -1,0 +1,455 @@
+#include "cache_core.h"
+
+#include "codec.h"
+#include "hash.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- what every room asks ---- */
+
+accel_core *accel_core_of(const accel_cache *cache, accel_status *status)
+{
+  if (cache == NULL) {
+    *status = accel_error_set(NULL, ACCEL_ERR_CONFIG, "cache is NULL");
+    return NULL;
+  }
+  accel_core *core = cache->core;
+  if (core == NULL || accel_load_acquire(&core->is_closing)) {
+    *status = accel_error_set(cache, ACCEL_ERR_CLOSED, "the cache is not open");
+    return NULL;
+  }
+  if (core->fork_generation != accel_fork_generation()) {
+    *status = accel_error_set(
+        cache, ACCEL_ERR_CONFIG,
+        "the cache of area %s was opened before a fork; a child opens its own", core->area);
+    return NULL;
+  }
+  *status = ACCEL_OK;
+  return core;
+}
+
+accel_status accel_core_check_key(const accel_core *core, const void *key)
+{
+  if (key == NULL) return accel_error_set(core->cache, ACCEL_ERR_CONFIG, "key is NULL");
+  if (core->type->key_kind != ACCEL_KEY_STRING) return ACCEL_OK;
+  const char *text = *(const char *const *)key;
+  if (text == NULL) return accel_error_set(core->cache, ACCEL_ERR_CONFIG, "key is NULL");
+  const size_t limit = core->config.max_key_bytes;
+  if (strnlen(text, limit + 1) <= limit) return ACCEL_OK;
+  return accel_error_set(core->cache, ACCEL_ERR_CONFIG,
+                         "key is longer than max_key_bytes, %zu: %.40s...", limit, text);
+}
+
+uint64_t accel_core_now(const accel_core *core)
+{
+  return accel_clock_read(core->clock.now_ms == NULL ? NULL : &core->clock);
+}
+
+uint64_t accel_core_hash(const accel_core *core, const void *key)
+{
+  return core->type->hash(key, core->seed);
+}
+
+accel_gate accel_core_gate(const accel_core *core, uint64_t hash)
+{
+  const accel_gate none = {0, 0};
+  return core->local == NULL ? none : core->local_ops->gate(core->local, hash);
+}
+
+uint64_t accel_core_random(accel_core *core)
+{
+  const uint64_t step = 0x9E3779B97F4A7C15u;
+  return accel_hash_integer(accel_add_relaxed(&core->random, step), core->seed);
+}
+
+uint32_t accel_core_jitter(accel_core *core, uint32_t ttl_ms)
+{
+  return accel_ttl_jitter(ttl_ms, core->config.ttl_jitter_ratio, accel_core_random(core));
+}
+
+bool accel_core_is_degraded(const accel_core *core)
+{
+  return core->link != NULL && !core->config.no_broadcast &&
+         !accel_load_acquire(&core->is_channel_up);
+}
+
+accel_lifetime accel_core_lifetime(const accel_core *core, uint32_t ttl_ms)
+{
+  const uint32_t limit_ms = core->config.degraded_ttl_ms;
+  if (ttl_ms > limit_ms && accel_core_is_degraded(core)) ttl_ms = limit_ms;
+  return accel_ttl_lifetime(accel_core_now(core), ttl_ms, accel_refresh_window(&core->config));
+}
+
+static const core_key *core_key_at(const core_key_set *set, size_t i)
+{
+  return (const core_key *)(const void *)((const char *)set->array + i * set->stride);
+}
+
+bool accel_core_key_set_open(core_key_set *set, const accel_type *type, const void *array,
+                             size_t stride, size_t count)
+{
+  size_t size = 4;
+  while (size / 2 < count) size *= 2;
+  set->places = (size_t *)ACCEL_MALLOC(size * sizeof *set->places);
+  if (set->places == NULL) return false;
+  memset(set->places, 0xFF, size * sizeof *set->places);
+  set->type = type;
+  set->array = array;
+  set->stride = stride;
+  set->mask = size - 1;
+  return true;
+}
+
+size_t accel_core_key_set_add(core_key_set *set, size_t i)
+{
+  const core_key *key = core_key_at(set, i);
+  for (size_t place = key->hash & set->mask;; place = (place + 1) & set->mask) {
+    const size_t found = set->places[place];
+    if (found == SIZE_MAX) {
+      set->places[place] = i;
+      return i;
+    }
+    const core_key *other = core_key_at(set, found);
+    if (other->hash == key->hash && set->type->equal(other->key, key->key)) return found;
+  }
+}
+
+void accel_core_key_set_close(core_key_set *set)
+{
+  ACCEL_FREE(set->places);
+}
+
+bool accel_core_submit(accel_core *core, accel_job *job)
+{
+  accel_mutex_lock(&core->work_mutex);
+  core->pending++;
+  accel_mutex_unlock(&core->work_mutex);
+  job->owner = core;
+  if (accel_executor_submit(core->executor, job)) return true;
+  accel_core_work_done(core);
+  return false;
+}
+
+void accel_core_work_done(accel_core *core)
+{
+  accel_mutex_lock(&core->work_mutex);
+  if (--core->pending == 0) accel_condition_broadcast(&core->work_done);
+  accel_mutex_unlock(&core->work_mutex);
+}
+
+void accel_core_expire_all(accel_core *core)
+{
+  if (core->local != NULL) core->local_ops->expire_all(core->local);
+  accel_singleflight_forget_all(&core->flights);
+  accel_stats_add(core->stats, ACCEL_COUNT_epoch_raised, 1);
+}
+
+/* ---- what L2 tells ---- */
+
+static void core_hear_everything(void *core)
+{
+  accel_core_expire_all((accel_core *)core);
+}
+
+static void core_hear_key(void *core_pointer, const char *name, size_t size)
+{
+  accel_core *core = (accel_core *)core_pointer;
+  char *memory = (char *)ACCEL_MALLOC(core->type->key_size + sizeof(void *) + size + 1);
+  if (memory == NULL) {
+    accel_core_expire_all(core);
+    return;
+  }
+  char *text = memory + core->type->key_size;
+  if (accel_key_parse_name(core->type, name, size, text, memory)) {
+    const uint64_t hash = accel_core_hash(core, memory);
+    if (core->local != NULL) core->local_ops->del(core->local, core->type, memory, hash);
+    accel_singleflight_forget(&core->flights, memory, hash);
+  } else {
+    accel_core_expire_all(core);
+  }
+  ACCEL_FREE(memory);
+}
+
+static void core_hear_message(void *core_pointer, const void *data, size_t size)
+{
+  accel_core *core = (accel_core *)core_pointer;
+  const accel_invalidation_handler handler = {core, core_hear_key, core_hear_everything};
+  switch (accel_invalidation_receive(&core->invalidation, data, size, &handler)) {
+    case ACCEL_INVALIDATION_OWN: break;
+    case ACCEL_INVALIDATION_APPLIED:
+      accel_stats_add(core->stats, ACCEL_COUNT_invalidation_receive, 1);
+      break;
+    case ACCEL_INVALIDATION_INVALID:
+      accel_stats_add(core->stats, ACCEL_COUNT_invalidation_receive_failures, 1);
+      break;
+  }
+}
+
+/* The flag first, then the epoch: a fill that still saw the old flag took its gate before the epoch
+ * rose, and is refused. */
+static void core_hear_channel(accel_core *core, bool is_up)
+{
+  accel_store_release(&core->is_channel_up, is_up);
+  accel_invalidation_reset(&core->invalidation);
+  accel_core_expire_all(core);
+}
+
+static void core_hear_up(void *core)
+{
+  core_hear_channel((accel_core *)core, true);
+}
+
+static void core_hear_down(void *core)
+{
+  core_hear_channel((accel_core *)core, false);
+}
+
+static bool core_heartbeat(void *core, accel_buffer *out)
+{
+  return accel_invalidation_heartbeat(&((accel_core *)core)->invalidation, out);
+}
+
+/* ---- open ---- */
+
+static accel_status core_check_pair(const accel_cache *cache, bool has_first, bool has_second,
+                                    const char *first, const char *second)
+{
+  if (has_first == has_second) return ACCEL_OK;
+  return accel_error_set(cache, ACCEL_ERR_CONFIG, "the trait .%s is given, but .%s is not",
+                         has_first ? first : second, has_first ? second : first);
+}
+
+static accel_status core_check_traits(const accel_cache *cache, const accel_type *type,
+                                      const accel_traits *traits)
+{
+  accel_status status =
+      core_check_pair(cache, traits->has_hash, traits->has_equal, "hash", "equal");
+  if (status == ACCEL_OK)
+    status = core_check_pair(cache, traits->has_copy, traits->has_drop, "copy", "drop");
+  if (status == ACCEL_OK)
+    status = core_check_pair(cache, traits->has_key_text, traits->has_key_parse, "key_text",
+                             "key_parse");
+  if (status != ACCEL_OK || traits->remote == NULL) return status;
+  if (type->key_kind == ACCEL_KEY_STRUCT && !traits->has_key_text)
+    return accel_error_set(cache, ACCEL_ERR_CONFIG,
+                           "struct keys with the trait .remote need .key_text and .key_parse");
+  if (traits->has_copy && traits->codec == NULL)
+    return accel_error_set(cache, ACCEL_ERR_CONFIG,
+                           "values with .copy and .drop and the trait .remote need .codec");
+  return ACCEL_OK;
+}
+
+static void core_copy_config(accel_core *core)
+{
+  accel_config *config = &core->config;
+  snprintf(core->area, sizeof core->area, "%s", config->area);
+  config->area = core->area;
+  if (config->clock != NULL) {
+    core->clock = *config->clock;
+    config->clock = &core->clock;
+  }
+  if (config->spans != NULL) {
+    core->spans = *config->spans;
+    config->spans = &core->spans;
+  }
+  core->has_report = config->log != NULL || config->spans != NULL;
+}
+
+static accel_status core_open_local(accel_core *core)
+{
+  if (core->config.mode == ACCEL_REMOTE) return ACCEL_OK;
+  accel_local_config config;
+  config.type = core->type;
+  config.owner = core->cache;
+  config.clock = core->config.clock;
+  config.capacity = core->config.capacity;
+  config.max_weight = core->config.max_weight;
+  config.seed = core->seed;
+  core->local_ops = core->traits.local == NULL ? &accel_flat_ops : core->traits.local;
+  return core->local_ops->open(&config, &core->local);
+}
+
+static accel_status core_attach(accel_core *core)
+{
+  if (core->config.mode == ACCEL_LOCAL) return ACCEL_OK;
+  const accel_remote_area area = {
+      core->area,
+      !core->config.no_broadcast,
+      {core, core_hear_message, core_hear_up, core_hear_down, core_heartbeat},
+      core->cache};
+  core->remote_ops = core->traits.remote;
+  core->has_listener = area.has_listener;
+  return core->remote_ops->attach(core->config.remote, &area, &core->link, core->channel);
+}
+
+static void core_fork_child(void *core_pointer)
+{
+  accel_core *core = (accel_core *)core_pointer;
+  if (core->local != NULL) core->local_ops->expire_all(core->local);
+}
+
+static accel_status core_open_executor(accel_core *core)
+{
+  core->executor = core->config.executor;
+  if (core->executor != NULL) return ACCEL_OK;
+  core->executor = &core->own_executor;
+  return accel_executor_open(&core->own_executor, NULL);
+}
+
+static bool core_open_locks(accel_core *core)
+{
+  if (!accel_mutex_open(&core->work_mutex)) return false;
+  if (!accel_condition_open(&core->work_done)) goto fail_condition;
+  if (!accel_singleflight_open(&core->flights, core->type)) goto fail_flights;
+  core->has_locks = true;
+  return true;
+
+fail_flights:
+  accel_condition_close(&core->work_done);
+fail_condition:
+  accel_mutex_close(&core->work_mutex);
+  return false;
+}
+
+/* Releases whatever was opened; what was not is zero. A child leaves locks alone that its parent's
+ * threads may hold. */
+static void core_release(accel_core *core)
+{
+  const bool is_child = core->fork_generation != accel_fork_generation();
+  if (core->has_fork_handler) accel_fork_unregister(&core->fork_handler);
+  if (core->link != NULL) core->remote_ops->detach(core->link);
+  accel_executor_close(&core->own_executor);
+  if (core->local != NULL) core->local_ops->close(core->local, core->type);
+  accel_refresh_close(&core->refresh);
+  if (core->has_locks && !is_child) {
+    accel_singleflight_close(&core->flights);
+    accel_condition_close(&core->work_done);
+    accel_mutex_close(&core->work_mutex);
+  }
+  accel_stats_close(core->stats);
+  ACCEL_FREE(core);
+}
+
+static accel_status core_no_memory(const accel_core *core)
+{
+  return accel_error_set(core->cache, ACCEL_ERR_NOMEM, "no memory to open the cache of area %s",
+                         core->area);
+}
+
+static accel_status core_open_parts(accel_core *core)
+{
+  uint64_t random[2];
+  if (!accel_random_bytes(random, sizeof random) ||
+      !accel_invalidation_open(&core->invalidation, core->area))
+    return accel_error_set(core->cache, ACCEL_ERR_CONFIG, "the system gives no random numbers");
+  core->seed = random[0];
+  core->random = random[1];
+  core->fork_generation = accel_fork_generation();
+  core->stats = accel_stats_open();
+  if (core->stats == NULL || !core_open_locks(core) || !accel_refresh_open(&core->refresh))
+    return core_no_memory(core);
+  accel_status status = core_open_local(core);
+  if (status == ACCEL_OK) status = core_open_executor(core);
+  if (status == ACCEL_ERR_NOMEM) return core_no_memory(core);
+  if (status != ACCEL_OK) return status;
+  core->fork_handler.child = core_fork_child;
+  core->fork_handler.ctx = core;
+  core->has_fork_handler = accel_fork_register(&core->fork_handler);
+  if (!core->has_fork_handler) return core_no_memory(core);
+  status = core_attach(core); /* last: from here on messages arrive */
+  return status == ACCEL_ERR_NOMEM ? core_no_memory(core) : status;
+}
+
+accel_status accel_cache_open(accel_cache *cache, const accel_type *type,
+                              const accel_config *config)
+{
+  if (cache == NULL) return accel_error_set(NULL, ACCEL_ERR_CONFIG, "cache is NULL");
+  memset(cache, 0, sizeof *cache);
+  const accel_traits traits = type->traits();
+  const accel_config_facts facts = {traits.remote != NULL, traits.has_weigh};
+  accel_config resolved;
+  accel_status status = accel_config_resolve(cache, config, &facts, &resolved);
+  if (status == ACCEL_OK) status = core_check_traits(cache, type, &traits);
+  if (status != ACCEL_OK) return status;
+
+  accel_core *core = (accel_core *)ACCEL_MALLOC(sizeof *core);
+  if (core == NULL) return accel_error_set(cache, ACCEL_ERR_NOMEM, "no memory to open the cache");
+  memset(core, 0, sizeof *core);
+  core->cache = cache;
+  core->type = type;
+  core->traits = traits;
+  core->config = resolved;
+  core_copy_config(core);
+  status = core_open_parts(core);
+  if (status != ACCEL_OK) {
+    core_release(core);
+    return status;
+  }
+  cache->core = core;
+  cache->seed = core->seed;
+  cache->stats = core->stats;
+  cache->local = core->config.trace_hits && core->has_report ? NULL : core->local;
+  return ACCEL_OK;
+}
+
+/* ---- close ---- */
+
+static bool core_wait_for_work(accel_core *core, uint64_t deadline_ms)
+{
+  if (core->fork_generation != accel_fork_generation()) return true;
+  accel_executor_hasten(core->executor, core);
+  accel_mutex_lock(&core->work_mutex);
+  while (core->pending > 0 &&
+         accel_condition_wait(&core->work_done, &core->work_mutex, deadline_ms)) {}
+  const bool is_done = core->pending == 0;
+  accel_mutex_unlock(&core->work_mutex);
+  return is_done;
+}
+
+static accel_status core_close(accel_cache *cache, uint64_t deadline_ms)
+{
+  if (cache == NULL || cache->core == NULL) return ACCEL_OK;
+  accel_core *core = cache->core;
+  accel_store_release(&core->is_closing, true); /* a running loader may still ask the cache */
+  cache->local = NULL;
+  if (!core_wait_for_work(core, deadline_ms))
+    return accel_error_set(cache, ACCEL_ERR_TIMEOUT, "the cache of area %s is still loading",
+                           core->area);
+  memset(cache, 0, sizeof *cache);
+  core_release(core);
+  return ACCEL_OK;
+}
+
+void accel_cache_close(accel_cache *cache, const accel_type *type)
+{
+  (void)type;
+  core_close(cache, ACCEL_NO_DEADLINE);
+}
+
+accel_status accel_cache_close_within(accel_cache *cache, const accel_type *type, uint32_t ms)
+{
+  (void)type;
+  return core_close(cache, accel_clock_deadline(ms));
+}
+
+void accel_cache_set_loader(accel_cache *cache, const accel_type *type, accel_fn *load, void *ctx)
+{
+  (void)type;
+  accel_status status;
+  accel_core *core = accel_core_of(cache, &status);
+  if (core == NULL) return;
+  core->load = load;
+  core->load_ctx = ctx;
+}
+
+void accel_cache_set_mloader(accel_cache *cache, const accel_type *type, accel_fn *mload, void *ctx)
+{
+  (void)type;
+  accel_status status;
+  accel_core *core = accel_core_of(cache, &status);
+  if (core == NULL) return;
+  core->mload = mload;
+  core->mload_ctx = ctx;
+}

@@ -1,0 +1,238 @@
+#include "cache_core.h"
+
+#include "codec.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- items ---- */
+
+accel_status accel_core_batch_open(core_batch *batch, size_t capacity)
+{
+  memset(batch, 0, sizeof *batch);
+  batch->call.deadline_ms = ACCEL_NO_DEADLINE;
+  if (capacity > SIZE_MAX / sizeof *batch->items) return ACCEL_ERR_NOMEM;
+  batch->items = (accel_remote_item *)ACCEL_MALLOC(capacity * sizeof *batch->items);
+  return batch->items == NULL ? ACCEL_ERR_NOMEM : ACCEL_OK;
+}
+
+void accel_core_batch_close(core_batch *batch)
+{
+  ACCEL_FREE(batch->items);
+  accel_buffer_release(&batch->text);
+  accel_buffer_release(&batch->data);
+  memset(batch, 0, sizeof *batch);
+}
+
+/* While the buffers may still move, an item's pointers are offsets from this. */
+static const char *batch_offset(size_t offset)
+{
+  return (const char *)(uintptr_t)offset;
+}
+
+accel_status accel_core_batch_add_key(const accel_core *core, core_batch *batch, const void *key)
+{
+  accel_buffer *text = &batch->text;
+  const size_t start = text->size;
+  accel_status status = accel_key_append_name(core->type, key, text);
+  const size_t name_size = text->size - start;
+  if (status == ACCEL_OK &&
+      !accel_key_append_remote(core->area, (const char *)text->data + start, name_size, text))
+    status = ACCEL_ERR_NOMEM;
+  if (status != ACCEL_OK) {
+    text->size = start;
+    return accel_error_set(core->cache, status, "no text could be made of a key: %s",
+                           accel_status_text(status));
+  }
+  accel_remote_item *item = &batch->items[batch->count++];
+  memset(item, 0, sizeof *item);
+  item->name = batch_offset(start);
+  item->name_size = name_size;
+  item->key = batch_offset(start + name_size);
+  item->key_size = text->size - start - name_size;
+  item->data = batch_offset(batch->data.size);
+  return ACCEL_OK;
+}
+
+accel_status accel_core_batch_add_value(accel_core *core, core_batch *batch,
+                                        const void *value_or_null, uint32_t ttl_ms)
+{
+  accel_remote_item *item = &batch->items[batch->count - 1];
+  const size_t start = batch->data.size;
+  accel_envelope envelope;
+  memset(&envelope, 0, sizeof envelope);
+  envelope.token = accel_core_random(core);
+  envelope.created_ms = core->remote_ops->now_ms(core->link);
+  envelope.ttl_ms = ttl_ms;
+  const char *name = (const char *)batch->text.data + (uintptr_t)item->name;
+  const accel_status status = accel_envelope_append(core->type, core->area, name, item->name_size,
+                                                    &envelope, value_or_null, &batch->data);
+  if (status != ACCEL_OK) {
+    batch->data.size = start;
+    return accel_error_set(core->cache, status, "the value of %s:%.*s could not be encoded: %s",
+                           core->area, (int)(item->name_size < 80 ? item->name_size : 80), name,
+                           accel_status_text(status));
+  }
+  item->data = batch_offset(start);
+  item->size = batch->data.size - start;
+  item->ttl_ms = ttl_ms;
+  return ACCEL_OK;
+}
+
+void accel_core_batch_drop_last(core_batch *batch)
+{
+  const accel_remote_item *item = &batch->items[--batch->count];
+  batch->text.size = (size_t)(uintptr_t)item->name;
+  batch->data.size = (size_t)(uintptr_t)item->data;
+}
+
+void accel_core_batch_seal(core_batch *batch)
+{
+  for (size_t i = 0; i < batch->count; i++) {
+    accel_remote_item *item = &batch->items[i];
+    item->name = (const char *)batch->text.data + (uintptr_t)item->name;
+    item->key = (const char *)batch->text.data + (uintptr_t)item->key;
+    item->data = batch->data.data + (uintptr_t)item->data;
+  }
+}
+
+/* ---- reading ---- */
+
+/* What the flight found in L2 goes to L1 and to those who wait. */
+static void remote_land(accel_core *core, accel_flight *flight, accel_status status,
+                        uint32_t left_ms, bool skip_local)
+{
+  const uint32_t own_ms = status == ACCEL_OK ? core->config.local_ttl_ms : core->config.null_ttl_ms;
+  const uint32_t jittered_ms = accel_core_jitter(core, own_ms);
+  const accel_lifetime life =
+      accel_core_lifetime(core, jittered_ms < left_ms ? jittered_ms : left_ms);
+  flight->source = ACCEL_FROM_REMOTE;
+  flight->life = life;
+  flight->life.expires_ms = accel_ttl_after(life.born_ms, left_ms);
+  accel_singleflight_land(&core->flights, flight, status, "");
+  if (core->local != NULL && !skip_local &&
+      core->local_ops->fill(core->local, core->type, flight->key, flight->hash,
+                            status == ACCEL_OK ? flight->value : NULL, &life,
+                            &flight->gate) == ACCEL_MISS)
+    accel_stats_add(core->stats, ACCEL_COUNT_local_fill_refused, 1);
+  accel_singleflight_finish(&core->flights, flight);
+}
+
+/* True: the item answers the flight. Anything that is not ours is a miss, and counted. */
+static bool remote_take(accel_core *core, const accel_remote_item *item, accel_flight *flight,
+                        bool skip_local)
+{
+  accel_envelope envelope;
+  if (item->status != ACCEL_OK) return false;
+  if (!accel_envelope_open(core->type, core->area, item->name, item->name_size, item->data,
+                           item->size, &envelope)) {
+    accel_stats_add(core->stats, ACCEL_COUNT_remote_decode_errors, 1);
+    return false;
+  }
+  const uint32_t left_ms = accel_envelope_ttl_left(&envelope, core->remote_ops->now_ms(core->link));
+  if ((envelope.flags & ACCEL_ENVELOPE_LEASE) != 0 || left_ms == 0) return false;
+  if ((envelope.flags & ACCEL_ENVELOPE_NEGATIVE) != 0) {
+    if (core->config.no_null_cache) return false;
+    remote_land(core, flight, ACCEL_NULL, left_ms, skip_local);
+    return true;
+  }
+  if (accel_envelope_value(core->type, &envelope, flight->value) != ACCEL_OK) {
+    accel_stats_add(core->stats, ACCEL_COUNT_remote_decode_errors, 1);
+    return false;
+  }
+  remote_land(core, flight, ACCEL_OK, left_ms, skip_local);
+  return true;
+}
+
+/* L2 failed for this flight: counted, and under ACCEL_PROPAGATE the end of it. */
+static void remote_fail(accel_core *core, accel_flight *flight, accel_error_policy errors,
+                        const char *error)
+{
+  accel_stats_add(core->stats, ACCEL_COUNT_remote_errors, 1);
+  if (errors == ACCEL_IGNORE) return;
+  accel_singleflight_land(&core->flights, flight, ACCEL_ERR_BACKEND, error);
+  accel_singleflight_finish(&core->flights, flight);
+}
+
+static void remote_settle(accel_core *core, const core_batch *batch, accel_flight **flights,
+                          bool skip_local, accel_error_policy errors)
+{
+  for (size_t i = 0; i < batch->count; i++) {
+    const accel_remote_item *item = &batch->items[i];
+    if (accel_failed(item->status)) {
+      remote_fail(core, flights[i], errors, batch->call.error);
+      continue;
+    }
+    const bool is_hit = remote_take(core, item, flights[i], skip_local);
+    accel_stats_add(core->stats, is_hit ? ACCEL_COUNT_remote_hit : ACCEL_COUNT_remote_miss, 1);
+  }
+}
+
+void accel_core_remote_get(accel_core *core, accel_flight **flights, size_t count, bool skip_local,
+                           accel_error_policy errors)
+{
+  core_batch batch;
+  accel_status status = accel_core_batch_open(&batch, count);
+  for (size_t i = 0; i < count && status == ACCEL_OK; i++)
+    status = accel_core_batch_add_key(core, &batch, flights[i]->key);
+  if (status != ACCEL_OK) {
+    for (size_t i = 0; i < count; i++)
+      remote_fail(core, flights[i], errors, accel_status_text(status));
+    accel_core_batch_close(&batch);
+    return;
+  }
+  accel_core_batch_seal(&batch);
+  batch.call.deadline_ms = accel_clock_deadline(core->config.loader_timeout_ms);
+  core->remote_ops->get(core->link, batch.items, batch.count, &batch.call);
+  remote_settle(core, &batch, flights, skip_local, errors);
+  core->remote_ops->release(core->link, &batch.call);
+  accel_core_batch_close(&batch);
+}
+
+/* ---- writing ---- */
+
+static accel_status remote_count(accel_core *core, const accel_remote_call *call,
+                                 accel_status status, const char *what)
+{
+  accel_stats_add(core->stats, ACCEL_COUNT_invalidation_publish, call->messages_sent);
+  accel_stats_add(core->stats, ACCEL_COUNT_invalidation_publish_failures, call->messages_failed);
+  if (!accel_failed(status)) return ACCEL_OK;
+  const bool is_ours = status == ACCEL_ERR_CODEC || status == ACCEL_ERR_NOMEM;
+  return accel_error_set(core->cache, is_ours ? status : ACCEL_ERR_BACKEND,
+                         "L2 did not confirm the %s in area %s: %s", what, core->area,
+                         call->error[0] == '\0' ? accel_status_text(status) : call->error);
+}
+
+accel_status accel_core_remote_write(accel_core *core, core_batch *batch,
+                                     accel_core_remote_fn *write, const char *what)
+{
+  if (batch->count == 0) return ACCEL_OK;
+  const accel_remote_publisher publisher = {&core->invalidation, accel_invalidation_message};
+  write(core->link, batch->items, batch->count, core->config.no_broadcast ? NULL : &publisher,
+        &batch->call);
+  accel_status status = ACCEL_OK;
+  for (size_t i = 0; i < batch->count; i++) {
+    if (!accel_failed(batch->items[i].status)) continue;
+    const bool is_too_large = batch->items[i].status == ACCEL_ERR_CODEC;
+    accel_stats_add(core->stats,
+                    is_too_large ? ACCEL_COUNT_remote_encode_errors : ACCEL_COUNT_remote_errors, 1);
+    if (status == ACCEL_OK) status = batch->items[i].status;
+  }
+  return remote_count(core, &batch->call, status, what);
+}
+
+accel_status accel_core_remote_clear(accel_core *core)
+{
+  if (core->remote_ops->clear == NULL)
+    return accel_error_set(core->cache, ACCEL_ERR_BACKEND,
+                           "this L2 (%s) cannot clear area %s: its entries live until their TTL",
+                           core->remote_ops->name, core->area);
+  const accel_remote_publisher publisher = {&core->invalidation, accel_invalidation_message};
+  accel_remote_call call;
+  memset(&call, 0, sizeof call);
+  call.deadline_ms = ACCEL_NO_DEADLINE;
+  const accel_status status =
+      core->remote_ops->clear(core->link, core->config.no_broadcast ? NULL : &publisher, &call);
+  if (accel_failed(status)) accel_stats_add(core->stats, ACCEL_COUNT_remote_errors, 1);
+  return remote_count(core, &call, status, "clear");
+}

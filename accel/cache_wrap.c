@@ -1,0 +1,286 @@
+#include "wrap.h"
+
+#include "cache_core.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- reads ---- */
+
+/* The cache cannot serve this call. True: the body runs without it. */
+static bool wrap_without_cache(accel_wrap *wrap, accel_status failure)
+{
+  wrap->plan = NULL;
+  wrap->status = failure;
+  return wrap->options.bypass || wrap->options.on_cache_error == ACCEL_IGNORE;
+}
+
+static core_plan *wrap_plan(accel_wrap *wrap, const void *keys, size_t count, accel_status *failure)
+{
+  accel_core *core = accel_core_of(wrap->cache, failure);
+  if (core == NULL) return NULL;
+  core_plan *plan = (core_plan *)ACCEL_MALLOC(sizeof *plan);
+  if (plan == NULL) {
+    *failure = accel_error_set(wrap->cache, ACCEL_ERR_NOMEM, "no memory for a wrapped read");
+    return NULL;
+  }
+  accel_read read;
+  memset(&read, 0, sizeof read);
+  read.allow_stale = wrap->options.allow_stale;
+  accel_core_plan_init(plan, core, keys, count, &read);
+  plan->is_load_callers = true;
+  plan->terms.errors = wrap->options.on_cache_error;
+  plan->terms.ttl_ms = wrap->options.ttl_ms;
+  plan->terms.no_null_cache |= wrap->options.no_null_cache;
+  return plan;
+}
+
+static void wrap_init(accel_wrap *wrap, accel_cache *cache, const accel_type *type, void *out,
+                      const accel_wrap_options *options)
+{
+  memset(wrap, 0, sizeof *wrap);
+  wrap->cache = cache;
+  wrap->type = type;
+  wrap->out = out;
+  wrap->options = *options;
+}
+
+/* A failure of the cache itself, not of a load that was waited for: nobody led, nobody landed. */
+static bool wrap_is_cache_failure(const core_plan *plan)
+{
+  for (size_t i = 0; i < plan->miss_count; i++)
+    if (plan->misses[i].flight != NULL) return false;
+  return true;
+}
+
+static accel_status wrap_finish_plan(accel_wrap *wrap)
+{
+  core_plan *plan = (core_plan *)wrap->plan;
+  accel_status status = accel_core_plan_end(plan);
+  if (status == ACCEL_OK && plan->statuses_out == &plan->one_status) status = plan->one_status;
+  ACCEL_FREE(plan);
+  wrap->plan = NULL;
+  return status;
+}
+
+bool accel_wrap_read(accel_wrap *wrap, accel_cache *cache, const accel_type *type, const void *key,
+                     void *out, const accel_wrap_options *options)
+{
+  wrap_init(wrap, cache, type, out, options);
+  if (options->bypass) return true;
+  accel_status status;
+  core_plan *plan = wrap_plan(wrap, key, 1, &status);
+  if (plan == NULL) return wrap_without_cache(wrap, status);
+  status = out == NULL ? accel_error_set(cache, ACCEL_ERR_CONFIG, "out is NULL")
+                       : accel_core_check_key(plan->core, key);
+  if (status != ACCEL_OK) {
+    ACCEL_FREE(plan);
+    return wrap_without_cache(wrap, status);
+  }
+  wrap->plan = plan;
+  plan->values_out = out;
+  if (accel_core_plan_begin(plan)) return true;
+  const bool is_cache_failure = wrap_is_cache_failure(plan);
+  wrap->status = wrap_finish_plan(wrap);
+  if (accel_failed(wrap->status) && is_cache_failure) return wrap_without_cache(wrap, wrap->status);
+  return false;
+}
+
+/* The body's answer becomes the flight's: copied, because the caller keeps its own. */
+static void wrap_land(const core_plan *plan, accel_flight *flight, accel_status status,
+                      const void *value, bool is_uncached)
+{
+  accel_core *core = plan->core;
+  if (!accel_failed(status) && status > ACCEL_MISS) status = ACCEL_ERR_LOADER;
+  if (status == ACCEL_OK && !core->type->copy(flight->value, value)) status = ACCEL_ERR_NOMEM;
+  flight->is_uncacheable = is_uncached;
+  accel_core_land(core, flight, status, &plan->terms);
+}
+
+accel_status accel_wrap_read_end(accel_wrap *wrap, accel_status status, bool is_uncached)
+{
+  core_plan *plan = (core_plan *)wrap->plan;
+  if (plan == NULL) return status;
+  wrap_land(plan, plan->leads[0], status, wrap->out, is_uncached);
+  accel_core_store(plan->core, plan->leads, 1, &plan->terms);
+  if (!accel_failed(status)) plan->values_out = NULL; /* the body has already filled *out */
+  const accel_status ended = wrap_finish_plan(wrap);
+  return accel_failed(status) && ended == ACCEL_OK ? ACCEL_OK : status;
+}
+
+/* ---- batch reads ---- */
+
+/* Without the cache the body answers all keys, straight into the caller's arrays. */
+static bool wrap_batch_without_cache(accel_wrap *wrap, const void *keys, size_t count,
+                                     accel_status failure)
+{
+  if (!wrap_without_cache(wrap, failure)) {
+    for (size_t i = 0; i < count && wrap->caller_statuses != NULL; i++)
+      wrap->caller_statuses[i] = failure;
+    return false;
+  }
+  wrap->status = ACCEL_OK;
+  if (count == 0) return false;
+  wrap->statuses = wrap->caller_statuses;
+  if (wrap->statuses == NULL) {
+    wrap->memory = ACCEL_MALLOC(count * sizeof *wrap->statuses);
+    wrap->statuses = (accel_status *)wrap->memory;
+  }
+  if (wrap->statuses == NULL) {
+    wrap->status = accel_error_set(wrap->cache, ACCEL_ERR_NOMEM, "no memory for the statuses");
+    return false;
+  }
+  for (size_t i = 0; i < count; i++) wrap->statuses[i] = ACCEL_MISS;
+  memcpy(&wrap->keys, &keys, sizeof keys); /* the body takes them as const again */
+  wrap->count = count;
+  wrap->values = wrap->caller_values;
+  return true;
+}
+
+/* Arrays for the body, of the keys that it must answer. */
+static bool wrap_open_arrays(accel_wrap *wrap, const core_plan *plan)
+{
+  const accel_type *type = wrap->type;
+  const size_t count = plan->lead_count;
+  const size_t values_size = (count * type->value_size + 63) / 64 * 64;
+  const size_t keys_size = (count * type->key_size + 63) / 64 * 64;
+  wrap->memory = ACCEL_MALLOC(values_size + keys_size + count * sizeof(accel_status) + 64);
+  if (wrap->memory == NULL) return false;
+  char *arrays = (char *)wrap->memory + (64 - (uintptr_t)wrap->memory % 64);
+  wrap->values = arrays;
+  wrap->keys = arrays + values_size;
+  wrap->statuses = (accel_status *)(void *)(arrays + values_size + keys_size);
+  wrap->count = count;
+  for (size_t i = 0; i < count; i++) {
+    memcpy((char *)wrap->keys + i * type->key_size, plan->leads[i]->key, type->key_size);
+    wrap->statuses[i] = ACCEL_MISS;
+  }
+  return true;
+}
+
+/* Ends a batch plan and gives the statuses that only the plan wanted back. */
+static accel_status wrap_finish_batch(accel_wrap *wrap)
+{
+  core_plan *plan = (core_plan *)wrap->plan;
+  accel_status *own = wrap->caller_statuses == NULL ? plan->statuses_out : NULL;
+  const accel_status status = wrap_finish_plan(wrap);
+  ACCEL_FREE(own);
+  ACCEL_FREE(wrap->memory);
+  wrap->memory = NULL;
+  return status;
+}
+
+bool accel_wrap_read_batch(accel_wrap *wrap, accel_cache *cache, const accel_type *type,
+                           const void *keys, size_t count, void *values, accel_status *statuses,
+                           const accel_wrap_options *options)
+{
+  wrap_init(wrap, cache, type, NULL, options);
+  wrap->caller_values = values;
+  wrap->caller_statuses = statuses;
+  accel_status status = ACCEL_OK;
+  if (options->bypass) return wrap_batch_without_cache(wrap, keys, count, ACCEL_OK);
+  if (count > 0 && (keys == NULL || values == NULL)) {
+    wrap->status =
+        accel_error_set(cache, ACCEL_ERR_CONFIG, "%s is NULL", keys == NULL ? "keys" : "values");
+    return false;
+  }
+  if (count == 0) return false;
+  core_plan *plan = wrap_plan(wrap, keys, count, &status);
+  if (plan == NULL) return wrap_batch_without_cache(wrap, keys, count, status);
+  plan->operation = "cache.mget";
+  plan->values_out = values;
+  plan->statuses_out = statuses;
+  if (statuses == NULL) plan->statuses_out = (accel_status *)ACCEL_MALLOC(count * sizeof *statuses);
+  if (plan->statuses_out == NULL) {
+    ACCEL_FREE(plan);
+    return wrap_batch_without_cache(wrap, keys, count, ACCEL_ERR_NOMEM);
+  }
+  wrap->plan = plan;
+  const bool is_leader = accel_core_plan_begin(plan);
+  if (is_leader && wrap_open_arrays(wrap, plan)) return true;
+  for (size_t i = 0; is_leader && i < plan->lead_count; i++)
+    accel_core_land(plan->core, plan->leads[i], ACCEL_ERR_NOMEM, &plan->terms);
+  if (is_leader) accel_core_store(plan->core, plan->leads, plan->lead_count, &plan->terms);
+  const bool is_cache_failure = is_leader || plan->failure != ACCEL_OK;
+  wrap->status = wrap_finish_batch(wrap);
+  if (is_cache_failure) return wrap_batch_without_cache(wrap, keys, count, wrap->status);
+  return false;
+}
+
+static accel_status wrap_batch_uncached_end(accel_wrap *wrap, accel_status status)
+{
+  accel_status first = status;
+  for (size_t i = 0; i < wrap->count; i++) {
+    accel_status *each = &wrap->statuses[i];
+    if (accel_failed(status)) *each = status;
+    if (*each == ACCEL_MISS) *each = ACCEL_NULL;
+    if (!accel_failed(first) && accel_failed(*each)) first = *each;
+  }
+  ACCEL_FREE(wrap->memory);
+  return accel_failed(first) ? first : ACCEL_OK;
+}
+
+accel_status accel_wrap_read_batch_end(accel_wrap *wrap, accel_status status)
+{
+  core_plan *plan = (core_plan *)wrap->plan;
+  if (plan == NULL) return wrap_batch_uncached_end(wrap, status);
+  const accel_type *type = wrap->type;
+  for (size_t i = 0; i < wrap->count; i++) {
+    accel_status one = accel_failed(status) ? status : wrap->statuses[i];
+    if (one == ACCEL_MISS) one = ACCEL_NULL; /* left as it was: not there */
+    if (one == ACCEL_OK)                     /* moved: the array is the library's own */
+      memcpy(plan->leads[i]->value, accel_type_value_at(type, wrap->values, i), type->value_size);
+    if (!accel_failed(one) && one > ACCEL_MISS) one = ACCEL_ERR_LOADER;
+    accel_core_land(plan->core, plan->leads[i], one, &plan->terms);
+  }
+  accel_core_store(plan->core, plan->leads, wrap->count, &plan->terms);
+  return wrap_finish_batch(wrap);
+}
+
+/* ---- writes ---- */
+
+static accel_status wrap_policy(accel_status status, const accel_wrap_options *options)
+{
+  return options->on_cache_error == ACCEL_IGNORE ? ACCEL_OK : status;
+}
+
+accel_status accel_wrap_put(accel_cache *cache, const accel_type *type, const void *key,
+                            const void *value, const accel_wrap_options *options)
+{
+  if (options->bypass) return ACCEL_OK;
+  accel_write write;
+  memset(&write, 0, sizeof write);
+  write.ttl_ms = options->ttl_ms;
+  return wrap_policy(accel_cache_set_with(cache, type, key, &write, value), options);
+}
+
+static accel_status wrap_evict_now(accel_wrap *wrap)
+{
+  if (wrap->keys == NULL) return accel_cache_clear(wrap->cache, wrap->type);
+  return accel_cache_mdel(wrap->cache, wrap->type, wrap->keys, wrap->count);
+}
+
+void accel_wrap_evict_batch(accel_wrap *wrap, accel_cache *cache, const accel_type *type,
+                            const void *keys, size_t count, bool before,
+                            const accel_wrap_options *options)
+{
+  wrap_init(wrap, cache, type, NULL, options);
+  memcpy(&wrap->keys, &keys, sizeof keys); /* only read */
+  wrap->count = count;
+  wrap->status = before && !options->bypass ? wrap_evict_now(wrap) : ACCEL_OK;
+}
+
+void accel_wrap_evict(accel_wrap *wrap, accel_cache *cache, const accel_type *type,
+                      const void *key_or_null, bool before, const accel_wrap_options *options)
+{
+  accel_wrap_evict_batch(wrap, cache, type, key_or_null, 1, before, options);
+}
+
+accel_status accel_wrap_evict_end(accel_wrap *wrap, accel_status status)
+{
+  if (accel_failed(status) || wrap->options.bypass) return status;
+  accel_status evicted = wrap_evict_now(wrap);
+  if (!accel_failed(evicted)) evicted = wrap->status;
+  const accel_status failure = wrap_policy(evicted, &wrap->options);
+  return accel_failed(failure) ? failure : status;
+}

@@ -1,0 +1,384 @@
+#include "cache_core.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* What a write does to every key. */
+typedef enum write_kind { WRITE_VALUE, WRITE_NULL, WRITE_DEL } write_kind;
+
+/* One key of a write that goes to L2. */
+typedef struct write_key {
+  core_key id;
+  const void *value; /* NULL: a negative entry, or a del */
+  accel_gate gate;
+  uint32_t remote_ttl_ms;
+  size_t item;         /* of the call; SIZE_MAX: nothing was sent for it */
+  bool is_overwritten; /* by a later duplicate */
+  bool was_alone;      /* no other write of its stripe was under way when this one began */
+  accel_status status;
+} write_key;
+
+/* ---- lives ---- */
+
+static uint32_t write_configured_ttl(accel_core *core, write_kind kind, uint32_t value_ttl_ms)
+{
+  return accel_core_jitter(core, kind == WRITE_NULL ? core->config.null_ttl_ms : value_ttl_ms);
+}
+
+static uint32_t write_remote_ttl(accel_core *core, write_kind kind, const accel_write *write)
+{
+  if (write->ttl_ms != 0) return write->ttl_ms;
+  return write_configured_ttl(core, kind, core->config.remote_ttl_ms);
+}
+
+/* L1 never outlives L2; a life that was asked for is exact where there is no L2. */
+static uint32_t write_local_ttl(accel_core *core, write_kind kind, const accel_write *write,
+                                uint32_t remote_ttl_ms)
+{
+  if (core->link == NULL && write->ttl_ms != 0) return write->ttl_ms;
+  const uint32_t own_ms = write_configured_ttl(core, kind, core->config.local_ttl_ms);
+  return core->link == NULL || own_ms < remote_ttl_ms ? own_ms : remote_ttl_ms;
+}
+
+/* ---- L1 alone ---- */
+
+#define WRITE_ATTEMPTS_MAX 16
+
+/* Writes L1 without L2. Where there is an L2, the gate keeps an entry from being given a long life
+ * just as the channel goes down; a neighbour's write may move it too, then again. */
+static accel_status write_local_value(accel_core *core, const void *key, uint64_t hash,
+                                      const void *value, const accel_write *write, write_kind kind)
+{
+  const accel_local_ops *ops = core->local_ops;
+  const uint32_t ttl_ms = write_local_ttl(core, kind, write, write_remote_ttl(core, kind, write));
+  accel_status status = ACCEL_MISS;
+  for (int attempt = 0; attempt < WRITE_ATTEMPTS_MAX && status == ACCEL_MISS; attempt++) {
+    const accel_gate gate = ops->gate(core->local, hash);
+    const accel_lifetime life = accel_core_lifetime(core, ttl_ms);
+    status = ops->set(core->local, core->type, key, hash, value, &life,
+                      core->link == NULL ? NULL : &gate);
+  }
+  return status == ACCEL_MISS ? ACCEL_OK : status;
+}
+
+static accel_status write_explain(accel_core *core, accel_status status)
+{
+  if (status == ACCEL_ERR_CONFIG)
+    return accel_error_set(core->cache, status, "an entry is heavier than max_weight, %zu",
+                           core->config.max_weight);
+  if (status == ACCEL_ERR_NOMEM)
+    return accel_error_set(core->cache, status, "no memory to cache an entry in area %s",
+                           core->area);
+  return status;
+}
+
+static accel_status write_local(accel_core *core, const void *key, const void *value,
+                                const accel_write *write, write_kind kind)
+{
+  const uint64_t hash = accel_core_hash(core, key);
+  accel_singleflight_forget(&core->flights, key, hash);
+  if (core->local == NULL) return ACCEL_OK;
+  if (kind != WRITE_DEL && !write->skip_local)
+    return write_explain(core, write_local_value(core, key, hash, value, write, kind));
+  core->local_ops->del(core->local, core->type, key, hash);
+  return ACCEL_OK;
+}
+
+/* ---- L2, then L1 ---- */
+
+/* Before sending: no load under way may be cached, and L1 forgets the key. */
+static void write_begin(accel_core *core, write_key *keys, size_t count)
+{
+  uint32_t own[ACCEL_WRITE_STRIPES];
+  if (count > 1) memset(own, 0, sizeof own);
+  for (size_t i = 0; i < count; i++)
+    keys[i].was_alone = accel_invalidation_write_begin(&core->invalidation, keys[i].id.hash,
+                                                       count > 1 ? own : NULL);
+  for (size_t i = 0; i < count; i++) {
+    accel_singleflight_forget(&core->flights, keys[i].id.key, keys[i].id.hash);
+    if (core->local != NULL)
+      core->local_ops->del(core->local, core->type, keys[i].id.key, keys[i].id.hash);
+  }
+  for (size_t i = 0; i < count; i++) keys[i].gate = accel_core_gate(core, keys[i].id.hash);
+}
+
+/* After the reply. A key enters L1 only if L2 confirmed it and no other write of its stripe
+ * overlapped; in every other case it is removed once more. */
+static void write_end(accel_core *core, write_key *key, write_kind kind, const accel_write *write)
+{
+  accel_singleflight_forget(&core->flights, key->id.key, key->id.hash);
+  const accel_local_ops *ops = core->local_ops;
+  const bool enters =
+      kind != WRITE_DEL && key->status == ACCEL_OK && key->was_alone && !write->skip_local;
+  if (core->local != NULL && !enters) ops->del(core->local, core->type, key->id.key, key->id.hash);
+  if (core->local != NULL && enters) {
+    const uint32_t ttl_ms = write_local_ttl(core, kind, write, key->remote_ttl_ms);
+    const accel_lifetime life = accel_core_lifetime(core, ttl_ms);
+    const accel_status status =
+        ops->set(core->local, core->type, key->id.key, key->id.hash, key->value, &life, &key->gate);
+    if (accel_failed(status)) key->status = write_explain(core, status);
+  }
+  accel_invalidation_write_end(&core->invalidation, key->id.hash);
+}
+
+static void write_fill_batch(accel_core *core, core_batch *batch, write_key *keys, size_t count,
+                             write_kind kind, const accel_write *write)
+{
+  for (size_t i = 0; i < count; i++) {
+    write_key *key = &keys[i];
+    key->item = SIZE_MAX;
+    key->remote_ttl_ms = write_remote_ttl(core, kind, write);
+    key->status = accel_core_batch_add_key(core, batch, key->id.key);
+    if (key->status == ACCEL_OK && kind != WRITE_DEL) {
+      key->status = accel_core_batch_add_value(core, batch, key->value, key->remote_ttl_ms);
+      if (key->status != ACCEL_OK) accel_core_batch_drop_last(batch);
+    }
+    if (key->status == ACCEL_OK) key->item = batch->count - 1;
+  }
+}
+
+/* Values that L2 cannot hold: the older ones are removed there, so that nobody goes on reading
+ * what was just replaced. */
+static void write_remove_unstorable(accel_core *core, const write_key *keys, size_t count)
+{
+  size_t unstorable = 0;
+  for (size_t i = 0; i < count; i++) unstorable += keys[i].status == ACCEL_ERR_CODEC;
+  core_batch batch;
+  if (unstorable == 0 || accel_core_batch_open(&batch, unstorable) != ACCEL_OK) return;
+  for (size_t i = 0; i < count; i++)
+    if (keys[i].status == ACCEL_ERR_CODEC) accel_core_batch_add_key(core, &batch, keys[i].id.key);
+  accel_core_batch_seal(&batch);
+  accel_core_remote_write(core, &batch, core->remote_ops->del, "removal");
+  accel_core_batch_close(&batch);
+}
+
+static accel_status write_remote(accel_core *core, write_key *keys, size_t count, write_kind kind,
+                                 const accel_write *write)
+{
+  core_batch batch;
+  accel_status status = accel_core_batch_open(&batch, count);
+  if (status != ACCEL_OK) return write_explain(core, status);
+  write_begin(core, keys, count);
+  write_fill_batch(core, &batch, keys, count, kind, write);
+  accel_core_batch_seal(&batch);
+  const bool is_del = kind == WRITE_DEL;
+  status = accel_core_remote_write(
+      core, &batch, is_del ? core->remote_ops->del : core->remote_ops->put, is_del ? "del" : "set");
+  accel_status first = ACCEL_OK;
+  for (size_t i = 0; i < count; i++) {
+    write_key *key = &keys[i];
+    const bool has_failed = key->item != SIZE_MAX && accel_failed(batch.items[key->item].status);
+    if (has_failed)
+      key->status =
+          batch.items[key->item].status == ACCEL_ERR_CODEC ? ACCEL_ERR_CODEC : ACCEL_ERR_BACKEND;
+    write_end(core, key, kind, write);
+    if (first == ACCEL_OK) first = key->status;
+  }
+  write_remove_unstorable(core, keys, count);
+  accel_core_batch_close(&batch);
+  return first == ACCEL_OK ? status : first;
+}
+
+/* ---- one key ---- */
+
+static accel_status write_one(accel_core *core, const void *key, const void *value,
+                              const accel_write *write_or_null, write_kind kind)
+{
+  accel_status status = accel_core_check_key(core, key);
+  if (status != ACCEL_OK) return status;
+  accel_write write;
+  memset(&write, 0, sizeof write);
+  if (write_or_null != NULL) write = *write_or_null;
+  if (core->link == NULL || write.skip_remote) return write_local(core, key, value, &write, kind);
+  write_key one;
+  memset(&one, 0, sizeof one);
+  one.id.key = key;
+  one.value = value;
+  one.id.hash = accel_core_hash(core, key);
+  return write_remote(core, &one, 1, kind, &write);
+}
+
+static accel_status write_reported(accel_core *core, const char *name, const void *key,
+                                   const void *value, const accel_write *write, write_kind kind)
+{
+  const core_report report = accel_core_report_begin(core, name);
+  const accel_status status = write_one(core, key, value, write, kind);
+  return accel_core_report_end(core, &report, status, "done");
+}
+
+accel_status accel_cache_set(accel_cache *cache, const accel_type *type, const void *key,
+                             const void *value)
+{
+  return accel_cache_set_with(cache, type, key, NULL, value);
+}
+
+accel_status accel_cache_set_with(accel_cache *cache, const accel_type *type, const void *key,
+                                  const accel_write *write, const void *value)
+{
+  (void)type;
+  accel_status status;
+  accel_core *core = accel_core_of(cache, &status);
+  if (core == NULL) return status;
+  if (value == NULL) return accel_error_set(cache, ACCEL_ERR_CONFIG, "value is NULL");
+  return write_reported(core, "cache.set", key, value, write, WRITE_VALUE);
+}
+
+accel_status accel_cache_set_null(accel_cache *cache, const accel_type *type, const void *key)
+{
+  (void)type;
+  accel_status status;
+  accel_core *core = accel_core_of(cache, &status);
+  if (core == NULL) return status;
+  const write_kind kind = core->config.no_null_cache ? WRITE_DEL : WRITE_NULL;
+  return write_reported(core, "cache.set", key, NULL, NULL, kind);
+}
+
+accel_status accel_cache_del(accel_cache *cache, const accel_type *type, const void *key)
+{
+  (void)type;
+  accel_status status;
+  accel_core *core = accel_core_of(cache, &status);
+  if (core == NULL) return status;
+  return write_reported(core, "cache.del", key, NULL, NULL, WRITE_DEL);
+}
+
+/* ---- many keys ---- */
+
+/* Lists the keys, checked; of duplicates the last one stays. The first bad key's status. */
+static accel_status write_list(accel_core *core, const void *keys, const void *values, size_t count,
+                               write_key *list, size_t *listed)
+{
+  accel_status first = ACCEL_OK;
+  size_t kept = 0;
+  for (size_t i = 0; i < count; i++) {
+    const void *key = accel_type_key_at(core->type, keys, i);
+    const accel_status status = accel_core_check_key(core, key);
+    if (first == ACCEL_OK) first = status;
+    if (status != ACCEL_OK) continue;
+    memset(&list[kept], 0, sizeof list[kept]);
+    list[kept].id.key = key;
+    list[kept].id.hash = accel_core_hash(core, key);
+    if (values != NULL) list[kept].value = (const char *)values + i * core->type->value_size;
+    kept++;
+  }
+  *listed = kept;
+  core_key_set seen;
+  if (kept < 2 || !accel_core_key_set_open(&seen, core->type, list, sizeof *list, kept))
+    return first; /* without memory duplicates are written one after the other: the last wins */
+  for (size_t i = kept; i-- > 0;) list[i].is_overwritten = accel_core_key_set_add(&seen, i) != i;
+  accel_core_key_set_close(&seen);
+  *listed = 0;
+  for (size_t i = 0; i < kept; i++)
+    if (!list[i].is_overwritten) list[(*listed)++] = list[i];
+  return first;
+}
+
+static accel_status write_many(accel_core *core, const void *keys, const void *values, size_t count,
+                               write_kind kind)
+{
+  if (count > SIZE_MAX / sizeof(write_key)) return write_explain(core, ACCEL_ERR_NOMEM);
+  write_key *list = (write_key *)ACCEL_MALLOC(count * sizeof *list);
+  if (list == NULL) return write_explain(core, ACCEL_ERR_NOMEM);
+  accel_write write;
+  memset(&write, 0, sizeof write);
+  size_t listed;
+  accel_status first = write_list(core, keys, values, count, list, &listed);
+  if (core->link != NULL && listed > 0) {
+    const accel_status status = write_remote(core, list, listed, kind, &write);
+    if (first == ACCEL_OK) first = status;
+  }
+  for (size_t i = 0; core->link == NULL && i < listed; i++) {
+    const accel_status status = write_local(core, list[i].id.key, list[i].value, &write, kind);
+    if (first == ACCEL_OK) first = status;
+  }
+  ACCEL_FREE(list);
+  return first;
+}
+
+static accel_status write_many_checked(accel_cache *cache, const char *name, const void *keys,
+                                       const void *values, size_t count, write_kind kind)
+{
+  accel_status status;
+  accel_core *core = accel_core_of(cache, &status);
+  if (core == NULL) return status;
+  if (count > 0 && keys == NULL) return accel_error_set(cache, ACCEL_ERR_CONFIG, "keys is NULL");
+  if (count > 0 && values == NULL && kind == WRITE_VALUE)
+    return accel_error_set(cache, ACCEL_ERR_CONFIG, "values is NULL");
+  const core_report report = accel_core_report_begin(core, name);
+  if (count > 0) status = write_many(core, keys, values, count, kind);
+  return accel_core_report_end(core, &report, status, count == 0 ? "ok_empty" : "done");
+}
+
+accel_status accel_cache_mset(accel_cache *cache, const accel_type *type, const void *keys,
+                              const void *values, size_t count)
+{
+  (void)type;
+  return write_many_checked(cache, "cache.mset", keys, values, count, WRITE_VALUE);
+}
+
+accel_status accel_cache_mdel(accel_cache *cache, const accel_type *type, const void *keys,
+                              size_t count)
+{
+  (void)type;
+  return write_many_checked(cache, "cache.mdel", keys, NULL, count, WRITE_DEL);
+}
+
+/* ---- clear, and del once more later ---- */
+
+accel_status accel_cache_clear(accel_cache *cache, const accel_type *type)
+{
+  accel_status status;
+  accel_core *core = accel_core_of(cache, &status);
+  if (core == NULL) return status;
+  const core_report report = accel_core_report_begin(core, "cache.clear");
+  accel_singleflight_forget_all(&core->flights);
+  if (core->local != NULL) core->local_ops->clear(core->local, type);
+  if (core->link != NULL) {
+    status = accel_core_remote_clear(core);
+    accel_singleflight_forget_all(&core->flights); /* what read L2 while it was being cleared */
+    if (core->local != NULL) core->local_ops->clear(core->local, type);
+  }
+  return accel_core_report_end(core, &report, status, "done");
+}
+
+typedef struct write_later {
+  accel_job job;
+  accel_core *core;
+  _Alignas(16) char key[]; /* K, and for a string its text behind it */
+} write_later;
+
+static void write_later_run(accel_job *job)
+{
+  write_later *later = (write_later *)(void *)job; /* the first member */
+  accel_core *core = later->core;
+  const core_report report = accel_core_report_begin(core, "cache.del");
+  const accel_status status = write_one(core, later->key, NULL, NULL, WRITE_DEL);
+  accel_core_report_end(core, &report, status, "done");
+  ACCEL_FREE(later);
+  accel_core_work_done(core);
+}
+
+accel_status accel_cache_del_after(accel_cache *cache, const accel_type *type, const void *key,
+                                   uint32_t ms)
+{
+  const accel_status first = accel_cache_del(cache, type, key);
+  if (accel_failed(first) && first != ACCEL_ERR_BACKEND) return first;
+  accel_core *core = cache->core;
+  if (ms == ACCEL_FOREVER)
+    return accel_error_set(cache, ACCEL_ERR_CONFIG, "ms is ACCEL_FOREVER, which never comes");
+  const char *text = type->key_kind == ACCEL_KEY_STRING ? *(const char *const *)key : "";
+  const size_t text_size = strlen(text) + 1;
+  write_later *later = (write_later *)ACCEL_MALLOC(sizeof *later + type->key_size + text_size);
+  if (later == NULL) return write_explain(core, ACCEL_ERR_NOMEM);
+  memset(later, 0, sizeof *later);
+  later->core = core;
+  later->job.run = write_later_run;
+  later->job.due_ms = accel_clock_deadline(ms);
+  memcpy(later->key, key, type->key_size);
+  char *copy = (char *)memcpy(later->key + type->key_size, text, text_size);
+  if (type->key_kind == ACCEL_KEY_STRING) memcpy(later->key, &copy, sizeof copy);
+  if (accel_core_submit(core, &later->job)) return first;
+  ACCEL_FREE(later);
+  return accel_error_set(cache, ACCEL_ERR_BACKEND,
+                         "the executor has no room for the second del in area %s", core->area);
+}
