@@ -124,7 +124,7 @@ const char *accel_core_found(accel_status status);
 typedef struct core_batch {
   accel_remote_item *items;
   size_t count;
-  accel_buffer text, data;
+  accel_buffer names, keys, data;
   accel_remote_call call;
 } core_batch;
 

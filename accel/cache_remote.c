@@ -19,7 +19,8 @@ accel_status accel_core_batch_open(core_batch *batch, size_t capacity)
 void accel_core_batch_close(core_batch *batch)
 {
   ACCEL_FREE(batch->items);
-  accel_buffer_release(&batch->text);
+  accel_buffer_release(&batch->names);
+  accel_buffer_release(&batch->keys);
   accel_buffer_release(&batch->data);
   memset(batch, 0, sizeof *batch);
 }
@@ -32,24 +33,24 @@ static const char *batch_offset(size_t offset)
 
 accel_status accel_core_batch_add_key(const accel_core *core, core_batch *batch, const void *key)
 {
-  accel_buffer *text = &batch->text;
-  const size_t start = text->size;
-  accel_status status = accel_key_append_name(core->type, key, text);
-  const size_t name_size = text->size - start;
+  accel_buffer *names = &batch->names, *keys = &batch->keys;
+  const size_t name_start = names->size, key_start = keys->size;
+  accel_status status = accel_key_append_name(core->type, key, names);
+  const size_t name_size = names->size - name_start;
   if (status == ACCEL_OK &&
-      !accel_key_append_remote(core->area, (const char *)text->data + start, name_size, text))
+      !accel_key_append_remote(core->area, (const char *)names->data + name_start, name_size, keys))
     status = ACCEL_ERR_NOMEM;
   if (status != ACCEL_OK) {
-    text->size = start;
+    names->size = name_start;
     return accel_error_set(core->cache, status, "no text could be made of a key: %s",
                            accel_status_text(status));
   }
   accel_remote_item *item = &batch->items[batch->count++];
   memset(item, 0, sizeof *item);
-  item->name = batch_offset(start);
+  item->name = batch_offset(name_start);
   item->name_size = name_size;
-  item->key = batch_offset(start + name_size);
-  item->key_size = text->size - start - name_size;
+  item->key = batch_offset(key_start);
+  item->key_size = keys->size - key_start;
   item->data = batch_offset(batch->data.size);
   return ACCEL_OK;
 }
@@ -64,7 +65,7 @@ accel_status accel_core_batch_add_value(accel_core *core, core_batch *batch,
   envelope.token = accel_core_random(core);
   envelope.created_ms = core->remote_ops->now_ms(core->link);
   envelope.ttl_ms = ttl_ms;
-  const char *name = (const char *)batch->text.data + (uintptr_t)item->name;
+  const char *name = (const char *)batch->names.data + (uintptr_t)item->name;
   const accel_status status = accel_envelope_append(core->type, core->area, name, item->name_size,
                                                     &envelope, value_or_null, &batch->data);
   if (status != ACCEL_OK) {
@@ -82,7 +83,8 @@ accel_status accel_core_batch_add_value(accel_core *core, core_batch *batch,
 void accel_core_batch_drop_last(core_batch *batch)
 {
   const accel_remote_item *item = &batch->items[--batch->count];
-  batch->text.size = (size_t)(uintptr_t)item->name;
+  batch->names.size = (size_t)(uintptr_t)item->name;
+  batch->keys.size = (size_t)(uintptr_t)item->key;
   batch->data.size = (size_t)(uintptr_t)item->data;
 }
 
@@ -90,9 +92,9 @@ void accel_core_batch_seal(core_batch *batch)
 {
   for (size_t i = 0; i < batch->count; i++) {
     accel_remote_item *item = &batch->items[i];
-    item->name = (const char *)batch->text.data + (uintptr_t)item->name;
-    item->key = (const char *)batch->text.data + (uintptr_t)item->key;
-    item->data = batch->data.data + (uintptr_t)item->data;
+    item->name = (const char *)batch->names.data + (uintptr_t)item->name;
+    item->key = (const char *)batch->keys.data + (uintptr_t)item->key;
+    item->data = batch->data.size == 0 ? NULL : batch->data.data + (uintptr_t)item->data;
   }
 }
 
