@@ -55,6 +55,25 @@
 #define ACCEL_PASTE_(a_, b_) a_##b_
 #define ACCEL_PASTE(a_, b_) ACCEL_PASTE_(a_, b_)
 
+#define ACCEL_BARE_(...) __VA_ARGS__
+
+/* (a, b) and c, d make (a, b, c, d); () and c, d make (c, d), whatever stands for "none" in the
+ * parameters. The arguments are empty if and only if they hold no comma, do not complete a call of
+ * the probe by themselves, and do so with () behind them. */
+#define ACCEL_AND_(test_, list_, ...) \
+  ACCEL_PASTE(ACCEL_AND_IF_, ACCEL_IS_EMPTY_ test_)(list_, __VA_ARGS__)
+#define ACCEL_AND_IF_0(list_, ...) (ACCEL_BARE_ list_, __VA_ARGS__)
+#define ACCEL_AND_IF_1(list_, ...) (__VA_ARGS__)
+#define ACCEL_TENTH_(a_, b_, c_, d_, e_, f_, g_, h_, i_, j_, ...) j_
+#define ACCEL_HAS_COMMA_(...) ACCEL_TENTH_(__VA_ARGS__, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0)
+#define ACCEL_PROBE_(...) ,
+#define ACCEL_IS_EMPTY_(...) \
+  ACCEL_EMPTY_OF_(ACCEL_HAS_COMMA_(__VA_ARGS__), ACCEL_HAS_COMMA_(ACCEL_PROBE_ __VA_ARGS__), \
+                  ACCEL_HAS_COMMA_(ACCEL_PROBE_ __VA_ARGS__()))
+#define ACCEL_EMPTY_OF_(a_, b_, c_) ACCEL_EMPTY_CASE_(a_, b_, c_)
+#define ACCEL_EMPTY_CASE_(a_, b_, c_) ACCEL_HAS_COMMA_(ACCEL_EMPTY_##a_##b_##c_)
+#define ACCEL_EMPTY_001 ,
+
 /* The build symbol's name: a hook that is a plain name appears by that name, one that is a
  * function-like macro by its own, so both differ from the default. */
 #ifndef ACCEL_MALLOC

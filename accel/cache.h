@@ -159,7 +159,7 @@ size_t accel_cache_hottest(accel_cache *cache, const accel_type *type, void *key
 /* Calls `visit` for every fresh value in L1 until it returns false. It may call the cache. */
 void accel_cache_each(accel_cache *cache, const accel_type *type, accel_fn *visit, void *ctx);
 
-/* The hot path: hash once, ask L1, count; nothing else. MISS: it was no hit, and nothing happened. */
+/* The hot path: hash once, ask L1, count; nothing else. MISS: no hit, and nothing happened. */
 ACCEL_INLINE accel_status accel_cache_hit(accel_cache *cache_, const accel_type *type_,
                                           const void *key_, void *out_)
 {

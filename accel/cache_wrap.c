@@ -1,4 +1,4 @@
-#include "wrap.h"
+#include "cache_wrap.h"
 
 #include "cache_core.h"
 
@@ -244,9 +244,10 @@ static accel_status wrap_policy(accel_status status, const accel_wrap_options *o
   return options->on_cache_error == ACCEL_IGNORE ? ACCEL_OK : status;
 }
 
-accel_status accel_wrap_put(accel_cache *cache, const accel_type *type, const void *key,
-                            const void *value, const accel_wrap_options *options)
+accel_status accel_wrap_put(accel_wrap *wrap, accel_cache *cache, const accel_type *type,
+                            const void *key, const void *value, const accel_wrap_options *options)
 {
+  wrap_init(wrap, cache, type, NULL, options);
   if (options->bypass) return ACCEL_OK;
   accel_write write;
   memset(&write, 0, sizeof write);

@@ -5,10 +5,10 @@
 
 #include <string.h>
 
-#define INVALIDATION_HEAD 32
-#define INVALIDATION_TAIL 8
+#define INVALIDATE_HEAD 32
+#define INVALIDATE_TAIL 8
 
-enum { INVALIDATION_OP_KEYS = 1, INVALIDATION_OP_AREA = 2, INVALIDATION_OP_HEARTBEAT = 3 };
+enum { INVALIDATE_OP_KEYS = 1, INVALIDATE_OP_AREA = 2, INVALIDATE_OP_HEARTBEAT = 3 };
 
 /* Proves that a message came through unharmed, not who sent it. */
 static const uint64_t invalidation_secret[2] = {0x6163636C2D627573u, 0x6D6573736167652Eu};
@@ -48,7 +48,7 @@ static bool invalidation_append(const accel_invalidation *invalidation, int op, 
                                 accel_buffer *out)
 {
   const size_t start = out->size;
-  unsigned char head[INVALIDATION_HEAD] = {'A', 'C', 'I', '1', 1, (unsigned char)op};
+  unsigned char head[INVALIDATE_HEAD] = {'A', 'C', 'I', '1', 1, (unsigned char)op};
   invalidation_put(head + 6, count, 2);
   invalidation_put(head + 8, invalidation->node_id, 8);
   invalidation_put(head + 16, sequence, 8);
@@ -61,7 +61,7 @@ static bool invalidation_append(const accel_invalidation *invalidation, int op, 
                accel_buffer_append(out, items[i]->name, items[i]->name_size);
   }
   if (appended) {
-    unsigned char tail[INVALIDATION_TAIL];
+    unsigned char tail[INVALIDATE_TAIL];
     invalidation_put(tail, invalidation_hash(out->data + start, out->size - start), 8);
     appended = accel_buffer_append(out, tail, sizeof tail);
   }
@@ -72,7 +72,7 @@ static bool invalidation_append(const accel_invalidation *invalidation, int op, 
 /* How many of the items one message can name, from the first. */
 static size_t invalidation_count_fitting(const accel_remote_item *const *items, size_t count)
 {
-  size_t room = ACCEL_INVALIDATION_SIZE_MAX - INVALIDATION_HEAD - INVALIDATION_TAIL;
+  size_t room = ACCEL_INVALIDATION_SIZE_MAX - INVALIDATE_HEAD - INVALIDATE_TAIL;
   size_t fitting = 0;
   while (fitting < count && fitting < ACCEL_INVALIDATION_KEYS_MAX) {
     const size_t needed = 2 + items[fitting]->name_size;
@@ -88,7 +88,7 @@ size_t accel_invalidation_message(void *invalidation_pointer, const accel_remote
 {
   accel_invalidation *invalidation = (accel_invalidation *)invalidation_pointer;
   const size_t named = invalidation_count_fitting(items, count);
-  const int op = named == 0 ? INVALIDATION_OP_AREA : INVALIDATION_OP_KEYS;
+  const int op = named == 0 ? INVALIDATE_OP_AREA : INVALIDATE_OP_KEYS;
   const uint64_t sequence = accel_add_relaxed(&invalidation->sequence, 1u) + 1;
   accel_store_relaxed(&invalidation->quiet_ticks, 0u);
   if (!invalidation_append(invalidation, op, sequence, items, named, out)) return 0;
@@ -104,7 +104,7 @@ bool accel_invalidation_heartbeat(accel_invalidation *invalidation, accel_buffer
   accel_add_relaxed(&invalidation->quiet_ticks, 1u);
   if (ticks + 1 == 3) return false;
   const uint64_t sequence = accel_load_relaxed(&invalidation->sequence);
-  return invalidation_append(invalidation, INVALIDATION_OP_HEARTBEAT, sequence, NULL, 0, out);
+  return invalidation_append(invalidation, INVALIDATE_OP_HEARTBEAT, sequence, NULL, 0, out);
 }
 
 /* ---- receiving ---- */
@@ -134,10 +134,10 @@ static bool invalidation_is_whole(const accel_invalidation *invalidation, const 
                                   size_t size)
 {
   static const unsigned char start[5] = {'A', 'C', 'I', '1', 1};
-  if (size < INVALIDATION_HEAD + INVALIDATION_TAIL) return false;
+  if (size < INVALIDATE_HEAD + INVALIDATE_TAIL) return false;
   if (memcmp(data, start, sizeof start) != 0) return false;
   if (invalidation_take(data + 24, 8) != invalidation->area_hash) return false;
-  const size_t body = size - INVALIDATION_TAIL;
+  const size_t body = size - INVALIDATE_TAIL;
   return invalidation_take(data + body, 8) == invalidation_hash(data, body);
 }
 
@@ -165,10 +165,10 @@ accel_invalidation_result accel_invalidation_receive(accel_invalidation *invalid
   const bool is_whole = invalidation_is_whole(invalidation, data, size);
   const int op = is_whole ? data[5] : 0;
   const size_t count = is_whole ? (size_t)invalidation_take(data + 6, 2) : 0;
-  const unsigned char *names = data + INVALIDATION_HEAD;
-  const size_t names_size = is_whole ? size - INVALIDATION_HEAD - INVALIDATION_TAIL : 0;
-  const bool is_known = op == INVALIDATION_OP_KEYS ? count > 0 : count == 0;
-  if (!is_whole || !is_known || op < INVALIDATION_OP_KEYS || op > INVALIDATION_OP_HEARTBEAT ||
+  const unsigned char *names = data + INVALIDATE_HEAD;
+  const size_t names_size = is_whole ? size - INVALIDATE_HEAD - INVALIDATE_TAIL : 0;
+  const bool is_known = op == INVALIDATE_OP_KEYS ? count > 0 : count == 0;
+  if (!is_whole || !is_known || op < INVALIDATE_OP_KEYS || op > INVALIDATE_OP_HEARTBEAT ||
       !invalidation_walk_names(names, names_size, count, NULL)) {
     handler->everything(handler->ctx);
     return ACCEL_INVALIDATION_INVALID;
@@ -176,9 +176,9 @@ accel_invalidation_result accel_invalidation_receive(accel_invalidation *invalid
   const uint64_t id = invalidation_take(data + 8, 8);
   if (id == invalidation->node_id) return ACCEL_INVALIDATION_OWN;
   const bool has_gap = invalidation_note_sequence(invalidation, id, invalidation_take(data + 16, 8),
-                                                  op == INVALIDATION_OP_HEARTBEAT);
-  if (has_gap || op == INVALIDATION_OP_AREA) handler->everything(handler->ctx);
-  if (op == INVALIDATION_OP_KEYS) invalidation_walk_names(names, names_size, count, handler);
+                                                  op == INVALIDATE_OP_HEARTBEAT);
+  if (has_gap || op == INVALIDATE_OP_AREA) handler->everything(handler->ctx);
+  if (op == INVALIDATE_OP_KEYS) invalidation_walk_names(names, names_size, count, handler);
   return ACCEL_INVALIDATION_APPLIED;
 }
 

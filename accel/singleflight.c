@@ -16,7 +16,7 @@ static ACCEL_THREAD_LOCAL struct accel_flight_thread singleflight_thread;
 
 /* Guards every thread's struct and every flight's runner, of all caches: a circle may lead through
  * several. Taken after a table's mutex, never before. */
-static pthread_mutex_t singleflight_graph = PTHREAD_MUTEX_INITIALIZER;
+static accel_mutex singleflight_graph = ACCEL_MUTEX_INITIALIZER;
 
 bool accel_singleflight_open(accel_singleflight *table, const accel_type *type)
 {
@@ -85,7 +85,7 @@ static void flight_free(const accel_type *type, accel_flight *flight)
 
 static void flight_set_runner(accel_flight *flight, struct accel_flight_thread *runner)
 {
-  pthread_mutex_lock(&singleflight_graph);
+  accel_mutex_lock(&singleflight_graph);
   if (flight->runner != NULL) {
     accel_flight **place = &flight->runner->running;
     while (*place != flight) place = &(*place)->running_next;
@@ -96,26 +96,26 @@ static void flight_set_runner(accel_flight *flight, struct accel_flight_thread *
     flight->running_next = runner->running;
     runner->running = flight;
   }
-  pthread_mutex_unlock(&singleflight_graph);
+  accel_mutex_unlock(&singleflight_graph);
 }
 
 /* Notes what the thread waits for, unless that closes a circle. */
 static bool flight_begin_wait(accel_flight *flight)
 {
-  pthread_mutex_lock(&singleflight_graph);
+  accel_mutex_lock(&singleflight_graph);
   const struct accel_flight_thread *thread = flight->runner;
   while (thread != NULL && thread != &singleflight_thread)
     thread = thread->waiting_for == NULL ? NULL : thread->waiting_for->runner;
   if (thread == NULL) singleflight_thread.waiting_for = flight;
-  pthread_mutex_unlock(&singleflight_graph);
+  accel_mutex_unlock(&singleflight_graph);
   return thread == NULL;
 }
 
 static void flight_end_wait(void)
 {
-  pthread_mutex_lock(&singleflight_graph);
+  accel_mutex_lock(&singleflight_graph);
   singleflight_thread.waiting_for = NULL;
-  pthread_mutex_unlock(&singleflight_graph);
+  accel_mutex_unlock(&singleflight_graph);
 }
 
 void accel_singleflight_run(accel_singleflight *table, accel_flight *flight)
@@ -165,11 +165,11 @@ static void singleflight_unlist(accel_singleflight *table, accel_flight *flight)
 static accel_flight *singleflight_find_own(const accel_singleflight *table, const void *key,
                                            uint64_t hash)
 {
-  pthread_mutex_lock(&singleflight_graph);
+  accel_mutex_lock(&singleflight_graph);
   accel_flight *each = singleflight_thread.running;
   while (each != NULL && !(each->table == table && singleflight_is_of(table, each, key, hash)))
     each = each->running_next;
-  pthread_mutex_unlock(&singleflight_graph);
+  accel_mutex_unlock(&singleflight_graph);
   return each;
 }
 

@@ -97,13 +97,14 @@ template <typename T, size_t N> struct accel_kind_of_<T[N]> {
 #define ACCEL_KIND_FLOATING_ 4
 #define ACCEL_KIND_TEXT_ 5
 
+/* clang-format off */
 /* Every type that is not a struct for accel; enums are what their compiler says. */
 #define ACCEL_KIND_LIST_(X) \
   X(bool, 1) \
-  X(char, ((char)-1 < 0 ? 2 : 1)) X(signed char, 2) X(unsigned char, 1) X(short, 2) \
-      X(unsigned short, 1) X(int, 2) X(unsigned int, 1) X(long, 2) X(unsigned long, 1) \
-          X(long long, 2) X(unsigned long long, 1) X(float, 4) X(double, 4) X(long double, 4) \
-              X(char *, 5) X(const char *, 5)
+  X(char, ((char)-1 < 0 ? 2 : 1)) \
+  X(signed char, 2) X(unsigned char, 1) X(short, 2) X(unsigned short, 1) X(int, 2) \
+      X(unsigned int, 1) X(long, 2) X(unsigned long, 1) X(long long, 2) X(unsigned long long, 1) \
+          X(float, 4) X(double, 4) X(long double, 4) X(char *, 5) X(const char *, 5)
 
 #ifdef __cplusplus
 ACCEL_KIND_LIST_(ACCEL_KIND_ENTRY_)
@@ -114,6 +115,31 @@ ACCEL_KIND_LIST_(ACCEL_KIND_ENTRY_)
 /* An array is not what it becomes when it is used. */
 #define ACCEL_IS_ARRAY_(T_) (!__builtin_types_compatible_p(T_, __typeof__(((void)0, *(T_ *)0))))
 #endif
+
+/* What is refused at compile time, with a sentence that says what to do. Whether .hash and .equal
+ * are given shows in the text of the first traits. */
+#define ACCEL_SECOND_(first_, second_, ...) #second_
+#define ACCEL_HAS_HASH_AND_EQUAL_(first_, ...) \
+  (__builtin_strncmp(#first_, ".hash", 5) == 0 && \
+   __builtin_strncmp(ACCEL_SECOND_(first_, __VA_ARGS__, , ), ".equal", 6) == 0)
+
+#define ACCEL_CHECK_(n_, holds_, text_) \
+  ACCEL_STATIC_ASSERT(holds_, "ACCEL_DEFINE(" #n_ "): " text_);
+#define ACCEL_CHECK_TYPES_(n_, K_, V_) \
+  ACCEL_CHECK_(n_, !ACCEL_IS_ARRAY_(K_), "the key is an array; put it into a struct") \
+  ACCEL_CHECK_(n_, !ACCEL_IS_ARRAY_(V_), "the value is an array; put it into a struct") \
+  ACCEL_CHECK_(n_, ACCEL_KIND_OF_(K_) != ACCEL_KIND_FLOATING_, \
+               "the key is a floating number, which has no reliable equality; use an integer")
+#define ACCEL_CHECK_INTEGER_(n_, K_) \
+  ACCEL_CHECK_(n_, ACCEL_KIND_OF_(K_) != ACCEL_KIND_TEXT_, \
+               "the key is a string; use ACCEL_DEFINE_STR, which copies it in") \
+  ACCEL_CHECK_(n_, ACCEL_KIND_OF_(K_) != 0, "use ACCEL_DEFINE_WITH and give .hash and .equal")
+#define ACCEL_CHECK_STRUCT_(n_, K_, ...) \
+  ACCEL_CHECK_(n_, ACCEL_KIND_OF_(K_) != ACCEL_KIND_TEXT_, \
+               "the key is a string; use ACCEL_DEFINE_STR, which copies it in") \
+  ACCEL_CHECK_(n_, ACCEL_KIND_OF_(K_) != 0 || ACCEL_HAS_HASH_AND_EQUAL_(__VA_ARGS__, ), \
+               "a struct key needs .hash, given first, and .equal")
+/* clang-format on */
 
 ACCEL_EXTERN_C_BEGIN
 
