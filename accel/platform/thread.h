@@ -23,7 +23,10 @@ typedef struct accel_thread {
 } accel_thread;
 
 /* For one that lives as long as the program and is never opened or closed. */
-#define ACCEL_MUTEX_INITIALIZER {PTHREAD_MUTEX_INITIALIZER}
+#define ACCEL_MUTEX_INITIALIZER \
+  { \
+    PTHREAD_MUTEX_INITIALIZER \
+  }
 
 /* False: the system has no memory for it, and there is nothing to close. */
 bool accel_mutex_open(accel_mutex *mutex);
