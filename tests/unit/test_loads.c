@@ -1,0 +1,414 @@
+/* How loads are shared, bounded and batched. */
+#include "cache_world.h"
+
+#define MANY 32
+
+/* ---- R6 ---- */
+
+static void R6_one_load_for_many_threads_on_a_cold_key(void **state)
+{
+  world *all = (world *)*state;
+  open_caches(all);
+  row_cache *rows = &all->caches[0];
+  static task readers[MANY];
+  memset(readers, 0, sizeof readers);
+  shut(&all->source);
+  for (size_t i = 0; i < MANY; i++) start(&readers[i], task_get, rows, 1);
+  AWAIT(rows, load_shared, MANY - 1);
+  reopen(&all->source);
+  for (size_t i = 0; i < MANY; i++) {
+    assert_int_equal(join(&readers[i]), ACCEL_OK);
+    assert_int_equal(readers[i].value.number, 1001);
+  }
+  assert_int_equal(source_calls(&all->source), 1);
+  assert_int_equal(metrics_of(rows).load_total, 1);
+  assert_int_equal(accel_fake_calls(&all->fake, ACCEL_FAKE_GET), 1);
+  assert_int_equal(accel_fake_calls(&all->fake, ACCEL_FAKE_FILL), 1);
+}
+
+static void R6_one_flight_whichever_function_started_it(void **state)
+{
+  world *all = (world *)*state;
+  open_caches(all);
+  row_cache *rows = &all->caches[0];
+  task leader = {.source = &all->slow_source}, follower = {.cache = NULL};
+  shut(&all->slow_source);
+  start(&leader, task_get, rows, 1);
+  await_waiting(&all->slow_source, 1);
+  start(&follower, task_get, rows, 1); /* would ask the registered loader */
+  AWAIT(rows, load_shared, 1);
+  assert_int_equal(row_cache_refresh(rows, 1), ACCEL_OK);
+  reopen(&all->slow_source);
+  assert_int_equal(join(&leader), ACCEL_OK);
+  assert_int_equal(join(&follower), ACCEL_OK);
+  assert_int_equal(source_calls(&all->source), 0);
+  assert_int_equal(source_calls(&all->slow_source), 1);
+}
+
+static void R6_a_follower_waits_no_longer_than_its_own_limit(void **state)
+{
+  world *all = (world *)*state;
+  all->config.loader_timeout_ms = 30;
+  open_caches(all);
+  row_cache *rows = &all->caches[0];
+  task leader = {.source = &all->slow_source};
+  shut(&all->slow_source);
+  start(&leader, task_get, rows, 1);
+  await_waiting(&all->slow_source, 1);
+  const uint64_t began_ms = accel_clock_monotonic_ms();
+  assert_status(rows, 1, NULL, ACCEL_ERR_TIMEOUT);
+  const uint64_t waited_ms = accel_clock_monotonic_ms() - began_ms;
+  assert_in_range(waited_ms, 29, 4000);
+  reopen(&all->slow_source);
+  assert_int_equal(join(&leader), ACCEL_OK); /* it ran in its caller, whom no limit concerns */
+  assert_reads(rows, 1, &only_local, 1001);
+}
+
+static void R6_followers_get_the_leaders_failure_or_their_stale_value(void **state)
+{
+  world *all = (world *)*state;
+  all->config.local_ttl_ms = all->config.remote_ttl_ms = 1000;
+  open_caches(all);
+  row_cache *rows = &all->caches[0];
+  assert_int_equal(put_number(rows, 1, 5), ACCEL_OK);
+  pass(all, 1000);
+  source_set(&all->source, 1000, (accel_status)-1234, true);
+  task tasks[3] = {{.cache = NULL}, {.cache = NULL}, {.read = {.allow_stale = true}}};
+  for (int i = 0; i < 3; i++) start(&tasks[i], task_get, rows, 1);
+  AWAIT(rows, load_shared, 2);
+  reopen(&all->source);
+  assert_int_equal(join(&tasks[0]), -1234);
+  assert_int_equal(join(&tasks[1]), -1234);
+  assert_int_equal(join(&tasks[2]), ACCEL_OK);
+  assert_int_equal(tasks[2].value.number, 5);
+  assert_string_equal(tasks[0].error, tasks[1].error);
+  assert_non_null(strstr(tasks[0].error, "-1234"));
+  assert_int_equal(source_calls(&all->source), 1);
+}
+
+static void R6_unshared_where_it_is_turned_off(void **state)
+{
+  world *all = (world *)*state;
+  all->config.no_penetration_protect = true;
+  open_caches(all);
+  task tasks[3] = {{.cache = NULL}, {.cache = NULL}, {.cache = NULL}};
+  shut(&all->source);
+  for (int i = 0; i < 3; i++) start(&tasks[i], task_get, &all->caches[0], 1);
+  await_waiting(&all->source, 3);
+  reopen(&all->source);
+  for (int i = 0; i < 3; i++) assert_int_equal(join(&tasks[i]), ACCEL_OK);
+}
+
+/* A loader that reads another key of the same cache on its way. */
+typedef struct detour {
+  row_cache *rows;
+  uint64_t other;
+  source *stop; /* where it halts first */
+  accel_status seen;
+} detour;
+
+static accel_status load_by_detour(void *ctx, uint64_t key, row *out)
+{
+  detour *self = (detour *)ctx;
+  source_ask(self->stop, &key, 1, out);
+  self->seen = row_cache_get_or_load(self->rows, self->other, NULL, load_row, self->stop, out);
+  return self->seen;
+}
+
+static void R6_a_loader_that_needs_its_own_key_gets_an_error(void **state)
+{
+  world *all = (world *)*state;
+  open_caches(all);
+  row_cache *rows = &all->caches[0];
+  detour again = {rows, 1, &all->source, ACCEL_OK};
+  row value;
+  assert_int_equal(row_cache_get_or_load(rows, 1, NULL, load_by_detour, &again, &value),
+                   ACCEL_ERR_CONFIG);
+  assert_int_equal(again.seen, ACCEL_ERR_CONFIG);
+  row_cache_set_loader(rows, load_by_detour, &again);
+  assert_status(rows, 1, NULL, ACCEL_ERR_CONFIG); /* on a thread of the executor */
+  const accel_read stale = {.allow_stale = true};
+  assert_status(rows, 1, &stale, ACCEL_ERR_CONFIG);
+  again.other = 2; /* another key is fine */
+  assert_reads(rows, 1, NULL, 1002);
+}
+
+static void *get_by_detour(void *ctx)
+{
+  task *self = (task *)ctx;
+  detour way = {self->cache, self->value.number, self->source, ACCEL_OK};
+  row value;
+  self->status = row_cache_get_or_load(self->cache, self->key, NULL, load_by_detour, &way, &value);
+  return NULL;
+}
+
+static void R6_loaders_that_need_each_others_keys_get_an_error(void **state)
+{
+  world *all = (world *)*state;
+  open_caches(all);
+  task first = {.source = &all->source, .value = {2}},
+       second = {.source = &all->source, .value = {1}};
+  shut(&all->source);
+  start(&first, get_by_detour, &all->caches[0], 1);
+  start(&second, get_by_detour, &all->caches[0], 2);
+  await_waiting(&all->source, 2);
+  const uint64_t began_ms = accel_clock_monotonic_ms();
+  reopen(&all->source);
+  assert_int_equal(join(&first), ACCEL_ERR_CONFIG);
+  assert_int_equal(join(&second), ACCEL_ERR_CONFIG);
+  assert_in_range(accel_clock_monotonic_ms() - began_ms, 0, WAIT_MS / 2); /* not by the limit */
+}
+
+/* ---- R7 ---- */
+
+typedef struct batch {
+  row_cache *cache;
+  uint64_t keys[100];
+  size_t count;
+  accel_read read;
+  row values[100];
+  accel_status statuses[100], status;
+  pthread_t thread;
+} batch;
+
+static void *task_mget(void *ctx)
+{
+  batch *self = (batch *)ctx;
+  self->status = row_cache_mget(self->cache, self->keys, self->count, &self->read, self->values,
+                                self->statuses);
+  return NULL;
+}
+
+static void batch_start(batch *self, row_cache *cache, uint64_t first, size_t count)
+{
+  self->cache = cache;
+  self->count = count;
+  for (size_t i = 0; i < count; i++) self->keys[i] = first + i;
+  assert_int_equal(pthread_create(&self->thread, NULL, task_mget, self), 0);
+}
+
+static void assert_batch_read(batch *self)
+{
+  pthread_join(self->thread, NULL);
+  assert_int_equal(self->status, ACCEL_OK);
+  for (size_t i = 0; i < self->count; i++) {
+    assert_int_equal(self->statuses[i], ACCEL_OK);
+    assert_int_equal(self->values[i].number, 1000 + self->keys[i]);
+  }
+}
+
+static void R7_a_batch_loads_what_nobody_is_loading(void **state)
+{
+  world *all = (world *)*state;
+  open_caches(all);
+  row_cache *rows = &all->caches[0];
+  row_cache_set_mloader(rows, load_rows, &all->source);
+  static batch forty, hundred;
+  memset(&forty, 0, sizeof forty);
+  memset(&hundred, 0, sizeof hundred);
+  shut(&all->source);
+  forty.read.skip_remote = true;
+  batch_start(&forty, rows, 30, 40);
+  await_waiting(&all->source, 1);
+  batch_start(&hundred, rows, 0, 100);
+  await_waiting(&all->source, 2);
+  reopen(&all->source);
+  assert_batch_read(&forty);
+  assert_batch_read(&hundred);
+  for (size_t i = 0; i < 100; i++) assert_int_equal(all->source.asked[i], 1);
+  assert_int_equal(source_calls(&all->source), 2);
+  assert_int_equal(accel_fake_calls(&all->fake, ACCEL_FAKE_GET), 1);
+  assert_int_equal(accel_fake_calls(&all->fake, ACCEL_FAKE_FILL), 1);
+  assert_int_equal(accel_fake_items(&all->fake, ACCEL_FAKE_GET), 60);
+  assert_int_equal(accel_fake_items(&all->fake, ACCEL_FAKE_FILL), 60);
+  assert_int_equal(metrics_of(rows).load_shared, 40);
+}
+
+static void R7_a_batch_publishes_its_own_keys_before_it_waits(void **state)
+{
+  world *all = (world *)*state;
+  open_caches(all);
+  row_cache *rows = &all->caches[0];
+  static batch waiting;
+  memset(&waiting, 0, sizeof waiting);
+  task slow = {.source = &all->slow_source};
+  shut(&all->slow_source);
+  start(&slow, task_get, rows, 0);
+  await_waiting(&all->slow_source, 1);
+  batch_start(&waiting, rows, 0, 3);
+  AWAIT(rows, load_success, 2);
+  assert_reads(rows, 1, NULL, 1001);
+  assert_reads(rows, 2, NULL, 1002);
+  reopen(&all->slow_source);
+  assert_int_equal(join(&slow), ACCEL_OK);
+  assert_batch_read(&waiting);
+  assert_int_equal(source_calls(&all->source), 2);
+}
+
+static void R7_duplicates_cost_nothing_and_order_is_kept(void **state)
+{
+  world *all = (world *)*state;
+  open_caches(all);
+  const uint64_t keys[6] = {5, 9, 5, 6, 5, 9};
+  row values[6];
+  accel_status statuses[6];
+  assert_int_equal(put_number(&all->caches[0], 9, 900), ACCEL_OK);
+  accel_fake_forget_counts(&all->fake);
+  assert_int_equal(row_cache_mget(&all->caches[0], keys, 6, NULL, values, statuses), ACCEL_OK);
+  const uint64_t expected[6] = {1005, 900, 1005, 1006, 1005, 900};
+  for (int i = 0; i < 6; i++) {
+    assert_int_equal(statuses[i], ACCEL_OK);
+    assert_int_equal(values[i].number, expected[i]);
+  }
+  assert_int_equal(source_calls(&all->source), 2); /* no mloader: the loader, per key */
+  assert_int_equal(accel_fake_calls(&all->fake, ACCEL_FAKE_GET), 1);
+  assert_int_equal(accel_fake_calls(&all->fake, ACCEL_FAKE_FILL), 1);
+  assert_int_equal(accel_fake_items(&all->fake, ACCEL_FAKE_FILL), 2);
+}
+
+static accel_status load_some(void *ctx, const uint64_t *keys, size_t count, row *values_out,
+                              accel_status *statuses_out)
+{
+  for (size_t i = 0; i < count; i++) {
+    if (keys[i] % 4 == 0) continue; /* left at ACCEL_MISS */
+    statuses_out[i] = keys[i] % 4 == 1 ? (accel_status)(-1000 - (int)keys[i]) : ACCEL_OK;
+    values_out[i].number = keys[i];
+  }
+  return *(accel_status *)ctx;
+}
+
+static void R7_a_failure_marks_its_own_keys(void **state)
+{
+  world *all = (world *)*state;
+  open_caches(all);
+  row_cache *rows = &all->caches[0];
+  accel_status whole = ACCEL_OK, statuses[5];
+  row values[5];
+  row_cache_set_mloader(rows, load_some, &whole);
+  const uint64_t keys[5] = {2, 4, 9, 5, 3};
+  assert_int_equal(row_cache_mget(rows, keys, 5, NULL, values, statuses), -1009);
+  const accel_status expected[5] = {ACCEL_OK, ACCEL_NULL, (accel_status)-1009, (accel_status)-1005,
+                                    ACCEL_OK};
+  for (int i = 0; i < 5; i++) assert_int_equal(statuses[i], expected[i]);
+  assert_int_equal(values[4].number, 3);
+  assert_status(rows, 4, &only_local, ACCEL_NULL);
+
+  whole = ACCEL_ERR_LOADER; /* hits keep their values, the rest get its status */
+  const uint64_t later[3] = {6, 2, 7};
+  assert_int_equal(row_cache_mget(rows, later, 3, NULL, values, statuses), ACCEL_ERR_LOADER);
+  assert_int_equal(statuses[0], ACCEL_ERR_LOADER);
+  assert_int_equal(statuses[1], ACCEL_OK);
+  assert_int_equal(values[1].number, 2);
+  assert_int_equal(statuses[2], ACCEL_ERR_LOADER);
+}
+
+/* ---- R8 ---- */
+
+static void open_impatient(world *all)
+{
+  all->config.loader_timeout_ms = 20;
+  open_caches(all);
+  shut(&all->source);
+  assert_status(&all->caches[0], 1, NULL, ACCEL_ERR_TIMEOUT);
+  assert_int_equal(metrics_of(&all->caches[0]).load_timeout, 1);
+  assert_non_null(strstr(row_cache_last_error(&all->caches[0]), "loader_timeout_ms, 20"));
+}
+
+static void R8_what_comes_after_the_hard_limit_is_cached(void **state)
+{
+  world *all = (world *)*state;
+  open_impatient(all);
+  reopen(&all->source);
+  await_number(&all->caches[0], 1, 1001);
+  assert_reads(&all->caches[1], 1, &only_cached, 1001); /* in L2 too */
+  assert_int_equal(source_calls(&all->source), 1);
+}
+
+static void R8_but_not_over_a_set(void **state)
+{
+  world *all = (world *)*state;
+  open_impatient(all);
+  assert_int_equal(put_number(&all->caches[0], 1, 5), ACCEL_OK);
+  reopen(&all->source);
+  AWAIT(&all->caches[0], local_fill_refused, 1);
+  assert_reads(&all->caches[0], 1, &only_local, 5);
+  assert_reads(&all->caches[1], 1, &only_cached, 5);
+}
+
+static void R8_nor_over_a_del(void **state)
+{
+  world *all = (world *)*state;
+  open_impatient(all);
+  assert_int_equal(row_cache_del(&all->caches[0], 1), ACCEL_OK);
+  reopen(&all->source);
+  AWAIT(&all->caches[0], local_fill_refused, 1);
+  assert_status(&all->caches[0], 1, &only_cached, ACCEL_MISS);
+  assert_status(&all->caches[1], 1, &only_cached, ACCEL_MISS);
+}
+
+static accel_status load_here(void *ctx, uint64_t key, row *out)
+{
+  out->number = key;
+  return pthread_equal(*(pthread_t *)ctx, pthread_self()) ? ACCEL_OK : ACCEL_ERR_LOADER;
+}
+
+static void R8_without_a_limit_the_caller_loads(void **state)
+{
+  world *all = (world *)*state;
+  all->config.loader_timeout_ms = ACCEL_FOREVER;
+  open_caches(all);
+  pthread_t here = pthread_self();
+  row_cache_set_loader(&all->caches[0], load_here, &here);
+  assert_reads(&all->caches[0], 1, NULL, 1);
+}
+
+static void R8_a_full_executor_is_an_answer_too(void **state)
+{
+  world *all = (world *)*state;
+  const accel_executor_config small = {.max_threads = 1, .queue_size = 1};
+  accel_executor executor;
+  assert_int_equal(accel_executor_open(&executor, &small), ACCEL_OK);
+  all->config.executor = &executor;
+  all->config.local_ttl_ms = all->config.remote_ttl_ms = 1000;
+  open_caches(all);
+  row_cache *rows = &all->caches[0];
+  assert_int_equal(put_number(rows, 9, 5), ACCEL_OK);
+  pass(all, 1000);
+  shut(&all->source);
+  assert_int_equal(row_cache_refresh(rows, 1), ACCEL_OK);
+  await_waiting(&all->source, 1);
+  assert_int_equal(row_cache_refresh(rows, 2), ACCEL_OK); /* the queue's one place */
+  assert_status(rows, 3, NULL, ACCEL_ERR_LOADER);
+  assert_int_equal(row_cache_refresh(rows, 4), ACCEL_ERR_LOADER);
+  const accel_read stale = {.allow_stale = true};
+  assert_reads(rows, 9, &stale, 5);
+  assert_int_equal(metrics_of(rows).load_rejected, 3);
+  reopen(&all->source);
+  await_number(rows, 2, 1002);
+  assert_reads(rows, 3, NULL, 1003);
+  for (size_t i = 0; i < 2; i++) row_cache_close(&all->caches[i]);
+  accel_executor_close(&executor);
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      WORLD_TEST(R6_one_load_for_many_threads_on_a_cold_key),
+      WORLD_TEST(R6_one_flight_whichever_function_started_it),
+      WORLD_TEST(R6_a_follower_waits_no_longer_than_its_own_limit),
+      WORLD_TEST(R6_followers_get_the_leaders_failure_or_their_stale_value),
+      WORLD_TEST(R6_unshared_where_it_is_turned_off),
+      WORLD_TEST(R6_a_loader_that_needs_its_own_key_gets_an_error),
+      WORLD_TEST(R6_loaders_that_need_each_others_keys_get_an_error),
+      WORLD_TEST(R7_a_batch_loads_what_nobody_is_loading),
+      WORLD_TEST(R7_a_batch_publishes_its_own_keys_before_it_waits),
+      WORLD_TEST(R7_duplicates_cost_nothing_and_order_is_kept),
+      WORLD_TEST(R7_a_failure_marks_its_own_keys),
+      WORLD_TEST(R8_what_comes_after_the_hard_limit_is_cached),
+      WORLD_TEST(R8_but_not_over_a_set),
+      WORLD_TEST(R8_nor_over_a_del),
+      WORLD_TEST(R8_without_a_limit_the_caller_loads),
+      WORLD_TEST(R8_a_full_executor_is_an_answer_too),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
