@@ -32,6 +32,7 @@
 
 #if defined(ACCEL_IMPLEMENTATION) && defined(__STRICT_ANSI__) && !defined(_GNU_SOURCE)
 #error "ACCEL_IMPLEMENTATION needs -std=gnu11, or _GNU_SOURCE defined before the first include"
+#undef ACCEL_IMPLEMENTATION /* once said is enough */
 #else
 
 #ifdef ACCEL_IMPLEMENTATION
@@ -42,6 +43,7 @@
 
 #include "accel/base.h"
 #include "accel/cache.h"
+#include "accel/cache_wrap.h"
 #include "accel/config.h"
 #include "accel/define.h"
 #include "accel/error.h"

@@ -156,20 +156,20 @@ static void core_hear_everything(void *core)
 static void core_hear_key(void *core_pointer, const char *name, size_t size)
 {
   accel_core *core = (accel_core *)core_pointer;
-  char *memory = (char *)ACCEL_MALLOC(core->type->key_size + sizeof(void *) + size + 1);
-  if (memory == NULL) {
+  void *key = ACCEL_MALLOC(core->type->key_size + size + 1);
+  if (key == NULL) {
     accel_core_expire_all(core);
     return;
   }
-  char *text = memory + core->type->key_size;
-  if (accel_key_parse_name(core->type, name, size, text, memory)) {
-    const uint64_t hash = accel_core_hash(core, memory);
-    if (core->local != NULL) core->local_ops->del(core->local, core->type, memory, hash);
-    accel_singleflight_forget(&core->flights, memory, hash);
+  char *text = (char *)key + core->type->key_size;
+  if (accel_key_parse_name(core->type, name, size, text, key)) {
+    const uint64_t hash = accel_core_hash(core, key);
+    if (core->local != NULL) core->local_ops->del(core->local, core->type, key, hash);
+    accel_singleflight_forget(&core->flights, key, hash);
   } else {
     accel_core_expire_all(core);
   }
-  ACCEL_FREE(memory);
+  ACCEL_FREE(key);
 }
 
 static void core_hear_message(void *core_pointer, const void *data, size_t size)

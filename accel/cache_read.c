@@ -333,11 +333,11 @@ static accel_status plan_take(core_plan *plan, core_miss *miss, size_t i)
   accel_info unwanted, *info = plan_info(plan, i, &unwanted);
   void *out = plan_value(plan, i);
   const bool was_loaded = miss->flight != NULL && plan_can_load(plan);
-  if (accel_failed(miss->status) || !was_loaded)
-    if (miss->status != ACCEL_OK && miss->status != ACCEL_NULL)
-      return read_stale(core, miss, out, info) ? ACCEL_OK : miss->status;
+  const bool cannot_be_had =
+      accel_failed(miss->status) || (miss->status == ACCEL_MISS && !was_loaded);
+  if (cannot_be_had) return read_stale(core, miss, out, info) ? ACCEL_OK : miss->status;
   *info = miss->info;
-  if (miss->status != ACCEL_OK || out == NULL) return miss->status;
+  if (miss->status != ACCEL_OK || miss->flight == NULL || out == NULL) return miss->status;
   if (core->type->copy(out, miss->flight->value)) return ACCEL_OK;
   return accel_error_set(core->cache, ACCEL_ERR_NOMEM, "no memory to copy a value");
 }
@@ -470,7 +470,7 @@ accel_status accel_cache_mget(accel_cache *cache, const accel_type *type, const 
   if (core != NULL && count > 0 && (keys == NULL || values_out == NULL))
     status = accel_error_set(cache, ACCEL_ERR_CONFIG, "%s is NULL",
                              keys == NULL ? "keys" : "values_out");
-  if (status != ACCEL_OK || count == 0) {
+  if (core == NULL || status != ACCEL_OK || count == 0) {
     for (size_t i = 0; i < count && statuses_out != NULL; i++) statuses_out[i] = status;
     return status;
   }

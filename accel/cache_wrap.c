@@ -257,24 +257,32 @@ accel_status accel_wrap_put(accel_wrap *wrap, accel_cache *cache, const accel_ty
 
 static accel_status wrap_evict_now(accel_wrap *wrap)
 {
-  if (wrap->keys == NULL) return accel_cache_clear(wrap->cache, wrap->type);
+  if (wrap->is_whole_area) return accel_cache_clear(wrap->cache, wrap->type);
   return accel_cache_mdel(wrap->cache, wrap->type, wrap->keys, wrap->count);
 }
 
-void accel_wrap_evict_batch(accel_wrap *wrap, accel_cache *cache, const accel_type *type,
-                            const void *keys, size_t count, bool before,
-                            const accel_wrap_options *options)
+static void wrap_evict_begin(accel_wrap *wrap, const void *keys, size_t count, bool before)
 {
-  wrap_init(wrap, cache, type, NULL, options);
   memcpy(&wrap->keys, &keys, sizeof keys); /* only read */
   wrap->count = count;
-  wrap->status = before && !options->bypass ? wrap_evict_now(wrap) : ACCEL_OK;
+  wrap->status = before && !wrap->options.bypass ? wrap_evict_now(wrap) : ACCEL_OK;
 }
 
 void accel_wrap_evict(accel_wrap *wrap, accel_cache *cache, const accel_type *type,
                       const void *key_or_null, bool before, const accel_wrap_options *options)
 {
-  accel_wrap_evict_batch(wrap, cache, type, key_or_null, 1, before, options);
+  wrap_init(wrap, cache, type, NULL, options);
+  wrap->is_whole_area = key_or_null == NULL;
+  wrap_evict_begin(wrap, key_or_null, 1, before);
+}
+
+/* No keys at all are no reason to clear the area. */
+void accel_wrap_evict_batch(accel_wrap *wrap, accel_cache *cache, const accel_type *type,
+                            const void *keys, size_t count, bool before,
+                            const accel_wrap_options *options)
+{
+  wrap_init(wrap, cache, type, NULL, options);
+  wrap_evict_begin(wrap, keys, count, before);
 }
 
 accel_status accel_wrap_evict_end(accel_wrap *wrap, accel_status status)

@@ -26,6 +26,7 @@ typedef struct accel_wrap {
   /* What a batch body gets, and what its caller wants. */
   void *keys, *values, *memory;
   size_t count;
+  bool is_whole_area; /* of an evict, instead of the keys */
   accel_status *statuses;
   void *caller_values;
   accel_status *caller_statuses;

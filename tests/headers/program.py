@@ -19,9 +19,9 @@ IMPLEMENTATION = '#define ACCEL_IMPLEMENTATION\n#include "accel.h"\n'
 IMPLEMENTATION += '#include "accel_backends/fake.h"\n'
 if toolchain.has_hiredis():
     IMPLEMENTATION += '#include "accel_backends/redis.h"\n'
-SMALL = '#include "accel.h"\nACCEL_DEFINE(n, int, int)\n'
+SMALL = '#include <accel.h>\nACCEL_DEFINE(n, int, int)\n'
 SMALL += "int main(void) { n_cache c = {0}; n_cache_close(&c); return 0; }\n"
-HOOKS = ["-Dmy_malloc=malloc", "-DACCEL_MALLOC=my_malloc"]
+HOOKS = ["-DACCEL_MALLOC=my_malloc"]
 
 failures = []
 
