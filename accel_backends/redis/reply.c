@@ -199,7 +199,7 @@ bool accel_redis_reply_says(const redis_replies *replies, const redis_reply *rep
 {
   if (reply->kind != REDIS_REPLY_IS_TEXT && reply->kind != REDIS_REPLY_IS_STATUS) return false;
   if (reply->size != strlen(text)) return false;
-  return memcmp(accel_redis_reply_text(replies, reply), text, reply->size) == 0;
+  return strncmp(accel_redis_reply_text(replies, reply), text, reply->size) == 0;
 }
 
 bool accel_redis_reply_fails(const redis_replies *replies, const redis_reply *reply,
@@ -207,7 +207,7 @@ bool accel_redis_reply_fails(const redis_replies *replies, const redis_reply *re
 {
   const size_t size = strlen(start);
   if (reply->kind != REDIS_REPLY_IS_ERROR || reply->size < size) return false;
-  return memcmp(accel_redis_reply_text(replies, reply), start, size) == 0;
+  return strncmp(accel_redis_reply_text(replies, reply), start, size) == 0;
 }
 
 size_t accel_redis_reply_after(const redis_replies *replies, size_t i)
