@@ -37,6 +37,7 @@ typedef struct accel_core {
   accel_stats *stats;
   const accel_local_ops *local_ops;
   accel_local *local; /* NULL: mode ACCEL_REMOTE */
+  size_t capacity;    /* atomic: resize changes it */
   const accel_remote_ops *remote_ops;
   void *link; /* NULL: mode ACCEL_LOCAL */
   char channel[192];

@@ -47,7 +47,7 @@ accel_status accel_cache_resize(accel_cache *cache, const accel_type *type, size
     return accel_error_set(cache, ACCEL_ERR_CONFIG, "capacity is %zu; it must be in [1, %zu]",
                            capacity, SIZE_MAX / 2);
   status = core->local_ops->resize(core->local, type, capacity);
-  if (status == ACCEL_OK) accel_store_relaxed(&core->config.capacity, capacity);
+  if (status == ACCEL_OK) accel_store_relaxed(&core->capacity, capacity);
   if (status == ACCEL_ERR_NOMEM)
     return accel_error_set(cache, status, "no memory for a capacity of %zu", capacity);
   return status;

@@ -381,6 +381,7 @@ accel_status accel_cache_open(accel_cache *cache, const accel_type *type,
   core->type = type;
   core->traits = traits;
   core->config = resolved;
+  core->capacity = resolved.capacity;
   core_copy_config(core);
   status = core_open_parts(core);
   if (status != ACCEL_OK) {

@@ -70,6 +70,7 @@ void accel_cache_diagnostic_snapshot(const accel_cache *cache, accel_diagnostic 
   if (cache == NULL || cache->core == NULL) return;
   accel_core *core = cache->core;
   out->config = core->config;
+  out->config.capacity = accel_load_relaxed(&core->capacity);
   accel_stats_snapshot(core->stats, &out->metrics);
   report_local(core, out);
   out->loader_configured = core->load != NULL || core->mload != NULL;
