@@ -7,6 +7,8 @@ right before it:
     <!-- file: examples/01_quickstart.c from: int main to: ^} -->
 
 `from` is found in the first line, `to` (a regular expression) in the last.
+
+What stands in backticks as `path/of/a.file` or `function()` exists.
 """
 
 import itertools
@@ -15,6 +17,8 @@ import re
 import sources
 
 BOUND = re.compile(r"<!-- file: (\S+?)(?: from: (.+?) to: (.+?))? -->\s*$")
+PATH = re.compile(r"`((?:accel|accel_backends|bench|docs|examples|tests|tools)/[\w./-]+)`")
+FUNCTION = re.compile(r"`([a-z]\w+)\(\)`")
 LINK = re.compile(r"\]\((?!https?://|mailto:|#)([^)#\s]+)")
 
 
@@ -50,6 +54,16 @@ def check_block(path, number, following, match):
             return
 
 
+def check_names(path, number, line, code):
+    for name in PATH.findall(line):
+        if not (sources.ROOT / name).exists():
+            sources.report(path, number, f"{name} does not exist")
+    for name in FUNCTION.findall(line):
+        core = name.replace("user_cache_", "accel_cache_")  # generated from the core's
+        if not re.search(rf"\b{core}\(", code):
+            sources.report(path, number, f"{name}() is nowhere in the library")
+
+
 def check_versions():
     """ACCEL_VERSION is the one that others repeat."""
     base = sources.ROOT / "accel" / "base.h"
@@ -69,6 +83,7 @@ def check_versions():
 
 
 documents = sources.files(("docs",), ".md")
+library = "".join(path.read_text(encoding="utf-8") for path in sources.c_files(sources.LIBRARY))
 blocks = 0
 for file in documents:
     text_lines = [line for _, line in sources.lines(file)]
@@ -77,6 +92,7 @@ for file in documents:
         if bound:
             blocks += 1
             check_block(file, line_number, text_lines[line_number:], bound)
+        check_names(file, line_number, line, library)
         for link in LINK.findall(line):
             if not (file.parent / link).exists():
                 sources.report(file, line_number, f"{link} does not exist")
