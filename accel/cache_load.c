@@ -49,13 +49,18 @@ static uint32_t load_ttl(accel_core *core, accel_status status, const core_terms
   return terms->ttl_ms != 0 ? terms->ttl_ms : accel_core_jitter(core, configured_ms);
 }
 
-/* The life in L1: never longer than in L2. */
-static uint32_t load_local_ttl(accel_core *core, accel_status status, const core_terms *terms)
+/* Both levels' lives are drawn when the flight lands: L1 never outlives L2. */
+static void load_draw_lives(accel_core *core, accel_flight *flight, accel_status status,
+                            const core_terms *terms)
 {
-  const uint32_t ttl_ms = load_ttl(core, status, terms, core->config.local_ttl_ms);
-  if (core->link == NULL || status == ACCEL_NULL) return ttl_ms;
-  const uint32_t configured_ms = accel_core_jitter(core, core->config.local_ttl_ms);
-  return ttl_ms < configured_ms ? ttl_ms : configured_ms;
+  uint32_t local_ms = load_ttl(core, status, terms, core->config.local_ttl_ms);
+  flight->remote_ttl_ms = load_ttl(core, status, terms, core->config.remote_ttl_ms);
+  if (core->link != NULL) {
+    if (terms->ttl_ms != 0 && status != ACCEL_NULL)
+      local_ms = accel_core_jitter(core, core->config.local_ttl_ms);
+    if (local_ms > flight->remote_ttl_ms) local_ms = flight->remote_ttl_ms;
+  }
+  flight->life = accel_core_lifetime(core, local_ms);
 }
 
 /* Adds the flight's outcome to the call's items; what cannot be encoded is counted and left. */
@@ -64,9 +69,8 @@ static void load_add_item(accel_core *core, core_batch *batch, const accel_fligh
 {
   if (accel_core_batch_add_key(core, batch, flight->key) != ACCEL_OK) return;
   if (flight->status == ACCEL_NULL && terms->no_null_cache) return;
-  const uint32_t ttl_ms = load_ttl(core, flight->status, terms, core->config.remote_ttl_ms);
   const void *value = flight->status == ACCEL_OK ? flight->value : NULL;
-  if (accel_core_batch_add_value(core, batch, value, ttl_ms) == ACCEL_OK) return;
+  if (accel_core_batch_add_value(core, batch, value, flight->remote_ttl_ms) == ACCEL_OK) return;
   accel_core_batch_drop_last(batch);
   accel_stats_add(core->stats, ACCEL_COUNT_remote_encode_errors, 1);
 }
@@ -166,7 +170,7 @@ void accel_core_land(accel_core *core, accel_flight *flight, accel_status status
              (int)status, accel_status_text(status));
   load_count(core, flight, terms->is_refresh, accel_failed(status));
   flight->source = ACCEL_FROM_LOADER;
-  flight->life = accel_core_lifetime(core, load_local_ttl(core, status, terms));
+  load_draw_lives(core, flight, status, terms);
   accel_singleflight_land(&core->flights, flight, status, error);
 }
 

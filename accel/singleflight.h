@@ -41,6 +41,7 @@ typedef struct accel_flight {
   int source;
   bool is_uncacheable;
   accel_lifetime life;
+  uint32_t remote_ttl_ms; /* of a loaded value */
   char error[ACCEL_ERROR_SIZE];
   void *key;   /* a copy, of the type's own K; a string key points behind it */
   void *value; /* a V; owned by the flight when it landed with ACCEL_OK */
