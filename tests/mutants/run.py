@@ -19,6 +19,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 ROOT = pathlib.Path(sys.argv[1]).resolve()
@@ -35,20 +36,33 @@ def run(command, folder, **options):
     )  # fmt: skip
 
 
-def run_test(folder, test):
-    """Returns (exit status or None for one that hangs, output)."""
-    try:
-        result = run([f"build/tests/{test}"], folder, timeout=CASE_SECONDS)
-        return result.returncode, result.stdout
-    except subprocess.TimeoutExpired as expired:
-        return None, (expired.stdout or b"").decode(errors="replace")
+def run_test(folder, test, case=None):
+    """Returns (exit status or None for one that hangs, output); ends it once the case is red."""
+    process = subprocess.Popen(
+        [f"build/tests/{test}"], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, errors="replace",
+    )  # fmt: skip
+    watchdog = threading.Timer(CASE_SECONDS, process.kill)
+    watchdog.start()
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if case and has_failed(line, case):
+            process.kill()
+    hung = watchdog.finished.is_set()
+    watchdog.cancel()
+    return None if hung else process.wait(), "".join(lines)
+
+
+def has_failed(output, case):
+    return re.search(rf"\[  FAILED  \] {re.escape(case)}\b", output) is not None
 
 
 def is_red(status, output, case):
     """Whether a run failed, and in the case asked for."""
     if status in (0, 77):
         return False
-    if case is None or re.search(rf"\[  FAILED  \] {re.escape(case)}\b", output):
+    if case is None or has_failed(output, case):
         return True
     started = re.findall(r"\[ RUN      \] (\S+)", output)
     return bool(started) and started[-1] == case  # it hung, or took the program down
@@ -83,7 +97,7 @@ def try_mutant(folder, path, test, case):
         return f"does not apply, bring it up to date:\n{applied.stdout}"
     run(patch, folder)
     built = build(folder, [test])
-    status, output = run_test(folder, test) if built.returncode == 0 else (0, "")
+    status, output = run_test(folder, test, case) if built.returncode == 0 else (0, "")
     run([*patch, "-R"], folder)
     if built.returncode != 0:
         return f"does not build:\n{built.stdout}"
