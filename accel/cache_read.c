@@ -8,10 +8,10 @@
 static void read_tell(accel_info *info, accel_origin source, const accel_lifetime *life,
                       uint64_t now_ms)
 {
-  const uint64_t age_ms = now_ms > life->born_ms ? now_ms - life->born_ms : 0;
+  const int64_t age_ms = (int64_t)(now_ms - life->born_ms); /* born_ms may have wrapped around */
   info->source = source;
   info->stale = false;
-  info->age_ms = age_ms < ACCEL_FOREVER ? (uint32_t)age_ms : ACCEL_FOREVER;
+  info->age_ms = age_ms <= 0 ? 0 : age_ms < ACCEL_FOREVER ? (uint32_t)age_ms : ACCEL_FOREVER;
   info->ttl_left_ms = accel_ttl_left(now_ms, life->expires_ms);
 }
 
@@ -415,9 +415,33 @@ accel_status accel_cache_get_with(accel_cache *cache, const accel_type *type, co
   return read_one(&plan, out);
 }
 
+/* A cache with nothing behind L1 and nobody to tell: no plan is needed to find that out. */
+static bool read_is_local_alone(const accel_core *core)
+{
+  return core->local != NULL && core->link == NULL && core->load == NULL && core->mload == NULL &&
+         !core->has_report;
+}
+
+static accel_status read_local_alone(accel_core *core, const void *key, void *out)
+{
+  accel_status status = accel_core_check_key(core, key);
+  if (status != ACCEL_OK) return status;
+  accel_info unwanted;
+  core_miss miss = {.id = {key, accel_core_hash(core, key)}};
+  status = read_local(core, key, miss.id.hash, out, &unwanted, &miss.has_stale);
+  const bool is_miss = status == ACCEL_MISS;
+  accel_stats_local(core->stats, status == ACCEL_OK || status == ACCEL_NULL, is_miss);
+  if (!is_miss || !core->config.stale_on_error) return status;
+  return read_stale(core, &miss, out, &unwanted) ? ACCEL_OK : ACCEL_MISS;
+}
+
 accel_status accel_cache_get_cold(accel_cache *cache, const accel_type *type, const void *key,
                                   void *out)
 {
+  accel_status status;
+  accel_core *core = accel_core_of(cache, &status);
+  if (core != NULL && out != NULL && read_is_local_alone(core))
+    return read_local_alone(core, key, out);
   return accel_cache_get_with(cache, type, key, NULL, out);
 }
 
