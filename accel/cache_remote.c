@@ -100,10 +100,12 @@ void accel_core_batch_seal(core_batch *batch)
 
 /* ---- reading ---- */
 
-/* What the flight found in L2 goes to L1 and to those who wait. */
+/* What the flight found in L2 goes to L1 and to those who wait. Readers are told its life in L2,
+ * which may have begun before this process' clock did: then born_ms wraps around. */
 static void remote_land(accel_core *core, accel_flight *flight, accel_status status,
-                        uint32_t left_ms, bool skip_local)
+                        const accel_envelope *envelope, uint64_t remote_now_ms, bool skip_local)
 {
+  const uint32_t left_ms = accel_envelope_ttl_left(envelope, remote_now_ms);
   const uint32_t own_ms = status == ACCEL_OK ? core->config.local_ttl_ms : core->config.null_ttl_ms;
   const uint32_t jittered_ms = accel_core_jitter(core, own_ms);
   const accel_lifetime life =
@@ -111,6 +113,8 @@ static void remote_land(accel_core *core, accel_flight *flight, accel_status sta
   flight->source = ACCEL_FROM_REMOTE;
   flight->life = life;
   flight->life.expires_ms = accel_ttl_after(life.born_ms, left_ms);
+  if (remote_now_ms > envelope->created_ms)
+    flight->life.born_ms -= remote_now_ms - envelope->created_ms;
   accel_singleflight_land(&core->flights, flight, status, "");
   if (core->local != NULL && !skip_local &&
       core->local_ops->fill(core->local, core->type, flight->key, flight->hash,
@@ -131,18 +135,19 @@ static bool remote_take(accel_core *core, const accel_remote_item *item, accel_f
     accel_stats_add(core->stats, ACCEL_COUNT_remote_decode_errors, 1);
     return false;
   }
-  const uint32_t left_ms = accel_envelope_ttl_left(&envelope, core->remote_ops->now_ms(core->link));
-  if ((envelope.flags & ACCEL_ENVELOPE_LEASE) != 0 || left_ms == 0) return false;
+  const uint64_t now_ms = core->remote_ops->now_ms(core->link);
+  if ((envelope.flags & ACCEL_ENVELOPE_LEASE) != 0) return false;
+  if (accel_envelope_ttl_left(&envelope, now_ms) == 0) return false;
   if ((envelope.flags & ACCEL_ENVELOPE_NEGATIVE) != 0) {
     if (core->config.no_null_cache) return false;
-    remote_land(core, flight, ACCEL_NULL, left_ms, skip_local);
+    remote_land(core, flight, ACCEL_NULL, &envelope, now_ms, skip_local);
     return true;
   }
   if (accel_envelope_value(core->type, &envelope, flight->value) != ACCEL_OK) {
     accel_stats_add(core->stats, ACCEL_COUNT_remote_decode_errors, 1);
     return false;
   }
-  remote_land(core, flight, ACCEL_OK, left_ms, skip_local);
+  remote_land(core, flight, ACCEL_OK, &envelope, now_ms, skip_local);
   return true;
 }
 
