@@ -139,6 +139,7 @@ static void plan_read_local(core_plan *plan)
     accel_status status = ACCEL_MISS;
     if (has_local) status = read_local(core, key, hash, plan_value(plan, i), info, &has_stale);
     plan->statuses_out[i] = status;
+    if (accel_failed(status)) accel_error_set(core->cache, status, "no memory to copy a value");
     if (status == ACCEL_MISS) plan_add_miss(plan, i, key, hash, has_stale);
     if (status == ACCEL_OK || status == ACCEL_NULL) hits++;
   }
@@ -454,8 +455,10 @@ accel_status accel_cache_hit_cold(accel_cache *cache, accel_status status)
 accel_status accel_cache_get_or_load(accel_cache *cache, const accel_type *type, const void *key,
                                      const accel_read *read, accel_fn *load, void *ctx, void *out)
 {
-  (void)type;
-  accel_status status;
+  /* As accel_cache_get: naming the loader makes a hit no dearer. */
+  accel_status status =
+      read == NULL && load != NULL ? accel_cache_hit(cache, type, key, out) : ACCEL_MISS;
+  if (status != ACCEL_MISS) return status;
   accel_core *core = accel_core_of(cache, &status);
   if (core == NULL) return status;
   if (load == NULL) return accel_error_set(cache, ACCEL_ERR_CONFIG, "load is NULL");

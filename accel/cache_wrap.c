@@ -158,6 +158,20 @@ static bool wrap_open_arrays(accel_wrap *wrap, const core_plan *plan)
   return true;
 }
 
+/* Without memory for its arrays nobody is led, and the values of hits are taken back: the body may
+ * yet answer every key. */
+static void wrap_give_up(core_plan *plan)
+{
+  const accel_type *type = plan->core->type;
+  for (size_t i = 0; i < plan->lead_count; i++)
+    accel_core_land(plan->core, plan->leads[i], ACCEL_ERR_NOMEM, &plan->terms);
+  accel_core_store(plan->core, plan->leads, plan->lead_count, &plan->terms);
+  for (size_t i = 0; i < plan->count; i++)
+    if (plan->miss_of[i] == SIZE_MAX && plan->statuses_out[i] == ACCEL_OK)
+      type->drop(accel_type_value_at(type, plan->values_out, i));
+  plan->values_out = NULL;
+}
+
 /* Ends a batch plan and gives the statuses that only the plan wanted back. */
 static accel_status wrap_finish_batch(accel_wrap *wrap)
 {
@@ -198,9 +212,7 @@ bool accel_wrap_read_batch(accel_wrap *wrap, accel_cache *cache, const accel_typ
   wrap->plan = plan;
   const bool is_leader = accel_core_plan_begin(plan);
   if (is_leader && wrap_open_arrays(wrap, plan)) return true;
-  for (size_t i = 0; is_leader && i < plan->lead_count; i++)
-    accel_core_land(plan->core, plan->leads[i], ACCEL_ERR_NOMEM, &plan->terms);
-  if (is_leader) accel_core_store(plan->core, plan->leads, plan->lead_count, &plan->terms);
+  if (is_leader) wrap_give_up(plan);
   const bool is_cache_failure = is_leader || plan->failure != ACCEL_OK;
   wrap->status = wrap_finish_batch(wrap);
   if (is_cache_failure) return wrap_batch_without_cache(wrap, keys, count, wrap->status);

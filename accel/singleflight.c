@@ -190,6 +190,8 @@ accel_flight *accel_singleflight_join(accel_singleflight *table, const void *key
     flight->next = *bucket;
     *bucket = flight;
     flight_set_runner(flight, &singleflight_thread);
+  } else {
+    *is_leader = false; /* nobody leads what does not exist */
   }
   accel_mutex_unlock(&table->mutex);
   return flight;
