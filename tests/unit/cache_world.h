@@ -299,6 +299,7 @@ typedef struct task {
   source *source; /* not NULL: get_or_load with it */
   accel_status status;
   char error[160];
+  bool is_done; /* atomic */
   pthread_t thread;
 } task;
 
@@ -317,6 +318,7 @@ static inline void *task_set(void *ctx)
 {
   task *self = (task *)ctx;
   self->status = row_cache_set(self->cache, self->key, &self->value);
+  __atomic_store_n(&self->is_done, true, __ATOMIC_RELEASE);
   return NULL;
 }
 
@@ -332,6 +334,11 @@ static inline void start(task *self, void *(*run)(void *), row_cache *cache, uin
   self->cache = cache;
   self->key = key;
   assert_int_equal(pthread_create(&self->thread, NULL, run, self), 0);
+}
+
+static inline bool is_done(const task *self)
+{
+  return __atomic_load_n(&self->is_done, __ATOMIC_ACQUIRE);
 }
 
 static inline accel_status join(task *self)
