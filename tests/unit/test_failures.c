@@ -507,7 +507,7 @@ static void the_number_of_entries_is_bounded(void **state)
     assert_int_equal(row_cache_set(&cache, key, &value), ACCEL_OK);
   }
   row_cache_diagnostic_snapshot(&cache, &after);
-  assert_in_range(after.entries, 150, 200);
+  assert_in_range(after.entries, 100, 200);
   assert_int_equal(after.memory_bytes, before.memory_bytes);
   row_cache_close(&cache);
 }

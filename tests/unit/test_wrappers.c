@@ -114,7 +114,7 @@ static accel_status open_users(service *svc)
   const accel_clock clock = {now_ms, svc};
   const accel_config config = {.area = "user",
                                .no_ttl_jitter = true,
-                               .loader_timeout_ms = 2000,
+                               .loader_timeout_ms = 10000,
                                .remote = &svc->fake,
                                .clock = &clock};
   return user_cache_open(&svc->users, &config);
@@ -315,7 +315,7 @@ static void call_from_everywhere(service *svc, accel_status expected)
     callers[i] = (caller){.svc = svc};
     assert_int_equal(pthread_create(&callers[i].thread, NULL, call_get, &callers[i]), 0);
   }
-  for (unsigned i = 0; i < 1000 && shared_loads(svc) < CALLERS - 1; i++) usleep(1000);
+  for (unsigned i = 0; i < 5000 && shared_loads(svc) < CALLERS - 1; i++) usleep(1000);
   atomic_store(&svc->is_held, false);
   for (size_t i = 0; i < CALLERS; i++) {
     pthread_join(callers[i].thread, NULL);
