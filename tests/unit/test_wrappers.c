@@ -109,12 +109,12 @@ static uint64_t now_ms(void *ctx)
   return ((const service *)ctx)->now_ms;
 }
 
-static accel_status open_users(service *svc)
+static accel_status open_users(service *svc, uint32_t loader_timeout_ms)
 {
   const accel_clock clock = {now_ms, svc};
   const accel_config config = {.area = "user",
                                .no_ttl_jitter = true,
-                               .loader_timeout_ms = 10000,
+                               .loader_timeout_ms = loader_timeout_ms,
                                .remote = &svc->fake,
                                .clock = &clock};
   return user_cache_open(&svc->users, &config);
@@ -127,7 +127,7 @@ static int setup(void **state)
   svc.now_ms = 1000000;
   svc.age = 30;
   assert_int_equal(accel_fake_open(&svc.fake, NULL), ACCEL_OK);
-  assert_int_equal(open_users(&svc), ACCEL_OK);
+  assert_int_equal(open_users(&svc, 10000), ACCEL_OK);
   *state = &svc;
   return 0;
 }
@@ -337,6 +337,25 @@ static void concurrent_callers_share_its_failure(void **state)
   call_from_everywhere(svc, ROW_LOCKED);
 }
 
+static void a_follower_waits_no_longer_than_allowed(void **state)
+{
+  service *svc = (service *)*state;
+  caller leader = {.svc = svc};
+  user_row out;
+  user_cache_close(&svc->users);
+  assert_int_equal(open_users(svc, 20), ACCEL_OK);
+  atomic_store(&svc->is_held, true);
+  assert_int_equal(pthread_create(&leader.thread, NULL, call_get, &leader), 0);
+  while (atomic_load(&svc->bodies) == 0) usleep(500);
+  assert_int_equal(service_get(svc, 11, &out), ACCEL_ERR_TIMEOUT);
+  assert_non_null(strstr(user_cache_last_error(&svc->users), "loader_timeout_ms, 20"));
+  atomic_store(&svc->is_held, false);
+  pthread_join(leader.thread, NULL);
+  assert_int_equal(leader.status, ACCEL_OK); /* the limit is for those who wait */
+  assert_int_equal(leader.out.age, 30);
+  assert_int_equal(svc->bodies, 1);
+}
+
 static void a_body_that_needs_its_own_key_is_told(void **state)
 {
   service *svc = (service *)*state;
@@ -471,6 +490,7 @@ int main(void)
       SERVICE_TEST(a_ttl_of_its_own_ends_the_entry),
       SERVICE_TEST(concurrent_callers_share_one_body),
       SERVICE_TEST(concurrent_callers_share_its_failure),
+      SERVICE_TEST(a_follower_waits_no_longer_than_allowed),
       SERVICE_TEST(a_body_that_needs_its_own_key_is_told),
       SERVICE_TEST(put_keeps_what_the_body_saved),
       SERVICE_TEST(evict_removes_after_success),
