@@ -1,9 +1,8 @@
 /* 09_own_backend_folder.c: an L2 with a file per key. accel/backend.h says what each operation must
  * do; `lease`, which is optional, is left out.
  *
- * A file is written aside and renamed, so that nobody reads half of one. When its life is over it
- * stays until it is replaced: the envelope in it says until when it counts, and the cache looks.
- * Deadlines are not watched; a disk is quick.
+ * When a file's life is over it stays until it is replaced: the envelope in it says until when it
+ * counts, and the cache looks. Deadlines are not watched; a disk is quick.
  */
 #include "09_own_backend_folder.h"
 
@@ -12,7 +11,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* A cache's share of it. */
@@ -49,47 +47,6 @@ static uint64_t folder_now_ms(void *link)
   return accel_clock_wall_ms();
 }
 
-/* What was read for a get, until it is released. */
-typedef struct folder_found {
-  struct folder_found *next;
-  char bytes[];
-} folder_found;
-
-/* Keys hold nothing but [A-Za-z0-9_.-:%], so they are names of files unless they are too long. */
-static bool folder_name(const accel_remote_item *item, char name[NAME_MAX + 1])
-{
-  if (item->key_size > NAME_MAX) return false;
-  memcpy(name, item->key, item->key_size);
-  name[item->key_size] = 0;
-  return true;
-}
-
-static accel_status folder_failed(accel_remote_call *call, const char *name)
-{
-  snprintf(call->error, sizeof call->error, "%.80s: errno %d", name, errno);
-  return ACCEL_ERR_BACKEND;
-}
-
-static accel_status folder_read(const folder_t *folder, accel_remote_item *item,
-                                accel_remote_call *call)
-{
-  char name[NAME_MAX + 1];
-  struct stat about = {.st_size = 0};
-  if (!folder_name(item, name)) return ACCEL_MISS;
-  const int file = openat(folder->directory, name, O_RDONLY | O_CLOEXEC);
-  if (file < 0) return errno == ENOENT ? ACCEL_MISS : folder_failed(call, name);
-  const size_t size = fstat(file, &about) == 0 ? (size_t)about.st_size : 0;
-  folder_found *found = (folder_found *)malloc(sizeof *found + size);
-  const bool is_read = found != NULL && read(file, found->bytes, size) == (ssize_t)size;
-  close(file);
-  if (found == NULL) return ACCEL_ERR_NOMEM;
-  found->next = (folder_found *)call->reply;
-  call->reply = found;
-  item->data = found->bytes;
-  item->size = size;
-  return is_read ? ACCEL_OK : folder_failed(call, name);
-}
-
 static accel_status folder_get(void *link, accel_remote_item *items, size_t count,
                                accel_remote_call *call)
 {
@@ -106,24 +63,6 @@ static void folder_release(void *link, accel_remote_call *call)
     free(found);
   }
   call->reply = NULL;
-}
-
-static accel_status folder_write(folder_t *folder, const accel_remote_item *item,
-                                 accel_remote_call *call)
-{
-  char name[NAME_MAX + 1], aside[64];
-  if (!folder_name(item, name)) return ACCEL_ERR_CODEC;
-  const uint64_t number = __atomic_add_fetch(&folder->writes, 1, __ATOMIC_RELAXED);
-  snprintf(aside, sizeof aside, ".%d.%llu", (int)getpid(), (unsigned long long)number);
-  const int file = openat(folder->directory, aside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (file < 0) return folder_failed(call, name);
-  bool is_written = write(file, item->data, item->size) == (ssize_t)item->size;
-  is_written = close(file) == 0 && is_written;
-  if (is_written && renameat(folder->directory, aside, folder->directory, name) == 0)
-    return ACCEL_OK;
-  const accel_status status = folder_failed(call, name);
-  unlinkat(folder->directory, aside, 0);
-  return status;
 }
 
 static accel_status folder_put(void *link, accel_remote_item *items, size_t count,
