@@ -1,5 +1,5 @@
-/* 09_own_backend_file.c: one entry of the folder. A file is written aside and renamed, so that nobody
- * reads half of one.
+/* 09_own_backend_file.c: one entry of the folder. A file is written aside and renamed, so that
+ * nobody reads half of one.
  */
 #include "09_own_backend_folder.h"
 
