@@ -214,8 +214,12 @@ static void plan_look_again(core_plan *plan)
     const accel_status status =
         core->local_ops->get(core->local, core->type, miss->id.key, miss->id.hash, flight->value);
     if (status != ACCEL_OK && status != ACCEL_NULL) continue;
+    accel_local_found found;
+    if (core->local_ops->peek(core->local, core->type, miss->id.key, miss->id.hash, NULL, &found) ==
+        ACCEL_MISS)
+      found.life = accel_core_lifetime(core, core->config.local_ttl_ms); /* evicted since */
     flight->source = ACCEL_FROM_LOCAL;
-    flight->life = accel_core_lifetime(core, core->config.local_ttl_ms);
+    flight->life = found.life;
     accel_singleflight_land(&core->flights, flight, status, "");
     accel_singleflight_finish(&core->flights, flight);
   }

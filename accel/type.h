@@ -75,6 +75,7 @@ typedef struct accel_type {
 } accel_type;
 
 /* What kind of key a type is, for the checks of define.h. */
+/* clang-format off */
 #ifdef __cplusplus
 template <typename T> struct accel_kind_of_ {
   static constexpr int value = __is_enum(T) ? 1 : 0, is_array = 0;
@@ -88,23 +89,19 @@ template <typename T, size_t N> struct accel_kind_of_<T[N]> {
   };
 #define ACCEL_KIND_ENTRY_(T_, kind_) ACCEL_KIND_OF_CPP_(T_, kind_)
 #else
-#define ACCEL_KIND_ENTRY_(T_, kind_) \
-  T_: \
-  kind_,
+#define ACCEL_KIND_ENTRY_(T_, kind_) T_ : kind_,
 #endif
 
 /* The numbers of accel_key_kind, and two that are refused. */
 #define ACCEL_KIND_FLOATING_ 4
 #define ACCEL_KIND_TEXT_ 5
 
-/* clang-format off */
 /* Every type that is not a struct for accel; enums are what their compiler says. */
 #define ACCEL_KIND_LIST_(X) \
-  X(bool, 1) \
-  X(char, ((char)-1 < 0 ? 2 : 1)) \
-  X(signed char, 2) X(unsigned char, 1) X(short, 2) X(unsigned short, 1) X(int, 2) \
-      X(unsigned int, 1) X(long, 2) X(unsigned long, 1) X(long long, 2) X(unsigned long long, 1) \
-          X(float, 4) X(double, 4) X(long double, 4) X(char *, 5) X(const char *, 5)
+  X(bool, 1) X(char, ((char)-1 < 0 ? 2 : 1)) X(signed char, 2) X(unsigned char, 1) \
+  X(short, 2) X(unsigned short, 1) X(int, 2) X(unsigned int, 1) \
+  X(long, 2) X(unsigned long, 1) X(long long, 2) X(unsigned long long, 1) \
+  X(float, 4) X(double, 4) X(long double, 4) X(char *, 5) X(const char *, 5)
 
 #ifdef __cplusplus
 ACCEL_KIND_LIST_(ACCEL_KIND_ENTRY_)
