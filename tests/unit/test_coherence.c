@@ -336,9 +336,9 @@ int main(void)
       WORLD_TEST(W2_a_slow_load_does_not_overwrite_newer_data),
       WORLD_TEST(W2_a_reader_after_a_write_does_not_join_an_older_load),
       WORLD_TEST(W2_what_is_read_during_a_write_does_not_stay),
-      WORLD_TEST(W2_sets_that_overlap_do_not_fill_local),
       WORLD_TEST(W2_a_set_that_another_cache_overtook_does_not_fill_local),
       WORLD_TEST(W2_nor_one_that_another_cache_removed),
+      WORLD_TEST(W2_sets_that_overlap_do_not_fill_local),
       WORLD_TEST(W2_a_fill_does_not_disturb_a_neighbour),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
