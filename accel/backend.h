@@ -45,8 +45,11 @@ typedef struct accel_local_config {
   uint64_t seed;            /* the cache's, for hashes the engine makes itself */
 } accel_local_config;
 
+#define ACCEL_LOCAL_STRIPES_MAX 1024
+
 typedef struct accel_gate {
   uint64_t generation, epoch;
+  uint32_t stripe; /* below ACCEL_LOCAL_STRIPES_MAX */
 } accel_gate;
 
 typedef struct accel_local_found {
@@ -94,13 +97,13 @@ typedef struct accel_local_ops {
   accel_status (*fill)(accel_local *local, const accel_type *type, const void *key, uint64_t hash,
                        const void *value_or_null, const accel_lifetime *life,
                        const accel_gate *gate);
-  /* Raises the generation, then inserts or replaces: without a gate always; with one only if it
-   * stood before this call. In every other case the key is removed. OK, MISS (gate), CONFIG,
+  /* Raises the generation by one, then inserts or replaces: without a gate always; with one only
+   * if it stood before this call. In every other case the key is removed. OK, MISS (gate), CONFIG,
    * NOMEM. */
   accel_status (*set)(accel_local *local, const accel_type *type, const void *key, uint64_t hash,
                       const void *value_or_null, const accel_lifetime *life,
                       const accel_gate *gate_or_null);
-  /* Raises the generation and removes the key. Cannot fail. */
+  /* Raises the generation by one and removes the key. Cannot fail. */
   void (*del)(accel_local *local, const accel_type *type, const void *key, uint64_t hash);
 
   /* Raises the epoch: every entry is stale at once. O(1), one atomic operation, so that a fork

@@ -54,7 +54,7 @@ uint64_t accel_core_hash(const accel_core *core, const void *key)
 
 accel_gate accel_core_gate(const accel_core *core, uint64_t hash)
 {
-  const accel_gate none = {0, 0};
+  const accel_gate none = {0, 0, 0};
   return core->local == NULL ? none : core->local_ops->gate(core->local, hash);
 }
 

@@ -156,6 +156,7 @@ static accel_status write_remote(accel_core *core, write_key *keys, size_t count
                                  const accel_write *write)
 {
   core_batch batch;
+  uint32_t raised[ACCEL_LOCAL_STRIPES_MAX] = {0};
   accel_status status = accel_core_batch_open(&batch, count);
   if (status != ACCEL_OK) return write_explain(core, status);
   write_begin(core, keys, count);
@@ -171,7 +172,9 @@ static accel_status write_remote(accel_core *core, write_key *keys, size_t count
     if (has_failed)
       key->status =
           batch.items[key->item].status == ACCEL_ERR_CODEC ? ACCEL_ERR_CODEC : ACCEL_ERR_BACKEND;
+    key->gate.generation += raised[key->gate.stripe]; /* the batch's own do not count */
     write_end(core, key, kind, write);
+    raised[key->gate.stripe]++;
     if (first == ACCEL_OK) first = key->status;
   }
   write_remove_unstorable(core, keys, count);

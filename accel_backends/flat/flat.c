@@ -156,7 +156,10 @@ void accel_flat_unpin(const accel_type *type, accel_local_pin *pin)
 accel_gate accel_flat_gate(accel_local *local, uint64_t hash)
 {
   accel_gate gate;
-  gate.generation = accel_load_acquire(flat_generation_of(flat_state_of(local), hash));
+  flat_state *state = flat_state_of(local);
+  const uint64_t *generation = flat_generation_of(state, hash);
+  gate.stripe = (uint32_t)(generation - state->generations);
+  gate.generation = accel_load_acquire(generation);
   gate.epoch = accel_load_acquire(&local->epoch);
   return gate;
 }

@@ -137,7 +137,10 @@ void accel_uthash_unpin(const accel_type *type, accel_local_pin *pin)
 accel_gate accel_uthash_gate(accel_local *local, uint64_t hash)
 {
   accel_gate gate;
-  gate.generation = accel_load_acquire(uthash_generation_of(uthash_state_of(local), hash));
+  uthash_state *state = uthash_state_of(local);
+  const uint64_t *generation = uthash_generation_of(state, hash);
+  gate.stripe = (uint32_t)(generation - state->generations);
+  gate.generation = accel_load_acquire(generation);
   gate.epoch = accel_load_acquire(&local->epoch);
   return gate;
 }

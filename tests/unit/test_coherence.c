@@ -241,6 +241,18 @@ static void W2_what_is_read_during_a_write_does_not_stay(void **state)
   assert_reads(&all->caches[0], 1, &only_local, 6);
 }
 
+static void W2_the_keys_of_a_batch_do_not_disturb_each_other(void **state)
+{
+  enum { MANY = 500 };
+  world *all = (world *)*state;
+  open_caches(all);
+  static uint64_t keys[MANY];
+  static row values[MANY];
+  for (size_t i = 0; i < MANY; i++) values[i].number = keys[i] = i + 1;
+  assert_int_equal(row_cache_mset(&all->caches[0], keys, values, MANY), ACCEL_OK);
+  for (size_t i = 0; i < MANY; i++) assert_reads(&all->caches[0], keys[i], &only_local, keys[i]);
+}
+
 /* Two sets of one key are on their way at once; either may be the one to return first. */
 static void overlap(world *all, accel_fake_point when)
 {
@@ -338,6 +350,7 @@ int main(void)
       WORLD_TEST(W2_what_is_read_during_a_write_does_not_stay),
       WORLD_TEST(W2_a_set_that_another_cache_overtook_does_not_fill_local),
       WORLD_TEST(W2_nor_one_that_another_cache_removed),
+      WORLD_TEST(W2_the_keys_of_a_batch_do_not_disturb_each_other),
       WORLD_TEST(W2_sets_that_overlap_do_not_fill_local),
       WORLD_TEST(W2_a_fill_does_not_disturb_a_neighbour),
   };
