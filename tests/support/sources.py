@@ -20,7 +20,8 @@ _findings = 0
 
 def files(folders, *suffixes):
     """All files with these suffixes in the folders and directly in the root, sorted."""
-    found = [path for path in ROOT.iterdir() if path.is_file()]
+    # In a linked work tree, .git is a file of git's own.
+    found = [path for path in ROOT.iterdir() if path.is_file() and path.name != ".git"]
     for folder in folders:
         found += [path for path in (ROOT / folder).rglob("*") if path.is_file()]
     return sorted(path for path in found if not suffixes or path.suffix in suffixes)
