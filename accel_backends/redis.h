@@ -87,6 +87,7 @@ ACCEL_EXTERN_C_END
 #include "redis/open.c"
 #include "redis/read.c"
 #include "redis/reply.c"
+#include "redis/slots.c"
 #include "redis/socket.c"
 #include "redis/stream.c"
 #include "redis/url.c"

@@ -17,7 +17,7 @@
 #include "../../accel/type.h"
 
 #define REDIS_REPLY_ELEMENTS_MAX 65536 /* of one array */
-#define REDIS_REPLY_NESTING_MAX 3      /* arrays within arrays */
+#define REDIS_REPLY_NESTING_MAX 4      /* arrays within arrays: CLUSTER SLOTS has four */
 
 typedef enum redis_reply_kind {
   REDIS_REPLY_IS_TEXT,

@@ -104,7 +104,7 @@ static void hostile_replies_break_the_reader(void **state)
       "*65537\r\n",
       "$3\r\nabcXX", /* longer than it says */
       "$3\r\nabcde\r\n",
-      "*1\r\n*1\r\n*1\r\n*1\r\n", /* nested */
+      "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n", /* nested */
       "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n",
       "%1\r\n+a\r\n+b\r\n", /* of another protocol */
       ",1.5\r\n",
