@@ -58,6 +58,10 @@ static accel_status redis_open_state(accel_redis *redis, const accel_redis_confi
   const char *url = config->url == NULL ? REDIS_URL_DEFAULT : config->url;
   const accel_status status = accel_redis_url_parse(redis, url, &state->url);
   if (accel_failed(status)) return status;
+  if (state->url.kind != REDIS_URL_SERVER) {
+    accel_redis_url_release(&state->url);
+    return accel_error_set(redis, ACCEL_ERR_CONFIG, "url: only one server is supported as yet");
+  }
   redis_open_settle(state, config);
   if (!accel_redis_listener_open(&state->listener, state)) goto fail_listener;
   if (!accel_redis_connection_open(&state->connection, state->listener.wake_fd))

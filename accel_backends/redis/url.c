@@ -1,5 +1,6 @@
 #include "url.h"
 
+#include "../../accel/config.h"
 #include "../../accel/error.h"
 
 #include <limits.h>
@@ -76,25 +77,69 @@ static accel_status redis_url_parse_user(const void *owner, char *userinfo, redi
   return ACCEL_OK;
 }
 
-static accel_status redis_url_parse_host(const void *owner, char *host, redis_url *url)
+static accel_status redis_url_parse_host(const void *owner, char *text, const char *default_port,
+                                         redis_url_host *host)
 {
-  char *end = host + strcspn(host, ":");
-  if (*host == '[') {
-    char *bracket = strchr(host, ']');
+  char *end = text + strcspn(text, ":");
+  if (*text == '[') {
+    char *bracket = strchr(text, ']');
     if (bracket == NULL) return redis_url_refuse(owner, "the address has a [ but no ]");
     *bracket = '\0';
-    host++;
+    text++;
     end = bracket + 1;
   }
   if (*end != '\0' && *end != ':')
     return redis_url_refuse(owner, "after the address in brackets comes :port or nothing");
-  url->port = *end == ':' ? end + 1 : "6379";
+  host->port = *end == ':' ? end + 1 : default_port;
   *end = '\0';
-  url->host = host;
-  if (*host == '\0') return redis_url_refuse(owner, "the host is missing");
+  host->host = text;
+  if (*text == '\0') return redis_url_refuse(owner, "the host is missing");
   uint32_t number = 0;
-  if (!redis_url_number(url->port, 65535, &number) || number == 0)
+  if (!redis_url_number(host->port, 65535, &number) || number == 0)
     return redis_url_refuse(owner, "the port is not a number from 1 to 65535");
+  return ACCEL_OK;
+}
+
+/* One host, or several between commas where the kind has several. */
+static accel_status redis_url_parse_hosts(const void *owner, char *text, redis_url *url)
+{
+  const char *default_port = url->kind == REDIS_URL_SENTINEL ? "26379" : "6379";
+  for (char *next = text; next != NULL; url->host_count++) {
+    char *host = next;
+    char *comma = strchr(host, ',');
+    if (comma != NULL && url->kind == REDIS_URL_SERVER)
+      return redis_url_refuse(owner, "several hosts are for redis+sentinel:// and "
+                                     "redis+cluster://");
+    next = comma == NULL ? NULL : comma + 1;
+    if (comma != NULL) *comma = '\0';
+    if (url->host_count == REDIS_URL_HOSTS_MAX)
+      return accel_error_set(owner, ACCEL_ERR_CONFIG, "url: it names more than %u hosts",
+                             REDIS_URL_HOSTS_MAX);
+    const accel_status status =
+        redis_url_parse_host(owner, host, default_port, &url->hosts[url->host_count]);
+    if (accel_failed(status)) return status;
+  }
+  url->host = url->hosts[0].host;
+  url->port = url->hosts[0].port;
+  return ACCEL_OK;
+}
+
+/* What follows the hosts: a master's name where Sentinels are asked for it, and a database. */
+static accel_status redis_url_parse_path(const void *owner, char *path, redis_url *url)
+{
+  if (url->kind == REDIS_URL_CLUSTER && *path != '\0')
+    return redis_url_refuse(owner, "a cluster has no databases; after the hosts comes nothing");
+  if (url->kind == REDIS_URL_SENTINEL) {
+    char *slash = strchr(path, '/');
+    if (slash != NULL) *slash = '\0';
+    url->master_name = path;
+    if (!accel_config_is_name(path))
+      return redis_url_refuse(owner, "after the Sentinels comes / and the master's name, 1 to 64 "
+                                     "of [A-Za-z0-9_.-]");
+    path = slash == NULL ? path + strlen(path) : slash + 1;
+  }
+  if (*path != '\0' && !redis_url_number(path, INT_MAX, &url->database))
+    return redis_url_refuse(owner, "after the host comes the database's number or nothing");
   return ACCEL_OK;
 }
 
@@ -106,17 +151,16 @@ static accel_status redis_url_parse_inet(const void *owner, char *text, redis_ur
   if (strpbrk(path, "@:") != NULL)
     return redis_url_refuse(owner, "/ : @ and % within user or password are to be "
                                    "percent-encoded");
-  char *host = text;
+  char *hosts = text;
   char *at = strrchr(text, '@');
   if (at != NULL) {
     *at = '\0';
-    host = at + 1;
+    hosts = at + 1;
     const accel_status status = redis_url_parse_user(owner, text, url);
     if (accel_failed(status)) return status;
   }
-  if (*path != '\0' && !redis_url_number(path, INT_MAX, &url->database))
-    return redis_url_refuse(owner, "after the host comes the database's number or nothing");
-  return redis_url_parse_host(owner, host, url);
+  const accel_status status = redis_url_parse_path(owner, path, url);
+  return accel_failed(status) ? status : redis_url_parse_hosts(owner, hosts, url);
 }
 
 static accel_status redis_url_parse_unix(const void *owner, char *path, redis_url *url)
@@ -129,13 +173,22 @@ static accel_status redis_url_parse_unix(const void *owner, char *path, redis_ur
     return accel_error_set(owner, ACCEL_ERR_CONFIG,
                            "url: the path has %zu bytes; a unix socket's has %zu at most",
                            strlen(path), most);
+  url->hosts[url->host_count++].host = path;
   url->host = path;
   return ACCEL_OK;
 }
 
 static accel_status redis_url_parse_any(const void *owner, char *text, redis_url *url)
 {
-  static const char *const not_built_in[] = {"rediss://", "redis+sentinel://", "redis+cluster://"};
+  static const char *const not_built_in[] = {"rediss://"};
+  static const struct {
+    const char *start;
+    redis_url_kind kind;
+  } kinds[] = {
+      {"redis://", REDIS_URL_SERVER},
+      {"redis+sentinel://", REDIS_URL_SENTINEL},
+      {"redis+cluster://", REDIS_URL_CLUSTER},
+  };
   for (const char *each = text; *each != '\0'; each++)
     if ((unsigned char)*each <= ' ' || *each == 0x7F)
       return redis_url_refuse(owner, "it holds a space or a control character");
@@ -143,8 +196,12 @@ static accel_status redis_url_parse_any(const void *owner, char *text, redis_url
     if (redis_url_skip(&text, not_built_in[i]))
       return accel_error_set(owner, ACCEL_ERR_CONFIG, "url: %s is not built in", not_built_in[i]);
   if (redis_url_skip(&text, "unix://")) return redis_url_parse_unix(owner, text, url);
-  if (redis_url_skip(&text, "redis://")) return redis_url_parse_inet(owner, text, url);
-  return redis_url_refuse(owner, "it begins with neither redis:// nor unix://");
+  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+    url->kind = kinds[i].kind;
+    if (redis_url_skip(&text, kinds[i].start)) return redis_url_parse_inet(owner, text, url);
+  }
+  return redis_url_refuse(owner, "it begins with neither redis:// nor unix:// nor "
+                                 "redis+sentinel:// nor redis+cluster://");
 }
 
 accel_status accel_redis_url_parse(const void *owner, const char *text, redis_url *url)

@@ -58,6 +58,33 @@ static void urls_are_understood(void **state)
   }
 }
 
+static void several_hosts_may_be_named(void **state)
+{
+  redis_url url;
+  (void)state;
+  assert_int_equal(accel_redis_url_parse(
+                       &owner, "redis+sentinel://anna:" SECRET "@a:1,[::2],c/my-master/3", &url),
+                   ACCEL_OK);
+  assert_int_equal(url.kind, REDIS_URL_SENTINEL);
+  assert_int_equal(url.host_count, 3);
+  assert_text(url.hosts[0].host, "a");
+  assert_text(url.hosts[0].port, "1");
+  assert_text(url.hosts[1].host, "::2");
+  assert_text(url.hosts[1].port, "26379");
+  assert_text(url.hosts[2].host, "c");
+  assert_text(url.master_name, "my-master");
+  assert_text(url.password, SECRET);
+  assert_int_equal(url.database, 3);
+  accel_redis_url_release(&url);
+  assert_int_equal(accel_redis_url_parse(&owner, "redis+cluster://a,b:7001", &url), ACCEL_OK);
+  assert_int_equal(url.kind, REDIS_URL_CLUSTER);
+  assert_int_equal(url.host_count, 2);
+  assert_text(url.hosts[0].port, "6379");
+  assert_text(url.hosts[1].port, "7001");
+  assert_null(url.master_name);
+  accel_redis_url_release(&url);
+}
+
 static void other_urls_are_refused_with_a_reason(void **state)
 {
   static const struct {
@@ -90,8 +117,19 @@ static void other_urls_are_refused_with_a_reason(void **state)
       {"unix://relative", "absolute path"},
       {"unix:///a%0", "hex digits"},
       {"rediss://h", "rediss:// is not built in"},
-      {"redis+sentinel://h", "redis+sentinel:// is not built in"},
-      {"redis+cluster://h", "redis+cluster:// is not built in"},
+      {"redis://a,b", "several hosts"},
+      {"redis+sentinel://h", "master's name"},
+      {"redis+sentinel://h/", "master's name"},
+      {"redis+sentinel://h/a%20b", "master's name"},
+      {"redis+sentinel:///mymaster", "host is missing"},
+      {"redis+sentinel://h,,i/mymaster", "host is missing"},
+      {"redis+sentinel://h,/mymaster", "host is missing"},
+      {"redis+sentinel://h:0/mymaster", "port is not"},
+      {"redis+sentinel://h/mymaster/x", "database"},
+      {"redis+cluster://", "host is missing"},
+      {"redis+cluster://h,i:x", "port is not"},
+      {"redis+cluster://h/1", "no databases"},
+      {"redis+cluster://1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17", "more than 16"},
       {"redis://h\n", "control character"},
   };
   (void)state;
@@ -139,6 +177,10 @@ static void no_refusal_repeats_a_password(void **state)
       "redis://u:" SECRET "@[::1]x:1",
       "rediss://u:" SECRET "@h:6379",
       "redis://h/" SECRET,
+      "redis+sentinel://h/" SECRET "@h",
+      "redis+sentinel://u:" SECRET "@h",
+      "redis+cluster://u:" SECRET "@h,",
+      "redis+cluster://u:a/" SECRET "@h",
   };
   (void)state;
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -153,6 +195,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(urls_are_understood),
+      cmocka_unit_test(several_hosts_may_be_named),
       cmocka_unit_test(other_urls_are_refused_with_a_reason),
       cmocka_unit_test(a_path_fits_a_socket_or_is_refused),
       cmocka_unit_test(no_refusal_repeats_a_password),
