@@ -24,7 +24,7 @@ import time
 
 ROOT = pathlib.Path(sys.argv[1]).resolve()
 HERE = pathlib.Path(__file__).resolve().parent
-COPIED = ("accel", "accel_backends", "tests", "tools")
+COPIED = ("accel", "accel_backends", "bench", "tests", "tools")
 CASE_SECONDS = 60
 HEAD = re.compile(r"\ABreaks: (.+)\nCaught by: (\S+)(?: (\S+))?\n")
 
