@@ -7,9 +7,10 @@
  *   ACCEL_DEFINE_WITH(user, uint64_t, user_t, .remote = &accel_redis_ops)
  *   user_cache_open(&users, &(accel_config){.area = "user", .remote = &redis});
  *
- * All caches and threads of an accel_redis share two connections: one for data, pipelined, and one
- * that listens to invalidations. A single background thread makes them and makes them again after
- * a failure. No call waits longer than its time limit, whatever the server does.
+ * All caches and threads of an accel_redis share its connections: one for data, pipelined, one that
+ * listens to invalidations, and one for large values once there are any. Two background threads
+ * make them and make them again after a failure. No call waits longer than its time limit,
+ * whatever the server does.
  *
  * In Redis a key is [prefix:]area:name, a channel [prefix:]accel:invalidation:area. A user of an
  * access list needs +get +mget +set +unlink +del +scan +multi +exec +publish +subscribe
@@ -49,17 +50,17 @@ typedef struct accel_redis {
 
 ACCEL_EXTERN_C_BEGIN
 
-/* Checks the configuration and starts the background thread. Does not wait for the server and
+/* Checks the configuration and starts the background threads. Does not wait for the server and
  * does not fail because it is down: calls made before the first attempt to connect is over wait
  * for it, within their own limits; later ones fail at once while there is no connection.
  * OK; CONFIG: a NULL, or a field that accel_redis_last_error names; NOMEM: also no thread or no
  * descriptor. After a failure it is closed. Threads: exclusive use. */
 accel_status accel_redis_open(accel_redis *redis, const accel_redis_config *config);
 
-/* Ends the thread and the connections and frees everything. All caches that were opened with it
- * are closed before. Waits for an attempt to resolve a host's name, if one is under way. In a
- * forked child it touches neither threads nor the server. Nothing happens to a closed one, or
- * NULL. Threads: exclusive use. */
+/* Ends the threads and the connections and frees everything. All caches that were opened with it
+ * are closed before. Waits for the system's resolver, if it is looking up a host's name,
+ * connect_timeout_ms at most; then it is left alone. In a forked child it touches neither threads
+ * nor the server. Nothing happens to a closed one, or NULL. Threads: exclusive use. */
 void accel_redis_close(accel_redis *redis);
 
 /* Asks the server for a sign of life. OK, TIMEOUT, BACKEND; CONFIG: NULL, closed, or opened before
@@ -79,14 +80,18 @@ ACCEL_EXTERN_C_END
 
 #if defined(ACCEL_IMPLEMENTATION) && !defined(ACCEL_BACKENDS_REDIS_IMPLEMENTED)
 #define ACCEL_BACKENDS_REDIS_IMPLEMENTED
+#include "redis/address.c"
 #include "redis/call.c"
+#include "redis/calm.c"
 #include "redis/clear.c"
 #include "redis/connection.c"
+#include "redis/endpoint.c"
 #include "redis/link.c"
 #include "redis/listener.c"
 #include "redis/open.c"
 #include "redis/read.c"
 #include "redis/reply.c"
+#include "redis/route.c"
 #include "redis/slots.c"
 #include "redis/socket.c"
 #include "redis/stream.c"

@@ -103,6 +103,11 @@ void accel_thread_join(accel_thread thread)
   pthread_join(thread.native, NULL);
 }
 
+void accel_thread_detach(accel_thread thread)
+{
+  pthread_detach(thread.native);
+}
+
 static pthread_key_t thread_scratch_key;
 static pthread_once_t thread_scratch_once = PTHREAD_ONCE_INIT;
 static bool thread_scratch_ready;

@@ -47,6 +47,8 @@ bool accel_condition_wait(accel_condition *condition, accel_mutex *mutex, uint64
 /* Starts `run(ctx)` on a thread that blocks all signals. False: no thread could be had. */
 bool accel_thread_start(accel_thread *thread, void (*run)(void *ctx), void *ctx);
 void accel_thread_join(accel_thread thread);
+/* It ends by itself, joined by nobody. */
+void accel_thread_detach(accel_thread thread);
 
 /* Gives the calling thread a buffer of at least `size` bytes that lives until the thread's next
  * call or its end. NULL: no memory. */

@@ -9,21 +9,38 @@
 ACCEL_STATIC_ASSERT(sizeof((accel_remote_call *)0)->error == REDIS_SOCKET_TEXT,
                     "an error's text fits the call's");
 
-accel_status accel_redis_call_exchange(redis_link *link, accel_remote_call *call,
-                                       const redis_block *block, redis_replies *replies)
+static accel_status redis_call_start(redis_link *link, accel_remote_call *call,
+                                     redis_exchange *exchange)
 {
   accel_redis_state *state = link->state;
-  memset(replies, 0, sizeof *replies);
   if (state->fork_generation != accel_fork_generation()) {
     snprintf(call->error, sizeof call->error, "redis was opened before the fork; open your own");
     return ACCEL_ERR_CONFIG;
   }
-  uint64_t deadline_ms = accel_clock_deadline(state->command_timeout_ms);
-  if (call->deadline_ms < deadline_ms) deadline_ms = call->deadline_ms;
-  return accel_redis_connection_call(&state->connection, block, deadline_ms, replies, call->error);
+  exchange->deadline_ms = accel_clock_deadline(state->command_timeout_ms);
+  if (call->deadline_ms < exchange->deadline_ms) exchange->deadline_ms = call->deadline_ms;
+  return accel_redis_connection_begin(exchange->connection, &exchange->block, exchange->deadline_ms,
+                                      &exchange->waiter, call->error);
 }
 
-static size_t redis_call_append_prepared(void *prepared_pointer, accel_buffer *out)
+void accel_redis_call_begin(redis_link *link, accel_remote_call *call, redis_exchange *exchange)
+{
+  memset(&exchange->replies, 0, sizeof exchange->replies);
+  exchange->status = redis_call_start(link, call, exchange);
+  exchange->is_under_way = exchange->status == ACCEL_OK;
+}
+
+accel_status accel_redis_call_finish(accel_remote_call *call, redis_exchange *exchange)
+{
+  if (!exchange->is_under_way) return exchange->status;
+  exchange->is_under_way = false;
+  exchange->status =
+      accel_redis_connection_finish(exchange->connection, &exchange->waiter, exchange->deadline_ms,
+                                    &exchange->replies, call->error);
+  return exchange->status;
+}
+
+size_t accel_redis_call_append_prepared(void *prepared_pointer, accel_buffer *out)
 {
   const redis_prepared *prepared = (const redis_prepared *)prepared_pointer;
   const bool appended = accel_buffer_append(out, prepared->commands.data, prepared->commands.size);
@@ -31,11 +48,28 @@ static size_t redis_call_append_prepared(void *prepared_pointer, accel_buffer *o
 }
 
 accel_status accel_redis_call_send(redis_link *link, accel_remote_call *call,
-                                   redis_prepared *prepared, redis_replies *replies)
+                                   redis_endpoint *endpoint, redis_prepared *prepared,
+                                   redis_replies *replies)
 {
-  const redis_block block = {.append = redis_call_append_prepared, .ctx = prepared};
-  const accel_status status = accel_redis_call_exchange(link, call, &block, replies);
+  redis_exchange exchange;
+  exchange.endpoint = endpoint;
+  exchange.connection = &endpoint->data;
+  exchange.block = (redis_block){accel_redis_call_append_prepared, prepared};
+  accel_redis_call_begin(link, call, &exchange);
+  accel_redis_call_finish(call, &exchange);
   accel_buffer_release(&prepared->commands);
+  *replies = exchange.replies;
+  return exchange.status;
+}
+
+accel_status accel_redis_call_join(accel_status so_far, accel_status part)
+{
+  return accel_failed(so_far) ? part : so_far;
+}
+
+accel_status accel_redis_part_fail(const redis_part *part, accel_status status)
+{
+  for (size_t i = 0; i < part->count; i++) part->items[i]->status = status;
   return status;
 }
 
@@ -52,10 +86,10 @@ accel_status accel_redis_call_no_memory(accel_remote_item *items, size_t count,
   return accel_redis_call_fail(items, count, ACCEL_ERR_NOMEM);
 }
 
-accel_status accel_redis_call_distrust(redis_link *link, accel_remote_call *call)
+accel_status accel_redis_call_distrust(redis_connection *connection, accel_remote_call *call)
 {
   snprintf(call->error, sizeof call->error, "protocol error: a reply of an unexpected kind");
-  accel_redis_connection_break(&link->state->connection, call->error);
+  accel_redis_connection_break(connection, call->error);
   return ACCEL_ERR_BACKEND;
 }
 
@@ -67,7 +101,7 @@ accel_status accel_redis_call_explain(accel_remote_call *call, const redis_repli
 }
 
 bool accel_redis_call_append_keys(accel_buffer *out, const char *verb, const redis_link *link,
-                                  const accel_remote_item *const *items, size_t count)
+                                  accel_remote_item *const *items, size_t count)
 {
   const char *words[1 + REDIS_CALL_KEYS_MAX];
   size_t sizes[1 + REDIS_CALL_KEYS_MAX];
@@ -100,15 +134,15 @@ bool accel_redis_call_append_publish(accel_buffer *out, const redis_link *link,
   return accel_redis_command_append(out, &command);
 }
 
-const char *accel_redis_call_unlink(const redis_link *link)
+const char *accel_redis_call_unlink(const redis_endpoint *endpoint)
 {
-  return accel_load_relaxed(&link->state->lacks_unlink) ? "DEL" : "UNLINK";
+  return accel_load_relaxed(&endpoint->lacks_unlink) ? "DEL" : "UNLINK";
 }
 
-bool accel_redis_call_lacks_unlink(redis_link *link, const redis_replies *replies, size_t i)
+bool accel_redis_call_lacks_unlink(redis_endpoint *endpoint, const redis_replies *replies, size_t i)
 {
   const redis_reply reply = accel_redis_reply_at(replies, i);
   if (!accel_redis_reply_fails(replies, &reply, "ERR unknown command")) return false;
-  accel_store_relaxed(&link->state->lacks_unlink, true);
+  accel_store_relaxed(&endpoint->lacks_unlink, true);
   return true;
 }

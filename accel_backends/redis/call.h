@@ -12,35 +12,57 @@ typedef struct redis_prepared {
   size_t replies;
 } redis_prepared;
 
+/* One part's way to its server and back. The caller sets the first three; `begin` sends, `finish`
+ * waits. Not moved or copied between them. */
+typedef struct redis_exchange {
+  redis_endpoint *endpoint;
+  redis_connection *connection; /* of the endpoint */
+  redis_block block;
+  accel_status status; /* OK, with replies; BACKEND, TIMEOUT, NOMEM, CONFIG without */
+  redis_replies replies;
+  redis_waiter waiter;
+  uint64_t deadline_ms;
+  bool is_under_way;
+} redis_exchange;
+
 ACCEL_EXTERN_C_BEGIN
 
-/* One round trip under the call's deadline and the backend's own limit. OK; else a failure with
- * its text in the call, and no replies: BACKEND, TIMEOUT, NOMEM; CONFIG in a forked child. */
-accel_status accel_redis_call_exchange(redis_link *link, accel_remote_call *call,
-                                       const redis_block *block, redis_replies *replies);
-/* The same for prepared commands, which it releases. */
+/* Under the call's deadline and the backend's own limit. Every begin is followed by a finish,
+ * which returns exchange->status; after a failure the call has its text. The caller releases the
+ * replies. CONFIG: in a forked child. */
+void accel_redis_call_begin(redis_link *link, accel_remote_call *call, redis_exchange *exchange);
+accel_status accel_redis_call_finish(accel_remote_call *call, redis_exchange *exchange);
+/* Both, for prepared commands, which it releases. On failure *replies is empty. */
 accel_status accel_redis_call_send(redis_link *link, accel_remote_call *call,
-                                   redis_prepared *prepared, redis_replies *replies);
+                                   redis_endpoint *endpoint, redis_prepared *prepared,
+                                   redis_replies *replies);
+/* A block of prepared commands: block.ctx is the redis_prepared. */
+size_t accel_redis_call_append_prepared(void *prepared, accel_buffer *out);
 
+/* The statuses of an operation that had several parts: OK if any of them was. */
+accel_status accel_redis_call_join(accel_status so_far, accel_status part);
+/* Gives every item of the part the status and returns it. */
+accel_status accel_redis_part_fail(const redis_part *part, accel_status status);
 /* Gives every item the status and returns it. */
 accel_status accel_redis_call_fail(accel_remote_item *items, size_t count, accel_status status);
 accel_status accel_redis_call_no_memory(accel_remote_item *items, size_t count,
                                         accel_remote_call *call);
 /* Replies that cannot be those of the commands: breaks the connection, returns BACKEND. */
-accel_status accel_redis_call_distrust(redis_link *link, accel_remote_call *call);
+accel_status accel_redis_call_distrust(redis_connection *connection, accel_remote_call *call);
 /* Keeps the call's first error reply as its text; returns BACKEND. */
 accel_status accel_redis_call_explain(accel_remote_call *call, const redis_replies *replies,
                                       size_t i);
 
 /* Appends a command of a verb and whole keys, prefix included; at most REDIS_CALL_KEYS_MAX. */
 bool accel_redis_call_append_keys(accel_buffer *out, const char *verb, const redis_link *link,
-                                  const accel_remote_item *const *items, size_t count);
+                                  accel_remote_item *const *items, size_t count);
 bool accel_redis_call_append_publish(accel_buffer *out, const redis_link *link,
                                      const accel_buffer *message);
 /* UNLINK, or DEL where the server does not know it. */
-const char *accel_redis_call_unlink(const redis_link *link);
+const char *accel_redis_call_unlink(const redis_endpoint *endpoint);
 /* True: the reply says that the server does not know UNLINK; from now on DEL is used. */
-bool accel_redis_call_lacks_unlink(redis_link *link, const redis_replies *replies, size_t i);
+bool accel_redis_call_lacks_unlink(redis_endpoint *endpoint, const redis_replies *replies,
+                                   size_t i);
 
 /* The operations; backend.h says what they do. */
 accel_status accel_redis_get(void *link, accel_remote_item *items, size_t count,

@@ -8,16 +8,18 @@
 
 /* Asks for the keys behind the cursor. The pattern needs no escapes: names hold none of the
  * characters that mean something in it. */
-static accel_status redis_clear_scan(redis_link *link, accel_remote_call *call, const char *cursor,
+static accel_status redis_clear_scan(redis_link *link, redis_endpoint *endpoint,
+                                     accel_remote_call *call, const char *cursor,
                                      redis_replies *replies)
 {
   char pattern[sizeof link->key_start + 1];
   redis_prepared prepared = {.replies = 1};
+  memset(replies, 0, sizeof *replies);
   snprintf(pattern, sizeof pattern, "%s*", link->key_start);
   if (!accel_redis_command_append_words(
           &prepared.commands, REDIS_WORDS("SCAN", cursor, "MATCH", pattern, "COUNT", "512")))
     return accel_redis_call_no_memory(NULL, 0, call);
-  return accel_redis_call_send(link, call, &prepared, replies);
+  return accel_redis_call_send(link, call, endpoint, &prepared, replies);
 }
 
 /* A SCAN's reply: a cursor and an array of keys. */
@@ -36,14 +38,14 @@ static bool redis_clear_is_scan(const redis_replies *replies, char *cursor)
 
 /* Makes the commands that remove what a SCAN found. A server that answers with keys of somebody
  * else's is not helped. False: no memory. */
-static bool redis_clear_prepare(const redis_link *link, const redis_replies *found,
-                                redis_prepared *prepared)
+static bool redis_clear_prepare(const redis_link *link, const redis_endpoint *endpoint,
+                                const redis_replies *found, redis_prepared *prepared)
 {
   const size_t start_size = strlen(link->key_start);
   const char *words[1 + REDIS_CALL_KEYS_MAX];
   size_t sizes[1 + REDIS_CALL_KEYS_MAX];
   redis_words command = {.words = words, .sizes = sizes, .count = 1};
-  words[0] = accel_redis_call_unlink(link);
+  words[0] = accel_redis_call_unlink(endpoint);
   sizes[0] = strlen(words[0]);
   for (size_t i = 3; i < found->count; i++) {
     const redis_reply key = accel_redis_reply_at(found, i);
@@ -63,22 +65,23 @@ static bool redis_clear_prepare(const redis_link *link, const redis_replies *fou
 }
 
 /* One round trip that removes what was found. */
-static accel_status redis_clear_remove(redis_link *link, accel_remote_call *call,
-                                       const redis_replies *found, bool *is_refused_out)
+static accel_status redis_clear_remove(redis_link *link, redis_endpoint *endpoint,
+                                       accel_remote_call *call, const redis_replies *found,
+                                       bool *is_refused_out)
 {
   redis_prepared prepared = {0};
   redis_replies replies;
   *is_refused_out = false;
-  if (!redis_clear_prepare(link, found, &prepared)) {
+  if (!redis_clear_prepare(link, endpoint, found, &prepared)) {
     accel_buffer_release(&prepared.commands);
     return accel_redis_call_no_memory(NULL, 0, call);
   }
   if (prepared.replies == 0) return ACCEL_OK;
-  accel_status status = accel_redis_call_send(link, call, &prepared, &replies);
+  accel_status status = accel_redis_call_send(link, call, endpoint, &prepared, &replies);
   for (size_t i = 0; i < replies.count && status == ACCEL_OK; i++) {
     const redis_reply reply = accel_redis_reply_at(&replies, i);
     if (reply.kind == REDIS_REPLY_IS_INTEGER) continue;
-    *is_refused_out = accel_redis_call_lacks_unlink(link, &replies, i);
+    *is_refused_out = accel_redis_call_lacks_unlink(endpoint, &replies, i);
     status = accel_redis_call_explain(call, &replies, i);
   }
   accel_redis_replies_release(&replies);
@@ -86,23 +89,24 @@ static accel_status redis_clear_remove(redis_link *link, accel_remote_call *call
 }
 
 /* One step: looks behind the cursor, removes, moves the cursor. */
-static accel_status redis_clear_step(redis_link *link, accel_remote_call *call, char *cursor)
+static accel_status redis_clear_step(redis_link *link, redis_endpoint *endpoint,
+                                     accel_remote_call *call, char *cursor)
 {
   redis_replies found = {0};
   bool is_refused = false;
-  accel_status status = redis_clear_scan(link, call, cursor, &found);
+  accel_status status = redis_clear_scan(link, endpoint, call, cursor, &found);
   if (accel_failed(status)) return status;
   const redis_reply whole = accel_redis_reply_at(&found, 0);
   if (whole.kind == REDIS_REPLY_IS_ERROR) {
     status = accel_redis_call_explain(call, &found, 0);
   } else if (!redis_clear_is_scan(&found, cursor)) {
-    status = accel_redis_call_distrust(link, call);
+    status = accel_redis_call_distrust(&endpoint->data, call);
   } else {
-    const bool was_unlink = strcmp(accel_redis_call_unlink(link), "UNLINK") == 0;
-    status = redis_clear_remove(link, call, &found, &is_refused);
+    const bool was_unlink = strcmp(accel_redis_call_unlink(endpoint), "UNLINK") == 0;
+    status = redis_clear_remove(link, endpoint, call, &found, &is_refused);
     if (is_refused && was_unlink) {
       call->error[0] = '\0';
-      status = redis_clear_remove(link, call, &found, &is_refused);
+      status = redis_clear_remove(link, endpoint, call, &found, &is_refused);
     }
   }
   accel_redis_replies_release(&found);
@@ -128,17 +132,20 @@ static accel_status redis_clear_publish(redis_link *link, accel_remote_call *cal
                                         const accel_remote_publisher *publisher)
 {
   redis_clear_message message = {.link = link, .publisher = publisher};
-  const redis_block block = {.append = redis_clear_append_message, .ctx = &message};
-  redis_replies replies;
-  accel_status status = accel_redis_call_exchange(link, call, &block, &replies);
+  redis_exchange exchange;
+  exchange.endpoint = accel_redis_route_main(&link->state->route);
+  exchange.connection = &exchange.endpoint->data;
+  exchange.block = (redis_block){redis_clear_append_message, &message};
+  accel_redis_call_begin(link, call, &exchange);
+  accel_status status = accel_redis_call_finish(call, &exchange);
   if (status == ACCEL_OK) {
-    const redis_reply reply = accel_redis_reply_at(&replies, 0);
+    const redis_reply reply = accel_redis_reply_at(&exchange.replies, 0);
     if (reply.kind == REDIS_REPLY_IS_ERROR)
-      status = accel_redis_call_explain(call, &replies, 0);
+      status = accel_redis_call_explain(call, &exchange.replies, 0);
     else if (reply.kind != REDIS_REPLY_IS_INTEGER)
-      status = accel_redis_call_distrust(link, call);
+      status = accel_redis_call_distrust(exchange.connection, call);
   }
-  accel_redis_replies_release(&replies);
+  accel_redis_replies_release(&exchange.replies);
   if (status == ACCEL_OK)
     call->messages_sent++;
   else
@@ -146,15 +153,27 @@ static accel_status redis_clear_publish(redis_link *link, accel_remote_call *cal
   return status;
 }
 
+static accel_status redis_clear_endpoint(redis_link *link, redis_endpoint *endpoint,
+                                         accel_remote_call *call)
+{
+  char cursor[REDIS_CLEAR_CURSOR_SIZE] = "0";
+  do {
+    const accel_status status = redis_clear_step(link, endpoint, call, cursor);
+    if (accel_failed(status)) return status;
+  } while (strcmp(cursor, "0") != 0);
+  return ACCEL_OK;
+}
+
 accel_status accel_redis_clear(void *link_pointer, const accel_remote_publisher *publisher_or_null,
                                accel_remote_call *call)
 {
   redis_link *link = (redis_link *)link_pointer;
-  char cursor[REDIS_CLEAR_CURSOR_SIZE] = "0";
-  do {
-    const accel_status status = redis_clear_step(link, call, cursor);
+  redis_route *route = &link->state->route;
+  redis_endpoint *endpoint = accel_redis_route_at(route, 0);
+  for (size_t i = 1; endpoint != NULL; endpoint = accel_redis_route_at(route, i++)) {
+    const accel_status status = redis_clear_endpoint(link, endpoint, call);
     if (accel_failed(status)) return status;
-  } while (strcmp(cursor, "0") != 0);
+  }
   if (publisher_or_null == NULL) return ACCEL_OK;
   return redis_clear_publish(link, call, publisher_or_null);
 }

@@ -24,12 +24,13 @@
 
 /* ---- opening and closing ---- */
 
-bool accel_redis_connection_open(redis_connection *connection, int wake_fd)
+bool accel_redis_connection_open(redis_connection *connection, int wake_fd, bool is_used)
 {
   const size_t size = REDIS_CONNECTION_SLOTS * sizeof *connection->slots;
   memset(connection, 0, sizeof *connection);
   connection->stream.fd = -1;
   connection->wake_fd = wake_fd;
+  connection->state = is_used ? REDIS_CONNECTION_FIRST : REDIS_CONNECTION_UNUSED;
   connection->slots = (redis_slot *)ACCEL_MALLOC(size);
   if (connection->slots == NULL) return false;
   memset(connection->slots, 0, size);
@@ -282,7 +283,7 @@ static bool redis_connection_wake_next(redis_connection *connection)
 }
 
 /* With the mutex held: a thread leaves. What it leaves behind another caller goes on with, or the
- * background thread. */
+ * keeper. */
 static void redis_connection_hand_over(redis_connection *connection)
 {
   if (connection->state != REDIS_CONNECTION_UP || !redis_connection_wake_next(connection))
@@ -346,6 +347,10 @@ static accel_status redis_connection_submit(redis_connection *connection, const 
 static accel_status redis_connection_await_first(redis_connection *connection, uint64_t deadline_ms,
                                                  char *error)
 {
+  if (connection->state == REDIS_CONNECTION_UNUSED) {
+    accel_store_relaxed(&connection->state, REDIS_CONNECTION_FIRST);
+    redis_connection_ring(connection);
+  }
   while (connection->state == REDIS_CONNECTION_FIRST)
     if (!accel_condition_wait(&connection->changed, &connection->mutex, deadline_ms))
       return redis_connection_refuse(ACCEL_ERR_TIMEOUT, "the first connection takes too long",
@@ -355,37 +360,55 @@ static accel_status redis_connection_await_first(redis_connection *connection, u
   return ACCEL_ERR_BACKEND;
 }
 
-accel_status accel_redis_connection_call(redis_connection *connection, const redis_block *block,
-                                         uint64_t deadline_ms, redis_replies *replies, char *error)
+accel_status accel_redis_connection_begin(redis_connection *connection, const redis_block *block,
+                                          uint64_t deadline_ms, redis_waiter *waiter, char *error)
 {
-  redis_waiter waiter = {0};
-  redis_slot *slot = NULL;
-  memset(replies, 0, sizeof *replies);
-  const uint64_t began_ms = accel_clock_monotonic_ms();
-  if (began_ms >= deadline_ms)
+  memset(waiter, 0, sizeof *waiter);
+  waiter->began_ms = accel_clock_monotonic_ms();
+  if (waiter->began_ms >= deadline_ms)
     return redis_connection_refuse(ACCEL_ERR_TIMEOUT, "the deadline had passed before", error);
-  if (!accel_condition_open(&waiter.wake))
+  if (!accel_condition_open(&waiter->wake))
     return redis_connection_refuse(ACCEL_ERR_NOMEM, "no memory to wait", error);
   accel_mutex_lock(&connection->mutex);
   accel_status status = redis_connection_await_first(connection, deadline_ms, error);
   if (status == ACCEL_OK)
-    status = redis_connection_submit(connection, block, &waiter, &slot, error);
-  if (status == ACCEL_OK) {
-    if (redis_connection_await(connection, &waiter, deadline_ms)) {
-      status = waiter.status;
-      *replies = waiter.replies;
-      if (status != ACCEL_OK) snprintf(error, REDIS_SOCKET_TEXT, "%s", connection->error);
-    } else {
-      slot->owner = NULL;
-      snprintf(error, REDIS_SOCKET_TEXT, "no answer within %u ms",
-               (unsigned)(deadline_ms - began_ms));
-      status = ACCEL_ERR_TIMEOUT;
-    }
-    redis_connection_hand_over(connection);
-  }
+    status = redis_connection_submit(connection, block, waiter, &waiter->slot, error);
+  if (status == ACCEL_OK && !connection->has_writer && !connection->is_clogged)
+    redis_connection_write(connection);
   accel_mutex_unlock(&connection->mutex);
-  accel_condition_close(&waiter.wake);
+  if (status != ACCEL_OK) accel_condition_close(&waiter->wake);
   return status;
+}
+
+accel_status accel_redis_connection_finish(redis_connection *connection, redis_waiter *waiter,
+                                           uint64_t deadline_ms, redis_replies *replies,
+                                           char *error)
+{
+  accel_mutex_lock(&connection->mutex);
+  if (redis_connection_await(connection, waiter, deadline_ms)) {
+    if (waiter->status != ACCEL_OK) snprintf(error, REDIS_SOCKET_TEXT, "%s", connection->error);
+  } else {
+    waiter->slot->owner = NULL;
+    waiter->status = ACCEL_ERR_TIMEOUT;
+    snprintf(error, REDIS_SOCKET_TEXT, "no answer within %u ms",
+             (unsigned)(deadline_ms - waiter->began_ms));
+  }
+  redis_connection_hand_over(connection);
+  accel_mutex_unlock(&connection->mutex);
+  accel_condition_close(&waiter->wake);
+  *replies = waiter->replies;
+  return waiter->status;
+}
+
+accel_status accel_redis_connection_call(redis_connection *connection, const redis_block *block,
+                                         uint64_t deadline_ms, redis_replies *replies, char *error)
+{
+  redis_waiter waiter;
+  memset(replies, 0, sizeof *replies);
+  const accel_status status =
+      accel_redis_connection_begin(connection, block, deadline_ms, &waiter, error);
+  if (status != ACCEL_OK) return status;
+  return accel_redis_connection_finish(connection, &waiter, deadline_ms, replies, error);
 }
 
 void accel_redis_connection_post(redis_connection *connection, const redis_block *block)
@@ -399,7 +422,7 @@ void accel_redis_connection_post(redis_connection *connection, const redis_block
   accel_mutex_unlock(&connection->mutex);
 }
 
-/* ---- the background thread's part ---- */
+/* ---- the keeper's part ---- */
 
 void accel_redis_connection_adopt(redis_connection *connection, redis_stream *stream_or_null,
                                   const char *why)

@@ -16,8 +16,8 @@
  * - A broken connection's socket and reader are replaced only when nobody holds a role.
  * - Ring and send buffer are bounded: what does not fit fails at once.
  *
- * The background thread (listener.h) makes connections and tends to what no caller is left to do.
- * Threads: any; adopt, repair and tend only the background thread; open and close exclusive.
+ * The endpoint's keeper (endpoint.h) makes connections and tends to what no caller is left to do.
+ * Threads: any; adopt, repair and tend only the keeper; open and close exclusive.
  */
 #ifndef ACCEL_BACKENDS_REDIS_CONNECTION_H
 #define ACCEL_BACKENDS_REDIS_CONNECTION_H
@@ -30,18 +30,21 @@
 #define REDIS_CONNECTION_SILENCE_MS 1000u       /* while replies are due: then it is broken */
 
 typedef enum redis_connection_state {
-  REDIS_CONNECTION_FIRST, /* the first attempt is under way: callers wait for it */
+  REDIS_CONNECTION_UNUSED, /* nobody has needed it yet: the first caller makes it FIRST */
+  REDIS_CONNECTION_FIRST,  /* the first attempt is under way: callers wait for it */
   REDIS_CONNECTION_UP,
   REDIS_CONNECTION_BROKEN, /* somebody may still hold a role */
   REDIS_CONNECTION_DOWN
 } redis_connection_state;
 
-/* A calling thread that waits for its replies; lives on its stack. */
+/* A caller between begin and finish; lives on its stack. */
 typedef struct redis_waiter {
   accel_condition wake;
   bool is_done, is_asleep;
   accel_status status;
   redis_replies replies;
+  struct redis_slot *slot;
+  uint64_t began_ms;
 } redis_waiter;
 
 /* A request whose replies are due. Only who holds the reader's role touches replies and their
@@ -65,7 +68,7 @@ typedef struct redis_connection {
   redis_slot *slots;    /* a ring */
   size_t first, pending;
   uint64_t progress_ms;          /* the last byte in either direction, or the first request */
-  int wake_fd;                   /* the background thread's bell; not owned */
+  int wake_fd;                   /* the keeper's bell; not owned */
   char error[REDIS_SOCKET_TEXT]; /* why it is not up */
 } redis_connection;
 
@@ -79,16 +82,25 @@ typedef struct redis_block {
 
 ACCEL_EXTERN_C_BEGIN
 
-/* False: no memory. */
-bool accel_redis_connection_open(redis_connection *connection, int wake_fd);
+/* False: no memory. `is_used`: an attempt to connect is wanted at once. */
+bool accel_redis_connection_open(redis_connection *connection, int wake_fd, bool is_used);
 void accel_redis_connection_close(redis_connection *connection);
 /* The same in a forked child, where the mutex may be held for ever: nothing is locked or sent. */
 void accel_redis_connection_abandon(redis_connection *connection);
 
 bool accel_redis_connection_is_up(const redis_connection *connection);
 
-/* Sends the block and waits for all of its replies. OK; BACKEND; TIMEOUT; NOMEM: the block
- * appended nothing. On failure `error` (REDIS_SOCKET_TEXT bytes) says why and *replies is empty. */
+/* Queues the block and writes what can be written without waiting for anybody. OK: finish must
+ * follow, on the same thread. BACKEND; TIMEOUT: the deadline passed while the first connection was
+ * made; NOMEM: the block appended nothing. On failure `error` (REDIS_SOCKET_TEXT bytes) says why.
+ */
+accel_status accel_redis_connection_begin(redis_connection *connection, const redis_block *block,
+                                          uint64_t deadline_ms, redis_waiter *waiter, char *error);
+/* Waits for all of the replies. OK, BACKEND, TIMEOUT; on failure *replies is empty. */
+accel_status accel_redis_connection_finish(redis_connection *connection, redis_waiter *waiter,
+                                           uint64_t deadline_ms, redis_replies *replies,
+                                           char *error);
+/* Both. On failure *replies is empty. */
 accel_status accel_redis_connection_call(redis_connection *connection, const redis_block *block,
                                          uint64_t deadline_ms, redis_replies *replies, char *error);
 /* Sends it when it can; its replies are dropped. */

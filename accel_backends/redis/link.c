@@ -53,13 +53,15 @@ static void redis_link_detach(void *link_pointer)
 static bool redis_link_is_ready(void *link_pointer)
 {
   const redis_link *link = (const redis_link *)link_pointer;
-  return !redis_link_is_forked(link) && accel_redis_connection_is_up(&link->state->connection);
+  if (redis_link_is_forked(link)) return false;
+  return accel_redis_connection_is_up(&accel_redis_route_main(&link->state->route)->data);
 }
 
 static uint64_t redis_link_now_ms(void *link_pointer)
 {
   const redis_link *link = (const redis_link *)link_pointer;
-  const uint64_t ahead_ms = accel_load_relaxed(&link->state->listener.ahead_ms);
+  const uint64_t ahead_ms =
+      accel_load_relaxed(&accel_redis_route_main(&link->state->route)->ahead_ms);
   return ahead_ms == 0 ? accel_clock_wall_ms() : accel_clock_monotonic_ms() + ahead_ms;
 }
 

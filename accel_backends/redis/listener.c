@@ -83,110 +83,30 @@ static void redis_listener_send_heartbeat(redis_listener *listener, redis_link *
 {
   const redis_block block = {.append = redis_listener_append_heartbeat, .ctx = link};
   (void)unused;
-  if (link->is_up) accel_redis_connection_post(&listener->state->connection, &block);
-}
-
-/* ---- times ---- */
-
-static void redis_listener_lower(uint64_t *until_ms, uint64_t time_ms)
-{
-  if (time_ms < *until_ms) *until_ms = time_ms;
-}
-
-static void redis_listener_retry_later(redis_backoff *backoff)
-{
-  uint32_t random = 0;
-  uint32_t pause_ms = backoff->pause_ms * 2;
-  if (pause_ms < REDIS_LISTENER_PAUSE_FIRST_MS) pause_ms = REDIS_LISTENER_PAUSE_FIRST_MS;
-  if (pause_ms > REDIS_LISTENER_PAUSE_MAX_MS) pause_ms = REDIS_LISTENER_PAUSE_MAX_MS;
-  (void)accel_random_bytes(&random, sizeof random);
-  backoff->pause_ms = pause_ms;
-  backoff->next_ms = accel_clock_monotonic_ms() + 1 + random % pause_ms;
-}
-
-static redis_dial redis_listener_dial(const redis_listener *listener)
-{
-  const accel_redis_state *state = listener->state;
-  redis_dial dial = {.url = &state->url, .stop_fd = listener->stop_fd};
-  dial.deadline_ms = accel_clock_deadline(state->connect_timeout_ms);
-  return dial;
-}
-
-/* ---- the data connection ---- */
-
-static void redis_listener_set_clock(redis_listener *listener, const redis_stream_clock *clock)
-{
-  if (!clock->is_known) return;
-  accel_store_relaxed(&listener->ahead_ms, clock->ahead_ms);
-  listener->next_clock_ms = accel_clock_monotonic_ms() + REDIS_LISTENER_CLOCK_MS;
-}
-
-static void redis_listener_connect_data(redis_listener *listener)
-{
-  accel_redis_state *state = listener->state;
-  redis_dial dial = redis_listener_dial(listener);
-  redis_stream stream;
-  redis_stream_clock clock = {0};
-  if (listener->stream.fd >= 0) /* a silent channel is not to be noticed late */
-    redis_listener_lower(&dial.deadline_ms, listener->heard_ms + REDIS_LISTENER_SILENCE_MS);
-  bool opened = accel_redis_stream_open(&stream, &dial, state->max_value_bytes, "accel");
-  if (opened && !accel_redis_stream_greet(&stream, &dial, &clock)) {
-    accel_redis_stream_close(&stream);
-    opened = false;
-  }
-  redis_listener_retry_later(&listener->data_backoff);
-  if (opened) {
-    redis_listener_set_clock(listener, &clock);
-    listener->data_backoff.pause_ms = 0;
-  }
-  accel_redis_connection_adopt(&state->connection, opened ? &stream : NULL, dial.error);
-}
-
-static size_t redis_listener_append_time(void *unused, accel_buffer *out)
-{
-  (void)unused;
-  return accel_redis_command_append_words(out, REDIS_WORDS("TIME")) ? 1 : 0;
-}
-
-static void redis_listener_ask_clock(redis_listener *listener)
-{
-  accel_redis_state *state = listener->state;
-  const redis_block block = {.append = redis_listener_append_time};
-  redis_replies replies;
-  redis_stream_clock clock = {0};
-  char error[REDIS_SOCKET_TEXT];
-  const uint64_t asked_ms = accel_clock_monotonic_ms();
-  listener->next_clock_ms = asked_ms + REDIS_LISTENER_CLOCK_MS;
-  if (accel_redis_connection_call(&state->connection, &block, asked_ms + state->command_timeout_ms,
-                                  &replies, error) != ACCEL_OK)
-    return;
-  accel_redis_stream_read_clock(&replies, 0, asked_ms, accel_clock_monotonic_ms(), &clock);
-  redis_listener_set_clock(listener, &clock);
-  accel_redis_replies_release(&replies);
-}
-
-/* Returns when it has to be called again. */
-static uint64_t redis_listener_tend_data(redis_listener *listener)
-{
-  redis_connection *connection = &listener->state->connection;
-  const uint64_t now_ms = accel_clock_monotonic_ms();
-  if (!accel_redis_connection_is_up(connection)) {
-    if (!accel_redis_connection_repair(connection)) return ACCEL_NO_DEADLINE; /* the bell rings */
-    if (now_ms >= listener->data_backoff.next_ms) redis_listener_connect_data(listener);
-    if (!accel_redis_connection_is_up(connection)) return listener->data_backoff.next_ms;
-  }
-  if (now_ms >= listener->next_clock_ms) redis_listener_ask_clock(listener);
-  return listener->next_clock_ms;
+  redis_endpoint *endpoint = accel_redis_route_main(&listener->state->route);
+  if (link->is_up) accel_redis_connection_post(&endpoint->data, &block);
 }
 
 /* ---- the channels ---- */
+
+static redis_dial redis_listener_dial(redis_listener *listener)
+{
+  accel_redis_state *state = listener->state;
+  redis_dial dial = {
+      .url = &state->url,
+      .address = &accel_redis_route_main(&state->route)->address,
+      .stop_fd = listener->stop_fd,
+      .deadline_ms = accel_clock_deadline(state->connect_timeout_ms),
+  };
+  return dial;
+}
 
 static void redis_listener_lose_channel(redis_listener *listener)
 {
   accel_redis_stream_close(&listener->stream);
   accel_redis_replies_release(&listener->replies);
   listener->requests = listener->confirmations = 0;
-  redis_listener_retry_later(&listener->channel_backoff);
+  accel_redis_backoff_failed(&listener->backoff, accel_clock_monotonic_ms());
   redis_listener_each(listener, redis_listener_tell_down, NULL);
 }
 
@@ -195,7 +115,7 @@ static void redis_listener_connect_channel(redis_listener *listener)
   redis_dial dial = redis_listener_dial(listener);
   if (!accel_redis_stream_open(&listener->stream, &dial, REDIS_LISTENER_TEXT_MAX,
                                "accel-listener")) {
-    redis_listener_retry_later(&listener->channel_backoff);
+    accel_redis_backoff_failed(&listener->backoff, accel_clock_monotonic_ms());
     return;
   }
   listener->heard_ms = accel_clock_monotonic_ms();
@@ -278,7 +198,7 @@ static bool redis_listener_take_reply(redis_listener *listener)
   if (accel_redis_reply_says(replies, &kind, "subscribe") ||
       accel_redis_reply_says(replies, &kind, "unsubscribe")) {
     listener->confirmations++;
-    listener->channel_backoff.pause_ms = 0;
+    accel_redis_backoff_reset(&listener->backoff);
     redis_listener_each(listener, redis_listener_tell_up, NULL);
     return listener->confirmations <= listener->requests;
   }
@@ -315,16 +235,16 @@ static uint64_t redis_listener_tend_channel(redis_listener *listener, bool is_re
 {
   const bool is_wanted = redis_listener_has_links(listener);
   const uint64_t now_ms = accel_clock_monotonic_ms();
-  if (listener->stream.fd < 0 && is_wanted && now_ms >= listener->channel_backoff.next_ms)
+  if (listener->stream.fd < 0 && is_wanted && now_ms >= listener->backoff.next_ms)
     redis_listener_connect_channel(listener);
   const bool is_open = listener->stream.fd >= 0;
   const bool is_tick = is_open && now_ms >= listener->next_tick_ms;
   bool is_alive = redis_listener_send_changes(listener, is_tick);
-  if (!is_open) return is_wanted ? listener->channel_backoff.next_ms : ACCEL_NO_DEADLINE;
+  if (!is_open) return is_wanted ? listener->backoff.next_ms : ACCEL_NO_DEADLINE;
   if (is_alive && is_readable) is_alive = redis_listener_hear(listener);
   if (!is_alive || now_ms >= listener->heard_ms + REDIS_LISTENER_SILENCE_MS) {
     redis_listener_lose_channel(listener);
-    return listener->channel_backoff.next_ms;
+    return listener->backoff.next_ms;
   }
   if (is_tick) {
     listener->next_tick_ms = now_ms + REDIS_LISTENER_TICK_MS;
@@ -345,27 +265,22 @@ static int redis_listener_poll_ms(uint64_t until_ms)
 static void redis_listener_run(void *listener_pointer)
 {
   redis_listener *listener = (redis_listener *)listener_pointer;
-  redis_connection *connection = &listener->state->connection;
   bool is_readable = false;
   for (;;) {
-    uint64_t until_ms = redis_listener_tend_data(listener);
-    redis_listener_lower(&until_ms, redis_listener_tend_channel(listener, is_readable));
-    struct pollfd polled[4] = {
+    const uint64_t until_ms = redis_listener_tend_channel(listener, is_readable);
+    struct pollfd polled[3] = {
         {.fd = listener->stop_fd, .events = POLLIN},
         {.fd = listener->wake_fd, .events = POLLIN},
         {.fd = listener->stream.fd, .events = POLLIN},
     };
-    polled[3].events = (short)accel_redis_connection_tend(connection, &polled[3].fd, &until_ms);
     accel_store_release(&listener->is_at_rest, true);
-    const int ready = poll(polled, 4, redis_listener_poll_ms(until_ms));
+    const int ready = poll(polled, 3, redis_listener_poll_ms(until_ms));
     accel_store_release(&listener->is_at_rest, false);
     is_readable = ready > 0 && polled[2].revents != 0;
     if (ready <= 0) continue;
     if (polled[0].revents != 0) return;
     uint64_t rings;
     if (polled[1].revents != 0 && read(listener->wake_fd, &rings, sizeof rings) < 0) rings = 0;
-    if ((polled[3].revents & ~(POLLIN | POLLOUT)) != 0)
-      accel_redis_connection_break(connection, "connection lost: closed by the server");
   }
 }
 

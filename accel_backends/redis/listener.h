@@ -1,9 +1,9 @@
-/* listener.h: the one background thread of an accel_redis (backend redis).
+/* listener.h: hears what other processes changed (backend redis).
  *
- * It makes the data connection and makes it again when it broke, with growing pauses of random
- * length, so that a thousand clients do not return in one instant. It holds a second connection
- * on which it subscribes to the channel of every attached area, proves it alive by PING once a
- * second, and tells the areas' sinks what it hears. It keeps the distance to the server's clock.
+ * One thread holds one connection on which it subscribes to the channel of every attached area,
+ * proves it alive by PING once a second, and tells the areas' sinks what it hears. When it is lost
+ * it is made again, with growing pauses of random length. Which endpoint it listens to is the
+ * route's to say. Heartbeats leave on that endpoint's data connection.
  *
  * Confirmations come in the order of the requests: a link is up when as many came as were sent up
  * to its own. So neither an area that is attached twice nor one that left and returned is up
@@ -15,11 +15,11 @@
 #define ACCEL_BACKENDS_REDIS_LISTENER_H
 
 #include "../../accel/backend.h"
-#include "connection.h"
+#include "calm.h"
+#include "stream.h"
 
 #define REDIS_LISTENER_TICK_MS 1000u     /* between PINGs, and between heartbeats */
 #define REDIS_LISTENER_SILENCE_MS 3000u  /* without a byte: the channel is down */
-#define REDIS_LISTENER_CLOCK_MS 30000u   /* between looks at the server's clock */
 #define REDIS_LISTENER_TEXT_MAX 1048576u /* bytes of one message */
 
 struct accel_redis_state;
@@ -38,12 +38,6 @@ typedef struct redis_link {
   struct redis_link *next;
 } redis_link;
 
-/* When a connection may be tried again. */
-typedef struct redis_backoff {
-  uint64_t next_ms;
-  uint32_t pause_ms; /* the last one's upper bound; 0: none */
-} redis_backoff;
-
 typedef struct redis_listener {
   struct accel_redis_state *state;
   accel_thread thread;
@@ -52,14 +46,13 @@ typedef struct redis_listener {
   accel_condition idle; /* a sink's call has returned */
   redis_link *links;    /* attached, or leaving until their channel is */
   redis_link *calling;  /* whose sink is being called */
-  uint64_t ahead_ms;    /* atomic: the server's clock ahead of the monotonic one, or 0 */
   bool is_at_rest;      /* the thread waits and has nothing in its hands: for abandon */
   /* The thread's own: */
   redis_stream stream;   /* of the channels */
   redis_replies replies; /* the one being read */
-  redis_backoff data_backoff, channel_backoff;
+  redis_backoff backoff;
   uint64_t requests, confirmations;
-  uint64_t heard_ms, next_tick_ms, next_clock_ms;
+  uint64_t heard_ms, next_tick_ms;
 } redis_listener;
 
 ACCEL_EXTERN_C_BEGIN

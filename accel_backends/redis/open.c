@@ -64,13 +64,15 @@ static accel_status redis_open_state(accel_redis *redis, const accel_redis_confi
   }
   redis_open_settle(state, config);
   if (!accel_redis_listener_open(&state->listener, state)) goto fail_listener;
-  if (!accel_redis_connection_open(&state->connection, state->listener.wake_fd))
-    goto fail_connection;
-  if (!accel_redis_listener_start(&state->listener)) goto fail_thread;
+  if (!accel_redis_route_open(&state->route, state)) goto fail_route;
+  if (!accel_redis_route_start(&state->route)) goto fail_route_start;
+  if (!accel_redis_listener_start(&state->listener)) goto fail_listener_start;
   return ACCEL_OK;
-fail_thread:
-  accel_redis_connection_close(&state->connection);
-fail_connection:
+fail_listener_start:
+  accel_redis_route_stop(&state->route);
+fail_route_start:
+  accel_redis_route_close(&state->route);
+fail_route:
   accel_redis_listener_close(&state->listener);
 fail_listener:
   accel_redis_url_release(&state->url);
@@ -101,10 +103,11 @@ void accel_redis_close(accel_redis *redis)
   accel_redis_state *state = redis->state;
   if (state->fork_generation == accel_fork_generation()) {
     accel_redis_listener_stop(&state->listener);
-    accel_redis_connection_close(&state->connection);
+    accel_redis_route_stop(&state->route);
+    accel_redis_route_close(&state->route);
     accel_redis_listener_close(&state->listener);
   } else {
-    accel_redis_connection_abandon(&state->connection);
+    accel_redis_route_abandon(&state->route);
     accel_redis_listener_abandon(&state->listener);
   }
   accel_redis_url_release(&state->url);
@@ -128,8 +131,9 @@ accel_status accel_redis_ping(accel_redis *redis)
   const redis_block block = {.append = redis_open_append_ping};
   redis_replies replies;
   char error[REDIS_SOCKET_TEXT];
-  accel_status status = accel_redis_connection_call(
-      &state->connection, &block, accel_clock_deadline(state->command_timeout_ms), &replies, error);
+  accel_status status =
+      accel_redis_connection_call(&accel_redis_route_main(&state->route)->data, &block,
+                                  accel_clock_deadline(state->command_timeout_ms), &replies, error);
   if (status == ACCEL_OK) {
     const redis_reply reply = accel_redis_reply_at(&replies, 0);
     if (!accel_redis_reply_says(&replies, &reply, "PONG")) {

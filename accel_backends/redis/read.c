@@ -3,22 +3,47 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* One part, between its commands and its replies. */
+typedef struct redis_read {
+  const redis_part *part;
+  redis_prepared prepared;
+  redis_exchange exchange;
+} redis_read;
+
 /* GET for one key, MGET in chunks for many, all in one round trip. */
-static bool redis_read_prepare(const redis_link *link, accel_remote_item *items, size_t count,
-                               redis_prepared *prepared)
+static bool redis_read_prepare(const redis_link *link, redis_read *read)
 {
-  const char *verb = count == 1 ? "GET" : "MGET";
-  for (size_t from = 0; from < count; from += REDIS_CALL_KEYS_MAX, prepared->replies++) {
-    const accel_remote_item *chunk[REDIS_CALL_KEYS_MAX];
-    size_t size = 0;
-    while (size < REDIS_CALL_KEYS_MAX && from + size < count) {
-      chunk[size] = &items[from + size];
-      size++;
-    }
-    if (!accel_redis_call_append_keys(&prepared->commands, verb, link, chunk, size)) return false;
+  const redis_part *part = read->part;
+  const char *verb = part->count == 1 ? "GET" : "MGET";
+  for (size_t from = 0; from < part->count; from += REDIS_CALL_KEYS_MAX) {
+    const size_t left = part->count - from;
+    const size_t size = left < REDIS_CALL_KEYS_MAX ? left : REDIS_CALL_KEYS_MAX;
+    if (!accel_redis_call_append_keys(&read->prepared.commands, verb, link, part->items + from,
+                                      size))
+      return false;
+    read->prepared.replies++;
   }
   return true;
 }
+
+static void redis_read_begin(redis_link *link, accel_remote_call *call, const redis_part *part,
+                             redis_read *read)
+{
+  read->part = part;
+  read->prepared = (redis_prepared){.replies = 0};
+  read->exchange.endpoint = part->endpoint;
+  read->exchange.connection = part->connection;
+  read->exchange.block = (redis_block){accel_redis_call_append_prepared, &read->prepared};
+  if (redis_read_prepare(link, read)) {
+    accel_redis_call_begin(link, call, &read->exchange);
+  } else {
+    read->exchange.is_under_way = false;
+    read->exchange.status = accel_redis_call_no_memory(NULL, 0, call);
+  }
+  accel_buffer_release(&read->prepared.commands);
+}
+
+/* ---- replies ---- */
 
 /* False: no command of ours has such a reply. */
 static bool redis_read_item(accel_remote_item *item, accel_remote_call *call,
@@ -40,62 +65,82 @@ static bool redis_read_item(accel_remote_item *item, accel_remote_call *call,
 }
 
 /* One MGET's reply, at *i, which it moves behind it. */
-static bool redis_read_chunk(accel_remote_item *items, size_t count, accel_remote_call *call,
+static bool redis_read_chunk(accel_remote_item *const *items, size_t count, accel_remote_call *call,
                              const redis_replies *replies, size_t *i)
 {
   const redis_reply whole = accel_redis_reply_at(replies, *i);
   if (whole.kind == REDIS_REPLY_IS_ERROR) {
-    accel_redis_call_fail(items, count, accel_redis_call_explain(call, replies, *i));
+    const accel_status status = accel_redis_call_explain(call, replies, *i);
+    for (size_t k = 0; k < count; k++) items[k]->status = status;
     *i += 1;
     return true;
   }
   if (whole.kind != REDIS_REPLY_IS_ARRAY || whole.size != count) return false;
   for (size_t k = 0; k < count; k++)
-    if (!redis_read_item(&items[k], call, replies, *i + 1 + k)) return false;
+    if (!redis_read_item(items[k], call, replies, *i + 1 + k)) return false;
   *i += 1 + count;
   return true;
 }
 
-static bool redis_read_all(accel_remote_item *items, size_t count, accel_remote_call *call,
+static bool redis_read_all(const redis_part *part, accel_remote_call *call,
                            const redis_replies *replies)
 {
-  if (count == 1) return redis_read_item(items, call, replies, 0);
+  if (part->count == 1) return redis_read_item(part->items[0], call, replies, 0);
   size_t i = 0;
-  for (size_t from = 0; from < count; from += REDIS_CALL_KEYS_MAX) {
-    const size_t left = count - from;
+  for (size_t from = 0; from < part->count; from += REDIS_CALL_KEYS_MAX) {
+    const size_t left = part->count - from;
     const size_t size = left < REDIS_CALL_KEYS_MAX ? left : REDIS_CALL_KEYS_MAX;
-    if (!redis_read_chunk(items + from, size, call, replies, &i)) return false;
+    if (!redis_read_chunk(part->items + from, size, call, replies, &i)) return false;
   }
   return true;
+}
+
+static accel_status redis_read_finish(accel_remote_call *call, redis_read *read)
+{
+  redis_exchange *exchange = &read->exchange;
+  const accel_status status = accel_redis_call_finish(call, exchange);
+  if (accel_failed(status)) return accel_redis_part_fail(read->part, status);
+  if (redis_read_all(read->part, call, &exchange->replies)) {
+    accel_redis_replies_keep(&exchange->replies, &call->reply); /* where the items' data lies */
+    return ACCEL_OK;
+  }
+  accel_redis_replies_release(&exchange->replies);
+  return accel_redis_part_fail(read->part, accel_redis_call_distrust(exchange->connection, call));
+}
+
+/* ---- the operations ---- */
+
+static accel_status redis_read_parts(redis_link *link, accel_remote_call *call,
+                                     const redis_parts *parts, redis_read *reads)
+{
+  accel_status status = ACCEL_ERR_BACKEND;
+  for (size_t i = 0; i < parts->count; i++)
+    redis_read_begin(link, call, &parts->list[i], &reads[i]);
+  for (size_t i = 0; i < parts->count; i++)
+    status = accel_redis_call_join(status, redis_read_finish(call, &reads[i]));
+  return status;
 }
 
 accel_status accel_redis_get(void *link_pointer, accel_remote_item *items, size_t count,
                              accel_remote_call *call)
 {
   redis_link *link = (redis_link *)link_pointer;
-  redis_prepared prepared = {0};
-  redis_replies replies;
+  redis_parts parts;
+  redis_read only, *reads = &only;
   call->reply = NULL;
   if (count == 0) return ACCEL_OK;
-  if (!redis_read_prepare(link, items, count, &prepared)) {
-    accel_buffer_release(&prepared.commands);
+  if (!accel_redis_parts_open(&parts, link, items, count))
     return accel_redis_call_no_memory(items, count, call);
-  }
-  const accel_status status = accel_redis_call_send(link, call, &prepared, &replies);
-  if (accel_failed(status)) return accel_redis_call_fail(items, count, status);
-  if (!redis_read_all(items, count, call, &replies)) {
-    accel_redis_replies_release(&replies);
-    return accel_redis_call_fail(items, count, accel_redis_call_distrust(link, call));
-  }
-  call->reply = replies.text.data; /* where the items' data lies */
-  replies.text = (accel_buffer){0};
-  accel_redis_replies_release(&replies);
-  return ACCEL_OK;
+  if (parts.count > 1) reads = (redis_read *)ACCEL_MALLOC(parts.count * sizeof *reads);
+  const accel_status status = reads == NULL ? accel_redis_call_no_memory(items, count, call)
+                                            : redis_read_parts(link, call, &parts, reads);
+  if (reads != &only) ACCEL_FREE(reads);
+  accel_redis_parts_close(&parts);
+  return status;
 }
 
 void accel_redis_release(void *link, accel_remote_call *call)
 {
   (void)link;
-  ACCEL_FREE(call->reply);
-  call->reply = NULL;
+  accel_redis_replies_drop(&call->reply);
 }

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define REDIS_REPLY_ALIGNMENT 8u
+#define REDIS_REPLY_ALIGNMENT 8u   /* and the size of a pointer, at most */
 #define REDIS_REPLY_WIPED_MAX 4096 /* longer commands hold a value, and no password */
 #define REDIS_REPLY_WORDS_MAX 8
 
@@ -56,7 +56,8 @@ static void *redis_reply_create_text(const redisReadTask *task, char *text, size
   if (reader->out == NULL) return reader;
   accel_buffer *texts = &reader->out->text;
   static const char padding[REDIS_REPLY_ALIGNMENT];
-  const size_t gap = (0u - texts->size) % REDIS_REPLY_ALIGNMENT;
+  const bool is_first = texts->size == 0; /* before it lies the chain of kept texts */
+  const size_t gap = is_first ? sizeof padding : (0u - texts->size) % REDIS_REPLY_ALIGNMENT;
   if (!accel_buffer_append(texts, padding, gap) || !accel_buffer_append(texts, text, size))
     return redis_reply_refuse(reader, "no memory for a reply");
   reply.offset = texts->size - size;
@@ -224,6 +225,26 @@ void accel_redis_replies_release(redis_replies *replies)
   ACCEL_FREE(replies->list);
   accel_buffer_release(&replies->text);
   memset(replies, 0, sizeof *replies);
+}
+
+void accel_redis_replies_keep(redis_replies *replies, void **chain)
+{
+  void *texts = replies->text.data;
+  if (texts != NULL) {
+    memcpy(texts, chain, sizeof *chain);
+    *chain = texts;
+    replies->text = (accel_buffer){0};
+  }
+  accel_redis_replies_release(replies);
+}
+
+void accel_redis_replies_drop(void **chain)
+{
+  while (*chain != NULL) {
+    void *texts = *chain;
+    memcpy(chain, texts, sizeof *chain);
+    ACCEL_FREE(texts);
+  }
 }
 
 /* ---- commands ---- */

@@ -35,7 +35,8 @@ typedef struct redis_reply {
   int64_t integer; /* of an integer */
 } redis_reply;
 
-/* Replies one after the other, an array before its elements. Zeroed: empty. */
+/* Replies one after the other, an array before its elements. The first 8 bytes of the texts are
+ * kept free for the chain of `keep`. Zeroed: empty. */
 typedef struct redis_replies {
   redis_reply *list;
   size_t count, capacity;
@@ -86,6 +87,9 @@ bool accel_redis_reply_fails(const redis_replies *replies, const redis_reply *re
 /* The index behind the i-th and, of an array, all its elements. */
 size_t accel_redis_reply_after(const redis_replies *replies, size_t i);
 void accel_redis_replies_release(redis_replies *replies);
+/* Releases all but the texts, which stay where they are until the chain is dropped. */
+void accel_redis_replies_keep(redis_replies *replies, void **chain);
+void accel_redis_replies_drop(void **chain);
 
 /* Appends one command. False: no memory, or longer than hiredis can format; nothing was
  * appended. No copy of a short one is left in freed memory: it may hold a password. */

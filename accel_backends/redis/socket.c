@@ -4,14 +4,12 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 /* A peer that vanished without a word is noticed after about this long, idle or not. */
@@ -81,12 +79,12 @@ static void redis_socket_tune(int fd)
 }
 
 /* One address. -1: errno says why, ETIMEDOUT also when told to stop. */
-static int redis_socket_connect(int family, const struct sockaddr *address, socklen_t size,
-                                int stop_fd, uint64_t deadline_ms)
+static int redis_socket_connect(const struct sockaddr *address, socklen_t size, int stop_fd,
+                                uint64_t deadline_ms)
 {
-  const int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  const int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return -1;
-  if (family != AF_UNIX) redis_socket_tune(fd);
+  if (address->sa_family != AF_UNIX) redis_socket_tune(fd);
   int failure = connect(fd, address, size) == 0 ? 0 : errno;
   if (failure == EINPROGRESS || failure == EINTR) {
     socklen_t failure_size = sizeof failure;
@@ -101,54 +99,33 @@ static int redis_socket_connect(int family, const struct sockaddr *address, sock
   return -1;
 }
 
-static int redis_socket_open_unix(const redis_dial *dial)
+static int redis_socket_open_any(const redis_dial *dial, const redis_address_list *addresses)
 {
-  struct sockaddr_un address;
-  memset(&address, 0, sizeof address);
-  address.sun_family = AF_UNIX;
-  memcpy(address.sun_path, dial->url->host, strlen(dial->url->host));
-  return redis_socket_connect(AF_UNIX, (const struct sockaddr *)&address, sizeof address,
-                              dial->stop_fd, dial->deadline_ms);
-}
-
-static int redis_socket_open_any(const redis_dial *dial, const struct addrinfo *addresses)
-{
-  uint64_t left = 0;
-  for (const struct addrinfo *each = addresses; each != NULL; each = each->ai_next) left++;
   errno = EHOSTUNREACH;
-  for (const struct addrinfo *each = addresses; each != NULL; each = each->ai_next, left--) {
+  for (size_t i = 0; i < addresses->count; i++) {
+    const redis_address_one *each = &addresses->found[i];
     const uint64_t now_ms = accel_clock_monotonic_ms();
     if (now_ms >= dial->deadline_ms) break;
-    const uint64_t until_ms = now_ms + (dial->deadline_ms - now_ms) / left;
-    const int fd = redis_socket_connect(each->ai_family, each->ai_addr, each->ai_addrlen,
+    const uint64_t until_ms = now_ms + (dial->deadline_ms - now_ms) / (addresses->count - i);
+    const int fd = redis_socket_connect((const struct sockaddr *)&each->address, each->size,
                                         dial->stop_fd, until_ms);
-    if (fd >= 0) return fd;
+    if (fd < 0) continue;
+    accel_redis_address_prefer(dial->address, each);
+    return fd;
   }
   return -1;
 }
 
 int accel_redis_socket_open(redis_dial *dial)
 {
-  const redis_url *url = dial->url;
-  char name[96];
-  accel_redis_socket_name(url, name, sizeof name);
-  int fd = -1;
-  if (url->port == NULL) {
-    fd = redis_socket_open_unix(dial);
-  } else {
-    const struct addrinfo wanted = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-    struct addrinfo *addresses = NULL;
-    const int failure = getaddrinfo(url->host, url->port, &wanted, &addresses);
-    if (failure != 0) {
-      snprintf(dial->error, sizeof dial->error, "cannot resolve %s: %s", name,
-               gai_strerror(failure));
-      return -1;
-    }
-    fd = redis_socket_open_any(dial, addresses);
-    const int why = errno;
-    freeaddrinfo(addresses);
-    errno = why;
+  redis_address_list addresses;
+  char name[REDIS_ADDRESS_TEXT], why[REDIS_ADDRESS_TEXT];
+  accel_redis_socket_name(dial->address, name, sizeof name);
+  if (!accel_redis_address_find(dial->address, dial->stop_fd, dial->deadline_ms, &addresses, why)) {
+    snprintf(dial->error, sizeof dial->error, "cannot resolve %.80s: %.60s", name, why);
+    return -1;
   }
+  const int fd = redis_socket_open_any(dial, &addresses);
   if (fd < 0)
     snprintf(dial->error, sizeof dial->error, "cannot connect to %s: %s", name,
              accel_redis_socket_reason(errno));
@@ -166,9 +143,10 @@ const char *accel_redis_socket_reason(int error)
   return error == 0 ? "closed by the server" : strerror(error); /* NOLINT(concurrency-mt-unsafe) */
 }
 
-void accel_redis_socket_name(const redis_url *url, char *text, size_t size)
+void accel_redis_socket_name(const redis_address *address, char *text, size_t size)
 {
-  const bool has_colon = url->port != NULL && strchr(url->host, ':') != NULL;
-  snprintf(text, size, "%s%.80s%s%s%s", has_colon ? "[" : "", url->host, has_colon ? "]" : "",
-           url->port == NULL ? "" : ":", url->port == NULL ? "" : url->port);
+  const bool is_path = address->port[0] == '\0';
+  const bool has_colon = !is_path && strchr(address->host, ':') != NULL;
+  snprintf(text, size, "%s%.80s%s%s%s", has_colon ? "[" : "", address->host, has_colon ? "]" : "",
+           is_path ? "" : ":", address->port);
 }

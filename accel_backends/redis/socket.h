@@ -9,13 +9,15 @@
 #ifndef ACCEL_BACKENDS_REDIS_SOCKET_H
 #define ACCEL_BACKENDS_REDIS_SOCKET_H
 
+#include "address.h"
 #include "url.h"
 
 #define REDIS_SOCKET_TEXT 160 /* bytes of an error's text */
 
 /* What an attempt to reach a server may take. */
 typedef struct redis_dial {
-  const redis_url *url;
+  const redis_url *url; /* who enters */
+  redis_address *address;
   uint64_t deadline_ms;
   int stop_fd; /* readable: give up; -1: none */
   char error[REDIS_SOCKET_TEXT];
@@ -26,8 +28,8 @@ enum { REDIS_SOCKET_LATER = 0, REDIS_SOCKET_DEAD = -1 };
 
 ACCEL_EXTERN_C_BEGIN
 
-/* Tries every address of the host; the time is shared out among them. Blocks in the resolver, so
- * only the background thread calls it. The connected descriptor, or -1 with dial->error. */
+/* Tries every address of the host; the time is shared out among them. Background threads only.
+ * The connected descriptor, or -1 with dial->error. */
 int accel_redis_socket_open(redis_dial *dial);
 void accel_redis_socket_close(int fd);
 
@@ -44,7 +46,7 @@ ptrdiff_t accel_redis_socket_receive(int fd, void *data, size_t size);
 const char *accel_redis_socket_reason(int error);
 
 /* "host:port", or the path. */
-void accel_redis_socket_name(const redis_url *url, char *text, size_t size);
+void accel_redis_socket_name(const redis_address *address, char *text, size_t size);
 
 ACCEL_EXTERN_C_END
 #endif

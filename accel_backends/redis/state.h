@@ -3,8 +3,8 @@
 #define ACCEL_BACKENDS_REDIS_STATE_H
 
 #include "../redis.h"
-#include "connection.h"
 #include "listener.h"
+#include "route.h"
 #include "url.h"
 
 typedef struct accel_redis_state {
@@ -13,8 +13,7 @@ typedef struct accel_redis_state {
   char prefix[66]; /* with its colon; "" without */
   uint32_t connect_timeout_ms, command_timeout_ms;
   size_t max_value_bytes;
-  bool lacks_unlink; /* atomic: the server is older than UNLINK */
-  redis_connection connection;
+  redis_route route;
   redis_listener listener;
 } accel_redis_state;
 

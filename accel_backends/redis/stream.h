@@ -1,7 +1,7 @@
 /* stream.h: one connection, spoken to in turn (backend redis).
  *
- * Used by the background thread: for the first words on every connection, and for the whole life
- * of the one that listens. Everything waits, until the dial's deadline at most.
+ * Used by background threads: for the first words on every connection, and for the whole life of
+ * the one that listens. Everything waits, until the dial's deadline at most.
  * Threads: one at a time.
  */
 #ifndef ACCEL_BACKENDS_REDIS_STREAM_H

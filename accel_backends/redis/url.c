@@ -94,6 +94,7 @@ static accel_status redis_url_parse_host(const void *owner, char *text, const ch
   *end = '\0';
   host->host = text;
   if (*text == '\0') return redis_url_refuse(owner, "the host is missing");
+  if (strlen(text) > REDIS_URL_HOST_MAX) return redis_url_refuse(owner, "the host is too long");
   uint32_t number = 0;
   if (!redis_url_number(host->port, 65535, &number) || number == 0)
     return redis_url_refuse(owner, "the port is not a number from 1 to 65535");

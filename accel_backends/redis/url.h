@@ -15,7 +15,7 @@
 #include "../../accel/status.h"
 
 #define REDIS_URL_DEFAULT "redis://127.0.0.1:6379"
-
+#define REDIS_URL_HOST_MAX 255
 #define REDIS_URL_HOSTS_MAX 16u
 
 typedef enum redis_url_kind {

@@ -14,17 +14,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct redis_write {
+/* What all parts of an operation have in common. */
+typedef struct redis_write_terms {
   redis_link *link;
   accel_remote_call *call;
   const accel_remote_publisher *publisher; /* NULL: tells nobody */
-  accel_remote_item **items;               /* those that are sent */
+  bool is_del;
+} redis_write_terms;
+
+/* One part, between its commands and its replies. */
+typedef struct redis_write {
+  const redis_write_terms *terms;
+  const redis_part *part;
+  accel_remote_item **items; /* those that are sent */
   size_t count;
   accel_buffer commands; /* of all of them */
   size_t *ends;          /* [i]: where the i-th item's command ends */
   size_t *blocks;        /* [i]: how many items the i-th message names */
   size_t block_count, written;
   bool lacks_unlink; /* the server refused it */
+  redis_exchange exchange;
 } redis_write;
 
 static void redis_write_close(redis_write *write)
@@ -50,7 +59,7 @@ static bool redis_write_open(redis_write *write, size_t count)
 static bool redis_write_append_set(const redis_write *write, const accel_remote_item *item,
                                    accel_buffer *out)
 {
-  const redis_link *link = write->link;
+  const redis_link *link = write->terms->link;
   accel_buffer key = {0};
   char ttl[24];
   /* Redis refuses a life of 0. */
@@ -67,30 +76,33 @@ static bool redis_write_append_set(const redis_write *write, const accel_remote_
   return appended;
 }
 
-static bool redis_write_prepare_puts(redis_write *write, accel_remote_item *items, size_t count)
+static bool redis_write_prepare_puts(redis_write *write)
 {
-  const size_t size_max = write->link->state->max_value_bytes;
-  for (size_t i = 0; i < count; i++) {
-    if (items[i].size > size_max) {
-      items[i].status = ACCEL_ERR_CODEC;
-      snprintf(write->call->error, sizeof write->call->error,
-               "a value of %zu bytes; max_value_bytes is %zu", items[i].size, size_max);
+  const size_t size_max = write->terms->link->state->max_value_bytes;
+  accel_remote_call *call = write->terms->call;
+  for (size_t i = 0; i < write->part->count; i++) {
+    accel_remote_item *item = write->part->items[i];
+    if (item->size > size_max) {
+      item->status = ACCEL_ERR_CODEC;
+      snprintf(call->error, sizeof call->error, "a value of %zu bytes; max_value_bytes is %zu",
+               item->size, size_max);
       continue;
     }
-    if (!redis_write_append_set(write, &items[i], &write->commands)) return false;
-    write->items[write->count] = &items[i];
+    if (!redis_write_append_set(write, item, &write->commands)) return false;
+    write->items[write->count] = item;
     write->ends[write->count++] = write->commands.size;
   }
   return true;
 }
 
-static bool redis_write_prepare_dels(redis_write *write, accel_remote_item *items, size_t count)
+static bool redis_write_prepare_dels(redis_write *write)
 {
-  const char *verb = accel_redis_call_unlink(write->link);
-  for (size_t i = 0; i < count; i++) {
-    const accel_remote_item *item = &items[i];
-    if (!accel_redis_call_append_keys(&write->commands, verb, write->link, &item, 1)) return false;
-    write->items[write->count] = &items[i];
+  const char *verb = accel_redis_call_unlink(write->part->endpoint);
+  for (size_t i = 0; i < write->part->count; i++) {
+    accel_remote_item *const *item = &write->part->items[i];
+    if (!accel_redis_call_append_keys(&write->commands, verb, write->terms->link, item, 1))
+      return false;
+    write->items[write->count] = *item;
     write->ends[write->count++] = write->commands.size;
   }
   return true;
@@ -103,17 +115,17 @@ static bool redis_write_append_block(redis_write *write, accel_buffer *out)
 {
   const size_t from = write->written;
   const size_t before = out->size;
+  const accel_remote_publisher *publisher = write->terms->publisher;
   accel_buffer message = {0};
   const accel_remote_item *const *items = (const accel_remote_item *const *)&write->items[from];
-  const size_t named =
-      write->publisher->message(write->publisher->ctx, items, write->count - from, &message);
+  const size_t named = publisher->message(publisher->ctx, items, write->count - from, &message);
   bool appended = named > 0;
   if (appended) {
     const size_t start = from == 0 ? 0 : write->ends[from - 1];
     const size_t end = write->ends[from + named - 1];
     appended = accel_redis_command_append_words(out, REDIS_WORDS("MULTI")) &&
                accel_buffer_append(out, write->commands.data + start, end - start) &&
-               accel_redis_call_append_publish(out, write->link, &message) &&
+               accel_redis_call_append_publish(out, write->terms->link, &message) &&
                accel_redis_command_append_words(out, REDIS_WORDS("EXEC"));
   }
   accel_buffer_release(&message);
@@ -129,14 +141,14 @@ static bool redis_write_append_block(redis_write *write, accel_buffer *out)
 static size_t redis_write_append(void *write_pointer, accel_buffer *out)
 {
   redis_write *write = (redis_write *)write_pointer;
-  if (write->publisher == NULL) {
+  if (write->terms->publisher == NULL) {
     write->written = write->count;
     const bool appended = accel_buffer_append(out, write->commands.data, write->commands.size);
     return appended ? write->count : 0;
   }
   while (write->written < write->count)
     if (!redis_write_append_block(write, out)) {
-      write->call->messages_failed++;
+      write->terms->call->messages_failed++;
       break;
     }
   /* MULTI, one QUEUED per item and one for PUBLISH, EXEC. */
@@ -154,8 +166,8 @@ static bool redis_write_take_item(redis_write *write, accel_remote_item *item,
   if (reply.kind == REDIS_REPLY_IS_INTEGER) return true;
   if (accel_redis_reply_says(replies, &reply, "OK")) return true;
   if (reply.kind != REDIS_REPLY_IS_ERROR) return false;
-  write->lacks_unlink |= accel_redis_call_lacks_unlink(write->link, replies, i);
-  item->status = accel_redis_call_explain(write->call, replies, i);
+  write->lacks_unlink |= accel_redis_call_lacks_unlink(write->part->endpoint, replies, i);
+  item->status = accel_redis_call_explain(write->terms->call, replies, i);
   return true;
 }
 
@@ -165,10 +177,10 @@ static void redis_write_fail_block(redis_write *write, size_t from, size_t named
 {
   size_t i = first;
   while (accel_redis_reply_at(replies, i).kind != REDIS_REPLY_IS_ERROR) i++;
-  write->lacks_unlink |= accel_redis_call_lacks_unlink(write->link, replies, i);
-  const accel_status status = accel_redis_call_explain(write->call, replies, i);
+  write->lacks_unlink |= accel_redis_call_lacks_unlink(write->part->endpoint, replies, i);
+  const accel_status status = accel_redis_call_explain(write->terms->call, replies, i);
   for (size_t k = 0; k < named; k++) write->items[from + k]->status = status;
-  write->call->messages_failed++;
+  write->terms->call->messages_failed++;
 }
 
 /* One block's replies, at *i, which it moves behind them. */
@@ -196,14 +208,14 @@ static bool redis_write_take_block(redis_write *write, size_t from, size_t named
     redis_write_fail_block(write, from, named, replies, exec + 1 + named);
     return true;
   }
-  write->call->messages_sent++;
+  write->terms->call->messages_sent++;
   return published.kind == REDIS_REPLY_IS_INTEGER;
 }
 
 static bool redis_write_take_all(redis_write *write, const redis_replies *replies)
 {
   size_t i = 0, from = 0;
-  if (write->publisher == NULL) {
+  if (write->terms->publisher == NULL) {
     for (; i < write->count; i++)
       if (!redis_write_take_item(write, write->items[i], replies, i)) return false;
     return true;
@@ -220,35 +232,75 @@ static accel_status redis_write_fail(redis_write *write, accel_status status)
   return status;
 }
 
-static accel_status redis_write_send(redis_write *write)
+/* ---- a part ---- */
+
+static void redis_write_begin(redis_write *write, const redis_write_terms *terms,
+                              const redis_part *part)
 {
-  if (write->count == 0) return ACCEL_OK;
-  const redis_block block = {.append = redis_write_append, .ctx = write};
-  redis_replies replies;
-  accel_status status = accel_redis_call_exchange(write->link, write->call, &block, &replies);
-  if (accel_failed(status)) {
-    write->call->messages_failed += (uint32_t)write->block_count;
-    return redis_write_fail(write, status);
+  memset(write, 0, sizeof *write);
+  write->terms = terms;
+  write->part = part;
+  write->exchange.endpoint = part->endpoint;
+  write->exchange.connection = part->connection;
+  write->exchange.block = (redis_block){redis_write_append, write};
+  const bool prepared =
+      redis_write_open(write, part->count) &&
+      (terms->is_del ? redis_write_prepare_dels(write) : redis_write_prepare_puts(write));
+  if (prepared) {
+    if (write->count > 0) accel_redis_call_begin(terms->link, terms->call, &write->exchange);
+    return;
   }
-  if (!redis_write_take_all(write, &replies))
-    status = redis_write_fail(write, accel_redis_call_distrust(write->link, write->call));
-  accel_redis_replies_release(&replies);
+  write->count = 0;
+  write->exchange.status =
+      accel_redis_part_fail(part, accel_redis_call_no_memory(NULL, 0, terms->call));
+}
+
+static accel_status redis_write_finish(redis_write *write)
+{
+  redis_exchange *exchange = &write->exchange;
+  accel_remote_call *call = write->terms->call;
+  accel_status status = accel_redis_call_finish(call, exchange);
+  if (accel_failed(status)) {
+    call->messages_failed += (uint32_t)write->block_count;
+    redis_write_fail(write, status);
+  } else if (write->count > 0 && !redis_write_take_all(write, &exchange->replies)) {
+    status = redis_write_fail(write, accel_redis_call_distrust(exchange->connection, call));
+  }
+  accel_redis_replies_release(&exchange->replies);
+  redis_write_close(write);
   return status;
 }
 
 /* ---- the operations ---- */
 
-static accel_status redis_write_put(redis_link *link, accel_remote_item *items, size_t count,
-                                    const accel_remote_publisher *publisher_or_null,
-                                    accel_remote_call *call)
+/* `lacks_unlink_out`: a server does not know UNLINK; it was noted. */
+static accel_status redis_write_parts(const redis_write_terms *terms, const redis_parts *parts,
+                                      redis_write *writes, bool *lacks_unlink_out)
 {
-  redis_write write = {.link = link, .call = call, .publisher = publisher_or_null};
+  accel_status status = ACCEL_ERR_BACKEND;
+  for (size_t i = 0; i < parts->count; i++) redis_write_begin(&writes[i], terms, &parts->list[i]);
+  for (size_t i = 0; i < parts->count; i++) {
+    status = accel_redis_call_join(status, redis_write_finish(&writes[i]));
+    *lacks_unlink_out |= writes[i].lacks_unlink;
+  }
+  return status;
+}
+
+static accel_status redis_write_items(const redis_write_terms *terms, accel_remote_item *items,
+                                      size_t count, bool *lacks_unlink_out)
+{
+  redis_parts parts;
+  redis_write only, *writes = &only;
+  *lacks_unlink_out = false;
   if (count == 0) return ACCEL_OK;
-  if (!redis_write_open(&write, count)) return accel_redis_call_no_memory(items, count, call);
-  const accel_status status = redis_write_prepare_puts(&write, items, count)
-                                  ? redis_write_send(&write)
-                                  : accel_redis_call_no_memory(items, count, call);
-  redis_write_close(&write);
+  if (!accel_redis_parts_open(&parts, terms->link, items, count))
+    return accel_redis_call_no_memory(items, count, terms->call);
+  if (parts.count > 1) writes = (redis_write *)ACCEL_MALLOC(parts.count * sizeof *writes);
+  const accel_status status = writes == NULL
+                                  ? accel_redis_call_no_memory(items, count, terms->call)
+                                  : redis_write_parts(terms, &parts, writes, lacks_unlink_out);
+  if (writes != &only) ACCEL_FREE(writes);
+  accel_redis_parts_close(&parts);
   return status;
 }
 
@@ -256,7 +308,9 @@ accel_status accel_redis_put(void *link, accel_remote_item *items, size_t count,
                              const accel_remote_publisher *publisher_or_null,
                              accel_remote_call *call)
 {
-  return redis_write_put((redis_link *)link, items, count, publisher_or_null, call);
+  const redis_write_terms terms = {(redis_link *)link, call, publisher_or_null, false};
+  bool lacks_unlink;
+  return redis_write_items(&terms, items, count, &lacks_unlink);
 }
 
 accel_status accel_redis_fill(void *link, accel_remote_item *items, size_t count,
@@ -267,33 +321,17 @@ accel_status accel_redis_fill(void *link, accel_remote_item *items, size_t count
     snprintf(call->error, sizeof call->error, "compare-and-set on a token is not built in");
     return accel_redis_call_fail(items, count, ACCEL_ERR_BACKEND);
   }
-  return redis_write_put((redis_link *)link, items, count, NULL, call);
+  return accel_redis_put(link, items, count, NULL, call);
 }
 
-/* `is_refused_out`: the server does not know UNLINK; it was noted. */
-static accel_status redis_write_del(redis_link *link, accel_remote_item *items, size_t count,
-                                    const accel_remote_publisher *publisher_or_null,
-                                    accel_remote_call *call, bool *is_refused_out)
-{
-  redis_write write = {.link = link, .call = call, .publisher = publisher_or_null};
-  if (!redis_write_open(&write, count)) return accel_redis_call_no_memory(items, count, call);
-  const accel_status status = redis_write_prepare_dels(&write, items, count)
-                                  ? redis_write_send(&write)
-                                  : accel_redis_call_no_memory(items, count, call);
-  *is_refused_out = write.lacks_unlink;
-  redis_write_close(&write);
-  return status;
-}
-
-accel_status accel_redis_del(void *link_pointer, accel_remote_item *items, size_t count,
+accel_status accel_redis_del(void *link, accel_remote_item *items, size_t count,
                              const accel_remote_publisher *publisher_or_null,
                              accel_remote_call *call)
 {
-  redis_link *link = (redis_link *)link_pointer;
-  bool is_refused = false;
-  if (count == 0) return ACCEL_OK;
-  accel_status status = redis_write_del(link, items, count, publisher_or_null, call, &is_refused);
-  if (!is_refused) return status;
+  const redis_write_terms terms = {(redis_link *)link, call, publisher_or_null, true};
+  bool lacks_unlink;
+  const accel_status status = redis_write_items(&terms, items, count, &lacks_unlink);
+  if (!lacks_unlink) return status;
   call->error[0] = '\0';
-  return redis_write_del(link, items, count, publisher_or_null, call, &is_refused);
+  return redis_write_items(&terms, items, count, &lacks_unlink);
 }

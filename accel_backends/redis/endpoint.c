@@ -1,0 +1,222 @@
+#include "endpoint.h"
+
+#include "../../accel/platform/atomic.h"
+#include "../../accel/platform/clock.h"
+#include "state.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+/* ---- connecting ---- */
+
+static void redis_endpoint_set_clock(redis_endpoint *endpoint, const redis_stream_clock *clock)
+{
+  if (!clock->is_known) return;
+  accel_store_relaxed(&endpoint->ahead_ms, clock->ahead_ms);
+  endpoint->next_clock_ms = accel_clock_monotonic_ms() + REDIS_ENDPOINT_CLOCK_MS;
+}
+
+static void redis_endpoint_connect(redis_endpoint *endpoint, redis_connection *connection,
+                                   redis_backoff *backoff)
+{
+  const accel_redis_state *state = endpoint->state;
+  const char *name = connection == &endpoint->data ? "accel" : "accel-bulk";
+  redis_dial dial = {
+      .url = &state->url,
+      .address = &endpoint->address,
+      .stop_fd = endpoint->stop_fd,
+      .deadline_ms = accel_clock_deadline(state->connect_timeout_ms),
+  };
+  redis_stream stream;
+  redis_stream_clock clock = {0};
+  bool opened = accel_redis_stream_open(&stream, &dial, state->max_value_bytes, name);
+  if (opened && !accel_redis_stream_greet(&stream, &dial, &clock)) {
+    accel_redis_stream_close(&stream);
+    opened = false;
+  }
+  accel_redis_backoff_failed(backoff, accel_clock_monotonic_ms());
+  if (opened) {
+    redis_endpoint_set_clock(endpoint, &clock);
+    accel_redis_backoff_reset(backoff);
+    accel_redis_breaker_probed(&endpoint->breaker, true, accel_clock_monotonic_ms());
+  }
+  accel_redis_connection_adopt(connection, opened ? &stream : NULL, dial.error);
+}
+
+/* Returns when it has to be called again. */
+static uint64_t redis_endpoint_keep(redis_endpoint *endpoint, redis_connection *connection,
+                                    redis_backoff *backoff)
+{
+  if (accel_redis_connection_is_up(connection)) return ACCEL_NO_DEADLINE;
+  if (!accel_redis_connection_repair(connection)) return ACCEL_NO_DEADLINE; /* the bell rings */
+  if (accel_clock_monotonic_ms() >= backoff->next_ms)
+    redis_endpoint_connect(endpoint, connection, backoff);
+  return accel_redis_connection_is_up(connection) ? ACCEL_NO_DEADLINE : backoff->next_ms;
+}
+
+/* ---- what is asked in the background ---- */
+
+static size_t redis_endpoint_append_time(void *unused, accel_buffer *out)
+{
+  (void)unused;
+  return accel_redis_command_append_words(out, REDIS_WORDS("TIME")) ? 1 : 0;
+}
+
+static void redis_endpoint_ask_clock(redis_endpoint *endpoint)
+{
+  const redis_block block = {.append = redis_endpoint_append_time};
+  redis_replies replies;
+  redis_stream_clock clock = {0};
+  char error[REDIS_SOCKET_TEXT];
+  const uint64_t asked_ms = accel_clock_monotonic_ms();
+  endpoint->next_clock_ms = asked_ms + REDIS_ENDPOINT_CLOCK_MS;
+  if (accel_redis_connection_call(&endpoint->data, &block,
+                                  asked_ms + endpoint->state->command_timeout_ms, &replies,
+                                  error) != ACCEL_OK)
+    return;
+  accel_redis_stream_read_clock(&replies, 0, asked_ms, accel_clock_monotonic_ms(), &clock);
+  redis_endpoint_set_clock(endpoint, &clock);
+  accel_redis_replies_release(&replies);
+}
+
+static size_t redis_endpoint_append_ping(void *unused, accel_buffer *out)
+{
+  (void)unused;
+  return accel_redis_command_append_words(out, REDIS_WORDS("PING")) ? 1 : 0;
+}
+
+/* While the breaker is open and the connection stands. Without one, connecting is the question. */
+static void redis_endpoint_probe(redis_endpoint *endpoint)
+{
+  const redis_block block = {.append = redis_endpoint_append_ping};
+  redis_replies replies;
+  char error[REDIS_SOCKET_TEXT];
+  const accel_status status = accel_redis_connection_call(
+      &endpoint->data, &block, accel_clock_deadline(endpoint->state->command_timeout_ms), &replies,
+      error);
+  const redis_reply reply = accel_redis_reply_at(&replies, 0);
+  const bool is_alive = status == ACCEL_OK && accel_redis_reply_says(&replies, &reply, "PONG");
+  accel_redis_breaker_probed(&endpoint->breaker, is_alive, accel_clock_monotonic_ms());
+  accel_redis_replies_release(&replies);
+}
+
+/* ---- the keeper ---- */
+
+static void redis_endpoint_lower(uint64_t *until_ms, uint64_t time_ms)
+{
+  if (time_ms < *until_ms) *until_ms = time_ms;
+}
+
+/* Returns when it has to be called again. */
+static uint64_t redis_endpoint_tend(redis_endpoint *endpoint)
+{
+  uint64_t until_ms = redis_endpoint_keep(endpoint, &endpoint->data, &endpoint->data_backoff);
+  redis_endpoint_lower(&until_ms,
+                       redis_endpoint_keep(endpoint, &endpoint->bulk, &endpoint->bulk_backoff));
+  if (!accel_redis_connection_is_up(&endpoint->data)) return until_ms;
+  const uint64_t now_ms = accel_clock_monotonic_ms();
+  const uint64_t probe_ms = accel_redis_breaker_probe_ms(&endpoint->breaker);
+  if (now_ms >= probe_ms)
+    redis_endpoint_probe(endpoint);
+  else if (now_ms >= endpoint->next_clock_ms)
+    redis_endpoint_ask_clock(endpoint);
+  redis_endpoint_lower(&until_ms, accel_redis_breaker_probe_ms(&endpoint->breaker));
+  redis_endpoint_lower(&until_ms, endpoint->next_clock_ms);
+  return until_ms;
+}
+
+static int redis_endpoint_poll_ms(uint64_t until_ms)
+{
+  const uint64_t now_ms = accel_clock_monotonic_ms();
+  if (until_ms <= now_ms) return 0;
+  return until_ms - now_ms < 60000 ? (int)(until_ms - now_ms) : 60000;
+}
+
+static void redis_endpoint_run(void *endpoint_pointer)
+{
+  redis_endpoint *endpoint = (redis_endpoint *)endpoint_pointer;
+  redis_connection *connections[2] = {&endpoint->data, &endpoint->bulk};
+  for (;;) {
+    uint64_t until_ms = redis_endpoint_tend(endpoint);
+    struct pollfd polled[4] = {
+        {.fd = endpoint->stop_fd, .events = POLLIN},
+        {.fd = endpoint->wake_fd, .events = POLLIN},
+    };
+    for (size_t i = 0; i < 2; i++) {
+      struct pollfd *each = &polled[2 + i];
+      each->events = (short)accel_redis_connection_tend(connections[i], &each->fd, &until_ms);
+    }
+    if (poll(polled, 4, redis_endpoint_poll_ms(until_ms)) <= 0) continue;
+    if (polled[0].revents != 0) return;
+    uint64_t rings;
+    if (polled[1].revents != 0 && read(endpoint->wake_fd, &rings, sizeof rings) < 0) rings = 0;
+    for (size_t i = 0; i < 2; i++)
+      if ((polled[2 + i].revents & ~(POLLIN | POLLOUT)) != 0)
+        accel_redis_connection_break(connections[i], "connection lost: closed by the server");
+  }
+}
+
+/* ---- from outside ---- */
+
+bool accel_redis_endpoint_open(redis_endpoint *endpoint, accel_redis_state *state, const char *host,
+                               const char *port)
+{
+  memset(endpoint, 0, sizeof *endpoint);
+  endpoint->state = state;
+  if (!accel_redis_address_open(&endpoint->address, host, port)) return false;
+  endpoint->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (endpoint->wake_fd < 0) goto fail_wake;
+  endpoint->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (endpoint->stop_fd < 0) goto fail_stop;
+  if (!accel_redis_breaker_open(&endpoint->breaker)) goto fail_breaker;
+  if (!accel_redis_connection_open(&endpoint->data, endpoint->wake_fd, true)) goto fail_data;
+  if (!accel_redis_connection_open(&endpoint->bulk, endpoint->wake_fd, false)) goto fail_bulk;
+  return true;
+fail_bulk:
+  accel_redis_connection_close(&endpoint->data);
+fail_data:
+  accel_redis_breaker_close(&endpoint->breaker);
+fail_breaker:
+  close(endpoint->stop_fd);
+fail_stop:
+  close(endpoint->wake_fd);
+fail_wake:
+  accel_redis_address_close(&endpoint->address, 0);
+  return false;
+}
+
+bool accel_redis_endpoint_start(redis_endpoint *endpoint)
+{
+  return accel_thread_start(&endpoint->keeper, redis_endpoint_run, endpoint);
+}
+
+void accel_redis_endpoint_stop(redis_endpoint *endpoint)
+{
+  const uint64_t one = 1;
+  const ssize_t told = write(endpoint->stop_fd, &one, sizeof one);
+  (void)told; /* cannot fail: nobody wrote to it before */
+  accel_thread_join(endpoint->keeper);
+}
+
+void accel_redis_endpoint_close(redis_endpoint *endpoint)
+{
+  accel_redis_connection_close(&endpoint->bulk);
+  accel_redis_connection_close(&endpoint->data);
+  accel_redis_breaker_close(&endpoint->breaker);
+  close(endpoint->stop_fd);
+  close(endpoint->wake_fd);
+  accel_redis_address_close(&endpoint->address,
+                            accel_clock_deadline(endpoint->state->connect_timeout_ms));
+}
+
+void accel_redis_endpoint_abandon(redis_endpoint *endpoint)
+{
+  accel_redis_connection_abandon(&endpoint->bulk);
+  accel_redis_connection_abandon(&endpoint->data);
+  close(endpoint->stop_fd);
+  close(endpoint->wake_fd);
+  accel_redis_address_abandon(&endpoint->address);
+}

@@ -1,0 +1,52 @@
+/* endpoint.h: one server, as everything that is kept for it (backend redis).
+ *
+ * An endpoint is an address, a pipelined connection for data that all threads share, a second one
+ * for large values that is opened when it is first needed, a circuit breaker, a budget of retries,
+ * and a keeper: a thread that connects, connects again after a failure, tends to what no caller is
+ * left to do, asks for a sign of life while the breaker is open, and keeps the distance to the
+ * server's clock. It can be stopped at any time and is never on the path of a call.
+ *
+ * Threads: open, start, stop, close and abandon exclusive; all else any.
+ */
+#ifndef ACCEL_BACKENDS_REDIS_ENDPOINT_H
+#define ACCEL_BACKENDS_REDIS_ENDPOINT_H
+
+#include "calm.h"
+#include "connection.h"
+
+#define REDIS_ENDPOINT_CLOCK_MS 30000u /* between looks at the server's clock */
+
+struct accel_redis_state;
+
+typedef struct redis_endpoint {
+  struct accel_redis_state *state;
+  redis_address address;
+  redis_connection data, bulk;
+  redis_breaker breaker;
+  redis_budget retries;
+  uint64_t ahead_ms; /* atomic: its clock ahead of the monotonic one, or 0: not known */
+  bool lacks_unlink; /* atomic: the server is older than UNLINK */
+  accel_thread keeper;
+  int wake_fd, stop_fd; /* eventfds: something changed; end */
+  /* The keeper's own: */
+  redis_backoff data_backoff, bulk_backoff;
+  uint64_t next_clock_ms;
+} redis_endpoint;
+
+ACCEL_EXTERN_C_BEGIN
+
+/* False: no memory or descriptors, or a text is too long; nothing is held then. port NULL: the
+ * host is the path of a unix socket. */
+bool accel_redis_endpoint_open(redis_endpoint *endpoint, struct accel_redis_state *state,
+                               const char *host, const char *port);
+/* False: no thread. */
+bool accel_redis_endpoint_start(redis_endpoint *endpoint);
+/* Ends the keeper; waits for what it is doing, which stops at once. */
+void accel_redis_endpoint_stop(redis_endpoint *endpoint);
+/* Waits for the system's resolver, connect_timeout_ms at most. */
+void accel_redis_endpoint_close(redis_endpoint *endpoint);
+/* The same in a forked child: what a thread was changing at the fork is left. */
+void accel_redis_endpoint_abandon(redis_endpoint *endpoint);
+
+ACCEL_EXTERN_C_END
+#endif
