@@ -58,7 +58,7 @@ static void what_is_no_answer_breaks_the_connection(void **state)
       {"$5\r\nvalueXX", "longer than it says"},
       {"$536870912\r\n", "no answer"}, /* it may still come */
       {"*2147483648\r\n", "protocol error"},
-      {"*1\r\n*1\r\n*1\r\n*1\r\n", "nested"},
+      {"*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n", "nested"},
   };
   (void)state;
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
