@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -188,10 +189,25 @@ static void socket_reset(int fd)
   setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 }
 
+/* The kernel drops every packet for this socket before it is acknowledged: what the other end
+ * sees of a pulled cable. A filter of one's own socket needs no privileges. */
+static void socket_silence(int fd)
+{
+  struct sock_filter drop_all = BPF_STMT(BPF_RET | BPF_K, 0);
+  const struct sock_fprog program = {1, &drop_all};
+  setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
+}
+
+static void pair_silence(proxy_pair *pair)
+{
+  pair->is_silent = true;
+  socket_silence(pair->pipes[PROXY_REQUESTS].from);
+}
+
 static void pair_end(proxy_pair *pair, proxy_trip_kind kind)
 {
   if (kind == PROXY_SILENCE) {
-    pair->is_silent = true;
+    pair_silence(pair);
     return;
   }
   for (size_t i = 0; i < 2 && kind == PROXY_RESET; i++) socket_reset(pair->pipes[i].from);
@@ -227,11 +243,11 @@ static void proxy_accept(proxy *proxy_)
   }
   proxy_pair *pair = (proxy_pair *)grown(NULL, sizeof *pair);
   memset(pair, 0, sizeof *pair);
-  pair->is_silent = proxy_->silences;
   pair->pipes[PROXY_REQUESTS] = (pipe_){.from = client, .to = server};
   pair->pipes[PROXY_REPLIES] = (pipe_){.from = server, .to = client};
   socket_prepare(client);
   socket_prepare(server);
+  if (proxy_->silences) pair_silence(pair);
   pair->next = proxy_->pairs;
   proxy_->pairs = pair;
 }
@@ -487,6 +503,7 @@ void proxy_heal(proxy *proxy_)
     pipe_queue(pipe, pipe->kept_back.data, pipe->kept_back.size, 0);
     pipe->kept_back.size = 0;
     pair->pipes[0].next_ns = pair->pipes[1].next_ns = 0;
+    if (pair->is_silent) pair_end(pair, PROXY_RESET); /* whoever left was not heard */
   }
   proxy_unlock(proxy_);
 }

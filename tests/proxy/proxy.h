@@ -36,7 +36,7 @@ typedef enum proxy_trip_kind {
   PROXY_NO_TRIP,
   PROXY_CLOSE,   /* both sides, in order: what was sent before arrives */
   PROXY_RESET,   /* both sides */
-  PROXY_SILENCE, /* nothing passes any more, in neither direction; nobody is told */
+  PROXY_SILENCE, /* no packet passes any more, in neither direction; nobody is told */
   PROXY_FLIP     /* the next byte is changed */
 } proxy_trip_kind;
 
@@ -82,7 +82,7 @@ typedef struct proxy {
 bool proxy_open(proxy *proxy_, int target_port);
 void proxy_close(proxy *proxy_);
 
-/* Everything passes again; connections that fell silent stay so. */
+/* Everything passes again; connections that fell silent are reset. */
 void proxy_heal(proxy *proxy_);
 void proxy_set_flow(proxy *proxy_, proxy_direction direction, proxy_who who,
                     const proxy_flow *flow);

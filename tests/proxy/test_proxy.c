@@ -12,10 +12,12 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -209,20 +211,24 @@ static void new_connections_are_refused_or_never_answered(void **state)
   proxy_refuse(&faults, true);
   const int refused = dial();
   assert_in_range(recv(refused, heard, 1, 0) + 1, 0, 1);
+  close(refused);
   proxy_heal(&faults);
   proxy_silence(&faults, true);
   const int silent = dial();
   const struct timeval limit = {0, 100000};
   setsockopt(silent, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-  say(silent, "PING\r\n");
+  for (int wait = 0; wait < 200 && proxy_look(&faults).open == 0; wait++) usleep(5000);
+  say(silent, "PING\r\n"); /* what comes before the proxy knows of it is acknowledged */
   assert_int_equal(recv(silent, heard, 1, 0), -1);
   assert_int_equal(errno, EAGAIN);
+  int unacknowledged = 0;
+  assert_int_equal(ioctl(silent, SIOCOUTQ, &unacknowledged), 0);
+  assert_int_equal(unacknowledged, 6);
   proxy_heal(&faults);
   const int healthy = dial();
   assert_in_range(ping_ms(healthy), 0, 1000);
   close(healthy);
   close(silent);
-  close(refused);
   for (int wait = 0; wait < 200 && proxy_look(&faults).open > 0; wait++) usleep(10000);
   assert_int_equal(proxy_look(&faults).open, 0);
 }
