@@ -1,0 +1,208 @@
+#include "measure.h"
+
+#include "histogram.h"
+#include "host.h"
+#include "stats.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#define NS_PER_S 1e9
+
+static uint64_t clock_ns(clockid_t clock)
+{
+  struct timespec now;
+  clock_gettime(clock, &now);
+  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static uint64_t now_ns(void)
+{
+  return clock_ns(CLOCK_MONOTONIC);
+}
+
+double measure_timer_ns(void)
+{
+  const uint64_t start_ns = now_ns();
+  for (int i = 0; i < 1000; i++) bench_keep(now_ns());
+  return (double)(now_ns() - start_ns) / 1001;
+}
+
+/* The counters are read outside the timed part, and stand still unless measure_allocating. */
+void bench_start(bench_loop *loop)
+{
+  loop->started_allocations = measure_allocations();
+  loop->started_bytes = measure_allocated_bytes();
+  loop->started_ns = now_ns();
+}
+
+void bench_stop(bench_loop *loop)
+{
+  loop->elapsed_ns += now_ns() - loop->started_ns;
+  loop->allocations += measure_allocations() - loop->started_allocations;
+  loop->allocated_bytes += measure_allocated_bytes() - loop->started_bytes;
+}
+
+/* ---- one sample ---- */
+
+typedef struct runner {
+  const bench_case *bench;
+  bench_loop loop;
+  pthread_barrier_t *barrier;
+  pthread_t thread;
+} runner;
+
+static void *run_on_thread(void *argument)
+{
+  runner *const self = (runner *)argument;
+  pthread_barrier_wait(self->barrier);
+  self->bench->run(&self->loop, self->bench->ctx);
+  return NULL;
+}
+
+/* Where a thread cannot be had, the others could never pass the barrier: the program ends. */
+static const char *run_threads(const bench_case *bench, uint64_t iterations, unsigned threads,
+                               double *elapsed_ns_out)
+{
+  pthread_barrier_t barrier;
+  runner *const runners = (runner *)calloc(threads, sizeof *runners);
+  if (runners == NULL || pthread_barrier_init(&barrier, NULL, threads) != 0) {
+    free(runners);
+    return "no memory for threads";
+  }
+  for (unsigned i = 0; i < threads; i++) {
+    runners[i].bench = bench;
+    runners[i].loop = (bench_loop){.iterations = iterations, .thread = i};
+    runners[i].barrier = &barrier;
+    if (i > 0 && pthread_create(&runners[i].thread, NULL, run_on_thread, &runners[i]) != 0) abort();
+  }
+  run_on_thread(&runners[0]);
+  const char *failure = NULL;
+  double elapsed_ns = 0;
+  for (unsigned i = 0; i < threads; i++) {
+    if (i > 0) pthread_join(runners[i].thread, NULL);
+    elapsed_ns += (double)runners[i].loop.elapsed_ns / threads;
+    if (runners[i].loop.failure != NULL) failure = runners[i].loop.failure;
+  }
+  pthread_barrier_destroy(&barrier);
+  free(runners);
+  *elapsed_ns_out = elapsed_ns;
+  return failure;
+}
+
+const char *measure_sample(const bench_case *bench, uint64_t iterations, unsigned threads,
+                           double *elapsed_ns_out)
+{
+  if (threads > 1) return run_threads(bench, iterations, threads, elapsed_ns_out);
+  bench_loop loop = {.iterations = iterations};
+  bench->run(&loop, bench->ctx);
+  *elapsed_ns_out = (double)loop.elapsed_ns;
+  return loop.failure;
+}
+
+/* ---- warm-up and samples ---- */
+
+/* The time that counts is the whole one: a case may spend more on preparing than on its loop. */
+const char *measure_warm_up(const bench_case *bench, double seconds, unsigned threads,
+                            uint64_t *iterations_out, double *elapsed_ns_out)
+{
+  const uint64_t start_ns = now_ns();
+  for (uint64_t iterations = 1;; iterations *= 2) {
+    const char *const failure = measure_sample(bench, iterations, threads, elapsed_ns_out);
+    if (failure != NULL) return failure;
+    *iterations_out = iterations;
+    const double passed_s = (double)(now_ns() - start_ns) / NS_PER_S;
+    const bool is_measurable = *elapsed_ns_out >= 1000 * measure_timer_ns();
+    if (passed_s >= seconds && is_measurable) return NULL;
+    if (iterations > UINT64_MAX / 4) return "the operation takes no time that a clock could see";
+  }
+}
+
+bool measure_schedule(const measure_plan *plan, double iteration_ns, double *iterations)
+{
+  const double target_ns = plan->measurement_s * NS_PER_S;
+  const double count = (double)plan->sample_size;
+  const double steps = count * (count + 1) / 2;
+  const double step = fmax(1, ceil(target_ns / iteration_ns / steps));
+  const bool is_linear = step * steps * iteration_ns <= 2 * target_ns;
+  const double flat = fmax(1, ceil(target_ns / iteration_ns / count));
+  for (size_t i = 0; i < plan->sample_size; i++)
+    iterations[i] = is_linear ? step * (double)(i + 1) : flat;
+  return is_linear;
+}
+
+const char *measure_repeat(const bench_case *bench, unsigned threads, measure_samples *samples)
+{
+  struct rusage before, after;
+  getrusage(RUSAGE_SELF, &before);
+  const host_times host_before = host_cpu_times();
+  const uint64_t cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID), start_ns = now_ns();
+  for (size_t i = 0; i < samples->count; i++) {
+    const uint64_t iterations = (uint64_t)samples->iterations[i];
+    const char *const failure = measure_sample(bench, iterations, threads, &samples->times[i]);
+    if (failure != NULL) return failure;
+    if (samples->times[i] <= 0) return "a sample took no time that the clock could see";
+  }
+  const double elapsed_ns = (double)(now_ns() - start_ns);
+  samples->cpu_ratio = (double)(clock_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu_ns) / elapsed_ns;
+  samples->steal_ratio = host_steal_ratio(host_before, host_cpu_times());
+  getrusage(RUSAGE_SELF, &after);
+  samples->involuntary_switches = (uint64_t)(after.ru_nivcsw - before.ru_nivcsw);
+  return NULL;
+}
+
+/* ---- single operations and memory ---- */
+
+const char *measure_operations(const bench_case *bench, double seconds, size_t count,
+                               measure_latency *out)
+{
+  histogram *const times = (histogram *)calloc(1, sizeof *times);
+  if (times == NULL) return "no memory for a histogram";
+  const char *failure = NULL;
+  const uint64_t start_ns = now_ns();
+  for (size_t i = 0; i < count && failure == NULL; i++) {
+    double elapsed_ns;
+    failure = measure_sample(bench, 1, 1, &elapsed_ns);
+    histogram_add(times, (uint64_t)elapsed_ns);
+    if ((double)(now_ns() - start_ns) >= seconds * NS_PER_S) break;
+  }
+  out->count = (size_t)times->count;
+  out->p05 = histogram_percentile(times, 5);
+  out->p50 = histogram_percentile(times, 50);
+  out->p95 = histogram_percentile(times, 95);
+  out->p99 = histogram_percentile(times, 99);
+  out->p999 = histogram_percentile(times, 99.9);
+  out->max = (double)times->max;
+  free(times);
+  return failure;
+}
+
+static const char *count_allocations(const bench_case *bench, uint64_t iterations,
+                                     measure_memory *out)
+{
+  double elapsed_ns;
+  /* What is allocated once, by the first operation, is not part of each. */
+  const char *const failure = measure_sample(bench, 1, 1, &elapsed_ns);
+  if (failure != NULL) return failure;
+  bench_loop loop = {.iterations = iterations};
+  bench->run(&loop, bench->ctx);
+  out->allocations = (double)loop.allocations / (double)iterations;
+  out->bytes = (double)loop.allocated_bytes / (double)iterations;
+  return loop.failure;
+}
+
+const char *measure_allocating(const bench_case *bench, uint64_t iterations, measure_memory *out)
+{
+  measure_count_memory(true);
+  const char *failure = bench->open != NULL ? bench->open(bench->ctx) : NULL;
+  if (failure == NULL) {
+    failure = count_allocations(bench, iterations, out);
+    if (bench->close != NULL) bench->close(bench->ctx);
+  }
+  out->peak_bytes = measure_peak_bytes();
+  measure_count_memory(false);
+  return failure;
+}

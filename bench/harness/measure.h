@@ -1,0 +1,62 @@
+/* measure.h: runs a case: warm-up, samples, single operations, allocations.
+ *
+ * A failing case stops the measurement: functions return why, or NULL. Threads: main only.
+ */
+#ifndef BENCH_MEASURE_H
+#define BENCH_MEASURE_H
+
+#include "../harness.h"
+
+typedef struct measure_plan {
+  double warm_up_s, measurement_s; /* > 0 */
+  size_t sample_size;              /* > 0 */
+  unsigned threads;                /* >= 1 */
+} measure_plan;
+
+typedef struct measure_samples {
+  size_t count;
+  bool is_linear;             /* 1, 2, 3 … times a number of iterations; else all the same */
+  double *iterations, *times; /* times: ns of the whole sample */
+  double cpu_ratio;           /* CPU time / elapsed time while sampling */
+  double steal_ratio;         /* time that the host took away / elapsed time; 0 where unknown */
+  uint64_t involuntary_switches;
+} measure_samples;
+
+/* Of single operations, each timed by itself, in ns. */
+typedef struct measure_latency {
+  size_t count; /* 0: not measured, an operation takes less than 1 us */
+  double p05, p50, p95, p99, p999, max;
+} measure_latency;
+
+typedef struct measure_memory {
+  double allocations, bytes; /* per iteration */
+  uint64_t peak_bytes;       /* at once, from open to close */
+} measure_memory;
+
+/* What one look at the clock costs, ns. */
+double measure_timer_ns(void);
+
+/* One sample of `iterations`; with several threads the mean of their times. */
+const char *measure_sample(const bench_case *bench, uint64_t iterations, unsigned threads,
+                           double *elapsed_ns_out);
+/* Runs for `seconds` at least, ever more iterations; reports the last sample, the longest. */
+const char *measure_warm_up(const bench_case *bench, double seconds, unsigned threads,
+                            uint64_t *iterations_out, double *elapsed_ns_out);
+/* Decides how many iterations each sample has, from the time of one: `iterations` has room for
+ * sample_size. Returns whether they are linear. */
+bool measure_schedule(const measure_plan *plan, double iteration_ns, double *iterations);
+/* Takes the samples: count and iterations are given, times has room for as many. */
+const char *measure_repeat(const bench_case *bench, unsigned threads, measure_samples *samples);
+/* Up to `count` single operations, for as long as `seconds`. */
+const char *measure_operations(const bench_case *bench, double seconds, size_t count,
+                               measure_latency *out);
+/* Opens, runs and closes the case once more, and counts. Not while it is open. */
+const char *measure_allocating(const bench_case *bench, uint64_t iterations, measure_memory *out);
+
+/* The hooks' counters (memory.c). */
+void measure_count_memory(bool on);
+uint64_t measure_allocations(void);
+uint64_t measure_allocated_bytes(void);
+uint64_t measure_peak_bytes(void);
+
+#endif

@@ -1,0 +1,77 @@
+/* stats.h: the statistics of a sample. No state but the generator's; no input or output.
+ *
+ * Percentiles are linearly interpolated between order statistics, as criterion and R's type 7 do.
+ * Arrays hold finite numbers, and at least one unless a function says otherwise.
+ */
+#ifndef BENCH_STATS_H
+#define BENCH_STATS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A generator whose numbers depend on its seed alone (PCG XSH RR 64/32 by M. O'Neill). */
+typedef struct stats_random {
+  uint64_t state, increment;
+} stats_random;
+
+void stats_seed(stats_random *random, uint64_t seed, uint64_t stream);
+uint32_t stats_next(stats_random *random);
+/* Uniform in [0, bound), bound > 0; no number is likelier than another. */
+uint32_t stats_below(stats_random *random, uint32_t bound);
+
+void stats_sort(double *numbers, size_t count);
+double stats_percentile(const double *sorted, size_t count, double percent);
+double stats_mean(const double *numbers, size_t count);
+/* With count - 1 in the denominator; 0 for a single number. */
+double stats_standard_deviation(const double *numbers, size_t count, double mean);
+/* Median absolute deviation, times 1.4826: the standard deviation's equal for normal numbers.
+ * `scratch` has room for `count` numbers. */
+double stats_median_deviation(const double *numbers, size_t count, double median, double *scratch);
+/* Slope of the line through the origin that has the least squared distance in y. */
+double stats_slope(const double *x, const double *y, size_t count);
+
+/* Tukey's fences: first quartile - 3 and - 1.5 interquartile ranges, third + 1.5 and + 3. */
+typedef struct stats_fences {
+  double low_severe, low_mild, high_mild, high_severe;
+} stats_fences;
+stats_fences stats_tukey(const double *sorted, size_t count);
+
+typedef struct stats_outliers {
+  size_t low_severe, low_mild, high_mild, high_severe;
+} stats_outliers;
+stats_outliers stats_count_outliers(const double *numbers, size_t count, stats_fences fences);
+
+/* An estimate and what a bootstrap says about it. */
+typedef struct stats_estimate {
+  double point, low, high, standard_error;
+} stats_estimate;
+
+typedef struct stats_summary {
+  stats_estimate mean, median, median_deviation, standard_deviation, slope;
+  bool has_slope;
+  stats_fences fences;
+  stats_outliers outliers;
+} stats_summary;
+
+typedef struct stats_plan {
+  size_t resamples;        /* > 0 */
+  double confidence_level; /* in (0, 1) */
+  uint64_t seed;
+} stats_plan;
+
+/* Summarises `count` samples: times[i] for iterations[i]. `is_linear`: with a slope. False: no
+ * memory. */
+bool stats_summarise(const double *iterations, const double *times, size_t count, bool is_linear,
+                     const stats_plan *plan, stats_summary *out);
+
+/* How much a sample changed against an earlier one: ratios minus one, and how likely a difference
+ * as large would be if both came from one population (bootstrap of Welch's t, two-sided). */
+typedef struct stats_change {
+  stats_estimate mean, median;
+  double p_value;
+} stats_change;
+bool stats_compare(const double *now, size_t now_count, const double *before, size_t before_count,
+                   const stats_plan *plan, stats_change *out);
+
+#endif
