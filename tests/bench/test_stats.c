@@ -1,0 +1,222 @@
+/* The statistics of a sample against values that are published or can be had with pencil and paper.
+ */
+#include "harness/histogram.h"
+#include "harness/stats.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const stats_plan plan = {.resamples = 4000, .confidence_level = .95, .seed = 42};
+
+static void assert_near(double have, double want, double tolerance)
+{
+  if (fabs(have - want) > tolerance) fail_msg("%.12g instead of %.12g", have, want);
+}
+
+/* The first numbers that PCG's own demonstration prints for seed 42 and stream 54. */
+static void random_numbers_are_pcgs(void **state)
+{
+  static const uint32_t published[] = {0xA15C02B7, 0x7B47F409, 0xBA1D3330,
+                                       0x83D2F293, 0xBFA4784B, 0xCBED606E};
+  stats_random random;
+  (void)state;
+  stats_seed(&random, 42, 54);
+  for (size_t i = 0; i < 6; i++) assert_int_equal(stats_next(&random), published[i]);
+}
+
+static void bounded_numbers_are_fair(void **state)
+{
+  size_t counts[7] = {0};
+  stats_random random;
+  (void)state;
+  stats_seed(&random, 1, 1);
+  for (size_t i = 0; i < 70000; i++) {
+    const uint32_t drawn = stats_below(&random, 7);
+    assert_true(drawn < 7);
+    counts[drawn]++;
+  }
+  for (size_t i = 0; i < 7; i++) assert_near((double)counts[i], 10000, 400);
+}
+
+/* R: quantile(c(1, 2, 3, 4, 10), c(0.25, 0.5, 0.9)) is 2, 3, 7.6. */
+static void percentiles_are_rs(void **state)
+{
+  const double numbers[] = {1, 2, 3, 4, 10};
+  (void)state;
+  assert_near(stats_percentile(numbers, 5, 0), 1, 0);
+  assert_near(stats_percentile(numbers, 5, 25), 2, 0);
+  assert_near(stats_percentile(numbers, 5, 50), 3, 0);
+  assert_near(stats_percentile(numbers, 5, 90), 7.6, 1e-12);
+  assert_near(stats_percentile(numbers, 5, 100), 10, 0);
+  assert_near(stats_percentile(numbers, 1, 95), 1, 0);
+}
+
+static void spread_is_known(void **state)
+{
+  const double numbers[] = {2, 4, 4, 4, 5, 5, 7, 9}, others[] = {1, 1, 2, 2, 4, 6, 9};
+  double scratch[8];
+  (void)state;
+  assert_near(stats_mean(numbers, 8), 5, 0);
+  assert_near(stats_standard_deviation(numbers, 8, 5), sqrt(32.0 / 7), 1e-12);
+  assert_near(stats_standard_deviation(numbers, 1, 2), 0, 0);
+  assert_near(stats_median_deviation(others, 7, 2, scratch), 1.4826, 1e-12);
+}
+
+static void slope_goes_through_the_origin(void **state)
+{
+  const double x[] = {1, 2, 3, 4, 5}, y[] = {2.1, 3.9, 6.2, 7.8, 10.1};
+  (void)state;
+  assert_near(stats_slope(x, y, 5), 110.2 / 55, 1e-12);
+  assert_near(stats_slope(x, x, 5), 1, 1e-12);
+}
+
+static void fences_are_tukeys(void **state)
+{
+  double numbers[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
+  const stats_fences fences = stats_tukey(numbers, 11); /* quartiles 3.5 and 8.5 */
+  (void)state;
+  assert_near(fences.low_severe, -11.5, 1e-12);
+  assert_near(fences.low_mild, -4, 1e-12);
+  assert_near(fences.high_mild, 16, 1e-12);
+  assert_near(fences.high_severe, 23.5, 1e-12);
+  const double strange[] = {-12, -11.5, -5, -4, 16, 17, 23.5, 24};
+  const stats_outliers found = stats_count_outliers(strange, 8, fences);
+  assert_int_equal(found.low_severe, 1);
+  assert_int_equal(found.low_mild, 2);
+  assert_int_equal(found.high_mild, 2);
+  assert_int_equal(found.high_severe, 1);
+}
+
+static void sorting_sorts(void **state)
+{
+  static const size_t sizes[] = {1, 2, 60, 256, 257, 1000};
+  double numbers[1000];
+  stats_random random;
+  (void)state;
+  stats_seed(&random, 3, 3);
+  for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+    for (size_t i = 0; i < sizes[s]; i++) numbers[i] = stats_below(&random, 100);
+    stats_sort(numbers, sizes[s]);
+    for (size_t i = 1; i < sizes[s]; i++) assert_true(numbers[i - 1] <= numbers[i]);
+  }
+}
+
+/* Sum of twelve uniform numbers minus six: close to normal, mean 0, deviation 1. */
+static double draw_normal(stats_random *random)
+{
+  double sum = -6;
+  for (int i = 0; i < 12; i++) sum += (double)stats_next(random) / 4294967296.0;
+  return sum;
+}
+
+static void intervals_hold_the_truth_as_often_as_they_say(void **state)
+{
+  enum { SAMPLES = 40, TRIALS = 200 };
+  double iterations[SAMPLES], times[SAMPLES];
+  stats_summary summary;
+  stats_random random;
+  size_t mean_held = 0, median_held = 0, slope_held = 0;
+  (void)state;
+  stats_seed(&random, 7, 7);
+  for (size_t t = 0; t < TRIALS; t++) {
+    for (size_t i = 0; i < SAMPLES; i++) {
+      iterations[i] = (double)(i + 1);
+      times[i] = iterations[i] * (100 + 10 * draw_normal(&random));
+    }
+    const stats_plan quick = {.resamples = 400, .confidence_level = .95, .seed = t};
+    assert_true(stats_summarise(iterations, times, SAMPLES, true, &quick, &summary));
+    mean_held += summary.mean.low <= 100 && 100 <= summary.mean.high;
+    median_held += summary.median.low <= 100 && 100 <= summary.median.high;
+    slope_held += summary.slope.low <= 100 && 100 <= summary.slope.high;
+  }
+  assert_in_range(mean_held, TRIALS * 88 / 100, TRIALS * 99 / 100);
+  assert_in_range(median_held, TRIALS * 88 / 100, TRIALS);
+  assert_in_range(slope_held, TRIALS * 86 / 100, TRIALS);
+}
+
+static void a_summary_is_what_its_parts_say(void **state)
+{
+  const double iterations[] = {10, 20, 30, 40, 50, 60, 70, 80, 90, 100};
+  double times[10];
+  stats_summary summary, again;
+  (void)state;
+  for (size_t i = 0; i < 10; i++) times[i] = iterations[i] * (double)(i + 1);
+  assert_true(stats_summarise(iterations, times, 10, true, &plan, &summary));
+  assert_near(summary.mean.point, 5.5, 1e-12);
+  assert_near(summary.median.point, 5.5, 1e-12);
+  assert_near(summary.standard_deviation.point, sqrt(82.5 / 9), 1e-12);
+  assert_near(summary.slope.point, 302500.0 / 38500, 1e-9);
+  /* of a mean: s / sqrt(n), a tenth less for the bootstrap's n in place of n - 1 */
+  assert_near(summary.mean.standard_error, sqrt(8.25 / 10), .05);
+  assert_true(stats_summarise(iterations, times, 10, true, &plan, &again));
+  assert_memory_equal(&summary, &again, sizeof summary);
+  const stats_plan other = {plan.resamples, plan.confidence_level, 43};
+  assert_true(stats_summarise(iterations, times, 10, true, &other, &again));
+  assert_true(summary.mean.standard_error != again.mean.standard_error);
+}
+
+static void a_change_is_told_from_none(void **state)
+{
+  double now[60], before[60];
+  stats_change change;
+  stats_random random;
+  (void)state;
+  stats_seed(&random, 9, 9);
+  for (size_t i = 0; i < 60; i++) before[i] = 100 + 5 * draw_normal(&random);
+  memcpy(now, before, sizeof now);
+  assert_true(stats_compare(now, 60, before, 60, &plan, &change));
+  assert_near(change.p_value, 1, 0);
+  assert_near(change.mean.point, 0, 0);
+  assert_true(change.mean.low < 0 && change.mean.high > 0);
+  for (size_t i = 0; i < 60; i++) now[i] = before[i] * 1.2;
+  assert_true(stats_compare(now, 60, before, 60, &plan, &change));
+  assert_true(change.p_value < .001);
+  assert_near(change.mean.point, .2, 1e-9);
+  assert_near(change.median.point, .2, 1e-9);
+  assert_true(change.mean.low > .15 && change.mean.high < .25);
+}
+
+static void a_histogram_is_right_to_two_percent(void **state)
+{
+  histogram *const times = (histogram *)calloc(1, sizeof *times);
+  (void)state;
+  assert_non_null(times);
+  assert_near(histogram_percentile(times, 50), 0, 0);
+  for (uint64_t i = 1; i <= 100000; i++) histogram_add(times, i);
+  for (int percent = 1; percent < 100; percent++)
+    assert_near(histogram_percentile(times, percent) / (percent * 1000.0), 1, .016);
+  assert_near(histogram_percentile(times, 100), 100000, 800);
+  assert_true(histogram_percentile(times, 100) <= 100000);
+  memset(times, 0, sizeof *times);
+  for (uint64_t i = 0; i < 64; i++) histogram_add(times, i);
+  assert_near(histogram_percentile(times, 0), 0, 0);
+  assert_near(histogram_percentile(times, 100), 63, 0);
+  histogram_add(times, UINT64_MAX); /* the last bucket, not one behind it */
+  assert_int_equal(times->buckets[HISTOGRAM_BUCKETS - 1], 1);
+  free(times);
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(random_numbers_are_pcgs),
+      cmocka_unit_test(bounded_numbers_are_fair),
+      cmocka_unit_test(percentiles_are_rs),
+      cmocka_unit_test(spread_is_known),
+      cmocka_unit_test(slope_goes_through_the_origin),
+      cmocka_unit_test(fences_are_tukeys),
+      cmocka_unit_test(sorting_sorts),
+      cmocka_unit_test(intervals_hold_the_truth_as_often_as_they_say),
+      cmocka_unit_test(a_summary_is_what_its_parts_say),
+      cmocka_unit_test(a_change_is_told_from_none),
+      cmocka_unit_test(a_histogram_is_right_to_two_percent),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
