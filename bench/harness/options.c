@@ -176,7 +176,7 @@ static bool take_integer(const char *option, const char *value, uint64_t least, 
   return complain(option, value, wanted);
 }
 
-/* A baseline's name is a folder's: it must not lead elsewhere, or replace what is being measured. */
+/* A baseline's name is a folder's: it leads nowhere else, and replaces nothing but baselines. */
 static bool take_name(const char *option, const char *value, const char **out)
 {
   *out = value;

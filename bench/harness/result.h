@@ -58,8 +58,8 @@ void result_write_machine(json *to);
 
 /* criterion.c: the tree of one result, and its baselines. */
 bool criterion_save(const results *all, const result *one);
-/* Reads the samples of a baseline; the arrays are the caller's to free. Says on stderr what is wrong
- * with a file that is there. */
+/* Reads the samples of a baseline; the arrays are the caller's to free. Says on stderr what is
+ * wrong with a file that is there. */
 bool criterion_load(const results *all, const identity *id, const char *name, measure_samples *out);
 bool criterion_mark_skipped(const results *all, const result *one);
 

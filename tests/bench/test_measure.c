@@ -122,7 +122,7 @@ static void schedules_are_criterions(void **state)
   /* 1 s of 1 us: d = ceil(1e6 / 55) */
   assert_true(measure_schedule(&plan, 1000, iterations));
   assert_true(iterations[0] == 18182 && iterations[9] == 181820);
-  /* 55 iterations of 30 ms are less than 2 s; of 50 ms they are more: two for each of ten samples */
+  /* 55 iterations of 30 ms are less than 2 s; of 50 ms they are more: two for each sample */
   assert_true(measure_schedule(&plan, 30e6, iterations));
   assert_true(iterations[0] == 1 && iterations[9] == 10);
   assert_false(measure_schedule(&plan, 50e6, iterations));
