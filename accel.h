@@ -57,6 +57,7 @@
 #include "accel_backends/uthash/uthash_lru.h"
 
 #ifdef ACCEL_IMPLEMENTATION
+#include "accel/cache_lease.c"
 #include "accel/cache_load.c"
 #include "accel/cache_local.c"
 #include "accel/cache_open.c"

@@ -2,8 +2,8 @@
  *
  * accel_core is everything of an open cache that a hit does not touch. The rooms: cache_open.c
  * makes and ends it, cache_read.c reads, cache_load.c runs loads and writes them back,
- * cache_write.c writes, cache_remote.c speaks with L2, cache_wrap.c serves the generated wrappers,
- * cache_report.c tells what happened.
+ * cache_lease.c shares them with other processes, cache_write.c writes, cache_remote.c speaks with
+ * L2, cache_wrap.c serves the generated wrappers, cache_report.c tells what happened.
  */
 #ifndef ACCEL_CACHE_CORE_H
 #define ACCEL_CACHE_CORE_H
@@ -18,6 +18,8 @@
 #include "platform/thread.h"
 #include "refresh.h"
 #include "singleflight.h"
+
+#define CORE_FAILURES 256
 
 typedef struct accel_core {
   accel_cache *cache; /* whose errors failures become */
@@ -42,6 +44,7 @@ typedef struct accel_core {
   void *link; /* NULL: mode ACCEL_LOCAL */
   char channel[192];
   bool has_listener;
+  bool has_leases;    /* loads are shared with other processes */
   bool is_channel_up; /* atomic */
 
   accel_fn *load, *mload;
@@ -52,7 +55,10 @@ typedef struct accel_core {
   accel_executor own_executor;
   accel_executor *executor;
 
-  accel_mutex work_mutex; /* guards pending */
+  accel_condition lease_news;           /* with work_mutex: something in L2 changed */
+  uint32_t lease_waits;                 /* atomic: who waits for that */
+  uint8_t load_failures[CORE_FAILURES]; /* atomic: in a row, by the key's hash */
+  accel_mutex work_mutex;               /* guards pending */
   accel_condition work_done;
   uint64_t pending; /* jobs handed to the executor and not yet finished */
 } accel_core;
@@ -136,13 +142,38 @@ accel_status accel_core_batch_add_key(const accel_core *core, core_batch *batch,
 /* Gives the last item its bytes; value NULL: a negative entry. OK, CODEC, NOMEM. */
 accel_status accel_core_batch_add_value(accel_core *core, core_batch *batch,
                                         const void *value_or_null, uint32_t ttl_ms);
+/* The same with a lease, or what is to lie in its place. OK, NOMEM. */
+accel_status accel_core_batch_add_lease(accel_core *core, core_batch *batch, uint64_t token,
+                                        uint32_t ttl_ms);
 void accel_core_batch_drop_last(core_batch *batch);
 void accel_core_batch_seal(core_batch *batch);
 
+/* What L2 has of a flight's key, as far as the flight knows. */
+typedef enum core_lease_state {
+  CORE_LEASE_UNKNOWN = 0, /* it was not asked, or did not answer: nothing may be written */
+  CORE_LEASE_FREE,        /* nothing */
+  CORE_LEASE_TAKEN,       /* another process' lease */
+  CORE_LEASE_USELESS,     /* bytes that are no use; `token` is what they hold in its place */
+  CORE_LEASE_SHORT,       /* the same, and too short to hold one */
+  CORE_LEASE_VALUE,       /* a value, with `token`, that a refresh may replace */
+  CORE_LEASE_HELD         /* this process may write while `token` lies there */
+} core_lease_state;
+
+/* How to look into L2. */
+typedef struct core_look {
+  bool skip_local;
+  bool is_again;  /* this read has asked before: misses are not counted once more */
+  bool only_note; /* a value found is not taken, but may be replaced */
+  accel_error_policy errors;
+} core_look;
+
 /* Looks flights up in L2, in one round trip: lands and finishes those that it finds (fills L1
- * unless skip_local), leaves the others. Under ACCEL_PROPAGATE a failure lands too. */
-void accel_core_remote_get(accel_core *core, accel_flight **flights, size_t count, bool skip_local,
-                           accel_error_policy errors);
+ * unless skip_local), notes of the others what lies there. Under ACCEL_PROPAGATE a failure lands
+ * too. */
+void accel_core_remote_get(accel_core *core, accel_flight **flights, size_t count,
+                           const core_look *look);
+/* Counts what failed among the items of a call whose outcome nobody is told. */
+void accel_core_remote_count_failures(accel_core *core, const core_batch *batch);
 /* Sends a put or del with its messages, counts, and reports the whole call's failure as text. */
 typedef accel_status accel_core_remote_fn(void *link, accel_remote_item *items, size_t count,
                                           const accel_remote_publisher *publisher_or_null,
@@ -150,6 +181,21 @@ typedef accel_status accel_core_remote_fn(void *link, accel_remote_item *items, 
 accel_status accel_core_remote_write(accel_core *core, core_batch *batch,
                                      accel_core_remote_fn *write, const char *what);
 accel_status accel_core_remote_clear(accel_core *core);
+
+/* ---- cache_lease.c: one load per key in all processes ---- */
+
+/* Asks for the leases of flights that L2 does not have, in one round trip. Those that may be
+ * loaded come first; returns how many; the others are being loaded elsewhere. */
+size_t accel_core_lease(accel_core *core, accel_flight **flights, size_t count);
+/* Waits for flights that are being loaded elsewhere. What L2 then has is landed and finished;
+ * what has to be loaded after all comes first; returns how many. */
+size_t accel_core_lease_wait(accel_core *core, accel_flight **flights, size_t count,
+                             bool skip_local, accel_error_policy errors);
+/* Something changed in L2: whoever waits looks at once. */
+void accel_core_lease_wake(accel_core *core);
+/* Life of the mark that a load without a value leaves where its lease was: none, or after
+ * failures a while in which other processes do not rush to the source. */
+uint32_t accel_core_lease_end_ms(const accel_core *core, const accel_flight *flight);
 
 /* ---- cache_load.c ---- */
 
@@ -160,6 +206,7 @@ typedef struct core_terms {
   bool is_in_caller; /* the load runs in the calling thread */
   bool is_refresh;
   bool skip_local, skip_remote, no_null_cache;
+  bool is_leased;  /* what may be loaded was settled with other processes */
   uint32_t ttl_ms; /* 0: configured */
   accel_error_policy errors;
 } core_terms;

@@ -63,16 +63,42 @@ static void load_draw_lives(accel_core *core, accel_flight *flight, accel_status
   flight->life = accel_core_lifetime(core, local_ms);
 }
 
+/* What is to lie in L2 after a load under a lease: its value, or a mark that goes away. */
+static accel_status load_add_outcome(accel_core *core, core_batch *batch,
+                                     const accel_flight *flight, const core_terms *terms)
+{
+  const bool has_value =
+      load_is_cacheable(flight) && !(flight->status == ACCEL_NULL && terms->no_null_cache);
+  if (!core->has_leases || has_value) {
+    const void *value = flight->status == ACCEL_OK ? flight->value : NULL;
+    return accel_core_batch_add_value(core, batch, value, flight->remote_ttl_ms);
+  }
+  return accel_core_batch_add_lease(core, batch, flight->token,
+                                    accel_core_lease_end_ms(core, flight));
+}
+
 /* Adds the flight's outcome to the call's items; what cannot be encoded is counted and left. */
 static void load_add_item(accel_core *core, core_batch *batch, const accel_flight *flight,
-                          const core_terms *terms)
+                          const core_terms *terms, bool removes)
 {
   if (accel_core_batch_add_key(core, batch, flight->key) != ACCEL_OK) return;
-  if (flight->status == ACCEL_NULL && terms->no_null_cache) return;
-  const void *value = flight->status == ACCEL_OK ? flight->value : NULL;
-  if (accel_core_batch_add_value(core, batch, value, flight->remote_ttl_ms) == ACCEL_OK) return;
+  if (removes) return;
+  batch->items[batch->count - 1].token = core->has_leases ? flight->token : 0;
+  if (load_add_outcome(core, batch, flight, terms) == ACCEL_OK) return;
   accel_core_batch_drop_last(batch);
   accel_stats_add(core->stats, ACCEL_COUNT_remote_encode_errors, 1);
+}
+
+/* Under a lease whatever came of the load is told; without one, only what may be stored, or what
+ * is to be removed. */
+static bool load_is_sent(accel_core *core, const accel_flight *flight, const core_terms *terms,
+                         bool removes)
+{
+  if (core->has_leases && flight->lease == CORE_LEASE_VALUE) return load_is_cacheable(flight);
+  if (core->has_leases) return flight->lease == CORE_LEASE_HELD;
+  const bool is_removal = flight->status == ACCEL_NULL && terms->no_null_cache;
+  return load_is_cacheable(flight) && is_removal == removes &&
+         !accel_singleflight_is_forgotten(&core->flights, flight);
 }
 
 /* One round trip for what is to be stored (or, with `removes`, for what no longer exists). The
@@ -81,23 +107,20 @@ static void load_store_remote(accel_core *core, accel_flight **flights, size_t c
                               const core_terms *terms, bool removes)
 {
   core_batch batch;
-  if (accel_core_batch_open(&batch, count) != ACCEL_OK) return;
-  for (size_t i = 0; i < count; i++) {
-    const bool is_removal = flights[i]->status == ACCEL_NULL && terms->no_null_cache;
-    if (!load_is_cacheable(flights[i]) || is_removal != removes) continue;
-    if (accel_singleflight_is_forgotten(&core->flights, flights[i])) continue;
-    load_add_item(core, &batch, flights[i], terms);
-  }
+  size_t sent = 0;
+  for (size_t i = 0; i < count; i++) sent += load_is_sent(core, flights[i], terms, removes);
+  if (sent == 0 || accel_core_batch_open(&batch, sent) != ACCEL_OK) return;
+  for (size_t i = 0; i < count && batch.count < sent; i++)
+    if (load_is_sent(core, flights[i], terms, removes))
+      load_add_item(core, &batch, flights[i], terms, removes);
   accel_core_batch_seal(&batch);
   const accel_remote_ops *ops = core->remote_ops;
   if (batch.count > 0 && removes) ops->del(core->link, batch.items, batch.count, NULL, &batch.call);
   if (batch.count > 0 && !removes) ops->fill(core->link, batch.items, batch.count, &batch.call);
-  for (size_t i = 0; i < batch.count; i++) {
-    if (!accel_failed(batch.items[i].status)) continue;
-    const bool is_too_large = batch.items[i].status == ACCEL_ERR_CODEC;
-    accel_stats_add(core->stats,
-                    is_too_large ? ACCEL_COUNT_remote_encode_errors : ACCEL_COUNT_remote_errors, 1);
-  }
+  accel_core_remote_count_failures(core, &batch);
+  uint64_t lost = 0;
+  for (size_t i = 0; i < batch.count; i++) lost += batch.items[i].status == ACCEL_MISS;
+  if (lost > 0) accel_stats_add(core->stats, ACCEL_COUNT_lease_lost, lost);
   accel_core_batch_close(&batch);
 }
 
@@ -131,7 +154,7 @@ void accel_core_store(accel_core *core, accel_flight **flights, size_t count,
 {
   if (core->link != NULL && !terms->skip_remote) {
     load_store_remote(core, flights, count, terms, false);
-    if (load_has_nulls_to_remove(flights, count, terms))
+    if (!core->has_leases && load_has_nulls_to_remove(flights, count, terms))
       load_store_remote(core, flights, count, terms, true);
   }
   for (size_t i = 0; i < count; i++) {
@@ -148,9 +171,19 @@ static accel_status load_checked(accel_status status)
   return accel_failed(status) || status <= ACCEL_MISS ? status : ACCEL_ERR_LOADER;
 }
 
+/* How often the loads of a key failed in a row, roughly: keys share a number. */
+static void load_count_row(accel_core *core, const accel_flight *flight, bool has_failed)
+{
+  uint8_t *row = &core->load_failures[flight->hash % CORE_FAILURES];
+  const uint8_t before = accel_load_relaxed(row);
+  if (!has_failed && before != 0) accel_store_relaxed(row, (uint8_t)0);
+  if (has_failed && before < UINT8_MAX) accel_store_relaxed(row, (uint8_t)(before + 1));
+}
+
 static void load_count(accel_core *core, const accel_flight *flight, bool is_refresh,
                        bool has_failed)
 {
+  load_count_row(core, flight, has_failed);
   accel_stats_add(core->stats, ACCEL_COUNT_load_total, 1);
   accel_stats_add(core->stats, has_failed ? ACCEL_COUNT_load_error : ACCEL_COUNT_load_success, 1);
   if (is_refresh)
@@ -174,26 +207,31 @@ void accel_core_land(accel_core *core, accel_flight *flight, accel_status status
   accel_singleflight_land(&core->flights, flight, status, error);
 }
 
-static accel_status load_one_by_one(accel_core *core, core_load *load)
+static accel_status load_one_by_one(accel_core *core, const core_load *load, accel_flight **flights,
+                                    size_t count)
 {
   accel_status first = ACCEL_OK;
-  for (size_t i = 0; i < load->count; i++) {
-    accel_flight *flight = load->flights[i];
-    const accel_status status = load_checked(
-        core->type->load(load->terms.load, load->terms.load_ctx, flight->key, flight->value));
+  for (size_t i = 0; i < count; i++) {
+    const accel_status status = load_checked(core->type->load(
+        load->terms.load, load->terms.load_ctx, flights[i]->key, flights[i]->value));
     if (first == ACCEL_OK && accel_failed(status)) first = status;
-    accel_core_land(core, flight, status, &load->terms);
+    accel_core_land(core, flights[i], status, &load->terms);
   }
   return first;
 }
 
-static accel_status load_many(accel_core *core, core_load *load)
+static accel_status load_many(accel_core *core, const core_load *load, accel_flight **flights,
+                              size_t count)
 {
   const accel_type *type = core->type;
-  const accel_status all = type->mload(load->terms.mload, load->terms.mload_ctx, load->keys,
-                                       load->count, load->values, load->statuses);
-  for (size_t i = 0; i < load->count; i++) {
-    accel_flight *flight = load->flights[i];
+  for (size_t i = 0; i < count; i++) {
+    memcpy((char *)load->keys + i * type->key_size, flights[i]->key, type->key_size);
+    load->statuses[i] = ACCEL_MISS;
+  }
+  const accel_status all = type->mload(load->terms.mload, load->terms.mload_ctx, load->keys, count,
+                                       load->values, load->statuses);
+  for (size_t i = 0; i < count; i++) {
+    accel_flight *flight = flights[i];
     accel_status status = accel_failed(all) ? all : load_checked(load->statuses[i]);
     if (status == ACCEL_MISS) status = ACCEL_NULL; /* left as it was: not there */
     if (status == ACCEL_OK)                        /* moved, not copied */
@@ -210,15 +248,40 @@ static void load_close(core_load *load)
   ACCEL_FREE(load);
 }
 
+/* Asks the source for some of the flights, and writes back what it says. */
+static void load_part(core_load *load, accel_flight **flights, size_t count)
+{
+  accel_core *core = load->core;
+  if (count == 0) return;
+  const core_report report = accel_core_report_begin(core, "cache.load");
+  const accel_status status = load->keys == NULL ? load_one_by_one(core, load, flights, count)
+                                                 : load_many(core, load, flights, count);
+  accel_core_report_end(core, &report, status, "ok");
+  accel_core_store(core, flights, count, &load->terms);
+}
+
+/* How many of the flights, which come first then, may be loaded at once. */
+static size_t load_lease(core_load *load)
+{
+  accel_core *core = load->core;
+  const core_terms *terms = &load->terms;
+  if (!core->has_leases || terms->skip_remote || terms->is_leased) return load->count;
+  const core_look look = {.only_note = true, .errors = ACCEL_IGNORE};
+  if (terms->is_refresh) accel_core_remote_get(core, load->flights, load->count, &look);
+  return accel_core_lease(core, load->flights, load->count);
+}
+
+/* Those that other processes are loading come last, so that nobody waits for them who need not. */
 static void load_run(core_load *load)
 {
   accel_core *core = load->core;
   for (size_t i = load->count; i-- > 0;) accel_singleflight_run(&core->flights, load->flights[i]);
-  const core_report report = accel_core_report_begin(core, "cache.load");
-  const accel_status status =
-      load->keys == NULL ? load_one_by_one(core, load) : load_many(core, load);
-  accel_core_report_end(core, &report, status, "ok");
-  accel_core_store(core, load->flights, load->count, &load->terms);
+  const size_t ready = load_lease(load);
+  load_part(load, load->flights, ready);
+  accel_flight **others = load->flights + ready;
+  load_part(load, others,
+            accel_core_lease_wait(core, others, load->count - ready, load->terms.skip_local,
+                                  load->terms.errors));
 }
 
 static void load_run_job(accel_job *job)
@@ -267,10 +330,6 @@ static core_load *load_new(accel_core *core, accel_flight **flights, size_t coun
   load->values = arrays;
   load->keys = arrays + values_size;
   load->statuses = (accel_status *)(void *)(arrays + values_size + keys_size);
-  for (size_t i = 0; i < count; i++) {
-    memcpy((char *)load->keys + i * type->key_size, flights[i]->key, type->key_size);
-    load->statuses[i] = ACCEL_MISS;
-  }
   return load;
 }
 

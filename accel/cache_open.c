@@ -166,6 +166,7 @@ static void core_hear_key(void *core_pointer, const char *name, size_t size)
     const uint64_t hash = accel_core_hash(core, key);
     if (core->local != NULL) core->local_ops->del(core->local, core->type, key, hash);
     accel_singleflight_forget(&core->flights, key, hash);
+    accel_core_lease_wake(core);
   } else {
     accel_core_expire_all(core);
   }
@@ -281,6 +282,7 @@ static accel_status core_attach(accel_core *core)
       core->cache};
   core->remote_ops = core->traits.remote;
   core->has_listener = area.has_listener;
+  core->has_leases = core->remote_ops->lease != NULL && !core->config.no_lease;
   return core->remote_ops->attach(core->config.remote, &area, &core->link, core->channel);
 }
 
@@ -302,11 +304,14 @@ static bool core_open_locks(accel_core *core)
 {
   if (!accel_mutex_open(&core->work_mutex)) return false;
   if (!accel_condition_open(&core->work_done)) goto fail_condition;
+  if (!accel_condition_open(&core->lease_news)) goto fail_news;
   if (!accel_singleflight_open(&core->flights, core->type)) goto fail_flights;
   core->has_locks = true;
   return true;
 
 fail_flights:
+  accel_condition_close(&core->lease_news);
+fail_news:
   accel_condition_close(&core->work_done);
 fail_condition:
   accel_mutex_close(&core->work_mutex);
@@ -325,6 +330,7 @@ static void core_release(accel_core *core)
   accel_refresh_close(&core->refresh);
   if (core->has_locks && !is_child) {
     accel_singleflight_close(&core->flights);
+    accel_condition_close(&core->lease_news);
     accel_condition_close(&core->work_done);
     accel_mutex_close(&core->work_mutex);
   }

@@ -195,10 +195,12 @@ static void plan_join(core_plan *plan)
       miss->status = accel_error_set(core->cache, ACCEL_ERR_NOMEM, "no memory for a read");
       continue;
     }
-    if (miss->is_leader)
+    if (miss->is_leader) {
       miss->flight->gate = gate;
-    else
+      miss->flight->may_stay_stale = miss->has_stale && core->config.stale_on_error;
+    } else {
       accel_stats_add(core->stats, ACCEL_COUNT_load_shared, 1);
+    }
   }
 }
 
@@ -260,6 +262,16 @@ static bool plan_open(core_plan *plan)
   return true;
 }
 
+/* Who loads by himself settles with other processes before he begins. */
+static size_t plan_lease(core_plan *plan, size_t leads)
+{
+  accel_core *core = plan->core;
+  const size_t ready = accel_core_lease(core, plan->leads, leads);
+  plan->terms.is_leased = true;
+  return ready + accel_core_lease_wait(core, plan->leads + ready, leads - ready,
+                                       plan->read.skip_local, plan->terms.errors);
+}
+
 bool accel_core_plan_begin(core_plan *plan)
 {
   accel_core *core = plan->core;
@@ -278,8 +290,10 @@ bool accel_core_plan_begin(core_plan *plan)
   plan_look_again(plan);
   size_t leads = plan_collect_leads(plan, plan->leads);
   if (leads > 0 && plan_has_remote(plan)) {
-    accel_core_remote_get(core, plan->leads, leads, plan->read.skip_local, plan->terms.errors);
+    const core_look look = {.skip_local = plan->read.skip_local, .errors = plan->terms.errors};
+    accel_core_remote_get(core, plan->leads, leads, &look);
     leads = plan_collect_leads(plan, plan->leads);
+    if (plan->is_load_callers) leads = plan_lease(plan, leads);
   }
   if (!plan_can_load(plan)) {
     plan_give_up(plan, leads);

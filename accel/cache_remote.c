@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define REMOTE_TOKEN_AT 16u /* in what is stored (codec.h) */
+#define REMOTE_TOKEN_END 24u
+
 /* ---- items ---- */
 
 accel_status accel_core_batch_open(core_batch *batch, size_t capacity)
@@ -55,19 +58,16 @@ accel_status accel_core_batch_add_key(const accel_core *core, core_batch *batch,
   return ACCEL_OK;
 }
 
-accel_status accel_core_batch_add_value(accel_core *core, core_batch *batch,
-                                        const void *value_or_null, uint32_t ttl_ms)
+/* Gives the last item an envelope; token, flags and life are the caller's. */
+static accel_status batch_add_envelope(accel_core *core, core_batch *batch,
+                                       accel_envelope *envelope, const void *value_or_null)
 {
   accel_remote_item *item = &batch->items[batch->count - 1];
   const size_t start = batch->data.size;
-  accel_envelope envelope;
-  memset(&envelope, 0, sizeof envelope);
-  envelope.token = accel_core_random(core);
-  envelope.created_ms = core->remote_ops->now_ms(core->link);
-  envelope.ttl_ms = ttl_ms;
+  envelope->created_ms = core->remote_ops->now_ms(core->link);
   const char *name = (const char *)batch->names.data + (uintptr_t)item->name;
   const accel_status status = accel_envelope_append(core->type, core->area, name, item->name_size,
-                                                    &envelope, value_or_null, &batch->data);
+                                                    envelope, value_or_null, &batch->data);
   if (status != ACCEL_OK) {
     batch->data.size = start;
     return accel_error_set(core->cache, status, "the value of %s:%.*s could not be encoded: %s",
@@ -76,8 +76,29 @@ accel_status accel_core_batch_add_value(accel_core *core, core_batch *batch,
   }
   item->data = batch_offset(start);
   item->size = batch->data.size - start;
-  item->ttl_ms = ttl_ms;
+  item->ttl_ms = envelope->ttl_ms;
   return ACCEL_OK;
+}
+
+accel_status accel_core_batch_add_value(accel_core *core, core_batch *batch,
+                                        const void *value_or_null, uint32_t ttl_ms)
+{
+  accel_envelope envelope;
+  memset(&envelope, 0, sizeof envelope);
+  envelope.token = accel_core_random(core) | 1; /* 0 would compare as: nothing to compare */
+  envelope.ttl_ms = ttl_ms;
+  return batch_add_envelope(core, batch, &envelope, value_or_null);
+}
+
+accel_status accel_core_batch_add_lease(accel_core *core, core_batch *batch, uint64_t token,
+                                        uint32_t ttl_ms)
+{
+  accel_envelope envelope;
+  memset(&envelope, 0, sizeof envelope);
+  envelope.flags = ACCEL_ENVELOPE_LEASE;
+  envelope.token = token;
+  envelope.ttl_ms = ttl_ms;
+  return batch_add_envelope(core, batch, &envelope, NULL);
 }
 
 void accel_core_batch_drop_last(core_batch *batch)
@@ -124,76 +145,120 @@ static void remote_land(accel_core *core, accel_flight *flight, accel_status sta
   accel_singleflight_finish(&core->flights, flight);
 }
 
+/* What lies in L2 and does not answer may be replaced, if it still lies there then. */
+static void remote_note_useless(accel_flight *flight, const accel_remote_item *item)
+{
+  const unsigned char *data = (const unsigned char *)item->data;
+  flight->token = 0;
+  for (size_t i = REMOTE_TOKEN_END; item->size >= REMOTE_TOKEN_END && i > REMOTE_TOKEN_AT; i--)
+    flight->token = flight->token << 8 | data[i - 1];
+  flight->lease = flight->token == 0 ? CORE_LEASE_SHORT : CORE_LEASE_USELESS;
+}
+
+static void remote_note_lease(const accel_core *core, accel_flight *flight, uint64_t token)
+{
+  const bool is_own = token >> 32 == core->invalidation.node_id >> 32;
+  flight->lease = is_own ? CORE_LEASE_HELD : CORE_LEASE_TAKEN;
+  flight->token = token;
+  flight->was_refused = false;
+}
+
 /* True: the item answers the flight. Anything that is not ours is a miss, and counted. */
 static bool remote_take(accel_core *core, const accel_remote_item *item, accel_flight *flight,
-                        bool skip_local)
+                        const core_look *look)
 {
   accel_envelope envelope;
+  flight->lease = CORE_LEASE_FREE;
   if (item->status != ACCEL_OK) return false;
+  remote_note_useless(flight, item);
   if (!accel_envelope_open(core->type, core->area, item->name, item->name_size, item->data,
                            item->size, &envelope)) {
     accel_stats_add(core->stats, ACCEL_COUNT_remote_decode_errors, 1);
     return false;
   }
   const uint64_t now_ms = core->remote_ops->now_ms(core->link);
-  if ((envelope.flags & ACCEL_ENVELOPE_LEASE) != 0) return false;
-  if (accel_envelope_ttl_left(&envelope, now_ms) == 0) return false;
-  if ((envelope.flags & ACCEL_ENVELOPE_NEGATIVE) != 0) {
-    if (core->config.no_null_cache) return false;
-    remote_land(core, flight, ACCEL_NULL, &envelope, now_ms, skip_local);
-    return true;
+  const bool is_negative = (envelope.flags & ACCEL_ENVELOPE_NEGATIVE) != 0;
+  if ((envelope.flags & ACCEL_ENVELOPE_LEASE) != 0) {
+    remote_note_lease(core, flight, envelope.token);
+    return false;
   }
-  if (accel_envelope_value(core->type, &envelope, flight->value) != ACCEL_OK) {
+  if (look->only_note) {
+    if (flight->lease == CORE_LEASE_USELESS) flight->lease = CORE_LEASE_VALUE;
+    return false;
+  }
+  if (accel_envelope_ttl_left(&envelope, now_ms) == 0) return false;
+  if (is_negative && core->config.no_null_cache) return false;
+  if (!is_negative && accel_envelope_value(core->type, &envelope, flight->value) != ACCEL_OK) {
     accel_stats_add(core->stats, ACCEL_COUNT_remote_decode_errors, 1);
     return false;
   }
-  remote_land(core, flight, ACCEL_OK, &envelope, now_ms, skip_local);
+  remote_land(core, flight, is_negative ? ACCEL_NULL : ACCEL_OK, &envelope, now_ms,
+              look->skip_local);
   return true;
 }
 
 /* L2 failed for this flight: counted, and under ACCEL_PROPAGATE the end of it. */
-static void remote_fail(accel_core *core, accel_flight *flight, accel_error_policy errors,
+static void remote_fail(accel_core *core, accel_flight *flight, const core_look *look,
                         const char *error)
 {
   accel_stats_add(core->stats, ACCEL_COUNT_remote_errors, 1);
-  if (errors == ACCEL_IGNORE) return;
+  flight->lease = CORE_LEASE_UNKNOWN;
+  if (look->errors == ACCEL_IGNORE) return;
   accel_singleflight_land(&core->flights, flight, ACCEL_ERR_BACKEND, error);
   accel_singleflight_finish(&core->flights, flight);
 }
 
 static void remote_settle(accel_core *core, const core_batch *batch, accel_flight **flights,
-                          bool skip_local, accel_error_policy errors)
+                          const core_look *look)
 {
+  uint64_t hits = 0, misses = 0;
   for (size_t i = 0; i < batch->count; i++) {
     const accel_remote_item *item = &batch->items[i];
     if (accel_failed(item->status)) {
-      remote_fail(core, flights[i], errors, batch->call.error);
+      remote_fail(core, flights[i], look, batch->call.error);
       continue;
     }
-    const bool is_hit = remote_take(core, item, flights[i], skip_local);
-    accel_stats_add(core->stats, is_hit ? ACCEL_COUNT_remote_hit : ACCEL_COUNT_remote_miss, 1);
+    const bool is_hit = remote_take(core, item, flights[i], look);
+    if (is_hit)
+      hits++;
+    else
+      misses++;
   }
+  if (hits > 0) accel_stats_add(core->stats, ACCEL_COUNT_remote_hit, hits);
+  if (misses > 0 && !look->is_again && !look->only_note)
+    accel_stats_add(core->stats, ACCEL_COUNT_remote_miss, misses);
 }
 
-void accel_core_remote_get(accel_core *core, accel_flight **flights, size_t count, bool skip_local,
-                           accel_error_policy errors)
+void accel_core_remote_get(accel_core *core, accel_flight **flights, size_t count,
+                           const core_look *look)
 {
   core_batch batch;
+  if (count == 0) return;
   accel_status status = accel_core_batch_open(&batch, count);
   for (size_t i = 0; i < count && status == ACCEL_OK; i++)
     status = accel_core_batch_add_key(core, &batch, flights[i]->key);
   if (status != ACCEL_OK) {
     for (size_t i = 0; i < count; i++)
-      remote_fail(core, flights[i], errors, accel_status_text(status));
+      remote_fail(core, flights[i], look, accel_status_text(status));
     accel_core_batch_close(&batch);
     return;
   }
   accel_core_batch_seal(&batch);
   batch.call.deadline_ms = accel_clock_deadline(core->config.loader_timeout_ms);
   core->remote_ops->get(core->link, batch.items, batch.count, &batch.call);
-  remote_settle(core, &batch, flights, skip_local, errors);
+  remote_settle(core, &batch, flights, look);
   core->remote_ops->release(core->link, &batch.call);
   accel_core_batch_close(&batch);
+}
+
+void accel_core_remote_count_failures(accel_core *core, const core_batch *batch)
+{
+  for (size_t i = 0; i < batch->count; i++) {
+    if (!accel_failed(batch->items[i].status)) continue;
+    const bool is_too_large = batch->items[i].status == ACCEL_ERR_CODEC;
+    accel_stats_add(core->stats,
+                    is_too_large ? ACCEL_COUNT_remote_encode_errors : ACCEL_COUNT_remote_errors, 1);
+  }
 }
 
 /* ---- writing ---- */

@@ -42,6 +42,10 @@ typedef struct accel_flight {
   bool is_uncacheable;
   accel_lifetime life;
   uint32_t remote_ttl_ms; /* of a loaded value */
+  int lease;              /* what is known of its key in L2 (cache_core.h) */
+  uint64_t token;         /* what lies there, or is to lie there when it is written to */
+  bool was_refused;       /* its lease, though nothing was seen to lie there */
+  bool may_stay_stale;    /* everybody who waits for it can do with an expired value */
   char error[ACCEL_ERROR_SIZE];
   void *key;   /* a copy, of the type's own K; a string key points behind it */
   void *value; /* a V; owned by the flight when it landed with ACCEL_OK */

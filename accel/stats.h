@@ -37,7 +37,11 @@
   X(load_shared, "load_shared_total")                   /* reads that waited for another's load */ \
   X(load_rejected, "load_rejected_total")           /* loads that the executor had no room for */ \
   X(local_fill_refused, "local_fill_refused_total") /* overtaken by a write or message */ \
-  X(epoch_raised, "epoch_raised_total") /* whole L1 expired: gap, clear, foreign message */
+  X(epoch_raised, "epoch_raised_total")   /* whole L1 expired: gap, clear, foreign message */ \
+  X(lease_granted, "lease_granted_total") /* the right to load a key for all processes */ \
+  X(lease_waits, "lease_waits_total")     /* keys that another process was loading */ \
+  X(lease_timeout, "lease_timeout_total") /* of these: not there in time, loaded here as well */ \
+  X(lease_lost, "lease_lost_total")       /* loads that a write or their lease's end overtook */
 
 #define ACCEL_COUNTER_FIELD_(field_, metric_) uint64_t field_;
 typedef struct accel_metrics {

@@ -165,6 +165,8 @@ static accel_status fake_lease_item(const fake_request *request, accel_remote_it
 static accel_status fake_fill_item(const fake_request *request, const accel_remote_item *item)
 {
   if (item->token == 0) return fake_store_item(request, item, item->ttl_ms);
+  if (!request->link->has_bus)
+    return accel_fake_error(request->call, ACCEL_ERR_BACKEND, "fake: it cannot compare");
   const fake_entry *entry = fake_find(request, item);
   if (entry == NULL || entry->size < FAKE_TOKEN_AT + sizeof item->token) return ACCEL_MISS;
   uint64_t token = 0;

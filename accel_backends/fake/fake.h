@@ -47,8 +47,9 @@ typedef enum accel_fake_point {
 
 ACCEL_EXTERN_C_BEGIN
 
-/* A server with a bus, leases and clear; and one that only stores bytes, whose caches never hear
- * of each other. Both may be attached to one fake. */
+/* A server with a bus, leases and clear; and one that only stores bytes, as memcached does: it
+ * cannot compare before it stores, and its caches never hear of each other. Both may be attached
+ * to one fake. */
 extern const accel_remote_ops accel_fake_ops;
 extern const accel_remote_ops accel_fake_plain_ops;
 

@@ -92,21 +92,24 @@ static void R2_remote_trouble_never_costs_a_read_its_loader(void **state)
   open_caches(all);
   const accel_status troubles[] = {ACCEL_ERR_BACKEND, ACCEL_ERR_TIMEOUT, ACCEL_ERR_NOMEM};
   for (uint64_t i = 0; i < 3; i++) {
-    accel_fake_fail(&all->fake, ACCEL_FAKE_GET, ACCEL_FAKE_BEFORE, troubles[i], 1);
-    accel_fake_fail(&all->fake, ACCEL_FAKE_FILL, ACCEL_FAKE_BEFORE, troubles[i], 1);
-    assert_reads(&all->caches[0], i, NULL, 1000 + i);
-    assert_reads(&all->caches[0], i, &only_local, 1000 + i);
+    const accel_fake_op ops[] = {ACCEL_FAKE_GET, ACCEL_FAKE_LEASE, ACCEL_FAKE_FILL};
+    for (uint64_t op = 0; op < 3; op++) {
+      const uint64_t key = 3 * i + op;
+      accel_fake_fail(&all->fake, ops[op], ACCEL_FAKE_BEFORE, troubles[i], 1);
+      assert_reads(&all->caches[0], key, NULL, 1000 + key);
+      assert_reads(&all->caches[0], key, &only_local, 1000 + key);
+    }
   }
-  assert_int_equal(metrics_of(&all->caches[0]).remote_errors, 6); /* asked, and written back */
-  assert_int_equal(metrics_of(&all->caches[0]).remote_miss, 0);
+  assert_int_equal(metrics_of(&all->caches[0]).remote_errors, 9);
+  assert_int_equal(metrics_of(&all->caches[0]).remote_miss, 6);
 
   accel_fake_stop(&all->fake, true);
   answer(&all->source, 1000, ACCEL_NULL);
-  assert_status(&all->caches[0], 8, NULL, ACCEL_NULL);
+  assert_status(&all->caches[0], 18, NULL, ACCEL_NULL);
   answer(&all->source, 1000, -1001);
-  assert_status(&all->caches[0], 9, NULL, (accel_status)-1001);
+  assert_status(&all->caches[0], 19, NULL, (accel_status)-1001);
   row_cache_set_loader(&all->caches[0], NULL, NULL);
-  assert_status(&all->caches[0], 10, NULL, ACCEL_MISS);
+  assert_status(&all->caches[0], 20, NULL, ACCEL_MISS);
 }
 
 static void R2_one_bad_key_of_a_batch_is_loaded_alone(void **state)

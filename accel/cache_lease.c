@@ -1,0 +1,272 @@
+/* cache_lease.c: one load per key in all processes (W4).
+ *
+ * A miss in L2 asks for the key's lease: an envelope without a value that is stored only where
+ * nothing lies. Whoever gets it loads, and replaces the lease by the value only if the lease still
+ * lies there; every set or del of any process takes it away, so that a load which they overtook
+ * writes nothing. Whoever does not get it waits for the value. Nobody waits for ever: a process
+ * may die with a lease in its hand. After half of the load's time limit the other half is used to
+ * load here, without writing to L2.
+ *
+ * A token's upper half names its cache, so that a cache knows its own leases again: a load that
+ * failed leaves one, for a short time, that keeps other processes waiting and its own not.
+ */
+#include "cache_core.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define LEASE_MS_MIN 3000u
+#define LEASE_MS_UNLIMITED 10000u /* of loads without a time limit */
+#define LEASE_PAUSE_FIRST_MS 5u
+#define LEASE_PAUSE_MAX_MS 40u
+#define LEASE_FAILURE_MS 250u
+#define LEASE_FAILURE_MS_MAX 10000u
+
+static uint32_t lease_life_ms(const accel_core *core)
+{
+  const uint32_t limit_ms = core->config.loader_timeout_ms;
+  if (limit_ms == ACCEL_FOREVER) return LEASE_MS_UNLIMITED;
+  if (limit_ms < LEASE_MS_MIN / 2) return LEASE_MS_MIN;
+  return limit_ms < ACCEL_FOREVER / 2 ? 2 * limit_ms : ACCEL_FOREVER - 1;
+}
+
+/* Not 0, and of this cache. */
+static uint64_t lease_token(accel_core *core)
+{
+  const uint64_t own = core->invalidation.node_id >> 32 << 32;
+  const uint64_t token = own | (accel_core_random(core) & UINT32_MAX);
+  return token == 0 ? 1 : token;
+}
+
+uint32_t accel_core_lease_end_ms(const accel_core *core, const accel_flight *flight)
+{
+  if (!accel_failed(flight->status)) return 1;
+  const uint32_t failures = accel_load_relaxed(&core->load_failures[flight->hash % CORE_FAILURES]);
+  const uint32_t doublings = failures <= 1 ? 0 : failures - 1;
+  if (doublings > 5) return LEASE_FAILURE_MS_MAX;
+  return LEASE_FAILURE_MS << doublings;
+}
+
+/* ---- asking ---- */
+
+static bool lease_may_be_asked(const accel_flight *flight)
+{
+  return flight->lease == CORE_LEASE_FREE || flight->lease == CORE_LEASE_SHORT ||
+         flight->lease == CORE_LEASE_USELESS;
+}
+
+/* Lists the flights in this state. Those that do not fit into memory are left as they are, and
+ * nothing will be written for them. */
+static size_t lease_list(accel_core *core, core_batch *batch, accel_flight **flights, size_t count,
+                         core_lease_state state, accel_flight **listed)
+{
+  if (accel_core_batch_open(batch, count) != ACCEL_OK) return 0;
+  for (size_t i = 0; i < count; i++) {
+    accel_flight *flight = flights[i];
+    if (flight->lease != (int)state) continue;
+    if (accel_core_batch_add_key(core, batch, flight->key) != ACCEL_OK) continue;
+    const uint64_t token = lease_token(core);
+    if (state != CORE_LEASE_SHORT &&
+        accel_core_batch_add_lease(core, batch, token, lease_life_ms(core)) != ACCEL_OK) {
+      accel_core_batch_drop_last(batch);
+      continue;
+    }
+    accel_remote_item *item = &batch->items[batch->count - 1];
+    item->token = state == CORE_LEASE_USELESS ? flight->token : token;
+    if (state == CORE_LEASE_FREE) flight->token = token;
+    listed[batch->count - 1] = flight;
+  }
+  accel_core_batch_seal(batch);
+  batch->call.deadline_ms = accel_clock_deadline(core->config.loader_timeout_ms);
+  return batch->count;
+}
+
+/* Asks for what is free: SET NX. */
+static void lease_ask_free(accel_core *core, accel_flight **flights, size_t count,
+                           accel_flight **listed)
+{
+  core_batch batch;
+  const size_t asked = lease_list(core, &batch, flights, count, CORE_LEASE_FREE, listed);
+  if (asked > 0)
+    core->remote_ops->lease(core->link, batch.items, asked, lease_life_ms(core), &batch.call);
+  accel_core_remote_count_failures(core, &batch);
+  for (size_t i = 0; i < asked; i++) {
+    const accel_remote_item *item = &batch.items[i];
+    listed[i]->lease = CORE_LEASE_UNKNOWN;
+    if (item->status != ACCEL_OK) continue;
+    if (item->token != 0) {
+      listed[i]->lease = CORE_LEASE_HELD;
+      accel_stats_add(core->stats, ACCEL_COUNT_lease_granted, 1);
+      continue;
+    }
+    /* Neither there nor free, twice in a row: something that cannot be read lies there, and nobody
+     * is loading it. */
+    listed[i]->lease = listed[i]->was_refused ? CORE_LEASE_UNKNOWN : CORE_LEASE_TAKEN;
+    listed[i]->was_refused = true;
+  }
+  accel_core_batch_close(&batch);
+}
+
+/* The token that was put into a lease's envelope. */
+static uint64_t lease_token_in(const accel_remote_item *item)
+{
+  uint64_t token = 0;
+  for (size_t i = 8; i > 0; i--) token = token << 8 | ((const unsigned char *)item->data)[15 + i];
+  return token;
+}
+
+/* Puts leases where bytes lie that are no use, if they still do. */
+static void lease_replace_useless(accel_core *core, accel_flight **flights, size_t count,
+                                  accel_flight **listed)
+{
+  core_batch batch;
+  const size_t asked = lease_list(core, &batch, flights, count, CORE_LEASE_USELESS, listed);
+  if (asked > 0) core->remote_ops->fill(core->link, batch.items, asked, &batch.call);
+  accel_core_remote_count_failures(core, &batch);
+  for (size_t i = 0; i < asked; i++) {
+    const accel_remote_item *item = &batch.items[i];
+    listed[i]->lease = accel_failed(item->status) ? CORE_LEASE_UNKNOWN : CORE_LEASE_TAKEN;
+    if (item->status != ACCEL_OK) continue;
+    listed[i]->lease = CORE_LEASE_HELD;
+    listed[i]->token = lease_token_in(item);
+    accel_stats_add(core->stats, ACCEL_COUNT_lease_granted, 1);
+  }
+  accel_core_batch_close(&batch);
+}
+
+/* Removes bytes that are too short to be compared: at worst a value that came meanwhile is loaded
+ * once more. */
+static void lease_remove_short(accel_core *core, accel_flight **flights, size_t count,
+                               accel_flight **listed)
+{
+  core_batch batch;
+  const size_t asked = lease_list(core, &batch, flights, count, CORE_LEASE_SHORT, listed);
+  if (asked > 0) core->remote_ops->del(core->link, batch.items, asked, NULL, &batch.call);
+  accel_core_remote_count_failures(core, &batch);
+  for (size_t i = 0; i < asked; i++)
+    listed[i]->lease = accel_failed(batch.items[i].status) ? CORE_LEASE_UNKNOWN : CORE_LEASE_FREE;
+  accel_core_batch_close(&batch);
+}
+
+static size_t lease_count(accel_flight **flights, size_t count, core_lease_state state)
+{
+  size_t found = 0;
+  for (size_t i = 0; i < count; i++) found += flights[i]->lease == (int)state;
+  return found;
+}
+
+static void lease_ask(accel_core *core, accel_flight **flights, size_t count)
+{
+  if (count == 0) return;
+  accel_flight *one = flights[0];
+  accel_flight **listed = &one;
+  if (count > 1) listed = (accel_flight **)ACCEL_MALLOC(count * sizeof(accel_flight *));
+  if (listed != NULL) {
+    memcpy(listed, flights, count * sizeof(accel_flight *));
+    if (lease_count(flights, count, CORE_LEASE_SHORT) > 0)
+      lease_remove_short(core, flights, count, listed);
+    if (lease_count(flights, count, CORE_LEASE_USELESS) > 0)
+      lease_replace_useless(core, flights, count, listed);
+    if (lease_count(flights, count, CORE_LEASE_FREE) > 0)
+      lease_ask_free(core, flights, count, listed);
+  }
+  for (size_t i = 0; i < count; i++) /* whoever found no memory above */
+    if (lease_may_be_asked(flights[i])) flights[i]->lease = CORE_LEASE_UNKNOWN;
+  if (listed != &one) ACCEL_FREE(listed);
+}
+
+/* Brings those to the front that need not wait. */
+static size_t lease_sort(accel_flight **flights, size_t count)
+{
+  size_t ready = 0;
+  for (size_t i = 0; i < count; i++) {
+    accel_flight *flight = flights[i];
+    if (flight->lease == CORE_LEASE_TAKEN) continue;
+    flights[i] = flights[ready];
+    flights[ready++] = flight;
+  }
+  return ready;
+}
+
+size_t accel_core_lease(accel_core *core, accel_flight **flights, size_t count)
+{
+  if (!core->has_leases) return count;
+  lease_ask(core, flights, count);
+  return lease_sort(flights, count);
+}
+
+/* ---- waiting ---- */
+
+void accel_core_lease_wake(accel_core *core)
+{
+  if (accel_load_acquire(&core->lease_waits) == 0) return;
+  accel_mutex_lock(&core->work_mutex);
+  accel_condition_broadcast(&core->lease_news);
+  accel_mutex_unlock(&core->work_mutex);
+}
+
+static void lease_pause(accel_core *core, uint32_t pause_ms, uint64_t deadline_ms)
+{
+  const uint64_t random = accel_core_random(core);
+  const uint64_t wanted_ms = accel_clock_monotonic_ms() + 1 + random % pause_ms;
+  accel_add_acq_rel(&core->lease_waits, 1u);
+  accel_mutex_lock(&core->work_mutex);
+  accel_condition_wait(&core->lease_news, &core->work_mutex,
+                       wanted_ms < deadline_ms ? wanted_ms : deadline_ms);
+  accel_mutex_unlock(&core->work_mutex);
+  accel_sub_acq_rel(&core->lease_waits, 1u);
+}
+
+/* Takes out what is landed; of the others those that may be loaded come first. Returns how many
+ * are left. */
+static size_t lease_drop_landed(accel_flight **flights, size_t count)
+{
+  size_t left = 0;
+  for (size_t i = 0; i < count; i++) {
+    accel_flight *flight = flights[i];
+    if (flight->is_landed) continue;
+    flights[i] = flights[left];
+    flights[left++] = flight;
+  }
+  return left;
+}
+
+/* Time is up. Where an expired value does for everybody, it answers; else the flight is loaded
+ * here, and L2 left to whoever has the lease. */
+static size_t lease_give_up(accel_core *core, accel_flight **flights, size_t count)
+{
+  for (size_t i = 0; i < count; i++) {
+    accel_flight *flight = flights[i];
+    accel_stats_add(core->stats, ACCEL_COUNT_lease_timeout, 1);
+    flight->lease = CORE_LEASE_UNKNOWN;
+    if (!flight->may_stay_stale) continue;
+    accel_refresh_throttle(&core->refresh, flight->hash, accel_core_now(core),
+                           core->config.stale_throttle_ms);
+    accel_singleflight_land(&core->flights, flight, ACCEL_ERR_TIMEOUT,
+                            "another process is still loading the key");
+    accel_singleflight_finish(&core->flights, flight);
+  }
+  return lease_drop_landed(flights, count);
+}
+
+size_t accel_core_lease_wait(accel_core *core, accel_flight **flights, size_t count,
+                             bool skip_local, accel_error_policy errors)
+{
+  const uint32_t limit_ms = core->config.loader_timeout_ms;
+  const uint64_t deadline_ms =
+      accel_clock_deadline(limit_ms == ACCEL_FOREVER ? LEASE_MS_UNLIMITED : limit_ms / 2);
+  const core_look look = {.skip_local = skip_local, .is_again = true, .errors = errors};
+  uint32_t pause_ms = LEASE_PAUSE_FIRST_MS;
+  size_t ready = 0; /* the first so many need not wait any longer */
+  if (count > 0) accel_stats_add(core->stats, ACCEL_COUNT_lease_waits, count);
+  while (ready < count && accel_clock_monotonic_ms() < deadline_ms &&
+         !accel_load_acquire(&core->is_closing)) {
+    lease_pause(core, pause_ms, deadline_ms);
+    accel_core_remote_get(core, flights + ready, count - ready, &look);
+    count = ready + lease_drop_landed(flights + ready, count - ready);
+    lease_ask(core, flights + ready, count - ready);
+    ready += lease_sort(flights + ready, count - ready);
+    if (pause_ms < LEASE_PAUSE_MAX_MS) pause_ms *= 2;
+  }
+  return ready + lease_give_up(core, flights + ready, count - ready);
+}

@@ -1,0 +1,333 @@
+/* One load per key in all processes: leases, those who wait for them, and what becomes of them. */
+#include "cache_world.h"
+
+static const accel_read not_local = {.skip_local = true, .disable_load = true};
+
+/* a loads key 1 and hangs; the lease is taken. */
+static void start_slow_load(world *all, task *leader)
+{
+  shut(&all->source);
+  start(leader, task_get, &all->caches[0], 1);
+  await_waiting(&all->source, 1);
+}
+
+static void W4_two_caches_load_a_cold_key_once(void **state)
+{
+  world *all = (world *)*state;
+  open_caches(all);
+  task first = {.cache = NULL}, second = {.cache = NULL};
+  start_slow_load(all, &first);
+  start(&second, task_get, &all->caches[1], 1);
+  AWAIT(&all->caches[1], lease_waits, 1);
+  reopen(&all->source);
+  assert_int_equal(join(&first), ACCEL_OK);
+  assert_int_equal(join(&second), ACCEL_OK);
+  assert_int_equal(second.value.number, 1001);
+  assert_int_equal(source_calls(&all->source), 1);
+  assert_reads(&all->caches[1], 1, &only_local, 1001);
+  assert_int_equal(metrics_of(&all->caches[0]).lease_granted, 1);
+  assert_int_equal(metrics_of(&all->caches[1]).lease_timeout, 0);
+  assert_int_equal(metrics_of(&all->caches[1]).remote_miss, 1); /* however often it looked */
+}
+
+static void W4_a_lease_is_no_value(void **state)
+{
+  world *all = (world *)*state;
+  open_caches(all);
+  task leader = {.cache = NULL};
+  start_slow_load(all, &leader);
+  assert_status(&all->caches[1], 1, &only_cached, ACCEL_MISS);
+  assert_int_equal(metrics_of(&all->caches[1]).remote_decode_errors, 0);
+  reopen(&all->source);
+  assert_int_equal(join(&leader), ACCEL_OK);
+}
+
+static void W4_a_write_voids_the_lease(void **state)
+{
+  world *all = (world *)*state;
+  open_caches(all);
+  row_cache *a = &all->caches[0], *b = &all->caches[1];
+  task leader = {.cache = NULL};
+  start_slow_load(all, &leader);
+  assert_int_equal(put_number(b, 1, 6), ACCEL_OK);
+  reopen(&all->source);
+  assert_int_equal(join(&leader), ACCEL_OK);
+  AWAIT(a, lease_lost, 1);
+  assert_reads(a, 1, &not_local, 6);
+
+  assert_int_equal(row_cache_del(b, 1), ACCEL_OK);
+  start_slow_load(all, &leader);
+  assert_int_equal(row_cache_del(b, 1), ACCEL_OK);
+  reopen(&all->source);
+  assert_int_equal(join(&leader), ACCEL_OK);
+  AWAIT(a, lease_lost, 2);
+  assert_status(b, 1, &not_local, ACCEL_MISS);
+}
+
+/* Somebody took the lease and died. */
+static void W4_nobody_waits_for_ever(void **state)
+{
+  world *all = (world *)*state;
+  open_caches(all);
+  task leader = {.cache = NULL};
+  start_slow_load(all, &leader);
+  row_cache_close(&all->caches[1]);
+  all->config.loader_timeout_ms = 100;
+  assert_int_equal(row_cache_open(&all->caches[1], &all->config), ACCEL_OK);
+  row_cache_set_loader(&all->caches[1], load_row, &all->slow_source);
+  answer(&all->slow_source, 2000, ACCEL_OK);
+  const uint64_t begin_ms = accel_clock_monotonic_ms();
+  assert_reads(&all->caches[1], 1, NULL, 2001);
+  assert_in_range(accel_clock_monotonic_ms() - begin_ms, 50, 100);
+  assert_int_equal(metrics_of(&all->caches[1]).lease_timeout, 1);
+  assert_status(&all->caches[1], 1, &not_local, ACCEL_MISS); /* L2 is left to who has the lease */
+  reopen(&all->source);
+  assert_int_equal(join(&leader), ACCEL_OK);
+  assert_reads(&all->caches[1], 1, &not_local, 1001);
+}
+
+static void W4_whoever_waits_may_be_content_with_a_stale_value(void **state)
+{
+  world *all = (world *)*state;
+  all->config.local_ttl_ms = 1000;
+  all->config.remote_ttl_ms = 1000;
+  all->config.stale_on_error = true;
+  all->config.loader_timeout_ms = 100;
+  open_caches(all);
+  assert_int_equal(put_number(&all->caches[0], 1, 5), ACCEL_OK);
+  assert_reads(&all->caches[1], 1, NULL, 5);
+  pass(all, 1000);
+  task leader = {.cache = NULL};
+  start_slow_load(all, &leader);
+  const unsigned before = source_calls(&all->source);
+  assert_reads(&all->caches[1], 1, NULL, 5);
+  assert_int_equal(metrics_of(&all->caches[1]).stale_fallback, 1);
+  assert_int_equal(source_calls(&all->source), before);
+  reopen(&all->source);
+  join(&leader);
+}
+
+static void W4_a_failed_load_leaves_peace_for_a_while(void **state)
+{
+  world *all = (world *)*state;
+  all->config.loader_timeout_ms = 100;
+  open_caches(all);
+  row_cache *a = &all->caches[0], *b = &all->caches[1];
+  answer(&all->source, 1000, -1001);
+  const uint32_t expected_ms[] = {250, 500, 1000, 2000, 4000, 8000, 10000, 10000};
+  for (size_t i = 0; i < 8; i++) {
+    assert_status(a, 1, NULL, (accel_status)-1001); /* its own process may try again at once */
+    const uint64_t until_ms = accel_clock_deadline(WAIT_MS);
+    while (accel_fake_ttl_left(&all->fake, "rows:1") != expected_ms[i]) {
+      assert_true(accel_clock_monotonic_ms() < until_ms);
+      nap();
+    }
+  }
+  assert_int_equal(source_calls(&all->source), 8);
+  answer(&all->source, 1000, ACCEL_OK);
+  assert_status(b, 1, &only_cached, ACCEL_MISS); /* the failure is nobody's negative entry */
+  const uint64_t begin_ms = accel_clock_monotonic_ms();
+  assert_reads(b, 1, NULL, 1001);
+  assert_in_range(accel_clock_monotonic_ms() - begin_ms, 50, 100);
+  assert_reads(a, 2, NULL, 1002);
+  assert_reads(a, 1, NULL, 1001);
+  assert_reads(b, 1, &not_local, 1001);
+}
+
+static accel_status load_miss(void *ctx, uint64_t key, row *out)
+{
+  (void)ctx, (void)key, (void)out;
+  return ACCEL_MISS;
+}
+
+static void W4_a_load_without_a_value_gives_the_lease_back(void **state)
+{
+  world *all = (world *)*state;
+  open_caches(all);
+  row_cache_set_loader(&all->caches[0], load_miss, NULL);
+  assert_status(&all->caches[0], 1, NULL, ACCEL_MISS);
+  const uint64_t until_ms = accel_clock_deadline(WAIT_MS);
+  while (accel_fake_ttl_left(&all->fake, "rows:1") > 1 && accel_clock_monotonic_ms() < until_ms)
+    nap();
+  pass(all, 1);
+  assert_reads(&all->caches[1], 1, NULL, 1001);
+  assert_int_equal(metrics_of(&all->caches[1]).lease_waits, 0);
+}
+
+/* ---- batches ---- */
+
+static void W4_a_batch_leases_and_fills_in_one_round_trip_each(void **state)
+{
+  world *all = (world *)*state;
+  open_caches(all);
+  row_cache_set_mloader(&all->caches[0], load_rows, &all->source);
+  uint64_t keys[50];
+  row values[50];
+  for (uint64_t i = 0; i < 50; i++) keys[i] = i;
+  assert_int_equal(row_cache_mget(&all->caches[0], keys, 50, NULL, values, NULL), ACCEL_OK);
+  const uint64_t until_ms = accel_clock_deadline(WAIT_MS);
+  while (accel_fake_items(&all->fake, ACCEL_FAKE_FILL) < 50 &&
+         accel_clock_monotonic_ms() < until_ms)
+    nap();
+  assert_int_equal(accel_fake_calls(&all->fake, ACCEL_FAKE_LEASE), 1);
+  assert_int_equal(accel_fake_calls(&all->fake, ACCEL_FAKE_FILL), 1);
+  assert_int_equal(accel_fake_items(&all->fake, ACCEL_FAKE_LEASE), 50);
+  assert_int_equal(accel_fake_items(&all->fake, ACCEL_FAKE_FILL), 50);
+}
+
+static void W4_a_batch_loads_at_once_what_nobody_else_loads(void **state)
+{
+  world *all = (world *)*state;
+  open_caches(all);
+  task leader = {.cache = NULL};
+  start_slow_load(all, &leader);
+  answer(&all->slow_source, 2000, ACCEL_OK);
+  row_cache *b = &all->caches[1];
+  row_cache_set_mloader(b, load_rows, &all->slow_source);
+  const uint64_t keys[3] = {0, 1, 2};
+  row values[3];
+  task batch = {.cache = NULL};
+  start(&batch, task_get, b, 1); /* waits for the same lease, in the same flight */
+  AWAIT(b, lease_waits, 1);
+  reopen(&all->source);
+  assert_int_equal(row_cache_mget(b, keys, 3, NULL, values, NULL), ACCEL_OK);
+  assert_int_equal(join(&batch), ACCEL_OK);
+  assert_int_equal(join(&leader), ACCEL_OK);
+  assert_int_equal(values[0].number, 2000);
+  assert_int_equal(values[1].number, 1001);
+  assert_int_equal(values[2].number, 2002);
+  assert_int_equal(all->slow_source.asked[1], 0);
+  assert_int_equal(source_calls(&all->slow_source), 1);
+}
+
+/* ---- what is in the way ---- */
+
+static void assert_replaces(world *all, const void *bytes, size_t size)
+{
+  assert_true(accel_fake_poke(&all->fake, "rows:1", bytes, size, 60000));
+  assert_int_equal(row_cache_del(&all->caches[1], 99), ACCEL_OK);
+  const accel_read read = {.skip_local = true};
+  assert_reads(&all->caches[0], 1, &read, 1001);
+  const uint64_t until_ms = accel_clock_deadline(WAIT_MS);
+  row found = {0};
+  while (row_cache_get_with(&all->caches[1], 1, &not_local, &found) != ACCEL_OK)
+    assert_true(accel_clock_monotonic_ms() < until_ms);
+  assert_int_equal(found.number, 1001);
+}
+
+static void W4_bytes_that_are_not_ours_are_replaced(void **state)
+{
+  world *all = (world *)*state;
+  open_caches(all);
+  char bytes[64];
+  memset(bytes, 'x', sizeof bytes);
+  assert_replaces(all, bytes, sizeof bytes);
+  assert_replaces(all, bytes, 24);
+  assert_replaces(all, bytes, 23);
+  assert_replaces(all, "", 0);
+  memset(bytes, 0, sizeof bytes);
+  assert_replaces(all, bytes, sizeof bytes);
+}
+
+/* ---- refreshes ---- */
+
+static void W4_a_refresh_replaces_the_value_that_it_saw(void **state)
+{
+  world *all = (world *)*state;
+  open_caches(all);
+  row_cache *a = &all->caches[0], *b = &all->caches[1];
+  assert_int_equal(put_number(a, 1, 5), ACCEL_OK);
+  assert_int_equal(row_cache_refresh(a, 1), ACCEL_OK);
+  await_number(a, 1, 1001);
+  assert_reads(b, 1, &not_local, 1001);
+
+  shut(&all->source);
+  assert_int_equal(row_cache_refresh(a, 1), ACCEL_OK);
+  await_waiting(&all->source, 1);
+  accel_fake_hold(&all->fake, 0); /* a does not hear of it */
+  assert_int_equal(put_number(b, 1, 7), ACCEL_OK);
+  reopen(&all->source);
+  AWAIT(a, lease_lost, 1);
+  assert_reads(b, 1, &not_local, 7);
+}
+
+static void W4_a_failed_refresh_leaves_the_value(void **state)
+{
+  world *all = (world *)*state;
+  open_caches(all);
+  assert_int_equal(put_number(&all->caches[0], 1, 5), ACCEL_OK);
+  answer(&all->source, 1000, -1001);
+  assert_int_equal(row_cache_refresh(&all->caches[0], 1), ACCEL_OK);
+  AWAIT(&all->caches[0], refresh_failures, 1);
+  row_cache_close(&all->caches[0]);
+  assert_reads(&all->caches[1], 1, &not_local, 5);
+}
+
+/* ---- without ---- */
+
+static void W4_leases_can_be_turned_off(void **state)
+{
+  world *all = (world *)*state;
+  all->config.no_lease = true;
+  open_caches(all);
+  task leader = {.cache = NULL};
+  start_slow_load(all, &leader);
+  row_cache_set_loader(&all->caches[1], load_row, &all->slow_source);
+  assert_reads(&all->caches[1], 1, NULL, 1001);
+  reopen(&all->source);
+  assert_int_equal(join(&leader), ACCEL_OK);
+  assert_int_equal(accel_fake_calls(&all->fake, ACCEL_FAKE_LEASE), 0);
+}
+
+ACCEL_DEFINE_WITH(plain, uint64_t, row, .remote = &accel_fake_plain_ops)
+
+/* What a store of bytes alone can and cannot do: docs/backends.md. */
+static void a_backend_without_bus_and_comparison_serves_two_levels(void **state)
+{
+  world *all = (world *)*state;
+  plain_cache caches[2] = {0};
+  for (int i = 0; i < 2; i++) {
+    assert_int_equal(plain_cache_open(&caches[i], &all->config), ACCEL_OK);
+    plain_cache_set_loader(&caches[i], load_row, &all->source);
+  }
+  row value = {0};
+  accel_diagnostic seen;
+  plain_cache_diagnostic_snapshot(&caches[0], &seen);
+  assert_true(seen.degraded);
+  assert_false(seen.channel_up);
+  assert_int_equal(plain_cache_get(&caches[0], 1, &value), ACCEL_OK);
+  assert_int_equal(plain_cache_get(&caches[1], 1, &value), ACCEL_OK);
+  assert_int_equal(source_calls(&all->source), 1); /* L2 is shared */
+  value.number = 7;
+  assert_int_equal(plain_cache_set(&caches[0], 1, &value), ACCEL_OK);
+  assert_int_equal(plain_cache_get(&caches[1], 1, &value), ACCEL_OK);
+  assert_int_equal(value.number, 1001); /* nobody told it, */
+  pass(all, 1000);                      /* degraded_ttl_ms */
+  assert_int_equal(plain_cache_get(&caches[1], 1, &value), ACCEL_OK);
+  assert_int_equal(value.number, 7); /* but its life was short */
+  assert_int_equal(plain_cache_clear(&caches[0]), ACCEL_ERR_BACKEND);
+  plain_cache_metrics_snapshot(&caches[0], &seen.metrics);
+  assert_int_equal(seen.metrics.lease_granted + seen.metrics.lease_waits, 0);
+  for (int i = 0; i < 2; i++) plain_cache_close(&caches[i]);
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      WORLD_TEST(W4_two_caches_load_a_cold_key_once),
+      WORLD_TEST(W4_a_lease_is_no_value),
+      WORLD_TEST(W4_a_write_voids_the_lease),
+      WORLD_TEST(W4_nobody_waits_for_ever),
+      WORLD_TEST(W4_whoever_waits_may_be_content_with_a_stale_value),
+      WORLD_TEST(W4_a_failed_load_leaves_peace_for_a_while),
+      WORLD_TEST(W4_a_load_without_a_value_gives_the_lease_back),
+      WORLD_TEST(W4_a_batch_leases_and_fills_in_one_round_trip_each),
+      WORLD_TEST(W4_a_batch_loads_at_once_what_nobody_else_loads),
+      WORLD_TEST(W4_bytes_that_are_not_ours_are_replaced),
+      WORLD_TEST(W4_a_refresh_replaces_the_value_that_it_saw),
+      WORLD_TEST(W4_a_failed_refresh_leaves_the_value),
+      WORLD_TEST(W4_leases_can_be_turned_off),
+      WORLD_TEST(a_backend_without_bus_and_comparison_serves_two_levels),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
