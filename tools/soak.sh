@@ -4,40 +4,42 @@
 # usage: tools/soak.sh [--minutes N] [FORM...]
 #
 #   --minutes N   time for all forms together; 10
-#   FORM          stress: the suite stress; tsan: the same under ThreadSanitizer; asan: the same
-#                 under AddressSanitizer and UndefinedBehaviorSanitizer. All, if none is named.
+#   FORM          stress: the suites stress and model; tsan: stress under ThreadSanitizer; asan:
+#                 both under AddressSanitizer and UndefinedBehaviorSanitizer. All, if none is named.
+#                 Every test has an equal share; with 15 minutes each has 60 s and more.
 #
 # A form is a function soak_NAME of this script that gets its share of the seconds. Tests that can
 # run long read ACCEL_SOAK_SECONDS.
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 
-# run_stress FOLDER SECONDS LOG [MESON TEST ARGUMENT...]: the tests of the suite stress, one after
-# another, each with an equal share of the time.
-run_stress() {
-  local folder=$1 seconds=$2 log=$3 tests
+# run_long FOLDER SECONDS LOG MESON TEST ARGUMENT...: the tests of the suites that are named, one
+# after another, each with an equal share of the time.
+run_long() {
+  local folder=$1 seconds=$2 log=$3 tests suites=() argument
   shift 3
-  tests=$(meson test -C "$folder" --list --suite stress 2>/dev/null | grep -c ' / ') || true
-  [ "$tests" -gt 0 ] || fail "there are no stress tests"
+  for argument in "$@"; do [[ $argument != --suite=* ]] || suites+=("$argument"); done
+  tests=$(meson test -C "$folder" --list "${suites[@]}" 2>/dev/null | grep -c ' / ') || true
+  [ "$tests" -gt 0 ] || fail "there are no tests in ${suites[*]}"
   export ACCEL_SOAK_SECONDS=$((seconds / tests > 0 ? seconds / tests : 1))
   say "$folder: $tests tests of $ACCEL_SOAK_SECONDS s"
-  run_tests "$folder" soak --suite stress --num-processes 1 -t 0 "$@" || true
+  run_tests "$folder" soak --num-processes 1 -t 0 "$@" || true
   logs+=("$folder=$folder/meson-logs/$log.json")
 }
 
 soak_stress() {
   configure build
-  run_stress build "$1" soak
+  run_long build "$1" soak --suite=stress --suite=model
 }
 
 soak_tsan() {
   configure_tsan
-  run_stress build-tsan "$1" soak-tsan "${TSAN_ARGUMENTS[@]}"
+  run_long build-tsan "$1" soak-tsan --suite=stress "${TSAN_ARGUMENTS[@]}"
 }
 
 soak_asan() {
   configure_asan
-  run_stress build-asan "$1" soak-asan --setup asan
+  run_long build-asan "$1" soak-asan --suite=stress --suite=model --setup asan
 }
 
 minutes=10
