@@ -91,10 +91,12 @@ ACCEL_EXTERN_C_END
 #include "redis/open.c"
 #include "redis/read.c"
 #include "redis/reply.c"
+#include "redis/roles.c"
 #include "redis/route.c"
 #include "redis/slots.c"
 #include "redis/socket.c"
 #include "redis/stream.c"
 #include "redis/url.c"
+#include "redis/wake.c"
 #include "redis/write.c"
 #endif

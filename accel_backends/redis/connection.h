@@ -4,19 +4,21 @@
  * requests says whose it is. There is no thread that moves bytes for the others. Whoever calls
  * adds a block of commands; if nobody is writing, it writes what all have added meanwhile; if
  * nobody is reading, it reads, and wakes the owners of the replies that it finds, until its own is
- * there. Then it hands the role over to the next that waits. A thread that is alone therefore
- * sends, waits and receives by itself, without any hand-over.
+ * there. Then it hands the role over to the one whose reply comes last, which so reads for all
+ * before it. A thread that is alone sends and receives by itself, with one system call each.
  *
  * Invariants
  * - A request that is given up stays in the ring without an owner: its reply is dropped by
  *   position. No reply is ever given to another request.
  * - Any doubt - an error on the socket, bytes that nobody asked for, something that is not a
- *   reply, a second without a sign of life while requests are pending - breaks the connection.
- *   All that wait fail at once, and nothing that arrives on it later is looked at.
+ *   reply, an answer that is not the check's own, a second without a sign of life while requests
+ *   are pending - breaks the connection. All that wait fail at once, and nothing that arrives on
+ *   it later is looked at.
  * - A broken connection's socket and reader are replaced only when nobody holds a role.
  * - Ring and send buffer are bounded: what does not fit fails at once.
  *
- * The endpoint's keeper (endpoint.h) makes connections and tends to what no caller is left to do.
+ * connection.c has requests, states, and the keeper's part (endpoint.h); roles.c writing, reading
+ * and waiting.
  * Threads: any; adopt, repair and tend only the keeper; open and close exclusive.
  */
 #ifndef ACCEL_BACKENDS_REDIS_CONNECTION_H
@@ -24,10 +26,12 @@
 
 #include "../../accel/platform/thread.h"
 #include "stream.h"
+#include "wake.h"
 
 #define REDIS_CONNECTION_SLOTS 1024u
 #define REDIS_CONNECTION_UNSENT_MAX (64u << 20) /* bytes that may wait; more is refused */
 #define REDIS_CONNECTION_SILENCE_MS 1000u       /* while replies are due: then it is broken */
+#define REDIS_CONNECTION_CHECK_MS 1000u         /* between checks of a connection that is used */
 
 typedef enum redis_connection_state {
   REDIS_CONNECTION_UNUSED, /* nobody has needed it yet: the first caller makes it FIRST */
@@ -37,10 +41,14 @@ typedef enum redis_connection_state {
   REDIS_CONNECTION_DOWN
 } redis_connection_state;
 
-/* A caller between begin and finish; lives on its stack. */
+/* A caller between begin and finish; lives on its stack. What is not atomic is written by the
+ * owner of a role before it sets DONE, and read after that. */
 typedef struct redis_waiter {
-  accel_condition wake;
-  bool is_done, is_asleep;
+  redis_wake wake;
+  bool is_taken;             /* under the mutex: it has left the ring, DONE follows in any case */
+  bool is_waiting;           /* under the mutex: finish was called */
+  bool is_unread;            /* it failed, and no byte of its replies had come */
+  struct redis_waiter *next; /* of those to be woken */
   accel_status status;
   redis_replies replies;
   struct redis_slot *slot;
@@ -50,14 +58,15 @@ typedef struct redis_waiter {
 /* A request whose replies are due. Only who holds the reader's role touches replies and their
  * number; the owner is NULL once it gave up. */
 typedef struct redis_slot {
-  redis_waiter *owner;
+  redis_waiter *owner; /* atomic; changed under the mutex */
+  uint64_t check;      /* not 0: the reply must be this number, or the stream is not trusted */
   size_t replies_due;
   redis_replies replies;
 } redis_slot;
 
 typedef struct redis_connection {
   accel_mutex mutex;            /* guards all but what the holder of a role uses */
-  accel_condition changed;      /* the first attempt is over */
+  accel_condition changed;      /* an attempt to connect is over */
   redis_connection_state state; /* written under the mutex, read anywhere: atomic */
   redis_stream stream;          /* of the roles: fd is constant between adopt and repair */
   bool has_writer, has_reader;
@@ -65,10 +74,15 @@ typedef struct redis_connection {
   accel_buffer queued;  /* commands nobody has begun to write */
   accel_buffer writing; /* of the writer: what it took from there */
   size_t written;       /* of that */
-  redis_slot *slots;    /* a ring */
-  size_t first, pending;
-  uint64_t progress_ms;          /* the last byte in either direction, or the first request */
-  int wake_fd;                   /* the keeper's bell; not owned */
+  redis_slot *slots;    /* a ring: the n-th request lies in slots[n % REDIS_CONNECTION_SLOTS] */
+  uint64_t submitted;   /* atomic; requests so far */
+  uint64_t completed;   /* of those */
+  bool is_mid_reply;    /* atomic; of the reader: part of the oldest one's replies has come */
+  uint32_t hurry;       /* so many writes go without waiting for company */
+  uint64_t progress_ms; /* the last byte in either direction, or the first request */
+  uint64_t checked;     /* `submitted` at the last check */
+  uint64_t check_ms;    /* when the next is due */
+  int wake_fd;          /* the keeper's bell; not owned */
   char error[REDIS_SOCKET_TEXT]; /* why it is not up */
 } redis_connection;
 
@@ -89,6 +103,8 @@ void accel_redis_connection_close(redis_connection *connection);
 void accel_redis_connection_abandon(redis_connection *connection);
 
 bool accel_redis_connection_is_up(const redis_connection *connection);
+/* Waits until it is up. False: it was not by the deadline. */
+bool accel_redis_connection_await_up(redis_connection *connection, uint64_t deadline_ms);
 
 /* Queues the block and writes what can be written without waiting for anybody. OK: finish must
  * follow, on the same thread. BACKEND; TIMEOUT: the deadline passed while the first connection was
@@ -113,8 +129,9 @@ void accel_redis_connection_adopt(redis_connection *connection, redis_stream *st
                                   const char *why);
 /* Cleans up after a break. True: it is down, and may be made anew. */
 bool accel_redis_connection_repair(redis_connection *connection);
-/* Moves what can be moved without waiting and breaks what is dead. Returns the events (of poll)
- * to wait for on *fd_out, and lowers *until_ms to the next time it wants to be called. */
+/* Moves what can be moved without waiting, checks a connection that is used for answers that are
+ * not its own, and breaks what is dead. Returns the events (of poll) to wait for on *fd_out, and
+ * lowers *until_ms to the next time it wants to be called. */
 int accel_redis_connection_tend(redis_connection *connection, int *fd_out, uint64_t *until_ms);
 
 ACCEL_EXTERN_C_END

@@ -39,6 +39,7 @@ static void redis_endpoint_connect(redis_endpoint *endpoint, redis_connection *c
   }
   accel_redis_backoff_failed(backoff, accel_clock_monotonic_ms());
   if (opened) {
+    stream.is_slow = accel_redis_socket_allow_slowly(stream.fd);
     redis_endpoint_set_clock(endpoint, &clock);
     accel_redis_backoff_reset(backoff);
     accel_redis_breaker_probed(&endpoint->breaker, true, accel_clock_monotonic_ms());

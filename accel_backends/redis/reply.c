@@ -8,6 +8,7 @@
 #define REDIS_REPLY_ALIGNMENT 8u   /* and the size of a pointer, at most */
 #define REDIS_REPLY_WIPED_MAX 4096 /* longer commands hold a value, and no password */
 #define REDIS_REPLY_WORDS_MAX 8
+#define REDIS_REPLY_BUFFER_KEPT (256u << 10) /* of hiredis' buffer, while it is empty */
 
 struct redis_reader {
   redisReader *native;
@@ -144,6 +145,7 @@ redis_reader *accel_redis_reader_open(size_t text_max)
     return NULL;
   }
   reader->native->privdata = reader;
+  reader->native->maxbuf = REDIS_REPLY_BUFFER_KEPT;
   return reader;
 }
 

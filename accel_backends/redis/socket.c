@@ -3,6 +3,7 @@
 #include "../../accel/platform/clock.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -45,23 +46,42 @@ static ptrdiff_t redis_socket_failure(void)
 ptrdiff_t accel_redis_socket_send(int fd, const void *data, size_t size)
 {
   for (;;) {
-    const ssize_t sent = send(fd, data, size, MSG_NOSIGNAL);
+    const ssize_t sent = send(fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent >= 0) return sent;
     if (errno != EINTR) return redis_socket_failure();
   }
 }
 
-ptrdiff_t accel_redis_socket_receive(int fd, void *data, size_t size)
+static ptrdiff_t redis_socket_receive(int fd, void *data, size_t size, int flags)
 {
   for (;;) {
-    const ssize_t received = recv(fd, data, size, 0);
+    const ssize_t received = recv(fd, data, size, flags);
     if (received > 0) return received;
     if (received == 0) {
       errno = 0;
       return REDIS_SOCKET_DEAD;
     }
     if (errno != EINTR) return redis_socket_failure();
+    if (flags == 0) return REDIS_SOCKET_LATER; /* the slice is over, or nearly */
   }
+}
+
+ptrdiff_t accel_redis_socket_receive(int fd, void *data, size_t size)
+{
+  return redis_socket_receive(fd, data, size, MSG_DONTWAIT);
+}
+
+bool accel_redis_socket_allow_slowly(int fd)
+{
+  const struct timeval slice = {.tv_usec = REDIS_SOCKET_SLICE_MS * 1000};
+  const int flags = fcntl(fd, F_GETFL);
+  if (flags < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &slice, sizeof slice) != 0) return false;
+  return fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) == 0;
+}
+
+ptrdiff_t accel_redis_socket_receive_slowly(int fd, void *data, size_t size)
+{
+  return redis_socket_receive(fd, data, size, 0);
 }
 
 /* Comforts that some kernels and socket kinds lack: a refusal is no failure. */

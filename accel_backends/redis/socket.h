@@ -1,9 +1,9 @@
 /* socket.h: a socket that never blocks longer than it may (backend redis).
  *
  * hiredis' own sockets are not used: their time limits hold per read and not per call, start again
- * at every signal, and a write to a reset connection ends the process. Here every socket is
- * non-blocking, every wait has an absolute deadline (accel_clock_monotonic_ms), no write raises
- * SIGPIPE, and no descriptor survives exec.
+ * at every signal, and a write to a reset connection ends the process. Here no transfer blocks
+ * unless it says so, every wait has an absolute deadline (accel_clock_monotonic_ms), no write
+ * raises SIGPIPE, and no descriptor survives exec.
  * Threads: one at a time per direction.
  */
 #ifndef ACCEL_BACKENDS_REDIS_SOCKET_H
@@ -12,7 +12,8 @@
 #include "address.h"
 #include "url.h"
 
-#define REDIS_SOCKET_TEXT 160 /* bytes of an error's text */
+#define REDIS_SOCKET_TEXT 160   /* bytes of an error's text */
+#define REDIS_SOCKET_SLICE_MS 5 /* of a slow receive, which the system may stretch by a tick */
 
 /* What an attempt to reach a server may take. */
 typedef struct redis_dial {
@@ -41,6 +42,10 @@ int accel_redis_socket_wait(int fd, int events, int stop_fd, uint64_t deadline_m
  * errno says why (0: closed by the server). */
 ptrdiff_t accel_redis_socket_send(int fd, const void *data, size_t size);
 ptrdiff_t accel_redis_socket_receive(int fd, void *data, size_t size);
+/* Lets `receive_slowly` wait in the kernel, REDIS_SOCKET_SLICE_MS at most: half the system calls
+ * of poll and receive. False: the system refused. */
+bool accel_redis_socket_allow_slowly(int fd);
+ptrdiff_t accel_redis_socket_receive_slowly(int fd, void *data, size_t size);
 
 /* An errno of a transfer as text. */
 const char *accel_redis_socket_reason(int error);

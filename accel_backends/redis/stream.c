@@ -29,10 +29,10 @@ void accel_redis_stream_explain(const redis_replies *replies, size_t i, const ch
   snprintf(error, REDIS_SOCKET_TEXT, "%.30s: the server says %s", what, text);
 }
 
-bool accel_redis_stream_feed(redis_stream *stream, char *error)
+static bool redis_stream_take(redis_stream *stream, ptrdiff_t size, char *error)
 {
-  const ptrdiff_t size = accel_redis_socket_receive(stream->fd, stream->input, REDIS_STREAM_CHUNK);
   if (size == REDIS_SOCKET_LATER) return true;
+  if (size > 0) stream->received += (uint64_t)size;
   if (size < 0)
     snprintf(error, REDIS_SOCKET_TEXT, "connection lost: %s", accel_redis_socket_reason(errno));
   else if (!accel_redis_reader_feed(stream->reader, stream->input, (size_t)size))
@@ -42,11 +42,29 @@ bool accel_redis_stream_feed(redis_stream *stream, char *error)
   return false;
 }
 
+bool accel_redis_stream_feed(redis_stream *stream, char *error)
+{
+  return redis_stream_take(
+      stream, accel_redis_socket_receive(stream->fd, stream->input, REDIS_STREAM_CHUNK), error);
+}
+
+bool accel_redis_stream_feed_slowly(redis_stream *stream, char *error)
+{
+  return redis_stream_take(
+      stream, accel_redis_socket_receive_slowly(stream->fd, stream->input, REDIS_STREAM_CHUNK),
+      error);
+}
+
+ptrdiff_t accel_redis_stream_write(redis_stream *stream, const void *data, size_t size)
+{
+  return accel_redis_socket_send(stream->fd, data, size);
+}
+
 bool accel_redis_stream_send(redis_stream *stream, redis_dial *dial, const accel_buffer *commands)
 {
   for (size_t sent = 0; sent < commands->size;) {
     const ptrdiff_t size =
-        accel_redis_socket_send(stream->fd, commands->data + sent, commands->size - sent);
+        accel_redis_stream_write(stream, commands->data + sent, commands->size - sent);
     if (size == REDIS_SOCKET_DEAD) {
       snprintf(dial->error, sizeof dial->error, "connection lost: %s",
                accel_redis_socket_reason(errno));

@@ -17,6 +17,8 @@ typedef struct redis_stream {
   int fd;
   redis_reader *reader;
   unsigned char *input; /* REDIS_STREAM_CHUNK bytes */
+  uint64_t received;    /* bytes so far */
+  bool is_slow;         /* feed_slowly may wait in the kernel */
 } redis_stream;
 
 /* The server's clock against accel_clock_monotonic_ms. */
@@ -42,6 +44,11 @@ bool accel_redis_stream_send(redis_stream *stream, redis_dial *dial, const accel
 
 /* Takes in what has arrived, without waiting. False: the connection is lost. */
 bool accel_redis_stream_feed(redis_stream *stream, char *error);
+/* The same, but waits for the first byte, REDIS_SOCKET_SLICE_MS at most, if it may. */
+bool accel_redis_stream_feed_slowly(redis_stream *stream, char *error);
+/* Bytes written of so many, or REDIS_SOCKET_LATER, or REDIS_SOCKET_DEAD with errno. Without
+ * waiting. Another thread may feed meanwhile. */
+ptrdiff_t accel_redis_stream_write(redis_stream *stream, const void *data, size_t size);
 
 /* Reads TIME's reply; `asked_ms` and `answered_ms` enclose it. */
 bool accel_redis_stream_read_clock(const redis_replies *replies, size_t i, uint64_t asked_ms,

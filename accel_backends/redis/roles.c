@@ -1,0 +1,322 @@
+#include "roles.h"
+
+#include "../../accel/platform/atomic.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* A send buffer that has grown beyond this is given back once it is empty. */
+#define REDIS_ROLES_KEPT_BYTES (256u << 10)
+#define REDIS_ROLES_WRITES_AT_ONCE 4 /* then the others' commands wait for another writer */
+/* Nearer than this to its deadline a thread waits in poll, which is exact. */
+#define REDIS_ROLES_EXACT_MS (4 * REDIS_SOCKET_SLICE_MS)
+/* Waiting for company took longer: other programs want the processor, so the next so many writes
+ * go alone. */
+#define REDIS_ROLES_COMPANY_NS 300000u
+#define REDIS_ROLES_HURRIED_WRITES 512u
+
+bool accel_redis_roles_has_unsent(const redis_connection *connection)
+{
+  return connection->queued.size > 0 || connection->written < connection->writing.size;
+}
+
+size_t accel_redis_roles_pending(const redis_connection *connection)
+{
+  return (size_t)(connection->submitted - connection->completed);
+}
+
+static redis_slot *redis_roles_slot(redis_connection *connection, uint64_t number)
+{
+  return &connection->slots[number % REDIS_CONNECTION_SLOTS];
+}
+
+void accel_redis_roles_ring(redis_connection *connection)
+{
+  const uint64_t one = 1;
+  /* Fails only if the bell is ringing already. */
+  if (write(connection->wake_fd, &one, sizeof one) < 0) return;
+}
+
+void accel_redis_roles_break(redis_connection *connection, const char *why)
+{
+  if (connection->state != REDIS_CONNECTION_UP) return;
+  accel_store_relaxed(&connection->state, REDIS_CONNECTION_BROKEN);
+  snprintf(connection->error, sizeof connection->error, "%s", why);
+  shutdown(connection->stream.fd, SHUT_RDWR); /* ends every wait on it */
+  for (uint64_t i = connection->completed; i < connection->submitted; i++) {
+    redis_slot *slot = redis_roles_slot(connection, i);
+    redis_waiter *owner = slot->owner;
+    if (owner == NULL) continue;
+    accel_store_relaxed(&slot->owner, NULL);
+    owner->is_taken = true;
+    owner->is_unread = i != connection->completed || !accel_load_relaxed(&connection->is_mid_reply);
+    owner->status = ACCEL_ERR_BACKEND;
+    accel_redis_wake_set(&owner->wake, REDIS_WAKE_DONE);
+  }
+  accel_redis_roles_ring(connection);
+}
+
+static void redis_roles_break_at_socket(redis_connection *connection, int reason)
+{
+  char why[REDIS_SOCKET_TEXT];
+  snprintf(why, sizeof why, "connection lost: %s", accel_redis_socket_reason(reason));
+  accel_redis_roles_break(connection, why);
+}
+
+/* ---- writing ---- */
+
+/* What the writer takes next; the two buffers change places. */
+static void redis_roles_take_queued(redis_connection *connection)
+{
+  if (connection->written < connection->writing.size) return;
+  if (connection->writing.capacity > REDIS_ROLES_KEPT_BYTES)
+    accel_buffer_release(&connection->writing);
+  const accel_buffer empty = connection->writing;
+  connection->writing = connection->queued;
+  connection->queued = empty;
+  connection->queued.size = 0;
+  connection->written = 0;
+}
+
+/* Lets go of the mutex, so that threads that were just woken can add their commands to the same
+ * write. */
+static void redis_roles_gather(redis_connection *connection)
+{
+  if (connection->hurry > 0) {
+    connection->hurry--;
+    return;
+  }
+  accel_mutex_unlock(&connection->mutex);
+  const uint64_t began_ns = accel_clock_monotonic_ns();
+  accel_redis_wake_yield();
+  const bool was_slow = accel_clock_monotonic_ns() - began_ns > REDIS_ROLES_COMPANY_NS;
+  accel_mutex_lock(&connection->mutex);
+  if (was_slow) connection->hurry = REDIS_ROLES_HURRIED_WRITES;
+}
+
+/* False: it can go on later only, or never. */
+static bool redis_roles_write_once(redis_connection *connection)
+{
+  const unsigned char *next = connection->writing.data + connection->written;
+  const size_t left = connection->writing.size - connection->written;
+  accel_mutex_unlock(&connection->mutex);
+  const ptrdiff_t sent = accel_redis_stream_write(&connection->stream, next, left);
+  const int reason = errno;
+  accel_mutex_lock(&connection->mutex);
+  if (sent == REDIS_SOCKET_DEAD) redis_roles_break_at_socket(connection, reason);
+  connection->is_clogged = sent == REDIS_SOCKET_LATER;
+  if (sent <= 0) return false;
+  connection->written += (size_t)sent;
+  return true;
+}
+
+void accel_redis_roles_write(redis_connection *connection, bool gathers)
+{
+  connection->has_writer = true;
+  connection->is_clogged = false;
+  if (gathers) redis_roles_gather(connection);
+  for (int i = 0; i < REDIS_ROLES_WRITES_AT_ONCE; i++) {
+    redis_roles_take_queued(connection);
+    if (connection->written == connection->writing.size) break;
+    while (connection->state == REDIS_CONNECTION_UP &&
+           connection->written < connection->writing.size)
+      if (!redis_roles_write_once(connection)) break;
+    if (connection->state != REDIS_CONNECTION_UP || connection->is_clogged) break;
+  }
+  connection->has_writer = false;
+}
+
+/* ---- reading: by who holds the reader's role, without the mutex ---- */
+
+/* The replies of the requests [from, from + count) are all there: they leave the ring. Returns
+ * those to be woken. */
+static redis_waiter *redis_roles_complete(redis_connection *connection, uint64_t from, size_t count)
+{
+  redis_waiter *first = NULL, **last = &first;
+  accel_mutex_lock(&connection->mutex);
+  for (uint64_t i = from; i < from + count; i++) {
+    redis_slot *slot = redis_roles_slot(connection, i);
+    redis_waiter *owner = slot->owner;
+    if (owner == NULL) {
+      accel_redis_replies_release(&slot->replies);
+      continue;
+    }
+    owner->replies = slot->replies;
+    owner->status = ACCEL_OK;
+    owner->is_taken = true;
+    owner->next = NULL;
+    *last = owner;
+    last = &owner->next;
+    memset(&slot->replies, 0, sizeof slot->replies);
+    accel_store_relaxed(&slot->owner, NULL);
+  }
+  connection->completed = from + count;
+  accel_mutex_unlock(&connection->mutex);
+  return first;
+}
+
+static void redis_roles_distrust(redis_connection *connection, const char *why)
+{
+  char text[REDIS_SOCKET_TEXT];
+  snprintf(text, sizeof text, "protocol error: %s", why);
+  accel_redis_connection_break(connection, text);
+}
+
+static bool redis_roles_is_checked(const redis_slot *slot)
+{
+  char expected[24];
+  if (slot->check == 0) return true;
+  snprintf(expected, sizeof expected, "%llu", (unsigned long long)slot->check);
+  const redis_reply reply = accel_redis_reply_at(&slot->replies, 0);
+  return accel_redis_reply_says(&slot->replies, &reply, expected);
+}
+
+/* Reads the replies of the n-th request. REPLY: all of them are there. */
+static redis_reader_result redis_roles_read_one(redis_connection *connection, uint64_t number,
+                                                const char **why_out)
+{
+  redis_slot *slot = redis_roles_slot(connection, number);
+  redis_reader *reader = connection->stream.reader;
+  const bool is_wanted = slot->check != 0 || accel_load_relaxed(&slot->owner) != NULL;
+  while (slot->replies_due > 0) {
+    const redis_reader_result result =
+        accel_redis_reader_next(reader, is_wanted ? &slot->replies : NULL);
+    if (result == REDIS_READER_BROKEN) *why_out = accel_redis_reader_error(reader);
+    if (result != REDIS_READER_REPLY) return result;
+    slot->replies_due--;
+  }
+  if (redis_roles_is_checked(slot)) return REDIS_READER_REPLY;
+  *why_out = "an answer to another question";
+  return REDIS_READER_BROKEN;
+}
+
+/* Gives the replies that were fed to the requests, in order. */
+static void redis_roles_deal_out(redis_connection *connection)
+{
+  const uint64_t from = connection->completed; /* only a reader changes it */
+  const uint64_t submitted = accel_load_acquire(&connection->submitted);
+  const char *why = NULL;
+  uint64_t next = from;
+  redis_reader_result result = REDIS_READER_REPLY;
+  while (next < submitted && result == REDIS_READER_REPLY) {
+    result = redis_roles_read_one(connection, next, &why);
+    if (result == REDIS_READER_REPLY) next++;
+  }
+  const bool is_empty = accel_redis_reader_is_empty(connection->stream.reader);
+  accel_store_relaxed(&connection->is_mid_reply, !is_empty || result == REDIS_READER_MORE);
+  if (result == REDIS_READER_REPLY && !is_empty) why = "a reply that nobody asked for";
+  if (next > from) {
+    redis_waiter *woken = redis_roles_complete(connection, from, (size_t)(next - from));
+    while (woken != NULL) {
+      redis_waiter *each = woken;
+      woken = each->next; /* once it is done, it may be gone */
+      accel_redis_wake_set(&each->wake, REDIS_WAKE_DONE);
+    }
+  }
+  if (why != NULL) redis_roles_distrust(connection, why);
+}
+
+static void redis_roles_receive(redis_connection *connection, bool is_slow)
+{
+  char why[REDIS_SOCKET_TEXT];
+  redis_stream *stream = &connection->stream;
+  const bool is_fed =
+      is_slow ? accel_redis_stream_feed_slowly(stream, why) : accel_redis_stream_feed(stream, why);
+  if (is_fed)
+    redis_roles_deal_out(connection);
+  else
+    accel_redis_connection_break(connection, why);
+}
+
+/* ---- waiting ---- */
+
+void accel_redis_roles_wait(redis_connection *connection, uint64_t deadline_ms)
+{
+  const bool reads = !connection->has_reader;
+  const bool writes = !connection->has_writer && connection->is_clogged;
+  const int fd = connection->stream.fd;
+  const bool is_slow = reads && !writes && connection->stream.is_slow &&
+                       accel_clock_monotonic_ms() + REDIS_ROLES_EXACT_MS < deadline_ms;
+  if (reads) connection->has_reader = true;
+  if (writes) connection->has_writer = true;
+  accel_mutex_unlock(&connection->mutex);
+  const uint64_t received = reads ? connection->stream.received : 0;
+  int ready = 0;
+  if (is_slow) {
+    redis_roles_receive(connection, true);
+  } else {
+    const int events = (reads ? POLLIN : 0) | (writes ? POLLOUT : 0);
+    ready = accel_redis_socket_wait(fd, events, -1, deadline_ms);
+    if (reads && (ready & ~POLLOUT) != 0) redis_roles_receive(connection, false);
+  }
+  accel_mutex_lock(&connection->mutex);
+  if (reads && connection->stream.received != received)
+    connection->progress_ms = accel_clock_monotonic_ms();
+  if (reads) connection->has_reader = false;
+  if (writes) connection->has_writer = false;
+  if (writes && (ready & ~POLLIN) != 0) connection->is_clogged = false;
+}
+
+bool accel_redis_roles_wake_next(redis_connection *connection)
+{
+  const bool is_unread = accel_redis_roles_pending(connection) > 0 && !connection->has_reader;
+  const bool is_unsent = accel_redis_roles_has_unsent(connection) && !connection->has_writer;
+  if (!is_unread && !is_unsent) return true;
+  for (uint64_t i = connection->submitted; i > connection->completed; i--) {
+    redis_waiter *owner = redis_roles_slot(connection, i - 1)->owner;
+    if (owner == NULL || !owner->is_waiting) continue;
+    /* If it is awake, it looks at the roles before it sleeps. */
+    accel_redis_wake_set(&owner->wake, REDIS_WAKE_CALLED);
+    return true;
+  }
+  return false;
+}
+
+void accel_redis_roles_hand_over(redis_connection *connection)
+{
+  if (connection->state != REDIS_CONNECTION_UP || !accel_redis_roles_wake_next(connection))
+    accel_redis_roles_ring(connection);
+}
+
+/* With the mutex, which it lets go. The deadline has passed, but the replies may be in a reader's
+ * hands already. True: so they were. */
+static bool redis_roles_give_up(redis_connection *connection, redis_waiter *waiter)
+{
+  const bool is_taken = waiter->is_taken;
+  if (!is_taken) accel_store_relaxed(&waiter->slot->owner, NULL);
+  accel_redis_roles_hand_over(connection);
+  accel_mutex_unlock(&connection->mutex);
+  while (is_taken && accel_redis_wake_state(&waiter->wake) != REDIS_WAKE_DONE)
+    accel_redis_wake_sleep(&waiter->wake, ACCEL_NO_DEADLINE);
+  return is_taken;
+}
+
+bool accel_redis_roles_await(redis_connection *connection, redis_waiter *waiter,
+                             uint64_t deadline_ms)
+{
+  waiter->is_waiting = true;
+  while (accel_redis_wake_state(&waiter->wake) != REDIS_WAKE_DONE) {
+    if (waiter->is_taken || accel_clock_monotonic_ms() >= deadline_ms)
+      return redis_roles_give_up(connection, waiter);
+    accel_redis_wake_clear(&waiter->wake);
+    const bool is_writable = accel_redis_roles_has_unsent(connection) && !connection->has_writer;
+    if (is_writable && !connection->is_clogged) {
+      accel_redis_roles_write(connection, false);
+    } else if (is_writable || !connection->has_reader) {
+      accel_redis_roles_wait(connection, deadline_ms);
+    } else {
+      accel_mutex_unlock(&connection->mutex);
+      accel_redis_wake_sleep(&waiter->wake, deadline_ms);
+      if (accel_redis_wake_state(&waiter->wake) == REDIS_WAKE_DONE) return true; /* no role held */
+      accel_mutex_lock(&connection->mutex);
+    }
+  }
+  accel_redis_roles_hand_over(connection);
+  accel_mutex_unlock(&connection->mutex);
+  return true;
+}
