@@ -236,6 +236,7 @@ static bool take_baseline(options *out, int option, const char *name, const char
   if (option == LOAD_BASELINE) return take_name(name, value, &out->load);
   if (option == SAVE_BASELINE) return take_name(name, value, &out->save_as);
   out->is_baseline_optional = option == BASELINE_LENIENT;
+  out->save_as = NULL; /* compared with only: no baseline changes */
   return take_name(name, value, &out->baseline);
 }
 

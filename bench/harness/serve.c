@@ -9,7 +9,7 @@
  * of the id. A bench stays open from its first command on. */
 #include "result.h"
 
-#include <inttypes.h>
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -207,20 +207,44 @@ static void run(server *self, const char *id, uint64_t iterations, size_t count)
   free(samples.times);
 }
 
+/* Cuts the last word off `line`, if it is a whole number. An id may hold blanks. */
+static bool cut_number(char *line, uint64_t *out)
+{
+  char *end, *const blank = strrchr(line, ' ');
+  if (blank == NULL || !isdigit((unsigned char)blank[1])) return false;
+  *out = strtoull(blank + 1, &end, 10);
+  if (*end != '\0') return false;
+  *blank = '\0';
+  return true;
+}
+
+static bool obey_calibrate(server *self, char *rest)
+{
+  uint64_t ms;
+  if (!cut_number(rest, &ms) || ms > 60000) return false;
+  calibrate(self, rest, ms);
+  return true;
+}
+
+static bool obey_run(server *self, char *rest)
+{
+  uint64_t samples, iterations;
+  if (!cut_number(rest, &samples) || samples == 0 || samples > SAMPLES_MOST) return false;
+  if (!cut_number(rest, &iterations) || iterations == 0) return false;
+  run(self, rest, iterations, (size_t)samples);
+  return true;
+}
+
 static void obey(server *self, char *line)
 {
-  char id[IDENTITY_SIZE], rest[2];
-  uint64_t first, second;
-  line[strcspn(line, "\r\n")] = '\0';
-  if (strcmp(line, "list") == 0)
+  bool is_known = strcmp(line, "list") == 0;
+  if (is_known)
     list(self->all);
-  else if (sscanf(line, "calibrate %511s %" SCNu64 " %1s", id, &first, rest) == 2 && first <= 60000)
-    calibrate(self, id, first);
-  else if (sscanf(line, "run %511s %" SCNu64 " %" SCNu64 " %1s", id, &first, &second, rest) == 3 &&
-           first > 0 && second > 0 && second <= SAMPLES_MOST)
-    run(self, id, first, (size_t)second);
-  else
-    answer_error("commands: list; calibrate ID MS; run ID ITERS SAMPLES; quit");
+  else if (strncmp(line, "calibrate ", 10) == 0)
+    is_known = obey_calibrate(self, line + 10);
+  else if (strncmp(line, "run ", 4) == 0)
+    is_known = obey_run(self, line + 4);
+  if (!is_known) answer_error("commands: list; calibrate ID MS; run ID ITERS SAMPLES; quit");
 }
 
 int serve(results *all)
@@ -229,7 +253,11 @@ int serve(results *all)
   server self = {all, (served *)calloc(all->suite->count, sizeof(served))};
   if (self.cases == NULL) return 1;
   greet(all);
-  while (fgets(line, sizeof line, stdin) != NULL && strcmp(line, "quit\n") != 0) obey(&self, line);
+  while (fgets(line, sizeof line, stdin) != NULL) {
+    line[strcspn(line, "\r\n")] = '\0';
+    if (strcmp(line, "quit") == 0) break;
+    obey(&self, line);
+  }
   for (size_t i = 0; i < all->suite->count; i++) {
     const bench_case *const bench = all->list[i].bench;
     if (self.cases[i].is_open && bench->close != NULL) bench->close(bench->ctx);

@@ -1,0 +1,388 @@
+"""What a bench program does with its arguments, and what it leaves behind.
+
+usage: bench_program.py PROGRAM, which is fixed_bench
+"""
+
+import json
+import math
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import unittest
+
+PROGRAM = str(pathlib.Path(sys.argv.pop(1)).resolve())
+QUICK = ("--quick", "--warm-up-time=.01", "--measurement-time=.02", "--nresamples=200")
+LOCAL = ["plain/spin_short", "plain/spin_long/5000", "memory", "odd _&_'_ é/a_b", "late", "closed"]
+CLEAN = {k: v for k, v in os.environ.items() if not k.startswith(("CRITERION", "CARGO", "ACCEL"))}
+
+
+class BenchTest(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        self.criterion = self.folder / "target" / "criterion"
+
+    def run_bench(self, *arguments, status=0, stdin="", **environment):
+        done = subprocess.run(
+            [PROGRAM, *arguments], cwd=self.folder, env={**CLEAN, **environment}, text=True,
+            capture_output=True, input=stdin, check=False, timeout=100,
+        )  # fmt: skip
+        self.assertEqual(done.returncode, status, done.stderr)
+        return done
+
+    def read(self, *path):
+        return json.loads(self.criterion.joinpath(*path).read_text(encoding="utf-8"))
+
+
+class Arguments(BenchTest):
+    def refused(self, *arguments, says):
+        done = self.run_bench(*arguments, status=2)
+        self.assertRegex(done.stderr, says)
+        self.assertEqual(done.stdout, "")
+        self.assertFalse(self.criterion.exists())
+
+    def test_help_goes_to_stdout(self):
+        for arguments in (["--help"], ["-h"], ["--help", "--bogus"]):
+            self.assertIn("--sample-size N", self.run_bench(*arguments).stdout)
+
+    def test_bounds_are_criterions(self):
+        for option, wrong in {
+            "sample-size": ["9", "-1", "abc", "", "10x", "1e3"],
+            "warm-up-time": ["0", "-1", "nan", "inf", "0x1p3", " 1", ""],
+            "measurement-time": ["0", "-0.0", "nan"],
+            "nresamples": ["0", "1.5"],
+            "noise-threshold": ["-0.1", "nan"],
+            "confidence-level": ["0", "1", "1.1"],
+            "significance-level": ["0", "1"],
+            "profile-time": ["0"],
+            "seed": ["-1", "x"],
+            "threads": ["0", "257"],
+            "output-format": ["xml", ""],
+            "save-baseline": ["", "new", "../x", "a/b", "change", "x" * 65],
+            "baseline": ["", ".."],
+            "color": ["sometimes"],
+        }.items():
+            for value in wrong:
+                self.refused(f"--{option}={value}", says=f"^error: --{option} takes ")
+                self.refused(f"--{option}", value, says=f"^error: --{option} takes ")
+
+    def test_unknown_and_incomplete_ones(self):
+        self.refused("--bogus", says="--bogus is no option")
+        self.refused("--list=3", says="--list=3 is no option, or takes no value")
+        self.refused("--sample-size", says="--sample-size needs a value")
+        self.refused("a", "b", says="one FILTER at most")
+        self.refused("--count", "memory", says="an id and a number")
+
+    def test_a_filter_that_names_nothing_is_no_success(self):
+        self.assertIn("no bench of fixed_bench", self.run_bench("nothing", status=1).stderr)
+        self.assertIn("no regular expr", self.run_bench("(", status=1).stderr)
+        self.run_bench("--exact", "plain", status=1)
+
+    def test_lists(self):
+        ids = self.run_bench("--list").stdout.splitlines()
+        self.assertEqual(len(ids), 7)
+        self.assertEqual(ids[1], "plain/spin/long/5000: benchmark")
+        self.assertEqual(self.run_bench("--list", "spin").stdout.count("benchmark"), 2)
+        self.assertEqual(self.run_bench("--list", "--exact", "plain/spin_short").stdout,
+                         "plain/spin/short: benchmark\n")  # fmt: skip
+
+    def test_runs_each_once(self):
+        done = self.run_bench("--test")
+        self.assertEqual(done.stdout.count("Success"), 6)
+        self.assertIn("Testing remote/one: nobody answers", done.stdout)
+        self.assertFalse(self.criterion.exists())
+        self.run_bench("--test", status=1, FIXED_BENCH_FAILS="1")
+
+    def test_refuses_builds_that_nobody_should_time(self):
+        for build, says in {
+            "O0": "no optimisation",
+            "assert": "assertions",
+            "sanitizer": "address sanitizer",
+        }.items():
+            done = self.run_bench(*QUICK, status=2, FIXED_BENCH_BUILD=build)
+            self.assertRegex(done.stderr, f"built with {says}")
+            self.assertFalse(self.criterion.exists())
+            self.run_bench("--test", FIXED_BENCH_BUILD=build)
+
+    def test_tells_whether_the_host_is_quiet(self):
+        text = self.run_bench("--checklist").stdout
+        for what in ("governor", "turbo", "SMT", "ASLR", "load", "steal"):
+            self.assertRegex(text, rf"\n  {what}")
+
+    def test_counts_and_profiles(self):
+        self.assertEqual(self.run_bench("--count", "memory", "1000").stdout, "")
+        self.run_bench("--count=memory", "0")
+        self.run_bench("--count=nothing", "1", status=1)
+        done = self.run_bench("--profile-time=.01", "memory")
+        self.assertEqual(done.stdout, "Profiling memory: Success\n")
+
+
+class Results(BenchTest):
+    def test_criterion_tree(self):
+        self.run_bench(*QUICK, "--save-baseline=mine")
+        for key in LOCAL:
+            for where in ("new", "mine"):
+                found = sorted(path.name for path in (self.criterion / key / where).iterdir())
+                wanted = ["benchmark.json", "estimates.json", "sample.json", "tukey.json"]
+                self.assertEqual(found, wanted, key)
+        self.assertEqual(
+            self.read("plain/spin_long/5000/new/benchmark.json"),
+            {
+                "group_id": "plain", "function_id": "spin/long", "value_str": "5000",
+                "throughput": {"Bytes": 4096}, "full_id": "plain/spin/long/5000",
+                "directory_name": "plain/spin_long/5000", "title": "plain/spin/long/5000",
+            },
+        )  # fmt: skip
+        alone = self.read("memory/new/benchmark.json")
+        self.assertEqual((alone["function_id"], alone["value_str"]), (None, None))
+        self.assertIsNone(alone["throughput"])
+        self.assertEqual(self.read(LOCAL[3], "new/benchmark.json")["group_id"], "odd <&\"'\\ é")
+
+    def test_estimates_are_those_of_the_samples(self):
+        self.run_bench(*QUICK, "plain/spin/short", "--sample-size=12")
+        sample = self.read("plain/spin_short/new/sample.json")
+        estimates = self.read("plain/spin_short/new/estimates.json")
+        self.assertEqual(sample["sampling_mode"], "Linear")
+        self.assertEqual(len(sample["iters"]), 12)
+        self.assertEqual([n / sample["iters"][0] for n in sample["iters"]], list(range(1, 13)))
+        each = [time / count for time, count in zip(sample["times"], sample["iters"])]
+        middle = statistics.median(each)
+        xy = sum(x * y for x, y in zip(sample["iters"], sample["times"]))
+        for name, value in {
+            "mean": statistics.mean(each),
+            "median": middle,
+            "std_dev": statistics.stdev(each),
+            "median_abs_dev": 1.4826 * statistics.median(abs(n - middle) for n in each),
+            "slope": xy / sum(x * x for x in sample["iters"]),
+        }.items():
+            self.assertTrue(math.isclose(estimates[name]["point_estimate"], value, rel_tol=1e-9))
+            interval = estimates[name]["confidence_interval"]
+            self.assertEqual(interval["confidence_level"], 0.95)
+            self.assertLessEqual(interval["lower_bound"], interval["upper_bound"])
+        first, _, third = statistics.quantiles(each, n=4, method="inclusive")
+        steps = (first, -3), (first, -1.5), (third, 1.5), (third, 3)
+        wanted = [quartile + step * (third - first) for quartile, step in steps]
+        for have, want in zip(self.read("plain/spin_short/new/tukey.json"), wanted):
+            self.assertTrue(math.isclose(have, want, rel_tol=1e-9, abs_tol=1e-9))
+
+    def test_same_samples_and_seed_same_bytes(self):
+        self.run_bench(*QUICK, "memory", "--save-baseline=first")
+        outputs = []
+        for _ in range(2):
+            text = self.run_bench("memory", "--load-baseline=first", "--baseline=first").stdout
+            outputs.append(text + (self.criterion / "memory/new/estimates.json").read_text())
+        self.assertEqual(outputs[0], outputs[1])
+        other = self.run_bench("memory", "--load-baseline=first", "--baseline=first", "--seed=7")
+        self.assertNotEqual(outputs[0][: len(other.stdout)], other.stdout)
+
+    def write_sample(self, name, times):
+        path = self.criterion / "memory" / name / "sample.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        iterations = [float(i + 1) for i in range(len(times))]
+        totals = [time * count for time, count in zip(times, iterations)]
+        sample = {"sampling_mode": "Linear", "iters": iterations, "times": totals}
+        path.write_text(json.dumps(sample), encoding="utf-8")
+
+    def test_changes_are_told(self):
+        before = [100 + i % 7 for i in range(60)]
+        self.write_sample("before", before)
+        for factor, says in {
+            1.0: "No change in performance detected.",
+            1.2: "Performance has regressed.",
+            0.8: "Performance has improved.",
+        }.items():
+            self.write_sample("after", [time * factor for time in before])
+            done = self.run_bench("memory", "--load-baseline=after", "--baseline=before")
+            self.assertIn(says, done.stdout)
+            percent = rf"[+-]{abs(factor - 1) * 100:.4f}%"
+            self.assertRegex(done.stdout, rf"change: \[\S+% {percent} \S+%\]")
+            ratio = self.read("memory/change/estimates.json")["mean"]["point_estimate"]
+            self.assertAlmostEqual(ratio, factor - 1)
+        self.write_sample("after", [time * 1.004 for time in before])
+        arguments = ("--load-baseline=after", "--baseline=before", "--significance-level=.9")
+        self.assertIn("within noise", self.run_bench("memory", *arguments).stdout)
+
+    def test_baselines(self):
+        done = self.run_bench(*QUICK, "memory", "--baseline=none", status=1)
+        self.assertIn("the baseline asked for is not there", done.stderr)
+        self.run_bench(*QUICK, "memory", "--baseline-lenient=none")
+        self.assertFalse((self.criterion / "memory" / "base").exists())
+        self.run_bench(*QUICK, "memory", "--discard-baseline")
+        self.assertFalse((self.criterion / "memory" / "base").exists())
+        self.run_bench(*QUICK, "memory")
+        self.assertIn("change:", self.run_bench(*QUICK, "memory").stdout)
+        done = self.run_bench("memory", "--load-baseline=x", status=1)
+        self.assertIn("no such baseline", done.stderr)
+
+    def test_a_broken_baseline_is_named(self):
+        path = self.criterion / "memory" / "base" / "sample.json"
+        path.parent.mkdir(parents=True)
+        for text in ("", "{", '{"iters":[1,2],"times":[1]}', '{"iters":[0],"times":[1]}',
+                     '{"iters":[1e999],"times":[1]}', '{"iters":["1"],"times":[1]}'):  # fmt: skip
+            path.write_text(text, encoding="utf-8")
+            done = self.run_bench(*QUICK, "memory", "--baseline=base", status=1)
+            self.assertIn("memory/base/sample.json is not a sample", done.stderr)
+
+    def test_failures_and_skips_are_not_silent(self):
+        done = self.run_bench(*QUICK, status=1, FIXED_BENCH_FAILS="1")
+        self.assertIn("error: late: it gave the wrong answer", done.stderr)
+        self.assertIn("error: closed: it cannot be opened", done.stderr)
+        self.assertIn("skipped: remote/one: nobody answers", done.stderr)
+        self.assertFalse((self.criterion / "late" / "new").exists())
+        mark = self.read("remote/skipped.json")
+        own = self.read("accel-run-fixed_bench.json")
+        self.assertEqual(mark["reason"], "nobody answers")
+        self.assertEqual(mark["run_id"], own["run_id"])
+        self.assertEqual(own["skipped"], {"remote/one": "nobody answers"})
+        self.assertEqual(own["failed"], {"late": "it gave the wrong answer",
+                                         "closed": "it cannot be opened"})  # fmt: skip
+        self.assertEqual(list(own["benchmarks"]), LOCAL[:4])
+
+    def test_an_unwritable_folder_is_an_error(self):
+        (self.folder / "file").write_text("")
+        done = self.run_bench(*QUICK, "memory", "--criterion-dir=file", status=1)
+        self.assertIn("cannot be written", done.stderr)
+
+    def test_places(self):
+        self.run_bench(*QUICK, "memory", CRITERION_HOME="here")
+        self.run_bench(*QUICK, "memory", CARGO_TARGET_DIR="there")
+        self.run_bench(*QUICK, "memory", "--criterion-dir", "elsewhere", CRITERION_HOME="no")
+        for path in ("here", "there/criterion", "elsewhere"):
+            self.assertTrue((self.folder / path / "memory/new/sample.json").is_file(), path)
+
+    def test_own_record(self):
+        self.run_bench(*QUICK, "--json=also.json", "--threads=2", "short|memory",
+                       ACCEL_BENCH_RUN_ID="run 7")  # fmt: skip
+        own = self.read("accel-run-fixed_bench.json")
+        self.assertEqual(json.loads((self.folder / "also.json").read_text())["run_id"], "run 7")
+        self.assertEqual(own["skipped"], {"memory/threads=2": "runs on one thread only"})
+        record = own["benchmarks"]["plain/spin_short/threads=2"]
+        self.assertEqual(record["params"]["threads"], 2)
+        self.assertRegex(record["bench_hash"], "^[0-9a-f]{16}$")
+        self.assertEqual(record["targets"], {"time": {"target": 5.0, "acceptable": 10.0}})
+        time = record["metrics"]["time"]
+        self.assertLessEqual(time["lo"], time["mean"])
+        self.assertLessEqual(time["mean"], time["hi"])
+        self.assertLessEqual(time["p05"], time["p50"])
+        self.assertLessEqual(time["p50"], time["p95"])
+        self.assertEqual((time["n"], time["percentiles"]), (10, "batch"))
+        rate = record["metrics"]["throughput"]["median"]
+        self.assertTrue(math.isclose(rate, 2e9 / record["median_ns"], rel_tol=1e-9))
+
+    def test_allocations_are_exact(self):
+        self.run_bench(*QUICK, "memory|long")
+        metrics = self.read("accel-run-fixed_bench.json")["benchmarks"]["memory"]["metrics"]
+        self.assertEqual(metrics["allocs"]["value"], 3)
+        self.assertEqual(metrics["alloc_bytes"]["value"], 120)
+        self.assertEqual(metrics["peak_bytes"]["value"], 120)
+        slow = self.read("accel-run-fixed_bench.json")["benchmarks"]["plain/spin_long/5000"]
+        self.assertEqual(slow["metrics"]["time"]["percentiles"], "op")
+
+
+class Formats(BenchTest):
+    def test_text_is_criterions(self):
+        text = self.run_bench(*QUICK, "plain|late", "-v").stdout
+        unit = "(?:ns|µs|ms|s)"
+        times = rf"\[(\d+\.\d+ {unit} ?){{3}}\]"
+        self.assertRegex(text, rf"(?m)^plain/spin/short        time:   {times}$")
+        self.assertRegex(text, r"(?m)^                        thrpt:  \[.*elem/s\]$")
+        self.assertRegex(text, r"(?m)^                        thrpt:  \[.*iB/s\]$")
+        self.assertRegex(text, r"(?m)^p50\(op\) .* max\(op\) ")
+        self.assertRegex(text, r"(?m)^p50\(batch\) ")
+
+    def test_bencher(self):
+        lines = self.run_bench(*QUICK, "plain|odd", "--output-format=bencher").stdout.splitlines()
+        self.assertEqual(len(lines), 3)
+        for line in lines:
+            self.assertRegex(line, r"^test .+ \.\.\. bench: +[\d,]+ ns/iter \(\+/- [\d,]+\)$")
+
+    def test_go(self):
+        done = self.run_bench(*QUICK, "plain|memory|odd", "--output-format", "go")
+        lines = done.stdout.splitlines()
+        results = [line for line in lines if line.startswith("Benchmark")]
+        self.assertEqual(len(results), 4)
+        for line in results:
+            name, count, *pairs = line.split()
+            self.assertRegex(name, r"^Benchmark[A-Z].*-1$")
+            self.assertGreater(int(count), 0)
+            units = pairs[1::2]
+            self.assertEqual(len(units) * 2, len(pairs))
+            self.assertEqual(units[0], "ns/op")
+            self.assertIn("allocs/op", units)
+            self.assertGreater(float(pairs[0]), 0)
+        self.assertRegex(results[2], r"120 B/op 3 allocs/op$")
+        for line in lines[: len(lines) - 4]:
+            self.assertRegex(line, r"^([a-z]+: .*|Unit \S+ better=(higher|lower))$")
+
+    def test_google(self):
+        done = self.run_bench(*QUICK, "--output-format=google", status=1, FIXED_BENCH_FAILS="1")
+        value = json.loads(done.stdout, parse_constant=self.fail)
+        self.assertIsInstance(value["context"]["caches"], list)
+        self.assertEqual(value["context"]["json_schema_version"], 1)
+        self.assertEqual(value["context"]["library_build_type"], "release")
+        rows = {row["name"]: row for row in value["benchmarks"]}
+        row = rows["plain/spin/short"]
+        for field in ("real_time", "cpu_time", "iterations", "items_per_second"):
+            self.assertGreater(row[field], 0)
+        kind = row["run_type"], row["time_unit"], row["threads"]
+        self.assertEqual(kind, ("iteration", "ns", 1))
+        self.assertEqual(rows["late"]["error_message"], "it gave the wrong answer")
+        self.assertTrue(rows["late"]["error_occurred"])
+
+    def test_json(self):
+        text = self.run_bench(*QUICK, "memory", "--output-format=json").stdout
+        value = json.loads(text, parse_constant=self.fail)
+        self.assertEqual((value["version"], value["schema"]), (1, 2))
+        self.assertEqual(text, (self.criterion / "accel-run-fixed_bench.json").read_text())
+
+    def test_quiet_prints_no_more_than_times(self):
+        text = self.run_bench(*QUICK, "memory", "--quiet").stdout
+        self.assertEqual(len(text.splitlines()), 1)
+
+
+class Serving(BenchTest):
+    def ask(self, *commands, **environment):
+        done = self.run_bench("--serve", stdin="".join(f"{c}\n" for c in commands), **environment)
+        answers = [json.loads(line) for line in done.stdout.splitlines()]
+        self.assertEqual(len(answers), 1 + len([c for c in commands if c != "quit"]))
+        self.assertFalse(self.criterion.exists())
+        return answers
+
+    def test_conversation(self):
+        hello, known, calibrated, run, slow, odd = self.ask(
+            "list", "calibrate memory 10", "run memory 100 5", "run plain/spin_long/5000 2 3",
+            f"run {LOCAL[3]} 10 1", "quit"
+        )  # fmt: skip
+        self.assertEqual((hello["accel_bench"], hello["executable"]), (1, "fixed_bench"))
+        self.assertEqual(hello["build"]["type"], "release")
+        self.assertEqual([b["id"] for b in known["benches"]], LOCAL)
+        self.assertEqual(known["skipped"], [{"id": "remote/one", "reason": "nobody answers"}])
+        self.assertGreater(calibrated["iters"], 100)
+        self.assertGreater(calibrated["ns"], 0)
+        self.assertEqual((run["iters"], len(run["times"])), (100, 5))
+        self.assertEqual((run["allocs"], run["peak_bytes"], run["p95_op"]), (3, 120, None))
+        self.assertGreaterEqual(slow["p99_op"], slow["p95_op"])
+        self.assertEqual(odd["id"], LOCAL[3])
+
+    def test_whatever_is_wrong_is_answered(self):
+        commands = ["", "run", "run nope 1 1", "run memory 0 1", "run memory 1 0",
+                    "run memory 1 1 x", "run memory -1 1 1", "calibrate memory",
+                    "calibrate memory 99999999", "stop", "run late 1 1", "run closed 1 1",
+                    "run remote/one 1 1", "x" * 900]  # fmt: skip
+        answers = self.ask(*commands, "run memory 1 1", FIXED_BENCH_FAILS="1")
+        for command, answer in zip(commands, answers[1:]):
+            self.assertIn("error", answer, command)
+        self.assertEqual(len(answers[-1]["times"]), 1)
+        self.assertEqual(answers[11]["error"], "it gave the wrong answer")
+
+    def test_a_debug_build_says_so(self):
+        for build, kind in {"O0": "debug", "assert": "debug", "sanitizer": "sanitized"}.items():
+            self.assertEqual(self.ask(FIXED_BENCH_BUILD=build)[0]["build"]["type"], kind)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,0 +1,49 @@
+"""compare.py of Google Benchmark reads what --output-format=google writes.
+
+usage: google_compare.py PROGRAM, which is fixed_bench
+
+It comes with Debian's libbenchmark-tools, which does not bring the packages that it imports. Three
+functions stand in for them: a geometric mean, a list, and a test that needs repetitions.
+"""
+
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+PROGRAM = str(pathlib.Path(sys.argv[1]).resolve())
+TOOL = pathlib.Path("/usr/share/benchmark/compare.py")
+QUICK = ("--quick", "--warm-up-time=.01", "--measurement-time=.02", "--nresamples=100")
+STAND_INS = {
+    "numpy/__init__.py": "array = list\n",
+    "scipy/__init__.py": "",
+    "scipy/stats.py": "from statistics import geometric_mean\nmannwhitneyu = None\n"
+    "def gmean(rows): return [geometric_mean(column) for column in zip(*rows)]\n",
+}
+NAMES = ("plain/spin/short", "plain/spin/long/5000", "memory")
+
+if not TOOL.is_file():
+    print("compare.py (libbenchmark-tools) is not installed")
+    sys.exit(77)
+
+with tempfile.TemporaryDirectory() as name:
+    folder = pathlib.Path(name)
+    for path, text in STAND_INS.items():
+        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / path).write_text(text, encoding="utf-8")
+    for path in ("base.json", "now.json"):
+        command = [PROGRAM, *QUICK, "--output-format=google", "plain|memory"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+        (folder / path).write_text(done.stdout, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, TOOL, "--no-color", "benchmarks", "base.json", "now.json"],
+        cwd=folder, env={"PYTHONPATH": name, "PATH": "/usr/bin"}, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+
+print(done.stdout, done.stderr)
+missing = [each for each in NAMES if not re.search(rf"(?m)^{each} .*\d$", done.stdout)]
+if done.returncode != 0 or missing:
+    print("compare.py did not compare:", missing)
+    sys.exit(1)
