@@ -16,10 +16,14 @@ PROGRAM = str(pathlib.Path(sys.argv[1]).resolve())
 TOOL = pathlib.Path("/usr/share/benchmark/compare.py")
 QUICK = ("--quick", "--warm-up-time=.01", "--measurement-time=.02", "--nresamples=100")
 STAND_INS = {
-    "numpy/__init__.py": "array = list\n",
+    "numpy/__init__.py": "class array(list):\n    def any(self): return any(self)\n",
     "scipy/__init__.py": "",
-    "scipy/stats.py": "from statistics import geometric_mean\nmannwhitneyu = None\n"
-    "def gmean(rows): return [geometric_mean(column) for column in zip(*rows)]\n",
+    "scipy/stats.py": """
+from numpy import array
+from statistics import geometric_mean
+mannwhitneyu = None
+def gmean(rows): return array(geometric_mean(column) for column in zip(*rows))
+""",
 }
 NAMES = ("plain/spin/short", "plain/spin/long/5000", "memory")
 
