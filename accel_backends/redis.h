@@ -13,8 +13,8 @@
  * whatever the server does.
  *
  * In Redis a key is [prefix:]area:name, a channel [prefix:]accel:invalidation:area. A user of an
- * access list needs +get +mget +set +unlink +del +scan +multi +exec +publish +subscribe
- * +unsubscribe +ping +time +select, its keys and its channels.
+ * access list needs +get +mget +set +unlink +del +scan +eval +evalsha +getrange +multi +exec
+ * +publish +subscribe +unsubscribe +ping +time +select, its keys and its channels.
  *
  * Needs hiredis 0.14 or later (pkg-config hiredis), in the implementing file only.
  */
@@ -86,6 +86,7 @@ ACCEL_EXTERN_C_END
 #include "redis/clear.c"
 #include "redis/connection.c"
 #include "redis/endpoint.c"
+#include "redis/lease.c"
 #include "redis/link.c"
 #include "redis/listener.c"
 #include "redis/open.c"

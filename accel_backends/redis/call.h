@@ -68,6 +68,8 @@ bool accel_redis_call_lacks_unlink(redis_endpoint *endpoint, const redis_replies
 accel_status accel_redis_get(void *link, accel_remote_item *items, size_t count,
                              accel_remote_call *call);
 void accel_redis_release(void *link, accel_remote_call *call);
+accel_status accel_redis_lease(void *link, accel_remote_item *items, size_t count,
+                               uint32_t lease_ms, accel_remote_call *call);
 accel_status accel_redis_fill(void *link, accel_remote_item *items, size_t count,
                               accel_remote_call *call);
 accel_status accel_redis_put(void *link, accel_remote_item *items, size_t count,

@@ -1,4 +1,4 @@
-/* fill, put and del.
+/* put and del.
  *
  * The items' commands are made before the connection is locked, one behind the other. Without a
  * publisher they leave as they are. With one they are cut, under the lock, into blocks of
@@ -311,17 +311,6 @@ accel_status accel_redis_put(void *link, accel_remote_item *items, size_t count,
   const redis_write_terms terms = {(redis_link *)link, call, publisher_or_null, false};
   bool lacks_unlink;
   return redis_write_items(&terms, items, count, &lacks_unlink);
-}
-
-accel_status accel_redis_fill(void *link, accel_remote_item *items, size_t count,
-                              accel_remote_call *call)
-{
-  for (size_t i = 0; i < count; i++) {
-    if (items[i].token == 0) continue;
-    snprintf(call->error, sizeof call->error, "compare-and-set on a token is not built in");
-    return accel_redis_call_fail(items, count, ACCEL_ERR_BACKEND);
-  }
-  return accel_redis_put(link, items, count, NULL, call);
 }
 
 accel_status accel_redis_del(void *link, accel_remote_item *items, size_t count,
