@@ -298,6 +298,12 @@ static void fills_of_l1_and_invalidations_race_without_harm(void **state)
   race_run((accel_read){.skip_remote = true}, "L1");
 }
 
+static void fills_of_both_levels_and_invalidations_race_without_harm(void **state)
+{
+  (void)state;
+  race_run((accel_read){.skip_remote = false}, "both levels");
+}
+
 #define CHANNEL_TEST(function_) cmocka_unit_test_teardown(function_, close_both)
 
 int main(void)
@@ -307,6 +313,7 @@ int main(void)
       CHANNEL_TEST(a_listener_that_redis_drops_is_noticed),
       CHANNEL_TEST(a_lost_message_shows_by_its_number),
       CHANNEL_TEST(fills_of_l1_and_invalidations_race_without_harm),
+      CHANNEL_TEST(fills_of_both_levels_and_invalidations_race_without_harm),
   };
   if (!redis_server_available()) return REDIS_SERVER_SKIP;
   return cmocka_run_group_tests(tests, start, stop);
