@@ -1,0 +1,391 @@
+#include "base.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- memory ---- */
+
+typedef struct gate_arena_block {
+  struct gate_arena_block *next;
+  size_t used;
+  size_t size;
+  max_align_t bytes[];
+} gate_arena_block;
+
+enum { BLOCK_BYTES = 64 * 1024 };
+
+static void out_of_memory(void)
+{
+  fputs("error: out of memory\n", stderr);
+  exit(GATE_EXIT_INPUT);
+}
+
+static gate_arena_block *add_block(gate_arena *arena, size_t size)
+{
+  gate_arena_block *block = malloc(sizeof *block + size);
+  if (!block) out_of_memory();
+  block->used = 0;
+  block->size = size;
+  block->next = arena->blocks;
+  arena->blocks = block;
+  return block;
+}
+
+void *gate_take(gate_arena *arena, size_t count, size_t size)
+{
+  const size_t align = _Alignof(max_align_t);
+  if (size != 0 && count > (SIZE_MAX / 4) / size) out_of_memory();
+  const size_t needed = (count * size + align) / align * align;
+  gate_arena_block *block = arena->blocks;
+  if (!block || block->size - block->used < needed)
+    block = add_block(arena, needed > BLOCK_BYTES ? needed : BLOCK_BYTES);
+  char *start = (char *)block->bytes + block->used;
+  block->used += needed;
+  memset(start, 0, needed);
+  return start;
+}
+
+char *gate_copy_bytes(gate_arena *arena, const char *bytes, size_t length)
+{
+  char *copy = gate_take(arena, length + 1, 1);
+  if (length > 0) memcpy(copy, bytes, length);
+  return copy;
+}
+
+char *gate_copy_text(gate_arena *arena, const char *text)
+{
+  return text ? gate_copy_bytes(arena, text, strlen(text)) : NULL;
+}
+
+static char *format_list(gate_arena *arena, const char *format, va_list list, size_t *length_out)
+{
+  va_list again;
+  va_copy(again, list);
+  const int length = vsnprintf(NULL, 0, format, list);
+  char *text = gate_take(arena, length < 0 ? 1 : (size_t)length + 1, 1);
+  if (length > 0) vsnprintf(text, (size_t)length + 1, format, again);
+  va_end(again);
+  *length_out = length < 0 ? 0 : (size_t)length;
+  return text;
+}
+
+char *gate_format(gate_arena *arena, const char *format, ...)
+{
+  va_list list;
+  va_start(list, format);
+  size_t length;
+  char *text = format_list(arena, format, list, &length);
+  va_end(list);
+  return text;
+}
+
+void gate_arena_release(gate_arena *arena)
+{
+  while (arena->blocks) {
+    gate_arena_block *block = arena->blocks;
+    arena->blocks = block->next;
+    free(block);
+  }
+}
+
+void *gate_grow(gate_arena *arena, void *items, size_t count, size_t *capacity, size_t size)
+{
+  if (count < *capacity) return items;
+  const size_t grown = *capacity == 0 ? 8 : *capacity * 2;
+  char *moved = gate_take(arena, grown, size);
+  if (count > 0) memcpy(moved, items, count * size);
+  *capacity = grown;
+  return moved;
+}
+
+/* ---- text ---- */
+
+void gate_text_add_bytes(gate_text *text, const char *more, size_t length)
+{
+  if (text->length + length + 1 > text->capacity) {
+    size_t grown = text->capacity == 0 ? 256 : text->capacity;
+    while (grown < text->length + length + 1) grown *= 2;
+    char *moved = gate_take(text->arena, grown, 1);
+    if (text->length > 0) memcpy(moved, text->bytes, text->length);
+    text->bytes = moved;
+    text->capacity = grown;
+  }
+  if (length > 0) memcpy(text->bytes + text->length, more, length);
+  text->length += length;
+  text->bytes[text->length] = '\0';
+}
+
+void gate_text_add(gate_text *text, const char *more)
+{
+  gate_text_add_bytes(text, more, strlen(more));
+}
+
+void gate_text_printf(gate_text *text, const char *format, ...)
+{
+  va_list list;
+  va_start(list, format);
+  size_t length;
+  const char *more = format_list(text->arena, format, list, &length);
+  va_end(list);
+  gate_text_add_bytes(text, more, length);
+}
+
+const char *gate_text_c(const gate_text *text)
+{
+  return text->bytes ? text->bytes : "";
+}
+
+/* ---- numbers ---- */
+
+void gate_numbers_add(gate_arena *arena, gate_numbers *numbers, double value)
+{
+  numbers->values = gate_grow(arena, numbers->values, numbers->count, &numbers->capacity,
+                              sizeof *numbers->values);
+  numbers->values[numbers->count++] = value;
+}
+
+static bool is_digit(char letter)
+{
+  return letter >= '0' && letter <= '9';
+}
+
+static const char *skip_digits(const char *text)
+{
+  while (is_digit(*text)) text++;
+  return text;
+}
+
+static bool is_word(const char *text, const char *word)
+{
+  for (; *word != '\0'; text++, word++)
+    if ((*text | 0x20) != *word) return false;
+  return *text == '\0';
+}
+
+static bool is_decimal(const char *text)
+{
+  const char *whole_end = skip_digits(text);
+  bool has_digits = whole_end > text;
+  if (*whole_end == '.') {
+    const char *end = skip_digits(whole_end + 1);
+    has_digits = has_digits || end > whole_end + 1;
+    whole_end = end;
+  }
+  if (!has_digits) return false;
+  if ((*whole_end | 0x20) == 'e') {
+    const char *exponent = whole_end + 1;
+    if (*exponent == '+' || *exponent == '-') exponent++;
+    whole_end = skip_digits(exponent);
+    if (whole_end == exponent) return false;
+  }
+  return *whole_end == '\0';
+}
+
+bool gate_number_parse(const char *text, double *out)
+{
+  const char *digits = *text == '+' || *text == '-' ? text + 1 : text;
+  const double sign = *text == '-' ? -1 : 1;
+  if (is_word(digits, "inf") || is_word(digits, "infinity")) {
+    *out = sign * INFINITY;
+    return true;
+  }
+  if (is_word(digits, "nan")) {
+    *out = NAN;
+    return true;
+  }
+  if (!is_decimal(digits)) return false;
+  *out = strtod(text, NULL);
+  return true;
+}
+
+bool gate_count_parse(const char *text, size_t most, size_t *out)
+{
+  size_t value = 0;
+  if (*text == '\0') return false;
+  for (; is_digit(*text); text++) {
+    value = value * 10 + (size_t)(*text - '0');
+    if (value > most) return false;
+  }
+  *out = value;
+  return *text == '\0' && value > 0;
+}
+
+/* Lays out `digits` x 10^(point - number of digits). */
+static void add_layout(gate_text *text, const char *digits, int point)
+{
+  const int count = (int)strlen(digits);
+  if (point >= count && point <= 16) {
+    gate_text_printf(text, "%s%.*s.0", digits, point - count, "0000000000000000");
+  } else if (point > 0 && point <= 16) {
+    gate_text_printf(text, "%.*s.%s", point, digits, digits + point);
+  } else if (point > -5 && point <= 0) {
+    gate_text_printf(text, "0.%.*s%s", -point, "00000", digits);
+  } else {
+    gate_text_printf(text, "%c%s%se%d", digits[0], count > 1 ? "." : "", digits + 1, point - 1);
+  }
+}
+
+void gate_number_add(gate_text *text, double value)
+{
+  if (!isfinite(value)) {
+    gate_text_add(text, "null");
+    return;
+  }
+  char scientific[40];
+  int precision = 0;
+  do {
+    snprintf(scientific, sizeof scientific, "%.*e", precision, value);
+  } while (strtod(scientific, NULL) != value && precision++ < 17);
+  char digits[24];
+  size_t count = 0;
+  const char *from = scientific;
+  for (; *from != 'e'; from++)
+    if (is_digit(*from) && count < sizeof digits - 1) digits[count++] = *from;
+  while (count > 1 && digits[count - 1] == '0') count--;
+  digits[count] = '\0';
+  if (signbit(value)) gate_text_add(text, "-");
+  const bool is_zero = count == 1 && digits[0] == '0';
+  add_layout(text, digits, is_zero ? 1 : (int)strtol(from + 1, NULL, 10) + 1);
+}
+
+void gate_number_add_short(gate_text *text, double value)
+{
+  const double size = fabs(value);
+  if (value == floor(value) && size < 1e15) {
+    gate_text_printf(text, "%.0f", value);
+  } else if (size >= 1e6 || size < 1e-3) {
+    gate_text_printf(text, "%.4g", value);
+  } else {
+    gate_text_printf(text, "%.*f", size >= 1000 ? 0 : size >= 100 ? 1 : size >= 10 ? 2 : 3, value);
+  }
+}
+
+const char *gate_number_plain(gate_arena *arena, double value)
+{
+  enum { DIGITS_MAX = 340 };
+  if (isnan(value)) return "NaN";
+  if (isinf(value)) return value > 0 ? "inf" : "-inf";
+  for (int digits = 0; digits < DIGITS_MAX; digits++) {
+    const char *text = gate_format(arena, "%.*f", digits, value);
+    if (strtod(text, NULL) == value) return text;
+  }
+  return gate_format(arena, "%.*f", DIGITS_MAX, value);
+}
+
+typedef struct scale {
+  const char *unit;
+  const char *shown;
+  double factor;
+} scale;
+
+static const scale scales[] = {
+    {"ns", "s", 1e9},
+    {"ns", "ms", 1e6},
+    {"ns", "us", 1e3},
+    {"B", "GiB", 1024.0 * 1024 * 1024},
+    {"B", "MiB", 1024.0 * 1024},
+    {"B", "KiB", 1024},
+    {"B/s", "GB/s", 1e9},
+    {"B/s", "MB/s", 1e6},
+    {"B/s", "kB/s", 1e3},
+    {"elem/s", "Gelem/s", 1e9},
+    {"elem/s", "Melem/s", 1e6},
+    {"elem/s", "kelem/s", 1e3},
+};
+
+const char *gate_quantity(gate_arena *arena, double value, const char *unit)
+{
+  gate_text text = {.arena = arena};
+  if (!isfinite(value)) return "-";
+  for (size_t i = 0; i < sizeof scales / sizeof *scales; i++) {
+    if (strcmp(unit, scales[i].unit) == 0 && fabs(value) >= scales[i].factor) {
+      gate_number_add_short(&text, value / scales[i].factor);
+      gate_text_printf(&text, " %s", scales[i].shown);
+      return gate_text_c(&text);
+    }
+  }
+  gate_number_add_short(&text, value);
+  gate_text_printf(&text, " %s", unit);
+  return gate_text_c(&text);
+}
+
+const char *gate_percent(gate_arena *arena, double ratio)
+{
+  if (isnan(ratio)) return "-";
+  return gate_format(arena, "%+.1f %%", ratio * 100);
+}
+
+/* ---- letters ---- */
+
+size_t gate_letters(const char *text)
+{
+  size_t count = 0;
+  for (; *text != '\0'; text++) count += ((unsigned char)*text & 0xC0) != 0x80;
+  return count;
+}
+
+/* The length of the letter at `at`, or 0 if it is none. */
+static size_t letter_length(const unsigned char *at, size_t left)
+{
+  if (at[0] < 0x80) return 1;
+  const size_t length = at[0] >= 0xF0 ? 4 : at[0] >= 0xE0 ? 3 : 2;
+  if (at[0] < 0xC2 || at[0] > 0xF4 || length > left) return 0;
+  for (size_t i = 1; i < length; i++)
+    if ((at[i] & 0xC0) != 0x80) return 0;
+  if (at[0] == 0xE0 && at[1] < 0xA0) return 0; /* longer than need be */
+  if (at[0] == 0xED && at[1] > 0x9F) return 0; /* half of a pair of UTF-16 */
+  if (at[0] == 0xF0 && at[1] < 0x90) return 0;
+  if (at[0] == 0xF4 && at[1] > 0x8F) return 0;
+  return length;
+}
+
+bool gate_is_utf8(const char *text, size_t length)
+{
+  const unsigned char *at = (const unsigned char *)text;
+  while (length > 0) {
+    const size_t step = letter_length(at, length);
+    if (step == 0) return false;
+    at += step;
+    length -= step;
+  }
+  return true;
+}
+
+bool gate_matches(const char *pattern, const char *text)
+{
+  const char *star = NULL, *retry = NULL;
+  while (*text != '\0') {
+    if (*pattern == '*') {
+      star = pattern++;
+      retry = text;
+    } else if (*pattern == '?' || *pattern == *text) {
+      pattern++;
+      text++;
+    } else if (star) {
+      pattern = star + 1;
+      text = ++retry;
+    } else {
+      return false;
+    }
+  }
+  while (*pattern == '*') pattern++;
+  return *pattern == '\0';
+}
+
+/* ---- what is wrong ---- */
+
+bool gate_wrong(gate_problems *problems, const char *path, const char *format, ...)
+{
+  va_list list;
+  va_start(list, format);
+  size_t length;
+  const char *text = format_list(problems->arena, format, list, &length);
+  va_end(list);
+  problems->items = gate_grow(problems->arena, problems->items, problems->count,
+                              &problems->capacity, sizeof *problems->items);
+  problems->items[problems->count++] =
+      (gate_problem){.path = gate_copy_text(problems->arena, path), .text = text};
+  return false;
+}

@@ -1,0 +1,109 @@
+/* What every part of accel-gate stands on: memory, text, numbers, and the list of what is wrong.
+ *
+ * Memory is taken from an arena and given back all at once, so nothing here has an owner smaller
+ * than a run. When the system has none left the program says so and ends with 3: a gate that
+ * judged half of its input would be worse. Numbers are written and read as in the C locale,
+ * whatever the user's locale makes of a decimal point. One thread. */
+#ifndef ACCEL_GATE_BASE_H
+#define ACCEL_GATE_BASE_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define GATE_PRINTF(format_, first_) __attribute__((format(printf, format_, first_)))
+
+/* The exit codes, worst last where several apply: 1 is told before 4, and 3 before 1. */
+typedef enum gate_exit {
+  GATE_EXIT_OK = 0,
+  GATE_EXIT_REGRESSION = 1,
+  GATE_EXIT_USAGE = 2,
+  GATE_EXIT_INPUT = 3,  /* missing, invalid, or nothing was compared */
+  GATE_EXIT_UNSURE = 4, /* inconclusive, or not comparable, where the user asked for certainty */
+} gate_exit;
+
+/* ---- memory ---- */
+
+typedef struct gate_arena {
+  struct gate_arena_block *blocks;
+} gate_arena;
+
+/* Zeroed, aligned for every type, never NULL. */
+void *gate_take(gate_arena *arena, size_t count, size_t size);
+char *gate_copy_text(gate_arena *arena, const char *text);
+char *gate_copy_bytes(gate_arena *arena, const char *bytes, size_t length);
+char *gate_format(gate_arena *arena, const char *format, ...) GATE_PRINTF(2, 3);
+void gate_arena_release(gate_arena *arena);
+
+/* Room for one more item behind `items`, which holds `count` of `*capacity`; returns the array,
+ * which may have moved. */
+void *gate_grow(gate_arena *arena, void *items, size_t count, size_t *capacity, size_t size);
+
+/* ---- text that grows ---- */
+
+typedef struct gate_text {
+  gate_arena *arena;
+  char *bytes; /* ends with NUL; NULL while empty */
+  size_t length;
+  size_t capacity;
+} gate_text;
+
+void gate_text_add(gate_text *text, const char *more);
+void gate_text_add_bytes(gate_text *text, const char *more, size_t length);
+void gate_text_printf(gate_text *text, const char *format, ...) GATE_PRINTF(2, 3);
+const char *gate_text_c(const gate_text *text);
+
+/* ---- numbers ---- */
+
+typedef struct gate_numbers {
+  double *values;
+  size_t count;
+  size_t capacity;
+} gate_numbers;
+
+void gate_numbers_add(gate_arena *arena, gate_numbers *numbers, double value);
+
+/* The whole of `text` as a number: decimal digits, point, exponent, sign; also inf, infinity and
+ * nan in any case. Nothing else: no blanks, no hexadecimal, no comma. */
+bool gate_number_parse(const char *text, double *out);
+/* A whole number from 1 to `most`. */
+bool gate_count_parse(const char *text, size_t most, size_t *out);
+/* The shortest text that reads back as the same number: 18.0, 0.1, 1e300. With a point or an
+ * exponent always, so that readers which tell integers from reals see a real. */
+void gate_number_add(gate_text *text, double value);
+/* Four significant digits at least, as people read it: 504, 3.02, 17 700. */
+void gate_number_add_short(gate_text *text, double value);
+/* The shortest text without an exponent, integers without a point: -5, 0.15, NaN. */
+const char *gate_number_plain(gate_arena *arena, double value);
+/* "12.3 ns", "4.56 us", "512 KiB": scaled for people. `unit` is a canonical unit of record.h. */
+const char *gate_quantity(gate_arena *arena, double value, const char *unit);
+/* "+12.3 %". */
+const char *gate_percent(gate_arena *arena, double ratio);
+
+/* Letters (code points) of UTF-8. */
+size_t gate_letters(const char *text);
+bool gate_is_utf8(const char *text, size_t length);
+/* `pattern` with * and ?, over the whole of `text`; * also matches a slash. */
+bool gate_matches(const char *pattern, const char *text);
+
+/* ---- what is wrong ---- */
+
+typedef struct gate_problem {
+  const char *path; /* NULL: no file is at fault */
+  const char *text; /* a sentence without a full stop, naming the file and the place in it */
+} gate_problem;
+
+/* Collected rather than told at once, so that one bad file does not hide the next. */
+typedef struct gate_problems {
+  gate_arena *arena;
+  gate_problem *items;
+  size_t count;
+  size_t capacity;
+} gate_problems;
+
+/* Returns false, so that a reader may end with it. */
+bool gate_wrong(gate_problems *problems, const char *path, const char *format, ...)
+    GATE_PRINTF(3, 4);
+
+#endif

@@ -1,0 +1,10 @@
+/* The subcommands. Each gets its own name as argv[0] and returns an exit code. */
+#ifndef ACCEL_GATE_COMMAND_H
+#define ACCEL_GATE_COMMAND_H
+
+#include "show.h"
+
+gate_exit gate_command_export(gate_arena *arena, int argc, char **argv);
+gate_exit gate_command_check(gate_arena *arena, int argc, char **argv);
+
+#endif

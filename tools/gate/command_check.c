@@ -1,0 +1,331 @@
+/* check: a baseline against criterion's folder, or pairs of files. */
+#include "command.h"
+
+#include "file.h"
+#include "read.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char help[] =
+    "check_bench_regression\n\n"
+    "USAGE:\n"
+    "  accel-gate check [--baseline FILE] [--criterion-dir DIR] [--threshold R] [OPTION...]\n"
+    "  accel-gate check [OPTION...] BASE CURRENT [BASE CURRENT...]\n\n"
+    "DEFAULTS:\n"
+    "  --baseline docs/benchmarks/cache_path_bench.json\n"
+    "  --criterion-dir target/criterion\n"
+    "  --threshold 0.15 under --compat=seed, else the limits of the profile\n\n"
+    "Files of a pair are of any form that can be read: a baseline, a bench_id record, Go or\n"
+    "Google Benchmark output, hyperfine, or a folder of criterion's.\n\n"
+    "OPTIONS:\n"
+    "  --compat seed              the founding checkers' texts and exit codes\n"
+    "  --init                     without a baseline, say so and pass; export writes one\n";
+
+typedef struct check_options {
+  gate_choices choices;
+  const char *baseline, *folder, *ratio; /* ratio: the last bare --threshold */
+  const char **files;
+  size_t file_count, file_capacity;
+  bool is_seed, may_lack_baseline;
+} check_options;
+
+static gate_exit parse(gate_arguments *arguments, check_options *out, bool *is_done)
+{
+  *is_done = true;
+  for (;;) {
+    const int answer = gate_next_option(arguments);
+    const char *wrong = NULL;
+    switch (answer) {
+      case GATE_END: *is_done = false; return GATE_EXIT_OK;
+      case 'h':
+        fputs(help, stdout);
+        fputs(gate_choices_help, stdout);
+        return GATE_EXIT_OK;
+      case 'b': out->baseline = arguments->value; break;
+      case 'd': out->folder = arguments->value; break;
+      case 'i': out->may_lack_baseline = true; break;
+      case 's':
+        if (strcmp(arguments->value, "seed") != 0) wrong = "unknown --compat value; there is seed";
+        break;
+      case GATE_POSITIONAL:
+        out->files = gate_grow(out->choices.arena, out->files, out->file_count, &out->file_capacity,
+                               sizeof *out->files);
+        out->files[out->file_count++] = arguments->value;
+        break;
+      case GATE_UNKNOWN:
+      case GATE_NO_VALUE: return gate_usage_error(arguments, answer, out->is_seed);
+      default:
+        if (answer == GATE_CHOICE_FIRST && !strchr(arguments->value, '=')) {
+          gate_limits limits;
+          (void)gate_limits_profile(out->choices.arena, "seed000", &limits);
+          wrong = gate_limits_ratio(&limits, arguments->value);
+          out->ratio = arguments->value;
+        }
+        if (!wrong) wrong = gate_choices_take(&out->choices, answer, arguments->value);
+    }
+    if (wrong) return gate_usage_wrong(arguments, wrong, out->is_seed);
+  }
+}
+
+/* ---- as founded ---- */
+
+/* The founding checker stopped at the first fault. */
+static gate_exit first_problem(gate_problems *problems)
+{
+  problems->count = 1;
+  gate_print_problems(problems);
+  return GATE_EXIT_REGRESSION;
+}
+
+static gate_exit check_as_founded(gate_arena *arena, const check_options *options)
+{
+  const gate_read_options reading = {.is_seed = true};
+  gate_problems problems = {.arena = arena};
+  double threshold = 0.15;
+  if (options->ratio) (void)gate_number_parse(options->ratio, &threshold);
+  if (!gate_exists(options->baseline)) {
+    gate_wrong(&problems, options->baseline, "baseline file not found: %s", options->baseline);
+    return first_problem(&problems);
+  }
+  const gate_set *base = gate_read(arena, options->baseline, reading, &problems);
+  if (problems.count > 0) return first_problem(&problems);
+  if (base->count == 0) {
+    gate_wrong(&problems, options->baseline, "baseline benchmarks are empty");
+    return first_problem(&problems);
+  }
+  const gate_set *now = gate_read_criterion(arena, options->folder, reading, &problems);
+  if (problems.count > 0) return first_problem(&problems);
+  gate_text out = {.arena = arena}, errors = {.arena = arena};
+  const gate_exit code = gate_show_seed(&out, &errors, base, now, threshold);
+  gate_print(&out);
+  fputs(gate_text_c(&errors), stderr);
+  return code;
+}
+
+/* ---- pairs ---- */
+
+static size_t tell_missing(const check_options *options)
+{
+  size_t missing = 0;
+  for (size_t i = 0; i < options->file_count; i++) {
+    if (gate_exists(options->files[i])) continue;
+    fprintf(stderr, missing++ == 0 ? "Missing file(s): %s" : " %s", options->files[i]);
+  }
+  if (missing > 0) fputs("\n", stderr);
+  return missing;
+}
+
+/* The founding lines of the one figure that a pair of records has. */
+static void print_record(const gate_row *row, gate_choices choices, double *worst)
+{
+  const bool is_rate = row->better == GATE_HIGHER;
+  const char *metric = is_rate ? "throughput_mbs" : "duration_ms";
+  const double percent = row->change * 100 + 0.0;
+  if (fabs(percent) > *worst) *worst = fabs(percent);
+  if (row->verdict == GATE_FAIL) {
+    if (choices.wants_no_annotations)
+      printf("[FAIL]");
+    else
+      printf("::warning::");
+    printf("[%s] p95 %s regressed by %.2f%% (baseline=%.15g -> current=%.15g)\n", row->id, metric,
+           percent, row->base / 1e6, row->now / 1e6);
+  } else {
+    printf("[%s][%s] p95 %s change %.2f%% (baseline=%.15g, current=%.15g)\n",
+           row->verdict == GATE_IMPROVED ? "OK" : gate_verdict_name(row->verdict), row->id, metric,
+           percent, row->base / 1e6, row->now / 1e6);
+  }
+}
+
+static const char *fallback_profile(const gate_set *base)
+{
+  switch (base ? base->form : GATE_FORM_UNKNOWN) {
+    case GATE_FORM_SEED: return "seed000";
+    case GATE_FORM_GO: return "seed003";
+    case GATE_FORM_RECORD: return "seed004";
+    default: return "default";
+  }
+}
+
+typedef struct pair_check {
+  const check_options *options;
+  gate_report report;
+  gate_limits limits;
+  bool has_limits;
+  gate_problems problems;
+  const gate_set **sets;
+  size_t schema_faults, records;
+  double worst;
+} pair_check;
+
+static gate_set *read_side(pair_check *state, size_t index)
+{
+  const size_t before = state->problems.count;
+  const char *path = state->options->files[index];
+  if (!gate_exists(path)) return NULL;
+  gate_arena *arena = state->report.arena;
+  gate_set *set = gate_read(arena, path, (gate_read_options){0}, &state->problems);
+  if (state->problems.count > before) {
+    const char *side = index % 2 == 0 ? "baseline" : "current";
+    if (!state->options->is_seed)
+      for (size_t i = before; i < state->problems.count; i++)
+        fprintf(stderr, "error: %s\n", state->problems.items[i].text);
+    fprintf(stderr, "[schema] Invalid %s JSON: %s\n", side, path);
+    state->schema_faults++;
+  }
+  return set;
+}
+
+/* Limits depend on what the first readable file is. */
+static const char *choose_limits(pair_check *state)
+{
+  const gate_set *first = NULL;
+  for (size_t i = 0; !first && i < state->options->file_count; i++) first = state->sets[i];
+  state->has_limits = true;
+  const check_options *options = state->options;
+  return gate_choices_limits(&options->choices, fallback_profile(first), &state->limits,
+                             &state->problems);
+}
+
+static void check_pair(pair_check *state, size_t index)
+{
+  const gate_set *base = state->sets[index], *now = state->sets[index + 1];
+  if (!base || !now || base->count == 0 || now->count == 0) return;
+  gate_report *report = &state->report;
+  const size_t first_row = report->count, before = state->problems.count;
+  gate_judge_sets(report, base, now, &state->problems);
+  if (!state->options->is_seed || state->problems.count > before) {
+    for (size_t i = before; i < state->problems.count; i++)
+      fprintf(stderr, "error: %s\n", state->problems.items[i].text);
+    if (state->problems.count > before) state->schema_faults++;
+  }
+  if (base->form != GATE_FORM_RECORD) return;
+  state->records++;
+  for (size_t i = first_row; i < report->count; i++)
+    if (report->rows[i].key[0] != '\0' && report->rows[i].verdict != GATE_REPORTED)
+      print_record(&report->rows[i], state->options->choices, &state->worst);
+}
+
+/* The founding summary of records. */
+static gate_exit finish_records(pair_check *state, size_t missing)
+{
+  gate_report *report = &state->report;
+  gate_report_sort(report);
+  const bool has_faults = missing + state->schema_faults > 0;
+  const size_t failures = report->counts[GATE_FAIL] + state->schema_faults;
+  const gate_exit code = gate_report_exit(report, has_faults);
+  if (failures > 0) {
+    fprintf(stderr, "Overall: %zu regression(s) detected; worst delta %.2f%%\n", failures,
+            state->worst);
+  } else if (code == GATE_EXIT_OK) {
+    printf("Overall: no regressions; worst delta %.2f%%\n", state->worst);
+  } else {
+    fprintf(stderr, "Overall: %s\n", gate_report_sentence(report, has_faults));
+  }
+  return state->options->is_seed && failures > 0 ? GATE_EXIT_REGRESSION : code;
+}
+
+static gate_exit finish_pairs(pair_check *state, size_t missing)
+{
+  gate_report *report = &state->report;
+  const check_options *options = state->options;
+  const gate_choices *choices = &options->choices;
+  const bool has_files = choices->markdown || choices->json || choices->junit || choices->html ||
+                         choices->openmetrics || choices->wants_github;
+  if (state->records > 0 && !has_files) return finish_records(state, missing);
+  if (options->is_seed && report->count > 0) {
+    gate_text out = {.arena = report->arena};
+    gate_show_seed_markdown(&out, report);
+    gate_print(&out);
+    gate_report_sort(report);
+    const gate_exit code = gate_report_exit(report, missing + state->schema_faults > 0);
+    puts(code == GATE_EXIT_OK ? "\xE2\x9C\x85 No regressions found"
+                              : "\xE2\x9D\x8C Regressions detected!");
+    return code == GATE_EXIT_OK ? GATE_EXIT_OK : GATE_EXIT_REGRESSION;
+  }
+  gate_problems rest = {.arena = report->arena};
+  if (missing + state->schema_faults > 0)
+    gate_wrong(&rest, NULL, "%zu files are missing or invalid", missing + state->schema_faults);
+  return gate_report_finish(report, choices, &rest);
+}
+
+static gate_exit check_pairs(gate_arena *arena, gate_arguments *arguments,
+                             const check_options *options)
+{
+  if (options->file_count % 2 != 0)
+    return gate_usage_wrong(arguments, "files come in pairs: BASE CURRENT [BASE CURRENT...]",
+                            options->is_seed);
+  const size_t missing = tell_missing(options);
+  if (missing > 0 && options->is_seed) return GATE_EXIT_INPUT;
+  pair_check state = {.options = options, .problems = {.arena = arena}};
+  state.report = (gate_report){.arena = arena, .command = "check", .limits = &state.limits};
+  state.report.base_name = options->files[0];
+  state.report.now_name = options->files[1];
+  state.sets = gate_take(arena, options->file_count, sizeof *state.sets);
+  for (size_t i = 0; i < options->file_count; i++) state.sets[i] = read_side(&state, i);
+  const size_t before = state.problems.count;
+  const char *wrong = choose_limits(&state);
+  if (wrong) return gate_usage_wrong(arguments, wrong, options->is_seed);
+  if (state.problems.count > before) {
+    gate_print_problems(&state.problems);
+    return GATE_EXIT_INPUT;
+  }
+  for (size_t i = 0; i < options->file_count; i += 2) check_pair(&state, i);
+  return finish_pairs(&state, missing);
+}
+
+/* ---- a baseline and a folder ---- */
+
+static gate_exit check_folder(gate_arena *arena, gate_arguments *arguments,
+                              const check_options *options)
+{
+  gate_problems problems = {.arena = arena};
+  const gate_read_options reading = {0};
+  if (!gate_exists(options->baseline)) {
+    if (options->may_lack_baseline) {
+      printf("no baseline yet: %s; accel-gate export writes one\n", options->baseline);
+      return GATE_EXIT_OK;
+    }
+    gate_wrong(&problems, options->baseline, "baseline file not found: %s", options->baseline);
+  }
+  const gate_set *base = NULL;
+  if (problems.count == 0) base = gate_read(arena, options->baseline, reading, &problems);
+  if (base && base->count == 0 && problems.count == 0)
+    gate_wrong(&problems, options->baseline, "baseline benchmarks are empty");
+  const gate_set *now = gate_read_criterion(arena, options->folder, reading, &problems);
+  gate_limits limits;
+  gate_problems config = {.arena = arena};
+  const char *wrong =
+      gate_choices_limits(&options->choices, fallback_profile(base), &limits, &config);
+  if (wrong) return gate_usage_wrong(arguments, wrong, false);
+  for (size_t i = 0; i < config.count; i++)
+    gate_wrong(&problems, config.items[i].path, "%s", config.items[i].text);
+  gate_report report = {.arena = arena, .command = "check", .limits = &limits};
+  report.base_name = options->baseline;
+  report.now_name = options->folder;
+  if (base && now) gate_judge_sets(&report, base, now, &problems);
+  return gate_report_finish(&report, &options->choices, &problems);
+}
+
+gate_exit gate_command_check(gate_arena *arena, int argc, char **argv)
+{
+  static const struct option list[] = {{"baseline", required_argument, NULL, 'b'},
+                                       {"criterion-dir", required_argument, NULL, 'd'},
+                                       {"compat", required_argument, NULL, 's'},
+                                       {"init", no_argument, NULL, 'i'},
+                                       {"help", no_argument, NULL, 'h'},
+                                       GATE_CHOICE_OPTIONS,
+                                       {0}};
+  gate_arguments arguments = {argc, argv, list, help, NULL};
+  check_options options = {.choices = {.arena = arena},
+                           .baseline = "docs/benchmarks/cache_path_bench.json",
+                           .is_seed = gate_asks_for_seed(argc, argv)};
+  options.folder = options.is_seed ? "target/criterion" : gate_criterion_folder(arena);
+  bool is_done;
+  const gate_exit parsed = parse(&arguments, &options, &is_done);
+  if (is_done) return parsed;
+  if (options.file_count > 0) return check_pairs(arena, &arguments, &options);
+  if (options.is_seed) return check_as_founded(arena, &options);
+  return check_folder(arena, &arguments, &options);
+}

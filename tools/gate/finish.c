@@ -1,0 +1,104 @@
+/* Where a report goes: the terminal, files, GitHub. */
+#include "show.h"
+
+#include "file.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+void gate_print(const gate_text *text)
+{
+  fputs(gate_text_c(text), stdout);
+  fflush(stdout);
+}
+
+void gate_print_problems(const gate_problems *problems)
+{
+  for (size_t i = 0; i < problems->count; i++)
+    fprintf(stderr, "error: %s\n", problems->items[i].text);
+}
+
+static size_t terminal_width(void)
+{
+  struct winsize size;
+  if (isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+    return size.ws_col;
+  const char *columns = getenv("COLUMNS");
+  size_t width;
+  return columns && gate_count_parse(columns, 1000, &width) ? width : 120;
+}
+
+/* Whether the user's locale says that UTF-8 is understood. */
+static bool is_utf8_locale(void)
+{
+  static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    const char *value = getenv(names[i]);
+    if (value && *value != '\0') return strstr(value, "UTF-8") || strstr(value, "utf8");
+  }
+  return false;
+}
+
+static gate_style style_of(const gate_choices *choices)
+{
+  const char *no_color = getenv("NO_COLOR");
+  const bool may_color = !(no_color && *no_color != '\0') && isatty(STDOUT_FILENO);
+  return (gate_style){
+      .has_color = choices->color > 0 || (choices->color == 0 && may_color),
+      .is_ascii = choices->is_ascii || !is_utf8_locale(),
+      .is_quiet = choices->is_quiet,
+      .width = choices->width > 0 ? choices->width : terminal_width(),
+  };
+}
+
+static void write_file(const char *path, const gate_text *text, gate_problems *problems)
+{
+  (void)gate_file_write(problems->arena, path, gate_text_c(text), text->length, problems);
+}
+
+static void write_files(const gate_report *report, const gate_choices *choices,
+                        gate_problems *problems)
+{
+  const bool has_problems = problems->count > 0;
+  gate_arena *arena = report->arena;
+  gate_text markdown = {.arena = arena}, junit = markdown, metrics = markdown, json = markdown;
+  gate_show_markdown(&markdown, report, has_problems);
+  gate_show_junit(&junit, report);
+  gate_show_openmetrics(&metrics, report);
+  gate_show_json(&json, report, has_problems);
+  if (choices->markdown) write_file(choices->markdown, &markdown, problems);
+  if (choices->junit) write_file(choices->junit, &junit, problems);
+  if (choices->openmetrics) write_file(choices->openmetrics, &metrics, problems);
+  if (choices->json) write_file(choices->json, &json, problems);
+  const char *summary = getenv("GITHUB_STEP_SUMMARY");
+  enum { SUMMARY_BYTES_MAX = 1024 * 1024 };
+  if (choices->wants_github && summary && *summary != '\0' && markdown.length < SUMMARY_BYTES_MAX)
+    (void)gate_file_append(arena, summary, gate_text_c(&markdown), markdown.length, problems);
+}
+
+gate_exit gate_report_finish(gate_report *report, const gate_choices *choices,
+                             gate_problems *problems)
+{
+  gate_text out = {.arena = report->arena};
+  const char *is_github = getenv("GITHUB_ACTIONS");
+  gate_report_sort(report);
+  gate_show_table(&out, report, style_of(choices));
+  if (!choices->wants_no_annotations && (choices->wants_github || is_github))
+    gate_show_annotations(&out, report);
+  gate_print(&out);
+  const size_t read_problems = problems->count;
+  write_files(report, choices, problems);
+  gate_print_problems(problems);
+  const bool has_problems = problems->count > 0;
+  const gate_exit code = gate_report_exit(report, has_problems);
+  printf("%s: %s\n",
+         code == GATE_EXIT_OK           ? "PASS"
+         : code == GATE_EXIT_REGRESSION ? "FAIL"
+                                        : "UNSURE",
+         problems->count > read_problems ? "a report could not be written"
+                                         : gate_report_sentence(report, has_problems));
+  return code;
+}

@@ -1,0 +1,165 @@
+#include "json.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The line on which the depth passes the limit, or 0. Jansson would recurse that far. */
+static size_t too_deep_at(const char *text, size_t length)
+{
+  size_t depth = 0, line = 1;
+  bool is_inside = false;
+  for (size_t i = 0; i < length; i++) {
+    if (text[i] == '\n') line++;
+    if (is_inside) {
+      if (text[i] == '\\')
+        i++;
+      else if (text[i] == '"')
+        is_inside = false;
+    } else if (text[i] == '"') {
+      is_inside = true;
+    } else if (text[i] == '{' || text[i] == '[') {
+      if (++depth > GATE_JSON_DEPTH_MAX) return line;
+    } else if ((text[i] == '}' || text[i] == ']') && depth > 0) {
+      depth--;
+    }
+  }
+  return 0;
+}
+
+bool gate_json_open(gate_json *json, const char *path, const char *text, size_t length,
+                    gate_problems *problems)
+{
+  *json = (gate_json){.path = path, .text = text, .problems = problems};
+  const size_t deep_line = too_deep_at(text, length);
+  if (deep_line > 0)
+    return gate_wrong(problems, path, "failed to parse %s: deeper than %d levels at line %zu", path,
+                      GATE_JSON_DEPTH_MAX, deep_line);
+  json_error_t error;
+  json->root = json_loadb(text, length, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &error);
+  if (!json->root)
+    return gate_wrong(problems, path, "failed to parse %s: %s at line %d column %d", path,
+                      error.text, error.line, error.column);
+  return true;
+}
+
+void gate_json_release(gate_json *json)
+{
+  json_decref(json->root);
+  json->root = NULL;
+}
+
+/* The line of the first "key" that is followed by a colon, or of a value that is `key`; 0 if
+ * there is none, as when it was written with escapes. */
+static size_t line_of(const char *text, const char *key)
+{
+  const size_t length = strlen(key);
+  size_t line = 1;
+  for (; *text != '\0'; text++) {
+    if (*text == '\n') line++;
+    if (*text == '"' && strncmp(text + 1, key, length) == 0 && text[length + 1] == '"') return line;
+  }
+  return 0;
+}
+
+bool gate_json_wrong(gate_json *json, const char *format, ...)
+{
+  char what[512];
+  va_list list;
+  va_start(list, format);
+  vsnprintf(what, sizeof what, format, list);
+  va_end(list);
+  json->is_wrong = true;
+  const size_t line = json->where ? line_of(json->text, json->where) : 0;
+  gate_arena *arena = json->problems->arena;
+  const char *place = line > 0 ? gate_format(arena, " (line %zu)", line) : "";
+  return gate_wrong(json->problems, json->path, "failed to parse %s: %s%s%s%s", json->path,
+                    json->where ? json->where : "", json->where ? ": " : "", what, place);
+}
+
+/* NULL also for null. */
+static json_t *member(json_t *object, const char *key)
+{
+  json_t *value = json_object_get(object, key);
+  return json_is_null(value) ? NULL : value;
+}
+
+static double check_number(gate_json *json, json_t *value, const char *key, gate_range range)
+{
+  if (!json_is_number(value)) {
+    gate_json_wrong(json, "%s is not a number", key);
+    return NAN;
+  }
+  const double number = json_number_value(value);
+  if (!isfinite(number)) {
+    gate_json_wrong(json, "%s is not finite", key);
+    return NAN;
+  }
+  if ((range == GATE_POSITIVE && number <= 0) || (range == GATE_NOT_NEGATIVE && number < 0)) {
+    gate_json_wrong(json, "%s is %g, expected %s", key, number,
+                    range == GATE_POSITIVE ? "above 0" : "0 or more");
+    return NAN;
+  }
+  return number;
+}
+
+double gate_json_number(gate_json *json, json_t *object, const char *key, gate_range range)
+{
+  json_t *value = member(object, key);
+  return value ? check_number(json, value, key, range) : NAN;
+}
+
+const char *gate_json_text(gate_json *json, json_t *object, const char *key)
+{
+  json_t *value = member(object, key);
+  if (!value) return NULL;
+  if (json_is_string(value)) return json_string_value(value);
+  gate_json_wrong(json, "%s is not a text", key);
+  return NULL;
+}
+
+json_t *gate_json_object(gate_json *json, json_t *object, const char *key)
+{
+  json_t *value = member(object, key);
+  if (!value || json_is_object(value)) return value;
+  gate_json_wrong(json, "%s is not an object", key);
+  return NULL;
+}
+
+json_t *gate_json_array(gate_json *json, json_t *object, const char *key)
+{
+  json_t *value = member(object, key);
+  if (!value || json_is_array(value)) return value;
+  gate_json_wrong(json, "%s is not an array", key);
+  return NULL;
+}
+
+gate_numbers gate_json_numbers(gate_json *json, json_t *object, const char *key, gate_range range)
+{
+  gate_numbers numbers = {0};
+  json_t *array = gate_json_array(json, object, key);
+  size_t index;
+  json_t *value;
+  json_array_foreach(array, index, value)
+  {
+    const double number = check_number(json, value, key, range);
+    if (isnan(number)) break;
+    gate_numbers_add(json->problems->arena, &numbers, number);
+  }
+  return numbers;
+}
+
+void gate_json_add_text(gate_text *text, const char *value)
+{
+  gate_text_add(text, "\"");
+  for (const char *at = value; *at != '\0'; at++) {
+    if (*at == '"' || *at == '\\') {
+      gate_text_printf(text, "\\%c", *at);
+    } else if ((unsigned char)*at < 0x20 || *at == 0x7F) {
+      gate_text_printf(text, "\\u%04x", (unsigned)*at);
+    } else {
+      gate_text_add_bytes(text, at, 1);
+    }
+  }
+  gate_text_add(text, "\"");
+}

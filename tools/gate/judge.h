@@ -1,0 +1,86 @@
+/* Verdicts: two sets, or rounds of two builds, become rows, and rows an exit code. Nothing here
+ * prints; everything that prints starts from a report. */
+#ifndef ACCEL_GATE_JUDGE_H
+#define ACCEL_GATE_JUDGE_H
+
+#include "limits.h"
+#include "statistics.h"
+
+/* Harmless first. */
+typedef enum gate_verdict {
+  GATE_OK,
+  GATE_IMPROVED,
+  GATE_REPORTED, /* no limit applies */
+  GATE_NEW,
+  GATE_SKIPPED,
+  GATE_IGNORED,
+  GATE_INCONCLUSIVE,
+  GATE_NOISY,
+  GATE_NOT_COMPARABLE,
+  GATE_WARN,
+  GATE_MISSING,
+  GATE_FAIL,
+  GATE_VERDICTS
+} gate_verdict;
+
+/* One figure of one bench, compared. */
+typedef struct gate_row {
+  const char *id;
+  const char *full_id;
+  const char *key; /* mean, median, p95, p99 of the time, or the metric; "" if all are missing */
+  const char *unit;
+  gate_better better;
+  double base, now;     /* NAN if there is none */
+  double change;        /* + is worse, whatever the direction: 0.2 is 20 % worse */
+  gate_interval bounds; /* of change, one-sided each; NANs if there are none */
+  double noise;         /* effects below are not told apart from noise; NAN if unknown */
+  double warn, fail;    /* INFINITY if it is not limited */
+  size_t rounds;        /* of the side with fewer */
+  gate_verdict verdict;
+  const char *note; /* why; NULL if the figures say it all */
+  const gate_metric *base_metric, *now_metric;
+} gate_row;
+
+typedef struct gate_report {
+  gate_arena *arena;
+  const char *command; /* check or ab */
+  const char *base_name, *now_name;
+  const gate_limits *limits;
+  const gate_set *base, *now; /* of the first pair; for their machines and targets */
+  gate_row *rows;             /* ordered: worst first once gate_report_sort was called */
+  size_t count, capacity;
+  size_t compared;
+  size_t counts[GATE_VERDICTS];
+  const char *difference; /* of machines or builds; NULL if there is none */
+  gate_pairs notes;       /* heading -> text */
+} gate_report;
+
+const char *gate_verdict_name(gate_verdict verdict);
+
+/* Compares all that the sets have in common, and tells what only one has. Faults between the two
+ * (a unit of another dimension, another direction) are problems. May be called for several
+ * pairs. */
+void gate_judge_sets(gate_report *report, const gate_set *base, const gate_set *now,
+                     gate_problems *problems);
+
+/* One verdict of `ab`: rounds of both sides in pairs. Fills change, bounds, noise, verdict. */
+void gate_judge_rounds(gate_row *row, const gate_limits *limits, const gate_numbers *base,
+                       const gate_numbers *now);
+
+/* A row with nothing compared yet. */
+gate_row *gate_report_add(gate_report *report, const char *id, const char *key);
+/* Counts verdicts, and orders rows: worst first, then by change. */
+void gate_report_sort(gate_report *report);
+/* The geometric mean of now/base over the main time figure, harm-oriented; NAN if there is none. */
+double gate_report_geomean(const gate_report *report);
+/* What the process ends with. `has_problems`: some input could not be used. */
+gate_exit gate_report_exit(const gate_report *report, bool has_problems);
+/* One sentence that says what gate_report_exit decided. */
+const char *gate_report_sentence(const gate_report *report, bool has_problems);
+
+/* change > limit, where numbers that are equal on paper count as equal. */
+bool gate_exceeds(double change, double limit);
+/* How much worse `now` is: (now - base) / base, with its sign turned where higher is better. */
+double gate_change(double base, double now, gate_better better);
+
+#endif

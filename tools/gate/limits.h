@@ -1,0 +1,70 @@
+/* What is allowed: how much worse a figure may get before it warns and before it fails, which
+ * benches are judged, and how strict the rest is. Profiles are the rules of the founding documents;
+ * a config file and options change them. */
+#ifndef ACCEL_GATE_LIMITS_H
+#define ACCEL_GATE_LIMITS_H
+
+#include "record.h"
+
+/* Ratios by which a figure may get worse: 0.2 is 20 %. INFINITY: never. */
+typedef struct gate_limit {
+  const char *key;   /* mean median p95 p99 of the time, or a metric's name */
+  const char *match; /* glob over ids; NULL: all */
+  double warn;
+  double fail;
+} gate_limit;
+
+typedef struct gate_waiver {
+  const char *match;
+  const char *reason;
+  const char *until; /* 2026-12-31, the last day on which it holds */
+} gate_waiver;
+
+typedef enum gate_policy { GATE_POLICY_PASS, GATE_POLICY_WARN, GATE_POLICY_FAIL } gate_policy;
+
+typedef struct gate_limits {
+  gate_arena *arena;
+  const char *profile;
+  gate_limit *items; /* the last that fits decides */
+  size_t count, capacity;
+  gate_waiver *waivers;
+  size_t waiver_count, waiver_capacity;
+  const char **only;
+  size_t only_count, only_capacity;
+  double improvement;          /* this much better counts as improved */
+  double noise_min;            /* effects below are never told apart from noise */
+  bool may_fail_on_single_run; /* as the founding tools do */
+  gate_policy missing;
+  gate_policy inconclusive;
+  bool is_warning_error;
+  bool needs_same_machine;
+  const char *today; /* 2026-11-21 */
+} gate_limits;
+
+/* "default", "seed000", "seed003", "seed004"; false for any other name. */
+bool gate_limits_profile(gate_arena *arena, const char *name, gate_limits *out);
+
+/* The founding option: a bare ratio, 0.15, limits the mean alone and may fail on single runs.
+ * Returns NULL, or what is wrong as the founding checker says it. */
+const char *gate_limits_ratio(gate_limits *limits, const char *text);
+/* metric=warn:fail, or metric=fail; "-" for a part that never applies. NULL, or what is wrong. */
+const char *gate_limits_set(gate_limits *limits, const char *text);
+/* GLOB=REASON@2026-12-31. NULL, or what is wrong. */
+const char *gate_limits_ignore(gate_limits *limits, const char *text);
+void gate_limits_only(gate_limits *limits, const char *glob);
+/* fail, warn or pass. */
+bool gate_policy_parse(const char *text, gate_policy *out);
+
+/* The config file. Unknown keys are faults: a misspelt limit would not limit. */
+bool gate_limits_read(gate_limits *limits, const char *path, gate_problems *problems);
+/* The profile that the file asks for; NULL if none. */
+const char *gate_limits_profile_of(gate_arena *arena, const char *path, gate_problems *problems);
+
+/* The limit of a figure; both INFINITY if it is only reported. */
+gate_limit gate_limits_find(const gate_limits *limits, const char *id, const char *key);
+bool gate_limits_judges(const gate_limits *limits, const char *id);
+/* The waiver of this bench, be it expired or not; NULL if there is none. */
+const gate_waiver *gate_limits_waiver(const gate_limits *limits, const char *id);
+bool gate_waiver_holds(const gate_limits *limits, const gate_waiver *waiver);
+
+#endif

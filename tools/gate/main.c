@@ -1,0 +1,61 @@
+/* accel-gate: benchmark results in, a verdict out.
+ *
+ * How a run flows: a reader makes sets of files (record.h, read.h), a judge compares sets or rounds
+ * (judge.h, with limits.h and statistics.h), and what shows (show.h) turns its report into text.
+ * main only finds the command. */
+#include "command.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef struct command {
+  const char *name;
+  gate_exit (*run)(gate_arena *arena, int argc, char **argv);
+  const char *meaning;
+} command;
+
+static const command commands[] = {
+    {"export", gate_command_export, "write a baseline from criterion's folder"},
+    {"check", gate_command_check, "judge results against a baseline, or pairs of files"},
+};
+
+static void show_commands(FILE *out)
+{
+  fputs("usage: accel-gate COMMAND [OPTION...]\n\n", out);
+  for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+    fprintf(out, "  %-12s %s\n", commands[i].name, commands[i].meaning);
+  fputs("\naccel-gate COMMAND --help tells more. Exit codes: 0 passed, 1 a regression, 2 usage,\n"
+        "3 input missing or invalid or nothing compared, 4 inconclusive where that is asked for.\n",
+        out);
+}
+
+int main(int argc, char **argv)
+{
+  /* A write past a limit or into a closed pipe is an error that is told, not a sudden end. */
+  signal(SIGXFSZ, SIG_IGN);
+  signal(SIGPIPE, SIG_IGN);
+  if (argc < 2) {
+    show_commands(stderr);
+    return GATE_EXIT_USAGE;
+  }
+  if (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0 ||
+      strcmp(argv[1], "help") == 0) {
+    show_commands(stdout);
+    return GATE_EXIT_OK;
+  }
+  for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+    if (strcmp(argv[1], commands[i].name) != 0) continue;
+    gate_arena arena = {0};
+    gate_exit code = commands[i].run(&arena, argc - 1, argv + 1);
+    gate_arena_release(&arena);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+      fputs("error: failed to write to standard output\n", stderr);
+      if (code == GATE_EXIT_OK) code = GATE_EXIT_INPUT;
+    }
+    return (int)code;
+  }
+  fprintf(stderr, "error: unknown command: %s\n", argv[1]);
+  show_commands(stderr);
+  return GATE_EXIT_USAGE;
+}

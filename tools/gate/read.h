@@ -1,0 +1,55 @@
+/* Readers: from a file or folder to a set. A reader believes nothing: what it returns keeps the
+ * invariants of record.h, and what did not is left out and told as a problem. So a set and
+ * problems may come together; the caller decides what that is worth. */
+#ifndef ACCEL_GATE_READ_H
+#define ACCEL_GATE_READ_H
+
+#include "record.h"
+
+typedef struct gate_read_options {
+  bool is_seed;      /* what the founding checker took: means of 0 and below, any version */
+  bool needs_median; /* of criterion's estimates */
+} gate_read_options;
+
+/* A file of any form, or a folder of criterion's. NULL if nothing could be read; then there is a
+ * problem. */
+gate_set *gate_read(gate_arena *arena, const char *path, gate_read_options options,
+                    gate_problems *problems);
+
+/* What a file holds, told by its first bytes and keys. Never a folder. */
+gate_set *gate_read_text(gate_arena *arena, const char *path, const char *text, size_t length,
+                         gate_read_options options, gate_problems *problems);
+
+/* The folder that criterion and our benches write. Its texts are those of the founding tools. */
+gate_set *gate_read_criterion(gate_arena *arena, const char *folder, gate_read_options options,
+                              gate_problems *problems);
+
+/* $CRITERION_HOME, else $CARGO_TARGET_DIR/criterion, else target/criterion. */
+const char *gate_criterion_folder(gate_arena *arena);
+
+/* The parts of a criterion entry, for the reader above and for tests that feed it bytes. Each
+ * adds to `bench`; false with a problem if the text is not what it should be. */
+bool gate_read_estimates(gate_set *set, gate_bench *bench, const char *path, const char *text,
+                         size_t length, gate_read_options options, gate_problems *problems);
+bool gate_read_sample(gate_set *set, gate_bench *bench, const char *path, const char *text,
+                      size_t length, gate_problems *problems);
+bool gate_read_benchmark(gate_set *set, gate_bench *bench, const char *path, const char *text,
+                         size_t length, gate_problems *problems);
+
+/* ---- between the readers ---- */
+
+struct gate_json;
+void gate_read_own(gate_set *set, struct gate_json *json, gate_read_options options);
+void gate_read_record(gate_set *set, struct gate_json *json);
+void gate_read_google(gate_set *set, struct gate_json *json);
+void gate_read_hyperfine(gate_set *set, struct gate_json *json);
+void gate_read_go(gate_set *set, const char *text, size_t length, gate_problems *problems);
+
+/* Sorts, and drops what breaks the invariants between benches and between figures. */
+void gate_read_finish(gate_set *set, gate_read_options options, gate_problems *problems);
+/* Fills mean, median, percentiles and count from `values` where they are not given. */
+void gate_metric_summarise(gate_arena *arena, gate_metric *metric, const gate_numbers *values);
+/* All objects of one text {"key": value, ...}, values of any type as texts. */
+void gate_read_pairs(gate_set *set, struct gate_json *json, const char *key, gate_pairs *out);
+
+#endif

@@ -1,0 +1,156 @@
+/* The founding baseline, {"version":1,"benchmarks":{ID:{"mean_ns","median_ns"}}}, and our own
+ * form, which adds to it and stays readable by the founding checker. */
+#include "read.h"
+
+#include "json.h"
+
+#include <math.h>
+#include <string.h>
+
+static const char *kept_text(gate_set *set, gate_json *json, json_t *object, const char *key)
+{
+  return gate_copy_text(set->arena, gate_json_text(json, object, key));
+}
+
+void gate_read_pairs(gate_set *set, gate_json *json, const char *key, gate_pairs *out)
+{
+  json_t *object = gate_json_object(json, json->root, key);
+  const char *name;
+  json_t *value;
+  json_object_foreach(object, name, value)
+  {
+    if (json_is_string(value)) {
+      gate_pairs_set(set->arena, out, name, json_string_value(value));
+    } else if (json_is_number(value)) {
+      gate_pairs_set(set->arena, out, name,
+                     gate_format(set->arena, "%.15g", json_number_value(value)));
+    } else if (json_is_boolean(value)) {
+      gate_pairs_set(set->arena, out, name, json_is_true(value) ? "true" : "false");
+    }
+  }
+}
+
+static void read_figures(gate_json *json, json_t *object, gate_metric *metric, double factor)
+{
+  for (int i = 0; i < GATE_FIGURES; i++) {
+    const char *name = gate_figure_name((gate_figure)i);
+    metric->figures[i] = gate_json_number(json, object, name, GATE_NOT_NEGATIVE) * factor;
+  }
+}
+
+static void read_metric(gate_set *set, gate_bench *bench, gate_json *json, const char *name,
+                        json_t *object)
+{
+  const char *unit = gate_json_text(json, object, "unit");
+  const char *better = gate_json_text(json, object, "better");
+  double factor;
+  const char *canonical = gate_unit_canonical(unit ? unit : "ns", &factor);
+  gate_better direction = gate_unit_better(canonical);
+  if (better && strcmp(better, "lower") != 0 && strcmp(better, "higher") != 0) {
+    gate_json_wrong(json, "metrics.%s.better is neither lower nor higher", name);
+    return;
+  }
+  if (better) direction = strcmp(better, "higher") == 0 ? GATE_HIGHER : GATE_LOWER;
+  gate_metric *metric = gate_bench_add(set, bench, name, canonical, direction);
+  read_figures(json, object, metric, factor);
+  metric->is_exact = json_is_true(json_object_get(object, "exact"));
+  const double count = gate_json_number(json, object, "n", GATE_POSITIVE);
+  if (count != floor(count)) gate_json_wrong(json, "metrics.%s.n is not a whole number", name);
+  metric->sample_count = isnan(count) ? 0 : count;
+  const char *kind = gate_json_text(json, object, "percentiles");
+  metric->has_operation_percentiles = kind && strcmp(kind, "op") == 0;
+  metric->rounds = gate_json_numbers(json, object, "rounds", GATE_NOT_NEGATIVE);
+  metric->samples = gate_json_numbers(json, object, "samples", GATE_NOT_NEGATIVE);
+  for (size_t i = 0; i < metric->rounds.count; i++) metric->rounds.values[i] *= factor;
+  for (size_t i = 0; i < metric->samples.count; i++) metric->samples.values[i] *= factor;
+}
+
+static void read_about(gate_set *set, gate_bench *bench, gate_json *json, json_t *object)
+{
+  const char *full_id = gate_json_text(json, object, "full_id");
+  if (full_id && !gate_id_fault(full_id)) bench->full_id = gate_copy_text(set->arena, full_id);
+  bench->definition_hash = kept_text(set, json, object, "bench_hash");
+  json_t *params = gate_json_object(json, object, "params");
+  char *text = params ? json_dumps(params, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+  bench->params = gate_copy_text(set->arena, text);
+  free(text);
+  json_t *targets = gate_json_object(json, gate_json_object(json, object, "targets"), "time");
+  bench->target = gate_json_number(json, targets, "target", GATE_POSITIVE);
+  bench->acceptable = gate_json_number(json, targets, "acceptable", GATE_POSITIVE);
+}
+
+/* The founding keys fill what the metrics do not say. */
+static void read_founding(gate_set *set, gate_bench *bench, gate_json *json, json_t *object,
+                          gate_read_options options)
+{
+  const gate_range range = options.is_seed ? GATE_ANY : GATE_POSITIVE;
+  const double mean = gate_json_number(json, object, "mean_ns", range);
+  const double median = options.is_seed ? NAN : gate_json_number(json, object, "median_ns", range);
+  gate_metric *time = gate_bench_find_or_null(bench, "time");
+  if (isnan(mean) && !time && bench->metric_count == 0 && !json->is_wrong)
+    gate_json_wrong(json, "missing field `mean_ns`");
+  if (isnan(mean) && isnan(median)) return;
+  if (!time) time = gate_bench_add(set, bench, "time", "ns", GATE_LOWER);
+  if (!gate_has(time, GATE_MEAN)) time->figures[GATE_MEAN] = mean;
+  if (!gate_has(time, GATE_MEDIAN)) time->figures[GATE_MEDIAN] = median;
+}
+
+static void read_bench(gate_set *set, gate_json *json, const char *id, json_t *object,
+                       gate_read_options options)
+{
+  json->where = id;
+  json->is_wrong = false;
+  if (!json_is_object(object)) {
+    gate_json_wrong(json, "is not an object");
+    return;
+  }
+  gate_bench *bench = gate_set_add(set, id);
+  if (!options.is_seed) {
+    read_about(set, bench, json, object);
+    const char *name;
+    json_t *metric;
+    json_object_foreach(gate_json_object(json, object, "metrics"), name, metric)
+    {
+      if (json_is_object(metric)) {
+        read_metric(set, bench, json, name, metric);
+      } else {
+        gate_json_wrong(json, "metrics.%s is not an object", name);
+      }
+    }
+  }
+  read_founding(set, bench, json, object, options);
+  if (json->is_wrong) set->count--;
+}
+
+void gate_read_own(gate_set *set, gate_json *json, gate_read_options options)
+{
+  json_t *benches = json_object_get(json->root, "benchmarks");
+  const double version = gate_json_number(json, json->root, "version", GATE_ANY);
+  const double schema = gate_json_number(json, json->root, "schema", GATE_ANY);
+  if (!options.is_seed && !isnan(version) && version != 1) {
+    gate_json_wrong(json, "version %g is not known, only 1 is", version);
+    return;
+  }
+  if (!options.is_seed && !isnan(schema) && schema != 2) {
+    gate_json_wrong(json, "schema %g is not known, only 2 is", schema);
+    return;
+  }
+  if (!json_is_object(benches)) {
+    gate_json_wrong(json, "benchmarks is not an object");
+    return;
+  }
+  if (!options.is_seed) {
+    set->run_id = kept_text(set, json, json->root, "run_id");
+    set->started = kept_text(set, json, json->root, "started");
+    set->commit = kept_text(set, json, json->root, "commit");
+    set->reason = kept_text(set, json, json->root, "reason");
+    gate_read_pairs(set, json, "machine", &set->machine);
+    gate_read_pairs(set, json, "build", &set->build);
+    gate_read_pairs(set, json, "skipped", &set->skipped);
+    gate_read_pairs(set, json, "failed", &set->failed);
+  }
+  const char *id;
+  json_t *object;
+  json_object_foreach(benches, id, object) read_bench(set, json, id, object, options);
+  json->where = NULL;
+}

@@ -1,0 +1,180 @@
+#include "record.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+gate_set *gate_set_new(gate_arena *arena, const char *path, gate_form form)
+{
+  gate_set *set = gate_take(arena, 1, sizeof *set);
+  set->arena = arena;
+  set->path = gate_copy_text(arena, path);
+  set->form = form;
+  return set;
+}
+
+gate_bench *gate_set_add(gate_set *set, const char *id)
+{
+  set->benches =
+      gate_grow(set->arena, set->benches, set->count, &set->capacity, sizeof *set->benches);
+  gate_bench *bench = &set->benches[set->count++];
+  *bench = (gate_bench){.target = NAN, .acceptable = NAN};
+  bench->id = gate_copy_text(set->arena, id);
+  bench->full_id = bench->id;
+  return bench;
+}
+
+static int compare_benches(const void *a, const void *b)
+{
+  return strcmp(((const gate_bench *)a)->id, ((const gate_bench *)b)->id);
+}
+
+void gate_set_sort(gate_set *set)
+{
+  if (set->count > 1) qsort(set->benches, set->count, sizeof *set->benches, compare_benches);
+}
+
+const gate_bench *gate_set_find(const gate_set *set, const char *id)
+{
+  const gate_bench wanted = {.id = id};
+  if (set->count == 0) return NULL;
+  return bsearch(&wanted, set->benches, set->count, sizeof wanted, compare_benches);
+}
+
+gate_metric *gate_bench_add(gate_set *set, gate_bench *bench, const char *name, const char *unit,
+                            gate_better better)
+{
+  bench->metrics = gate_grow(set->arena, bench->metrics, bench->metric_count,
+                             &bench->metric_capacity, sizeof *bench->metrics);
+  gate_metric *metric = &bench->metrics[bench->metric_count++];
+  *metric = (gate_metric){.better = better};
+  metric->name = gate_copy_text(set->arena, name);
+  metric->unit = gate_copy_text(set->arena, unit);
+  for (int i = 0; i < GATE_FIGURES; i++) metric->figures[i] = NAN;
+  return metric;
+}
+
+gate_metric *gate_bench_find_or_null(gate_bench *bench, const char *name)
+{
+  for (size_t i = 0; i < bench->metric_count; i++)
+    if (strcmp(bench->metrics[i].name, name) == 0) return &bench->metrics[i];
+  return NULL;
+}
+
+const gate_metric *gate_bench_find(const gate_bench *bench, const char *name)
+{
+  for (size_t i = 0; i < bench->metric_count; i++)
+    if (strcmp(bench->metrics[i].name, name) == 0) return &bench->metrics[i];
+  return NULL;
+}
+
+bool gate_has(const gate_metric *metric, gate_figure figure)
+{
+  return !isnan(metric->figures[figure]);
+}
+
+double gate_metric_main(const gate_metric *metric)
+{
+  static const gate_figure order[] = {GATE_MEDIAN, GATE_VALUE, GATE_MEAN, GATE_P50, GATE_P95};
+  for (size_t i = 0; i < sizeof order / sizeof *order; i++)
+    if (gate_has(metric, order[i])) return metric->figures[order[i]];
+  return NAN;
+}
+
+void gate_pairs_set(gate_arena *arena, gate_pairs *pairs, const char *key, const char *value)
+{
+  for (size_t i = 0; i < pairs->count; i++) {
+    if (strcmp(pairs->items[i].key, key) == 0) {
+      pairs->items[i].value = gate_copy_text(arena, value);
+      return;
+    }
+  }
+  pairs->items =
+      gate_grow(arena, pairs->items, pairs->count, &pairs->capacity, sizeof *pairs->items);
+  pairs->items[pairs->count++] =
+      (gate_pair){gate_copy_text(arena, key), gate_copy_text(arena, value)};
+}
+
+const char *gate_pairs_get(const gate_pairs *pairs, const char *key)
+{
+  for (size_t i = 0; i < pairs->count; i++)
+    if (strcmp(pairs->items[i].key, key) == 0) return pairs->items[i].value;
+  return NULL;
+}
+
+typedef struct unit {
+  const char *name;
+  const char *canonical;
+  double factor;
+} unit;
+
+static const unit units[] = {
+    {"ns", "ns", 1},
+    {"us", "ns", 1e3},
+    {"\xC2\xB5s", "ns", 1e3},
+    {"ms", "ns", 1e6},
+    {"s", "ns", 1e9},
+    {"ns/op", "ns", 1},
+    {"ns/iter", "ns", 1},
+    {"sec/op", "ns", 1e9},
+    {"B", "B", 1},
+    {"kB", "B", 1e3},
+    {"MB", "B", 1e6},
+    {"KiB", "B", 1024},
+    {"MiB", "B", 1024.0 * 1024},
+    {"GiB", "B", 1024.0 * 1024 * 1024},
+    {"B/op", "B/op", 1},
+    {"B/s", "B/s", 1},
+    {"kB/s", "B/s", 1e3},
+    {"MB/s", "B/s", 1e6},
+    {"GB/s", "B/s", 1e9},
+    {"MiB/s", "B/s", 1024.0 * 1024},
+    {"elem/s", "elem/s", 1},
+    {"items/s", "elem/s", 1},
+    {"1/op", "1/op", 1},
+    {"allocs/op", "1/op", 1},
+};
+
+const char *gate_unit_canonical(const char *name, double *factor_out)
+{
+  for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+    if (strcmp(units[i].name, name) == 0) {
+      *factor_out = units[i].factor;
+      return units[i].canonical;
+    }
+  }
+  *factor_out = 1;
+  return name;
+}
+
+gate_better gate_unit_better(const char *canonical)
+{
+  const size_t length = strlen(canonical);
+  return length >= 2 && strcmp(canonical + length - 2, "/s") == 0 ? GATE_HIGHER : GATE_LOWER;
+}
+
+const char *gate_id_fault(const char *id)
+{
+  enum { ID_BYTES_MAX = 1024 };
+  const size_t length = strlen(id);
+  if (length == 0) return "is empty";
+  if (length > ID_BYTES_MAX) return "is longer than 1024 bytes";
+  if (!gate_is_utf8(id, length)) return "is not UTF-8";
+  for (const char *at = id; *at != '\0'; at++)
+    if ((unsigned char)*at < 0x20 || *at == 0x7F) return "holds a control letter";
+  return NULL;
+}
+
+bool gate_ids_equal(const char *a, const char *b)
+{
+  for (; *a != '\0' && *b != '\0'; a++, b++)
+    if ((*a == '/' ? '_' : *a) != (*b == '/' ? '_' : *b)) return false;
+  return *a == *b;
+}
+
+const char *gate_figure_name(gate_figure figure)
+{
+  static const char *const names[GATE_FIGURES] = {"mean", "median", "p05", "p50",  "p95",
+                                                  "p99",  "lo",     "hi",  "value"};
+  return names[figure];
+}

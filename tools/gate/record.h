@@ -1,0 +1,137 @@
+/* The data model: what a benchmark run says, whatever file it came from.
+ *
+ *   set      one run or baseline: where and when it was made, and its benches, sorted by id
+ *   bench    one benchmark: its id is criterion's directory id ("single_key/hit_manual")
+ *   metric   one thing measured of it: "time", "throughput", "allocs", "peak_bytes", ...
+ *   figure   one number of a metric: its mean, its median, its 95th percentile, ...
+ *
+ * Invariants that the readers establish: ids are unique, not empty, UTF-8 without control
+ * letters; figures are finite, or NAN for "not given"; times and throughputs are above 0 (allocs
+ * and bytes may be 0); units are canonical. Judges and writers may rely on them, and on nothing
+ * else. All of a set lives in one arena. */
+#ifndef ACCEL_GATE_RECORD_H
+#define ACCEL_GATE_RECORD_H
+
+#include "base.h"
+
+typedef enum gate_better { GATE_LOWER, GATE_HIGHER } gate_better;
+
+typedef enum gate_figure {
+  GATE_MEAN,
+  GATE_MEDIAN,
+  GATE_P05,
+  GATE_P50,
+  GATE_P95,
+  GATE_P99,
+  GATE_LOW,   /* the ends of the 95 % interval that came with the file */
+  GATE_HIGH,  /* */
+  GATE_VALUE, /* of a metric that is one number, such as an exact count */
+  GATE_FIGURES
+} gate_figure;
+
+typedef struct gate_metric {
+  const char *name;
+  const char *unit; /* ns, B, B/s, elem/s, 1/op, or a unit that we do not know */
+  gate_better better;
+  bool is_exact;                  /* a count without noise: every change is real */
+  bool has_operation_percentiles; /* p95 of operations, not of means over batches */
+  double figures[GATE_FIGURES];   /* NAN where not given */
+  double sample_count;            /* n; 0 if not given */
+  gate_numbers rounds;            /* one number per process or run, in the order of time */
+  gate_numbers samples;           /* of one process: value per iteration */
+} gate_metric;
+
+typedef struct gate_bench {
+  const char *id;
+  const char *full_id; /* as people write it; the id if not given */
+  const char
+      *definition_hash;      /* NULL if not given; differs when the bench measures another thing */
+  const char *params;        /* JSON text of an object, or NULL */
+  const char *timestamp;     /* of a bench that has one of its own, or NULL */
+  double target, acceptable; /* absolute bounds for the time, or NAN */
+  gate_metric *metrics;
+  size_t metric_count;
+  size_t metric_capacity;
+} gate_bench;
+
+typedef struct gate_pair {
+  const char *key;
+  const char *value;
+} gate_pair;
+
+/* What is not a measurement: machine, build, or ids that were skipped with their reasons. */
+typedef struct gate_pairs {
+  gate_pair *items;
+  size_t count;
+  size_t capacity;
+} gate_pairs;
+
+typedef enum gate_form {
+  GATE_FORM_UNKNOWN,
+  GATE_FORM_CRITERION, /* a folder */
+  GATE_FORM_SEED,      /* {"version":1,"benchmarks":{...}} */
+  GATE_FORM_OWN,       /* the same with "schema":2 */
+  GATE_FORM_RECORD,    /* one bench: {"bench_id":...} */
+  GATE_FORM_GO,
+  GATE_FORM_GOOGLE,
+  GATE_FORM_HYPERFINE,
+} gate_form;
+
+typedef struct gate_set {
+  gate_arena *arena;
+  const char *path;
+  gate_form form;
+  const char *run_id;  /* NULL if not given, and so the others */
+  const char *started; /* ISO 8601 */
+  const char *commit;
+  const char *reason; /* why the baseline was written */
+  gate_pairs machine;
+  gate_pairs build;
+  gate_pairs skipped; /* id or group -> reason */
+  gate_pairs failed;  /* id -> reason */
+  gate_pairs stale;   /* id -> why it is not of the newest run */
+  gate_bench *benches;
+  size_t count;
+  size_t capacity;
+} gate_set;
+
+/* An empty set. */
+gate_set *gate_set_new(gate_arena *arena, const char *path, gate_form form);
+
+/* A new bench at the end. The caller sorts when all are there. */
+gate_bench *gate_set_add(gate_set *set, const char *id);
+void gate_set_sort(gate_set *set);
+/* NULL if there is none. `set` is sorted. */
+const gate_bench *gate_set_find(const gate_set *set, const char *id);
+
+/* A metric of which nothing is known yet but its name, unit and direction. */
+gate_metric *gate_bench_add(gate_set *set, gate_bench *bench, const char *name, const char *unit,
+                            gate_better better);
+const gate_metric *gate_bench_find(const gate_bench *bench, const char *name);
+gate_metric *gate_bench_find_or_null(gate_bench *bench, const char *name);
+
+/* The number that stands for a metric when one is asked for: median, else value, mean, p50, p95. */
+double gate_metric_main(const gate_metric *metric);
+bool gate_has(const gate_metric *metric, gate_figure figure);
+
+/* Sets a value, replacing the one with this key. */
+void gate_pairs_set(gate_arena *arena, gate_pairs *pairs, const char *key, const char *value);
+/* NULL if there is none. */
+const char *gate_pairs_get(const gate_pairs *pairs, const char *key);
+
+/* The canonical unit of `unit` (ns for ms) and the factor that takes values there. Units that are
+ * not known stay as they are, with 1. */
+const char *gate_unit_canonical(const char *unit, double *factor_out);
+/* The direction that a unit has by nature: rates are better high, all else low. */
+gate_better gate_unit_better(const char *canonical);
+
+/* Why `id` is none, or NULL. */
+const char *gate_id_fault(const char *id);
+/* The id of `id` as criterion's folders spell it is compared, so that "single_key/hit/manual" and
+ * "single_key/hit_manual" are the same. */
+bool gate_ids_equal(const char *a, const char *b);
+
+/* The names of figures as files spell them: mean, median, p05, ... */
+const char *gate_figure_name(gate_figure figure);
+
+#endif

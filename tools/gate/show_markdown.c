@@ -1,0 +1,146 @@
+/* Markdown for files, step summaries and comments; annotations of GitHub. */
+#include "show.h"
+
+#include <math.h>
+#include <string.h>
+
+static const char *icon(gate_verdict verdict)
+{
+  switch (verdict) {
+    case GATE_FAIL: return "\xF0\x9F\x94\xB4 Regression";
+    case GATE_MISSING: return "\xE2\x9A\xA0\xEF\xB8\x8F Missing";
+    case GATE_IMPROVED: return "\xF0\x9F\x9F\xA2 Improvement";
+    case GATE_OK: return "\xE2\x9C\x85 OK";
+    case GATE_WARN: return "\xF0\x9F\x9F\xA1 Warning";
+    case GATE_NOISY: return "\xE2\x9D\x94 Noisy";
+    case GATE_INCONCLUSIVE: return "\xE2\x9D\x94 Inconclusive";
+    case GATE_NOT_COMPARABLE: return "\xE2\x9D\x94 Not comparable";
+    case GATE_NEW: return "New";
+    case GATE_SKIPPED: return "Skipped";
+    case GATE_IGNORED: return "Ignored";
+    default: return "Reported";
+  }
+}
+
+/* A cell: no letter of it may end the cell or start markup. */
+static void add_cell(gate_text *out, const char *text)
+{
+  for (; *text != '\0'; text++) {
+    if (strchr("|`*_<>\\[]", *text)) gate_text_add(out, *text == '<' ? "&lt;" : "\\");
+    if (*text != '<') gate_text_add_bytes(out, text, 1);
+  }
+}
+
+static void add_row(gate_text *out, const gate_row *row)
+{
+  gate_arena *arena = out->arena;
+  /* As founded: the sign of the number itself, not of the harm. */
+  const double change = row->better == GATE_LOWER ? row->change : -row->change;
+  gate_text_add(out, "| ");
+  add_cell(out, row->full_id);
+  gate_text_add(out, " | ");
+  add_cell(out, row->key[0] == '\0' ? "-" : row->key);
+  gate_text_printf(out, " | %s",
+                   isnan(row->base) ? "-" : gate_quantity(arena, row->base, row->unit));
+  gate_text_printf(out, " | %s",
+                   isnan(row->now) ? (row->verdict == GATE_MISSING ? "Not found" : "-")
+                                   : gate_quantity(arena, row->now, row->unit));
+  gate_text_printf(out, " | %s", gate_percent(arena, change));
+  if (!isnan(row->bounds.low))
+    gate_text_printf(out, " (worse by %+.1f to %+.1f)", row->bounds.low * 100,
+                     row->bounds.high * 100);
+  gate_text_printf(out, " | %s", icon(row->verdict));
+  if (row->note) {
+    gate_text_add(out, ": ");
+    add_cell(out, row->note);
+  }
+  gate_text_add(out, " |\n");
+}
+
+static const char *const table_head =
+    "| Benchmark | Metric | Baseline | Current | Change | Status |\n"
+    "|-----------|--------|----------|---------|--------|--------|\n";
+
+static bool is_folded(const gate_row *row)
+{
+  return row->verdict == GATE_OK || row->verdict == GATE_REPORTED;
+}
+
+void gate_show_markdown(gate_text *out, const gate_report *report, bool has_problems)
+{
+  size_t folded = 0;
+  gate_text_add(out, "<!-- accel-gate -->\n### Benchmarks\n\n");
+  gate_text_printf(out, "%s.\n\n", gate_report_sentence(report, has_problems));
+  for (size_t i = 0; i < report->count; i++) folded += is_folded(&report->rows[i]);
+  if (folded < report->count) gate_text_add(out, table_head);
+  for (size_t i = 0; i < report->count; i++)
+    if (!is_folded(&report->rows[i])) add_row(out, &report->rows[i]);
+  if (folded > 0) {
+    gate_text_printf(out, "\n<details><summary>%zu figures are OK or only reported</summary>\n\n%s",
+                     folded, table_head);
+    for (size_t i = 0; i < report->count; i++)
+      if (is_folded(&report->rows[i])) add_row(out, &report->rows[i]);
+    gate_text_add(out, "\n</details>\n");
+  }
+  const double geomean = gate_report_geomean(report);
+  if (!isnan(geomean))
+    gate_text_printf(out, "\nGeometric mean of times: %s\n", gate_percent(out->arena, geomean));
+  gate_text_printf(out, "\nProfile %s; baseline %s, current %s.\n", report->limits->profile,
+                   report->base_name ? report->base_name : "-",
+                   report->now_name ? report->now_name : "-");
+}
+
+/* ---- annotations ---- */
+
+/* GitHub's escapes: of data, and two more letters in properties. */
+static void add_command_text(gate_text *out, const char *text, bool is_property)
+{
+  for (; *text != '\0'; text++) {
+    const bool is_special = *text == '%' || *text == '\r' || *text == '\n' ||
+                            (is_property && (*text == ':' || *text == ','));
+    if (is_special)
+      gate_text_printf(out, "%%%02X", (unsigned)(unsigned char)*text);
+    else
+      gate_text_add_bytes(out, text, 1);
+  }
+}
+
+static void add_annotation(gate_text *out, const gate_row *row, const char *kind)
+{
+  gate_arena *arena = out->arena;
+  gate_text message = {.arena = arena};
+  gate_text_printf(&message, "[%s] ", row->full_id);
+  if (row->key[0] != '\0')
+    gate_text_printf(&message, "%s is worse by %s (baseline=%s -> current=%s)", row->key,
+                     gate_percent(arena, row->change), gate_quantity(arena, row->base, row->unit),
+                     gate_quantity(arena, row->now, row->unit));
+  if (row->note) gate_text_printf(&message, "%s%s", row->key[0] == '\0' ? "" : "; ", row->note);
+  gate_text_printf(out, "::%s title=", kind);
+  add_command_text(out, gate_format(arena, "%s %s", gate_verdict_name(row->verdict), row->full_id),
+                   true);
+  gate_text_add(out, "::");
+  add_command_text(out, gate_text_c(&message), false);
+  gate_text_add(out, "\n");
+}
+
+static void add_annotations(gate_text *out, const gate_report *report, bool are_errors)
+{
+  enum { SHOWN_MAX = 9 }; /* GitHub shows 10 a step, and one is needed to tell of the rest */
+  const char *kind = are_errors ? "error" : "warning";
+  size_t count = 0;
+  for (size_t i = 0; i < report->count; i++) {
+    const gate_verdict verdict = report->rows[i].verdict;
+    const bool is_error = verdict == GATE_FAIL || verdict == GATE_MISSING;
+    const bool is_warning = verdict == GATE_WARN;
+    if (are_errors ? !is_error : !is_warning) continue;
+    if (++count <= SHOWN_MAX) add_annotation(out, &report->rows[i], kind);
+  }
+  if (count > SHOWN_MAX)
+    gate_text_printf(out, "::%s title=more::%zu more, see the table\n", kind, count - SHOWN_MAX);
+}
+
+void gate_show_annotations(gate_text *out, const gate_report *report)
+{
+  add_annotations(out, report, true);
+  add_annotations(out, report, false);
+}

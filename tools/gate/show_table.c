@@ -1,0 +1,176 @@
+/* The table of a terminal. */
+#include "show.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { COLUMNS = 8, WIDTH_MIN = 40 };
+
+typedef struct table_line {
+  const char *cells[COLUMNS];
+  gate_verdict verdict;
+} table_line;
+
+static const char *const headings[COLUMNS] = {"verdict", "bench", "metric",      "base",
+                                              "now",     "worse", "[low, high]", "noise"};
+
+static const char *interval_text(gate_arena *arena, gate_interval interval)
+{
+  if (isnan(interval.low)) return "";
+  return gate_format(arena, "[%+.1f, %+.1f]", interval.low * 100, interval.high * 100);
+}
+
+static table_line line_of(gate_arena *arena, const gate_row *row, gate_style style)
+{
+  table_line line = {.verdict = row->verdict};
+  const bool has_figures = row->key[0] != '\0';
+  line.cells[0] = gate_verdict_name(row->verdict);
+  line.cells[1] = row->full_id;
+  line.cells[2] = row->key;
+  line.cells[3] = has_figures ? gate_quantity(arena, row->base, row->unit) : "";
+  line.cells[4] = has_figures ? gate_quantity(arena, row->now, row->unit) : "";
+  line.cells[5] = has_figures ? gate_percent(arena, row->change) : "";
+  line.cells[6] = interval_text(arena, row->bounds);
+  line.cells[7] = "";
+  if (!isnan(row->noise))
+    line.cells[7] =
+        gate_format(arena, "%s%.1f %%", style.is_ascii ? "+-" : "\xC2\xB1", row->noise * 100);
+  return line;
+}
+
+/* At most `width` letters; what is cut is marked. The middle goes: both ends of an id tell. */
+static const char *cut(gate_arena *arena, const char *text, size_t width, bool is_ascii)
+{
+  if (gate_letters(text) <= width) return text;
+  const char *mark = is_ascii ? ".." : "\xE2\x80\xA6";
+  const size_t kept = width - gate_letters(mark);
+  const size_t head = kept / 2, tail_start = gate_letters(text) - (kept - head);
+  gate_text out = {.arena = arena};
+  size_t letter = 0;
+  for (const char *at = text; *at != '\0'; at++) {
+    const bool starts = ((unsigned char)*at & 0xC0) != 0x80;
+    letter += starts;
+    if (starts && letter == head + 1) gate_text_add(&out, mark);
+    if (letter <= head || letter > tail_start) gate_text_add_bytes(&out, at, 1);
+  }
+  return gate_text_c(&out);
+}
+
+static const char *color_of(gate_verdict verdict)
+{
+  switch (verdict) {
+    case GATE_FAIL:
+    case GATE_MISSING: return "\x1B[31m";
+    case GATE_WARN:
+    case GATE_NOT_COMPARABLE: return "\x1B[33m";
+    case GATE_NOISY:
+    case GATE_INCONCLUSIVE: return "\x1B[35m";
+    case GATE_IMPROVED: return "\x1B[32m";
+    default: return "";
+  }
+}
+
+static void add_padded(gate_text *out, const char *text, size_t width, bool is_right)
+{
+  const size_t letters = gate_letters(text);
+  const int gap = letters < width ? (int)(width - letters) : 0;
+  if (is_right)
+    gate_text_printf(out, "%*s%s", gap, "", text);
+  else
+    gate_text_printf(out, "%s%*s", text, gap, "");
+}
+
+static void add_line(gate_text *out, const table_line *line, const size_t *widths, gate_style style)
+{
+  gate_text plain = {.arena = out->arena};
+  for (size_t c = 0; c < COLUMNS; c++) {
+    if (widths[c] == 0) continue;
+    if (plain.length > 0) gate_text_add(&plain, "  ");
+    add_padded(&plain, line->cells[c], widths[c], c >= 3);
+  }
+  size_t end = plain.length;
+  while (end > 0 && plain.bytes[end - 1] == ' ') end--;
+  const char *color = style.has_color ? color_of(line->verdict) : "";
+  gate_text_add(out, color);
+  gate_text_add_bytes(out, gate_text_c(&plain), end);
+  gate_text_add(out, *color == '\0' ? "\n" : "\x1B[0m\n");
+}
+
+static size_t sum(const size_t *widths)
+{
+  size_t total = 0;
+  for (size_t c = 0; c < COLUMNS; c++) total += widths[c] > 0 ? widths[c] + 2 : 0;
+  return total - 2;
+}
+
+/* Columns that tell least go first where the terminal is narrow; then the id is cut. */
+static void fit_widths(size_t *widths, size_t width)
+{
+  static const size_t order[] = {7, 6, 3};
+  enum { ID = 1, ID_MIN = 12 };
+  for (size_t i = 0; i < sizeof order / sizeof *order && sum(widths) > width; i++)
+    if (sum(widths) - widths[ID] + ID_MIN > width || i < 1) widths[order[i]] = 0;
+  const size_t others = sum(widths) - widths[ID];
+  if (sum(widths) > width) widths[ID] = width > others + ID_MIN ? width - others : ID_MIN;
+}
+
+static bool is_shown(const gate_row *row, gate_style style)
+{
+  const bool is_plain = row->verdict == GATE_OK || row->verdict == GATE_REPORTED;
+  return !(style.is_quiet && is_plain);
+}
+
+static void add_notes(gate_text *out, const gate_report *report, gate_style style)
+{
+  for (size_t i = 0; i < report->count; i++) {
+    const gate_row *row = &report->rows[i];
+    if (!row->note || row->verdict == GATE_NOT_COMPARABLE || !is_shown(row, style)) continue;
+    gate_text_printf(out, "  %s%s%s: %s\n", row->full_id, row->key[0] == '\0' ? "" : " ", row->key,
+                     row->note);
+  }
+  if (!style.is_quiet && report->now)
+    for (size_t i = 0; i < report->now->stale.count; i++)
+      gate_text_printf(out, "  %s: stale, %s\n", report->now->stale.items[i].key,
+                       report->now->stale.items[i].value);
+  for (size_t i = 0; i < report->notes.count; i++)
+    gate_text_printf(out, "%s: %s\n", report->notes.items[i].key, report->notes.items[i].value);
+}
+
+static void add_footer(gate_text *out, const gate_report *report, gate_style style)
+{
+  const double geomean = gate_report_geomean(report);
+  if (!isnan(geomean))
+    gate_text_printf(out, "geometric mean of times: %s\n", gate_percent(out->arena, geomean));
+  if (style.is_quiet || !report->now) return;
+  const gate_pairs *machine = &report->now->machine;
+  const char *cpu = gate_pairs_get(machine, "cpu");
+  const char *cores = gate_pairs_get(machine, "cores");
+  if (cpu) gate_text_printf(out, "machine: %s, %s cores\n", cpu, cores ? cores : "?");
+}
+
+void gate_show_table(gate_text *out, const gate_report *report, gate_style style)
+{
+  size_t widths[COLUMNS] = {0};
+  table_line *lines = gate_take(out->arena, report->count + 1, sizeof *lines);
+  size_t count = 0;
+  memcpy(lines[count++].cells, headings, sizeof headings);
+  for (size_t i = 0; i < report->count; i++)
+    if (is_shown(&report->rows[i], style))
+      lines[count++] = line_of(out->arena, &report->rows[i], style);
+  for (size_t i = 1; i < count; i++)
+    for (size_t c = 0; c < COLUMNS; c++) {
+      const size_t letters = gate_letters(lines[i].cells[c]);
+      if (letters > widths[c]) widths[c] = letters;
+    }
+  for (size_t c = 0; c < COLUMNS; c++)
+    if (widths[c] > 0 && strlen(headings[c]) > widths[c]) widths[c] = strlen(headings[c]);
+  if (count > 1) {
+    fit_widths(widths, style.width < WIDTH_MIN ? WIDTH_MIN : style.width);
+    for (size_t i = 0; i < count; i++) {
+      lines[i].cells[1] = cut(out->arena, lines[i].cells[1], widths[1], style.is_ascii);
+      add_line(out, &lines[i], widths, style);
+    }
+  }
+  add_notes(out, report, style);
+  add_footer(out, report, style);
+}
