@@ -67,6 +67,7 @@ typedef struct accel_diagnostic {
   size_t entries, weight, memory_bytes; /* of L1 */
   bool local_ready, remote_ready, loader_configured, listener_started, channel_up, degraded;
   char channel[192]; /* [prefix:]accel:invalidation:<area>; "" without */
+  size_t repairs;    /* invalidations that wait until L2 answers; 1 for the whole area */
 } accel_diagnostic;
 
 ACCEL_EXTERN_C_BEGIN

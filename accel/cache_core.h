@@ -17,6 +17,7 @@
 #include "platform/system.h"
 #include "platform/thread.h"
 #include "refresh.h"
+#include "repair.h"
 #include "singleflight.h"
 
 #define CORE_FAILURES 256
@@ -52,6 +53,9 @@ typedef struct accel_core {
   accel_singleflight flights;
   accel_refresh refresh;
   accel_invalidation invalidation;
+  accel_repair repair; /* open where there is a link */
+  accel_job repair_job;
+  uint32_t repair_pause_ms; /* of the job, while is_repairing */
   accel_executor own_executor;
   accel_executor *executor;
 
@@ -60,7 +64,8 @@ typedef struct accel_core {
   uint8_t load_failures[CORE_FAILURES]; /* atomic: in a row, by the key's hash */
   accel_mutex work_mutex;               /* guards pending */
   accel_condition work_done;
-  uint64_t pending; /* jobs handed to the executor and not yet finished */
+  bool is_repairing; /* with work_mutex: repair_job is queued or runs */
+  uint64_t pending;  /* jobs handed to the executor and not yet finished */
 } accel_core;
 
 /* ---- cache_open.c ---- */
@@ -181,6 +186,21 @@ typedef accel_status accel_core_remote_fn(void *link, accel_remote_item *items, 
 accel_status accel_core_remote_write(accel_core *core, core_batch *batch,
                                      accel_core_remote_fn *write, const char *what);
 accel_status accel_core_remote_clear(accel_core *core);
+
+/* Counts the messages of a call. */
+void accel_core_remote_count_messages(accel_core *core, const accel_remote_call *call);
+
+/* ---- cache_repair.c: what L2 did not confirm ---- */
+
+/* Notes the items of a write that failed, or a clear that did; begin is called once all levels
+ * were handled. */
+void accel_core_repair_add(accel_core *core, const core_batch *batch);
+void accel_core_repair_add_area(accel_core *core);
+/* Sees to it that what is noted is made good, if anything is. */
+void accel_core_repair_begin(accel_core *core);
+/* Whether what L2 has of the item's key is not to be believed. */
+bool accel_core_repair_holds(accel_core *core, const accel_remote_item *item);
+void accel_core_repair_run(accel_job *job);
 
 /* ---- cache_lease.c: one load per key in all processes ---- */
 

@@ -200,6 +200,7 @@ static void core_hear_channel(accel_core *core, bool is_up)
 static void core_hear_up(void *core)
 {
   core_hear_channel((accel_core *)core, true);
+  accel_core_repair_begin((accel_core *)core);
 }
 
 static void core_hear_down(void *core)
@@ -209,6 +210,7 @@ static void core_hear_down(void *core)
 
 static bool core_heartbeat(void *core, accel_buffer *out)
 {
+  accel_core_repair_begin((accel_core *)core); /* in case the executor had no room */
   return accel_invalidation_heartbeat(&((accel_core *)core)->invalidation, out);
 }
 
@@ -281,6 +283,8 @@ static accel_status core_attach(accel_core *core)
       {core, core_hear_message, core_hear_up, core_hear_down, core_heartbeat},
       core->cache};
   core->remote_ops = core->traits.remote;
+  if (!accel_repair_open(&core->repair, core->remote_ops->clear != NULL)) return ACCEL_ERR_NOMEM;
+  core->repair_job.run = accel_core_repair_run;
   core->has_listener = area.has_listener;
   core->has_leases = core->remote_ops->lease != NULL && !core->config.no_lease;
   return core->remote_ops->attach(core->config.remote, &area, &core->link, core->channel);
@@ -327,6 +331,10 @@ static void core_release(accel_core *core)
   if (core->link != NULL) core->remote_ops->detach(core->link);
   accel_executor_close(&core->own_executor);
   if (core->local != NULL) core->local_ops->close(core->local, core->type);
+  if (is_child)
+    ACCEL_FREE(core->repair.entries);
+  else
+    accel_repair_close(&core->repair);
   accel_refresh_close(&core->refresh);
   if (core->has_locks && !is_child) {
     accel_singleflight_close(&core->flights);

@@ -229,6 +229,26 @@ static void remote_settle(accel_core *core, const core_batch *batch, accel_fligh
     accel_stats_add(core->stats, ACCEL_COUNT_remote_miss, misses);
 }
 
+/* Leaves out the keys whose values in L2 are not to be believed: for them L2 is not asked, and
+ * nothing is written, until that is repaired. */
+static void remote_leave_out(accel_core *core, core_batch *batch, accel_flight **flights,
+                             const core_look *look)
+{
+  if (accel_repair_length(&core->repair) == 0) return;
+  size_t kept = 0;
+  for (size_t i = 0; i < batch->count; i++) {
+    accel_flight *flight = flights[i];
+    flight->lease = CORE_LEASE_UNKNOWN;
+    if (accel_core_repair_holds(core, &batch->items[i])) continue;
+    batch->items[kept] = batch->items[i];
+    flights[i] = flights[kept];
+    flights[kept++] = flight;
+  }
+  if (!look->is_again && !look->only_note)
+    accel_stats_add(core->stats, ACCEL_COUNT_remote_miss, batch->count - kept);
+  batch->count = kept;
+}
+
 void accel_core_remote_get(accel_core *core, accel_flight **flights, size_t count,
                            const core_look *look)
 {
@@ -244,10 +264,13 @@ void accel_core_remote_get(accel_core *core, accel_flight **flights, size_t coun
     return;
   }
   accel_core_batch_seal(&batch);
-  batch.call.deadline_ms = accel_clock_deadline(core->config.loader_timeout_ms);
-  core->remote_ops->get(core->link, batch.items, batch.count, &batch.call);
-  remote_settle(core, &batch, flights, look);
-  core->remote_ops->release(core->link, &batch.call);
+  remote_leave_out(core, &batch, flights, look);
+  if (batch.count > 0) {
+    batch.call.deadline_ms = accel_clock_deadline(core->config.loader_timeout_ms);
+    core->remote_ops->get(core->link, batch.items, batch.count, &batch.call);
+    remote_settle(core, &batch, flights, look);
+    core->remote_ops->release(core->link, &batch.call);
+  }
   accel_core_batch_close(&batch);
 }
 
@@ -263,11 +286,16 @@ void accel_core_remote_count_failures(accel_core *core, const core_batch *batch)
 
 /* ---- writing ---- */
 
-static accel_status remote_count(accel_core *core, const accel_remote_call *call,
-                                 accel_status status, const char *what)
+void accel_core_remote_count_messages(accel_core *core, const accel_remote_call *call)
 {
   accel_stats_add(core->stats, ACCEL_COUNT_invalidation_publish, call->messages_sent);
   accel_stats_add(core->stats, ACCEL_COUNT_invalidation_publish_failures, call->messages_failed);
+}
+
+static accel_status remote_count(accel_core *core, const accel_remote_call *call,
+                                 accel_status status, const char *what)
+{
+  accel_core_remote_count_messages(core, call);
   if (!accel_failed(status)) return ACCEL_OK;
   const bool is_ours = status == ACCEL_ERR_CODEC || status == ACCEL_ERR_NOMEM;
   return accel_error_set(core->cache, is_ours ? status : ACCEL_ERR_BACKEND,
@@ -290,6 +318,7 @@ accel_status accel_core_remote_write(accel_core *core, core_batch *batch,
                     is_too_large ? ACCEL_COUNT_remote_encode_errors : ACCEL_COUNT_remote_errors, 1);
     if (status == ACCEL_OK) status = batch->items[i].status;
   }
+  if (accel_failed(status)) accel_core_repair_add(core, batch);
   return remote_count(core, &batch->call, status, what);
 }
 

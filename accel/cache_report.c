@@ -79,6 +79,7 @@ void accel_cache_diagnostic_snapshot(const accel_cache *cache, accel_diagnostic 
   out->channel_up = accel_load_acquire(&core->is_channel_up);
   out->degraded = accel_core_is_degraded(core);
   memcpy(out->channel, core->channel, sizeof out->channel);
+  out->repairs = core->link == NULL ? 0 : accel_repair_length(&core->repair);
 }
 
 const char *accel_cache_last_error(const accel_cache *cache)

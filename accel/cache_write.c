@@ -178,6 +178,7 @@ static accel_status write_remote(accel_core *core, write_key *keys, size_t count
     if (first == ACCEL_OK) first = key->status;
   }
   write_remove_unstorable(core, keys, count);
+  accel_core_repair_begin(core);
   accel_core_batch_close(&batch);
   return first == ACCEL_OK ? status : first;
 }
@@ -338,8 +339,10 @@ accel_status accel_cache_clear(accel_cache *cache, const accel_type *type)
   if (core->local != NULL) core->local_ops->clear(core->local, type);
   if (core->link != NULL) {
     status = accel_core_remote_clear(core);
+    if (accel_failed(status)) accel_core_repair_add_area(core);
     accel_singleflight_forget_all(&core->flights); /* what read L2 while it was being cleared */
     if (core->local != NULL) core->local_ops->clear(core->local, type);
+    accel_core_repair_begin(core);
   }
   return accel_core_report_end(core, &report, status, "done");
 }

@@ -41,7 +41,10 @@
   X(lease_granted, "lease_granted_total") /* the right to load a key for all processes */ \
   X(lease_waits, "lease_waits_total")     /* keys that another process was loading */ \
   X(lease_timeout, "lease_timeout_total") /* of these: not there in time, loaded here as well */ \
-  X(lease_lost, "lease_lost_total")       /* loads that a write or their lease's end overtook */
+  X(lease_lost, "lease_lost_total")       /* loads that a write or their lease's end overtook */ \
+  X(repair_queued, "repair_queued_total") /* invalidations that L2 did not confirm */ \
+  X(repair_replayed, "repair_replayed_total")     /* of these: made good */ \
+  X(repair_overflowed, "repair_overflowed_total") /* no room for them: the area is cleared */
 
 #define ACCEL_COUNTER_FIELD_(field_, metric_) uint64_t field_;
 typedef struct accel_metrics {
