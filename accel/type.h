@@ -152,6 +152,12 @@ ACCEL_INLINE uint64_t accel_type_default_hash(accel_key_kind kind_, size_t size_
 ACCEL_INLINE bool accel_type_default_equal(accel_key_kind kind_, size_t size_, const void *a_,
                                            const void *b_)
 {
+  uint64_t word_a_ = 0, word_b_ = 0;
+  if (kind_ != ACCEL_KEY_STRING && size_ <= sizeof word_a_) { /* compilers call memcmp at -O1 */
+    memcpy(&word_a_, a_, size_);
+    memcpy(&word_b_, b_, size_);
+    return word_a_ == word_b_;
+  }
   if (kind_ != ACCEL_KEY_STRING) return memcmp(a_, b_, size_) == 0;
   const char *const text_a_ = *(const char *const *)a_, *const text_b_ = *(const char *const *)b_;
   return text_a_ != NULL && text_b_ != NULL && strcmp(text_a_, text_b_) == 0;

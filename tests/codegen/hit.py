@@ -132,7 +132,7 @@ def main():
     is_right = True
     with tempfile.TemporaryDirectory() as folder:
         for compiler in toolchain.c_compilers():
-            for level in ("-O2", "-O3"):
+            for level in ("-O1", "-O2", "-O3"):
                 found = list(check(compiler, level, pathlib.Path(folder)))
                 print(f"{compiler} {level}: {len(found)} faults")
                 for fault in found:
