@@ -83,9 +83,11 @@
 #include "accel/status.c"
 #include "accel/type.c"
 #include "accel_backends/flat/flat.c"
+#include "accel_backends/flat/flat_entry.c"
 #include "accel_backends/flat/flat_table.c"
 #include "accel_backends/flat/flat_victim.c"
 #include "accel_backends/flat/flat_walk.c"
+#include "accel_backends/flat/policy_clock.c"
 
 const char ACCEL_BUILD_SYMBOL_ = 0;
 #endif

@@ -43,6 +43,8 @@ typedef struct accel_local_config {
   size_t capacity;          /* entries, >= 1; never exceeded, negative and stale entries included */
   size_t max_weight;        /* 0: no limit; else the sum of type->weigh is bounded by it */
   uint64_t seed;            /* the cache's, for hashes the engine makes itself */
+  uint32_t refresh_window_ms; /* refresh-ahead's: refresh_ms of every entry written is at most this
+                               * and half its life before its expires_ms; 0: off */
 } accel_local_config;
 
 #define ACCEL_LOCAL_STRIPES_MAX 1024
@@ -52,13 +54,16 @@ typedef struct accel_gate {
   uint32_t stripe; /* below ACCEL_LOCAL_STRIPES_MAX */
 } accel_gate;
 
+/* What get answers where peek must be asked; seen by nobody else. */
+#define ACCEL_ATTENTION ((accel_status)3)
+
 typedef struct accel_local_found {
   accel_lifetime life;
   bool is_current; /* of the table's epoch; if not, the entry is stale whatever its times say */
 } accel_local_found;
 
 typedef struct accel_local_stats {
-  size_t entries; /* all that occupy a place */
+  size_t entries; /* all that occupy a place; what a clear has removed may be left out */
   size_t weight;
   size_t memory_bytes; /* everything the engine holds, values' own allocations excluded */
 } accel_local_stats;
@@ -78,12 +83,14 @@ typedef struct accel_local_ops {
    * threads' locks may be held for ever: takes none. */
   void (*close)(accel_local *local, const accel_type *type);
 
-  /* Hot. OK: *out is a copy (type->copy). NULL: a negative entry. MISS: no entry, or one that
-   * needs attention: not of this epoch, past its refresh_ms, or replaced while it was read; the
-   * caller then peeks, and may find a fresh entry. NOMEM: the copy failed. On NULL and MISS *out
-   * is untouched. Marks the entry as used. For plain types: no lock, no allocation, no
-   * read-modify-write instruction, and no wait for a writer that is not running; an engine may
-   * limit this to keys and values up to a size that it states. */
+  /* Hot. OK: *out is a copy (type->copy). NULL: a negative entry. MISS: at some moment of the call
+   * there was no entry, fresh or stale. ATTENTION: there is or may be one that get cannot answer
+   * with: not of this epoch, past its refresh_ms, or replaced while it was read; the caller peeks,
+   * and may find a fresh entry. NOMEM: the copy failed. But on OK *out is untouched. Marks the
+   * entry as used. For plain types: no lock, no allocation, no read-modify-write instruction, and
+   * no wait for a writer that is not running; an engine may limit this to keys and values up to a
+   * size that it states. An engine that cannot tell MISS from ATTENTION answers ATTENTION, and
+   * every miss costs a peek. */
   accel_status (*get)(accel_local *local, const accel_type *type, const void *key, uint64_t hash,
                       void *out);
   /* Cold. The entry whatever its age: OK, NULL, MISS (none), NOMEM. `out_or_null` as in get. */

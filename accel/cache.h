@@ -27,6 +27,7 @@ typedef struct accel_cache {
   uint64_t seed;
   accel_stats *stats;
   struct accel_core *core; /* NULL: closed */
+  bool is_alone;           /* nothing behind L1, nobody to tell: what L1 misses is a miss */
 } accel_cache;
 
 typedef enum accel_origin {
@@ -160,27 +161,42 @@ size_t accel_cache_hottest(accel_cache *cache, const accel_type *type, void *key
 /* Calls `visit` for every fresh value in L1 until it returns false. It may call the cache. */
 void accel_cache_each(accel_cache *cache, const accel_type *type, accel_fn *visit, void *ctx);
 
-/* The hot path: hash once, ask L1, count; nothing else. MISS: no hit, and nothing happened. */
-ACCEL_INLINE accel_status accel_cache_hit(accel_cache *cache_, const accel_type *type_,
+/* The hot path: hash once, ask L1, count a hit; nothing else. MISS and ATTENTION: no hit, and
+ * nothing happened. */
+ACCEL_INLINE accel_status accel_cache_ask(accel_cache *cache_, const accel_type *type_,
                                           const void *key_, void *out_)
 {
-  if (ACCEL_UNLIKELY(cache_ == NULL || cache_->local == NULL || out_ == NULL)) return ACCEL_MISS;
+  if (ACCEL_UNLIKELY(cache_ == NULL || cache_->local == NULL || out_ == NULL))
+    return ACCEL_ATTENTION;
   const uint64_t hash_ = type_->hash(key_, cache_->seed);
   const accel_local_ops *ops_ = type_->traits().local;
   const accel_status status_ = ops_ == NULL || ops_ == &accel_flat_ops
                                    ? accel_flat_get(cache_->local, type_, key_, hash_, out_)
                                    : ops_->get(cache_->local, type_, key_, hash_, out_);
-  if (ACCEL_UNLIKELY(status_ != ACCEL_OK && status_ != ACCEL_NULL)) return ACCEL_MISS;
+  if (status_ == ACCEL_MISS) return ACCEL_MISS;
+  if (ACCEL_UNLIKELY(status_ != ACCEL_OK && status_ != ACCEL_NULL)) return ACCEL_ATTENTION;
   if (ACCEL_UNLIKELY(!accel_stats_hit(cache_->stats))) return accel_cache_hit_cold(cache_, status_);
   return status_;
+}
+
+/* The same for those who go on in one way without a hit: MISS. */
+ACCEL_INLINE accel_status accel_cache_hit(accel_cache *cache_, const accel_type *type_,
+                                          const void *key_, void *out_)
+{
+  const accel_status status_ = accel_cache_ask(cache_, type_, key_, out_);
+  return status_ == ACCEL_ATTENTION ? ACCEL_MISS : status_;
 }
 
 /* Reads one key, as accel_cache_get_with without options. */
 ACCEL_INLINE accel_status accel_cache_get(accel_cache *cache_, const accel_type *type_,
                                           const void *key_, void *out_)
 {
-  const accel_status status_ = accel_cache_hit(cache_, type_, key_, out_);
-  if (ACCEL_LIKELY(status_ != ACCEL_MISS)) return status_;
+  const accel_status status_ = accel_cache_ask(cache_, type_, key_, out_);
+  if (ACCEL_LIKELY(status_ == ACCEL_OK || status_ == ACCEL_NULL)) return status_;
+  const bool is_key_checked_ = type_->key_kind != ACCEL_KEY_STRING; /* others are all usable */
+  if (status_ == ACCEL_MISS && is_key_checked_ && cache_->is_alone &&
+      accel_stats_miss(cache_->stats))
+    return ACCEL_MISS;
   return accel_cache_get_cold(cache_, type_, key_, out_);
 }
 

@@ -72,6 +72,8 @@ typedef struct accel_core {
 
 /* The core of an open cache that this process opened, or NULL and why. */
 accel_core *accel_core_of(const accel_cache *cache, accel_status *status);
+/* A cache with nothing behind L1 and nobody to tell. */
+bool accel_core_is_alone(const accel_core *core);
 /* OK if `key` is usable as one. */
 accel_status accel_core_check_key(const accel_core *core, const void *key);
 uint64_t accel_core_now(const accel_core *core);

@@ -30,6 +30,12 @@ accel_core *accel_core_of(const accel_cache *cache, accel_status *status)
   return core;
 }
 
+bool accel_core_is_alone(const accel_core *core)
+{
+  return core->local != NULL && core->link == NULL && core->load == NULL && core->mload == NULL &&
+         !core->has_report;
+}
+
 accel_status accel_core_check_key(const accel_core *core, const void *key)
 {
   if (key == NULL) return accel_error_set(core->cache, ACCEL_ERR_CONFIG, "key is NULL");
@@ -270,6 +276,7 @@ static accel_status core_open_local(accel_core *core)
   config.capacity = core->config.capacity;
   config.max_weight = core->config.max_weight;
   config.seed = core->seed;
+  config.refresh_window_ms = accel_refresh_window(&core->config);
   core->local_ops = core->traits.local == NULL ? &accel_flat_ops : core->traits.local;
   return core->local_ops->open(&config, &core->local);
 }
@@ -293,6 +300,7 @@ static accel_status core_attach(accel_core *core)
 static void core_fork_child(void *core_pointer)
 {
   accel_core *core = (accel_core *)core_pointer;
+  core->cache->is_alone = false; /* misses tell the child that the cache is not its own */
   if (core->local != NULL) core->local_ops->expire_all(core->local);
 }
 
@@ -406,6 +414,7 @@ accel_status accel_cache_open(accel_cache *cache, const accel_type *type,
   cache->seed = core->seed;
   cache->stats = core->stats;
   cache->local = core->config.trace_hits && core->has_report ? NULL : core->local;
+  cache->is_alone = accel_core_is_alone(core);
   return ACCEL_OK;
 }
 
@@ -457,6 +466,7 @@ void accel_cache_set_loader(accel_cache *cache, const accel_type *type, accel_fn
   if (core == NULL) return;
   core->load = load;
   core->load_ctx = ctx;
+  cache->is_alone = accel_core_is_alone(core);
 }
 
 void accel_cache_set_mloader(accel_cache *cache, const accel_type *type, accel_fn *mload, void *ctx)
@@ -467,4 +477,5 @@ void accel_cache_set_mloader(accel_cache *cache, const accel_type *type, accel_f
   if (core == NULL) return;
   core->mload = mload;
   core->mload_ctx = ctx;
+  cache->is_alone = accel_core_is_alone(core);
 }

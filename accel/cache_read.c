@@ -434,13 +434,7 @@ accel_status accel_cache_get_with(accel_cache *cache, const accel_type *type, co
   return read_one(&plan, out);
 }
 
-/* A cache with nothing behind L1 and nobody to tell: no plan is needed to find that out. */
-static bool read_is_local_alone(const accel_core *core)
-{
-  return core->local != NULL && core->link == NULL && core->load == NULL && core->mload == NULL &&
-         !core->has_report;
-}
-
+/* No plan is needed where nothing can be planned. */
 static accel_status read_local_alone(accel_core *core, const void *key, void *out)
 {
   accel_status status = accel_core_check_key(core, key);
@@ -459,7 +453,7 @@ accel_status accel_cache_get_cold(accel_cache *cache, const accel_type *type, co
 {
   accel_status status;
   accel_core *core = accel_core_of(cache, &status);
-  if (core != NULL && out != NULL && read_is_local_alone(core))
+  if (core != NULL && out != NULL && accel_core_is_alone(core))
     return read_local_alone(core, key, out);
   return accel_cache_get_with(cache, type, key, NULL, out);
 }

@@ -42,6 +42,7 @@
     const accel_remote_ops *remote; \
     const accel_codec *codec; \
     uint32_t schema; \
+    const struct accel_policy *policy; \
   } n_##_cache_traits;
 
 /* Functions that restore the types and call the user's, and the descriptor that lists them. */
@@ -52,7 +53,7 @@
     const n_##_cache_traits *const t_ = &n_##_cache_traits_; \
     const accel_traits traits_ = {t_->hash != NULL, t_->equal != NULL, t_->copy != NULL, \
         t_->drop != NULL, t_->weigh != NULL, t_->key_text != NULL, t_->key_parse != NULL, \
-        t_->local, t_->remote, t_->codec, t_->schema}; \
+        t_->local, t_->remote, t_->codec, t_->schema, t_->policy}; \
     return traits_; \
   } \
   ACCEL_TRAIT_(uint64_t, return, n_, hash, (const void *k_, uint64_t seed_), \

@@ -88,6 +88,16 @@ ACCEL_INLINE bool accel_stats_hit(accel_stats *stats_)
   return true;
 }
 
+/* The same for a miss that ends at L1. */
+ACCEL_INLINE bool accel_stats_miss(accel_stats *stats_)
+{
+  const uint32_t slot_ = accel_thread_slot;
+  if (ACCEL_UNLIKELY(slot_ == 0)) return false;
+  uint64_t *miss_ = &stats_->lines[slot_].miss;
+  accel_store_relaxed(miss_, *miss_ + 1);
+  return true;
+}
+
 /* Counts any number of L1 hits and misses; gives the thread its line first. */
 void accel_stats_local(accel_stats *stats, uint64_t hits, uint64_t misses);
 

@@ -17,6 +17,7 @@
 
 struct accel_local_ops;
 struct accel_remote_ops;
+struct accel_policy;
 
 typedef enum accel_key_kind {
   ACCEL_KEY_STRUCT = 0,
@@ -48,6 +49,7 @@ typedef struct accel_traits {
   const struct accel_remote_ops *remote; /* NULL: no L2 */
   const accel_codec *codec;              /* NULL: the object's bytes */
   uint32_t schema;
+  const struct accel_policy *policy; /* of flat; NULL: the default */
 } accel_traits;
 
 typedef struct accel_type {

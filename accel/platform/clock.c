@@ -28,7 +28,9 @@ uint64_t accel_clock_read(const accel_clock *clock_or_null)
 {
   if (clock_or_null != NULL) return clock_or_null->now_ms(clock_or_null->ctx);
 #ifdef CLOCK_MONOTONIC_COARSE
-  return clock_ns(CLOCK_MONOTONIC_COARSE) / 1000000u;
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return (uint64_t)now.tv_sec * 1000u + (uint32_t)now.tv_nsec / 1000000u;
 #else
   return accel_clock_monotonic_ms();
 #endif

@@ -25,7 +25,7 @@ uint64_t accel_clock_monotonic_ns(void);
 uint64_t accel_clock_wall_ms(void);
 /* What a cache calls now: the user's clock, or with NULL the system's coarse monotonic one, which
  * lags by one tick (10 ms) at most and costs no system call. The only call a hit may make. */
-ACCEL_COLD uint64_t accel_clock_read(const accel_clock *clock_or_null);
+uint64_t accel_clock_read(const accel_clock *clock_or_null);
 /* The absolute deadline `ms` from now; ACCEL_NO_DEADLINE for ACCEL_FOREVER. */
 uint64_t accel_clock_deadline(uint32_t ms);
 

@@ -8,6 +8,17 @@
 
 /* ---- life ---- */
 
+static flat_state *flat_state_open(void)
+{
+  void *memory = ACCEL_MALLOC(sizeof(flat_state) + ACCEL_CACHE_LINE);
+  if (memory == NULL) return NULL;
+  memset(memory, 0, sizeof(flat_state) + ACCEL_CACHE_LINE);
+  const uintptr_t misplaced = (uintptr_t)memory & (ACCEL_CACHE_LINE - 1);
+  flat_state *state = (flat_state *)(void *)((char *)memory + (ACCEL_CACHE_LINE - misplaced));
+  state->memory = memory;
+  return state;
+}
+
 accel_status accel_flat_open(const accel_local_config *config, accel_local **local_out)
 {
   const accel_type *type = config->type;
@@ -15,10 +26,11 @@ accel_status accel_flat_open(const accel_local_config *config, accel_local **loc
     return accel_error_set(config->owner, ACCEL_ERR_CONFIG,
                            "the flat L1 engine aligns values to %d bytes at most, not %zu",
                            ACCEL_CACHE_LINE, type->value_align);
-  flat_state *state = (flat_state *)ACCEL_MALLOC(sizeof *state);
+  flat_state *state = flat_state_open();
   if (state == NULL) goto fail;
-  memset(state, 0, sizeof *state);
   state->front.local.clock = config->clock;
+  state->front.base_ms = accel_clock_read(config->clock) - (ACCEL_FLAT_TIME_MAX + 1) / 2;
+  state->front.window_ms = config->refresh_window_ms;
   state->budget.capacity = config->capacity;
   state->budget.max_weight = config->max_weight;
   state->seed = config->seed;
@@ -32,7 +44,7 @@ accel_status accel_flat_open(const accel_local_config *config, accel_local **loc
 fail_mutex:
   accel_mutex_close(&state->resizing);
 fail_state:
-  ACCEL_FREE(state);
+  ACCEL_FREE(state->memory);
 fail:
   return accel_error_set(config->owner, ACCEL_ERR_NOMEM, "no memory for an L1 of %zu entries",
                          config->capacity);
@@ -47,23 +59,18 @@ void accel_flat_close(accel_local *local, const accel_type *type)
     table = next;
   }
   accel_mutex_close(&state->resizing);
-  ACCEL_FREE(state);
+  ACCEL_FREE(state->memory);
 }
 
 /* ---- reading ---- */
-
-static void flat_pin_slot(accel_flat_slot *slot)
-{
-  accel_store_relaxed(&slot->state, slot->state + 1);
-}
 
 /* Copies the value and releases the mutex. An owning value is pinned meanwhile, so that the
  * user's copy runs without it. */
 static accel_status flat_take(flat_state *state, const accel_type *type, const flat_view *view,
                               const flat_entry *entry, void *out_or_null)
 {
-  if (flat_is_negative(entry->slot) || out_or_null == NULL) {
-    const accel_status status = flat_is_negative(entry->slot) ? ACCEL_NULL : ACCEL_OK;
+  if (flat_is_negative(entry) || out_or_null == NULL) {
+    const accel_status status = flat_is_negative(entry) ? ACCEL_NULL : ACCEL_OK;
     accel_flat_unlock(view);
     return status;
   }
@@ -72,24 +79,23 @@ static accel_status flat_take(flat_state *state, const accel_type *type, const f
     accel_flat_unlock(view);
     return ACCEL_OK;
   }
-  flat_pin_slot(entry->slot);
+  const bool is_pinned = accel_flat_pin_entry(view, entry);
   accel_flat_unlock(view);
+  if (!is_pinned) return ACCEL_ERR_NOMEM;
   const bool copied = type->copy(out_or_null, flat_value_of(entry));
   accel_flat_unpin_entry(state, type, entry);
   return copied ? ACCEL_OK : ACCEL_ERR_NOMEM;
 }
 
-/* The entry if a hit may serve it. */
-static flat_entry flat_find_fresh(flat_state *state, const accel_type *type, const flat_view *view,
-                                  const void *key)
+/* Whether a hit may serve the entry; then it is marked as used. */
+static bool flat_is_hit(flat_state *state, const accel_type *type, const flat_view *view,
+                        const flat_entry *entry)
 {
-  const flat_entry none = {0};
-  const flat_entry entry = accel_flat_find(type, view, key);
-  if (entry.slot == NULL || !flat_is_fresh(state, &entry)) return none;
-  const accel_flat_slot *slot = entry.slot;
-  if (accel_flat_is_over(&state->front.local, slot->born_ms, slot->after & UINT32_MAX)) return none;
-  accel_flat_mark_used(flat_set_of(&entry), entry.way);
-  return entry;
+  const uint64_t head = flat_head_of(entry);
+  if (!accel_flat_is_current(flat_set_of(entry), entry->way, view->epoch)) return false;
+  if (accel_flat_expires(head) && accel_flat_is_due(&state->front, head)) return false;
+  accel_policy_hit(type, flat_set_of(entry), entry->way);
+  return true;
 }
 
 accel_status accel_flat_get_locked(accel_local *local, const accel_type *type, const void *key,
@@ -97,10 +103,25 @@ accel_status accel_flat_get_locked(accel_local *local, const accel_type *type, c
 {
   flat_state *state = flat_state_of(local);
   const flat_view view = accel_flat_lock(state, hash);
-  const flat_entry entry = flat_find_fresh(state, type, &view, key);
-  if (entry.slot != NULL) return flat_take(state, type, &view, &entry, out);
+  const flat_entry entry = accel_flat_find(type, &view, key);
+  if (entry.slot != NULL && flat_is_hit(state, type, &view, &entry))
+    return flat_take(state, type, &view, &entry, out);
   accel_flat_unlock(&view);
-  return ACCEL_MISS;
+  return entry.slot == NULL ? ACCEL_MISS : ACCEL_ATTENTION;
+}
+
+#define FLAT_LOOKS 8u
+
+accel_status accel_flat_look_again(accel_local *local, const accel_type *type, const void *key,
+                                   uint64_t hash, void *out)
+{
+  if (type->key_kind == ACCEL_KEY_STRING) return accel_flat_get_locked(local, type, key, hash, out);
+  const accel_flat *flat = (const accel_flat *)(const void *)local;
+  for (unsigned look = 0; look < FLAT_LOOKS; look++) {
+    const accel_status status = accel_flat_look(flat, type, key, hash, out);
+    if (status != ACCEL_FLAT_SPOILT) return status;
+  }
+  return ACCEL_ATTENTION;
 }
 
 accel_status accel_flat_peek(accel_local *local, const accel_type *type, const void *key,
@@ -113,13 +134,21 @@ accel_status accel_flat_peek(accel_local *local, const accel_type *type, const v
     accel_flat_unlock(&view);
     return ACCEL_MISS;
   }
-  const uint64_t refresh = entry.slot->after & UINT32_MAX;
-  const uint64_t epoch = accel_load_acquire(&local->epoch);
-  found->life.born_ms = entry.slot->born_ms;
-  found->life.expires_ms = flat_expires_ms(entry.slot);
-  found->life.refresh_ms = refresh == ACCEL_FOREVER ? ACCEL_NEVER : entry.slot->born_ms + refresh;
-  found->is_current = accel_flat_is_current(flat_set_of(&entry), entry.way, epoch);
+  found->life = flat_life_of(state, &entry);
+  found->is_current = accel_flat_is_current(flat_set_of(&entry), entry.way, view.epoch);
   return flat_take(state, type, &view, &entry, out_or_null);
+}
+
+static accel_status flat_pin_hit(flat_state *state, const accel_type *type, const flat_view *view,
+                                 const flat_entry *entry, accel_local_pin *pin)
+{
+  if (entry->slot == NULL || !flat_is_hit(state, type, view, entry)) return ACCEL_MISS;
+  if (flat_is_negative(entry)) return ACCEL_NULL;
+  if (!accel_flat_pin_entry(view, entry)) return ACCEL_ERR_NOMEM;
+  pin->local = &state->front.local;
+  pin->value = flat_value_of(entry);
+  pin->handle = entry->table;
+  return ACCEL_OK;
 }
 
 accel_status accel_flat_pin(accel_local *local, const accel_type *type, const void *key,
@@ -127,15 +156,8 @@ accel_status accel_flat_pin(accel_local *local, const accel_type *type, const vo
 {
   flat_state *state = flat_state_of(local);
   const flat_view view = accel_flat_lock(state, hash);
-  const flat_entry entry = flat_find_fresh(state, type, &view, key);
-  accel_status status = ACCEL_MISS;
-  if (entry.slot != NULL) status = flat_is_negative(entry.slot) ? ACCEL_NULL : ACCEL_OK;
-  if (status == ACCEL_OK) {
-    flat_pin_slot(entry.slot);
-    pin->local = local;
-    pin->value = flat_value_of(&entry);
-    pin->handle = entry.table;
-  }
+  const flat_entry entry = accel_flat_find(type, &view, key);
+  const accel_status status = flat_pin_hit(state, type, &view, &entry, pin);
   accel_flat_unlock(&view);
   return status;
 }
@@ -157,9 +179,8 @@ accel_gate accel_flat_gate(accel_local *local, uint64_t hash)
 {
   accel_gate gate;
   flat_state *state = flat_state_of(local);
-  const uint64_t *generation = flat_generation_of(state, hash);
-  gate.stripe = (uint32_t)(generation - state->generations);
-  gate.generation = accel_load_acquire(generation);
+  gate.stripe = flat_generation_index(state, hash);
+  gate.generation = accel_load_acquire(&state->generations[gate.stripe]);
   gate.epoch = accel_load_acquire(&local->epoch);
   return gate;
 }
@@ -167,14 +188,15 @@ accel_gate accel_flat_gate(accel_local *local, uint64_t hash)
 /* Under the stripe's mutex. */
 static void flat_raise(flat_state *state, uint64_t hash)
 {
-  uint64_t *generation = flat_generation_of(state, hash);
+  uint64_t *generation = &state->generations[flat_generation_index(state, hash)];
   accel_store_release(generation, *generation + 1);
 }
 
-static bool flat_stands(flat_state *state, uint64_t hash, const accel_gate *gate)
+static bool flat_stands(const flat_state *state, const flat_view *view, uint64_t hash,
+                        const accel_gate *gate)
 {
-  return gate->generation == *flat_generation_of(state, hash) &&
-         gate->epoch == accel_load_acquire(&state->front.local.epoch);
+  return gate->generation == state->generations[flat_generation_index(state, hash)] &&
+         gate->epoch == view->epoch;
 }
 
 /* Where a value is copied to before its slot is known. */
@@ -235,67 +257,115 @@ typedef struct flat_write {
   uint64_t hash;
   const accel_gate *gate; /* NULL: unconditional */
   bool raises;
+  bool has_missed; /* the policy knows of the new key */
 } flat_write;
 
-/* Puts the entry into the empty slot and takes an old one of its key out, which hands its budget
- * over unless it is pinned. False: the budget does not allow it. */
-static bool flat_exchange(flat_state *state, const accel_type *type, const flat_view *view,
-                          const flat_write *write, const flat_content *content,
-                          const flat_entry *empty, const flat_entry *old, bool *is_doomed)
+static uint64_t flat_born(const flat_state *state, const flat_content *content)
 {
-  const bool frees_old = old->slot != NULL && flat_pins(old->slot) == 0;
-  const size_t freed = frees_old ? flat_weight_of(old) : 0;
-  const ptrdiff_t change = (ptrdiff_t)(content->weight - freed);
-  if (!accel_budget_take(&state->budget, frees_old ? 0 : 1, change)) return false;
-  if (write->raises) flat_raise(state, write->hash);
-  const uint64_t epoch =
-      write->gate != NULL ? write->gate->epoch : accel_load_acquire(&state->front.local.epoch);
-  const uint8_t used =
-      old->slot == NULL ? 0 : accel_load_relaxed(&flat_set_of(old)->used[old->way]);
-  accel_flat_write(type, empty, content);
-  accel_flat_publish(empty, view->tag, epoch, used);
-  if (content->text != NULL) accel_add_relaxed(&state->string_bytes, strlen(content->text) + 1);
-  if (old->slot != NULL) *is_doomed = accel_flat_unlink(type, old);
-  return true;
+  return content->life->born_ms - state->front.base_ms;
 }
 
-/* One attempt under the mutex. Where both sets are full, an old entry of the key is the one to
- * go. `gone` is the entry to discard if *is_doomed. */
-static flat_attempt flat_try_write(flat_state *state, const accel_type *type, const flat_view *view,
-                                   const flat_write *write, const flat_content *content,
-                                   flat_entry *gone, bool *is_doomed)
+/* Pays for the entry, with the budget of `old` if that can be had, else with a victim's. */
+static flat_attempt flat_pay(flat_state *state, const accel_type *type, const flat_view *view,
+                             const flat_content *content, const flat_entry *old,
+                             flat_doomed *doomed)
 {
-  *is_doomed = false;
-  if (write->gate != NULL && !flat_stands(state, write->hash, write->gate)) return FLAT_MOVED;
-  const flat_entry empty = accel_flat_find_empty(view);
-  *gone = accel_flat_find(type, view, content->key);
-  if (empty.slot != NULL &&
-      flat_exchange(state, type, view, write, content, &empty, gone, is_doomed))
+  const bool replaces = old->slot != NULL && !flat_is_pinned(old);
+  const size_t had = replaces ? flat_weight_of(old) : 0;
+  const ptrdiff_t more = (ptrdiff_t)(content->weight - had);
+  if (accel_flat_afford(state, view->stripe, replaces ? 0 : 1, more)) return FLAT_DONE;
+  size_t gone;
+  if (!accel_flat_evict(state, type, view, flat_born(state, content), &gone, doomed))
+    return FLAT_NO_BUDGET;
+  if (!replaces && doomed->count == 0 &&
+      accel_flat_afford(state, view->stripe, 0, (ptrdiff_t)(content->weight - gone)))
     return FLAT_DONE;
-  const bool may_reuse = empty.slot == NULL && gone->slot != NULL && flat_pins(gone->slot) == 0;
-  if (!may_reuse) *gone = accel_flat_victim(state, view);
-  if (gone->slot == NULL) return empty.slot == NULL ? FLAT_NO_SLOT : FLAT_NO_BUDGET;
-  *is_doomed = accel_flat_remove(state, type, gone);
+  accel_flat_refund(state, view->stripe, gone);
   return FLAT_EVICTED;
 }
 
-/* Attempts until there is a result, or something to be done without the mutex. */
-static flat_attempt flat_write_locked(flat_state *state, const accel_type *type,
-                                      const flat_write *write, const flat_content *content)
+/* An empty slot for an entry that is paid for. Where nothing can be moved an old entry of the key
+ * goes, which leaves readers a moment without it; else a victim. */
+static flat_attempt flat_place(flat_state *state, const accel_type *type, const flat_view *view,
+                               const flat_content *content, flat_entry *old, flat_entry *empty,
+                               flat_doomed *doomed)
 {
-  const flat_view view = accel_flat_lock(state, write->hash);
-  flat_entry gone;
-  bool is_doomed;
+  *empty = accel_flat_find_empty(view);
+  if (empty->slot == NULL) *empty = accel_flat_make_empty(view);
+  if (empty->slot != NULL) return FLAT_DONE;
+  if (old->slot != NULL && !flat_is_pinned(old)) {
+    accel_flat_unlink(type, old, doomed);
+    old->slot = NULL;
+  } else {
+    size_t gone;
+    const uint64_t since_base_ms = flat_born(state, content);
+    if (!accel_flat_evict(state, type, view, since_base_ms, &gone, doomed)) return FLAT_NO_SLOT;
+    accel_flat_refund(state, view->stripe, gone);
+  }
+  *empty = accel_flat_find_empty(view);
+  return empty->slot != NULL ? FLAT_DONE : FLAT_EVICTED;
+}
+
+/* Puts the content into the empty slot, then takes an old entry of its key out. */
+static void flat_exchange(flat_state *state, const accel_type *type, const flat_view *view,
+                          const flat_content *content, const flat_entry *empty,
+                          const flat_entry *old, uint8_t used, flat_doomed *doomed)
+{
+  accel_flat_write(state, type, empty, content);
+  accel_flat_publish(empty, view->tag, view->epoch, used);
+  if (content->text != NULL) accel_add_relaxed(&state->string_bytes, strlen(content->text) + 1);
+  if (old->slot == NULL) return;
+  flat_raise_version(flat_set_of(empty));
+  accel_flat_unlink(type, old, doomed);
+}
+
+/* One attempt under the mutex. */
+static flat_attempt flat_try_write(flat_state *state, const accel_type *type, const flat_view *view,
+                                   flat_write *write, const flat_content *content,
+                                   flat_doomed *doomed)
+{
+  if (write->gate != NULL && !flat_stands(state, view, write->hash, write->gate)) return FLAT_MOVED;
+  accel_flat_settle(state, type, view, view->first, doomed);
+  accel_flat_settle(state, type, view, view->second, doomed);
+  const accel_policy *policy = accel_policy_of(type);
+  const accel_policy_view policy_view = accel_flat_policy_view(state, type, view);
+  flat_entry old = accel_flat_find(type, view, content->key);
+  const bool is_new = old.slot == NULL;
+  const uint8_t used = is_new ? 0 : accel_load_relaxed(&flat_set_of(&old)->used[old.way]);
+  if (is_new && !write->has_missed && policy->missed != NULL) policy->missed(&policy_view);
+  write->has_missed = true;
+  flat_attempt attempt = flat_pay(state, type, view, content, &old, doomed);
+  if (attempt != FLAT_DONE) return attempt;
+  flat_entry empty;
+  attempt = flat_place(state, type, view, content, &old, &empty, doomed);
+  if (attempt != FLAT_DONE) {
+    accel_flat_refund(state, view->stripe, content->weight);
+    return attempt;
+  }
+  if (write->raises) flat_raise(state, write->hash);
+  flat_exchange(state, type, view, content, &empty, &old, used, doomed);
+  if (is_new) policy->inserted(&policy_view, empty.set, empty.way);
+  return FLAT_DONE;
+}
+
+/* Attempts until there is a result, or something to be done without the mutex. */
+static flat_attempt flat_write_locked(flat_state *state, const accel_type *type, flat_write *write,
+                                      const flat_content *content)
+{
   flat_attempt attempt;
+  flat_doomed doomed;
+  doomed.count = 0;
+  const flat_view view = accel_flat_lock(state, write->hash);
   do {
-    attempt = flat_try_write(state, type, &view, write, content, &gone, &is_doomed);
-  } while (attempt == FLAT_EVICTED && !is_doomed);
+    attempt = flat_try_write(state, type, &view, write, content, &doomed);
+  } while (attempt == FLAT_EVICTED && doomed.count == 0);
+  if (doomed.count == 0) accel_flat_sweep(state, type, &view, &doomed);
   accel_flat_unlock(&view);
-  if (is_doomed) accel_flat_discard(state, type, &gone);
+  if (doomed.count > 0) accel_flat_discard(state, type, &doomed);
   return attempt;
 }
 
-static accel_status flat_put(flat_state *state, const accel_type *type, const flat_write *write,
+static accel_status flat_put(flat_state *state, const accel_type *type, flat_write *write,
                              const flat_content *content)
 {
   for (;;) {
@@ -311,7 +381,7 @@ static accel_status flat_put(flat_state *state, const accel_type *type, const fl
 }
 
 /* Copies what the entry will own, then writes it. */
-static accel_status flat_store(flat_state *state, const accel_type *type, const flat_write *write,
+static accel_status flat_store(flat_state *state, const accel_type *type, flat_write *write,
                                const void *key, const void *value_or_null,
                                const accel_lifetime *life)
 {
@@ -333,7 +403,7 @@ accel_status accel_flat_fill(accel_local *local, const accel_type *type, const v
                              uint64_t hash, const void *value_or_null, const accel_lifetime *life,
                              const accel_gate *gate)
 {
-  const flat_write write = {.hash = hash, .gate = gate, .raises = false};
+  flat_write write = {.hash = hash, .gate = gate, .raises = false};
   return flat_store(flat_state_of(local), type, &write, key, value_or_null, life);
 }
 
@@ -341,7 +411,7 @@ accel_status accel_flat_set_entry(accel_local *local, const accel_type *type, co
                                   uint64_t hash, const void *value_or_null,
                                   const accel_lifetime *life, const accel_gate *gate_or_null)
 {
-  const flat_write write = {.hash = hash, .gate = gate_or_null, .raises = true};
+  flat_write write = {.hash = hash, .gate = gate_or_null, .raises = true};
   const accel_status status =
       flat_store(flat_state_of(local), type, &write, key, value_or_null, life);
   if (status != ACCEL_OK) accel_flat_del(local, type, key, hash);
@@ -351,12 +421,14 @@ accel_status accel_flat_set_entry(accel_local *local, const accel_type *type, co
 void accel_flat_del(accel_local *local, const accel_type *type, const void *key, uint64_t hash)
 {
   flat_state *state = flat_state_of(local);
+  flat_doomed doomed;
+  doomed.count = 0;
   const flat_view view = accel_flat_lock(state, hash);
   flat_raise(state, hash);
   const flat_entry entry = accel_flat_find(type, &view, key);
-  const bool is_doomed = entry.slot != NULL && accel_flat_remove(state, type, &entry);
+  if (entry.slot != NULL) accel_flat_remove(state, type, &entry, &doomed);
   accel_flat_unlock(&view);
-  if (is_doomed) accel_flat_discard(state, type, &entry);
+  if (doomed.count > 0) accel_flat_discard(state, type, &doomed);
 }
 
 /* ---- the whole table ---- */
@@ -366,12 +438,33 @@ void accel_flat_expire_all(accel_local *local)
   accel_add_acq_rel(&local->epoch, 1u);
 }
 
+/* The next era: what is of older ones is gone. Later writes take it out. */
+void accel_flat_clear(accel_local *local, const accel_type *type)
+{
+  (void)type;
+  uint64_t epoch = accel_load_acquire(&local->epoch);
+  uint64_t next;
+  do {
+    next = (flat_era_of(epoch) + 1) << ACCEL_FLAT_ERA_SHIFT;
+  } while (!accel_compare_exchange(&local->epoch, &epoch, next));
+}
+
+/* Retired tables count while they hold something that is pinned. */
 void accel_flat_stats(accel_local *local, accel_local_stats *out)
 {
   flat_state *state = flat_state_of(local);
-  out->entries = accel_load_relaxed(&state->budget.entries);
-  out->weight = accel_load_relaxed(&state->budget.weight);
-  out->memory_bytes = sizeof *state + sizeof(accel_flat_table) +
-                      accel_load_relaxed(&state->pages_bytes) +
+  const uint64_t era = flat_era_of(accel_load_acquire(&local->epoch));
+  memset(out, 0, sizeof *out);
+  out->memory_bytes = sizeof *state + ACCEL_CACHE_LINE + accel_load_relaxed(&state->pages_bytes) +
                       accel_load_relaxed(&state->string_bytes);
+  const accel_flat_table *table = accel_load_acquire(&state->front.table);
+  for (; table != NULL; table = table->retired) {
+    out->memory_bytes += sizeof *table;
+    for (uint64_t i = 0; i < table->stripe_count; i++) {
+      const flat_stripe *stripe = &table->stripes[i];
+      if (accel_load_acquire(&stripe->era) != era) continue;
+      out->entries += accel_load_relaxed(&stripe->entries);
+      out->weight += accel_load_relaxed(&stripe->weight);
+    }
+  }
 }

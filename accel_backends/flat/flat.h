@@ -1,98 +1,42 @@
-/* flat.h: the default L1 engine: layout, and the one function that must be fast (layer 2).
+/* flat.h: the default L1 engine, and the one function that must be fast (layer 2).
  *
- *   stripes   one mutex each; a stripe owns a run of sets
- *   sets      one cache line per 16 entries: 16 tags, 16 use counters, what is current
- *   slots     16 per set: head, key, value; of the type's sizes, in one array
+ * flat_layout.h says where things lie: one line per set of 16 entries, two sets per key, slots of
+ * the type's size. All of it comes from ACCEL_PAGES_ALLOC at open. A hit touches the lines of the
+ * key's two sets and the slot's own.
  *
- * A key may lie in either of two sets of its stripe. Whoever inserts takes the emptier one: with
- * a thirtieth more slots than capacity, 99 of 100 of `capacity` distinct keys stay resident,
- * where one set per key would need a third more. All of it comes from ACCEL_PAGES_ALLOC at open.
+ * Writers hold the stripe's mutex. A write never touches a slot that its readers can find: the new
+ * version goes to a free slot, its tag is published, then the old tag is withdrawn. Should a set's
+ * free slot have been used before, a reader may still be copying out of it; so a writer
  *
- * Writers hold the stripe's mutex. A write never touches the slot that readers of the key are
- * looking at: the new version goes to a free slot, its tag is published, then the old tag is
- * withdrawn. So a reader needs a slot's sequence number only against the slot's reuse:
+ *   withdraws the tag (earlier) -> raises the set's version -> writes the slot -> publishes a tag
  *
- *   tag matches -> sequence even -> copy key and value -> sequence unchanged -> it was whole
+ * and a reader
  *
- * All words of a slot are read with acquire and written with release, so that the last check
- * orders itself after the copies and the first odd number before the stores, without fences
- * (Boehm, "Can seqlocks get along with programming language memory models?"). The copy goes
- * through registers or the stack and reaches `out` only once it is known to be whole.
+ *   reads the version -> finds the tag -> copies key, head and value -> sees the version unchanged
  *
- * Progress: a lock-free get finishes in a bounded number of its own steps, whatever others do. If
- * a slot changed under it, it answers MISS, and the caller's peek finds out under the mutex. String
- * keys, owning values, keys over 64 and values over 1024 bytes are read under the mutex.
+ * Every store of the writer is a release, every load of the reader but the last an acquire. If the
+ * copy holds a word of the new content, then that load saw a store that came after the raise, and
+ * the last load sees the raised version. If the first load saw the raised version already, the tag
+ * that was withdrawn before is not found any more; what is found then was published after it was
+ * whole. There is no odd state: a writer that stops anywhere holds up no reader, and no fence is
+ * needed (Boehm, "Can seqlocks get along with programming language memory models?", 2012).
  *
- * Owning values are moved bytewise into their slot: they may not point into themselves.
- * equal, hash and the clock may be called with a mutex held; copy, drop and weigh never are.
+ * A key that goes from one slot to another is published in the new one first, then that set's
+ * version is raised once more, then the old tag is withdrawn. A reader that saw neither tag sees
+ * the raise: MISS means that there was a moment without the key.
+ *
+ * Progress: a get finishes in a bounded number of its own steps, whatever others do. After a few
+ * vain attempts, each of which a writer of the same set has spoilt, it answers ATTENTION, and the
+ * caller's peek finds out under the mutex. Long string keys, owning values, keys over 64 and values
+ * over 1024 bytes are read under the mutex, which is never held while user code runs but equal,
+ * hash and the clock.
+ *
+ * Owning values are moved bytewise: they may not point into themselves.
  */
 #ifndef ACCEL_BACKENDS_FLAT_FLAT_H
 #define ACCEL_BACKENDS_FLAT_FLAT_H
 
-#include "../../accel/backend.h"
-#include "../../accel/hash.h"
-#include "../../accel/platform/atomic.h"
-
-#define ACCEL_FLAT_WAYS 16u
-#define ACCEL_FLAT_KEY_MAX 64u     /* larger ones are compared under the mutex, */
-#define ACCEL_FLAT_VALUE_MAX 1024u /* and copied under it */
-#define ACCEL_FLAT_STRING_SIZE 24u /* a string key's place; longer strings have their own memory */
-#define ACCEL_FLAT_USED_MAX 3u
-#define ACCEL_FLAT_STRIPES_MAX 1024u
-
-/* Tags below the first of a key's say that there is none to be found. */
-#define ACCEL_FLAT_EMPTY 0u
-#define ACCEL_FLAT_REMOVED 1u /* pinned, or being dropped: not to be reused yet */
-#define ACCEL_FLAT_TAG_MIN 2u
-
-#define ACCEL_FLAT_NEGATIVE 0x80000000u /* in state; the other bits count the pins */
-
-/* Bytes of keys and values, moved in words whatever their type. */
-typedef uint64_t __attribute__((may_alias)) accel_flat_word;
-
-/* Written under the mutex, but `used`, a hint that readers write too. */
-typedef struct accel_flat_set {
-  uint64_t tags[2];              /* one byte per way, way 0 lowest */
-  uint64_t current;              /* epoch << 16 | the ways that are of it */
-  uint64_t soonest_ms;           /* nothing in the set expires before */
-  uint8_t used[ACCEL_FLAT_WAYS]; /* how often it was hit, saturating */
-  uint16_t live;                 /* the ways whose tag is a key's */
-  uint16_t taken;                /* the ways that are not empty */
-  uint16_t settled;              /* the ways that a resize has dealt with */
-  uint8_t taken_count;
-  uint8_t hand; /* where the search for a victim goes on */
-  uint8_t unused[8];
-} accel_flat_set;
-
-/* The head of a slot; the key follows, then the value. Written while unpublished, but `state`. */
-typedef struct accel_flat_slot {
-  uint64_t born_ms;
-  uint64_t after;    /* until refresh | until expiry << 32, since birth; ACCEL_FOREVER: never */
-  uint32_t sequence; /* odd while written */
-  uint32_t state;
-} accel_flat_slot;
-
-/* Immutable once published; kept until the engine closes. The sizes are the type's, for those who
- * do not see it as a constant. */
-typedef struct accel_flat_table {
-  accel_flat_set *sets;
-  unsigned char *slots;
-  uint64_t stripe_sets;
-  uint64_t stripe_mask;
-  size_t slot_size, key_offset, value_offset;
-  bool is_plain, weighs;
-  struct accel_flat_stripe *stripes;
-  void *pages;
-  size_t pages_size;
-  size_t kept_size; /* of the pages' front, which a retired table keeps */
-  struct accel_flat_table *retired;
-} accel_flat_table;
-
-/* The front of the engine's state. */
-typedef struct accel_flat {
-  accel_local local;
-  accel_flat_table *table; /* atomic */
-} accel_flat;
+#include "policies.h"
 
 ACCEL_EXTERN_C_BEGIN
 
@@ -100,6 +44,9 @@ accel_status accel_flat_open(const accel_local_config *config, accel_local **loc
 void accel_flat_close(accel_local *local, const accel_type *type);
 accel_status accel_flat_get_locked(accel_local *local, const accel_type *type, const void *key,
                                    uint64_t hash, void *out);
+/* After accel_flat_look was spoilt: looks again, a few times, or under the mutex. */
+ACCEL_COLD accel_status accel_flat_look_again(accel_local *local, const accel_type *type,
+                                              const void *key, uint64_t hash, void *out);
 accel_status accel_flat_peek(accel_local *local, const accel_type *type, const void *key,
                              uint64_t hash, void *out_or_null, accel_local_found *found);
 accel_gate accel_flat_gate(accel_local *local, uint64_t hash);
@@ -121,134 +68,27 @@ size_t accel_flat_hottest(accel_local *local, const accel_type *type, void *keys
 void accel_flat_each(accel_local *local, const accel_type *type,
                      bool (*visit)(void *ctx, const void *key, const void *value), void *ctx);
 
-/* ---- layout: folds where the type is a constant ---- */
+/* ---- reading without the mutex ---- */
+
+/* What the steps of a read return among themselves. */
+#define ACCEL_FLAT_OTHER_KEY ((accel_status)4)
+#define ACCEL_FLAT_SPOILT ((accel_status)5) /* a slot of the set was reused meanwhile */
 
 ACCEL_INLINE bool accel_flat_is_lock_free(const accel_type *type_)
 {
-  return type_->key_kind != ACCEL_KEY_STRING && type_->key_size <= ACCEL_FLAT_KEY_MAX &&
-         type_->value_size <= ACCEL_FLAT_VALUE_MAX && accel_type_is_plain(type_);
+  return type_->key_size <= ACCEL_FLAT_KEY_MAX && type_->value_size <= ACCEL_FLAT_VALUE_MAX &&
+         accel_type_is_plain(type_);
 }
 
-/* Types that weigh keep the weight in a word behind the head. */
-ACCEL_INLINE size_t accel_flat_key_offset(const accel_type *type_)
+/* A set as a reader first saw it. */
+typedef struct accel_flat_seen {
+  accel_flat_set *set;
+  uint64_t version;
+} accel_flat_seen;
+
+ACCEL_INLINE bool accel_flat_is_same(const accel_flat_seen *seen_)
 {
-  return sizeof(accel_flat_slot) + (type_->traits().has_weigh ? sizeof(uint64_t) : 0);
-}
-
-ACCEL_INLINE size_t accel_flat_align(const accel_type *type_)
-{
-  return type_->value_align > sizeof(uint64_t) ? type_->value_align : sizeof(uint64_t);
-}
-
-ACCEL_INLINE size_t accel_flat_round(size_t size_, size_t align_)
-{
-  return (size_ + align_ - 1) & ~(align_ - 1);
-}
-
-ACCEL_INLINE size_t accel_flat_value_offset(const accel_type *type_)
-{
-  const size_t key_size_ =
-      type_->key_kind == ACCEL_KEY_STRING ? ACCEL_FLAT_STRING_SIZE : type_->key_size;
-  return accel_flat_round(accel_flat_key_offset(type_) + key_size_, accel_flat_align(type_));
-}
-
-ACCEL_INLINE size_t accel_flat_slot_size(const accel_type *type_)
-{
-  return accel_flat_round(accel_flat_value_offset(type_) + type_->value_size,
-                          accel_flat_align(type_));
-}
-
-ACCEL_INLINE accel_flat_slot *accel_flat_slot_at(const accel_type *type_,
-                                                 const accel_flat_table *table_, uint64_t set_,
-                                                 unsigned way_)
-{
-  const size_t index_ = (size_t)set_ * ACCEL_FLAT_WAYS + way_;
-  return (accel_flat_slot *)(void *)(table_->slots + index_ * accel_flat_slot_size(type_));
-}
-
-ACCEL_INLINE accel_flat_word *accel_flat_words(accel_flat_slot *slot_, size_t offset_)
-{
-  return (accel_flat_word *)(void *)((unsigned char *)slot_ + offset_);
-}
-
-/* ---- finding ---- */
-
-/* A hash that the user wrote may be poor in the bits that are used here. */
-ACCEL_INLINE uint64_t accel_flat_mix(bool is_users_, uint64_t hash_)
-{
-  return is_users_ ? accel_hash_fold(hash_, 0x9FB21C651E98DF25u) : hash_;
-}
-
-ACCEL_INLINE uint64_t accel_flat_scale(uint64_t hash_, uint64_t count_)
-{
-  return ((hash_ & UINT32_MAX) * count_) >> 32;
-}
-
-/* Bits 0 to 9 choose the stripe, 10 to 41 the first set, 56 to 63 the tag. */
-ACCEL_INLINE uint64_t accel_flat_first_set(const accel_flat_table *table_, uint64_t mixed_)
-{
-  const uint64_t stripe_ = mixed_ & table_->stripe_mask;
-  return stripe_ * table_->stripe_sets + accel_flat_scale(mixed_ >> 10, table_->stripe_sets);
-}
-
-/* Another of the same stripe, if it has one. */
-ACCEL_INLINE uint64_t accel_flat_second_set(const accel_flat_table *table_, uint64_t mixed_,
-                                            uint64_t first_)
-{
-  const uint64_t count_ = table_->stripe_sets;
-  const uint64_t end_ = ((mixed_ & table_->stripe_mask) + 1) * count_;
-  const uint64_t other_ = (mixed_ * 0xC2B2AE3D27D4EB4Fu) >> 32;
-  const uint64_t second_ = first_ + 1 + accel_flat_scale(other_, count_ - 1);
-  return second_ >= end_ ? second_ - count_ : second_;
-}
-
-ACCEL_INLINE uint64_t accel_flat_tag(uint64_t mixed_)
-{
-  const uint64_t tag_ = mixed_ >> 56;
-  return tag_ < ACCEL_FLAT_TAG_MIN ? tag_ + ACCEL_FLAT_TAG_MIN : tag_;
-}
-
-/* The ways of a set that have this tag: bit 8 i for way i, bit 8 i + 1 for way i + 8. */
-ACCEL_INLINE uint64_t accel_flat_match(const accel_flat_set *set_, uint64_t tag_)
-{
-  const uint64_t low_ = 0x7F7F7F7F7F7F7F7Fu;
-  const uint64_t pattern_ = tag_ * 0x0101010101010101u;
-  const uint64_t a_ = accel_load_acquire(&set_->tags[0]) ^ pattern_;
-  const uint64_t b_ = accel_load_acquire(&set_->tags[1]) ^ pattern_;
-  const uint64_t is_a_ = ~(((a_ & low_) + low_) | a_ | low_); /* the top bit of each zero byte */
-  const uint64_t is_b_ = ~(((b_ & low_) + low_) | b_ | low_);
-  return is_a_ >> 7 | is_b_ >> 6;
-}
-
-ACCEL_INLINE unsigned accel_flat_first_way(uint64_t matches_)
-{
-  const unsigned bit_ = (unsigned)__builtin_ctzll(matches_);
-  return bit_ >> 3 | (bit_ & 1) << 3;
-}
-
-ACCEL_INLINE bool accel_flat_is_current(const accel_flat_set *set_, unsigned way_, uint64_t epoch_)
-{
-  const uint64_t current_ = accel_load_acquire(&set_->current);
-  return current_ >> 16 == (epoch_ & (UINT64_MAX >> 16)) && (current_ >> way_ & 1) != 0;
-}
-
-/* Whether a moment `after` the birth, which may never come, is over. */
-ACCEL_INLINE bool accel_flat_is_over(const accel_local *local_, uint64_t born_ms_, uint64_t after_)
-{
-  return after_ != ACCEL_FOREVER && accel_clock_read(local_->clock) >= born_ms_ + after_;
-}
-
-ACCEL_INLINE void accel_flat_mark_used(accel_flat_set *set_, unsigned way_)
-{
-  const uint8_t used_ = accel_load_relaxed(&set_->used[way_]);
-  if (used_ < ACCEL_FLAT_USED_MAX) accel_store_relaxed(&set_->used[way_], (uint8_t)(used_ + 1));
-}
-
-/* ---- reading a slot without its mutex ---- */
-
-ACCEL_INLINE bool accel_flat_is_whole(const accel_flat_slot *slot_, uint32_t sequence_)
-{
-  return accel_load_relaxed(&slot_->sequence) == sequence_;
+  return accel_load_relaxed(&seen_->set->version) == seen_->version;
 }
 
 /* Eight words by constant indices: they stay in registers. */
@@ -287,88 +127,116 @@ ACCEL_INLINE void accel_flat_put_line(void *out_, size_t size_, const uint64_t w
   accel_flat_put_word(bytes_, size_, 56, words_[7]);
 }
 
-/* True: *out_ holds `size_` bytes of the slot as they were all at one moment. False: untouched. */
-ACCEL_INLINE bool accel_flat_copy_small(const accel_flat_slot *slot_, const accel_flat_word *from_,
-                                        size_t size_, uint32_t sequence_, void *out_)
+/* OK: *out_ holds `size_` bytes of the slot as they were all at one moment. SPOILT: untouched. */
+ACCEL_INLINE accel_status accel_flat_copy_small(const accel_flat_seen *seen_,
+                                                const accel_flat_word *from_, size_t size_,
+                                                void *out_)
 {
   uint64_t words_[8] = {0};
   accel_flat_load_line(from_, size_, words_);
-  if (ACCEL_UNLIKELY(!accel_flat_is_whole(slot_, sequence_))) return false;
+  if (ACCEL_UNLIKELY(!accel_flat_is_same(seen_))) return ACCEL_FLAT_SPOILT;
   accel_flat_put_line(out_, size_, words_);
-  return true;
+  return ACCEL_OK;
 }
 
-ACCEL_INLINE bool accel_flat_copy_large(const accel_flat_slot *slot_, const accel_flat_word *from_,
-                                        size_t size_, uint32_t sequence_, void *out_)
+ACCEL_INLINE accel_status accel_flat_copy_large(const accel_flat_seen *seen_,
+                                                const accel_flat_word *from_, size_t size_,
+                                                void *out_)
 {
   uint64_t words_[ACCEL_FLAT_VALUE_MAX / 8];
   for (size_t i_ = 0; i_ * 8 < size_; i_++) words_[i_] = accel_load_acquire(from_ + i_);
-  if (ACCEL_UNLIKELY(!accel_flat_is_whole(slot_, sequence_))) return false;
+  if (ACCEL_UNLIKELY(!accel_flat_is_same(seen_))) return ACCEL_FLAT_SPOILT;
   memcpy(out_, words_, size_);
-  return true;
+  return ACCEL_OK;
 }
 
-ACCEL_INLINE bool accel_flat_copy(const accel_flat_slot *slot_, const accel_flat_word *from_,
-                                  size_t size_, uint32_t sequence_, void *out_)
-{
-  return size_ <= 64 ? accel_flat_copy_small(slot_, from_, size_, sequence_, out_)
-                     : accel_flat_copy_large(slot_, from_, size_, sequence_, out_);
-}
-
-/* The user's equal sees whole keys only; a single word is always whole. */
-ACCEL_INLINE bool accel_flat_has_key(const accel_type *type_, accel_flat_slot *slot_,
-                                     uint32_t sequence_, const void *key_)
+/* OK: the slot holds this key. A string with memory of its own, which may go at any time, counts
+ * as SPOILT. The user's equal sees whole keys only; a single word is always whole. */
+ACCEL_INLINE accel_status accel_flat_compare(const accel_flat_seen *seen_, const accel_type *type_,
+                                             unsigned char *slot_, const void *key_)
 {
   uint64_t copy_[ACCEL_FLAT_KEY_MAX / 8] = {0};
-  const accel_flat_word *from_ = accel_flat_words(slot_, accel_flat_key_offset(type_));
-  accel_flat_load_line(from_, type_->key_size, copy_);
-  if (type_->key_size > 8 && !accel_flat_is_whole(slot_, sequence_)) return false;
-  return type_->equal(key_, copy_);
+  const bool is_string_ = type_->key_kind == ACCEL_KEY_STRING;
+  const size_t size_ = is_string_ ? ACCEL_FLAT_STRING_SIZE : type_->key_size;
+  accel_flat_load_line(accel_flat_words(slot_, accel_flat_key_offset(type_)), size_, copy_);
+  if (size_ > 8 && ACCEL_UNLIKELY(!accel_flat_is_same(seen_))) return ACCEL_FLAT_SPOILT;
+  const char *const text_ = (const char *)copy_;
+  if (is_string_ && text_[ACCEL_FLAT_STRING_SIZE - 1] != 0) return ACCEL_FLAT_SPOILT;
+  const void *const found_ = is_string_ ? (const void *)&text_ : (const void *)copy_;
+  return type_->equal(key_, found_) ? ACCEL_OK : ACCEL_FLAT_OTHER_KEY;
 }
 
-/* One way whose tag matched. MISS for another key, for an entry that needs attention, and for a
- * slot that changed meanwhile. */
-ACCEL_INLINE accel_status accel_flat_read(accel_local *local_, const accel_type *type_,
-                                          accel_flat_set *set_, accel_flat_slot *slot_,
-                                          unsigned way_, const void *key_, void *out_)
+/* Whether an entry that expires some time is past what a hit may serve: the moment of its refresh,
+ * or of its expiry. */
+ACCEL_INLINE bool accel_flat_is_due(const accel_flat *flat_, uint64_t head_)
 {
-  const uint32_t sequence_ = accel_load_acquire(&slot_->sequence);
-  if (ACCEL_UNLIKELY((sequence_ & 1) != 0)) return ACCEL_MISS;
-  if (ACCEL_UNLIKELY(!accel_flat_has_key(type_, slot_, sequence_, key_))) return ACCEL_MISS;
-  const uint64_t epoch_ = accel_load_relaxed(&local_->epoch);
-  if (ACCEL_UNLIKELY(!accel_flat_is_current(set_, way_, epoch_))) return ACCEL_MISS;
-  const uint64_t born_ms_ = accel_load_acquire(&slot_->born_ms);
-  const uint64_t after_ = accel_load_acquire(&slot_->after);
-  if (accel_flat_is_over(local_, born_ms_, after_ & UINT32_MAX)) return ACCEL_MISS;
-  accel_flat_mark_used(set_, way_);
-  if (ACCEL_UNLIKELY((accel_load_acquire(&slot_->state) & ACCEL_FLAT_NEGATIVE) != 0))
-    return accel_flat_is_whole(slot_, sequence_) ? ACCEL_NULL : ACCEL_MISS;
-  const accel_flat_word *value_ = accel_flat_words(slot_, accel_flat_value_offset(type_));
-  const bool copied_ = accel_flat_copy(slot_, value_, type_->value_size, sequence_, out_);
-  return copied_ ? ACCEL_OK : ACCEL_MISS;
+  const uint64_t now_ms_ = accel_clock_read(flat_->local.clock) - flat_->base_ms;
+  const uint64_t time_ = head_ >> ACCEL_FLAT_TIME_SHIFT;
+  if (ACCEL_LIKELY(now_ms_ + flat_->window_ms < time_)) return false;
+  return now_ms_ >= accel_flat_unpack(0, flat_->window_ms, head_).refresh_ms;
+}
+
+/* Serves the key's entry, which lies there. */
+ACCEL_INLINE accel_status accel_flat_serve(const accel_flat *flat_, const accel_type *type_,
+                                           const accel_flat_seen *seen_, unsigned way_,
+                                           unsigned char *slot_, void *out_)
+{
+  const uint64_t epoch_ = accel_load_relaxed(&flat_->local.epoch);
+  if (ACCEL_UNLIKELY(!accel_flat_is_current(seen_->set, way_, epoch_))) return ACCEL_ATTENTION;
+  const uint64_t head_ = accel_load_acquire(accel_flat_words(slot_, 0));
+  if (accel_flat_expires(head_) && ACCEL_UNLIKELY(accel_flat_is_due(flat_, head_)))
+    return ACCEL_ATTENTION;
+  accel_policy_hit(type_, seen_->set, way_);
+  if (ACCEL_UNLIKELY((head_ & ACCEL_FLAT_NEGATIVE) != 0))
+    return accel_flat_is_same(seen_) ? ACCEL_NULL : ACCEL_FLAT_SPOILT;
+  const accel_flat_word *from_ = accel_flat_words(slot_, accel_flat_value_offset(type_));
+  return type_->value_size <= 64 ? accel_flat_copy_small(seen_, from_, type_->value_size, out_)
+                                 : accel_flat_copy_large(seen_, from_, type_->value_size, out_);
+}
+
+/* One attempt. Both sets are looked at together: which of them it is cannot be predicted. */
+ACCEL_INLINE accel_status accel_flat_look(const accel_flat *flat_, const accel_type *type_,
+                                          const void *key_, uint64_t hash_, void *out_)
+{
+  const accel_flat_table *table_ = accel_load_acquire(&flat_->table);
+  const uint64_t mixed_ = accel_flat_mix(type_->traits().has_hash, hash_);
+  const uint64_t tag_ = accel_flat_tag(mixed_);
+  const uint64_t first_ = accel_flat_first_set(table_, mixed_);
+  const uint64_t start_ = accel_flat_stripe_start(table_, mixed_);
+  const uint64_t second_ = accel_flat_partner(table_, start_, first_, tag_);
+  accel_flat_set *const sets_ = table_->sets;
+  const uint64_t first_seen_ = accel_load_acquire(&sets_[first_].version);
+  const uint64_t second_seen_ = accel_load_acquire(&sets_[second_].version);
+  const uint64_t change_ = first_seen_ ^ second_seen_;
+  unsigned left_ = accel_flat_match(&sets_[first_], tag_) | accel_flat_match(&sets_[second_], tag_)
+                                                                << ACCEL_FLAT_WAYS;
+  for (; left_ != 0; left_ &= left_ - 1) {
+    const unsigned bit_ = (unsigned)__builtin_ctz(left_);
+    const unsigned way_ = bit_ % ACCEL_FLAT_WAYS;
+    const uint64_t is_second_ = 0 - (uint64_t)(bit_ / ACCEL_FLAT_WAYS); /* a mask, not a branch */
+    const uint64_t index_ = first_ ^ ((first_ ^ second_) & is_second_);
+    const accel_flat_seen seen_ = {&sets_[index_], first_seen_ ^ (change_ & is_second_)};
+    unsigned char *const slot_ = accel_flat_slot_at(type_, table_, index_, way_);
+    const accel_status status_ = accel_flat_compare(&seen_, type_, slot_, key_);
+    if (ACCEL_LIKELY(status_ == ACCEL_OK))
+      return accel_flat_serve(flat_, type_, &seen_, way_, slot_, out_);
+    if (status_ != ACCEL_FLAT_OTHER_KEY) return status_;
+  }
+  const bool is_certain_ = accel_load_relaxed(&sets_[first_].version) == first_seen_ &&
+                           accel_load_relaxed(&sets_[second_].version) == second_seen_ &&
+                           accel_load_relaxed(&flat_->table) == table_;
+  return ACCEL_LIKELY(is_certain_) ? ACCEL_MISS : ACCEL_FLAT_SPOILT;
 }
 
 ACCEL_INLINE accel_status accel_flat_get(accel_local *local_, const accel_type *type_,
                                          const void *key_, uint64_t hash_, void *out_)
 {
+  const accel_flat *flat_ = (const accel_flat *)(const void *)local_;
   if (!accel_flat_is_lock_free(type_))
     return accel_flat_get_locked(local_, type_, key_, hash_, out_);
-  const accel_flat *flat_ = (const accel_flat *)(const void *)local_;
-  const accel_flat_table *table_ = accel_load_acquire(&flat_->table);
-  const uint64_t mixed_ = accel_flat_mix(type_->traits().has_hash, hash_);
-  const uint64_t tag_ = accel_flat_tag(mixed_);
-  uint64_t index_ = accel_flat_first_set(table_, mixed_);
-  for (unsigned attempt_ = 0; attempt_ < 2; attempt_++) {
-    accel_flat_set *set_ = &table_->sets[index_];
-    for (uint64_t left_ = accel_flat_match(set_, tag_); left_ != 0; left_ &= left_ - 1) {
-      const unsigned way_ = accel_flat_first_way(left_);
-      accel_flat_slot *slot_ = accel_flat_slot_at(type_, table_, index_, way_);
-      const accel_status status_ = accel_flat_read(local_, type_, set_, slot_, way_, key_, out_);
-      if (ACCEL_LIKELY(status_ != ACCEL_MISS)) return status_;
-    }
-    index_ = accel_flat_second_set(table_, mixed_, index_);
-  }
-  return ACCEL_MISS;
+  const accel_status status_ = accel_flat_look(flat_, type_, key_, hash_, out_);
+  if (ACCEL_LIKELY(status_ != ACCEL_FLAT_SPOILT)) return status_;
+  return accel_flat_look_again(local_, type_, key_, hash_, out_);
 }
 
 static const accel_local_ops accel_flat_ops ACCEL_UNUSED = {

@@ -1,12 +1,16 @@
 /* flat_table.h: what the engine's .c files share: its state, entries, and the steps of a write.
  *
  * An entry's life, every step under its stripe's mutex: written into an empty slot; published by
- * its tag; unlinked (replaced, removed, chosen as a victim). From then on nobody finds it. What
- * owns nothing leaves an empty slot at once. What is pinned stays a removed slot until its last
- * unpin. What owns memory and is not pinned is doomed: it belongs to whoever unlinked it, who
- * discards it once the mutex is released, because drop is the user's code.
+ * its tag; perhaps moved to its other set; unlinked (replaced, removed, chosen as a victim,
+ * cleared). From then on nobody finds it. What owns nothing leaves an empty slot at once. What is
+ * pinned stays a removed slot until its last unpin. What owns memory and is not pinned is doomed:
+ * it belongs to whoever unlinked it, who discards it once the mutex is released, because drop is
+ * the user's code.
  *
  * An entry counts against the budget until it is unlinked or, if pinned then, until unpinned.
+ *
+ * clear raises the era and touches nothing. Whoever next writes to a set of an older era settles it
+ * first: what it holds is unlinked. Each write settles a few more sets of its stripe.
  */
 #ifndef ACCEL_BACKENDS_FLAT_FLAT_TABLE_H
 #define ACCEL_BACKENDS_FLAT_FLAT_TABLE_H
@@ -16,17 +20,36 @@
 #include "flat.h"
 
 #define FLAT_ALL_WAYS 0xFFFFu
+#define FLAT_PINS_INSIDE 3u
+#define FLAT_STRIPE_SETS_MAX ((uint64_t)1 << 28) /* a place in a stripe has 32 bits */
 
+/* How often an entry is pinned. */
+typedef struct flat_pin {
+  uint32_t place; /* in the stripe: set * ACCEL_FLAT_WAYS + way */
+  uint32_t count;
+  uint32_t era; /* the low half of the stripe's, when it was pinned: in a later one it is cleared */
+} flat_pin;
+
+/* Everything under the mutex, but entries, weight, era and swept may be read at any time. */
 typedef struct accel_flat_stripe {
   accel_mutex mutex;
-  bool is_closed; /* under the mutex: a resize takes this table out of use */
+  size_t entries, weight; /* of this era: what the budget counts */
+  uint64_t era;
+  uint32_t swept;     /* atomic: how many of its sets were settled in this era */
+  uint32_t pin_count; /* distinct pinned entries */
+  uint32_t pin_space; /* of `pins`; 0: `inside` is in use */
+  bool is_closed;     /* a resize takes this table out of use */
+  flat_pin *pins;
+  flat_pin inside[FLAT_PINS_INSIDE];
 } __attribute__((aligned(ACCEL_CACHE_LINE))) flat_stripe;
 
 ACCEL_STATIC_ASSERT(sizeof(accel_flat_set) == ACCEL_CACHE_LINE, "a set is one cache line");
-ACCEL_STATIC_ASSERT(sizeof(flat_stripe) == ACCEL_CACHE_LINE, "a stripe is one cache line");
+ACCEL_STATIC_ASSERT(sizeof(accel_flat) <= ACCEL_CACHE_LINE, "a hit reads one line of the state");
 
 typedef struct flat_state {
   accel_flat front;
+  unsigned char unused[ACCEL_CACHE_LINE]; /* writers must not disturb those who read the front */
+  void *memory;                           /* what to free: the state is aligned inside */
   accel_budget budget;
   size_t string_bytes; /* atomic: long keys */
   size_t pages_bytes;  /* atomic: all tables, retired ones included */
@@ -40,7 +63,7 @@ typedef struct flat_state {
 /* A slot and where it lies. slot NULL: none. */
 typedef struct flat_entry {
   accel_flat_table *table;
-  accel_flat_slot *slot;
+  unsigned char *slot;
   uint64_t set;
   unsigned way;
 } flat_entry;
@@ -49,7 +72,11 @@ typedef struct flat_entry {
  * its table in use. */
 typedef struct flat_view {
   accel_flat_table *table;
-  uint64_t first, second, tag; /* the two sets may be one */
+  flat_stripe *stripe;
+  uint64_t start;         /* the stripe's first set */
+  uint64_t first, second; /* the same if the view is of one set */
+  uint64_t mixed, tag;
+  uint64_t epoch; /* the table's, as the stripe knows it */
 } flat_view;
 
 /* What a write brings, made before the mutex is taken. */
@@ -61,26 +88,24 @@ typedef struct flat_content {
   size_t weight;
 } flat_content;
 
+/* Entries that whoever unlinked them discards. */
+#define FLAT_DOOMED_SETS 8u /* a key's two, a partner or two, those that are swept */
+typedef struct flat_doomed {
+  accel_flat_table *table;
+  unsigned count;
+  unsigned ways[FLAT_DOOMED_SETS];
+  uint64_t sets[FLAT_DOOMED_SETS];
+} flat_doomed;
+
 static inline flat_state *flat_state_of(accel_local *local)
 {
   return (flat_state *)(void *)local;
 }
 
-static inline flat_view flat_view_of(accel_flat_table *table, uint64_t mixed)
-{
-  flat_view view;
-  view.table = table;
-  view.first = accel_flat_first_set(table, mixed);
-  view.second = accel_flat_second_set(table, mixed, view.first);
-  view.tag = accel_flat_tag(mixed);
-  return view;
-}
-
 static inline flat_entry flat_entry_at(accel_flat_table *table, uint64_t set, unsigned way)
 {
   const size_t index = (size_t)set * ACCEL_FLAT_WAYS + way;
-  unsigned char *slot = table->slots + index * table->slot_size;
-  const flat_entry entry = {table, (accel_flat_slot *)(void *)slot, set, way};
+  const flat_entry entry = {table, table->slots + index * table->slot_size, set, way};
   return entry;
 }
 
@@ -95,20 +120,21 @@ static inline accel_flat_set *flat_set_of(const flat_entry *entry)
   return &entry->table->sets[entry->set];
 }
 
-static inline uint64_t flat_count_sets(const accel_flat_table *table)
-{
-  return (table->stripe_mask + 1) * table->stripe_sets;
-}
-
 static inline flat_stripe *flat_stripe_of(const accel_flat_table *table, uint64_t set)
 {
   return &table->stripes[set / table->stripe_sets];
 }
 
-static inline uint64_t *flat_generation_of(flat_state *state, uint64_t hash)
+static inline uint64_t flat_start_of(const accel_flat_table *table, uint64_t set)
+{
+  return set / table->stripe_sets * table->stripe_sets;
+}
+
+/* The top of the bits that choose the set: keys of one generation share a stripe in any table. */
+static inline uint32_t flat_generation_index(const flat_state *state, uint64_t hash)
 {
   const uint64_t mixed = accel_flat_mix(state->mixes, hash);
-  return &state->generations[mixed % ACCEL_FLAT_STRIPES_MAX];
+  return (uint32_t)accel_flat_scale(mixed, ACCEL_FLAT_STRIPES_MAX);
 }
 
 static inline uint64_t flat_tag_of(const accel_flat_set *set, unsigned way)
@@ -121,59 +147,102 @@ static inline void flat_set_tag(accel_flat_set *set, unsigned way, uint64_t tag)
   const unsigned shift = way % 8 * 8;
   const uint64_t others = set->tags[way / 8] & ~((uint64_t)0xFF << shift);
   accel_store_release(&set->tags[way / 8], others | tag << shift);
-  const unsigned bit = 1u << way;
-  const unsigned taken = tag == ACCEL_FLAT_EMPTY ? set->taken & ~bit : set->taken | bit;
-  const unsigned live = tag < ACCEL_FLAT_TAG_MIN ? set->live & ~bit : set->live | bit;
-  set->taken_count = (uint8_t)(set->taken_count + (taken > set->taken) - (taken < set->taken));
-  set->taken = (uint16_t)taken;
-  accel_store_relaxed(&set->live, (uint16_t)live);
 }
 
-/* The ways that hold an entry that can be found. Without the mutex: a guess. */
+/* See flat.h for when. */
+static inline void flat_raise_version(accel_flat_set *set)
+{
+  accel_store_release(&set->version, set->version + 1);
+}
+
+static inline unsigned flat_empty_ways(const accel_flat_set *set)
+{
+  return accel_flat_match(set, ACCEL_FLAT_EMPTY);
+}
+
+static inline unsigned flat_removed_ways(const accel_flat_set *set)
+{
+  return accel_flat_match(set, ACCEL_FLAT_REMOVED);
+}
+
+/* The ways with the tag of a key. Without the mutex: a guess. */
 static inline unsigned flat_live_ways(const accel_flat_set *set)
 {
-  return accel_load_relaxed(&set->live);
+  return FLAT_ALL_WAYS & ~(flat_empty_ways(set) | flat_removed_ways(set));
 }
 
-static inline uint32_t flat_pins(const accel_flat_slot *slot)
+static inline uint64_t flat_era_of(uint64_t epoch)
 {
-  return slot->state & ~ACCEL_FLAT_NEGATIVE;
+  return epoch >> ACCEL_FLAT_ERA_SHIFT;
 }
 
-static inline bool flat_is_negative(const accel_flat_slot *slot)
+/* Whether a clear has removed all that the set holds. */
+static inline bool flat_is_cleared(const accel_flat_set *set, uint64_t epoch)
 {
-  return (slot->state & ACCEL_FLAT_NEGATIVE) != 0;
+  const uint64_t current = accel_load_relaxed(&set->current);
+  return flat_era_of(accel_flat_epoch_of(current)) < flat_era_of(epoch);
+}
+
+static inline bool flat_is_pinned(const flat_entry *entry)
+{
+  return (flat_set_of(entry)->pinned >> entry->way & 1) != 0;
+}
+
+static inline uint64_t flat_head_of(const flat_entry *entry)
+{
+  return *(const uint64_t *)(const void *)entry->slot;
+}
+
+static inline bool flat_is_negative(const flat_entry *entry)
+{
+  return (flat_head_of(entry) & ACCEL_FLAT_NEGATIVE) != 0;
 }
 
 static inline void *flat_value_of(const flat_entry *entry)
 {
-  return (unsigned char *)entry->slot + entry->table->value_offset;
+  return entry->slot + entry->table->value_offset;
+}
+
+static inline bool flat_is_live(const flat_entry *entry)
+{
+  return flat_tag_of(flat_set_of(entry), entry->way) >= ACCEL_FLAT_TAG_MIN;
 }
 
 static inline size_t flat_weight_of(const flat_entry *entry)
 {
-  if (!entry->table->weighs) return flat_is_negative(entry->slot) ? 0 : 1;
-  return (size_t) * (const uint64_t *)(const void *)(entry->slot + 1);
+  if (!entry->table->weighs) return flat_is_negative(entry) ? 0 : 1;
+  return (size_t) * (const uint64_t *)(const void *)(entry->slot + sizeof(uint64_t));
 }
 
-static inline uint64_t flat_expires_ms(const accel_flat_slot *slot)
+static inline accel_lifetime flat_life_of(const flat_state *state, const flat_entry *entry)
 {
-  const uint64_t after = slot->after >> 32;
-  return after == ACCEL_FOREVER ? ACCEL_NEVER : slot->born_ms + after;
+  return accel_flat_unpack(state->front.base_ms, state->front.window_ms, flat_head_of(entry));
+}
+
+static inline bool flat_has_expired(const flat_entry *entry, uint64_t since_base_ms)
+{
+  const uint64_t head = flat_head_of(entry);
+  return accel_flat_expires(head) && since_base_ms >= head >> ACCEL_FLAT_TIME_SHIFT;
+}
+
+/* Now, as heads count. */
+static inline uint64_t flat_since_base(const flat_state *state)
+{
+  return accel_clock_read(state->front.local.clock) - state->front.base_ms;
 }
 
 /* Of this epoch and not expired. */
 static inline bool flat_is_fresh(flat_state *state, const flat_entry *entry)
 {
-  const accel_local *local = &state->front.local;
-  const uint64_t epoch = accel_load_acquire(&local->epoch);
-  return accel_flat_is_current(flat_set_of(entry), entry->way, epoch) &&
-         !accel_flat_is_over(local, entry->slot->born_ms, entry->slot->after >> 32);
+  const uint64_t epoch = accel_load_acquire(&state->front.local.epoch);
+  if (!accel_flat_is_current(flat_set_of(entry), entry->way, epoch)) return false;
+  return !accel_flat_expires(flat_head_of(entry)) ||
+         !flat_has_expired(entry, flat_since_base(state));
 }
 
 ACCEL_EXTERN_C_BEGIN
 
-/* ---- flat_table.c ---- */
+/* ---- flat_table.c: memory, locks, finding ---- */
 
 /* A table for `capacity` entries. NULL: no memory, or none of that size can exist. */
 accel_flat_table *accel_flat_table_open(flat_state *state, const accel_type *type, size_t capacity);
@@ -182,40 +251,74 @@ void accel_flat_table_close(flat_state *state, const accel_type *type, accel_fla
 /* Releases what a closed table still holds, and gives back the memory it can spare. */
 void accel_flat_table_retire(flat_state *state, const accel_type *type, accel_flat_table *table);
 
+/* Locks the stripe of a key. */
 flat_view accel_flat_lock(flat_state *state, uint64_t hash);
+/* Locks the stripe of a set; the view is of that set alone. False: a resize took the table out of
+ * use, and nothing is locked. */
+bool accel_flat_lock_set(flat_state *state, accel_flat_table *table, uint64_t set, flat_view *view);
 void accel_flat_unlock(const flat_view *view);
-/* The stripe of one set. False: a resize took the table out of use, and nothing is locked. */
-bool accel_flat_lock_set(accel_flat_table *table, uint64_t set);
-void accel_flat_unlock_set(accel_flat_table *table, uint64_t set);
 /* Returns once no resize is under way that began before. */
 void accel_flat_wait_resized(flat_state *state);
 
+/* Where a key of this hash may lie in a table; nothing is locked. */
+flat_view accel_flat_view_of(accel_flat_table *table, uint64_t mixed);
 /* The slot's key as the user's functions expect it; `text` holds a string's pointer meanwhile. */
 const void *accel_flat_key(const accel_type *type, const flat_entry *entry, const char **text);
+/* Its mixed hash. */
+uint64_t accel_flat_hash_of(const flat_state *state, const accel_type *type,
+                            const flat_entry *entry);
 /* True: the entry holds memory that is not the table's. */
 bool accel_flat_owns(const accel_type *type, const flat_entry *entry);
-
-/* Under the stripe's mutex: */
+/* Under the stripe's mutex. */
 flat_entry accel_flat_find(const accel_type *type, const flat_view *view, const void *key);
+
+/* ---- flat_entry.c: the steps of a write, under the stripe's mutex ---- */
+
 /* An empty slot for the key, in the emptier of its sets. */
 flat_entry accel_flat_find_empty(const flat_view *view);
-void accel_flat_write(const accel_type *type, const flat_entry *entry, const flat_content *content);
+/* Makes an empty slot by moving an entry to its other set. */
+flat_entry accel_flat_make_empty(const flat_view *view);
+/* Moves an entry that is not pinned into an empty slot of its other set. */
+void accel_flat_move(const flat_view *view, const flat_entry *from, const flat_entry *to);
+void accel_flat_write(flat_state *state, const accel_type *type, const flat_entry *entry,
+                      const flat_content *content);
+/* Makes a written entry findable. `used` is the policy's byte. */
 void accel_flat_publish(const flat_entry *entry, uint64_t tag, uint64_t epoch, uint8_t used);
-/* Returns true when the caller has to discard the entry after releasing the mutex. */
-bool accel_flat_unlink(const accel_type *type, const flat_entry *entry);
-/* The same, and gives its budget back. */
-bool accel_flat_remove(flat_state *state, const accel_type *type, const flat_entry *entry);
+/* Takes an entry out; its budget stays taken. */
+void accel_flat_unlink(const accel_type *type, const flat_entry *entry, flat_doomed *doomed);
+/* The same, and gives its budget back, unless it is pinned: then the last unpin does. */
+void accel_flat_remove(flat_state *state, const accel_type *type, const flat_entry *entry,
+                       flat_doomed *doomed);
+/* Takes out what a clear has removed from the set; returns how much of the budget that frees. */
+unsigned accel_flat_settle(flat_state *state, const accel_type *type, const flat_view *view,
+                           uint64_t index, flat_doomed *doomed);
+/* The same for some more sets of the stripe, if any need it. */
+unsigned accel_flat_sweep(flat_state *state, const accel_type *type, const flat_view *view,
+                          flat_doomed *doomed);
+/* Takes from the budget for the stripe. False: it has not as much left. */
+bool accel_flat_afford(flat_state *state, flat_stripe *stripe, ptrdiff_t entries, ptrdiff_t weight);
+void accel_flat_refund(flat_state *state, flat_stripe *stripe, size_t weight);
+
+/* Pins an entry. False: no memory. */
+bool accel_flat_pin_entry(const flat_view *view, const flat_entry *entry);
 
 /* Without the mutex: */
-void accel_flat_discard(flat_state *state, const accel_type *type, const flat_entry *doomed);
+void accel_flat_discard(flat_state *state, const accel_type *type, const flat_doomed *doomed);
 void accel_flat_unpin_entry(flat_state *state, const accel_type *type, const flat_entry *entry);
+/* What an entry owns, which nobody can find any more. */
+void accel_flat_release(flat_state *state, const accel_type *type, const flat_entry *entry);
 
 /* ---- flat_victim.c ---- */
 
-/* Which entry of a key's two sets should go. slot NULL: all are pinned. Under the mutex. */
-flat_entry accel_flat_victim(flat_state *state, const flat_view *view);
-/* Removes one entry, wherever one can be found. False: all are pinned. Without a mutex. */
+/* Removes one entry of the view's sets, and hands its budget to the caller: *entry_weight. False:
+ * all are pinned. Under the mutex; since_base_ms tells what has expired. */
+bool accel_flat_evict(flat_state *state, const accel_type *type, const flat_view *view,
+                      uint64_t since_base_ms, size_t *entry_weight, flat_doomed *doomed);
+/* Removes an entry, wherever one can be found. False: all are pinned. Without a mutex. */
 bool accel_flat_evict_any(flat_state *state, const accel_type *type);
+/* The policy's view. */
+accel_policy_view accel_flat_policy_view(const flat_state *state, const accel_type *type,
+                                         const flat_view *view);
 
 ACCEL_EXTERN_C_END
 #endif

@@ -1,103 +1,156 @@
-/* Which entry goes: first one that no reader may have any more, else the least used.
- *
- * The least used is found by a hand per set that goes round, takes one use from each entry it
- * passes and stops at the first that has none left: new entries stay for one round, hit ones for
- * up to four. Everything but expiry is decided within the set's cache line. */
+/* Which entry goes: first one that no reader may have any more, else whom the policy picks. */
 #include "flat_table.h"
 
-static bool flat_victim_may_go(const flat_entry *entry)
+static uint64_t flat_victim_hash_at(const accel_policy_view *view, uint64_t set, unsigned way)
 {
-  return flat_pins(entry->slot) == 0;
+  const flat_entry entry = flat_entry_at(view->table, set, way);
+  return accel_flat_hash_of((const flat_state *)view->engine, (const accel_type *)view->type,
+                            &entry);
+}
+
+accel_policy_view accel_flat_policy_view(const flat_state *state, const accel_type *type,
+                                         const flat_view *view)
+{
+  accel_policy_view policy_view;
+  policy_view.table = view->table;
+  policy_view.first = view->first;
+  policy_view.second = view->second;
+  policy_view.start = view->start;
+  policy_view.stripe = (uint64_t)(view->stripe - view->table->stripes);
+  policy_view.mixed = view->mixed;
+  policy_view.side = view->table->policy_side;
+  policy_view.hash_at = flat_victim_hash_at;
+  policy_view.engine = state;
+  policy_view.type = type;
+  return policy_view;
+}
+
+static unsigned flat_victim_ways(const flat_view *view, uint64_t index)
+{
+  const accel_flat_set *set = &view->table->sets[index];
+  return flat_live_ways(set) & ~(unsigned)set->pinned;
 }
 
 /* An entry of an older epoch, or an expired one. */
-static flat_entry flat_victim_spent(flat_state *state, accel_flat_table *table, uint64_t index)
+static flat_entry flat_victim_spent(const flat_view *view, uint64_t index, uint64_t since_base_ms)
 {
-  accel_flat_set *set = &table->sets[index];
+  accel_flat_set *set = &view->table->sets[index];
   const flat_entry none = {0};
-  const uint64_t epoch = accel_load_acquire(&state->front.local.epoch);
-  const bool is_of_epoch = set->current >> 16 == (epoch & (UINT64_MAX >> 16));
-  const unsigned live = flat_live_ways(set);
-  const unsigned current = is_of_epoch ? live & (unsigned)(set->current & FLAT_ALL_WAYS) : 0;
-  for (unsigned ways = live & ~current; ways != 0; ways &= ways - 1) {
-    const flat_entry entry = flat_entry_first(table, index, ways);
-    if (flat_victim_may_go(&entry)) return entry;
+  const unsigned may_go = flat_victim_ways(view, index);
+  const bool is_of_epoch = accel_flat_epoch_of(set->current) == view->epoch;
+  const unsigned current = is_of_epoch ? (unsigned)(set->current & FLAT_ALL_WAYS) : 0;
+  if ((may_go & ~current) != 0) return flat_entry_first(view->table, index, may_go & ~current);
+  if (since_base_ms >> ACCEL_FLAT_COARSE_SHIFT < set->soonest) return none;
+  uint32_t soonest = UINT32_MAX;
+  for (unsigned ways = flat_live_ways(set); ways != 0; ways &= ways - 1) {
+    const flat_entry entry = flat_entry_first(view->table, index, ways);
+    const uint64_t head = flat_head_of(&entry);
+    const uint32_t coarse = (uint32_t)(head >> (ACCEL_FLAT_TIME_SHIFT + ACCEL_FLAT_COARSE_SHIFT));
+    if (flat_has_expired(&entry, since_base_ms) && !flat_is_pinned(&entry)) return entry;
+    if (accel_flat_expires(head) && coarse < soonest) soonest = coarse;
   }
-  if (set->soonest_ms == ACCEL_NEVER) return none;
-  const uint64_t now_ms = accel_clock_read(state->front.local.clock);
-  if (now_ms < set->soonest_ms) return none;
-  uint64_t soonest_ms = ACCEL_NEVER;
-  for (unsigned ways = live; ways != 0; ways &= ways - 1) {
-    const flat_entry entry = flat_entry_first(table, index, ways);
-    const uint64_t expires_ms = flat_expires_ms(entry.slot);
-    if (expires_ms <= now_ms && flat_victim_may_go(&entry)) return entry;
-    if (expires_ms < soonest_ms) soonest_ms = expires_ms;
-  }
-  set->soonest_ms = soonest_ms;
+  set->soonest = soonest;
   return none;
 }
 
-static flat_entry flat_victim_coldest(accel_flat_table *table, uint64_t index)
+/* Whom the policy picks; one that it wants moved is moved into the place of the one that went. */
+static void flat_victim_pick(flat_state *state, const accel_type *type, const flat_view *view,
+                             accel_policy_choice *choice)
 {
-  accel_flat_set *set = &table->sets[index];
-  const unsigned live = flat_live_ways(set);
-  for (unsigned step = 0; step < ACCEL_FLAT_WAYS * (ACCEL_FLAT_USED_MAX + 1); step++) {
-    const unsigned way = set->hand;
-    set->hand = (uint8_t)((way + 1) % ACCEL_FLAT_WAYS);
-    if ((live >> way & 1) == 0) continue;
-    const flat_entry entry = flat_entry_at(table, index, way);
-    const uint8_t used = accel_load_relaxed(&set->used[way]);
-    if (used > 0) {
-      accel_store_relaxed(&set->used[way], (uint8_t)(used - 1));
-    } else if (flat_victim_may_go(&entry)) {
-      return entry;
-    }
+  const accel_policy *policy = accel_policy_of(type);
+  const accel_policy_view policy_view = accel_flat_policy_view(state, type, view);
+  const bool is_one = view->first == view->second;
+  memset(choice, 0, sizeof *choice);
+  policy->choose(&policy_view, flat_victim_ways(view, view->first),
+                 is_one ? 0 : flat_victim_ways(view, view->second), choice);
+  if (choice->has_via && flat_is_cleared(&view->table->sets[choice->set], view->epoch)) {
+    choice->has_via = false; /* what is there is gone already: the mover's place is asked for */
+    choice->set = choice->via_set;
+    choice->way = choice->via_way;
   }
-  const flat_entry none = {0};
-  return none;
+  if (policy->evicted != NULL) policy->evicted(&policy_view, choice->set, choice->way);
 }
 
-static flat_entry flat_victim_of_set(flat_state *state, accel_flat_table *table, uint64_t index)
+bool accel_flat_evict(flat_state *state, const accel_type *type, const flat_view *view,
+                      uint64_t since_base_ms, size_t *entry_weight, flat_doomed *doomed)
 {
-  const flat_entry spent = flat_victim_spent(state, table, index);
-  return spent.slot != NULL ? spent : flat_victim_coldest(table, index);
+  accel_policy_choice choice = {0};
+  flat_entry victim = flat_victim_spent(view, view->first, since_base_ms);
+  if (victim.slot == NULL) victim = flat_victim_spent(view, view->second, since_base_ms);
+  if (victim.slot == NULL) {
+    if ((flat_victim_ways(view, view->first) | flat_victim_ways(view, view->second)) == 0)
+      return false;
+    flat_victim_pick(state, type, view, &choice);
+    victim = flat_entry_at(view->table, choice.set, choice.way);
+    ACCEL_ASSERT(flat_is_live(&victim) && !flat_is_pinned(&victim));
+  }
+  *entry_weight = flat_weight_of(&victim);
+  accel_flat_unlink(type, &victim, doomed);
+  if (!choice.has_via || (flat_empty_ways(flat_set_of(&victim)) >> victim.way & 1) == 0)
+    return true;
+  const flat_entry via = flat_entry_at(view->table, choice.via_set, choice.via_way);
+  accel_flat_move(view, &via, &victim);
+  return true;
 }
 
-/* Rather of the fuller set, so that both stay equally full. */
-flat_entry accel_flat_victim(flat_state *state, const flat_view *view)
-{
-  const accel_flat_set *sets = view->table->sets;
-  const bool is_first = sets[view->first].taken_count >= sets[view->second].taken_count;
-  const uint64_t fuller = is_first ? view->first : view->second;
-  const uint64_t other = is_first ? view->second : view->first;
-  flat_entry victim = flat_victim_spent(state, view->table, fuller);
-  if (victim.slot == NULL) victim = flat_victim_spent(state, view->table, other);
-  if (victim.slot == NULL) victim = flat_victim_coldest(view->table, fuller);
-  if (victim.slot == NULL) victim = flat_victim_coldest(view->table, other);
-  return victim;
-}
+/* ---- anywhere ---- */
 
-/* True: an entry of the set was removed, or there is a new table, which is worth another try. */
+/* Removes an entry of the set. True: that, or there is a new table to try. */
 static bool flat_victim_evict_from(flat_state *state, const accel_type *type,
                                    accel_flat_table *table, uint64_t index)
 {
-  if (!accel_flat_lock_set(table, index)) {
+  flat_view view;
+  if (!accel_flat_lock_set(state, table, index, &view)) {
     accel_flat_wait_resized(state);
     return true;
   }
-  const flat_entry victim = flat_victim_of_set(state, table, index);
-  const bool is_doomed = victim.slot != NULL && accel_flat_remove(state, type, &victim);
-  accel_flat_unlock_set(table, index);
-  if (is_doomed) accel_flat_discard(state, type, &victim);
-  return victim.slot != NULL;
+  size_t weight;
+  flat_doomed doomed = {0};
+  bool has_evicted = accel_flat_settle(state, type, &view, index, &doomed) > 0;
+  if (!has_evicted) {
+    has_evicted = accel_flat_evict(state, type, &view, flat_since_base(state), &weight, &doomed);
+    if (has_evicted) accel_flat_refund(state, view.stripe, weight);
+  }
+  accel_flat_unlock(&view);
+  accel_flat_discard(state, type, &doomed);
+  return has_evicted;
+}
+
+static bool flat_victim_may_sweep(const flat_state *state, const accel_flat_table *table,
+                                  uint64_t stripe_index)
+{
+  const flat_stripe *stripe = &table->stripes[stripe_index];
+  const uint64_t era = flat_era_of(accel_load_relaxed(&state->front.local.epoch));
+  return accel_load_relaxed(&stripe->era) != era ||
+         accel_load_relaxed(&stripe->swept) < table->stripe_sets;
+}
+
+/* What a clear has removed still counts against the budget: frees some of it. */
+static bool flat_victim_sweep_any(flat_state *state, const accel_type *type,
+                                  accel_flat_table *table)
+{
+  bool has_freed = false;
+  for (uint64_t i = 0; i < table->stripe_count && !has_freed;) {
+    flat_view view;
+    flat_doomed doomed = {0};
+    if (!flat_victim_may_sweep(state, table, i)) {
+      i++;
+      continue;
+    }
+    if (!accel_flat_lock_set(state, table, i * table->stripe_sets, &view)) return false;
+    has_freed = accel_flat_sweep(state, type, &view, &doomed) > 0;
+    accel_flat_unlock(&view);
+    accel_flat_discard(state, type, &doomed);
+  }
+  return has_freed;
 }
 
 bool accel_flat_evict_any(flat_state *state, const accel_type *type)
 {
   accel_flat_table *table = accel_load_acquire(&state->front.table);
-  const uint64_t all_sets = flat_count_sets(table);
-  for (uint64_t step = 0; step < all_sets; step++) {
-    const uint64_t index = accel_add_relaxed(&state->sweep, 1u) % all_sets;
+  if (flat_victim_sweep_any(state, type, table)) return true;
+  for (uint64_t step = 0; step < table->set_count; step++) {
+    const uint64_t index = accel_add_relaxed(&state->sweep, 1u) % table->set_count;
     if (flat_live_ways(&table->sets[index]) == 0) continue;
     if (flat_victim_evict_from(state, type, table, index)) return true;
   }

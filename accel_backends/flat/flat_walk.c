@@ -1,49 +1,11 @@
-/* Operations on all entries: clear, resize, each, hottest.
+/* Operations on all entries: resize, each, hottest.
  *
  * None holds more than one stripe's mutex, none holds one while it calls visit or drop, and none
  * minds what others do meanwhile. References name entries that were seen and are no longer held:
- * a slot's sequence number says whether it still holds the same one. */
+ * the key's hash says whether it is still the same one. */
 #include "flat_table.h"
 
 #include <stdlib.h>
-
-/* ---- clear ---- */
-
-/* Removes the set's entries of older epochs, up to one that is doomed; true: there is one. */
-static bool flat_walk_clear_set(flat_state *state, const accel_type *type, accel_flat_table *table,
-                                uint64_t index, flat_entry *doomed)
-{
-  const uint64_t epoch = accel_load_acquire(&state->front.local.epoch);
-  const accel_flat_set *set = &table->sets[index];
-  for (unsigned ways = flat_live_ways(set); ways != 0; ways &= ways - 1) {
-    *doomed = flat_entry_first(table, index, ways);
-    if (accel_flat_is_current(set, doomed->way, epoch)) continue;
-    if (accel_flat_remove(state, type, doomed)) return true;
-  }
-  return false;
-}
-
-void accel_flat_clear(accel_local *local, const accel_type *type)
-{
-  flat_state *state = flat_state_of(local);
-  accel_flat_expire_all(local);
-  accel_flat_table *table = accel_load_acquire(&state->front.table);
-  for (uint64_t index = 0; index < flat_count_sets(table);) {
-    if (!accel_flat_lock_set(table, index)) {
-      accel_flat_wait_resized(state);
-      table = accel_load_acquire(&state->front.table);
-      index = 0;
-      continue;
-    }
-    flat_entry doomed;
-    const bool is_doomed = flat_walk_clear_set(state, type, table, index, &doomed);
-    accel_flat_unlock_set(table, index);
-    if (is_doomed)
-      accel_flat_discard(state, type, &doomed);
-    else
-      index++;
-  }
-}
 
 /* ---- resize ----
  *
@@ -54,37 +16,38 @@ void accel_flat_clear(accel_local *local, const accel_type *type)
 typedef struct flat_move {
   flat_state *state;
   const accel_type *type;
+  const accel_policy *policy;
   accel_flat_table *from, *to;
-  uint64_t epoch, now_ms;
+  uint16_t *settled; /* per set of `from`: the ways that have been dealt with */
+  uint64_t epoch, since_base_ms;
   size_t room; /* entries that may still be carried over */
 } flat_move;
 
-/* 0: stale; else one more than its uses. */
+/* 0: stale; else one more than the policy's. */
 static unsigned flat_walk_rank(const flat_move *move, const flat_entry *entry)
 {
   const accel_flat_set *set = flat_set_of(entry);
   if (!accel_flat_is_current(set, entry->way, move->epoch)) return 0;
-  if (flat_expires_ms(entry->slot) <= move->now_ms) return 0;
-  return accel_load_relaxed(&set->used[entry->way]) + 1u;
+  if (flat_has_expired(entry, move->since_base_ms)) return 0;
+  return move->policy->rank(set, entry->way) + 1;
 }
 
 /* Copies the entry into the new table, which nobody sees yet. False: there is no room. */
 static bool flat_walk_copy(const flat_move *move, const flat_entry *entry)
 {
-  const accel_type *type = move->type;
-  const char *text;
-  const uint64_t hash = type->hash(accel_flat_key(type, entry, &text), move->state->seed);
-  const flat_view view = flat_view_of(move->to, accel_flat_mix(move->state->mixes, hash));
-  const flat_entry empty = accel_flat_find_empty(&view);
+  const uint64_t mixed = accel_flat_hash_of(move->state, move->type, entry);
+  const flat_view view = accel_flat_view_of(move->to, mixed);
+  flat_entry empty = accel_flat_find_empty(&view);
+  if (empty.slot == NULL) empty = accel_flat_make_empty(&view);
   if (empty.slot == NULL) return false;
   memcpy(empty.slot, entry->slot, move->to->slot_size);
-  empty.slot->sequence = 2;
-  empty.slot->state &= ACCEL_FLAT_NEGATIVE;
   accel_flat_set *set = flat_set_of(&empty);
   const uint8_t used = accel_load_relaxed(&flat_set_of(entry)->used[entry->way]);
   accel_flat_publish(&empty, view.tag, move->epoch, used);
   if (!accel_flat_is_current(flat_set_of(entry), entry->way, move->epoch))
     set->current &= ~((uint64_t)1 << empty.way);
+  view.stripe->entries++;
+  view.stripe->weight += flat_weight_of(entry);
   return true;
 }
 
@@ -101,32 +64,41 @@ static bool flat_walk_carry_pinned(flat_move *move, const flat_entry *entry)
   return false;
 }
 
-/* Moves one entry, or leaves it in the old table for retire to release. */
+/* Moves one entry, or leaves it in the old table for retire to release. What a clear has removed
+ * is not carried, nor counted in its stripe. */
 static void flat_walk_settle(flat_move *move, const flat_entry *entry)
 {
   accel_flat_set *set = flat_set_of(entry);
-  const bool is_pinned = flat_pins(entry->slot) > 0;
+  flat_stripe *stripe = flat_stripe_of(move->from, entry->set);
+  const bool is_pinned = flat_is_pinned(entry);
+  const bool is_counted = !flat_is_cleared(set, move->epoch);
   bool is_carried = false;
-  if (move->room > 0)
+  if (move->room > 0 && is_counted)
     is_carried = is_pinned ? flat_walk_carry_pinned(move, entry) : flat_walk_copy(move, entry);
   if (is_carried) move->room--;
-  set->settled = (uint16_t)(set->settled | 1u << entry->way);
+  move->settled[entry->set] = (uint16_t)(move->settled[entry->set] | 1u << entry->way);
   if (is_pinned) {
     flat_set_tag(set, entry->way, ACCEL_FLAT_REMOVED);
-  } else if (!is_carried) {
-    accel_budget_give(&move->state->budget, 1, flat_weight_of(entry));
-  } else if (accel_flat_owns(move->type, entry)) {
-    flat_set_tag(set, entry->way, ACCEL_FLAT_EMPTY);
+    return;
   }
+  if (is_counted) {
+    accel_store_relaxed(&stripe->entries, stripe->entries - 1);
+    accel_store_relaxed(&stripe->weight, stripe->weight - flat_weight_of(entry));
+  }
+  if (!is_carried)
+    accel_budget_give(&move->state->budget, 1, flat_weight_of(entry));
+  else if (accel_flat_owns(move->type, entry))
+    flat_set_tag(set, entry->way, ACCEL_FLAT_EMPTY);
 }
 
 static void flat_walk_move_rank(flat_move *move, unsigned rank)
 {
-  for (uint64_t index = 0; index < flat_count_sets(move->from); index++) {
+  for (uint64_t index = 0; index < move->from->set_count; index++) {
     const accel_flat_set *set = &move->from->sets[index];
     accel_mutex *mutex = &flat_stripe_of(move->from, index)->mutex;
     accel_mutex_lock(mutex);
-    for (unsigned ways = flat_live_ways(set) & ~set->settled; ways != 0; ways &= ways - 1) {
+    const unsigned settled = move->settled[index];
+    for (unsigned ways = flat_live_ways(set) & ~settled; ways != 0; ways &= ways - 1) {
       const flat_entry entry = flat_entry_first(move->from, index, ways);
       if (flat_walk_rank(move, &entry) >= rank) flat_walk_settle(move, &entry);
     }
@@ -135,20 +107,36 @@ static void flat_walk_move_rank(flat_move *move, unsigned rank)
 }
 
 /* Closes every stripe; returns how many places the unpinned entries of the table occupy. */
-static size_t flat_walk_close_stripes(accel_flat_table *table)
+static size_t flat_walk_close_stripes(flat_state *state, accel_flat_table *table)
 {
   size_t unpinned = 0;
-  for (uint64_t index = 0; index < flat_count_sets(table); index++) {
-    flat_stripe *stripe = flat_stripe_of(table, index);
-    accel_mutex_lock(&stripe->mutex);
-    stripe->is_closed = true;
-    for (unsigned ways = flat_live_ways(&table->sets[index]); ways != 0; ways &= ways - 1) {
-      const flat_entry entry = flat_entry_first(table, index, ways);
-      unpinned += flat_pins(entry.slot) == 0;
+  for (uint64_t start = 0; start < table->set_count; start += table->stripe_sets) {
+    flat_view view;
+    if (!accel_flat_lock_set(state, table, start, &view)) continue; /* never: we close them */
+    view.stripe->is_closed = true;
+    for (uint64_t index = start; index < start + table->stripe_sets; index++) {
+      const accel_flat_set *set = &table->sets[index];
+      const unsigned ways = flat_live_ways(set) & ~(unsigned)set->pinned;
+      unpinned += (size_t)__builtin_popcount(ways);
     }
-    accel_mutex_unlock(&stripe->mutex);
+    accel_flat_unlock(&view);
   }
   return unpinned;
+}
+
+/* Carries over what fits; the new table's stripes count in the era of what they get. */
+static void flat_walk_carry(flat_move *move, size_t capacity)
+{
+  flat_state *state = move->state;
+  const size_t unpinned = flat_walk_close_stripes(state, move->from);
+  const size_t fixed = accel_load_acquire(&state->budget.entries) - unpinned;
+  move->room = capacity > fixed ? capacity - fixed : 0;
+  move->epoch = accel_load_acquire(&state->front.local.epoch);
+  move->since_base_ms = flat_since_base(state);
+  for (uint64_t i = 0; i < move->to->stripe_count; i++)
+    move->to->stripes[i].era = flat_era_of(move->epoch);
+  accel_store_relaxed(&state->budget.capacity, capacity);
+  for (unsigned rank = ACCEL_POLICY_RANKS + 1; rank-- > 0;) flat_walk_move_rank(move, rank);
 }
 
 accel_status accel_flat_resize(accel_local *local, const accel_type *type, size_t capacity)
@@ -156,21 +144,19 @@ accel_status accel_flat_resize(accel_local *local, const accel_type *type, size_
   flat_state *state = flat_state_of(local);
   accel_mutex_lock(&state->resizing);
   accel_flat_table *old = state->front.table;
-  accel_flat_table *table = accel_flat_table_open(state, type, capacity);
-  if (table == NULL) {
+  flat_move move = {.state = state, .type = type, .policy = accel_policy_of(type), .from = old};
+  move.settled = (uint16_t *)ACCEL_MALLOC((size_t)old->set_count * sizeof *move.settled);
+  if (move.settled != NULL) move.to = accel_flat_table_open(state, type, capacity);
+  if (move.to == NULL) {
+    ACCEL_FREE(move.settled);
     accel_mutex_unlock(&state->resizing);
     return ACCEL_ERR_NOMEM;
   }
-  flat_move move = {.state = state, .type = type, .from = old, .to = table};
-  move.epoch = accel_load_acquire(&local->epoch);
-  move.now_ms = accel_clock_read(local->clock);
-  const size_t unpinned = flat_walk_close_stripes(old);
-  const size_t fixed = accel_load_acquire(&state->budget.entries) - unpinned;
-  move.room = capacity > fixed ? capacity - fixed : 0;
-  accel_store_relaxed(&state->budget.capacity, capacity);
-  for (unsigned rank = ACCEL_FLAT_USED_MAX + 2; rank-- > 0;) flat_walk_move_rank(&move, rank);
-  table->retired = old;
-  accel_store_release(&state->front.table, table);
+  memset(move.settled, 0, (size_t)old->set_count * sizeof *move.settled);
+  flat_walk_carry(&move, capacity);
+  ACCEL_FREE(move.settled);
+  move.to->retired = old;
+  accel_store_release(&state->front.table, move.to);
   accel_mutex_unlock(&state->resizing);
   accel_flat_table_retire(state, type, old);
   return ACCEL_OK;
@@ -179,39 +165,64 @@ accel_status accel_flat_resize(accel_local *local, const accel_type *type, size_
 /* ---- each ---- */
 
 typedef struct flat_reference {
-  uint64_t set;
+  uint64_t set, mixed;
   size_t text_size; /* of a string key, with its final 0; else 1 */
-  uint32_t sequence;
-  uint8_t way, used;
+  uint8_t way, rank;
 } flat_reference;
 
 static bool flat_walk_is_wanted(flat_state *state, const flat_entry *entry)
 {
-  return !flat_is_negative(entry->slot) && flat_is_fresh(state, entry);
+  return !flat_is_negative(entry) && flat_is_fresh(state, entry);
 }
 
-static flat_reference flat_walk_refer(const accel_type *type, const flat_entry *entry)
+static flat_reference flat_walk_refer(const flat_state *state, const accel_type *type,
+                                      const flat_entry *entry)
 {
   const char *text = "";
   accel_flat_key(type, entry, &text);
-  flat_reference reference = {.set = entry->set, .sequence = entry->slot->sequence};
+  flat_reference reference = {.set = entry->set, .way = (uint8_t)entry->way};
+  reference.mixed = accel_flat_hash_of(state, type, entry);
   reference.text_size = strlen(text) + 1;
-  reference.way = (uint8_t)entry->way;
-  reference.used = accel_load_relaxed(&flat_set_of(entry)->used[entry->way]);
+  reference.rank = (uint8_t)accel_policy_of(type)->rank(flat_set_of(entry), entry->way);
   return reference;
 }
 
-/* Pins the entry if it is still the same and still fresh. */
-static bool flat_walk_hold(flat_state *state, accel_flat_table *table,
+static bool flat_walk_is_same(flat_state *state, const accel_type *type, const flat_entry *entry,
+                              const flat_reference *reference)
+{
+  if (!flat_is_live(entry) || !flat_walk_is_wanted(state, entry)) return false;
+  return accel_flat_hash_of(state, type, entry) == reference->mixed;
+}
+
+/* The entry where it was seen, or where it was moved to. A user's hash may be the same for several
+ * keys: then one that was moved is not looked for, lest another be met twice. */
+static flat_entry flat_walk_find(flat_state *state, const accel_type *type, accel_flat_table *table,
+                                 const flat_reference *reference)
+{
+  flat_entry entry = flat_entry_at(table, reference->set, reference->way);
+  if (flat_walk_is_same(state, type, &entry, reference)) return entry;
+  const flat_view view = accel_flat_view_of(table, reference->mixed);
+  for (unsigned i = 0; i < 2 && !state->mixes; i++) {
+    const uint64_t index = i == 0 ? view.first : view.second;
+    unsigned ways = accel_flat_match(&table->sets[index], view.tag);
+    for (; ways != 0; ways &= ways - 1) {
+      entry = flat_entry_first(table, index, ways);
+      if (flat_walk_is_same(state, type, &entry, reference)) return entry;
+    }
+  }
+  const flat_entry none = {0};
+  return none;
+}
+
+/* Pins the entry if it is still there and still fresh. */
+static bool flat_walk_hold(flat_state *state, const accel_type *type, accel_flat_table *table,
                            const flat_reference *reference, flat_entry *entry)
 {
-  if (!accel_flat_lock_set(table, reference->set)) return false;
-  *entry = flat_entry_at(table, reference->set, reference->way);
-  const bool holds = (flat_live_ways(flat_set_of(entry)) >> entry->way & 1) != 0 &&
-                     entry->slot->sequence == reference->sequence &&
-                     flat_walk_is_wanted(state, entry);
-  if (holds) accel_store_relaxed(&entry->slot->state, entry->slot->state + 1);
-  accel_flat_unlock_set(table, reference->set);
+  flat_view view;
+  if (!accel_flat_lock_set(state, table, reference->set, &view)) return false;
+  *entry = flat_walk_find(state, type, table, reference);
+  const bool holds = entry->slot != NULL && accel_flat_pin_entry(&view, entry);
+  accel_flat_unlock(&view);
   return holds;
 }
 
@@ -221,14 +232,16 @@ static size_t flat_walk_collect(flat_state *state, const accel_type *type, accel
                                 uint64_t first, flat_reference *references)
 {
   size_t count = 0;
-  if (!accel_flat_lock_set(table, first)) return 0;
+  flat_view view;
+  if (!accel_flat_lock_set(state, table, first, &view)) return 0;
   for (uint64_t index = first; index < first + table->stripe_sets; index++) {
     for (unsigned ways = flat_live_ways(&table->sets[index]); ways != 0; ways &= ways - 1) {
       const flat_entry entry = flat_entry_first(table, index, ways);
-      if (flat_walk_is_wanted(state, &entry)) references[count++] = flat_walk_refer(type, &entry);
+      if (flat_walk_is_wanted(state, &entry))
+        references[count++] = flat_walk_refer(state, type, &entry);
     }
   }
-  accel_flat_unlock_set(table, first);
+  accel_flat_unlock(&view);
   return count;
 }
 
@@ -237,7 +250,7 @@ static bool flat_walk_visit(flat_state *state, const accel_type *type, accel_fla
                             bool (*visit)(void *ctx, const void *key, const void *value), void *ctx)
 {
   flat_entry entry;
-  if (!flat_walk_hold(state, table, reference, &entry)) return true;
+  if (!flat_walk_hold(state, type, table, reference, &entry)) return true;
   const char *text;
   const void *key = accel_flat_key(type, &entry, &text);
   const bool goes_on = visit(ctx, key, flat_value_of(&entry));
@@ -255,7 +268,7 @@ void accel_flat_each(accel_local *local, const accel_type *type,
   flat_reference *references = (flat_reference *)ACCEL_MALLOC(most * sizeof *references);
   if (references == NULL) return;
   bool goes_on = true;
-  const uint64_t all_sets = flat_count_sets(table);
+  const uint64_t all_sets = table->set_count;
   for (uint64_t first = 0; goes_on && first < all_sets; first += table->stripe_sets) {
     const size_t count = flat_walk_collect(state, type, table, first, references);
     for (size_t i = 0; goes_on && i < count; i++)
@@ -270,38 +283,39 @@ void accel_flat_each(accel_local *local, const accel_type *type,
 typedef struct flat_ranking {
   flat_reference *items;
   size_t limit;
-  size_t ends[ACCEL_FLAT_USED_MAX + 1]; /* how many are used that often or more; [0]: all */
+  size_t ends[ACCEL_POLICY_RANKS]; /* how many are of that rank or above; [0]: all */
 } flat_ranking;
 
 static void flat_walk_drop_last(flat_ranking *ranking)
 {
-  const uint8_t used = ranking->items[ranking->ends[0] - 1].used;
-  for (unsigned u = 0; u <= used; u++) ranking->ends[u]--;
+  const uint8_t rank = ranking->items[ranking->ends[0] - 1].rank;
+  for (unsigned r = 0; r <= rank; r++) ranking->ends[r]--;
 }
 
 /* Each lower group makes room by moving its first item behind its last. */
 static void flat_walk_insert(flat_ranking *ranking, const flat_reference *reference)
 {
   if (ranking->ends[0] == ranking->limit) {
-    if (ranking->items[ranking->limit - 1].used >= reference->used) return;
+    if (ranking->items[ranking->limit - 1].rank >= reference->rank) return;
     flat_walk_drop_last(ranking);
   }
-  for (unsigned u = 0; u < reference->used; u++)
-    ranking->items[ranking->ends[u]++] = ranking->items[ranking->ends[u + 1]];
-  ranking->items[ranking->ends[reference->used]++] = *reference;
+  for (unsigned r = 0; r < reference->rank; r++)
+    ranking->items[ranking->ends[r]++] = ranking->items[ranking->ends[r + 1]];
+  ranking->items[ranking->ends[reference->rank]++] = *reference;
 }
 
 static void flat_walk_rank_set(flat_state *state, const accel_type *type, accel_flat_table *table,
                                uint64_t index, flat_ranking *ranking)
 {
-  if (!accel_flat_lock_set(table, index)) return;
+  flat_view view;
+  if (!accel_flat_lock_set(state, table, index, &view)) return;
   for (unsigned ways = flat_live_ways(&table->sets[index]); ways != 0; ways &= ways - 1) {
     const flat_entry entry = flat_entry_first(table, index, ways);
     if (!flat_walk_is_wanted(state, &entry)) continue;
-    const flat_reference reference = flat_walk_refer(type, &entry);
+    const flat_reference reference = flat_walk_refer(state, type, &entry);
     flat_walk_insert(ranking, &reference);
   }
-  accel_flat_unlock_set(table, index);
+  accel_flat_unlock(&view);
 }
 
 /* Writes the ranked keys that are still there; strings go behind each other into `texts`. */
@@ -313,15 +327,16 @@ static size_t flat_walk_write_keys(flat_state *state, const accel_type *type,
   for (size_t i = 0; i < ranking->ends[0]; i++) {
     const flat_reference *reference = &ranking->items[i];
     flat_entry entry;
-    if (!flat_walk_hold(state, table, reference, &entry)) continue;
+    if (!flat_walk_hold(state, type, table, reference, &entry)) continue;
     const char *text;
     const void *key = accel_flat_key(type, &entry, &text);
-    if (type->key_kind == ACCEL_KEY_STRING) {
-      memcpy(texts, text, reference->text_size);
+    const bool fits = type->key_kind != ACCEL_KEY_STRING || strlen(text) < reference->text_size;
+    if (type->key_kind == ACCEL_KEY_STRING && fits) {
+      memcpy(texts, text, strlen(text) + 1);
       text = texts;
       texts += reference->text_size;
     }
-    memcpy((char *)keys_out + written++ * type->key_size, key, type->key_size);
+    if (fits) memcpy((char *)keys_out + written++ * type->key_size, key, type->key_size);
     accel_flat_unpin_entry(state, type, &entry);
   }
   return written;
@@ -336,7 +351,7 @@ size_t accel_flat_hottest(accel_local *local, const accel_type *type, void *keys
   if (ranking.limit == 0 || ranking.limit > SIZE_MAX / sizeof *ranking.items) return 0;
   ranking.items = (flat_reference *)ACCEL_MALLOC(ranking.limit * sizeof *ranking.items);
   if (ranking.items == NULL) return 0;
-  const uint64_t all_sets = flat_count_sets(table);
+  const uint64_t all_sets = table->set_count;
   for (uint64_t index = 0; index < all_sets; index++)
     flat_walk_rank_set(state, type, table, index, &ranking);
   size_t texts_size = 0;

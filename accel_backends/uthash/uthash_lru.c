@@ -71,10 +71,9 @@ static accel_status uthash_take(uthash_state *state, const accel_type *type, uth
 }
 
 /* The node if a hit may serve it, marked as used. */
-static uthash_node *uthash_find_fresh(uthash_state *state, const accel_type *type,
-                                      uthash_shard *shard, const void *key, uint64_t hash)
+static uthash_node *uthash_fresh_or_null(uthash_state *state, uthash_shard *shard,
+                                         uthash_node *node)
 {
-  uthash_node *node = accel_uthash_find(type, shard, key, hash);
   if (node == NULL || !uthash_is_current(state, node)) return NULL;
   if (uthash_is_over(state, node->life.refresh_ms)) return NULL;
   if (uthash_is_over(state, node->life.expires_ms)) return NULL;
@@ -87,10 +86,12 @@ accel_status accel_uthash_get(accel_local *local, const accel_type *type, const 
 {
   uthash_state *state = uthash_state_of(local);
   uthash_shard *shard = uthash_lock(state, hash);
-  uthash_node *node = uthash_find_fresh(state, type, shard, key, hash);
+  uthash_node *node = accel_uthash_find(type, shard, key, hash);
+  const accel_status status = node == NULL ? ACCEL_MISS : ACCEL_ATTENTION;
+  node = uthash_fresh_or_null(state, shard, node);
   if (node != NULL) return uthash_take(state, type, shard, node, out);
   uthash_unlock(shard);
-  return ACCEL_MISS;
+  return status;
 }
 
 accel_status accel_uthash_peek(accel_local *local, const accel_type *type, const void *key,
@@ -113,7 +114,7 @@ accel_status accel_uthash_pin(accel_local *local, const accel_type *type, const 
 {
   uthash_state *state = uthash_state_of(local);
   uthash_shard *shard = uthash_lock(state, hash);
-  uthash_node *node = uthash_find_fresh(state, type, shard, key, hash);
+  uthash_node *node = uthash_fresh_or_null(state, shard, accel_uthash_find(type, shard, key, hash));
   accel_status status = ACCEL_MISS;
   if (node != NULL) status = node->is_negative ? ACCEL_NULL : ACCEL_OK;
   if (status == ACCEL_OK) {

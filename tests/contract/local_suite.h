@@ -56,7 +56,8 @@ typedef struct suite_table {
   uint64_t live_blocks; /* before it was opened */
 } suite_table;
 
-static suite_table suite_open_weighed(const accel_type *type, size_t capacity, size_t max_weight)
+static suite_table suite_open_with(const accel_type *type, size_t capacity, size_t max_weight,
+                                   uint32_t refresh_window_ms)
 {
   suite_table table = {.type = type};
   accel_thread_scratch(1); /* the thread's own, which stays */
@@ -72,9 +73,15 @@ static suite_table suite_open_weighed(const accel_type *type, size_t capacity, s
       .capacity = capacity,
       .max_weight = max_weight,
       .seed = SUITE_SEED,
+      .refresh_window_ms = refresh_window_ms,
   };
   assert_int_equal(suite_ops->open(&config, &table.local), ACCEL_OK);
   return table;
+}
+
+static suite_table suite_open_weighed(const accel_type *type, size_t capacity, size_t max_weight)
+{
+  return suite_open_with(type, capacity, max_weight, 0);
 }
 
 static suite_table suite_open(const accel_type *type, size_t capacity)

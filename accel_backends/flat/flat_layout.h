@@ -1,0 +1,284 @@
+/* flat_layout.h: where the engine keeps what, and the arithmetic that finds it (layer 2).
+ *
+ *   stripes   one mutex each; a stripe owns a run of sets
+ *   sets      one cache line per 16 entries: tags, version, epoch, the policy's bytes
+ *   slots     16 per set: head, key, value; of the type's sizes, in one array
+ *
+ * A key may lie in two sets of its stripe. Each follows from the other and the tag alone
+ * (accel_flat_partner), so that an entry can be moved to its other set without a look at its key.
+ */
+#ifndef ACCEL_BACKENDS_FLAT_FLAT_LAYOUT_H
+#define ACCEL_BACKENDS_FLAT_FLAT_LAYOUT_H
+
+#include "../../accel/backend.h"
+#include "../../accel/hash.h"
+#include "../../accel/platform/atomic.h"
+
+#define ACCEL_FLAT_WAYS 16u
+#define ACCEL_FLAT_KEY_MAX 64u     /* larger ones are compared under the mutex, */
+#define ACCEL_FLAT_VALUE_MAX 1024u /* and copied under it */
+#define ACCEL_FLAT_STRING_SIZE 24u /* a string key's place; longer strings have their own memory */
+#define ACCEL_FLAT_STRIPES_MAX 1024u
+
+/* Tags below the first of a key's say that there is none to be found. */
+#define ACCEL_FLAT_EMPTY 0u
+#define ACCEL_FLAT_REMOVED 1u /* pinned, or being dropped: not to be reused yet */
+#define ACCEL_FLAT_TAG_MIN 2u
+
+/* Bytes of keys and values, moved in words whatever their type. */
+typedef uint64_t __attribute__((may_alias)) accel_flat_word;
+
+/* Written under the mutex, but `used`, which readers write too. */
+typedef struct accel_flat_set {
+  uint64_t tags[2]; /* one byte per way, way 0 lowest */
+  uint64_t version; /* raised before a slot of the set is written, and before an entry leaves a slot
+                     * for another; see flat.h */
+  uint64_t current; /* epoch << 16 | the ways that are of it; the others are of older ones */
+  uint8_t used[ACCEL_FLAT_WAYS]; /* the policy's, one per entry; what a hit may change */
+  uint8_t policy[10];            /* the policy's, of the whole set */
+  uint16_t pinned;               /* the ways that get_ref holds */
+  uint32_t soonest;              /* nothing in the set expires before this many ACCEL_FLAT_COARSE */
+} accel_flat_set;
+
+/* The sizes are the type's, for those who do not see it as a constant. Immutable once published;
+ * kept until the engine closes. */
+typedef struct accel_flat_table {
+  accel_flat_set *sets;
+  unsigned char *slots;
+  uint64_t set_count;    /* stripe_count * stripe_sets */
+  uint64_t stripe_count; /* a power of two */
+  uint64_t stripe_sets;  /* even, so that no set is its own partner */
+  size_t slot_size, key_offset, value_offset;
+  bool is_plain, weighs;
+  struct accel_flat_stripe *stripes;
+  void *policy_side; /* the policy's memory, if it wants some */
+  void *pages;
+  size_t pages_size;
+  size_t side_size; /* of policy_side */
+  size_t kept_size; /* of the pages' front, which a retired table keeps */
+  struct accel_flat_table *retired;
+} accel_flat_table;
+
+/* The front of the engine's state: all that a hit reads of it. */
+typedef struct accel_flat {
+  accel_local local;
+  accel_flat_table *table; /* atomic */
+  uint64_t base_ms;        /* what heads count from: half their range before the engine opened */
+  uint64_t window_ms;      /* refresh-ahead's; 0: off */
+} accel_flat;
+
+/* ---- the head of a slot: one word ----
+ *
+ * bits 24 to 63  the moment of expiry; if there is none, of birth: ms since base_ms
+ * bits 1 to 23   the life: 4 bits of exponent, 19 of mantissa
+ * bit 0          a negative entry
+ *
+ * Expiry is exact. Birth is expiry less life, and a life is exact up to 17 minutes and then within
+ * a millionth of itself. 40 bits reach 17 years either way; later moments count as that. */
+
+#define ACCEL_FLAT_TIME_SHIFT 24u
+#define ACCEL_FLAT_TIME_MAX (((uint64_t)1 << 40) - 1)
+#define ACCEL_FLAT_LIFE_FOREVER 0x00FFFFFEu /* in place: this life has no end */
+#define ACCEL_FLAT_NEGATIVE 1u
+#define ACCEL_FLAT_MANTISSA_BITS 19u
+#define ACCEL_FLAT_MANTISSA_LIMIT ((uint64_t)1 << ACCEL_FLAT_MANTISSA_BITS)
+#define ACCEL_FLAT_LIFE_MAX ((uint64_t)UINT32_MAX)
+#define ACCEL_FLAT_COARSE_SHIFT 8u /* the unit of `soonest`: 256 ms; all of time in 32 bits */
+
+/* Rounded down. */
+ACCEL_INLINE uint64_t accel_flat_pack_life(uint64_t life_ms_)
+{
+  if (life_ms_ < ACCEL_FLAT_MANTISSA_LIMIT) return life_ms_;
+  const uint64_t capped_ = life_ms_ < ACCEL_FLAT_LIFE_MAX ? life_ms_ : ACCEL_FLAT_LIFE_MAX;
+  const unsigned top_ = 63u - (unsigned)__builtin_clzll(capped_);
+  const unsigned shift_ = top_ - ACCEL_FLAT_MANTISSA_BITS;
+  const uint64_t mantissa_ = (capped_ >> shift_) - ACCEL_FLAT_MANTISSA_LIMIT;
+  return (uint64_t)(shift_ + 1) << ACCEL_FLAT_MANTISSA_BITS | mantissa_;
+}
+
+ACCEL_INLINE uint64_t accel_flat_unpack_life(uint64_t code_)
+{
+  const unsigned exponent_ = (unsigned)(code_ >> ACCEL_FLAT_MANTISSA_BITS);
+  const uint64_t mantissa_ = code_ & (ACCEL_FLAT_MANTISSA_LIMIT - 1);
+  return exponent_ == 0 ? mantissa_ : (mantissa_ + ACCEL_FLAT_MANTISSA_LIMIT) << (exponent_ - 1);
+}
+
+ACCEL_INLINE bool accel_flat_expires(uint64_t head_)
+{
+  return (head_ & ACCEL_FLAT_LIFE_FOREVER) != ACCEL_FLAT_LIFE_FOREVER;
+}
+
+/* The life of an entry, as the word in its slot. */
+ACCEL_INLINE uint64_t accel_flat_pack(uint64_t base_ms_, const accel_lifetime *life_,
+                                      bool is_negative_)
+{
+  const bool expires_ = life_->expires_ms != ACCEL_NEVER;
+  const uint64_t moment_ms_ = expires_ ? life_->expires_ms : life_->born_ms;
+  const int64_t since_ms_ = (int64_t)(moment_ms_ - base_ms_);
+  uint64_t time_ = since_ms_ < 0 ? 0 : (uint64_t)since_ms_;
+  if (time_ > ACCEL_FLAT_TIME_MAX) time_ = ACCEL_FLAT_TIME_MAX;
+  const uint64_t life_ms_ =
+      life_->expires_ms > life_->born_ms ? life_->expires_ms - life_->born_ms : 0;
+  const uint64_t code_ =
+      expires_ ? accel_flat_pack_life(life_ms_) << 1 : (uint64_t)ACCEL_FLAT_LIFE_FOREVER;
+  return time_ << ACCEL_FLAT_TIME_SHIFT | code_ | (is_negative_ ? ACCEL_FLAT_NEGATIVE : 0u);
+}
+
+/* And back. A refresh is due a window, but at most half the life, before the end. */
+ACCEL_INLINE accel_lifetime accel_flat_unpack(uint64_t base_ms_, uint64_t window_ms_,
+                                              uint64_t head_)
+{
+  accel_lifetime life_ = {base_ms_ + (head_ >> ACCEL_FLAT_TIME_SHIFT), ACCEL_NEVER, ACCEL_NEVER};
+  if (!accel_flat_expires(head_)) return life_;
+  const uint64_t life_ms_ = accel_flat_unpack_life((head_ & ACCEL_FLAT_LIFE_FOREVER) >> 1);
+  const uint64_t half_ms_ = life_ms_ / 2;
+  life_.expires_ms = life_.born_ms;
+  life_.born_ms -= life_ms_;
+  life_.refresh_ms = life_.expires_ms - (window_ms_ < half_ms_ ? window_ms_ : half_ms_);
+  return life_;
+}
+
+/* ---- layout of a slot: folds where the type is a constant ---- */
+
+/* Types that weigh keep the weight in a word behind the head. */
+ACCEL_INLINE size_t accel_flat_key_offset(const accel_type *type_)
+{
+  return sizeof(uint64_t) + (type_->traits().has_weigh ? sizeof(uint64_t) : 0);
+}
+
+ACCEL_INLINE size_t accel_flat_align(const accel_type *type_)
+{
+  return type_->value_align > sizeof(uint64_t) ? type_->value_align : sizeof(uint64_t);
+}
+
+ACCEL_INLINE size_t accel_flat_round(size_t size_, size_t align_)
+{
+  return (size_ + align_ - 1) & ~(align_ - 1);
+}
+
+ACCEL_INLINE size_t accel_flat_value_offset(const accel_type *type_)
+{
+  const size_t key_size_ =
+      type_->key_kind == ACCEL_KEY_STRING ? ACCEL_FLAT_STRING_SIZE : type_->key_size;
+  return accel_flat_round(accel_flat_key_offset(type_) + key_size_, accel_flat_align(type_));
+}
+
+ACCEL_INLINE size_t accel_flat_slot_size(const accel_type *type_)
+{
+  return accel_flat_round(accel_flat_value_offset(type_) + type_->value_size,
+                          accel_flat_align(type_));
+}
+
+ACCEL_INLINE unsigned char *accel_flat_slot_at(const accel_type *type_,
+                                               const accel_flat_table *table_, uint64_t set_,
+                                               unsigned way_)
+{
+  return table_->slots + (set_ * ACCEL_FLAT_WAYS + way_) * accel_flat_slot_size(type_);
+}
+
+ACCEL_INLINE accel_flat_word *accel_flat_words(unsigned char *slot_, size_t offset_)
+{
+  return (accel_flat_word *)(void *)(slot_ + offset_);
+}
+
+/* ---- which sets, which tag ----
+ *
+ * Bits 0 to 31 of the mixed hash choose the set: their top bits the stripe (and the generation),
+ * what is below the set in it. Bits 56 to 63 are the tag. */
+
+/* A hash that the user wrote may be poor in the bits that are used here. */
+ACCEL_INLINE uint64_t accel_flat_mix(bool is_users_, uint64_t hash_)
+{
+  return is_users_ ? accel_hash_fold(hash_, 0x9FB21C651E98DF25u) : hash_;
+}
+
+ACCEL_INLINE uint64_t accel_flat_scale(uint64_t mixed_, uint64_t count_)
+{
+  return ((mixed_ & UINT32_MAX) * count_) >> 32;
+}
+
+ACCEL_INLINE uint64_t accel_flat_tag(uint64_t mixed_)
+{
+  const uint64_t tag_ = mixed_ >> 56;
+  return tag_ < ACCEL_FLAT_TAG_MIN ? tag_ + ACCEL_FLAT_TAG_MIN : tag_;
+}
+
+ACCEL_INLINE uint64_t accel_flat_first_set(const accel_flat_table *table_, uint64_t mixed_)
+{
+  return accel_flat_scale(mixed_, table_->set_count);
+}
+
+/* The first set of the stripe. */
+ACCEL_INLINE uint64_t accel_flat_stripe_start(const accel_flat_table *table_, uint64_t mixed_)
+{
+  return accel_flat_scale(mixed_, table_->stripe_count) * table_->stripe_sets;
+}
+
+/* The other set of an entry with this tag; its own inverse. Within the stripe, set and partner add
+ * up to an odd number that the tag gives, modulo an even one: they are never the same. */
+ACCEL_INLINE uint64_t accel_flat_partner(const accel_flat_table *table_, uint64_t start_,
+                                         uint64_t set_, uint64_t tag_)
+{
+  const uint64_t count_ = table_->stripe_sets;
+  const uint64_t sum_ = (tag_ * (count_ >> 1) >> 8) * 2 + 1;
+  const int64_t place_ = (int64_t)(sum_ + start_ - set_);
+  return start_ + (uint64_t)(place_ < 0 ? place_ + (int64_t)count_ : place_);
+}
+
+/* The ways of a set whose tag is this one, a bit each. */
+#ifdef __SSE2__
+typedef uint64_t accel_flat_pair __attribute__((vector_size(16)));
+typedef char accel_flat_bytes __attribute__((vector_size(16)));
+
+ACCEL_INLINE unsigned accel_flat_match(const accel_flat_set *set_, uint64_t tag_)
+{
+  const uint64_t pattern_ = tag_ * 0x0101010101010101u;
+  const accel_flat_pair tags_ = {accel_load_acquire(&set_->tags[0]),
+                                 accel_load_acquire(&set_->tags[1])};
+  const accel_flat_pair wanted_ = {pattern_, pattern_};
+  const accel_flat_bytes equal_ =
+      (accel_flat_bytes)((accel_flat_bytes)tags_ == (accel_flat_bytes)wanted_);
+  return (unsigned)__builtin_ia32_pmovmskb128(equal_);
+}
+#else
+/* The lowest bit of each byte, gathered. */
+ACCEL_INLINE unsigned accel_flat_gather(uint64_t bits_)
+{
+  return (unsigned)((bits_ * 0x0102040810204080u) >> 56);
+}
+
+ACCEL_INLINE uint64_t accel_flat_zero_bytes(uint64_t word_)
+{
+  const uint64_t low_ = 0x7F7F7F7F7F7F7F7Fu;
+  return ~(((word_ & low_) + low_) | word_ | low_) >> 7;
+}
+
+ACCEL_INLINE unsigned accel_flat_match(const accel_flat_set *set_, uint64_t tag_)
+{
+  const uint64_t pattern_ = tag_ * 0x0101010101010101u;
+  const uint64_t a_ = accel_flat_zero_bytes(accel_load_acquire(&set_->tags[0]) ^ pattern_);
+  const uint64_t b_ = accel_flat_zero_bytes(accel_load_acquire(&set_->tags[1]) ^ pattern_);
+  return accel_flat_gather(a_) | accel_flat_gather(b_) << 8;
+}
+#endif
+
+/* ---- epochs ----
+ *
+ * An epoch's bits from 16 on count the clears, the era; those below the expirations since. A set
+ * that was last written in an older era holds nothing, whatever its tags say. */
+
+#define ACCEL_FLAT_ERA_SHIFT 16u
+
+ACCEL_INLINE uint64_t accel_flat_epoch_of(uint64_t current_)
+{
+  return current_ >> ACCEL_FLAT_WAYS;
+}
+
+/* Whether the way's entry is of this epoch. */
+ACCEL_INLINE bool accel_flat_is_current(const accel_flat_set *set_, unsigned way_, uint64_t epoch_)
+{
+  const uint64_t current_ = accel_load_acquire(&set_->current);
+  return accel_flat_epoch_of(current_) == epoch_ && (current_ >> way_ & 1) != 0;
+}
+
+#endif

@@ -1,0 +1,67 @@
+/* policy.h: who goes when there is no room (layer 2).
+ *
+ * A policy is a room of its own, policy_*.h, and one constant table of functions; a cache names it
+ * by the trait `.policy`. The engine takes expired and outdated entries by itself and asks the
+ * policy only when it finds none in the two sets of a key. What a policy may keep: a byte per
+ * entry, which is all that a hit may change; ten bytes per set, in the same line; and side memory.
+ */
+#ifndef ACCEL_BACKENDS_FLAT_POLICY_H
+#define ACCEL_BACKENDS_FLAT_POLICY_H
+
+#include "flat_layout.h"
+
+/* The two sets of a key, whose stripe's mutex is held. */
+typedef struct accel_policy_view {
+  accel_flat_table *table;
+  uint64_t first, second; /* the sets; equal when one set alone must give something up */
+  uint64_t start;         /* the first set of the stripe: what accel_flat_partner needs */
+  uint64_t stripe;        /* below table->stripe_count */
+  uint64_t mixed;         /* the new key's hash; 0 when nothing is to be inserted */
+  void *side;             /* the policy's side memory, or NULL */
+  /* The hash of the key that lies there: reads its slot. */
+  uint64_t (*hash_at)(const struct accel_policy_view *view, uint64_t set, unsigned way);
+  const void *engine, *type; /* for hash_at */
+} accel_policy_view;
+
+/* Who goes: an entry of the view's two sets; or, with has_via, one of the partner set of an entry
+ * `via` of those two, which the engine then moves into the victim's slot. */
+typedef struct accel_policy_choice {
+  uint64_t set, via_set;
+  unsigned way, via_way;
+  bool has_via;
+} accel_policy_choice;
+
+/* Everything but `hit` is called under the stripe's mutex. */
+struct accel_policy {
+  const char *name;
+  /* Bytes of side memory for a table, zeroed, aligned to a cache line; optional. A resize makes a
+   * new table, with side memory of its own. */
+  size_t (*side_size)(size_t capacity, size_t set_count, size_t stripe_count);
+  /* Marks an entry as used, without the mutex: looks first, writes used[way] at most, and only
+   * until it says all that it can. Inlined into every hit. */
+  void (*hit)(accel_flat_set *set, unsigned way);
+  /* A key that is not in the table is about to be written: before choose. Optional. */
+  void (*missed)(const accel_policy_view *view);
+  /* Picks one of the ways in the two masks, which are not both empty (with equal sets the second
+   * is). Entries elsewhere may be picked if they are live and not pinned. */
+  void (*choose)(const accel_policy_view *view, unsigned first_ways, unsigned second_ways,
+                 accel_policy_choice *choice);
+  /* A new key's entry lies there: writes used[way]. A new value for a key that was there, and an
+   * entry that is moved, keep theirs. */
+  void (*inserted)(const accel_policy_view *view, uint64_t set, unsigned way);
+  /* An entry is about to go because it was chosen. Optional. */
+  void (*evicted)(const accel_policy_view *view, uint64_t set, unsigned way);
+  /* 0 (the coldest) to 3: what a resize keeps and hottest names first. */
+  unsigned (*rank)(const accel_flat_set *set, unsigned way);
+};
+typedef struct accel_policy accel_policy;
+
+#define ACCEL_POLICY_RANKS 4u
+
+/* The table's header lines of a view. */
+ACCEL_INLINE accel_flat_set *accel_policy_set(const accel_policy_view *view_, uint64_t set_)
+{
+  return &view_->table->sets[set_];
+}
+
+#endif

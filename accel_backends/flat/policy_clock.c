@@ -1,0 +1,32 @@
+#include "policy_clock.h"
+
+#include "policy.h"
+
+/* policy[0] is the hand. */
+void accel_policy_clock_choose(const accel_policy_view *view, unsigned first_ways,
+                               unsigned second_ways, accel_policy_choice *choice)
+{
+  const bool is_first = __builtin_popcount(first_ways) >= __builtin_popcount(second_ways);
+  const unsigned ways = is_first ? first_ways : second_ways;
+  choice->set = is_first ? view->first : view->second;
+  accel_flat_set *set = accel_policy_set(view, choice->set);
+  for (;;) {
+    const unsigned way = set->policy[0];
+    set->policy[0] = (uint8_t)((way + 1) % ACCEL_FLAT_WAYS);
+    if ((ways >> way & 1) == 0) continue;
+    const uint8_t used = accel_load_relaxed(&set->used[way]);
+    choice->way = way;
+    if (used == 0) return;
+    accel_store_relaxed(&set->used[way], (uint8_t)(used - 1));
+  }
+}
+
+void accel_policy_clock_inserted(const accel_policy_view *view, uint64_t set, unsigned way)
+{
+  accel_store_relaxed(&accel_policy_set(view, set)->used[way], (uint8_t)0);
+}
+
+unsigned accel_policy_clock_rank(const accel_flat_set *set, unsigned way)
+{
+  return accel_load_relaxed(&set->used[way]);
+}
