@@ -103,24 +103,13 @@ accel_status accel_redis_call_explain(accel_remote_call *call, const redis_repli
 bool accel_redis_call_append_keys(accel_buffer *out, const char *verb, const redis_link *link,
                                   accel_remote_item *const *items, size_t count)
 {
-  const char *words[1 + REDIS_CALL_KEYS_MAX];
-  size_t sizes[1 + REDIS_CALL_KEYS_MAX];
-  accel_buffer keys = {0};
-  bool appended = true;
+  const size_t before = out->size;
+  bool appended = accel_redis_command_start(out, 1 + count) &&
+                  accel_redis_command_add(out, verb, strlen(verb), "", 0);
   for (size_t i = 0; i < count && appended; i++)
-    appended = accel_buffer_append(&keys, link->key_start, link->prefix_size) &&
-               accel_buffer_append(&keys, items[i]->key, items[i]->key_size);
-  words[0] = verb;
-  sizes[0] = strlen(verb);
-  size_t offset = 0;
-  for (size_t i = 0; i < count && appended; i++) {
-    words[1 + i] = keys.data == NULL ? "" : (const char *)keys.data + offset;
-    sizes[1 + i] = link->prefix_size + items[i]->key_size;
-    offset += sizes[1 + i];
-  }
-  const redis_words command = {.words = words, .sizes = sizes, .count = 1 + count};
-  appended = appended && accel_redis_command_append(out, &command);
-  accel_buffer_release(&keys);
+    appended = accel_redis_command_add(out, link->key_start, link->prefix_size, items[i]->key,
+                                       items[i]->key_size);
+  if (!appended) out->size = before;
   return appended;
 }
 

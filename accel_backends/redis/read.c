@@ -5,42 +5,35 @@
 
 /* One part, between its commands and its replies. */
 typedef struct redis_read {
+  const redis_link *link;
   const redis_part *part;
-  redis_prepared prepared;
   redis_exchange exchange;
 } redis_read;
 
 /* GET for one key, MGET in chunks for many, all in one round trip. */
-static bool redis_read_prepare(const redis_link *link, redis_read *read)
+static size_t redis_read_append(void *read_pointer, accel_buffer *out)
 {
+  const redis_read *read = (const redis_read *)read_pointer;
   const redis_part *part = read->part;
   const char *verb = part->count == 1 ? "GET" : "MGET";
-  for (size_t from = 0; from < part->count; from += REDIS_CALL_KEYS_MAX) {
+  size_t replies = 0;
+  for (size_t from = 0; from < part->count; from += REDIS_CALL_KEYS_MAX, replies++) {
     const size_t left = part->count - from;
     const size_t size = left < REDIS_CALL_KEYS_MAX ? left : REDIS_CALL_KEYS_MAX;
-    if (!accel_redis_call_append_keys(&read->prepared.commands, verb, link, part->items + from,
-                                      size))
-      return false;
-    read->prepared.replies++;
+    if (!accel_redis_call_append_keys(out, verb, read->link, part->items + from, size)) return 0;
   }
-  return true;
+  return replies;
 }
 
 static void redis_read_begin(redis_link *link, accel_remote_call *call, const redis_part *part,
                              redis_read *read)
 {
+  read->link = link;
   read->part = part;
-  read->prepared = (redis_prepared){.replies = 0};
   read->exchange.endpoint = part->endpoint;
   read->exchange.connection = part->connection;
-  read->exchange.block = (redis_block){accel_redis_call_append_prepared, &read->prepared};
-  if (redis_read_prepare(link, read)) {
-    accel_redis_call_begin(link, call, &read->exchange);
-  } else {
-    read->exchange.is_under_way = false;
-    read->exchange.status = accel_redis_call_no_memory(NULL, 0, call);
-  }
-  accel_buffer_release(&read->prepared.commands);
+  read->exchange.block = (redis_block){redis_read_append, read};
+  accel_redis_call_begin(link, call, &read->exchange);
 }
 
 /* ---- replies ---- */

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define REDIS_REPLY_ALIGNMENT 8u   /* and the size of a pointer, at most */
-#define REDIS_REPLY_WIPED_MAX 4096 /* longer commands hold a value, and no password */
+#define REDIS_REPLY_ALIGNMENT 8u           /* and the size of a pointer, at most */
+#define REDIS_REPLY_COMMAND_MAX (1u << 30) /* bytes; no server takes more in one word than half */
 #define REDIS_REPLY_WORDS_MAX 8
 #define REDIS_REPLY_BUFFER_KEPT (256u << 10) /* of hiredis' buffer, while it is empty */
 
@@ -251,21 +251,44 @@ void accel_redis_replies_drop(void **chain)
 
 /* ---- commands ---- */
 
+/* The mark, the number and the line's end. */
+static bool redis_command_append_head(accel_buffer *out, char mark, size_t number)
+{
+  char text[24];
+  char *start = text + sizeof text;
+  *--start = '\n';
+  *--start = '\r';
+  do *--start = (char)('0' + number % 10);
+  while ((number /= 10) > 0);
+  *--start = mark;
+  return accel_buffer_append(out, start, (size_t)(text + sizeof text - start));
+}
+
+bool accel_redis_command_start(accel_buffer *out, size_t words)
+{
+  return redis_command_append_head(out, '*', words);
+}
+
+bool accel_redis_command_add(accel_buffer *out, const char *first, size_t first_size,
+                             const char *second, size_t second_size)
+{
+  return redis_command_append_head(out, '$', first_size + second_size) &&
+         accel_buffer_append(out, first, first_size) &&
+         accel_buffer_append(out, second, second_size) && accel_buffer_append(out, "\r\n", 2);
+}
+
 bool accel_redis_command_append(accel_buffer *out, const redis_words *command)
 {
-  char *text = NULL;
+  const size_t before = out->size;
   size_t total = 0;
   for (size_t i = 0; i < command->count; i++) {
-    if (command->sizes[i] > INT_MAX / 2 - total) return false;
+    if (command->sizes[i] > REDIS_REPLY_COMMAND_MAX - total) return false;
     total += command->sizes[i];
   }
-  if (command->count > INT_MAX / 32) return false;
-  const long long size =
-      redisFormatCommandArgv(&text, (int)command->count, command->words, command->sizes);
-  if (size < 0) return false;
-  const bool appended = accel_buffer_append(out, text, (size_t)size);
-  if (size <= REDIS_REPLY_WIPED_MAX) explicit_bzero(text, (size_t)size);
-  redisFreeCommand(text);
+  bool appended = accel_redis_command_start(out, command->count);
+  for (size_t i = 0; i < command->count && appended; i++)
+    appended = accel_redis_command_add(out, command->words[i], command->sizes[i], "", 0);
+  if (!appended) out->size = before;
   return appended;
 }
 

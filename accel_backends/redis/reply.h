@@ -91,8 +91,12 @@ void accel_redis_replies_release(redis_replies *replies);
 void accel_redis_replies_keep(redis_replies *replies, void **chain);
 void accel_redis_replies_drop(void **chain);
 
-/* Appends one command. False: no memory, or longer than hiredis can format; nothing was
- * appended. No copy of a short one is left in freed memory: it may hold a password. */
+/* The head of a command of so many words, each of which `add` appends, in two pieces. False: no
+ * memory; what was appended before remains. */
+bool accel_redis_command_start(accel_buffer *out, size_t words);
+bool accel_redis_command_add(accel_buffer *out, const char *first, size_t first_size,
+                             const char *second, size_t second_size);
+/* Appends one command. False: no memory, or longer than 1 GiB; nothing was appended. */
 bool accel_redis_command_append(accel_buffer *out, const redis_words *command);
 /* The same for strings; NULL ends them. REDIS_WORDS makes such a list. */
 bool accel_redis_command_append_words(accel_buffer *out, const char *const *words);

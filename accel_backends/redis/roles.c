@@ -15,10 +15,10 @@
 #define REDIS_ROLES_WRITES_AT_ONCE 4 /* then the others' commands wait for another writer */
 /* Nearer than this to its deadline a thread waits in poll, which is exact. */
 #define REDIS_ROLES_EXACT_MS (4 * REDIS_SOCKET_SLICE_MS)
-/* Waiting for company took longer: other programs want the processor, so the next so many writes
- * go alone. */
-#define REDIS_ROLES_COMPANY_NS 300000u
-#define REDIS_ROLES_HURRIED_WRITES 512u
+/* Waiting for company took longer than this for each command that came: other programs want the
+ * processor, so the next so many writes go alone. */
+#define REDIS_ROLES_COMPANY_NS UINT64_C(100000)
+#define REDIS_ROLES_HURRIED_WRITES 256u
 
 bool accel_redis_roles_has_unsent(const redis_connection *connection)
 {
@@ -91,12 +91,14 @@ static void redis_roles_gather(redis_connection *connection)
     connection->hurry--;
     return;
   }
+  const uint64_t before = connection->submitted;
   accel_mutex_unlock(&connection->mutex);
   const uint64_t began_ns = accel_clock_monotonic_ns();
   accel_redis_wake_yield();
-  const bool was_slow = accel_clock_monotonic_ns() - began_ns > REDIS_ROLES_COMPANY_NS;
+  const uint64_t took_ns = accel_clock_monotonic_ns() - began_ns;
   accel_mutex_lock(&connection->mutex);
-  if (was_slow) connection->hurry = REDIS_ROLES_HURRIED_WRITES;
+  if (took_ns > (1 + connection->submitted - before) * REDIS_ROLES_COMPANY_NS)
+    connection->hurry = REDIS_ROLES_HURRIED_WRITES;
 }
 
 /* False: it can go on later only, or never. */
@@ -291,8 +293,10 @@ static bool redis_roles_give_up(redis_connection *connection, redis_waiter *wait
   if (!is_taken) accel_store_relaxed(&waiter->slot->owner, NULL);
   accel_redis_roles_hand_over(connection);
   accel_mutex_unlock(&connection->mutex);
-  while (is_taken && accel_redis_wake_state(&waiter->wake) != REDIS_WAKE_DONE)
+  while (is_taken && accel_redis_wake_state(&waiter->wake) != REDIS_WAKE_DONE) {
+    accel_redis_wake_clear(&waiter->wake);
     accel_redis_wake_sleep(&waiter->wake, ACCEL_NO_DEADLINE);
+  }
   return is_taken;
 }
 

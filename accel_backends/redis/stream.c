@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define REDIS_STREAM_AUTH_HEADS 128 /* bytes of AUTH without its words */
+
 void accel_redis_stream_explain(const redis_replies *replies, size_t i, const char *what,
                                 bool is_secret, char *error)
 {
@@ -108,8 +110,14 @@ static bool redis_stream_sign_in(redis_stream *stream, redis_dial *dial)
   redis_replies replies = {0};
   const char *first = url->user == NULL ? url->password : url->user;
   const char *second_or_null = url->user == NULL ? NULL : url->password;
+  const size_t size = strlen(first) + (second_or_null == NULL ? 0 : strlen(second_or_null)) +
+                      REDIS_STREAM_AUTH_HEADS;
+  command.data = (unsigned char *)ACCEL_MALLOC(size);
+  command.capacity = command.data == NULL ? 0 : size; /* it never grows, and so leaves no copy */
   bool signed_in =
+      command.data != NULL &&
       accel_redis_command_append_words(&command, REDIS_WORDS("AUTH", first, second_or_null));
+  ACCEL_ASSERT(!signed_in || command.capacity == size);
   if (!signed_in) snprintf(dial->error, sizeof dial->error, "no memory to sign in");
   signed_in = signed_in && accel_redis_stream_send(stream, dial, &command) &&
               redis_stream_receive(stream, dial, &replies);
