@@ -96,6 +96,7 @@ typedef struct bench_suite {
   const char *accel_version;
   /* Optional. Why a case is left out on this machine (lives as long as the program), or NULL. */
   const char *(*skip_reason)(const bench_case *bench);
+  bool has_summaries; /* leave a small file for each bench, for a table of service levels */
 } bench_suite;
 
 /* How the program was compiled, as only its own source file can tell. */

@@ -185,7 +185,8 @@ static const char *analyse_case(const results *all, result *one)
     return "no memory for statistics";
   const char *const failure = compare_case(all, one);
   if (failure != NULL) return failure;
-  return criterion_save(all, one) ? NULL : "its results could not be written";
+  const bool is_saved = criterion_save(all, one) && summary_save(all, one);
+  return is_saved ? NULL : "its results could not be written";
 }
 
 static void take_case(const results *all, result *one)

@@ -35,6 +35,8 @@ static const char help[] =
     "      --json FILE              also write JSON there\n"
     "      --criterion-dir FOLDER   where results go; $CRITERION_HOME,\n"
     "                               $CARGO_TARGET_DIR/criterion, or target/criterion\n"
+    "      --summary-dir FOLDER     where suites of service levels leave their summaries;\n"
+    "                               $CARGO_TARGET_DIR/benchmarks, or target/benchmarks\n"
     "      --seed N                 of the bootstrap; 42\n"
     "      --threads N              run the benches that allow it on N threads; 1\n"
     "      --pin CPU                stay on this CPU\n"
@@ -71,6 +73,7 @@ enum {
   OUTPUT_FORMAT,
   JSON_FILE,
   CRITERION_DIR,
+  SUMMARY_DIR,
   SEED,
   THREADS,
   PIN,
@@ -107,6 +110,7 @@ static const struct option long_options[] = {
     {"output-format", required_argument, NULL, OUTPUT_FORMAT},
     {"json", required_argument, NULL, JSON_FILE},
     {"criterion-dir", required_argument, NULL, CRITERION_DIR},
+    {"summary-dir", required_argument, NULL, SUMMARY_DIR},
     {"seed", required_argument, NULL, SEED},
     {"threads", required_argument, NULL, THREADS},
     {"pin", required_argument, NULL, PIN},
@@ -187,6 +191,12 @@ static bool take_name(const char *option, const char *value, const char **out)
   return complain(option, value, "a folder's name of up to 64 bytes other than new");
 }
 
+static bool take_path(const char *option, const char *value, const char *wanted, const char **out)
+{
+  *out = value;
+  return value[0] != '\0' || complain(option, value, wanted);
+}
+
 static bool take_format(const char *option, const char *value, options_format *out)
 {
   static const char *const names[] = {"criterion", "bencher", "json", "google", "go"};
@@ -255,10 +265,9 @@ static bool take_valued(options *out, int option, const char *name, const char *
     case LOAD_BASELINE: return take_baseline(out, option, name, value);
     case OUTPUT_FORMAT: return take_format(name, value, &out->format);
     case COLOR: return take_color(name, value, &out->is_coloured);
-    case JSON_FILE: out->json_path = value; return value[0] != '\0' || complain(name, "", "a file");
-    case CRITERION_DIR:
-      out->criterion_path = value;
-      return value[0] != '\0' || complain(name, "", "a folder");
+    case JSON_FILE: return take_path(name, value, "a file", &out->json_path);
+    case CRITERION_DIR: return take_path(name, value, "a folder", &out->criterion_path);
+    case SUMMARY_DIR: return take_path(name, value, "a folder", &out->summary_path);
     case COUNT:
       out->mode = MODE_COUNT;
       out->filter = value;
@@ -307,25 +316,33 @@ static bool take_operands(options *out, int count, char **operands)
   return true;
 }
 
-static const char *default_folder(void)
+/* Where cargo would put it. */
+static const char *default_folder(const char *name, char path[static 4096])
+{
+  const char *const target = getenv("CARGO_TARGET_DIR");
+  const bool is_set = target != NULL && target[0] != '\0';
+  snprintf(path, 4096, "%s/%s", is_set ? target : "target", name);
+  return path;
+}
+
+static const char *default_criterion_folder(void)
 {
   static char path[4096];
-  const char *const home = getenv("CRITERION_HOME"), *const target = getenv("CARGO_TARGET_DIR");
-  if (home != NULL && home[0] != '\0') return home;
-  if (target == NULL || target[0] == '\0') return "target/criterion";
-  snprintf(path, sizeof path, "%s/criterion", target);
-  return path;
+  const char *const home = getenv("CRITERION_HOME");
+  return home != NULL && home[0] != '\0' ? home : default_folder("criterion", path);
 }
 
 int options_parse(options *out, int count, char **arguments)
 {
+  static char summary_path[4096];
   *out = (options){
       .plan = {3, 5, 60, 1},
       .statistics = {10000, .95, 42},
       .noise_threshold = .01,
       .significance_level = .05,
       .save_as = "base",
-      .criterion_path = default_folder(),
+      .criterion_path = default_criterion_folder(),
+      .summary_path = default_folder("benchmarks", summary_path),
       .pin_cpu = -1,
       .is_coloured = getenv("NO_COLOR") == NULL && isatty(STDOUT_FILENO) == 1,
   };

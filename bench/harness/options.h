@@ -41,6 +41,7 @@ typedef struct options {
   options_format format;
   const char *json_path;      /* also write the own JSON there, or NULL */
   const char *criterion_path; /* the folder of results */
+  const char *summary_path;   /* the folder of summaries */
   uint64_t count_iterations;
   int pin_cpu; /* -1: none */
 } options;

@@ -67,6 +67,9 @@ bool criterion_mark_skipped(const results *all, const result *one);
 char *record_write(const results *all);
 bool record_save(const results *all);
 
+/* summary.c: the file of one bench of a suite that has_summaries. */
+bool summary_save(const results *all, const result *one);
+
 /* text.c, formats.c: on stdout. */
 void text_print_result(const results *all, const result *one);
 void bencher_print_result(const result *one);

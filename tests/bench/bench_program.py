@@ -273,6 +273,25 @@ class Results(BenchTest):
         rate = record["metrics"]["throughput"]["median"]
         self.assertTrue(math.isclose(rate, 2e9 / record["median_ns"], rel_tol=1e-9))
 
+    def test_summaries_of_both_kinds(self):
+        self.run_bench(*QUICK, "plain|memory")
+        folder = self.folder / "target" / "benchmarks"
+        keys = "memory", "plain_spin_long_5000", "plain_spin_short"
+        names = [f"bench-{key}.json" for key in keys]
+        self.assertEqual(sorted(path.name for path in folder.iterdir()), names)
+        own = self.read("accel-run-fixed_bench.json")
+        for name, key, metric, unit in (
+            (names[0], "memory", "duration_ms", "ms"),
+            (names[1], "plain/spin_long/5000", "throughput_mbs", "MB/s"),
+        ):
+            value = json.loads((folder / name).read_text(encoding="utf-8"))
+            self.assertEqual([value[k] for k in ("bench_id", "metric", "unit", "n", "timestamp")],
+                             [key, metric, unit, 10, own["started"]])  # fmt: skip
+            self.assertTrue(0 < value["p05"] <= value["p50"] <= value["p95"])
+        median = own["benchmarks"]["memory"]["median_ns"]
+        value = json.loads((folder / names[0]).read_text(encoding="utf-8"))
+        self.assertTrue(math.isclose(value["p50"] * 1e6, median, rel_tol=1e-9))
+
     def test_allocations_are_exact(self):
         self.run_bench(*QUICK, "memory|long")
         metrics = self.read("accel-run-fixed_bench.json")["benchmarks"]["memory"]["metrics"]

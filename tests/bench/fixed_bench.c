@@ -68,7 +68,8 @@ static const bench_suite suite = {.name = "fixed_bench",
                                   .cases = cases,
                                   .count = sizeof cases / sizeof *cases,
                                   .accel_version = "0",
-                                  .skip_reason = skip};
+                                  .skip_reason = skip,
+                                  .has_summaries = true};
 
 int main(int count, char **arguments)
 {
