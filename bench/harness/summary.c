@@ -3,7 +3,7 @@
  *   {"bench_id", "metric": "duration_ms" | "throughput_mbs", "unit": "ms" | "MB/s",
  *    "p05", "p50", "p95", "n", "timestamp", "notes"}
  *
- * A bench with bytes per iteration is a throughput, of which more is better: its bad tail is p05. */
+ * A bench with bytes per iteration is a throughput: more is better, and its bad tail is p05. */
 #include "result.h"
 
 #include <stdlib.h>

@@ -212,7 +212,7 @@ class Results(BenchTest):
         self.run_bench(*QUICK, "memory", "--baseline-lenient=none")
         self.assertFalse((self.criterion / "memory" / "base").exists())
         self.run_bench(*QUICK, "memory", "--discard-baseline")
-        self.assertFalse((self.criterion / "memory" / "base").exists())
+        self.assertEqual([path.name for path in (self.criterion / "memory").iterdir()], ["new"])
         self.run_bench(*QUICK, "memory")
         self.assertIn("change:", self.run_bench(*QUICK, "memory").stdout)
         done = self.run_bench("memory", "--load-baseline=x", status=1)
@@ -241,6 +241,13 @@ class Results(BenchTest):
         self.assertEqual(own["failed"], {"late": "it gave the wrong answer",
                                          "closed": "it cannot be opened"})  # fmt: skip
         self.assertEqual(list(own["benchmarks"]), LOCAL[:4])
+
+    def test_a_group_that_runs_again_is_no_longer_skipped(self):
+        mark = self.criterion / "memory" / "skipped.json"
+        mark.parent.mkdir(parents=True)
+        mark.write_text("{}", encoding="utf-8")
+        self.run_bench(*QUICK, "memory")
+        self.assertFalse(mark.exists())
 
     def test_an_unwritable_folder_is_an_error(self):
         (self.folder / "file").write_text("")
