@@ -129,7 +129,8 @@ run_tests_first() {
 build_bench() {
   program=${BENCH_PROGRAM:-build-bench/bench/harness/$bench}
   [ -z "${BENCH_PROGRAM:-}" ] || return 0
-  configure build-bench --buildtype=release -Db_ndebug=true -Dtests=false -Dexamples=false
+  configure build-bench -Doptimization=2 -Ddebug=false -Db_ndebug=true -Dtests=false \
+    -Dexamples=false
   ninja -C build-bench "bench/harness/$bench" >build-bench/bench.log ||
     { cat build-bench/bench.log >&2 && fail "$bench could not be built"; }
 }

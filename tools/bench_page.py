@@ -29,7 +29,7 @@ def scaled(ns):
 
 
 def count(value):
-    return "" if value is None else f"{value:g}"
+    return "" if value is None else f"{value:.10g}"
 
 
 def interval(time):

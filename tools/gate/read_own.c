@@ -55,7 +55,8 @@ static void read_metric(gate_set *set, gate_bench *bench, gate_json *json, const
   read_figures(json, object, metric, factor);
   metric->is_exact = json_is_true(json_object_get(object, "exact"));
   const double count = gate_json_number(json, object, "n", GATE_POSITIVE);
-  if (count != floor(count)) gate_json_wrong(json, "metrics.%s.n is not a whole number", name);
+  if (!isnan(count) && count != floor(count))
+    gate_json_wrong(json, "metrics.%s.n is not a whole number", name);
   metric->sample_count = isnan(count) ? 0 : count;
   const char *kind = gate_json_text(json, object, "percentiles");
   metric->has_operation_percentiles = kind && strcmp(kind, "op") == 0;
