@@ -7,6 +7,7 @@ import json
 import math
 import os
 import pathlib
+import random
 import statistics
 import subprocess
 import sys
@@ -226,6 +227,26 @@ class Results(BenchTest):
             path.write_text(text, encoding="utf-8")
             done = self.run_bench(*QUICK, "memory", "--baseline=base", status=1)
             self.assertIn("memory/base/sample.json is not a sample", done.stderr)
+
+    def test_a_mangled_baseline_never_crashes(self):
+        path = self.criterion / "memory" / "given" / "sample.json"
+        path.parent.mkdir(parents=True)
+        sample = {"sampling_mode": "Linear", "iters": [1.0, 2.0], "times": [10.0, 21.5]}
+        text = json.dumps(sample)
+        chance = random.Random(42)
+        for _ in range(150):
+            mangled = list(text)
+            for _ in range(chance.randint(1, 4)):
+                at = chance.randrange(len(mangled))
+                mangled[at : at + chance.randint(0, 3)] = chance.choice(
+                    ["", "9" * 400, "1e999", "-1", "[", "]", ",", '"', "\0", "null", ":", "{" * 99]
+                )
+            path.write_text("".join(mangled), encoding="utf-8")
+            done = subprocess.run(
+                [PROGRAM, "memory", "--load-baseline=given", "--nresamples=10"], cwd=self.folder,
+                env=CLEAN, capture_output=True, check=False, timeout=20,
+            )  # fmt: skip
+            self.assertIn(done.returncode, (0, 1), "".join(mangled))
 
     def test_failures_and_skips_are_not_silent(self):
         done = self.run_bench(*QUICK, status=1, FIXED_BENCH_FAILS="1")
