@@ -37,7 +37,7 @@ bool redis_server_available(void)
   return false;
 }
 
-static int free_port(void)
+int redis_server_free_port(void)
 {
   struct sockaddr_in address = {.sin_family = AF_INET};
   socklen_t size = sizeof address;
@@ -56,8 +56,8 @@ static bool write_configuration(const redis_server *server)
   snprintf(name, sizeof name, "%s/conf", server->directory);
   FILE *file = fopen(name, "w");
   if (file == NULL) return false;
-  fprintf(file, "dir %s\nlogfile %s/log\nsave \"\"\nappendonly no\ndatabases 16\n",
-          server->directory, server->directory);
+  fprintf(file, "dir %s\nlogfile %s/log\n", server->directory, server->directory);
+  if (!server->is_sentinel) fprintf(file, "save \"\"\nappendonly no\ndatabases 16\n");
   fprintf(file, "bind 127.0.0.1\nport %d\nprotected-mode no\n", server->port);
   if (server->port == 0) fprintf(file, "unixsocket %s/socket\n", server->directory);
   fprintf(file, "%s\n", server->options);
@@ -102,6 +102,18 @@ bool redis_server_ask(const redis_server *server, const char *command, char *rep
   return asked && got > 0;
 }
 
+bool redis_server_comes_to_say(const redis_server *server, const char *command, const char *text,
+                               long wait_ms)
+{
+  static char reply[65536];
+  for (long waited_ms = 0; waited_ms <= wait_ms; waited_ms += 10) {
+    if (redis_server_ask(server, command, reply, sizeof reply) && strstr(reply, text) != NULL)
+      return true;
+    sleep_ms(10);
+  }
+  return false;
+}
+
 long redis_server_calls(const redis_server *server, const char *command)
 {
   char reply[16384], name[64];
@@ -121,7 +133,8 @@ static bool spawn(redis_server *server)
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that crashes leaves no server */
     const int nothing = open("/dev/null", O_RDWR);
     for (int fd = 0; fd <= 2 && nothing >= 0; fd++) dup2(nothing, fd);
-    execlp("redis-server", "redis-server", conf, (char *)NULL);
+    execlp("redis-server", "redis-server", conf, server->is_sentinel ? "--sentinel" : NULL,
+           (char *)NULL);
     _exit(127);
   }
   server->pid = pid;
@@ -137,16 +150,21 @@ static bool spawn(redis_server *server)
   return false;
 }
 
-static bool start(redis_server *server, const char *options, bool is_unix)
+typedef enum server_kind { SERVER_INET, SERVER_UNIX, SERVER_SENTINEL } server_kind;
+
+static bool start(redis_server *server, const char *options, server_kind kind)
 {
+  const bool is_unix = kind == SERVER_UNIX;
   memset(server, 0, sizeof *server);
+  server->is_sentinel = kind == SERVER_SENTINEL;
   const char *base = getenv("TMPDIR");
   snprintf(server->directory, sizeof server->directory, "%.30s/accel-redis-XXXXXX",
            base == NULL ? "/tmp" : base);
   snprintf(server->options, sizeof server->options, "%s", options == NULL ? "" : options);
   if (mkdtemp(server->directory) == NULL) return false;
   for (int attempt = 0; attempt < START_ATTEMPTS; attempt++) {
-    server->port = is_unix ? 0 : free_port(); /* another may take it meanwhile: again */
+    server->port =
+        is_unix ? 0 : redis_server_free_port(); /* another may take it meanwhile: again */
     if (is_unix)
       snprintf(server->url, sizeof server->url, "unix://%s/socket", server->directory);
     else
@@ -159,12 +177,17 @@ static bool start(redis_server *server, const char *options, bool is_unix)
 
 bool redis_server_start(redis_server *server, const char *options)
 {
-  return start(server, options, false);
+  return start(server, options, SERVER_INET);
 }
 
 bool redis_server_start_unix(redis_server *server, const char *options)
 {
-  return start(server, options, true);
+  return start(server, options, SERVER_UNIX);
+}
+
+bool redis_server_start_sentinel(redis_server *server, const char *options)
+{
+  return start(server, options, SERVER_SENTINEL);
 }
 
 bool redis_server_restart(redis_server *server)
@@ -194,7 +217,7 @@ void redis_server_thaw(redis_server *server)
 
 void redis_server_stop(redis_server *server)
 {
-  static const char *const names[] = {"conf", "log", "socket"};
+  static const char *const names[] = {"conf", "log", "socket", "nodes.conf", "dump.rdb"};
   char name[96];
   redis_server_kill(server);
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {

@@ -15,7 +15,8 @@ typedef struct redis_server {
   int port;  /* 0: a unix socket */
   char directory[64];
   char url[128]; /* for accel_redis_config */
-  char options[256];
+  char options[512];
+  bool is_sentinel;
 } redis_server;
 
 /* Whether redis-server is installed; if not, says so on stderr, so that the test can end with
@@ -27,6 +28,7 @@ bool redis_server_available(void);
  * NULL. */
 bool redis_server_start(redis_server *server, const char *options);
 bool redis_server_start_unix(redis_server *server, const char *options);
+bool redis_server_start_sentinel(redis_server *server, const char *options);
 /* Ends it and removes its directory. */
 void redis_server_stop(redis_server *server);
 
@@ -38,7 +40,13 @@ void redis_server_thaw(redis_server *server);    /* SIGCONT */
 /* Sends one command, words separated by single spaces, over a connection of its own and copies
  * the raw reply. False: no reply within two seconds. */
 bool redis_server_ask(const redis_server *server, const char *command, char *reply, size_t size);
+/* Whether the server's reply to `command` contains `text` before `wait_ms` are over. */
+bool redis_server_comes_to_say(const redis_server *server, const char *command, const char *text,
+                               long wait_ms);
 /* How often the server ran `command` (lower case), by its own count. */
 long redis_server_calls(const redis_server *server, const char *command);
+
+/* A port of the loopback interface that nobody uses at the moment. 0: none. */
+int redis_server_free_port(void);
 
 #endif
