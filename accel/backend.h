@@ -160,6 +160,7 @@ typedef struct accel_remote_item {
   uint64_t token;  /* lease: asked for; 0 after the call: not granted. fill: see there. Lies in
                     * bytes 16 to 23 of what is stored, little endian (codec.h) */
   accel_status status;
+  void *place; /* the backend's own while a call runs; NULL before */
 } accel_remote_item;
 
 /* One call's terms and by-products. Zeroed by the caller but for the deadline. */
@@ -170,14 +171,18 @@ typedef struct accel_remote_call {
   char error[160]; /* on failure: what, where; never a password */
 } accel_remote_call;
 
+/* Messages that leave on one lane arrive in order. A backend that has one way to its bus has one
+ * lane, number 0; a cluster has one per server. */
+#define ACCEL_REMOTE_LANES 128u
+
 /* Makes the messages of a put, del or clear. The backend calls it while it writes the call, so
- * that messages leave in the order in which they were numbered, and groups the items as it must
- * (a cluster: by slot). */
+ * that messages of a lane leave in the order in which they were numbered, and groups the items as
+ * it must (a cluster: by slot). */
 typedef struct accel_remote_publisher {
   void *ctx;
   /* Appends one message that names as many of the items as fit, from the first; returns how many
    * that is, 0: no memory. With a count of 0 the message clears the area; returns 1 or 0. */
-  size_t (*message)(void *ctx, const accel_remote_item *const *items, size_t count,
+  size_t (*message)(void *ctx, uint32_t lane, const accel_remote_item *const *items, size_t count,
                     accel_buffer *out);
 } accel_remote_publisher;
 
@@ -191,8 +196,8 @@ typedef struct accel_remote_sink {
   void (*up)(void *ctx);
   /* Messages may have been lost since the last proof of life. */
   void (*down)(void *ctx);
-  /* About once a second while up: appends a message to publish, or returns false. */
-  bool (*heartbeat)(void *ctx, accel_buffer *out);
+  /* About once a second and lane while up: appends a message to publish, or returns false. */
+  bool (*heartbeat)(void *ctx, uint32_t lane, accel_buffer *out);
 } accel_remote_sink;
 
 typedef struct accel_remote_area {

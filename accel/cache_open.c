@@ -214,10 +214,10 @@ static void core_hear_down(void *core)
   core_hear_channel((accel_core *)core, false);
 }
 
-static bool core_heartbeat(void *core, accel_buffer *out)
+static bool core_heartbeat(void *core, uint32_t lane, accel_buffer *out)
 {
   accel_core_repair_begin((accel_core *)core); /* in case the executor had no room */
-  return accel_invalidation_heartbeat(&((accel_core *)core)->invalidation, out);
+  return accel_invalidation_heartbeat(&((accel_core *)core)->invalidation, lane, out);
 }
 
 /* ---- open ---- */

@@ -37,22 +37,32 @@ bool accel_invalidation_open(accel_invalidation *invalidation, const char *area)
 {
   memset(invalidation, 0, sizeof *invalidation);
   invalidation->area_hash = (uint32_t)invalidation_hash(area, strlen(area));
-  invalidation->quiet_ticks = UINT32_MAX; /* nothing was sent that could be lost */
+  for (size_t i = 0; i < ACCEL_REMOTE_LANES; i++)
+    invalidation->lanes[i].quiet_ticks = UINT32_MAX; /* nothing was sent that could be lost */
   return accel_random_bytes(&invalidation->node_id, sizeof invalidation->node_id);
 }
 
 /* ---- sending ---- */
 
-static bool invalidation_append(const accel_invalidation *invalidation, int op, uint64_t sequence,
+/* What stands in a message's head, but for the sender and the area. */
+typedef struct invalidation_head {
+  int op;
+  uint32_t lane;
+  uint64_t sequence;
+} invalidation_head;
+
+static bool invalidation_append(const accel_invalidation *invalidation,
+                                const invalidation_head *what,
                                 const accel_remote_item *const *items, size_t count,
                                 accel_buffer *out)
 {
   const size_t start = out->size;
-  unsigned char head[INVALIDATE_HEAD] = {'A', 'C', 'I', '1', 1, (unsigned char)op};
+  unsigned char head[INVALIDATE_HEAD] = {'A', 'C', 'I', '1', 1, (unsigned char)what->op};
   invalidation_put(head + 6, count, 2);
   invalidation_put(head + 8, invalidation->node_id, 8);
-  invalidation_put(head + 16, sequence, 8);
+  invalidation_put(head + 16, what->sequence, 8);
   invalidation_put(head + 24, invalidation->area_hash, 4);
+  invalidation_put(head + 28, what->lane, 4);
   bool appended = accel_buffer_append(out, head, sizeof head);
   for (size_t i = 0; i < count && appended; i++) {
     unsigned char size[2];
@@ -83,48 +93,56 @@ static size_t invalidation_count_fitting(const accel_remote_item *const *items, 
   return fitting;
 }
 
-size_t accel_invalidation_message(void *invalidation_pointer, const accel_remote_item *const *items,
-                                  size_t count, accel_buffer *out)
+size_t accel_invalidation_message(void *invalidation_pointer, uint32_t lane,
+                                  const accel_remote_item *const *items, size_t count,
+                                  accel_buffer *out)
 {
   accel_invalidation *invalidation = (accel_invalidation *)invalidation_pointer;
+  ACCEL_ASSERT(lane < ACCEL_REMOTE_LANES);
+  accel_invalidation_lane *way = &invalidation->lanes[lane];
   const size_t named = invalidation_count_fitting(items, count);
   const int op = named == 0 ? INVALIDATE_OP_AREA : INVALIDATE_OP_KEYS;
-  const uint64_t sequence = accel_add_relaxed(&invalidation->sequence, 1u) + 1;
-  accel_store_relaxed(&invalidation->quiet_ticks, 0u);
-  if (!invalidation_append(invalidation, op, sequence, items, named, out)) return 0;
+  const invalidation_head head = {op, lane, accel_add_relaxed(&way->sequence, 1u) + 1};
+  accel_store_relaxed(&way->quiet_ticks, 0u);
+  if (!invalidation_append(invalidation, &head, items, named, out)) return 0;
   return named == 0 ? 1 : named;
 }
 
 /* One, two and four ticks after the last message: then a loss of it has shown, or the channel is
  * so bad that its silence shows. */
-bool accel_invalidation_heartbeat(accel_invalidation *invalidation, accel_buffer *out)
+bool accel_invalidation_heartbeat(accel_invalidation *invalidation, uint32_t lane,
+                                  accel_buffer *out)
 {
-  const uint32_t ticks = accel_load_relaxed(&invalidation->quiet_ticks);
+  ACCEL_ASSERT(lane < ACCEL_REMOTE_LANES);
+  accel_invalidation_lane *way = &invalidation->lanes[lane];
+  const uint32_t ticks = accel_load_relaxed(&way->quiet_ticks);
   if (ticks >= 4) return false;
-  accel_add_relaxed(&invalidation->quiet_ticks, 1u);
+  accel_add_relaxed(&way->quiet_ticks, 1u);
   if (ticks + 1 == 3) return false;
-  const uint64_t sequence = accel_load_relaxed(&invalidation->sequence);
-  return invalidation_append(invalidation, INVALIDATE_OP_HEARTBEAT, sequence, NULL, 0, out);
+  const invalidation_head head = {INVALIDATE_OP_HEARTBEAT, lane,
+                                  accel_load_relaxed(&way->sequence)};
+  return invalidation_append(invalidation, &head, NULL, 0, out);
 }
 
 /* ---- receiving ---- */
 
 /* Notes the sender's number; true: one or more before it are missing. */
-static bool invalidation_note_sequence(accel_invalidation *invalidation, uint64_t id,
+static bool invalidation_note_sequence(accel_invalidation *invalidation, uint64_t id, uint32_t lane,
                                        uint64_t sequence, bool is_heartbeat)
 {
-  accel_invalidation_node *oldest = &invalidation->nodes[0];
+  accel_invalidation_sender *oldest = &invalidation->senders[0];
   invalidation->received++;
-  for (size_t i = 0; i < ACCEL_INVALIDATION_NODES; i++) {
-    accel_invalidation_node *node = &invalidation->nodes[i];
-    if (node->used < oldest->used) oldest = node;
-    if (node->id != id || node->used == 0) continue;
-    const uint64_t expected = is_heartbeat ? node->sequence : node->sequence + 1;
-    if (sequence > node->sequence) node->sequence = sequence;
-    node->used = invalidation->received;
+  for (size_t i = 0; i < ACCEL_INVALIDATION_SENDERS; i++) {
+    accel_invalidation_sender *sender = &invalidation->senders[i];
+    if (sender->used < oldest->used) oldest = sender;
+    if (sender->id != id || sender->lane != lane || sender->used == 0) continue;
+    const uint64_t expected = is_heartbeat ? sender->sequence : sender->sequence + 1;
+    if (sequence > sender->sequence) sender->sequence = sequence;
+    sender->used = invalidation->received;
     return sequence > expected;
   }
   oldest->id = id;
+  oldest->lane = lane;
   oldest->sequence = sequence;
   oldest->used = invalidation->received;
   return false;
@@ -136,7 +154,7 @@ static bool invalidation_is_whole(const accel_invalidation *invalidation, const 
   static const unsigned char start[5] = {'A', 'C', 'I', '1', 1};
   if (size < INVALIDATE_HEAD + INVALIDATE_TAIL) return false;
   if (memcmp(data, start, sizeof start) != 0) return false;
-  if (invalidation_take(data + 24, 8) != invalidation->area_hash) return false;
+  if (invalidation_take(data + 24, 4) != invalidation->area_hash) return false;
   const size_t body = size - INVALIDATE_TAIL;
   return invalidation_take(data + body, 8) == invalidation_hash(data, body);
 }
@@ -175,8 +193,9 @@ accel_invalidation_result accel_invalidation_receive(accel_invalidation *invalid
   }
   const uint64_t id = invalidation_take(data + 8, 8);
   if (id == invalidation->node_id) return ACCEL_INVALIDATION_OWN;
-  const bool has_gap = invalidation_note_sequence(invalidation, id, invalidation_take(data + 16, 8),
-                                                  op == INVALIDATE_OP_HEARTBEAT);
+  const bool has_gap =
+      invalidation_note_sequence(invalidation, id, (uint32_t)invalidation_take(data + 28, 4),
+                                 invalidation_take(data + 16, 8), op == INVALIDATE_OP_HEARTBEAT);
   if (has_gap || op == INVALIDATE_OP_AREA) handler->everything(handler->ctx);
   if (op == INVALIDATE_OP_KEYS) invalidation_walk_names(names, names_size, count, handler);
   return ACCEL_INVALIDATION_APPLIED;
@@ -184,7 +203,7 @@ accel_invalidation_result accel_invalidation_receive(accel_invalidation *invalid
 
 void accel_invalidation_reset(accel_invalidation *invalidation)
 {
-  memset(invalidation->nodes, 0, sizeof invalidation->nodes);
+  memset(invalidation->senders, 0, sizeof invalidation->senders);
 }
 
 /* ---- writes on their way ---- */

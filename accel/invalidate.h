@@ -3,7 +3,7 @@
  * A message, little endian:
  *
  *    0 4 magic "ACI1"        8 8 node: random, one per opened cache   24 4 hash of the area
- *    4 1 version = 1        16 8 sequence number, per node            28 4 zero
+ *    4 1 version = 1        16 8 sequence number, per node and lane   28 4 lane
  *    5 1 operation                                                    32   keys: u16 size, name
  *    6 2 number of keys                                              end 8 SipHash-2-4 of all
  *
@@ -24,21 +24,28 @@
 
 #define ACCEL_INVALIDATION_KEYS_MAX 64
 #define ACCEL_INVALIDATION_SIZE_MAX 16384
-#define ACCEL_INVALIDATION_NODES 64
+#define ACCEL_INVALIDATION_SENDERS 256
 #define ACCEL_WRITE_STRIPES 1024
 
-typedef struct accel_invalidation_node {
+/* One ordered way to the bus (backend.h). */
+typedef struct accel_invalidation_lane {
+  uint64_t sequence;    /* atomic: the last one given out */
+  uint32_t quiet_ticks; /* atomic: heartbeat calls since then */
+} accel_invalidation_lane;
+
+/* Another node's lane. */
+typedef struct accel_invalidation_sender {
   uint64_t id, sequence, used;
-} accel_invalidation_node;
+  uint32_t lane;
+} accel_invalidation_sender;
 
 typedef struct accel_invalidation {
   uint64_t node_id;
   uint32_t area_hash;
-  uint64_t sequence;                                       /* atomic: the last one given out */
-  uint32_t quiet_ticks;                                    /* atomic: heartbeat calls since then */
-  uint64_t received;                                       /* of receive: orders the nodes by use */
-  accel_invalidation_node nodes[ACCEL_INVALIDATION_NODES]; /* of receive */
-  uint32_t writes[ACCEL_WRITE_STRIPES];                    /* atomic: on their way */
+  accel_invalidation_lane lanes[ACCEL_REMOTE_LANES];
+  uint64_t received; /* of receive: orders the senders by use */
+  accel_invalidation_sender senders[ACCEL_INVALIDATION_SENDERS]; /* of receive */
+  uint32_t writes[ACCEL_WRITE_STRIPES];                          /* atomic: on their way */
 } accel_invalidation;
 
 /* What a message asks for, in this order: first its gap, then its content. */
@@ -60,14 +67,16 @@ ACCEL_EXTERN_C_BEGIN
 bool accel_invalidation_open(accel_invalidation *invalidation, const char *area);
 
 /* The functions of an accel_remote_publisher and of a sink's heartbeat; ctx is the invalidation. */
-size_t accel_invalidation_message(void *invalidation, const accel_remote_item *const *items,
-                                  size_t count, accel_buffer *out);
-bool accel_invalidation_heartbeat(accel_invalidation *invalidation, accel_buffer *out);
+size_t accel_invalidation_message(void *invalidation, uint32_t lane,
+                                  const accel_remote_item *const *items, size_t count,
+                                  accel_buffer *out);
+bool accel_invalidation_heartbeat(accel_invalidation *invalidation, uint32_t lane,
+                                  accel_buffer *out);
 
 accel_invalidation_result accel_invalidation_receive(accel_invalidation *invalidation,
                                                      const void *data, size_t size,
                                                      const accel_invalidation_handler *handler);
-/* Forgets every node's number: after a gap that was handled as one. */
+/* Forgets every sender's number: after a gap that was handled as one. */
 void accel_invalidation_reset(accel_invalidation *invalidation);
 
 /* A write of this hash begins: true if no other is on its way in its stripe. It must end in any

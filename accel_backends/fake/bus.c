@@ -93,7 +93,8 @@ size_t accel_fake_bus_announce(fake_link *link, const accel_remote_publisher *pu
   size_t named = 0;
   do {
     accel_buffer bytes = {NULL, 0, 0};
-    const size_t taken = publisher->message(publisher->ctx, items + named, count - named, &bytes);
+    const size_t taken =
+        publisher->message(publisher->ctx, 0, items + named, count - named, &bytes);
     const bool sent = taken > 0 && fake_bus_post(link->state, link->area, bytes.data, bytes.size);
     accel_buffer_release(&bytes);
     if (!sent) {
@@ -147,7 +148,7 @@ static void fake_link_ask_heartbeat(fake_link *link)
   accel_buffer bytes = {NULL, 0, 0};
   link->heartbeats--;
   accel_mutex_unlock(mutex);
-  const bool has_beat = link->sink.heartbeat(link->sink.ctx, &bytes);
+  const bool has_beat = link->sink.heartbeat(link->sink.ctx, 0, &bytes);
   accel_mutex_lock(mutex);
   /* One that is lost for want of memory is missed by nobody: the next one follows. */
   if (has_beat) fake_bus_post(link->state, link->area, bytes.data, bytes.size);

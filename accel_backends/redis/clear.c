@@ -122,8 +122,9 @@ static size_t redis_clear_append_message(void *message_pointer, accel_buffer *ou
 {
   const redis_clear_message *message = (const redis_clear_message *)message_pointer;
   accel_buffer text = {0};
-  const bool appended = message->publisher->message(message->publisher->ctx, NULL, 0, &text) > 0 &&
-                        accel_redis_call_append_publish(out, message->link, &text);
+  const bool appended =
+      message->publisher->message(message->publisher->ctx, 0, NULL, 0, &text) > 0 &&
+      accel_redis_call_append_publish(out, message->link, &text);
   accel_buffer_release(&text);
   return appended ? 1 : 0;
 }

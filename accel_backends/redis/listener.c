@@ -73,7 +73,7 @@ static size_t redis_listener_append_heartbeat(void *link_pointer, accel_buffer *
 {
   const redis_link *link = (const redis_link *)link_pointer;
   accel_buffer message = {0};
-  const bool appended = link->sink.heartbeat(link->sink.ctx, &message) &&
+  const bool appended = link->sink.heartbeat(link->sink.ctx, 0, &message) &&
                         accel_redis_call_append_publish(out, link, &message);
   accel_buffer_release(&message);
   return appended ? 1 : 0;

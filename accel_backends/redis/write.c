@@ -118,7 +118,7 @@ static bool redis_write_append_block(redis_write *write, accel_buffer *out)
   const accel_remote_publisher *publisher = write->terms->publisher;
   accel_buffer message = {0};
   const accel_remote_item *const *items = (const accel_remote_item *const *)&write->items[from];
-  const size_t named = publisher->message(publisher->ctx, items, write->count - from, &message);
+  const size_t named = publisher->message(publisher->ctx, 0, items, write->count - from, &message);
   bool appended = named > 0;
   if (appended) {
     const size_t start = from == 0 ? 0 : write->ends[from - 1];

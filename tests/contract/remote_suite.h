@@ -102,8 +102,9 @@ static void suite_hear_down(void *ctx)
   suite_leave(recorder);
 }
 
-static bool suite_hear_heartbeat(void *ctx, accel_buffer *out)
+static bool suite_hear_heartbeat(void *ctx, uint32_t lane, accel_buffer *out)
 {
+  (void)lane;
   suite_recorder *recorder = (suite_recorder *)ctx;
   suite_enter(recorder);
   const bool beats = recorder->has_heartbeat && accel_buffer_append(out, "beat", 4);
@@ -167,9 +168,10 @@ typedef struct suite_publisher {
   size_t items_at_most; /* in a message; 0: no memory */
 } suite_publisher;
 
-static size_t suite_make_message(void *ctx, const accel_remote_item *const *items, size_t count,
-                                 accel_buffer *out)
+static size_t suite_make_message(void *ctx, uint32_t lane, const accel_remote_item *const *items,
+                                 size_t count, accel_buffer *out)
 {
+  (void)lane;
   suite_publisher *publisher = (suite_publisher *)ctx;
   if (publisher->items_at_most == 0) return 0;
   char head[24];

@@ -176,10 +176,10 @@ static void without_a_listener_nothing_is_heard(void **state)
   suite_recorder_close(&recorder);
 }
 
-static size_t suite_make_bytes(void *ctx, const accel_remote_item *const *items, size_t count,
-                               accel_buffer *out)
+static size_t suite_make_bytes(void *ctx, uint32_t lane, const accel_remote_item *const *items,
+                               size_t count, accel_buffer *out)
 {
-  (void)items;
+  (void)lane, (void)items;
   const accel_buffer *bytes = (const accel_buffer *)ctx;
   return accel_buffer_append(out, bytes->data, bytes->size) ? count : 0;
 }

@@ -114,9 +114,11 @@ typedef struct client_publisher {
   size_t items_at_most;
 } client_publisher;
 
-static ACCEL_UNUSED size_t client_message(void *ctx, const accel_remote_item *const *items,
-                                          size_t count, accel_buffer *out)
+static ACCEL_UNUSED size_t client_message(void *ctx, uint32_t lane,
+                                          const accel_remote_item *const *items, size_t count,
+                                          accel_buffer *out)
 {
+  (void)lane;
   client_publisher *publisher = (client_publisher *)ctx;
   char text[16];
   (void)items;

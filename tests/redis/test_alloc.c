@@ -18,9 +18,9 @@ static void hear_no_message(void *ctx, const void *data, size_t size)
   (void)ctx, (void)data, (void)size;
 }
 
-static bool hear_no_heartbeat(void *ctx, accel_buffer *out)
+static bool hear_no_heartbeat(void *ctx, uint32_t lane, accel_buffer *out)
 {
-  (void)ctx;
+  (void)ctx, (void)lane;
   return accel_buffer_append(out, "beat", 4);
 }
 

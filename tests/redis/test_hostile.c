@@ -180,9 +180,9 @@ static void ignore_message(void *ups, const void *data, size_t size)
   (void)ups, (void)data, (void)size;
 }
 
-static bool send_no_heartbeat(void *ups, accel_buffer *out)
+static bool send_no_heartbeat(void *ups, uint32_t lane, accel_buffer *out)
 {
-  (void)ups, (void)out;
+  (void)ups, (void)lane, (void)out;
   return false;
 }
 

@@ -41,8 +41,9 @@ static void hear_message(void *ctx, const void *data, size_t size)
   heard->messages++;
 }
 
-static bool hear_heartbeat(void *ctx, accel_buffer *out)
+static bool hear_heartbeat(void *ctx, uint32_t lane, accel_buffer *out)
 {
+  (void)lane;
   listening *heard = (listening *)ctx;
   heard->heartbeats++;
   return heard->has_heartbeat && accel_buffer_append(out, "beat", 4);

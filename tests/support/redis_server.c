@@ -90,6 +90,7 @@ bool redis_server_ask(const redis_server *server, const char *command, char *rep
   if (fd < 0) return false;
   const int length = snprintf(line, sizeof line, "%s\r\nQUIT\r\n", command);
   bool asked = send(fd, line, (size_t)length, MSG_NOSIGNAL) == length;
+  if (server->is_sentinel) shutdown(fd, SHUT_WR); /* it does not know QUIT */
   size_t got = 0;
   while (asked && got + 1 < size) {
     const ssize_t received = recv(fd, reply + got, size - 1 - got, 0);

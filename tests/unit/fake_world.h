@@ -55,16 +55,17 @@ static void hear_down(void *ctx)
   self->downs++;
 }
 
-static bool give_heartbeat(void *ctx, accel_buffer *out)
+static bool give_heartbeat(void *ctx, uint32_t lane, accel_buffer *out)
 {
+  (void)lane;
   const ear *self = (const ear *)ctx;
   return self->beats && accel_buffer_append(out, "beat", 4);
 }
 
-static size_t make_message(void *ctx, const accel_remote_item *const *items, size_t count,
-                           accel_buffer *out)
+static size_t make_message(void *ctx, uint32_t lane, const accel_remote_item *const *items,
+                           size_t count, accel_buffer *out)
 {
-  (void)ctx;
+  (void)ctx, (void)lane;
   if (count == 0) return accel_buffer_append(out, "clear", 5) ? 1 : 0;
   return accel_buffer_append(out, items[0]->name, items[0]->name_size) ? 1 : 0;
 }
@@ -129,7 +130,8 @@ static accel_remote_call call_within(uint32_t ms)
 static accel_remote_item item_of(const char *key)
 {
   const size_t size = strlen(key);
-  const accel_remote_item item = {key, size, key + 5, size - 5, "value", 5, 60000, 0, ACCEL_MISS};
+  const accel_remote_item item = {key, size,  key + 5, size - 5,   "value",
+                                  5,   60000, 0,       ACCEL_MISS, NULL};
   return item;
 }
 

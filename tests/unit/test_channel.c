@@ -196,9 +196,9 @@ static void tap_channel(void *ctx)
   (void)ctx;
 }
 
-static bool tap_heartbeat(void *ctx, accel_buffer *out)
+static bool tap_heartbeat(void *ctx, uint32_t lane, accel_buffer *out)
 {
-  (void)ctx, (void)out;
+  (void)ctx, (void)lane, (void)out;
   return false;
 }
 

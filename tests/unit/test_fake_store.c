@@ -132,13 +132,13 @@ typedef struct stall {
   int begun[2], may_end[2]; /* pipes */
 } stall;
 
-static size_t stalled_message(void *ctx, const accel_remote_item *const *items, size_t count,
-                              accel_buffer *out)
+static size_t stalled_message(void *ctx, uint32_t lane, const accel_remote_item *const *items,
+                              size_t count, accel_buffer *out)
 {
   const stall *self = (const stall *)ctx;
   char byte = 0;
   const bool passed = write(self->begun[1], &byte, 1) == 1 && read(self->may_end[0], &byte, 1) == 1;
-  return passed ? make_message(ctx, items, count, out) : 0;
+  return passed ? make_message(ctx, lane, items, count, out) : 0;
 }
 
 static void *stalled_put(void *ctx)

@@ -1,0 +1,119 @@
+/* Lanes: messages are numbered per way to the bus, so that those which overtake each other on
+ * different ways are not taken for lost ones. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "accel/invalidate.h"
+
+#include <stdlib.h>
+
+typedef struct heard {
+  unsigned keys, everything;
+} heard;
+
+static void hear_key(void *ctx, const char *name, size_t size)
+{
+  (void)name, (void)size;
+  ((heard *)ctx)->keys++;
+}
+
+static void hear_everything(void *ctx)
+{
+  ((heard *)ctx)->everything++;
+}
+
+static accel_invalidation sender, receiver;
+static heard so_far;
+
+static int open_both(void **state)
+{
+  (void)state;
+  so_far = (heard){0};
+  return accel_invalidation_open(&sender, "area") && accel_invalidation_open(&receiver, "area")
+             ? 0
+             : -1;
+}
+
+static accel_buffer message_on(uint32_t lane)
+{
+  const accel_remote_item item = {.name = "key", .name_size = 3};
+  const accel_remote_item *const items[1] = {&item};
+  accel_buffer out = {0};
+  assert_int_equal(accel_invalidation_message(&sender, lane, items, 1, &out), 1);
+  return out;
+}
+
+static void receive(accel_buffer *message)
+{
+  const accel_invalidation_handler handler = {&so_far, hear_key, hear_everything};
+  assert_int_equal(accel_invalidation_receive(&receiver, message->data, message->size, &handler),
+                   ACCEL_INVALIDATION_APPLIED);
+  accel_buffer_release(message);
+}
+
+static void lanes_may_overtake_each_other(void **state)
+{
+  (void)state;
+  accel_buffer messages[6];
+  for (uint32_t i = 0; i < 6; i++) messages[i] = message_on(i % 2 * (ACCEL_REMOTE_LANES - 1));
+  static const unsigned order[6] = {1, 3, 5, 0, 2, 4};
+  for (size_t i = 0; i < 6; i++) receive(&messages[order[i]]);
+  assert_int_equal(so_far.keys, 6);
+  assert_int_equal(so_far.everything, 0);
+}
+
+/* A listener that came late hears of one lane's first and of another's fourth message first. */
+static void every_lane_begins_where_it_is_heard_first(void **state)
+{
+  (void)state;
+  for (unsigned i = 0; i < 3; i++) {
+    accel_buffer unheard = message_on(0);
+    accel_buffer_release(&unheard);
+  }
+  accel_buffer first = message_on(1), fourth = message_on(0);
+  receive(&first);
+  receive(&fourth);
+  assert_int_equal(so_far.everything, 0);
+}
+
+static void a_number_that_skips_on_a_lane_is_a_gap(void **state)
+{
+  (void)state;
+  accel_buffer first = message_on(1), lost = message_on(1), third = message_on(1);
+  accel_buffer other = message_on(2);
+  receive(&first);
+  receive(&other);
+  assert_int_equal(so_far.everything, 0);
+  receive(&third);
+  assert_int_equal(so_far.everything, 1);
+  accel_buffer_release(&lost);
+}
+
+static void a_heartbeat_shows_what_its_lane_lost(void **state)
+{
+  (void)state;
+  accel_buffer beat = {0};
+  assert_false(accel_invalidation_heartbeat(&sender, 1, &beat)); /* nothing was sent there */
+  accel_buffer first = message_on(1), lost = message_on(1);
+  receive(&first);
+  assert_false(accel_invalidation_heartbeat(&sender, 2, &beat));
+  assert_true(accel_invalidation_heartbeat(&sender, 1, &beat));
+  receive(&beat);
+  assert_int_equal(so_far.everything, 1);
+  accel_buffer_release(&lost);
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup(lanes_may_overtake_each_other, open_both),
+      cmocka_unit_test_setup(every_lane_begins_where_it_is_heard_first, open_both),
+      cmocka_unit_test_setup(a_number_that_skips_on_a_lane_is_a_gap, open_both),
+      cmocka_unit_test_setup(a_heartbeat_shows_what_its_lane_lost, open_both),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
