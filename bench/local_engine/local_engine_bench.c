@@ -237,6 +237,18 @@ static bool measure_all(const bench_options *options, size_t entries)
   return true;
 }
 
+/* Figures without their machine mean nothing. */
+static void print_machine(void)
+{
+  char line[256] = "", name[256] = "an unknown processor";
+  FILE *file = fopen("/proc/cpuinfo", "r");
+  while (file != NULL && fgets(line, sizeof line, file) != NULL)
+    if (sscanf(line, "model name : %255[^\n]", name) == 1) break;
+  if (file != NULL) fclose(file);
+  printf("%s, %ld processors; accel %s; compiler %s\n", name, sysconf(_SC_NPROCESSORS_ONLN),
+         ACCEL_VERSION, __VERSION__);
+}
+
 static bool has_room(size_t entries)
 {
   const long pages = sysconf(_SC_AVPHYS_PAGES), page_size = sysconf(_SC_PAGESIZE);
@@ -256,6 +268,7 @@ int main(int count, char **arguments)
     return EXIT_CANNOT;
   }
   if (!bench_report_open(&options)) return EXIT_MISUSE;
+  print_machine();
   if (*bench_absent_subjects != '\0') printf("not in this build:%s\n", bench_absent_subjects);
   if (options.no_pin)
     puts("threads run where the system puts them");
