@@ -5,7 +5,9 @@
 #
 #   --minutes N   time for all forms together; 10
 #   FORM          stress: the suites stress and model; tsan: stress under ThreadSanitizer; asan:
-#                 both under AddressSanitizer and UndefinedBehaviorSanitizer. All, if none is named.
+#                 both under AddressSanitizer and UndefinedBehaviorSanitizer; faults: the faults of
+#                 Redis and of the network in full numbers, which take their time; history: several
+#                 processes under random faults. All, if none is named.
 #                 Every test has an equal share; with 15 minutes each has 60 s and more.
 #
 # A form is a function soak_NAME of this script that gets its share of the seconds. Tests that can
@@ -23,7 +25,7 @@ run_long() {
   [ "$tests" -gt 0 ] || fail "there are no tests in ${suites[*]}"
   export ACCEL_SOAK_SECONDS=$((seconds / tests > 0 ? seconds / tests : 1))
   say "$folder: $tests tests of $ACCEL_SOAK_SECONDS s"
-  run_tests "$folder" soak --num-processes 1 -t 0 "$@" || true
+  run_tests "$folder" "${log%%-*}" --num-processes 1 -t 0 "$@" || true
   logs+=("$folder=$folder/meson-logs/$log.json")
 }
 
@@ -40,6 +42,16 @@ soak_tsan() {
 soak_asan() {
   configure_asan
   run_long build-asan "$1" soak-asan --suite=stress --suite=model --setup asan
+}
+
+soak_faults() {
+  configure build
+  run_long build "$1" faults --suite=faults
+}
+
+soak_history() {
+  configure build
+  run_long build "$1" history --suite=history
 }
 
 minutes=10
@@ -59,7 +71,7 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-[ ${#forms[@]} -gt 0 ] || forms=(stress tsan asan)
+[ ${#forms[@]} -gt 0 ] || forms=(stress tsan asan faults history)
 
 need_packages "${PACKAGES_TEST[@]}"
 logs=()
