@@ -7,7 +7,8 @@
 #   FORM          stress: the suites stress and model; tsan: stress under ThreadSanitizer; asan:
 #                 both under AddressSanitizer and UndefinedBehaviorSanitizer; faults: the faults of
 #                 Redis and of the network in full numbers, which take their time; history: several
-#                 processes under random faults. All, if none is named.
+#                 processes under random faults; fuzz: the decoders, by libFuzzer. All, if none is
+#                 named.
 #                 Every test has an equal share; with 15 minutes each has 60 s and more.
 #
 # A form is a function soak_NAME of this script that gets its share of the seconds. Tests that can
@@ -54,6 +55,11 @@ soak_history() {
   run_long build "$1" history --suite=history
 }
 
+soak_fuzz() {
+  configure build
+  run_long build "$1" fuzz --suite=fuzz
+}
+
 minutes=10
 forms=()
 while [ $# -gt 0 ]; do
@@ -71,7 +77,7 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-[ ${#forms[@]} -gt 0 ] || forms=(stress tsan asan faults history)
+[ ${#forms[@]} -gt 0 ] || forms=(stress tsan asan faults history fuzz)
 
 need_packages "${PACKAGES_TEST[@]}"
 logs=()
