@@ -15,7 +15,7 @@ const char gate_choices_help[] =
     "  --inconclusive warn|fail|pass\n"
     "  --warn-is-error            exit 1 on warnings\n"
     "  --require-same-machine     exit 4 if machines or builds differ\n"
-    "  --md FILE, --html FILE, --junit FILE, --openmetrics FILE, --json FILE\n"
+    "  --markdown FILE (or --md), --html FILE, --junit FILE, --openmetrics FILE, --json FILE\n"
     "                             write a report in this form\n"
     "  --github                   annotations, and the table to $GITHUB_STEP_SUMMARY\n"
     "  --no-annotations           no ::warning:: or ::error:: lines\n"

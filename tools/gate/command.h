@@ -5,6 +5,7 @@
 #include "show.h"
 
 gate_exit gate_command_export(gate_arena *arena, int argc, char **argv);
+gate_exit gate_command_ab(gate_arena *arena, int argc, char **argv);
 gate_exit gate_command_check(gate_arena *arena, int argc, char **argv);
 
 #endif

@@ -98,15 +98,15 @@ static void judge_row(gate_row *row, const gate_limits *limits)
 
 /* ---- rounds in pairs ---- */
 
-/* log(worse / better) of two measurements of one side that followed each other at once: the order
- * of rounds is AB, BA, AB, ... so B1 B2, A2 A3, B3 B4, ... touch. */
+/* Rounds of one side that followed each other differ by noise alone: by luck of the process, and by
+ * what the machine did meanwhile. */
 static gate_numbers null_control(gate_arena *arena, const gate_numbers *base,
                                  const gate_numbers *now, size_t count)
 {
   gate_numbers null = {0};
   for (size_t i = 0; i + 1 < count; i++) {
-    const gate_numbers *side = i % 2 == 0 ? now : base;
-    gate_numbers_add(arena, &null, log(side->values[i + 1] / side->values[i]));
+    gate_numbers_add(arena, &null, log(base->values[i + 1] / base->values[i]));
+    gate_numbers_add(arena, &null, log(now->values[i + 1] / now->values[i]));
   }
   return null;
 }

@@ -3,7 +3,7 @@
 #ifndef ACCEL_GATE_JUDGE_H
 #define ACCEL_GATE_JUDGE_H
 
-#include "limits.h"
+#include "limit.h"
 #include "statistics.h"
 
 /* Harmless first. */

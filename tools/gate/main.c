@@ -1,7 +1,7 @@
 /* accel-gate: benchmark results in, a verdict out.
  *
  * How a run flows: a reader makes sets of files (record.h, read.h), a judge compares sets or rounds
- * (judge.h, with limits.h and statistics.h), and what shows (show.h) turns its report into text.
+ * (judge.h, with limit.h and statistics.h), and what shows (show.h) turns its report into text.
  * main only finds the command. */
 #include "command.h"
 
@@ -18,6 +18,7 @@ typedef struct command {
 static const command commands[] = {
     {"export", gate_command_export, "write a baseline from criterion's folder"},
     {"check", gate_command_check, "judge results against a baseline, or pairs of files"},
+    {"ab", gate_command_ab, "build and run two trees in turns, and judge"},
 };
 
 static void show_commands(FILE *out)

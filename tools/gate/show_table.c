@@ -124,7 +124,8 @@ static void add_notes(gate_text *out, const gate_report *report, gate_style styl
 {
   for (size_t i = 0; i < report->count; i++) {
     const gate_row *row = &report->rows[i];
-    if (!row->note || row->verdict == GATE_NOT_COMPARABLE || !is_shown(row, style)) continue;
+    const bool is_told = row->verdict != GATE_NOT_COMPARABLE && row->verdict != GATE_REPORTED;
+    if (!row->note || !is_told || !is_shown(row, style)) continue;
     gate_text_printf(out, "  %s%s%s: %s\n", row->full_id, row->key[0] == '\0' ? "" : " ", row->key,
                      row->note);
   }

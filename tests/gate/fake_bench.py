@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+"""A bench that only says what it is told to: answers the commands of `accel-gate ab` at once.
+
+$FAKE_BENCH holds JSON: "benches" is id -> {"ns": median, "noise": ratio, ...}, by side. The side is
+told by the program's name: a link to this file that ends in `base` or `now`. A log of commands goes
+to $FAKE_BENCH_LOG.
+"""
+
+import json
+import math
+import os
+import random
+import sys
+import time
+
+side = "base" if sys.argv[0].endswith("base") else "now"
+plan = json.loads(os.environ["FAKE_BENCH"])
+benches = {name: plan["benches"][name].get(side) for name in plan["benches"]}
+benches = {name: bench for name, bench in benches.items() if bench is not None}
+chance = random.Random(f"{os.getpid()} {time.time_ns()}")
+
+
+def answer(**what):
+    print(json.dumps(what), flush=True)
+
+
+def log(line):
+    if "FAKE_BENCH_LOG" in os.environ:
+        with open(os.environ["FAKE_BENCH_LOG"], "a", encoding="utf-8") as file:
+            file.write(f"{side} {line}\n")
+
+
+def run(name, iterations, samples):
+    bench = benches[name]
+    if "error" in bench:
+        answer(error=bench["error"])
+        return
+    if "hang" in bench:
+        time.sleep(1000)
+    if "end" in bench:
+        sys.exit(1)
+    # A process is lucky or not as a whole; its samples differ little.
+    luck = math.exp(chance.gauss(0, bench.get("noise", 0.002)))
+    times = [bench["ns"] * luck * iterations * (1 + 0.001 * i / samples) for i in range(samples)]
+    if bench.get("once") and not os.path.exists(os.environ["FAKE_BENCH_LOG"] + ".calm"):
+        times = [each * bench["once"] for each in times]
+    answer(
+        id=name, iters=iterations, times=times, allocs=bench.get("allocs", 0),
+        peak_bytes=bench.get("peak_bytes", 1000), p95_op=bench.get("p95_op"), p99_op=None,
+        involuntary=0,
+    )  # fmt: skip
+
+
+answer(accel_bench=1, executable="fake", seed=42, build=plan.get("build", {"type": "release"}))
+for line in sys.stdin:
+    log(line.strip())
+    words = line.split()
+    if words[0] == "quit":
+        break
+    if words[0] == "list":
+        shown = [
+            {"id": name, "full_id": name, "threads": 1, "bench_hash": bench.get("hash", "1")}
+            for name, bench in benches.items()
+        ]
+        answer(benches=shown, skipped=plan.get("skipped", []))
+    elif words[0] == "calibrate":
+        answer(id=words[1], iters=1000, ns=1000 * benches[words[1]].get("ns", 1))
+    elif words[0] == "run":
+        run(words[1], int(words[2]), int(words[3]))

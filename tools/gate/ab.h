@@ -1,0 +1,109 @@
+/* ab: the same benches built against two trees of headers, run in turns, judged in pairs.
+ *
+ *   tree   (ab_tree.c)   where the base's headers are; a git worktree in a temporary folder, which
+ *                        goes on every way out
+ *   build  (ab_build.c)  the current bench sources, compiled against both trees
+ *   rounds (ab_rounds.c) fresh processes of both sides, taking turns
+ *   counts (ab_counts.c) instructions, by callgrind
+ *   judge  (ab_judge.c)  verdicts; more rounds while they are unclear; failures once again */
+#ifndef ACCEL_GATE_AB_H
+#define ACCEL_GATE_AB_H
+
+#include "judge.h"
+#include "process.h"
+
+enum { AB_BASE, AB_NOW, AB_SIDES };
+
+typedef struct ab_options {
+  const char *base;      /* a git ref, or NULL */
+  const char *base_tree; /* a folder with the base's headers, or NULL */
+  const char *tree;      /* the current one */
+  const char **sources;  /* benches; each with its main */
+  size_t source_count, source_capacity;
+  const char *programs[AB_SIDES]; /* built already; NULL: to be built */
+  const char *compiler, *flags;
+  size_t rounds, rounds_max;
+  size_t slice_ms, warm_up_ms, budget_ms;
+  uint64_t seed;
+  bool is_self;      /* the current tree against itself */
+  bool counts;       /* instructions as well */
+  bool has_no_times; /* only instructions */
+  bool has_redis;
+} ab_options;
+
+/* Figures of one bench, one number a round and side. */
+typedef struct ab_series {
+  gate_numbers medians[AB_SIDES];
+  gate_numbers means[AB_SIDES];
+  gate_numbers tails[AB_SIDES]; /* p95 of operations; empty if the bench has none */
+} ab_series;
+
+typedef struct ab_bench {
+  const char *id, *full_id, *definition_hash;
+  double target, acceptable;
+  size_t threads;
+  size_t program; /* which of the pairs of programs it is in */
+  bool is_on[AB_SIDES];
+  size_t iterations; /* of a sample; 0 until calibrated */
+  ab_series series;
+  ab_series again;                                                       /* of the re-run */
+  double allocs[AB_SIDES], peak_bytes[AB_SIDES], instructions[AB_SIDES]; /* NAN: unknown */
+  const char *failure; /* it answered an error; NULL if not */
+  gate_verdict worst;
+} ab_bench;
+
+typedef struct ab_program {
+  const char *name;
+  const char *paths[AB_SIDES]; /* NULL: this side could not be built */
+  const char *why;             /* what the compiler said then */
+} ab_program;
+
+typedef struct ab_run {
+  gate_arena *arena;
+  const ab_options *options;
+  const gate_limits *limits;
+  gate_problems *problems;
+  const char *folder;    /* temporary; NULL until made */
+  const char *base_tree; /* where the base's headers are */
+  const char *base_name; /* for reports */
+  ab_program *programs;
+  size_t program_count;
+  ab_bench *benches;
+  size_t count, capacity;
+  gate_pairs skipped;
+  gate_pairs build;
+  gate_random random;
+  int64_t deadline_ms;
+  size_t rounds_done;
+} ab_run;
+
+/* Makes the temporary folder and finds the base's headers. Removed by ab_tree_remove, which is
+ * safe to call again and is also called when the program exits. */
+gate_exit ab_tree_open(ab_run *run);
+void ab_tree_remove(void);
+
+/* Compiles, or takes what is built. False with problems if the current side cannot be built; a
+ * base that cannot is no fault: its benches are new. */
+bool ab_build(ab_run *run);
+
+/* Asks all programs what benches they have. */
+bool ab_list(ab_run *run);
+
+/* Which benches a pass runs, and into which of their series. */
+typedef struct ab_pass {
+  bool *is_active; /* by index of run->benches */
+  bool is_again;
+  size_t rounds;
+} ab_pass;
+/* False with problems if a program broke. Ends early, without a problem, when the budget is spent
+ * and every active bench has 6 rounds. */
+bool ab_rounds(ab_run *run, ab_pass pass);
+int64_t ab_now_ms(void);
+
+/* Fills `instructions`; what cannot be counted is noted in the report and left out. */
+void ab_counts(ab_run *run, gate_report *report);
+
+/* All of it, into rows. False with problems. */
+bool ab_judge(ab_run *run, gate_report *report);
+
+#endif

@@ -1,0 +1,288 @@
+#include "ab.h"
+
+#include "json.h"
+#include "read.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { ANSWER_MS = 120 * 1000, TURNS = 2, TURN_SAMPLES = 13, ROUNDS_MIN = 6 };
+
+int64_t ab_now_ms(void)
+{
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* A side's process of one round. Addresses, heap and stack differ from process to process, so each
+ * round is a fresh draw of where things lie; the padding moves the stack further. */
+static bool start_side(ab_run *run, gate_child *child, const char *path)
+{
+  enum { PADDING_MAX = 4096 };
+  char environment[PADDING_MAX + 32] = "ACCEL_BENCH_PAD=";
+  const size_t length = strlen(environment);
+  const size_t padding = gate_random_below(&run->random, PADDING_MAX);
+  memset(environment + length, 'x', padding);
+  environment[length + padding] = '\0';
+  char seed[24];
+  snprintf(seed, sizeof seed, "%llu", (unsigned long long)run->options->seed);
+  const char *const argv[] = {gate_copy_text(run->arena, path), "--serve", "--seed", seed, NULL};
+  return gate_child_start(child, run->arena, argv, environment, false, run->problems) &&
+         gate_child_line(child, ANSWER_MS, run->problems) != NULL;
+}
+
+/* Asks and parses. NULL if the answer is an error, which *failure_out then says, or if the program
+ * broke, which is a problem. */
+static bool ask(ab_run *run, gate_child *child, const char *line, gate_json *json,
+                const char **failure_out)
+{
+  const char *answer = gate_child_ask(child, line, ANSWER_MS, run->problems);
+  *failure_out = NULL;
+  if (!answer || !gate_json_open(json, child->name, answer, strlen(answer), run->problems))
+    return false;
+  const char *error = gate_json_text(json, json->root, "error");
+  if (!error) return true;
+  *failure_out = gate_copy_text(run->arena, error);
+  gate_json_release(json);
+  return false;
+}
+
+/* ---- what there is ---- */
+
+static ab_bench *find_bench(ab_run *run, const char *id)
+{
+  for (size_t i = 0; i < run->count; i++)
+    if (strcmp(run->benches[i].id, id) == 0) return &run->benches[i];
+  return NULL;
+}
+
+static ab_bench *add_bench(ab_run *run, gate_json *json, json_t *object, const char *id)
+{
+  run->benches =
+      gate_grow(run->arena, run->benches, run->count, &run->capacity, sizeof *run->benches);
+  ab_bench *bench = &run->benches[run->count++];
+  const char *full_id = gate_json_text(json, object, "full_id");
+  json_t *targets = gate_json_object(json, gate_json_object(json, object, "targets"), "time");
+  const double threads = gate_json_number(json, object, "threads", GATE_POSITIVE);
+  *bench = (ab_bench){.id = gate_copy_text(run->arena, id)};
+  bench->full_id = full_id ? gate_copy_text(run->arena, full_id) : bench->id;
+  bench->definition_hash = gate_copy_text(run->arena, gate_json_text(json, object, "bench_hash"));
+  bench->target = gate_json_number(json, targets, "target", GATE_POSITIVE);
+  bench->acceptable = gate_json_number(json, targets, "acceptable", GATE_POSITIVE);
+  bench->threads = threads >= 1 && threads < 1e6 ? (size_t)threads : 1;
+  for (int side = 0; side < AB_SIDES; side++)
+    bench->allocs[side] = bench->peak_bytes[side] = bench->instructions[side] = NAN;
+  return bench;
+}
+
+static void list_side(ab_run *run, gate_json *json, size_t program, int side)
+{
+  size_t index;
+  json_t *object;
+  json_array_foreach(gate_json_array(json, json->root, "benches"), index, object)
+  {
+    const char *id = gate_json_text(json, object, "id");
+    if (!id || gate_id_fault(id) || !gate_limits_judges(run->limits, id)) continue;
+    ab_bench *bench = find_bench(run, id);
+    if (!bench) bench = add_bench(run, json, object, id);
+    bench->program = program;
+    bench->is_on[side] = true;
+  }
+  json_array_foreach(gate_json_array(json, json->root, "skipped"), index, object)
+  {
+    const char *id = gate_json_text(json, object, "id");
+    const char *reason = gate_json_text(json, object, "reason");
+    if (id && !gate_id_fault(id))
+      gate_pairs_set(run->arena, &run->skipped, id, reason ? reason : "");
+  }
+}
+
+static bool check_greeting(ab_run *run, const char *line, const char *path)
+{
+  gate_json json;
+  if (!gate_json_open(&json, path, line, strlen(line), run->problems)) return false;
+  json_t *build = gate_json_object(&json, json.root, "build");
+  gate_set holder = {.arena = run->arena};
+  gate_read_pairs(&holder, &json, "build", &run->build);
+  const char *type = gate_json_text(&json, build, "type");
+  const bool is_release = !type || strcmp(type, "release") == 0;
+  if (!is_release)
+    gate_wrong(run->problems, path, "%s is a %s build; only release builds are measured", path,
+               type);
+  gate_json_release(&json);
+  return is_release;
+}
+
+static bool list_program(ab_run *run, size_t index, int side)
+{
+  gate_child child;
+  gate_json json;
+  const char *failure;
+  const char *path = run->programs[index].paths[side];
+  if (!path) return true;
+  const char *const argv[] = {gate_copy_text(run->arena, path), "--serve", NULL};
+  if (!gate_child_start(&child, run->arena, argv, NULL, false, run->problems)) return false;
+  const char *greeting = gate_child_line(&child, ANSWER_MS, run->problems);
+  bool is_listed = greeting && check_greeting(run, greeting, path);
+  if (is_listed) {
+    is_listed = ask(run, &child, "list", &json, &failure);
+    if (is_listed) {
+      list_side(run, &json, index, side);
+      is_listed = !json.is_wrong;
+      gate_json_release(&json);
+    }
+  }
+  gate_child_end(&child);
+  return is_listed;
+}
+
+bool ab_list(ab_run *run)
+{
+  for (size_t i = 0; i < run->program_count; i++)
+    for (int side = 0; side < AB_SIDES; side++)
+      if (!list_program(run, i, side)) return false;
+  return true;
+}
+
+/* ---- one slice ---- */
+
+static bool calibrate(ab_run *run, gate_child *child, ab_bench *bench, double *ns_out)
+{
+  gate_json json;
+  const char *line =
+      gate_format(run->arena, "calibrate %s %zu", bench->id, run->options->warm_up_ms);
+  if (!ask(run, child, line, &json, &bench->failure)) return false;
+  const double iterations = gate_json_number(&json, json.root, "iters", GATE_POSITIVE);
+  *ns_out = gate_json_number(&json, json.root, "ns", GATE_POSITIVE) / iterations;
+  gate_json_release(&json);
+  return isfinite(*ns_out) ||
+         gate_wrong(run->problems, child->name, "%s answered no usable time for %s", child->name,
+                    bench->id);
+}
+
+static void note_counts(ab_bench *bench, gate_json *json, int side)
+{
+  bench->allocs[side] = gate_json_number(json, json->root, "allocs", GATE_NOT_NEGATIVE);
+  bench->peak_bytes[side] = gate_json_number(json, json->root, "peak_bytes", GATE_NOT_NEGATIVE);
+}
+
+/* What one side measured in its turns of a round. */
+typedef struct slice {
+  gate_numbers times;
+  gate_numbers tails;
+} slice;
+
+static bool run_turn(ab_run *run, gate_child *child, ab_bench *bench, slice *found, int side)
+{
+  gate_json json;
+  const char *line =
+      gate_format(run->arena, "run %s %zu %d", bench->id, bench->iterations, TURN_SAMPLES);
+  if (!ask(run, child, line, &json, &bench->failure)) return false;
+  const gate_numbers times = gate_json_numbers(&json, json.root, "times", GATE_POSITIVE);
+  const double tail = gate_json_number(&json, json.root, "p95_op", GATE_POSITIVE);
+  note_counts(bench, &json, side);
+  const bool is_usable = !json.is_wrong && times.count > 0;
+  gate_json_release(&json);
+  if (!is_usable)
+    return gate_wrong(run->problems, child->name, "%s answered no usable times for %s", child->name,
+                      bench->id);
+  for (size_t i = 0; i < times.count; i++)
+    gate_numbers_add(run->arena, &found->times, times.values[i] / (double)bench->iterations);
+  if (isfinite(tail)) gate_numbers_add(run->arena, &found->tails, tail);
+  return true;
+}
+
+static void add_round(ab_run *run, ab_series *series, int side, const slice *found)
+{
+  const gate_numbers *times = &found->times, *tails = &found->tails;
+  gate_arena *arena = run->arena;
+  gate_numbers_add(arena, &series->medians[side], gate_median(times->values, times->count));
+  gate_numbers_add(arena, &series->means[side], gate_mean(times->values, times->count));
+  if (tails->count > 0)
+    gate_numbers_add(arena, &series->tails[side], gate_median(tails->values, tails->count));
+}
+
+/* Both sides warm up, then take turns: ABBA in one round, BAAB in the next, so that a drift within
+ * a round falls on both alike. The number of iterations is found once, by the slower side, and
+ * stays: both do the same work. */
+static bool run_bench(ab_run *run, gate_child *children, ab_bench *bench, ab_series *series)
+{
+  double ns[AB_SIDES];
+  slice found[AB_SIDES] = {0};
+  for (int side = 0; side < AB_SIDES; side++)
+    if (!calibrate(run, &children[side], bench, &ns[side])) return false;
+  if (bench->iterations == 0) {
+    const double slice_ns = (double)run->options->slice_ms * 1e6;
+    const double fitting = slice_ns / (TURNS * TURN_SAMPLES) / fmax(ns[AB_BASE], ns[AB_NOW]);
+    bench->iterations = fitting < 1 ? 1 : fitting > 1e12 ? (size_t)1e12 : (size_t)fitting;
+  }
+  const int first = series->medians[AB_BASE].count % 2 == 0 ? AB_BASE : AB_NOW;
+  const int turns[AB_SIDES * TURNS] = {first, !first, !first, first};
+  for (size_t i = 0; i < AB_SIDES * TURNS; i++)
+    if (!run_turn(run, &children[turns[i]], bench, &found[turns[i]], turns[i])) return false;
+  for (int side = 0; side < AB_SIDES; side++) add_round(run, series, side, &found[side]);
+  return true;
+}
+
+/* ---- a round ---- */
+
+static void shuffle(ab_run *run, size_t *order, size_t count)
+{
+  for (size_t i = count; i > 1; i--) {
+    const size_t other = gate_random_below(&run->random, (uint32_t)i);
+    const size_t kept = order[i - 1];
+    order[i - 1] = order[other];
+    order[other] = kept;
+  }
+}
+
+static bool run_program(ab_run *run, size_t program, const ab_pass *pass, const size_t *order)
+{
+  gate_child children[AB_SIDES] = {{.to = -1, .from = -1}, {.to = -1, .from = -1}};
+  const ab_program *paths = &run->programs[program];
+  bool is_started = false, is_fine = true;
+  for (size_t i = 0; i < run->count && is_fine; i++) {
+    ab_bench *bench = &run->benches[order[i]];
+    if (!pass->is_active[order[i]] || bench->program != program || bench->failure) continue;
+    if (!is_started) {
+      is_started = true;
+      is_fine = start_side(run, &children[AB_BASE], paths->paths[AB_BASE]) &&
+                start_side(run, &children[AB_NOW], paths->paths[AB_NOW]);
+      if (!is_fine) break;
+    }
+    ab_series *series = pass->is_again ? &bench->again : &bench->series;
+    const bool is_run = run_bench(run, children, bench, series);
+    is_fine = is_run || bench->failure != NULL;
+  }
+  for (int side = 0; side < AB_SIDES; side++) gate_child_end(&children[side]);
+  return is_fine;
+}
+
+static void show_progress(const ab_run *run, size_t round, size_t rounds)
+{
+  if (!isatty(STDERR_FILENO)) return;
+  fprintf(stderr, "\rround %zu of %zu, %lld s left of the budget  ", round + 1, rounds,
+          (long long)(run->deadline_ms - ab_now_ms()) / 1000);
+  if (round + 1 == rounds) fprintf(stderr, "\r%60s\r", "");
+}
+
+bool ab_rounds(ab_run *run, ab_pass pass)
+{
+  size_t *order = gate_take(run->arena, run->count, sizeof *order);
+  for (size_t i = 0; i < run->count; i++) order[i] = i;
+  for (size_t round = 0; round < pass.rounds; round++) {
+    const bool is_enough =
+        round >= ROUNDS_MIN || (!pass.is_again && run->rounds_done >= ROUNDS_MIN);
+    if (is_enough && ab_now_ms() > run->deadline_ms) return true;
+    show_progress(run, round, pass.rounds);
+    shuffle(run, order, run->count);
+    for (size_t program = 0; program < run->program_count; program++)
+      if (!run_program(run, program, &pass, order)) return false;
+    if (!pass.is_again) run->rounds_done++;
+  }
+  return true;
+}

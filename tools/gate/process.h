@@ -1,0 +1,44 @@
+/* Other programs: run to their end, or held open and asked line by line. Every child that is alive
+ * is known here, so that all can be ended whatever happens. One thread. */
+#ifndef ACCEL_GATE_PROCESS_H
+#define ACCEL_GATE_PROCESS_H
+
+#include "base.h"
+
+#include <sys/types.h>
+
+typedef struct gate_child {
+  pid_t id;         /* 0: not running */
+  int to;           /* its stdin; -1 if closed */
+  int from;         /* its stdout */
+  gate_text output; /* what it wrote and nobody has read */
+  const char *name; /* for messages */
+} gate_child;
+
+/* From here on SIGINT, SIGTERM and SIGHUP end what waits here instead of the process, so that the
+ * caller can clean up; gate_interrupted says which came (0: none). */
+void gate_catch_signals(void);
+int gate_interrupted(void);
+
+/* Words of `argv` end with NULL; argv[0] is found in $PATH. `environment` is NAME=VALUE to add, or
+ * NULL. stderr is the caller's, or joins stdout. False, with a problem, if it cannot start. */
+bool gate_child_start(gate_child *child, gate_arena *arena, const char *const *argv,
+                      const char *environment, bool joins_errors, gate_problems *problems);
+/* Sends a line and waits for one in answer; NULL with a problem if none comes in time, the child
+ * ends, or a signal came. */
+const char *gate_child_ask(gate_child *child, const char *line, int timeout_ms,
+                           gate_problems *problems);
+/* The next line alone. */
+const char *gate_child_line(gate_child *child, int timeout_ms, gate_problems *problems);
+/* Waits until it ends and gives all that it wrote. Its exit code, 128 + signal, or -1 if a signal
+ * came first. */
+int gate_child_finish(gate_child *child, const char **output_out);
+/* Closes its stdin, gives it a moment, ends it. */
+void gate_child_end(gate_child *child);
+void gate_children_end(void);
+
+/* Starts and finishes. -1, with a problem, if it cannot start. */
+int gate_run(gate_arena *arena, const char *const *argv, const char **output_out,
+             gate_problems *problems);
+
+#endif
