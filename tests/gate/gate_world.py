@@ -63,13 +63,13 @@ class World(unittest.TestCase):
         """A file of our own form; `benches` is id -> record."""
         return self.write(name, {"version": 1, "schema": 2, "benchmarks": benches} | more)
 
-    def record(self, name, p95, metric="duration_ms", **changes):
+    def record(self, name, value, metric="duration_ms", **changes):
         content = {
             "bench_id": "encode_batch",
             "metric": metric,
             "unit": "ms" if metric == "duration_ms" else "MB/s",
-            "p50": p95 * 0.9,
-            "p95": p95,
+            "p50": value * 0.9,
+            "p95": value,
             "n": 30,
             "timestamp": STAMP,
         }

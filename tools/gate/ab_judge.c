@@ -124,6 +124,7 @@ static void apply_waiver(gate_report *report, size_t first)
     const gate_waiver *waiver = gate_limits_waiver(report->limits, row->id);
     if (!waiver || !gate_waiver_holds(report->limits, waiver)) continue;
     row->note = gate_format(report->arena, "%s (until %s)", waiver->reason, waiver->until);
+    if (row->verdict != GATE_REPORTED && row->key[0] != '\0') report->compared--;
     row->verdict = GATE_IGNORED;
   }
 }

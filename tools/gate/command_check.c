@@ -29,6 +29,7 @@ typedef struct check_options {
   const char **files;
   size_t file_count, file_capacity;
   bool is_seed, may_lack_baseline;
+  bool is_report; /* tells and does not judge: only unusable input is a failure */
 } check_options;
 
 static gate_exit parse(gate_arguments *arguments, check_options *out, bool *is_done)
@@ -282,7 +283,7 @@ static gate_exit check_folder(gate_arena *arena, gate_arguments *arguments,
 {
   gate_problems problems = {.arena = arena};
   const gate_read_options reading = {0};
-  if (!gate_exists(options->baseline)) {
+  if (!gate_exists(options->baseline) && !options->is_report) {
     if (options->may_lack_baseline) {
       printf("no baseline yet: %s; accel-gate export writes one\n", options->baseline);
       return GATE_EXIT_OK;
@@ -290,8 +291,11 @@ static gate_exit check_folder(gate_arena *arena, gate_arguments *arguments,
     gate_wrong(&problems, options->baseline, "baseline file not found: %s", options->baseline);
   }
   const gate_set *base = NULL;
-  if (problems.count == 0) base = gate_read(arena, options->baseline, reading, &problems);
-  if (base && base->count == 0 && problems.count == 0)
+  if (!gate_exists(options->baseline) && options->is_report)
+    base = gate_set_new(arena, options->baseline, GATE_FORM_OWN);
+  else if (problems.count == 0)
+    base = gate_read(arena, options->baseline, reading, &problems);
+  if (base && base->count == 0 && problems.count == 0 && !options->is_report)
     gate_wrong(&problems, options->baseline, "baseline benchmarks are empty");
   const gate_set *now = gate_read_criterion(arena, options->folder, reading, &problems);
   gate_limits limits;
@@ -308,7 +312,7 @@ static gate_exit check_folder(gate_arena *arena, gate_arguments *arguments,
   return gate_report_finish(&report, &options->choices, &problems);
 }
 
-gate_exit gate_command_check(gate_arena *arena, int argc, char **argv)
+static gate_exit check_or_report(gate_arena *arena, int argc, char **argv, bool is_report)
 {
   static const struct option list[] = {{"baseline", required_argument, NULL, 'b'},
                                        {"criterion-dir", required_argument, NULL, 'd'},
@@ -320,7 +324,8 @@ gate_exit gate_command_check(gate_arena *arena, int argc, char **argv)
   gate_arguments arguments = {argc, argv, list, help, NULL};
   check_options options = {.choices = {.arena = arena},
                            .baseline = "docs/benchmarks/cache_path_bench.json",
-                           .is_seed = gate_asks_for_seed(argc, argv)};
+                           .is_seed = gate_asks_for_seed(argc, argv),
+                           .is_report = is_report};
   options.folder = options.is_seed ? "target/criterion" : gate_criterion_folder(arena);
   bool is_done;
   const gate_exit parsed = parse(&arguments, &options, &is_done);
@@ -328,4 +333,15 @@ gate_exit gate_command_check(gate_arena *arena, int argc, char **argv)
   if (options.file_count > 0) return check_pairs(arena, &arguments, &options);
   if (options.is_seed) return check_as_founded(arena, &options);
   return check_folder(arena, &arguments, &options);
+}
+
+gate_exit gate_command_check(gate_arena *arena, int argc, char **argv)
+{
+  return check_or_report(arena, argc, argv, false);
+}
+
+gate_exit gate_command_report(gate_arena *arena, int argc, char **argv)
+{
+  const gate_exit code = check_or_report(arena, argc, argv, true);
+  return code == GATE_EXIT_REGRESSION || code == GATE_EXIT_UNSURE ? GATE_EXIT_OK : code;
 }

@@ -146,6 +146,9 @@ static bool check_bench(const gate_set *set, const gate_bench *bench, gate_read_
   const char *fault = gate_id_fault(bench->id);
   if (fault)
     return gate_wrong(problems, set->path, "failed to parse %s: an id %s", set->path, fault);
+  if (bench->metric_count == 0)
+    return gate_wrong(problems, set->path, "failed to parse %s: %s measures nothing", set->path,
+                      bench->id);
   for (size_t i = 0; i < bench->metric_count && !options.is_seed; i++) {
     fault = metric_fault(&bench->metrics[i]);
     if (fault)

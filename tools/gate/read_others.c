@@ -79,7 +79,7 @@ void gate_read_record(gate_set *set, gate_json *json)
     gate_json_wrong(json, "unit \"%s\" does not fit %s", unit, metric);
     return;
   }
-  if (count != floor(count)) gate_json_wrong(json, "n is not a whole number");
+  if (count > floor(count)) gate_json_wrong(json, "n is not a whole number");
   if (p95 < p50) gate_json_wrong(json, "p95 is below p50");
   if (!is_timestamp(timestamp)) gate_json_wrong(json, "timestamp is not ISO 8601");
   if (json->is_wrong) return;

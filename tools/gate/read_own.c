@@ -55,8 +55,7 @@ static void read_metric(gate_set *set, gate_bench *bench, gate_json *json, const
   read_figures(json, object, metric, factor);
   metric->is_exact = json_is_true(json_object_get(object, "exact"));
   const double count = gate_json_number(json, object, "n", GATE_POSITIVE);
-  if (!isnan(count) && count != floor(count))
-    gate_json_wrong(json, "metrics.%s.n is not a whole number", name);
+  if (count > floor(count)) gate_json_wrong(json, "metrics.%s.n is not a whole number", name);
   metric->sample_count = isnan(count) ? 0 : count;
   const char *kind = gate_json_text(json, object, "percentiles");
   metric->has_operation_percentiles = kind && strcmp(kind, "op") == 0;
@@ -144,6 +143,7 @@ void gate_read_own(gate_set *set, gate_json *json, gate_read_options options)
     set->run_id = kept_text(set, json, json->root, "run_id");
     set->started = kept_text(set, json, json->root, "started");
     set->commit = kept_text(set, json, json->root, "commit");
+    set->tag = kept_text(set, json, json->root, "tag");
     set->reason = kept_text(set, json, json->root, "reason");
     gate_read_pairs(set, json, "machine", &set->machine);
     gate_read_pairs(set, json, "build", &set->build);

@@ -84,6 +84,7 @@ typedef struct gate_set {
   const char *run_id;  /* NULL if not given, and so the others */
   const char *started; /* ISO 8601 */
   const char *commit;
+  const char *tag;    /* of a release */
   const char *reason; /* why the baseline was written */
   gate_pairs machine;
   gate_pairs build;

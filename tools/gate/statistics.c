@@ -229,11 +229,26 @@ uint32_t gate_random_below(gate_random *random, uint32_t below)
   }
 }
 
+/* Rounds are few: quicker than a general sort. */
+static void sort_few(double *values, size_t count)
+{
+  for (size_t i = 1; i < count; i++) {
+    const double moved = values[i];
+    size_t place = i;
+    for (; place > 0 && values[place - 1] > moved; place--) values[place] = values[place - 1];
+    values[place] = moved;
+  }
+}
+
 static double resampled_median(gate_random *random, const double *values, size_t count,
                                double *room)
 {
+  enum { FEW = 40 };
   for (size_t i = 0; i < count; i++) room[i] = values[gate_random_below(random, (uint32_t)count)];
-  qsort(room, count, sizeof *room, compare_numbers);
+  if (count <= FEW)
+    sort_few(room, count);
+  else
+    qsort(room, count, sizeof *room, compare_numbers);
   return gate_quantile(room, count, 0.5);
 }
 

@@ -155,6 +155,7 @@ static void write_set(own_writer *writer, const gate_set *set)
   text_member(writer, "run_id", set->run_id);
   text_member(writer, "started", set->started);
   text_member(writer, "commit", set->commit);
+  text_member(writer, "tag", set->tag);
   text_member(writer, "reason", set->reason);
   pairs_member(writer, "machine", &set->machine);
   pairs_member(writer, "build", &set->build);

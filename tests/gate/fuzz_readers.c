@@ -1,0 +1,81 @@
+/* libFuzzer's target for the gate's readers: $FUZZ_READER says which. What a reader returns must
+ * keep the invariants of record.h, and must survive being written and read again. */
+#include "read.h"
+#include "write.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void demand(bool is_true, const char *what)
+{
+  if (is_true) return;
+  fprintf(stderr, "broken: %s\n", what);
+  abort();
+}
+
+static void check_set(const gate_set *set)
+{
+  for (size_t i = 0; i < set->count; i++) {
+    const gate_bench *bench = &set->benches[i];
+    demand(gate_id_fault(bench->id) == NULL, "an id is usable");
+    demand(i == 0 || strcmp(set->benches[i - 1].id, bench->id) < 0, "ids ascend");
+    for (size_t m = 0; m < bench->metric_count; m++)
+      for (int f = 0; f < GATE_FIGURES; f++) {
+        const double figure = bench->metrics[m].figures[f];
+        demand(isnan(figure) || (isfinite(figure) && figure >= 0), "figures are finite");
+      }
+  }
+}
+
+static void check_again(gate_arena *arena, const gate_set *set)
+{
+  gate_problems problems = {.arena = arena};
+  gate_text text = {.arena = arena};
+  gate_write_own(&text, set);
+  const gate_set *again = gate_read_text(arena, "again", gate_text_c(&text), text.length,
+                                         (gate_read_options){0}, &problems);
+  if (problems.count > 0) fprintf(stderr, "%s\n%s\n", problems.items[0].text, gate_text_c(&text));
+  demand(again && problems.count == 0, "what was written can be read");
+  demand(again->count == set->count, "nothing is lost");
+  for (const gate_writer *writer = gate_writers; writer->name; writer++) {
+    gate_text other = {.arena = arena};
+    (void)writer->write(&other, set);
+  }
+}
+
+static gate_set *read_with(const char *reader, gate_arena *arena, const char *text, size_t size,
+                           gate_problems *problems)
+{
+  const gate_read_options options = {.is_seed = strcmp(reader, "seed") == 0, .needs_median = true};
+  if (strcmp(reader, "any") == 0 || options.is_seed)
+    return gate_read_text(arena, reader, text, size, options, problems);
+  gate_set *set = gate_set_new(arena, reader, GATE_FORM_CRITERION);
+  gate_bench *bench = gate_set_add(set, "id");
+  if (strcmp(reader, "estimates") == 0)
+    (void)gate_read_estimates(set, bench, reader, text, size, options, problems);
+  else if (strcmp(reader, "sample") == 0)
+    (void)gate_read_sample(set, bench, reader, text, size, problems);
+  else if (strcmp(reader, "benchmark") == 0)
+    (void)gate_read_benchmark(set, bench, reader, text, size, problems);
+  gate_read_finish(set, options, problems);
+  return set;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+  const char *reader = getenv("FUZZ_READER");
+  gate_arena arena = {0};
+  gate_problems problems = {.arena = &arena};
+  const char *text = gate_copy_bytes(&arena, (const char *)data, size);
+  gate_set *set = read_with(reader ? reader : "any", &arena, text, size, &problems);
+  if (set && problems.count == 0 && strcmp(reader ? reader : "any", "seed") != 0) {
+    check_set(set);
+    check_again(&arena, set);
+  }
+  gate_arena_release(&arena);
+  return 0;
+}

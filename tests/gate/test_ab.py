@@ -1,0 +1,246 @@
+"""ab: its rule on scripted benches, and the worktree that goes on every way out."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import time
+
+import gate_world
+
+FAKE = pathlib.Path(__file__).with_name("fake_bench.py").resolve()
+
+
+class Scripted(gate_world.World):
+    def setUp(self):
+        super().setUp()
+        for side in ("base", "now"):
+            os.symlink(FAKE, self.path(side))
+
+    PROGRAMS = ("--base-program=./base", "--program=./now")
+
+    def ab(self, benches, *arguments, programs=PROGRAMS, **plan):
+        return self.gate(
+            "ab", *programs, "--slice=2ms", "--warm-up=1ms", *arguments,
+            FAKE_BENCH=json.dumps({"benches": benches} | plan),
+            FAKE_BENCH_LOG=str(self.folder / "log"), TMPDIR=str(self.folder),
+        )  # fmt: skip
+
+    def sides(self, base, now, **more):
+        return {"base": {"ns": base} | more, "now": {"ns": now} | more}
+
+    def test_verdicts(self):
+        benches = {
+            "same": self.sides(100, 100),
+            "a_little": self.sides(100, 105),
+            "warned": self.sides(100, 115),
+            "failed": self.sides(100, 125),
+            "better": self.sides(100, 80),
+            "allocating": {"base": {"ns": 5}, "now": {"ns": 5, "allocs": 1}},
+            "new": {"now": {"ns": 5}},
+        }
+        result = self.ab(benches)
+        self.assertEqual(result.code, 1, result)
+        for name, key, verdict in (
+            ("same", "median", "OK"), ("a_little", "median", "OK"), ("warned", "median", "WARN"),
+            ("failed", "median", "FAIL"), ("better", "median", "IMPROVED"),
+            ("allocating", "allocs", "FAIL"), ("new", "", "NEW"),
+        ):  # fmt: skip
+            self.assertRegex(result.out, rf"(?m)^{verdict} +{name}\b *{key}")
+        self.assertIn("run again: worse by", result.out)
+
+    def test_noise_is_seen(self):
+        result = self.ab({"wild": self.sides(100, 130, noise=0.5)}, "--rounds-max=10")
+        self.assertRegex(result.out, r"(NOISY|INCONCLUSIVE) +wild +median")
+        self.assertEqual(result.code, 0)
+        strict = self.ab(
+            {"wild": self.sides(100, 130, noise=0.5)}, "--rounds-max=10", "--inconclusive=fail"
+        )
+        self.assertEqual(strict.code, 4)
+
+    def test_unclear_benches_get_more_rounds(self):
+        result = self.ab({"wild": self.sides(100, 100, noise=0.3), "calm": self.sides(5, 5)})
+        self.assertIn("10 more rounds", result.out)
+        log = self.read("log").splitlines()
+        self.assertEqual(log.count("base calibrate calm 1"), 10)
+        self.assertGreaterEqual(log.count("base calibrate wild 1"), 20)
+
+    def test_failures_are_run_again(self):
+        """A now side that is slow until it is run again."""
+        benches = {"a": {"base": {"ns": 100}, "now": {"ns": 100, "once": 1.5}}}
+        process = subprocess.Popen(
+            [gate_world.TOOL, "ab", "--base-program=./base", "--program=./now", "--slice=2ms",
+             "--warm-up=1ms"],
+            cwd=self.folder, stdout=subprocess.PIPE, text=True,
+            env=os.environ | {"FAKE_BENCH": json.dumps({"benches": benches}),
+                              "FAKE_BENCH_LOG": str(self.folder / "log"),
+                              "TMPDIR": str(self.folder)},
+        )  # fmt: skip
+        log = self.folder / "log"
+        while not log.exists() or log.read_text(encoding="utf-8").count("now calibrate a 1") < 10:
+            time.sleep(0.01)
+        while log.read_text(encoding="utf-8").count("now run a") < 20:
+            time.sleep(0.01)
+        self.write("log.calm", "")
+        out = process.communicate(timeout=60)[0]
+        self.assertEqual(process.returncode, 0, out)
+        self.assertRegex(out, r"WARN +a +median")
+        self.assertIn("not reproduced", out)
+
+    def test_turns(self):
+        self.ab({"a": self.sides(5, 5)}, "--rounds=6")
+        runs = [line[0] for line in self.read("log").splitlines() if " run a " in line]
+        self.assertEqual("".join(runs), "bnnbnbbn" * 3)
+
+    def test_self(self):
+        result = self.ab({"a": self.sides(5, 900)}, programs=("--self", "--program=./now"))
+        self.assertEqual(result.code, 0, result)
+        self.assertRegex(result.out, r"OK +a +median")
+
+    def test_benches_that_break(self):
+        for fault, text in (({"error": "no memory"}, "failed: no memory"),):
+            result = self.ab({"a": self.sides(5, 5, **fault), "b": self.sides(5, 5)})
+            self.assertEqual(result.code, 1)
+            self.assertIn(text, result.out)
+            self.assertRegex(result.out, r"OK +b +median")
+        result = self.ab({"a": self.sides(5, 5, end=1)})
+        self.assertEqual(result.code, 3)
+        self.assertIn("ended without an answer", result.err)
+
+    def test_debug_builds_are_refused(self):
+        result = self.ab({"a": self.sides(5, 5)}, build={"type": "debug"})
+        self.assertEqual(result.code, 3)
+        self.assertIn("debug build", result.err)
+
+    def test_nothing_to_compare(self):
+        self.assertEqual(self.ab({"a": self.sides(5, 5)}, "--only=b").code, 3)
+        self.assertEqual(self.ab({}, skipped=[{"id": "a", "reason": "x"}]).code, 3)
+
+    def test_usage(self):
+        for arguments in (
+            [], ["--self", "--base=x"], ["--program=x"], ["--self", "--rounds=5"],
+            ["--self", "--slice=5"], ["--self", "--slice=0ms"], ["--self", "--rounds=x"],
+            ["--bogus"], ["--base"], ["--self", "x"], ["--self", "--profile=none"],
+        ):  # fmt: skip
+            self.assertEqual(self.gate("ab", *arguments).code, 2, arguments)
+
+    def test_interrupted(self):
+        hanging = {"a": self.sides(5, 5, hang=1)}
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            process = subprocess.Popen(
+                [gate_world.TOOL, "ab", "--base-program=./base", "--program=./now"],
+                cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                env=os.environ | {"FAKE_BENCH": json.dumps({"benches": hanging}),
+                                  "FAKE_BENCH_LOG": str(self.folder / "log"),
+                                  "TMPDIR": str(self.folder)},
+            )  # fmt: skip
+            while not (self.folder / "log").exists() or " run a" not in self.read("log"):
+                time.sleep(0.01)
+            process.send_signal(number)
+            self.assertEqual(process.wait(timeout=20), -number)
+            self.assertEqual(list(self.folder.glob("accel-gate-*")), [])
+            os.remove(self.folder / "log")
+
+
+HARNESS = r"""
+#include <stdio.h>
+#include <string.h>
+int accel_speed(void);
+int main(void)
+{
+  char line[256];
+  puts("{\"accel_bench\":1,\"build\":{\"type\":\"release\"}}");
+  fflush(stdout);
+  while (fgets(line, sizeof line, stdin)) {
+    if (strncmp(line, "list", 4) == 0)
+      puts("{\"benches\":[{\"id\":\"a\",\"full_id\":\"a\"}],\"skipped\":[]}");
+    else if (strncmp(line, "calibrate", 9) == 0)
+      printf("{\"iters\":1,\"ns\":%d}\n", accel_speed());
+    else
+      printf("{\"times\":[%d,%d],\"allocs\":0}\n", accel_speed() * 1000, accel_speed() * 1000);
+    fflush(stdout);
+  }
+  return 0;
+}
+"""
+
+
+class Trees(gate_world.World):
+    """A repository whose accel.h says how fast it is, and a bench that believes it."""
+
+    def git(self, *arguments):
+        subprocess.run(
+            ["git", "-c", "user.name=x", "-c", "user.email=x@x", *arguments],
+            cwd=self.path("repo/x").parent, check=True, capture_output=True,
+        )  # fmt: skip
+
+    def speed(self, ns):
+        self.write("repo/accel.h", f"#define SPEED {ns}\n")
+
+    def setUp(self):
+        super().setUp()
+        self.write("repo/bench/harness/main.c", HARNESS)
+        self.write(
+            "repo/bench/cache_path_bench.c",
+            '#include "accel.h"\nint accel_speed(void);\nint accel_speed(void) { return SPEED; }\n',
+        )
+        self.speed(100)
+        self.git("init", "-q")
+        self.git("add", ".")
+        self.git("commit", "-qm", "one")
+        self.path("tmp/x")
+
+    def ab(self, code, *arguments):
+        result = self.gate(
+            "ab", "--tree=repo", "--rounds=6", "--slice=1ms", "--warm-up=1ms", *arguments,
+            TMPDIR=str(self.folder / "tmp"),
+        )  # fmt: skip
+        self.assertEqual(result.code, code, result)
+        self.assertEqual(os.listdir(self.folder / "tmp"), [])
+        self.assertEqual(os.listdir(self.folder / "repo/.git/worktrees")
+                         if (self.folder / "repo/.git/worktrees").exists() else [], [])  # fmt: skip
+        return result
+
+    def test_base_of_git(self):
+        self.assertRegex(self.ab(0, "--base=HEAD").out, r"OK +a +median")
+        self.speed(130)
+        self.assertRegex(self.ab(1, "--base=HEAD").out, r"FAIL +a +median")
+        self.git("commit", "-qam", "two")
+        self.ab(1, "--base", "HEAD~1")
+        self.ab(0, "--base", "HEAD")
+
+    def test_base_of_a_folder(self):
+        self.write("old/accel.h", "#define SPEED 50\n")
+        self.ab(1, "--base-dir=old")
+        self.ab(2, "--base-dir=none")
+
+    def test_a_base_that_cannot_be_resolved(self):
+        result = self.ab(2, "--base=nowhere")
+        self.assertIn("git fetch origin nowhere", result.err)
+        self.git("commit", "-q", "--allow-empty", "-m", "two")
+        subprocess.run(["git", "clone", "-q", "--depth=1", f"file://{self.folder}/repo", "shallow"],
+                       cwd=self.folder, check=True)  # fmt: skip
+        result = self.gate("ab", "--tree=shallow", "--base=HEAD~1")
+        self.assertEqual(result.code, 2)
+        self.assertIn("git fetch --unshallow", result.err)
+        self.assertEqual(self.gate("ab", "--tree=tmp", "--base=HEAD").code, 2)
+        self.ab(2, "--base=--help")
+
+    def test_a_base_that_does_not_compile(self):
+        self.write("old/accel.h", "#error too old\n")
+        result = self.ab(3, "--base-dir=old")
+        self.assertIn("the base cannot compile it", result.out)
+
+    def test_a_current_tree_that_does_not_compile(self):
+        self.write("repo/accel.h", "#error broken\n")
+        self.assertIn("broken", self.ab(3, "--base=HEAD").err)
+
+    def test_export(self):
+        self.ab(0, "--self", "--export=base.json")
+        content = json.loads(self.read("base.json"))
+        self.assertEqual(len(content["benchmarks"]["a"]["metrics"]["time"]["rounds"]), 6)
+
+
+if __name__ == "__main__":
+    gate_world.main()

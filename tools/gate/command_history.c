@@ -1,0 +1,133 @@
+/* history add, history show. */
+#include "command.h"
+
+#include "file.h"
+#include "fingerprint.h"
+#include "history.h"
+#include "read.h"
+#include "write.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char help[] =
+    "usage: accel-gate history add  --history FILE [--from FILE | --criterion-dir DIR]\n"
+    "                               [--commit ID] [--tag NAME]\n"
+    "       accel-gate history show --history FILE [--only GLOB] [--seed N]\n\n"
+    "add puts the newest results at the end of FILE, as one line of JSON. show tells, for each\n"
+    "bench, its times on the machine of the last line, and where their level changed (with 30\n"
+    "lines or more). The default FILE is docs/benchmarks/history.jsonl.\n";
+
+typedef struct history_options {
+  const char *history, *from, *commit, *tag, *only;
+  size_t seed;
+} history_options;
+
+static gate_exit add(gate_arena *arena, const history_options *options)
+{
+  gate_problems problems = {.arena = arena};
+  gate_set *set = gate_read(arena, options->from, (gate_read_options){0}, &problems);
+  if (set && set->count == 0 && problems.count == 0)
+    gate_wrong(&problems, options->from, "no benchmark results in %s", options->from);
+  if (problems.count == 0) {
+    gate_text line = {.arena = arena};
+    gate_fingerprint(arena, &set->machine);
+    if (options->commit) set->commit = options->commit;
+    if (options->tag) set->tag = options->tag;
+    if (!set->started) set->started = gate_time_text(arena, gate_now_s());
+    gate_write_line(&line, set);
+    (void)gate_file_append(arena, options->history, gate_text_c(&line), line.length, &problems);
+  }
+  gate_print_problems(&problems);
+  if (problems.count > 0) return GATE_EXIT_INPUT;
+  printf("added %zu benchmarks to %s\n", set->count, options->history);
+  return GATE_EXIT_OK;
+}
+
+static const char *place_name(const gate_set *set)
+{
+  if (set->tag) return set->tag;
+  if (set->commit) return set->commit;
+  return set->started ? set->started : "?";
+}
+
+static void show_bench(gate_text *out, const gate_history *history, const gate_bench *bench,
+                       uint64_t seed)
+{
+  gate_arena *arena = out->arena;
+  size_t *places;
+  const gate_numbers series = gate_history_series(arena, history, bench->id, &places);
+  if (series.count == 0) return;
+  const double first = series.values[0], last = series.values[series.count - 1];
+  gate_text_printf(out, "%s: %zu runs, first %s, last %s (%s)\n", bench->full_id, series.count,
+                   gate_quantity(arena, first, "ns"), gate_quantity(arena, last, "ns"),
+                   gate_percent(arena, last / first - 1));
+  if (series.count < GATE_HISTORY_POINTS_MIN) return;
+  const gate_changes changes = gate_change_points(arena, series.values, series.count, seed);
+  for (size_t i = 0; i < changes.count; i++) {
+    const size_t at = changes.items[i];
+    const size_t start = i > 0 ? changes.items[i - 1] : 0;
+    const size_t end = i + 1 < changes.count ? changes.items[i + 1] : series.count;
+    const double before = gate_median(series.values + start, at - start);
+    const double after = gate_median(series.values + at, end - at);
+    gate_text_printf(out, "  changed at %s: %s -> %s (%s)\n", place_name(history->sets[places[at]]),
+                     gate_quantity(arena, before, "ns"), gate_quantity(arena, after, "ns"),
+                     gate_percent(arena, after / before - 1));
+  }
+}
+
+static gate_exit show(gate_arena *arena, const history_options *options)
+{
+  gate_problems problems = {.arena = arena};
+  const gate_history history = gate_history_read(arena, options->history, &problems);
+  gate_text out = {.arena = arena};
+  const gate_set *last = history.count > 0 ? history.sets[history.count - 1] : NULL;
+  for (size_t i = 0; last && i < last->count; i++)
+    if (gate_matches(options->only, last->benches[i].id))
+      show_bench(&out, &history, &last->benches[i], options->seed);
+  gate_print(&out);
+  if (!last && problems.count == 0)
+    gate_wrong(&problems, options->history, "no history in %s", options->history);
+  gate_print_problems(&problems);
+  return problems.count > 0 ? GATE_EXIT_INPUT : GATE_EXIT_OK;
+}
+
+gate_exit gate_command_history(gate_arena *arena, int argc, char **argv)
+{
+  static const struct option list[] = {{"history", required_argument, NULL, 'f'},
+                                       {"from", required_argument, NULL, 'd'},
+                                       {"criterion-dir", required_argument, NULL, 'd'},
+                                       {"commit", required_argument, NULL, 'c'},
+                                       {"tag", required_argument, NULL, 't'},
+                                       {"only", required_argument, NULL, 'o'},
+                                       {"seed", required_argument, NULL, 's'},
+                                       {"help", no_argument, NULL, 'h'},
+                                       {0}};
+  gate_arguments arguments = {argc, argv, list, help, NULL};
+  history_options options = {
+      "docs/benchmarks/history.jsonl", gate_criterion_folder(arena), NULL, NULL, "*", 42};
+  const char *action = NULL;
+  for (int answer; (answer = gate_next_option(&arguments)) != GATE_END;) {
+    switch (answer) {
+      case 'h': return gate_show_help(&arguments);
+      case 'f': options.history = arguments.value; break;
+      case 'd': options.from = arguments.value; break;
+      case 'c': options.commit = arguments.value; break;
+      case 't': options.tag = arguments.value; break;
+      case 'o': options.only = arguments.value; break;
+      case 's':
+        if (!gate_count_parse(arguments.value, UINT32_MAX, &options.seed))
+          return gate_usage_wrong(&arguments, "--seed is a whole number above 0", false);
+        break;
+      case GATE_POSITIONAL:
+        if (action) return gate_usage_error(&arguments, GATE_UNKNOWN, false);
+        action = arguments.value;
+        break;
+      default: return gate_usage_error(&arguments, answer, false);
+    }
+  }
+  if (action && strcmp(action, "add") == 0) return add(arena, &options);
+  if (action && strcmp(action, "show") == 0) return show(arena, &options);
+  return gate_usage_wrong(&arguments, "history takes add or show", false);
+}

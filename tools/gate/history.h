@@ -1,0 +1,23 @@
+/* History: one set a line, in our own form, oldest first. Only ever added to. */
+#ifndef ACCEL_GATE_HISTORY_H
+#define ACCEL_GATE_HISTORY_H
+
+#include "record.h"
+
+typedef struct gate_history {
+  gate_set **sets;
+  size_t count, capacity;
+} gate_history;
+
+/* What can be read; every line that cannot is a problem that names it. */
+gate_history gate_history_read(gate_arena *arena, const char *path, gate_problems *problems);
+
+/* The main figure of a bench's time over the sets that were made on the same machine as the last
+ * of them. Index of each number in the history: places_out. */
+gate_numbers gate_history_series(gate_arena *arena, const gate_history *history, const char *id,
+                                 size_t **places_out);
+
+/* Change points are looked for in series of at least so many numbers. */
+enum { GATE_HISTORY_POINTS_MIN = 30 };
+
+#endif
