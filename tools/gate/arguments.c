@@ -15,7 +15,7 @@ const char gate_choices_help[] =
     "  --inconclusive warn|fail|pass\n"
     "  --warn-is-error            exit 1 on warnings\n"
     "  --require-same-machine     exit 4 if machines or builds differ\n"
-    "  --markdown FILE (or --md), --html FILE, --junit FILE, --openmetrics FILE, --json FILE\n"
+    "  --markdown FILE (or --md), --junit FILE, --openmetrics FILE, --json FILE\n"
     "                             write a report in this form\n"
     "  --github                   annotations, and the table to $GITHUB_STEP_SUMMARY\n"
     "  --no-annotations           no ::warning:: or ::error:: lines\n"
@@ -126,7 +126,6 @@ const char *gate_choices_take(gate_choices *choices, int val, const char *value)
     case 2: choices->config = value; return NULL;
     case 9: choices->wants_no_annotations = true; return NULL;
     case 10: choices->markdown = value; return NULL;
-    case 11: choices->html = value; return NULL;
     case 12: choices->junit = value; return NULL;
     case 13: choices->openmetrics = value; return NULL;
     case 14: choices->json = value; return NULL;

@@ -39,7 +39,7 @@ typedef struct gate_choices {
   const char *config;
   gate_pairs settings; /* option -> value, in order; applied once the profile is known */
   /* where to write; NULL: nowhere */
-  const char *markdown, *html, *junit, *openmetrics, *json;
+  const char *markdown, *junit, *openmetrics, *json;
   bool wants_github;
   bool wants_no_annotations;
   bool is_quiet;
@@ -62,7 +62,6 @@ typedef struct gate_choices {
       {"require-same-machine", no_argument, NULL, GATE_CHOICE_FIRST + 8}, \
       {"no-annotations", no_argument, NULL, GATE_CHOICE_FIRST + 9}, \
       {"md", required_argument, NULL, GATE_CHOICE_FIRST + 10}, \
-      {"html", required_argument, NULL, GATE_CHOICE_FIRST + 11}, \
       {"junit", required_argument, NULL, GATE_CHOICE_FIRST + 12}, \
       {"openmetrics", required_argument, NULL, GATE_CHOICE_FIRST + 13}, \
       {"json", required_argument, NULL, GATE_CHOICE_FIRST + 14}, \
