@@ -12,8 +12,9 @@ import tempfile
 ROOT = pathlib.Path(sys.argv[1]).resolve()
 SECONDS = os.environ.get("FUZZ_SECONDS", "5")
 OWN = """{"version":1,"schema":2,"run_id":"1","started":"2026-11-21T07:50:00Z",
-"machine":{"cpu":"x"},"skipped":{"r":"no"},"benchmarks":{"a/b":{"mean_ns":1.5,"full_id":"a b","params":{"k":1},"metrics":
-{"time":{"unit":"ns","better":"lower","mean":1.5,"p50":1,"p95":2,"n":3,"rounds":[1,2,3]}}}}}"""
+"machine":{"cpu":"x"},"skipped":{"r":"no"},"benchmarks":{"a/b":{"mean_ns":1.5,"full_id":"a b",
+"params":{"k":1},"metrics":{"time":{"unit":"ns","better":"lower","mean":1.5,"p50":1,"p95":2,"n":3,
+"rounds":[1,2,3]}}}}}"""
 RECORD = """{"bench_id":"a","metric":"duration_ms","unit":"ms","p50":1,"p95":2,"n":3,
 "timestamp":"2026-11-21T07:50:00Z"}"""
 GOOGLE = """{"context":{"date":"x"},"benchmarks":[{"name":"a","run_type":"iteration","real_time":5,
