@@ -10,6 +10,8 @@
 #                 processes under random faults; fuzz: the decoders, by libFuzzer. All, if none is
 #                 named.
 #                 Every test has an equal share; with 15 minutes each has 60 s and more.
+#                 Only if it is named, gate: 20 runs of accel-gate's ab without a change, and 20
+#                 with one; it goes on where it was broken off.
 #
 # A form is a function soak_NAME of this script that gets its share of the seconds. Tests that can
 # run long read ACCEL_SOAK_SECONDS.
@@ -60,7 +62,14 @@ soak_fuzz() {
   run_long build "$1" fuzz --suite=fuzz
 }
 
+soak_gate() {
+  configure build
+  ninja -C build tools/accel-gate >/dev/null
+  tools/gate_series.py --minutes $(($1 / 60)) || gate_failed=1
+}
+
 minutes=10
+gate_failed=0
 forms=()
 while [ $# -gt 0 ]; do
   case $1 in
@@ -82,4 +91,5 @@ done
 need_packages "${PACKAGES_TEST[@]}"
 logs=()
 for form in "${forms[@]}"; do "soak_$form" $((minutes * 60 / ${#forms[@]})); done
-tools/summary.py "${logs[@]}"
+[ ${#logs[@]} -eq 0 ] || tools/summary.py "${logs[@]}"
+[ "$gate_failed" -eq 0 ] || fail "the gate's series are not what they should be"
