@@ -32,7 +32,7 @@ ACCEL_INLINE accel_status accel_cache_get_more(accel_cache *cache_, const accel_
                                                const void *key_, void *out_)
 {
   static unsigned turn_;
-  const uint64_t turns_ = 0x1111111111111115u; /* 17 of 64; the loop around costs a little too */
+  const uint64_t turns_ = 0x1111111111111115u; /* 17 of 64: the loop costs too */
   if (turns_ >> (turn_++ & 63) & 1) bench_keep((uint64_t)accel_cache_get(cache_, type_, key_, out_));
   return accel_cache_get(cache_, type_, key_, out_);
 }
@@ -60,7 +60,8 @@ def run(series, folder):
     if series == "self":
         command += ["--self", f"--tree={ROOT}"]
     else:
-        command += [f"--base-dir={ROOT}", f"--tree={folder / 'tree'}", "--only=single_key/hit_manual"]
+        command += [f"--base-dir={ROOT}", f"--tree={folder / 'tree'}"]
+        command += ["--only=single_key/hit_manual"]
     start = time.monotonic()
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if not report.exists():
