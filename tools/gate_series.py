@@ -33,7 +33,8 @@ ACCEL_INLINE accel_status accel_cache_get_more(accel_cache *cache_, const accel_
 {
   static unsigned turn_;
   const uint64_t turns_ = 0x1111111111111115u; /* 17 of 64: the loop costs too */
-  if (turns_ >> (turn_++ & 63) & 1) bench_keep((uint64_t)accel_cache_get(cache_, type_, key_, out_));
+  if (turns_ >> (turn_++ & 63) & 1)
+    bench_keep((uint64_t)accel_cache_get(cache_, type_, key_, out_));
   return accel_cache_get(cache_, type_, key_, out_);
 }
 #define accel_cache_get accel_cache_get_more
