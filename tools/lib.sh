@@ -72,6 +72,21 @@ run_tests() {
   meson test -C "$folder" --logbase "$logbase" --print-errorlogs "$@"
 }
 
+# The tests that speak to Redis, built with another hiredis: configure_hiredis PKG_CONFIG_FOLDER.
+HIREDIS_SUITES=(--suite redis --suite contract)
+configure_hiredis() {
+  local tests
+  PKG_CONFIG_PATH=$1 configure build-hiredis -Dexamples=false
+  grep -q 'hiredis found: YES 1\.' build-hiredis/meson-logs/meson-log.txt || {
+    say "build-hiredis was configured with another hiredis than 1.2"
+    return 1
+  }
+  tests=$(meson test -C build-hiredis --list "${HIREDIS_SUITES[@]}" 2>/dev/null |
+    sed -n 's|.* / |tests/|p')
+  # shellcheck disable=SC2086
+  ninja -C build-hiredis --quiet $tests
+}
+
 # The builds under sanitizers. Little optimisation: they are built more often than they run long.
 configure_asan() {
   configure build-asan -Db_sanitize=address,undefined -Doptimization=1 -Ddebug=true

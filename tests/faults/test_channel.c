@@ -273,7 +273,7 @@ static unsigned race_round(race *self, uint64_t round)
 
 static void race_run(accel_read read, const char *name)
 {
-  const unsigned rounds = fault_number(60, 2000);
+  const unsigned rounds = fault_number(40, 2000);
   static race self;
   unsigned stale = 0;
   open_both();

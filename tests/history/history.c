@@ -62,11 +62,6 @@ static uint64_t history_old_since(history *shared, uint64_t key, uint64_t versio
   return first_ns;
 }
 
-bool history_is_current(history *shared, uint64_t key, uint64_t version)
-{
-  return history_old_since(shared, key, version, shared->truth[key]) == UINT64_MAX;
-}
-
 /* Back from a version whose write had been acknowledged before the earlier read began. */
 static void history_check_order(history_reader *reader, uint64_t key, uint64_t version)
 {

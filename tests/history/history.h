@@ -48,8 +48,6 @@ void history_acknowledge(history *shared, uint64_t key, uint64_t version);
  * of one thread none goes back behind what was acknowledged. One that skips L1 may be ahead. */
 void history_read(history_reader *reader, uint64_t key, uint64_t version, uint64_t began_ns,
                   bool is_ordered);
-/* True: no removal of this version was acknowledged. */
-bool history_is_current(history *shared, uint64_t key, uint64_t version);
 /* Something that must not be: counted, and the first described. */
 void history_complain(history *shared, atomic_uint *count, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
