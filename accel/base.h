@@ -48,6 +48,7 @@
 #define ACCEL_UNUSED __attribute__((unused))
 #define ACCEL_INLINE static inline __attribute__((always_inline, unused))
 #define ACCEL_COLD __attribute__((noinline, cold))
+#define ACCEL_FLATTEN __attribute__((flatten)) /* all that it calls is inlined, but cold code */
 #define ACCEL_PRINTF(format_, first_) __attribute__((format(printf, format_, first_)))
 #define ACCEL_LIKELY(condition_) __builtin_expect(!!(condition_), 1)
 #define ACCEL_UNLIKELY(condition_) __builtin_expect(!!(condition_), 0)

@@ -50,7 +50,9 @@ static accel_status write_local_value(accel_core *core, const void *key, uint64_
                                       const void *value, const accel_write *write, write_kind kind)
 {
   const accel_local_ops *ops = core->local_ops;
-  const uint32_t ttl_ms = write_local_ttl(core, kind, write, write_remote_ttl(core, kind, write));
+  const uint32_t remote_ttl_ms =
+      core->link == NULL ? ACCEL_FOREVER : write_remote_ttl(core, kind, write);
+  const uint32_t ttl_ms = write_local_ttl(core, kind, write, remote_ttl_ms);
   accel_status status = ACCEL_MISS;
   for (int attempt = 0; attempt < WRITE_ATTEMPTS_MAX && status == ACCEL_MISS; attempt++) {
     const accel_gate gate = ops->gate(core->local, hash);

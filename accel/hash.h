@@ -24,12 +24,11 @@ ACCEL_INLINE uint64_t accel_hash_fold(uint64_t a_, uint64_t b_)
   return (uint64_t)product_ ^ (uint64_t)(product_ >> 64);
 }
 
-/* The multiplier depends on the seed too: differences between keys do not cancel it. One in a
- * hundred such multipliers spreads successive keys badly; the second fold mends that. */
+/* The multiplier is the seed too: differences between keys do not cancel it. One in a hundred such
+ * multipliers spreads successive keys badly; the second fold mends that. */
 ACCEL_INLINE uint64_t accel_hash_integer(uint64_t key_, uint64_t seed_)
 {
-  const uint64_t multiplier_ = (seed_ * 0x9E3779B97F4A7C15u) ^ 0xD6E8FEB86659FD93u;
-  return accel_hash_fold(accel_hash_fold(key_ ^ seed_, multiplier_ | 1u), 0x9E3779B97F4A7C15u);
+  return accel_hash_fold(accel_hash_fold(key_ ^ seed_, seed_ | 1u), 0x9E3779B97F4A7C15u);
 }
 
 /* `size` bytes; fast, keyed by the seed, not for use outside the process. */

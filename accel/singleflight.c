@@ -1,5 +1,6 @@
 #include "singleflight.h"
 
+#include "platform/atomic.h"
 #include "platform/clock.h"
 
 #include <stdio.h>
@@ -156,7 +157,7 @@ static void singleflight_unlist(accel_singleflight *table, accel_flight *flight)
   if (!flight->is_listed) return;
   accel_flight **place = singleflight_bucket(table, flight->hash);
   while (*place != flight) place = &(*place)->next;
-  *place = flight->next;
+  accel_store_release(place, flight->next);
   flight->is_listed = false;
 }
 
@@ -188,7 +189,7 @@ accel_flight *accel_singleflight_join(accel_singleflight *table, const void *key
     flight->is_shared = share;
     flight->is_listed = true;
     flight->next = *bucket;
-    *bucket = flight;
+    accel_store_release(bucket, flight);
     flight_set_runner(flight, &singleflight_thread);
   } else {
     *is_leader = false; /* nobody leads what does not exist */
@@ -273,8 +274,11 @@ bool accel_singleflight_is_forgotten(accel_singleflight *table, const accel_flig
   return is_forgotten;
 }
 
+/* Most writes find no load under way and take no lock. One that is listed just now reads its source
+ * after this write began. */
 void accel_singleflight_forget(accel_singleflight *table, const void *key, uint64_t hash)
 {
+  if (accel_load_acquire(singleflight_bucket(table, hash)) == NULL) return;
   accel_mutex_lock(&table->mutex);
   for (accel_flight *each = *singleflight_bucket(table, hash), *next; each != NULL; each = next) {
     next = each->next;

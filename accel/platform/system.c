@@ -51,10 +51,42 @@ uint32_t accel_thread_slot_acquire(void)
 
 /* ---- pages and randomness ---- */
 
-void *accel_pages_alloc(size_t size)
+static void *system_map(size_t size)
 {
   void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   return pages == MAP_FAILED ? NULL : pages;
+}
+
+/* Where the system offers huge pages a large table begins on one, and they are asked for; nothing
+ * is rounded up, and the addresses that are too many go back. */
+#ifdef MADV_HUGEPAGE
+#define SYSTEM_HUGE_PAGE ((size_t)2 << 20)
+
+static void *system_map_huge(size_t size)
+{
+  if (size > SIZE_MAX - SYSTEM_HUGE_PAGE) return NULL;
+  char *start = (char *)system_map(size + SYSTEM_HUGE_PAGE);
+  if (start == NULL) return NULL;
+  const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+  const size_t before = (size_t)(-(uintptr_t)start & (SYSTEM_HUGE_PAGE - 1));
+  const size_t used = (size + page - 1) & ~(page - 1);
+  if (before > 0) munmap(start, before);
+  if (used < size + SYSTEM_HUGE_PAGE - before)
+    munmap(start + before + used, SYSTEM_HUGE_PAGE - before - (used - size));
+  madvise(start + before, used, MADV_HUGEPAGE);
+  return start + before;
+}
+#endif
+
+void *accel_pages_alloc(size_t size)
+{
+#ifdef MADV_HUGEPAGE
+  if (size >= SYSTEM_HUGE_PAGE) {
+    void *pages = system_map_huge(size);
+    if (pages != NULL) return pages;
+  }
+#endif
+  return system_map(size);
 }
 
 void accel_pages_free(void *pages, size_t size)
@@ -116,13 +148,14 @@ static void system_fork_child(void)
 
 static void system_fork_install(void)
 {
-  system_fork_ready =
-      pthread_atfork(system_fork_prepare, system_fork_parent, system_fork_child) == 0;
+  const int failed = pthread_atfork(system_fork_prepare, system_fork_parent, system_fork_child);
+  accel_store_release(&system_fork_ready, failed == 0);
 }
 
 uint64_t accel_fork_generation(void)
 {
-  pthread_once(&system_fork_once, system_fork_install); /* who asks wants later forks counted */
+  if (!accel_load_acquire(&system_fork_ready)) /* who asks wants later forks counted */
+    pthread_once(&system_fork_once, system_fork_install);
   return accel_load_relaxed(&system_fork_count);
 }
 

@@ -31,10 +31,13 @@ accel_status accel_flat_open(const accel_local_config *config, accel_local **loc
   state->front.local.clock = config->clock;
   state->front.base_ms = accel_clock_read(config->clock) - (ACCEL_FLAT_TIME_MAX + 1) / 2;
   state->front.window_ms = config->refresh_window_ms;
+  state->front.lead_ms = state->front.window_ms - state->front.base_ms;
   state->budget.capacity = config->capacity;
   state->budget.max_weight = config->max_weight;
   state->seed = config->seed;
   state->mixes = type->traits().has_hash;
+  state->is_plain = accel_type_is_plain(type);
+  state->weighs = type->traits().has_weigh;
   if (!accel_mutex_open(&state->resizing)) goto fail_state;
   state->front.table = accel_flat_table_open(state, type, config->capacity);
   if (state->front.table == NULL) goto fail_mutex;
@@ -113,8 +116,9 @@ accel_status accel_flat_get_locked(accel_local *local, const accel_type *type, c
 #define FLAT_LOOKS 8u
 
 accel_status accel_flat_look_again(accel_local *local, const accel_type *type, const void *key,
-                                   uint64_t hash, void *out)
+                                   void *out)
 {
+  const uint64_t hash = type->hash(key, flat_state_of(local)->seed);
   if (type->key_kind == ACCEL_KEY_STRING) return accel_flat_get_locked(local, type, key, hash, out);
   const accel_flat *flat = (const accel_flat *)(const void *)local;
   for (unsigned look = 0; look < FLAT_LOOKS; look++) {
@@ -209,7 +213,6 @@ typedef struct flat_stage {
 
 static accel_status flat_stage_value(const accel_type *type, flat_stage *stage)
 {
-  if (stage->content.value == NULL || accel_type_is_plain(type)) return ACCEL_OK;
   void *to = stage->space;
   if (type->value_size > sizeof stage->space) {
     stage->allocation = ACCEL_MALLOC(type->value_size + type->value_align);
@@ -267,16 +270,16 @@ static uint64_t flat_born(const flat_state *state, const flat_content *content)
 
 /* Pays for the entry, with the budget of `old` if that can be had, else with a victim's. */
 static flat_attempt flat_pay(flat_state *state, const accel_type *type, const flat_view *view,
-                             const flat_content *content, const flat_entry *old,
-                             flat_doomed *doomed)
+                             const accel_policy_view *policy_view, const flat_content *content,
+                             const flat_entry *old, flat_doomed *doomed)
 {
   const bool replaces = old->slot != NULL && !flat_is_pinned(old);
   const size_t had = replaces ? flat_weight_of(old) : 0;
   const ptrdiff_t more = (ptrdiff_t)(content->weight - had);
   if (accel_flat_afford(state, view->stripe, replaces ? 0 : 1, more)) return FLAT_DONE;
   size_t gone;
-  if (!accel_flat_evict(state, type, view, flat_born(state, content), &gone, doomed))
-    return FLAT_NO_BUDGET;
+  if (!accel_flat_evict(type, view, policy_view, flat_born(state, content), &gone, doomed))
+    return doomed->count > 0 ? FLAT_EVICTED : FLAT_NO_BUDGET;
   if (!replaces && doomed->count == 0 &&
       accel_flat_afford(state, view->stripe, 0, (ptrdiff_t)(content->weight - gone)))
     return FLAT_DONE;
@@ -284,11 +287,20 @@ static flat_attempt flat_pay(flat_state *state, const accel_type *type, const fl
   return FLAT_EVICTED;
 }
 
+/* Whether a slot of the two sets becomes empty once its value is dropped, here or elsewhere. */
+static bool flat_is_being_freed(const flat_view *view)
+{
+  const accel_flat_set *first = &view->table->sets[view->first];
+  const accel_flat_set *second = &view->table->sets[view->second];
+  return ((flat_removed_ways(first) & ~(unsigned)first->pinned) |
+          (flat_removed_ways(second) & ~(unsigned)second->pinned)) != 0;
+}
+
 /* An empty slot for an entry that is paid for. Where nothing can be moved an old entry of the key
  * goes, which leaves readers a moment without it; else a victim. */
 static flat_attempt flat_place(flat_state *state, const accel_type *type, const flat_view *view,
-                               const flat_content *content, flat_entry *old, flat_entry *empty,
-                               flat_doomed *doomed)
+                               const accel_policy_view *policy_view, const flat_content *content,
+                               flat_entry *old, flat_entry *empty, flat_doomed *doomed)
 {
   *empty = accel_flat_find_empty(view);
   if (empty->slot == NULL) *empty = accel_flat_make_empty(view);
@@ -299,7 +311,8 @@ static flat_attempt flat_place(flat_state *state, const accel_type *type, const 
   } else {
     size_t gone;
     const uint64_t since_base_ms = flat_born(state, content);
-    if (!accel_flat_evict(state, type, view, since_base_ms, &gone, doomed)) return FLAT_NO_SLOT;
+    if (!accel_flat_evict(type, view, policy_view, since_base_ms, &gone, doomed))
+      return flat_is_being_freed(view) ? FLAT_EVICTED : FLAT_NO_SLOT;
     accel_flat_refund(state, view->stripe, gone);
   }
   *empty = accel_flat_find_empty(view);
@@ -325,19 +338,22 @@ static flat_attempt flat_try_write(flat_state *state, const accel_type *type, co
                                    flat_doomed *doomed)
 {
   if (write->gate != NULL && !flat_stands(state, view, write->hash, write->gate)) return FLAT_MOVED;
-  accel_flat_settle(state, type, view, view->first, doomed);
-  accel_flat_settle(state, type, view, view->second, doomed);
-  const accel_policy *policy = accel_policy_of(type);
+  const accel_flat_set *sets = view->table->sets;
+  if (flat_is_cleared(&sets[view->first], view->epoch))
+    accel_flat_settle(state, type, view, view->first, doomed);
+  if (flat_is_cleared(&sets[view->second], view->epoch))
+    accel_flat_settle(state, type, view, view->second, doomed);
+  const accel_policy *policy = view->table->policy;
   const accel_policy_view policy_view = accel_flat_policy_view(state, type, view);
   flat_entry old = accel_flat_find(type, view, content->key);
   const bool is_new = old.slot == NULL;
   const uint8_t used = is_new ? 0 : accel_load_relaxed(&flat_set_of(&old)->used[old.way]);
   if (is_new && !write->has_missed && policy->missed != NULL) policy->missed(&policy_view);
   write->has_missed = true;
-  flat_attempt attempt = flat_pay(state, type, view, content, &old, doomed);
+  flat_attempt attempt = flat_pay(state, type, view, &policy_view, content, &old, doomed);
   if (attempt != FLAT_DONE) return attempt;
   flat_entry empty;
-  attempt = flat_place(state, type, view, content, &old, &empty, doomed);
+  attempt = flat_place(state, type, view, &policy_view, content, &old, &empty, doomed);
   if (attempt != FLAT_DONE) {
     accel_flat_refund(state, view->stripe, content->weight);
     return attempt;
@@ -349,8 +365,8 @@ static flat_attempt flat_try_write(flat_state *state, const accel_type *type, co
 }
 
 /* Attempts until there is a result, or something to be done without the mutex. */
-static flat_attempt flat_write_locked(flat_state *state, const accel_type *type, flat_write *write,
-                                      const flat_content *content)
+static ACCEL_FLATTEN flat_attempt flat_write_locked(flat_state *state, const accel_type *type,
+                                                    flat_write *write, const flat_content *content)
 {
   flat_attempt attempt;
   flat_doomed doomed;
@@ -358,8 +374,8 @@ static flat_attempt flat_write_locked(flat_state *state, const accel_type *type,
   const flat_view view = accel_flat_lock(state, write->hash);
   do {
     attempt = flat_try_write(state, type, &view, write, content, &doomed);
-  } while (attempt == FLAT_EVICTED && doomed.count == 0);
-  if (doomed.count == 0) accel_flat_sweep(state, type, &view, &doomed);
+  } while (attempt == FLAT_EVICTED && doomed.count == 0 && !flat_is_being_freed(&view));
+  if (view.stripe->swept < view.table->stripe_sets) accel_flat_sweep(state, type, &view, &doomed);
   accel_flat_unlock(&view);
   if (doomed.count > 0) accel_flat_discard(state, type, &doomed);
   return attempt;
@@ -389,10 +405,13 @@ static accel_status flat_store(flat_state *state, const accel_type *type, flat_w
   stage.copy = NULL;
   stage.allocation = NULL;
   stage.content = (flat_content){.key = key, .value = value_or_null, .life = life};
-  stage.content.weight = value_or_null == NULL ? 0 : type->weigh(key, value_or_null);
+  stage.content.weight = value_or_null != NULL;
+  if (state->weighs && value_or_null != NULL)
+    stage.content.weight = type->weigh(key, value_or_null);
   const size_t heaviest = state->budget.max_weight;
   if (heaviest != 0 && stage.content.weight > heaviest) return ACCEL_ERR_CONFIG;
-  accel_status status = flat_stage_value(type, &stage);
+  accel_status status = ACCEL_OK;
+  if (value_or_null != NULL && !state->is_plain) status = flat_stage_value(type, &stage);
   if (status == ACCEL_OK) status = flat_stage_text(type, &stage);
   if (status == ACCEL_OK) status = flat_put(state, type, write, &stage.content);
   flat_stage_close(type, &stage, status == ACCEL_OK);

@@ -1,8 +1,8 @@
 /* flat.h: the default L1 engine, and the one function that must be fast (layer 2).
  *
  * flat_layout.h says where things lie: one line per set of 16 entries, two sets per key, slots of
- * the type's size. All of it comes from ACCEL_PAGES_ALLOC at open. A hit touches the lines of the
- * key's two sets and the slot's own.
+ * the type's size. All of it comes from ACCEL_PAGES_ALLOC at open. A hit touches the line of the
+ * key's first set, that of its second if it is not in the first, and the slot's own.
  *
  * Writers hold the stripe's mutex. A write never touches a slot that its readers can find: the new
  * version goes to a free slot, its tag is published, then the old tag is withdrawn. Should a set's
@@ -46,7 +46,7 @@ accel_status accel_flat_get_locked(accel_local *local, const accel_type *type, c
                                    uint64_t hash, void *out);
 /* After accel_flat_look was spoilt: looks again, a few times, or under the mutex. */
 ACCEL_COLD accel_status accel_flat_look_again(accel_local *local, const accel_type *type,
-                                              const void *key, uint64_t hash, void *out);
+                                              const void *key, void *out);
 accel_status accel_flat_peek(accel_local *local, const accel_type *type, const void *key,
                              uint64_t hash, void *out_or_null, accel_local_found *found);
 accel_gate accel_flat_gate(accel_local *local, uint64_t hash);
@@ -170,23 +170,23 @@ ACCEL_INLINE accel_status accel_flat_compare(const accel_flat_seen *seen_, const
  * or of its expiry. */
 ACCEL_INLINE bool accel_flat_is_due(const accel_flat *flat_, uint64_t head_)
 {
-  const uint64_t now_ms_ = accel_clock_read(flat_->local.clock) - flat_->base_ms;
+  const uint64_t now_ms_ = accel_clock_read(flat_->local.clock);
   const uint64_t time_ = head_ >> ACCEL_FLAT_TIME_SHIFT;
-  if (ACCEL_LIKELY(now_ms_ + flat_->window_ms < time_)) return false;
-  return now_ms_ >= accel_flat_unpack(0, flat_->window_ms, head_).refresh_ms;
+  if (ACCEL_LIKELY(now_ms_ + flat_->lead_ms < time_)) return false;
+  return now_ms_ - flat_->base_ms >= accel_flat_unpack(0, flat_->window_ms, head_).refresh_ms;
 }
 
 /* Serves the key's entry, which lies there. */
 ACCEL_INLINE accel_status accel_flat_serve(const accel_flat *flat_, const accel_type *type_,
-                                           const accel_flat_seen *seen_, unsigned way_,
+                                           const accel_flat_seen *seen_, size_t way_,
                                            unsigned char *slot_, void *out_)
 {
   const uint64_t epoch_ = accel_load_relaxed(&flat_->local.epoch);
   if (ACCEL_UNLIKELY(!accel_flat_is_current(seen_->set, way_, epoch_))) return ACCEL_ATTENTION;
   const uint64_t head_ = accel_load_acquire(accel_flat_words(slot_, 0));
+  accel_policy_hit(type_, seen_->set, way_); /* before the clock: fewer words outlive that call */
   if (accel_flat_expires(head_) && ACCEL_UNLIKELY(accel_flat_is_due(flat_, head_)))
     return ACCEL_ATTENTION;
-  accel_policy_hit(type_, seen_->set, way_);
   if (ACCEL_UNLIKELY((head_ & ACCEL_FLAT_NEGATIVE) != 0))
     return accel_flat_is_same(seen_) ? ACCEL_NULL : ACCEL_FLAT_SPOILT;
   const accel_flat_word *from_ = accel_flat_words(slot_, accel_flat_value_offset(type_));
@@ -194,7 +194,32 @@ ACCEL_INLINE accel_status accel_flat_serve(const accel_flat *flat_, const accel_
                                  : accel_flat_copy_large(seen_, from_, type_->value_size, out_);
 }
 
-/* One attempt. Both sets are looked at together: which of them it is cannot be predicted. */
+/* One set. OTHER_KEY: the key is not there. */
+ACCEL_INLINE accel_status accel_flat_look_in(const accel_flat *flat_, const accel_type *type_,
+                                             const accel_flat_table *table_,
+                                             const accel_flat_seen *seen_, uint64_t index_,
+                                             uint64_t tag_, const void *key_, void *out_)
+{
+  for (unsigned left_ = accel_flat_match(seen_->set, tag_); left_ != 0; left_ &= left_ - 1) {
+    const size_t way_ = (size_t)__builtin_ctz(left_);
+    unsigned char *const slot_ = accel_flat_slot_at(type_, table_, index_, way_);
+    const accel_status status_ = accel_flat_compare(seen_, type_, slot_, key_);
+    if (ACCEL_LIKELY(status_ == ACCEL_OK))
+      return accel_flat_serve(flat_, type_, seen_, way_, slot_, out_);
+    if (status_ != ACCEL_FLAT_OTHER_KEY) return status_;
+  }
+  return ACCEL_FLAT_OTHER_KEY;
+}
+
+ACCEL_INLINE accel_flat_seen accel_flat_see(const accel_flat_table *table_, uint64_t index_)
+{
+  accel_flat_seen seen_;
+  seen_.set = &table_->sets[index_];
+  seen_.version = accel_load_acquire(&seen_.set->version);
+  return seen_;
+}
+
+/* One attempt. */
 ACCEL_INLINE accel_status accel_flat_look(const accel_flat *flat_, const accel_type *type_,
                                           const void *key_, uint64_t hash_, void *out_)
 {
@@ -202,28 +227,15 @@ ACCEL_INLINE accel_status accel_flat_look(const accel_flat *flat_, const accel_t
   const uint64_t mixed_ = accel_flat_mix(type_->traits().has_hash, hash_);
   const uint64_t tag_ = accel_flat_tag(mixed_);
   const uint64_t first_ = accel_flat_first_set(table_, mixed_);
+  const accel_flat_seen seen_ = accel_flat_see(table_, first_);
+  accel_status status_ = accel_flat_look_in(flat_, type_, table_, &seen_, first_, tag_, key_, out_);
+  if (ACCEL_LIKELY(status_ != ACCEL_FLAT_OTHER_KEY)) return status_;
   const uint64_t start_ = accel_flat_stripe_start(table_, mixed_);
   const uint64_t second_ = accel_flat_partner(table_, start_, first_, tag_);
-  accel_flat_set *const sets_ = table_->sets;
-  const uint64_t first_seen_ = accel_load_acquire(&sets_[first_].version);
-  const uint64_t second_seen_ = accel_load_acquire(&sets_[second_].version);
-  const uint64_t change_ = first_seen_ ^ second_seen_;
-  unsigned left_ = accel_flat_match(&sets_[first_], tag_) | accel_flat_match(&sets_[second_], tag_)
-                                                                << ACCEL_FLAT_WAYS;
-  for (; left_ != 0; left_ &= left_ - 1) {
-    const unsigned bit_ = (unsigned)__builtin_ctz(left_);
-    const unsigned way_ = bit_ % ACCEL_FLAT_WAYS;
-    const uint64_t is_second_ = 0 - (uint64_t)(bit_ / ACCEL_FLAT_WAYS); /* a mask, not a branch */
-    const uint64_t index_ = first_ ^ ((first_ ^ second_) & is_second_);
-    const accel_flat_seen seen_ = {&sets_[index_], first_seen_ ^ (change_ & is_second_)};
-    unsigned char *const slot_ = accel_flat_slot_at(type_, table_, index_, way_);
-    const accel_status status_ = accel_flat_compare(&seen_, type_, slot_, key_);
-    if (ACCEL_LIKELY(status_ == ACCEL_OK))
-      return accel_flat_serve(flat_, type_, &seen_, way_, slot_, out_);
-    if (status_ != ACCEL_FLAT_OTHER_KEY) return status_;
-  }
-  const bool is_certain_ = accel_load_relaxed(&sets_[first_].version) == first_seen_ &&
-                           accel_load_relaxed(&sets_[second_].version) == second_seen_ &&
+  const accel_flat_seen other_ = accel_flat_see(table_, second_);
+  status_ = accel_flat_look_in(flat_, type_, table_, &other_, second_, tag_, key_, out_);
+  if (status_ != ACCEL_FLAT_OTHER_KEY) return status_;
+  const bool is_certain_ = accel_flat_is_same(&seen_) && accel_flat_is_same(&other_) &&
                            accel_load_relaxed(&flat_->table) == table_;
   return ACCEL_LIKELY(is_certain_) ? ACCEL_MISS : ACCEL_FLAT_SPOILT;
 }
@@ -236,7 +248,7 @@ ACCEL_INLINE accel_status accel_flat_get(accel_local *local_, const accel_type *
     return accel_flat_get_locked(local_, type_, key_, hash_, out_);
   const accel_status status_ = accel_flat_look(flat_, type_, key_, hash_, out_);
   if (ACCEL_LIKELY(status_ != ACCEL_FLAT_SPOILT)) return status_;
-  return accel_flat_look_again(local_, type_, key_, hash_, out_);
+  return accel_flat_look_again(local_, type_, key_, out_);
 }
 
 static const accel_local_ops accel_flat_ops ACCEL_UNUSED = {

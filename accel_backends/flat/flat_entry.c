@@ -29,10 +29,8 @@ flat_entry accel_flat_find_empty(const flat_view *view)
   const unsigned first = flat_empty_ways(&sets[view->first]);
   const unsigned second = flat_empty_ways(&sets[view->second]);
   const flat_entry none = {0};
-  if ((first | second) == 0) return none;
-  const bool is_first = __builtin_popcount(first) >= __builtin_popcount(second);
-  return is_first ? flat_entry_first(view->table, view->first, first)
-                  : flat_entry_first(view->table, view->second, second);
+  if (first != 0) return flat_entry_first(view->table, view->first, first);
+  return second != 0 ? flat_entry_first(view->table, view->second, second) : none;
 }
 
 /* An entry that may have its birth and end in any epoch keeps what it is: see publish. */

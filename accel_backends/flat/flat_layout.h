@@ -50,6 +50,7 @@ typedef struct accel_flat_table {
   uint64_t stripe_sets;  /* even, so that no set is its own partner */
   size_t slot_size, key_offset, value_offset;
   bool is_plain, weighs;
+  const struct accel_policy *policy;
   struct accel_flat_stripe *stripes;
   void *policy_side; /* the policy's memory, if it wants some */
   void *pages;
@@ -65,6 +66,7 @@ typedef struct accel_flat {
   accel_flat_table *table; /* atomic */
   uint64_t base_ms;        /* what heads count from: half their range before the engine opened */
   uint64_t window_ms;      /* refresh-ahead's; 0: off */
+  uint64_t lead_ms;        /* window_ms less base_ms */
 } accel_flat;
 
 /* ---- the head of a slot: one word ----
@@ -171,9 +173,10 @@ ACCEL_INLINE size_t accel_flat_slot_size(const accel_type *type_)
 
 ACCEL_INLINE unsigned char *accel_flat_slot_at(const accel_type *type_,
                                                const accel_flat_table *table_, uint64_t set_,
-                                               unsigned way_)
+                                               size_t way_)
 {
-  return table_->slots + (set_ * ACCEL_FLAT_WAYS + way_) * accel_flat_slot_size(type_);
+  const size_t size_ = accel_flat_slot_size(type_);
+  return table_->slots + set_ * (ACCEL_FLAT_WAYS * size_) + way_ * size_;
 }
 
 ACCEL_INLINE accel_flat_word *accel_flat_words(unsigned char *slot_, size_t offset_)
@@ -264,8 +267,9 @@ ACCEL_INLINE unsigned accel_flat_match(const accel_flat_set *set_, uint64_t tag_
 
 /* ---- epochs ----
  *
- * An epoch's bits from 16 on count the clears, the era; those below the expirations since. A set
- * that was last written in an older era holds nothing, whatever its tags say. */
+ * An epoch's bits from 16 on count the clears, the era; those below the expirations since, of which
+ * the 65536th counts as a clear. A set that was last written in an older era holds nothing,
+ * whatever its tags say. */
 
 #define ACCEL_FLAT_ERA_SHIFT 16u
 
@@ -275,7 +279,7 @@ ACCEL_INLINE uint64_t accel_flat_epoch_of(uint64_t current_)
 }
 
 /* Whether the way's entry is of this epoch. */
-ACCEL_INLINE bool accel_flat_is_current(const accel_flat_set *set_, unsigned way_, uint64_t epoch_)
+ACCEL_INLINE bool accel_flat_is_current(const accel_flat_set *set_, size_t way_, uint64_t epoch_)
 {
   const uint64_t current_ = accel_load_acquire(&set_->current);
   return accel_flat_epoch_of(current_) == epoch_ && (current_ >> way_ & 1) != 0;

@@ -46,7 +46,7 @@ static bool flat_table_plan(const accel_type *type, size_t capacity, accel_flat_
   table->is_plain = accel_type_is_plain(type);
   table->weighs = type->traits().has_weigh;
   if (!flat_table_plan_sets(capacity, table)) return false;
-  const accel_policy *policy = accel_policy_of(type);
+  const accel_policy *policy = table->policy = accel_policy_of(type);
   const size_t sets = (size_t)table->set_count, stripes = (size_t)table->stripe_count;
   const size_t side = policy->side_size == NULL ? 0 : policy->side_size(capacity, sets, stripes);
   table->side_size = flat_table_round(side, ACCEL_CACHE_LINE);
@@ -229,6 +229,8 @@ flat_view accel_flat_lock(flat_state *state, uint64_t hash)
   const uint64_t mixed = accel_flat_mix(state->mixes, hash);
   for (;;) {
     flat_view view = accel_flat_view_of(accel_load_acquire(&state->front.table), mixed);
+    __builtin_prefetch(&view.table->sets[view.first], 1); /* while the mutex is being had */
+    __builtin_prefetch(&view.table->sets[view.second], 1);
     if (flat_table_lock(state, &view)) return view;
     accel_flat_wait_resized(state);
   }

@@ -54,7 +54,8 @@ typedef struct flat_state {
   size_t string_bytes; /* atomic: long keys */
   size_t pages_bytes;  /* atomic: all tables, retired ones included */
   uint64_t seed;
-  uint64_t sweep;                               /* atomic: where a search over all sets goes on */
+  uint64_t sweep; /* atomic: where a search over all sets goes on */
+  bool is_plain, weighs;
   bool mixes;                                   /* the hash is the user's */
   accel_mutex resizing;                         /* held by a resize; taken before a stripe's */
   uint64_t generations[ACCEL_FLAT_STRIPES_MAX]; /* written under their stripe's mutex */
@@ -258,7 +259,7 @@ flat_view accel_flat_lock(flat_state *state, uint64_t hash);
 bool accel_flat_lock_set(flat_state *state, accel_flat_table *table, uint64_t set, flat_view *view);
 void accel_flat_unlock(const flat_view *view);
 /* Returns once no resize is under way that began before. */
-void accel_flat_wait_resized(flat_state *state);
+ACCEL_COLD void accel_flat_wait_resized(flat_state *state);
 
 /* Where a key of this hash may lie in a table; nothing is locked. */
 flat_view accel_flat_view_of(accel_flat_table *table, uint64_t mixed);
@@ -274,10 +275,10 @@ flat_entry accel_flat_find(const accel_type *type, const flat_view *view, const 
 
 /* ---- flat_entry.c: the steps of a write, under the stripe's mutex ---- */
 
-/* An empty slot for the key, in the emptier of its sets. */
+/* An empty slot for the key, in its first set if that has one: it is found sooner there. */
 flat_entry accel_flat_find_empty(const flat_view *view);
 /* Makes an empty slot by moving an entry to its other set. */
-flat_entry accel_flat_make_empty(const flat_view *view);
+ACCEL_COLD flat_entry accel_flat_make_empty(const flat_view *view);
 /* Moves an entry that is not pinned into an empty slot of its other set. */
 void accel_flat_move(const flat_view *view, const flat_entry *from, const flat_entry *to);
 void accel_flat_write(flat_state *state, const accel_type *type, const flat_entry *entry,
@@ -290,11 +291,11 @@ void accel_flat_unlink(const accel_type *type, const flat_entry *entry, flat_doo
 void accel_flat_remove(flat_state *state, const accel_type *type, const flat_entry *entry,
                        flat_doomed *doomed);
 /* Takes out what a clear has removed from the set; returns how much of the budget that frees. */
-unsigned accel_flat_settle(flat_state *state, const accel_type *type, const flat_view *view,
-                           uint64_t index, flat_doomed *doomed);
+ACCEL_COLD unsigned accel_flat_settle(flat_state *state, const accel_type *type,
+                                      const flat_view *view, uint64_t index, flat_doomed *doomed);
 /* The same for some more sets of the stripe, if any need it. */
-unsigned accel_flat_sweep(flat_state *state, const accel_type *type, const flat_view *view,
-                          flat_doomed *doomed);
+ACCEL_COLD unsigned accel_flat_sweep(flat_state *state, const accel_type *type,
+                                     const flat_view *view, flat_doomed *doomed);
 /* Takes from the budget for the stripe. False: it has not as much left. */
 bool accel_flat_afford(flat_state *state, flat_stripe *stripe, ptrdiff_t entries, ptrdiff_t weight);
 void accel_flat_refund(flat_state *state, flat_stripe *stripe, size_t weight);
@@ -303,7 +304,8 @@ void accel_flat_refund(flat_state *state, flat_stripe *stripe, size_t weight);
 bool accel_flat_pin_entry(const flat_view *view, const flat_entry *entry);
 
 /* Without the mutex: */
-void accel_flat_discard(flat_state *state, const accel_type *type, const flat_doomed *doomed);
+ACCEL_COLD void accel_flat_discard(flat_state *state, const accel_type *type,
+                                   const flat_doomed *doomed);
 void accel_flat_unpin_entry(flat_state *state, const accel_type *type, const flat_entry *entry);
 /* What an entry owns, which nobody can find any more. */
 void accel_flat_release(flat_state *state, const accel_type *type, const flat_entry *entry);
@@ -312,8 +314,9 @@ void accel_flat_release(flat_state *state, const accel_type *type, const flat_en
 
 /* Removes one entry of the view's sets, and hands its budget to the caller: *entry_weight. False:
  * all are pinned. Under the mutex; since_base_ms tells what has expired. */
-bool accel_flat_evict(flat_state *state, const accel_type *type, const flat_view *view,
-                      uint64_t since_base_ms, size_t *entry_weight, flat_doomed *doomed);
+bool accel_flat_evict(const accel_type *type, const flat_view *view,
+                      const accel_policy_view *policy_view, uint64_t since_base_ms,
+                      size_t *entry_weight, flat_doomed *doomed);
 /* Removes an entry, wherever one can be found. False: all are pinned. Without a mutex. */
 bool accel_flat_evict_any(flat_state *state, const accel_type *type);
 /* The policy's view. */

@@ -31,56 +31,58 @@ static unsigned flat_victim_ways(const flat_view *view, uint64_t index)
   return flat_live_ways(set) & ~(unsigned)set->pinned;
 }
 
-/* An entry of an older epoch, or an expired one. */
-static flat_entry flat_victim_spent(const flat_view *view, uint64_t index, uint64_t since_base_ms)
+/* An entry of an older epoch, or an expired one, among these. */
+static flat_entry flat_victim_spent(const flat_view *view, uint64_t index, unsigned may_go,
+                                    uint64_t since_base_ms)
 {
   accel_flat_set *set = &view->table->sets[index];
   const flat_entry none = {0};
-  const unsigned may_go = flat_victim_ways(view, index);
   const bool is_of_epoch = accel_flat_epoch_of(set->current) == view->epoch;
   const unsigned current = is_of_epoch ? (unsigned)(set->current & FLAT_ALL_WAYS) : 0;
   if ((may_go & ~current) != 0) return flat_entry_first(view->table, index, may_go & ~current);
   if (since_base_ms >> ACCEL_FLAT_COARSE_SHIFT < set->soonest) return none;
   uint32_t soonest = UINT32_MAX;
-  for (unsigned ways = flat_live_ways(set); ways != 0; ways &= ways - 1) {
+  for (unsigned ways = may_go; ways != 0; ways &= ways - 1) {
     const flat_entry entry = flat_entry_first(view->table, index, ways);
     const uint64_t head = flat_head_of(&entry);
     const uint32_t coarse = (uint32_t)(head >> (ACCEL_FLAT_TIME_SHIFT + ACCEL_FLAT_COARSE_SHIFT));
-    if (flat_has_expired(&entry, since_base_ms) && !flat_is_pinned(&entry)) return entry;
+    if (flat_has_expired(&entry, since_base_ms)) return entry;
     if (accel_flat_expires(head) && coarse < soonest) soonest = coarse;
   }
   set->soonest = soonest;
   return none;
 }
 
-/* Whom the policy picks; one that it wants moved is moved into the place of the one that went. */
-static void flat_victim_pick(flat_state *state, const accel_type *type, const flat_view *view,
-                             accel_policy_choice *choice)
+/* Whom the policy picks. */
+static void flat_victim_pick(const accel_policy_view *policy_view, const flat_view *view,
+                             unsigned first_ways, unsigned second_ways, accel_policy_choice *choice)
 {
-  const accel_policy *policy = accel_policy_of(type);
-  const accel_policy_view policy_view = accel_flat_policy_view(state, type, view);
-  const bool is_one = view->first == view->second;
-  memset(choice, 0, sizeof *choice);
-  policy->choose(&policy_view, flat_victim_ways(view, view->first),
-                 is_one ? 0 : flat_victim_ways(view, view->second), choice);
+  const accel_policy *policy = view->table->policy;
+  choice->has_via = false;
+  policy->choose(policy_view, first_ways, second_ways, choice);
   if (choice->has_via && flat_is_cleared(&view->table->sets[choice->set], view->epoch)) {
     choice->has_via = false; /* what is there is gone already: the mover's place is asked for */
     choice->set = choice->via_set;
     choice->way = choice->via_way;
   }
-  if (policy->evicted != NULL) policy->evicted(&policy_view, choice->set, choice->way);
+  if (policy->evicted != NULL) policy->evicted(policy_view, choice->set, choice->way);
 }
 
-bool accel_flat_evict(flat_state *state, const accel_type *type, const flat_view *view,
-                      uint64_t since_base_ms, size_t *entry_weight, flat_doomed *doomed)
+/* An entry that the policy wants moved is moved into the place of the one that went. */
+bool accel_flat_evict(const accel_type *type, const flat_view *view,
+                      const accel_policy_view *policy_view, uint64_t since_base_ms,
+                      size_t *entry_weight, flat_doomed *doomed)
 {
-  accel_policy_choice choice = {0};
-  flat_entry victim = flat_victim_spent(view, view->first, since_base_ms);
-  if (victim.slot == NULL) victim = flat_victim_spent(view, view->second, since_base_ms);
+  accel_policy_choice choice;
+  const bool is_one = view->first == view->second;
+  const unsigned first = flat_victim_ways(view, view->first);
+  const unsigned second = is_one ? 0 : flat_victim_ways(view, view->second);
+  if ((first | second) == 0) return false;
+  choice.has_via = false;
+  flat_entry victim = flat_victim_spent(view, view->first, first, since_base_ms);
+  if (victim.slot == NULL) victim = flat_victim_spent(view, view->second, second, since_base_ms);
   if (victim.slot == NULL) {
-    if ((flat_victim_ways(view, view->first) | flat_victim_ways(view, view->second)) == 0)
-      return false;
-    flat_victim_pick(state, type, view, &choice);
+    flat_victim_pick(policy_view, view, first, second, &choice);
     victim = flat_entry_at(view->table, choice.set, choice.way);
     ACCEL_ASSERT(flat_is_live(&victim) && !flat_is_pinned(&victim));
   }
@@ -108,7 +110,9 @@ static bool flat_victim_evict_from(flat_state *state, const accel_type *type,
   flat_doomed doomed = {0};
   bool has_evicted = accel_flat_settle(state, type, &view, index, &doomed) > 0;
   if (!has_evicted) {
-    has_evicted = accel_flat_evict(state, type, &view, flat_since_base(state), &weight, &doomed);
+    const accel_policy_view policy_view = accel_flat_policy_view(state, type, &view);
+    has_evicted =
+        accel_flat_evict(type, &view, &policy_view, flat_since_base(state), &weight, &doomed);
     if (has_evicted) accel_flat_refund(state, view.stripe, weight);
   }
   accel_flat_unlock(&view);

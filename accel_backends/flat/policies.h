@@ -15,7 +15,7 @@ ACCEL_INLINE const accel_policy *accel_policy_of(const accel_type *type_)
 }
 
 /* Marks an entry as used. The default's function is named, so that it is inlined early. */
-ACCEL_INLINE void accel_policy_hit(const accel_type *type_, accel_flat_set *set_, unsigned way_)
+ACCEL_INLINE void accel_policy_hit(const accel_type *type_, accel_flat_set *set_, size_t way_)
 {
   const accel_policy *policy_ = type_->traits().policy;
   if (policy_ == NULL || policy_ == &ACCEL_POLICY_DEFAULT)

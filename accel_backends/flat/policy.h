@@ -39,7 +39,7 @@ struct accel_policy {
   size_t (*side_size)(size_t capacity, size_t set_count, size_t stripe_count);
   /* Marks an entry as used, without the mutex: looks first, writes used[way] at most, and only
    * until it says all that it can. Inlined into every hit. */
-  void (*hit)(accel_flat_set *set, unsigned way);
+  void (*hit)(accel_flat_set *set, size_t way);
   /* A key that is not in the table is about to be written: before choose. Optional. */
   void (*missed)(const accel_policy_view *view);
   /* Picks one of the ways in the two masks, which are not both empty (with equal sets the second

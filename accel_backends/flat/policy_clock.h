@@ -19,7 +19,7 @@ void accel_policy_clock_choose(const accel_policy_view *view, unsigned first_way
 void accel_policy_clock_inserted(const accel_policy_view *view, uint64_t set, unsigned way);
 unsigned accel_policy_clock_rank(const accel_flat_set *set, unsigned way);
 
-ACCEL_INLINE void accel_policy_clock_hit(accel_flat_set *set_, unsigned way_)
+ACCEL_INLINE void accel_policy_clock_hit(accel_flat_set *set_, size_t way_)
 {
   const uint8_t used_ = accel_load_relaxed(&set_->used[way_]);
   if (used_ < ACCEL_POLICY_CLOCK_MAX) accel_store_relaxed(&set_->used[way_], (uint8_t)(used_ + 1));

@@ -81,6 +81,32 @@ static void no_read_is_torn(void **state)
   suite_close(&table);
 }
 
+/* Replaced over and over, but never removed, and with room for all: never a miss. */
+static void suite_work_replace(suite_table *table, uint64_t random)
+{
+  const uint64_t key = random % 4;
+  suite_plain value = suite_make_plain(key, random);
+  if (random / 4 % 2 == 0) {
+    suite_expect(suite_set(table, &key, &value) == ACCEL_OK);
+    return;
+  }
+  accel_status status = suite_get(table, &key, &value);
+  accel_local_found found;
+  if (status == ACCEL_ATTENTION) status = suite_peek(table, &key, &value, &found);
+  suite_expect(status == ACCEL_OK && value.owner == key && suite_is_whole_plain(&value));
+}
+
+static void a_key_that_is_replaced_is_not_missed(void **state)
+{
+  (void)state;
+  suite_table table = suite_open(&suite_plain_type, 300);
+  for (uint64_t key = 0; key < 4; key++) suite_set_plain(&table, key, 1);
+  suite_wrongs = 0;
+  suite_run_threads(&table, suite_work_replace);
+  assert_int_equal(suite_wrongs, 0);
+  suite_close(&table);
+}
+
 /* Everything at once, on owning values. */
 static void suite_work_label(suite_table *table, uint64_t random)
 {
@@ -123,6 +149,7 @@ static void owned_values_survive_threads(void **state)
   suite_wrongs = 0;
   suite_run_threads(&table, suite_work_label);
   assert_int_equal(suite_wrongs, 0);
+  assert_int_equal(suite_ops->resize(table.local, table.type, 30), ACCEL_OK); /* ends a clear */
   assert_int_equal(suite_notes_living, suite_stats(&table).entries);
   suite_close(&table);
 }

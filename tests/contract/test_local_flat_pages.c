@@ -25,7 +25,7 @@ static void a_smaller_table_gives_its_memory_back(void **state)
   for (uint64_t key = 0; key < 100000; key++) suite_set_plain(&table, key, key);
   const size_t before = resident_bytes();
   assert_int_equal(suite_ops->resize(table.local, table.type, 1000), ACCEL_OK);
-  assert_true(resident_bytes() + 8000000 < before);
+  assert_true(resident_bytes() + 4000000 < before);
   const size_t present = suite_count_present(&table, 0, 100000);
   assert_true(present >= 980 && present <= 1000);
   suite_close(&table);
