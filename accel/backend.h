@@ -186,6 +186,27 @@ typedef struct accel_remote_publisher {
                     accel_buffer *out);
 } accel_remote_publisher;
 
+/* What a cache counts for its L2, in the order of its counters (stats.h). */
+typedef enum accel_remote_event {
+  ACCEL_REMOTE_OOM,
+  ACCEL_REMOTE_MISCONF,
+  ACCEL_REMOTE_READONLY,
+  ACCEL_REMOTE_LOADING,
+  ACCEL_REMOTE_BUSY,
+  ACCEL_REMOTE_MASTER_DOWN,
+  ACCEL_REMOTE_CLUSTER_DOWN,
+  ACCEL_REMOTE_NO_AUTH,
+  ACCEL_REMOTE_NO_PERMISSION,
+  ACCEL_REMOTE_MOVED,
+  ACCEL_REMOTE_NO_SCRIPT,
+  ACCEL_REMOTE_WRONG_TYPE,
+  ACCEL_REMOTE_REFUSED,
+  ACCEL_REMOTE_WRITES_PAUSED,
+  ACCEL_REMOTE_BREAKER_OPEN,
+  ACCEL_REMOTE_RETRIED,
+  ACCEL_REMOTE_EVENTS
+} accel_remote_event;
+
 /* What a backend tells a cache. Called on the backend's own threads, one call at a time per link,
  * never after detach has returned. */
 typedef struct accel_remote_sink {
@@ -198,11 +219,14 @@ typedef struct accel_remote_sink {
   void (*down)(void *ctx);
   /* About once a second and lane while up: appends a message to publish, or returns false. */
   bool (*heartbeat)(void *ctx, uint32_t lane, accel_buffer *out);
+  /* NULL: nobody counts. `n` things happened; any thread, within an operation, without a listener
+   * as well. */
+  void (*event)(void *ctx, accel_remote_event event, uint32_t n);
 } accel_remote_sink;
 
 typedef struct accel_remote_area {
   const char *area;
-  bool has_listener; /* false: no_broadcast, the sink is never called */
+  bool has_listener; /* false: no_broadcast, of the sink only `event` is called */
   accel_remote_sink sink;
   const void *owner; /* whose error a failed attach becomes (error.h) */
 } accel_remote_area;

@@ -220,6 +220,14 @@ static bool core_heartbeat(void *core, uint32_t lane, accel_buffer *out)
   return accel_invalidation_heartbeat(&((accel_core *)core)->invalidation, lane, out);
 }
 
+static void core_count_event(void *core, accel_remote_event event, uint32_t n)
+{
+  ACCEL_STATIC_ASSERT(ACCEL_COUNT_remote_oom + ACCEL_REMOTE_RETRIED == ACCEL_COUNT_remote_retried,
+                      "counters follow the order of the events");
+  const accel_counter counter = (accel_counter)(ACCEL_COUNT_remote_oom + (int)event);
+  accel_stats_add(((accel_core *)core)->stats, counter, n);
+}
+
 /* ---- open ---- */
 
 static accel_status core_check_pair(const accel_cache *cache, bool has_first, bool has_second,
@@ -287,7 +295,7 @@ static accel_status core_attach(accel_core *core)
   const accel_remote_area area = {
       core->area,
       !core->config.no_broadcast,
-      {core, core_hear_message, core_hear_up, core_hear_down, core_heartbeat},
+      {core, core_hear_message, core_hear_up, core_hear_down, core_heartbeat, core_count_event},
       core->cache};
   core->remote_ops = core->traits.remote;
   if (!accel_repair_open(&core->repair, core->remote_ops->clear != NULL)) return ACCEL_ERR_NOMEM;

@@ -44,7 +44,23 @@
   X(lease_lost, "lease_lost_total")       /* loads that a write or their lease's end overtook */ \
   X(repair_queued, "repair_queued_total") /* invalidations that L2 did not confirm */ \
   X(repair_replayed, "repair_replayed_total")     /* of these: made good */ \
-  X(repair_overflowed, "repair_overflowed_total") /* no room for them: the area is cleared */
+  X(repair_overflowed, "repair_overflowed_total") /* no room for them: the area is cleared */ \
+  X(remote_oom, "remote_oom_total")               /* what L2 answered instead: no memory */ \
+  X(remote_misconf, "remote_misconf_total")       /* it cannot save, or has too few replicas */ \
+  X(remote_readonly, "remote_readonly_total") \
+  X(remote_loading, "remote_loading_total") \
+  X(remote_busy, "remote_busy_total") \
+  X(remote_master_down, "remote_master_down_total") \
+  X(remote_cluster_down, "remote_cluster_down_total") \
+  X(remote_no_auth, "remote_no_auth_total") \
+  X(remote_no_permission, "remote_no_permission_total") \
+  X(remote_moved, "remote_moved_total")           /* another node has the key, or will have */ \
+  X(remote_no_script, "remote_no_script_total")   /* the script was sent after all */ \
+  X(remote_wrong_type, "remote_wrong_type_total") /* not a string: a miss */ \
+  X(remote_refused, "remote_refused_total")       /* any other error */ \
+  X(remote_writes_paused, "remote_writes_paused_total") /* not asked, after the first two */ \
+  X(remote_breaker_open, "remote_breaker_open_total")   /* not asked, after failures */ \
+  X(remote_retried, "remote_retried_total")             /* reads that were sent again */
 
 #define ACCEL_COUNTER_FIELD_(field_, metric_) uint64_t field_;
 typedef struct accel_metrics {

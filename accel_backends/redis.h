@@ -90,6 +90,7 @@ ACCEL_EXTERN_C_END
 #include "redis/link.c"
 #include "redis/listener.c"
 #include "redis/open.c"
+#include "redis/reaction.c"
 #include "redis/read.c"
 #include "redis/reply.c"
 #include "redis/roles.c"

@@ -2,6 +2,7 @@
 
 #include "../../accel/platform/atomic.h"
 #include "../../accel/platform/system.h"
+#include "reaction.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -9,34 +10,120 @@
 ACCEL_STATIC_ASSERT(sizeof((accel_remote_call *)0)->error == REDIS_SOCKET_TEXT,
                     "an error's text fits the call's");
 
-static accel_status redis_call_start(redis_link *link, accel_remote_call *call,
-                                     redis_exchange *exchange)
+static void redis_call_tell(const redis_link *link, accel_remote_event event)
 {
-  accel_redis_state *state = link->state;
-  if (state->fork_generation != accel_fork_generation()) {
-    snprintf(call->error, sizeof call->error, "redis was opened before the fork; open your own");
-    return ACCEL_ERR_CONFIG;
+  if (link->sink.event != NULL) link->sink.event(link->sink.ctx, event, 1);
+}
+
+static accel_status redis_call_refuse(accel_remote_call *call, const char *why)
+{
+  snprintf(call->error, sizeof call->error, "%s", why);
+  return ACCEL_ERR_BACKEND;
+}
+
+static accel_status redis_call_start(accel_remote_call *call, redis_exchange *exchange)
+{
+  redis_endpoint *endpoint = exchange->endpoint;
+  exchange->is_canary = false;
+  if (exchange->purpose == REDIS_STORES &&
+      accel_clock_monotonic_ms() < accel_load_relaxed(&endpoint->writes_paused_ms)) {
+    redis_call_tell(exchange->link, ACCEL_REMOTE_WRITES_PAUSED);
+    return redis_call_refuse(call, "nothing is stored for a while: the server refused it before");
   }
-  exchange->deadline_ms = accel_clock_deadline(state->command_timeout_ms);
-  if (call->deadline_ms < exchange->deadline_ms) exchange->deadline_ms = call->deadline_ms;
-  return accel_redis_connection_begin(exchange->connection, &exchange->block, exchange->deadline_ms,
-                                      &exchange->waiter, call->error);
+  if (!accel_redis_breaker_admits(&endpoint->breaker, &exchange->is_canary)) {
+    redis_call_tell(exchange->link, ACCEL_REMOTE_BREAKER_OPEN);
+    return redis_call_refuse(call, "the server failed too often: it is left alone for a while");
+  }
+  const accel_status status =
+      accel_redis_connection_begin(exchange->connection, &exchange->block, exchange->deadline_ms,
+                                   &exchange->waiter, call->error);
+  if (status != ACCEL_OK) accel_redis_breaker_withdrawn(&endpoint->breaker, exchange->is_canary);
+  return status;
 }
 
 void accel_redis_call_begin(redis_link *link, accel_remote_call *call, redis_exchange *exchange)
 {
+  accel_redis_state *state = link->state;
   memset(&exchange->replies, 0, sizeof exchange->replies);
-  exchange->status = redis_call_start(link, call, exchange);
+  exchange->link = link;
+  exchange->is_under_way = false;
+  if (state->fork_generation != accel_fork_generation()) {
+    snprintf(call->error, sizeof call->error, "redis was opened before the fork; open your own");
+    exchange->status = ACCEL_ERR_CONFIG;
+    return;
+  }
+  exchange->deadline_ms = accel_clock_deadline(state->command_timeout_ms);
+  exchange->is_cut_short = call->deadline_ms < exchange->deadline_ms;
+  if (exchange->is_cut_short) exchange->deadline_ms = call->deadline_ms;
+  exchange->status = redis_call_start(call, exchange);
   exchange->is_under_way = exchange->status == ACCEL_OK;
+}
+
+/* True: the server can serve nobody for now. */
+static bool redis_call_react(redis_exchange *exchange, const redis_reply *error)
+{
+  redis_endpoint *endpoint = exchange->endpoint;
+  accel_remote_event event;
+  const redis_reaction reaction = accel_redis_reaction_to(&exchange->replies, error, &event);
+  redis_call_tell(exchange->link, event);
+  if (reaction == REDIS_REACTION_PAUSE_WRITES)
+    accel_store_relaxed(&endpoint->writes_paused_ms,
+                        accel_clock_deadline(REDIS_REACTION_WRITES_MS));
+  if (reaction == REDIS_REACTION_CONNECT_ANEW)
+    accel_redis_connection_break(exchange->connection, "the server sends us away");
+  return reaction == REDIS_REACTION_LEAVE_ALONE;
+}
+
+/* What the outcome says about the server. */
+static void redis_call_judge(redis_exchange *exchange)
+{
+  redis_endpoint *endpoint = exchange->endpoint;
+  redis_breaker *breaker = &endpoint->breaker;
+  bool is_useless = exchange->status == ACCEL_ERR_BACKEND;
+  for (size_t i = 0; i < exchange->replies.count; i++)
+    if (exchange->replies.list[i].kind == REDIS_REPLY_IS_ERROR)
+      is_useless |= redis_call_react(exchange, &exchange->replies.list[i]);
+  if (exchange->status == ACCEL_ERR_TIMEOUT) {
+    /* A caller in a hurry says nothing about the server; of a canary everything counts. */
+    if (exchange->is_cut_short && !exchange->is_canary) return;
+    is_useless = true;
+  }
+  if (is_useless) {
+    accel_redis_breaker_failed(breaker, exchange->is_canary, accel_clock_monotonic_ms());
+    return;
+  }
+  accel_redis_breaker_succeeded(breaker, exchange->is_canary);
+  accel_redis_budget_earn(&endpoint->retries);
+}
+
+/* True: it was sent again. */
+static bool redis_call_retry(accel_remote_call *call, redis_exchange *exchange)
+{
+  if (exchange->purpose != REDIS_READS || exchange->status != ACCEL_ERR_BACKEND) return false;
+  if (!exchange->waiter.is_unread) return false;
+  if (!accel_redis_budget_spend(&exchange->endpoint->retries)) return false;
+  if (!accel_redis_connection_await_up(exchange->connection, exchange->deadline_ms)) return false;
+  if (redis_call_start(call, exchange) != ACCEL_OK) return false;
+  redis_call_tell(exchange->link, ACCEL_REMOTE_RETRIED);
+  return true;
+}
+
+static void redis_call_await(accel_remote_call *call, redis_exchange *exchange)
+{
+  exchange->status =
+      accel_redis_connection_finish(exchange->connection, &exchange->waiter, exchange->deadline_ms,
+                                    &exchange->replies, call->error);
+  redis_call_judge(exchange);
 }
 
 accel_status accel_redis_call_finish(accel_remote_call *call, redis_exchange *exchange)
 {
   if (!exchange->is_under_way) return exchange->status;
   exchange->is_under_way = false;
-  exchange->status =
-      accel_redis_connection_finish(exchange->connection, &exchange->waiter, exchange->deadline_ms,
-                                    &exchange->replies, call->error);
+  redis_call_await(call, exchange);
+  if (!redis_call_retry(call, exchange)) return exchange->status;
+  call->error[0] = '\0';
+  redis_call_await(call, exchange);
   return exchange->status;
 }
 
@@ -52,6 +139,7 @@ accel_status accel_redis_call_send(redis_link *link, accel_remote_call *call,
                                    redis_replies *replies)
 {
   redis_exchange exchange;
+  exchange.purpose = REDIS_REMOVES;
   exchange.endpoint = endpoint;
   exchange.connection = &endpoint->data;
   exchange.block = (redis_block){accel_redis_call_append_prepared, prepared};

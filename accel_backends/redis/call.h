@@ -12,9 +12,17 @@ typedef struct redis_prepared {
   size_t replies;
 } redis_prepared;
 
-/* One part's way to its server and back. The caller sets the first three; `begin` sends, `finish`
+/* What commands are for: what may be sent again, and what a server without room refuses. */
+typedef enum redis_purpose {
+  REDIS_READS, /* may be appended and sent twice */
+  REDIS_STORES,
+  REDIS_REMOVES
+} redis_purpose;
+
+/* One part's way to its server and back. The caller sets the first four; `begin` sends, `finish`
  * waits. Not moved or copied between them. */
 typedef struct redis_exchange {
+  redis_purpose purpose;
   redis_endpoint *endpoint;
   redis_connection *connection; /* of the endpoint */
   redis_block block;
@@ -22,14 +30,17 @@ typedef struct redis_exchange {
   redis_replies replies;
   redis_waiter waiter;
   uint64_t deadline_ms;
-  bool is_under_way;
+  redis_link *link;
+  bool is_under_way, is_canary, is_cut_short; /* by the caller's deadline, before our own limit */
 } redis_exchange;
 
 ACCEL_EXTERN_C_BEGIN
 
-/* Under the call's deadline and the backend's own limit. Every begin is followed by a finish,
- * which returns exchange->status; after a failure the call has its text. The caller releases the
- * replies. CONFIG: in a forked child. */
+/* Under the call's deadline and the backend's own limit, unless the endpoint is to be left in
+ * peace. A read whose connection broke before a byte of its reply came is sent once more, within
+ * its deadline and the endpoint's budget. Refusals are counted and reacted to. Every begin is
+ * followed by a finish, which returns exchange->status; after a failure the call has its text. The
+ * caller releases the replies. CONFIG: in a forked child. */
 void accel_redis_call_begin(redis_link *link, accel_remote_call *call, redis_exchange *exchange);
 accel_status accel_redis_call_finish(accel_remote_call *call, redis_exchange *exchange);
 /* Both, for prepared commands, which it releases. On failure *replies is empty. */

@@ -134,6 +134,7 @@ static accel_status redis_clear_publish(redis_link *link, accel_remote_call *cal
 {
   redis_clear_message message = {.link = link, .publisher = publisher};
   redis_exchange exchange;
+  exchange.purpose = REDIS_REMOVES;
   exchange.endpoint = accel_redis_route_main(&link->state->route);
   exchange.connection = &exchange.endpoint->data;
   exchange.block = (redis_block){redis_clear_append_message, &message};

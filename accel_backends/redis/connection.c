@@ -103,6 +103,7 @@ static accel_status redis_connection_submit(redis_connection *connection, const 
   accel_store_relaxed(&slot->owner, owner_or_null);
   slot->check = check;
   slot->replies_due = replies_due;
+  slot->has_begun = false;
   if (owner_or_null != NULL) owner_or_null->slot = slot;
   accel_store_release(&connection->submitted, connection->submitted + 1);
   return ACCEL_OK;

@@ -61,6 +61,7 @@ typedef struct redis_slot {
   redis_waiter *owner; /* atomic; changed under the mutex */
   uint64_t check;      /* not 0: the reply must be this number, or the stream is not trusted */
   size_t replies_due;
+  bool has_begun; /* one of several is there */
   redis_replies replies;
 } redis_slot;
 

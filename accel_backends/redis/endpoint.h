@@ -24,8 +24,9 @@ typedef struct redis_endpoint {
   redis_connection data, bulk;
   redis_breaker breaker;
   redis_budget retries;
-  uint64_t ahead_ms; /* atomic: its clock ahead of the monotonic one, or 0: not known */
-  bool lacks_unlink; /* atomic: the server is older than UNLINK */
+  uint64_t ahead_ms;         /* atomic: its clock ahead of the monotonic one, or 0: not known */
+  uint64_t writes_paused_ms; /* atomic: nothing is stored before this time */
+  bool lacks_unlink;         /* atomic: the server is older than UNLINK */
   accel_thread keeper;
   int wake_fd, stop_fd; /* eventfds: something changed; end */
   /* The keeper's own: */

@@ -122,6 +122,7 @@ static void redis_lease_begin(redis_lease *lease, const redis_lease_terms *terms
   memset(lease, 0, sizeof *lease);
   lease->terms = terms;
   lease->part = part;
+  lease->exchange.purpose = REDIS_STORES;
   lease->exchange.endpoint = part->endpoint;
   lease->exchange.connection = part->connection;
   lease->exchange.block = (redis_block){accel_redis_call_append_prepared, &lease->prepared};

@@ -140,6 +140,8 @@ accel_status accel_redis_ping(accel_redis *redis)
       accel_redis_stream_explain(&replies, 0, "PING", false, error);
       status = ACCEL_ERR_BACKEND;
     }
+    accel_redis_breaker_probed(&accel_redis_route_main(&state->route)->breaker, status == ACCEL_OK,
+                               accel_clock_monotonic_ms());
   }
   accel_redis_replies_release(&replies);
   return accel_failed(status) ? accel_error_set(redis, status, "%s", error) : ACCEL_OK;

@@ -30,6 +30,7 @@ static void redis_read_begin(redis_link *link, accel_remote_call *call, const re
 {
   read->link = link;
   read->part = part;
+  read->exchange.purpose = REDIS_READS;
   read->exchange.endpoint = part->endpoint;
   read->exchange.connection = part->connection;
   read->exchange.block = (redis_block){redis_read_append, read};

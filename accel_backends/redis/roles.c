@@ -191,6 +191,7 @@ static redis_reader_result redis_roles_read_one(redis_connection *connection, ui
     if (result == REDIS_READER_BROKEN) *why_out = accel_redis_reader_error(reader);
     if (result != REDIS_READER_REPLY) return result;
     slot->replies_due--;
+    slot->has_begun = true;
   }
   if (redis_roles_is_checked(slot)) return REDIS_READER_REPLY;
   *why_out = "an answer to another question";
@@ -205,12 +206,14 @@ static void redis_roles_deal_out(redis_connection *connection)
   const char *why = NULL;
   uint64_t next = from;
   redis_reader_result result = REDIS_READER_REPLY;
-  while (next < submitted && result == REDIS_READER_REPLY) {
+  bool is_empty = accel_redis_reader_is_empty(connection->stream.reader);
+  while (next < submitted && result == REDIS_READER_REPLY && !is_empty) {
     result = redis_roles_read_one(connection, next, &why);
     if (result == REDIS_READER_REPLY) next++;
+    is_empty = accel_redis_reader_is_empty(connection->stream.reader);
   }
-  const bool is_empty = accel_redis_reader_is_empty(connection->stream.reader);
-  accel_store_relaxed(&connection->is_mid_reply, !is_empty || result == REDIS_READER_MORE);
+  const bool is_begun = next < submitted && redis_roles_slot(connection, next)->has_begun;
+  accel_store_relaxed(&connection->is_mid_reply, !is_empty || is_begun);
   if (result == REDIS_READER_REPLY && !is_empty) why = "a reply that nobody asked for";
   if (next > from) {
     redis_waiter *woken = redis_roles_complete(connection, from, (size_t)(next - from));
@@ -227,12 +230,13 @@ static void redis_roles_receive(redis_connection *connection, bool is_slow)
 {
   char why[REDIS_SOCKET_TEXT];
   redis_stream *stream = &connection->stream;
+  const uint64_t received = stream->received;
   const bool is_fed =
       is_slow ? accel_redis_stream_feed_slowly(stream, why) : accel_redis_stream_feed(stream, why);
-  if (is_fed)
-    redis_roles_deal_out(connection);
-  else
+  if (!is_fed)
     accel_redis_connection_break(connection, why);
+  else if (stream->received != received)
+    redis_roles_deal_out(connection);
 }
 
 /* ---- waiting ---- */

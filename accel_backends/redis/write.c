@@ -240,6 +240,7 @@ static void redis_write_begin(redis_write *write, const redis_write_terms *terms
   memset(write, 0, sizeof *write);
   write->terms = terms;
   write->part = part;
+  write->exchange.purpose = terms->is_del ? REDIS_REMOVES : REDIS_STORES;
   write->exchange.endpoint = part->endpoint;
   write->exchange.connection = part->connection;
   write->exchange.block = (redis_block){redis_write_append, write};
