@@ -88,6 +88,9 @@
 #include "accel_backends/flat/flat_victim.c"
 #include "accel_backends/flat/flat_walk.c"
 #include "accel_backends/flat/policy_clock.c"
+#include "accel_backends/flat/policy_lru.c"
+#include "accel_backends/flat/policy_s3fifo.c"
+#include "accel_backends/flat/policy_window.c"
 
 const char ACCEL_BUILD_SYMBOL_ = 0;
 #endif

@@ -2,10 +2,14 @@
 #ifndef ACCEL_BACKENDS_FLAT_POLICIES_H
 #define ACCEL_BACKENDS_FLAT_POLICIES_H
 
+#include "policy_adaptive.h"
 #include "policy_clock.h"
+#include "policy_lru.h"
+#include "policy_s3fifo.h"
+#include "policy_tinylfu.h"
 
-#define ACCEL_POLICY_DEFAULT accel_policy_clock
-#define ACCEL_POLICY_DEFAULT_HIT accel_policy_clock_hit
+#define ACCEL_POLICY_DEFAULT accel_policy_adaptive
+#define ACCEL_POLICY_DEFAULT_HIT accel_policy_mark_hit
 
 /* The one that a trait names, or the default. */
 ACCEL_INLINE const accel_policy *accel_policy_of(const accel_type *type_)

@@ -64,4 +64,11 @@ ACCEL_INLINE accel_flat_set *accel_policy_set(const accel_policy_view *view_, ui
   return &view_->table->sets[set_];
 }
 
+/* The hit of most policies: one bit, set once. */
+ACCEL_INLINE void accel_policy_mark_hit(accel_flat_set *set_, size_t way_)
+{
+  const uint8_t used_ = accel_load_relaxed(&set_->used[way_]);
+  if ((used_ & 1) == 0) accel_store_relaxed(&set_->used[way_], (uint8_t)(used_ | 1));
+}
+
 #endif

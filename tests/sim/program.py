@@ -41,7 +41,7 @@ class Program(unittest.TestCase):
 
     def test_the_engine_keeps_what_fits(self):
         made = "--make=loop:keys=500,length=5000"
-        out = self.run_tool(made, "--capacity=600", "--policy=accel").stdout
+        out = self.run_tool(made, "--capacity=600", "--policy=accel_adaptive").stdout
         self.assertEqual(out.split()[-1], "90.00")
 
     def test_csv_says_what_the_table_says(self):

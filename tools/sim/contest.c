@@ -9,7 +9,11 @@ const sim_contender sim_contenders[] = {
     {"tinylfu_1", "W-TinyLFU 1 %", false, sim_tinylfu_1},
     {"tinylfu_20", "W-TinyLFU 20 %", false, sim_tinylfu_20},
     {"optimum", "optimum", false, sim_optimum},
-    {"accel", "accel", true, sim_engine},
+    {"accel_clock", "accel clock", true, sim_engine_clock},
+    {"accel_lru", "accel lru", true, sim_engine_lru},
+    {"accel_s3fifo", "accel s3fifo", true, sim_engine_s3fifo},
+    {"accel_tinylfu", "accel tinylfu", true, sim_engine_tinylfu},
+    {"accel_adaptive", "accel adaptive", true, sim_engine_adaptive},
 };
 
 const unsigned sim_contender_count = sizeof sim_contenders / sizeof *sim_contenders;

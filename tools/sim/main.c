@@ -24,7 +24,7 @@ static const char usage[] =
     "  --make WHAT        a trace that is made up: NAME[:OPTION=VALUE,...]; see --help-make\n"
     "  --capacity LIST    entries, such as 1000,5000; default: --sweep 8\n"
     "  --sweep COUNT      that many capacities, from a five-hundredth of the keys to half of them\n"
-    "  --policy LIST      who takes part, such as lru,optimum,accel; default: all\n"
+    "  --policy LIST      who takes part, such as lru,optimum,accel_adaptive; default: all\n"
     "  --csv FILE         writes the curves of misses as CSV\n"
     "  --html FILE        writes them as a page with a picture\n"
     "  --quiet            no progress\n"

@@ -107,7 +107,7 @@ static void html_order(const sim_contest *contest, unsigned order[SIM_CONTENDERS
 static void html_curve(const sim_contest *contest, unsigned contender, double label_y, FILE *to)
 {
   const sim_contender *who = contest->contenders[contender];
-  const bool is_first = strcmp(who->name, "accel") == 0;
+  const bool is_first = strcmp(who->name, "accel_adaptive") == 0;
   fprintf(to, "<polyline class=\"%s%s\" stroke=\"%s\" points=\"",
           who->is_engine ? "engine" : "reference", is_first ? " first" : "", colours[contender]);
   for (unsigned i = 0; i < contest->capacity_count; i++)

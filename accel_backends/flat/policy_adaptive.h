@@ -1,0 +1,21 @@
+/* policy_adaptive.h: admission by frequency, with a window that finds its size (layer 2).
+ *
+ * The default. policy_window.h says how it works; what moves the window is said in its .c file
+ * and in docs/eviction.md. */
+#ifndef ACCEL_BACKENDS_FLAT_POLICY_ADAPTIVE_H
+#define ACCEL_BACKENDS_FLAT_POLICY_ADAPTIVE_H
+
+#include "policy_window.h"
+
+static const accel_policy accel_policy_adaptive ACCEL_UNUSED = {
+    .name = "adaptive",
+    .side_size = accel_policy_window_side_size,
+    .hit = accel_policy_mark_hit,
+    .missed = accel_policy_adaptive_missed,
+    .choose = accel_policy_window_choose,
+    .inserted = accel_policy_window_inserted,
+    .evicted = accel_policy_window_evicted,
+    .rank = accel_policy_window_rank,
+};
+
+#endif

@@ -1,0 +1,71 @@
+/* An entry's byte: bit 0, used since its set was last looked at; bits 1 to 7, its youth, which
+ * sinks from 127 to 0. A set's policy[0] is the stripe's time when that was last brought up. */
+#include "policy_lru.h"
+
+#include "policy_lanes.h"
+
+#define POLICY_LRU_YOUTH 0x7Fu
+#define POLICY_LRU_TICKS 64u /* of a stripe's time, in a turnover */
+
+typedef struct policy_lru_stripe {
+  uint64_t misses;
+  uint8_t time;
+} __attribute__((aligned(ACCEL_CACHE_LINE))) policy_lru_stripe;
+
+static policy_lru_stripe *policy_lru_stripe_of(const accel_policy_view *view)
+{
+  return (policy_lru_stripe *)view->side + view->stripe;
+}
+
+size_t accel_policy_lru_side_size(size_t capacity, size_t set_count, size_t stripe_count)
+{
+  (void)capacity;
+  (void)set_count;
+  return stripe_count * sizeof(policy_lru_stripe);
+}
+
+static void policy_lru_refresh(accel_flat_set *set, uint8_t time)
+{
+  const uint8_t ticks = (uint8_t)(time - set->policy[0]);
+  set->policy[0] = time;
+  for (unsigned i = 0; i < POLICY_SET_WORDS; i++) {
+    const uint64_t word = policy_load(set, i);
+    const uint64_t is_used = word & POLICY_LANES(1);
+    if (ticks == 0 && is_used == 0) continue;
+    const uint64_t youth =
+        policy_sink(word >> 1 & POLICY_LANES(POLICY_LRU_YOUTH), POLICY_LRU_YOUTH, ticks);
+    policy_store(set, i, (youth | is_used * POLICY_LRU_YOUTH) << 1);
+  }
+}
+
+void accel_policy_lru_missed(const accel_policy_view *view)
+{
+  policy_lru_stripe *stripe = policy_lru_stripe_of(view);
+  const uint64_t slots = view->table->stripe_sets * ACCEL_FLAT_WAYS;
+  stripe->misses++;
+  stripe->time = (uint8_t)(stripe->misses * POLICY_LRU_TICKS / slots);
+  policy_lru_refresh(accel_policy_set(view, view->first), stripe->time);
+  policy_lru_refresh(accel_policy_set(view, view->second), stripe->time);
+}
+
+void accel_policy_lru_choose(const accel_policy_view *view, unsigned first_ways,
+                             unsigned second_ways, accel_policy_choice *choice)
+{
+  policy_pair youths = policy_load_pair(view);
+  const policy_pair may_go = policy_name_pair(first_ways, second_ways);
+  for (unsigned i = 0; i < POLICY_PAIR_WORDS; i++)
+    youths.words[i] = (youths.words[i] & POLICY_LANES(0xFE)) | ~may_go.words[i];
+  const unsigned turn = (unsigned)policy_lru_stripe_of(view)->misses;
+  policy_choose_number(view, policy_find_least(&youths, turn), choice);
+}
+
+void accel_policy_lru_inserted(const accel_policy_view *view, uint64_t set, unsigned way)
+{
+  accel_store_relaxed(&accel_policy_set(view, set)->used[way], (uint8_t)(POLICY_LRU_YOUTH << 1));
+}
+
+unsigned accel_policy_lru_rank(const accel_flat_set *set, unsigned way)
+{
+  const unsigned used = accel_load_relaxed(&set->used[way]);
+  return (used & 1) != 0 ? ACCEL_POLICY_RANKS - 1 : used >> 6;
+}

@@ -1,0 +1,159 @@
+/* An entry's byte: bit 7, it is in the main queue; bits 2 to 6, its youth in its queue, which sinks
+ * from 31 to 0 by one in a sixteenth of a turnover; bits 0 and 1, its hits. A set's policy[0] is
+ * the stripe's time when the set was last brought up to it, [1] where its next ghost is put. */
+#include "policy_s3fifo.h"
+
+#include "policy_lanes.h"
+
+#define POLICY_S3FIFO_MAIN 0x80u
+#define POLICY_S3FIFO_YOUTH 31u
+#define POLICY_S3FIFO_YOUTH_SHIFT 2u
+#define POLICY_S3FIFO_YOUTH_BITS (POLICY_S3FIFO_YOUTH << POLICY_S3FIFO_YOUTH_SHIFT)
+
+typedef struct policy_s3fifo_stripe {
+  int64_t small; /* entries of the small queue, in 256ths; follows what is seen in sets */
+  uint32_t turn;
+  uint32_t until_tick;
+  uint8_t time;
+  bool is_ghost; /* the key that is about to be inserted */
+} __attribute__((aligned(ACCEL_CACHE_LINE))) policy_s3fifo_stripe;
+
+static policy_s3fifo_stripe *policy_s3fifo_stripe_of(const accel_policy_view *view)
+{
+  return (policy_s3fifo_stripe *)view->side + view->stripe;
+}
+
+/* A tag for each way of a set. */
+static uint8_t *policy_s3fifo_ghosts(const accel_policy_view *view, uint64_t set)
+{
+  policy_s3fifo_stripe *stripes = (policy_s3fifo_stripe *)view->side;
+  return (uint8_t *)(void *)(stripes + view->table->stripe_count) + set * ACCEL_FLAT_WAYS;
+}
+
+size_t accel_policy_s3fifo_side_size(size_t capacity, size_t set_count, size_t stripe_count)
+{
+  (void)capacity;
+  return stripe_count * sizeof(policy_s3fifo_stripe) + set_count * ACCEL_FLAT_WAYS;
+}
+
+static void policy_s3fifo_refresh(accel_flat_set *set, uint8_t time)
+{
+  const uint8_t ticks = (uint8_t)(time - set->policy[0]);
+  set->policy[0] = time;
+  if (ticks == 0) return;
+  for (unsigned i = 0; i < POLICY_SET_WORDS; i++) {
+    const uint64_t word = policy_load(set, i);
+    const uint64_t youths = word >> POLICY_S3FIFO_YOUTH_SHIFT & POLICY_LANES(POLICY_S3FIFO_YOUTH);
+    const uint64_t sunk = policy_sink(youths, POLICY_S3FIFO_YOUTH, ticks);
+    policy_store(set, i,
+                 (word & ~POLICY_LANES(POLICY_S3FIFO_YOUTH_BITS)) |
+                     sunk << POLICY_S3FIFO_YOUTH_SHIFT);
+  }
+}
+
+/* True: the tag was there, and is forgotten. */
+static bool policy_s3fifo_recall(uint8_t *ghosts, uint64_t tag)
+{
+  uint8_t *ghost = (uint8_t *)memchr(ghosts, (int)tag, ACCEL_FLAT_WAYS);
+  if (ghost == NULL) return false;
+  *ghost = ACCEL_FLAT_EMPTY;
+  return true;
+}
+
+void accel_policy_s3fifo_missed(const accel_policy_view *view)
+{
+  policy_s3fifo_stripe *stripe = policy_s3fifo_stripe_of(view);
+  stripe->turn++;
+  if (stripe->until_tick-- == 0) {
+    stripe->until_tick = (uint32_t)view->table->stripe_sets - 1;
+    stripe->time++;
+  }
+  policy_s3fifo_refresh(accel_policy_set(view, view->first), stripe->time);
+  policy_s3fifo_refresh(accel_policy_set(view, view->second), stripe->time);
+  const uint64_t tag = accel_flat_tag(view->mixed);
+  stripe->is_ghost = policy_s3fifo_recall(policy_s3fifo_ghosts(view, view->first), tag) ||
+                     policy_s3fifo_recall(policy_s3fifo_ghosts(view, view->second), tag);
+}
+
+/* The oldest of one queue among those that may go, or none. */
+static unsigned policy_s3fifo_oldest(const policy_pair *pair, const policy_pair *may_go,
+                                     bool is_main, unsigned turn)
+{
+  policy_pair youths;
+  for (unsigned i = 0; i < POLICY_PAIR_WORDS; i++) {
+    const uint64_t word = pair->words[i];
+    const uint64_t in_main = policy_spread(word);
+    youths.words[i] = (word & POLICY_LANES(POLICY_S3FIFO_YOUTH_BITS)) | ~may_go->words[i] |
+                      (is_main ? ~in_main : in_main);
+  }
+  return policy_find_least(&youths, turn);
+}
+
+static void policy_s3fifo_correct(policy_s3fifo_stripe *stripe, const accel_policy_view *view,
+                                  const policy_pair *pair, const policy_pair *may_go)
+{
+  int in_small = 0;
+  for (unsigned i = 0; i < POLICY_PAIR_WORDS; i++)
+    in_small += (int)policy_sum((~pair->words[i] & may_go->words[i]) >> 7 & POLICY_LANES(1));
+  const int64_t sets = view->first == view->second ? 1 : 2;
+  const int64_t seen = (int64_t)view->table->stripe_sets * 256 / sets * in_small;
+  stripe->small += (seen - stripe->small) / 256;
+}
+
+/* Gives an entry its next round: in the main queue, with that many hits left. */
+static void policy_s3fifo_reinsert(const accel_policy_view *view, policy_pair *pair,
+                                   unsigned number, unsigned hits)
+{
+  const uint64_t used = POLICY_S3FIFO_MAIN | POLICY_S3FIFO_YOUTH_BITS | hits;
+  const unsigned shift = number % 8 * 8;
+  uint64_t *word = &pair->words[number / 8];
+  *word = (*word & ~((uint64_t)0xFF << shift)) | used << shift;
+  accel_store_relaxed(&policy_set_of(view, number)->used[number % ACCEL_FLAT_WAYS], (uint8_t)used);
+}
+
+void accel_policy_s3fifo_choose(const accel_policy_view *view, unsigned first_ways,
+                                unsigned second_ways, accel_policy_choice *choice)
+{
+  policy_s3fifo_stripe *stripe = policy_s3fifo_stripe_of(view);
+  policy_pair pair = policy_load_pair(view);
+  const policy_pair may_go = policy_name_pair(first_ways, second_ways);
+  policy_s3fifo_correct(stripe, view, &pair, &may_go);
+  const int64_t limit = (int64_t)(view->table->stripe_sets * ACCEL_FLAT_WAYS) * 256 / 10;
+  for (;;) {
+    const bool is_small_full = stripe->small >= limit;
+    unsigned number = policy_s3fifo_oldest(&pair, &may_go, !is_small_full, stripe->turn);
+    if (number == POLICY_PAIR_WAYS)
+      number = policy_s3fifo_oldest(&pair, &may_go, is_small_full, stripe->turn);
+    const uint8_t used = policy_byte(&pair, number);
+    const unsigned hits = used & ACCEL_POLICY_S3FIFO_HITS;
+    const bool is_main = (used & POLICY_S3FIFO_MAIN) != 0;
+    policy_choose_number(view, number, choice);
+    if (hits == 0 || (!is_main && hits == 1)) return;
+    policy_s3fifo_reinsert(view, &pair, number, is_main ? hits - 1 : 0);
+    if (!is_main) stripe->small -= 256;
+  }
+}
+
+void accel_policy_s3fifo_evicted(const accel_policy_view *view, uint64_t set_index, unsigned way)
+{
+  accel_flat_set *set = accel_policy_set(view, set_index);
+  if ((accel_load_relaxed(&set->used[way]) & POLICY_S3FIFO_MAIN) != 0) return;
+  policy_s3fifo_stripe_of(view)->small -= 256;
+  uint8_t *ghosts = policy_s3fifo_ghosts(view, set_index);
+  ghosts[set->policy[1]] = policy_tag(set, way);
+  set->policy[1] = (uint8_t)((set->policy[1] + 1) % ACCEL_FLAT_WAYS);
+}
+
+void accel_policy_s3fifo_inserted(const accel_policy_view *view, uint64_t set, unsigned way)
+{
+  policy_s3fifo_stripe *stripe = policy_s3fifo_stripe_of(view);
+  const unsigned queue = stripe->is_ghost ? POLICY_S3FIFO_MAIN : 0;
+  accel_store_relaxed(&accel_policy_set(view, set)->used[way],
+                      (uint8_t)(queue | POLICY_S3FIFO_YOUTH_BITS));
+  if (!stripe->is_ghost) stripe->small += 256;
+}
+
+unsigned accel_policy_s3fifo_rank(const accel_flat_set *set, unsigned way)
+{
+  return accel_load_relaxed(&set->used[way]) & ACCEL_POLICY_S3FIFO_HITS;
+}

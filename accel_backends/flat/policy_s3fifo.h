@@ -1,0 +1,45 @@
+/* policy_s3fifo.h: three queues: a small one, the main one, and one of ghosts (layer 2).
+ *
+ * After Yang, Zhang, Qiu, Yue, Rashmi, "FIFO queues are all you need for cache eviction" (SOSP
+ * 2023), among the 32 entries of a key's two sets. New entries start in the small queue, a tenth
+ * of the stripe; who was hit twice there moves on to the main one, which gives an entry one more
+ * round for each of up to three hits. Who goes from the small queue leaves a tag, and a key that
+ * comes back while that is remembered goes to the main queue at once.
+ */
+#ifndef ACCEL_BACKENDS_FLAT_POLICY_S3FIFO_H
+#define ACCEL_BACKENDS_FLAT_POLICY_S3FIFO_H
+
+#include "policy.h"
+
+#define ACCEL_POLICY_S3FIFO_HITS 3u
+
+ACCEL_EXTERN_C_BEGIN
+
+size_t accel_policy_s3fifo_side_size(size_t capacity, size_t set_count, size_t stripe_count);
+void accel_policy_s3fifo_missed(const accel_policy_view *view);
+void accel_policy_s3fifo_choose(const accel_policy_view *view, unsigned first_ways,
+                                unsigned second_ways, accel_policy_choice *choice);
+void accel_policy_s3fifo_inserted(const accel_policy_view *view, uint64_t set, unsigned way);
+void accel_policy_s3fifo_evicted(const accel_policy_view *view, uint64_t set, unsigned way);
+unsigned accel_policy_s3fifo_rank(const accel_flat_set *set, unsigned way);
+
+ACCEL_INLINE void accel_policy_s3fifo_hit(accel_flat_set *set_, size_t way_)
+{
+  const uint8_t used_ = accel_load_relaxed(&set_->used[way_]);
+  if ((used_ & ACCEL_POLICY_S3FIFO_HITS) == ACCEL_POLICY_S3FIFO_HITS) return;
+  accel_store_relaxed(&set_->used[way_], (uint8_t)(used_ + 1));
+}
+
+static const accel_policy accel_policy_s3fifo ACCEL_UNUSED = {
+    .name = "s3fifo",
+    .side_size = accel_policy_s3fifo_side_size,
+    .hit = accel_policy_s3fifo_hit,
+    .missed = accel_policy_s3fifo_missed,
+    .choose = accel_policy_s3fifo_choose,
+    .inserted = accel_policy_s3fifo_inserted,
+    .evicted = accel_policy_s3fifo_evicted,
+    .rank = accel_policy_s3fifo_rank,
+};
+
+ACCEL_EXTERN_C_END
+#endif

@@ -1,0 +1,33 @@
+/* policy_window.h: newcomers wait in a window, and who is asked for more often stays (layer 2).
+ *
+ * What accel_policy_tinylfu and accel_policy_adaptive share; docs/eviction.md tells the whole
+ * story with pictures. Every entry is in the window, where new ones start, or in the main part.
+ * When there is no room, the window's oldest entry meets the least used one of the main part: if
+ * it has been asked for clearly more often, it takes that one's place, else it goes itself. What
+ * was asked for and has gone is remembered by a sketch.
+ *
+ * The idea is W-TinyLFU's (Einziger, Friedman, Manes, "TinyLFU: a highly efficient cache admission
+ * policy", ACM Transactions on Storage 2017). What differs:
+ *  - oldest and least used are looked for among the 32 entries of a key's two sets only (Adas,
+ *    Einziger, Friedman, "Limited associativity makes concurrent software caches a breeze");
+ *  - a hit sets one bit, once; misses turn the bits of the sets that they visit into counts;
+ *  - the window is a share of a stripe, not of a set; and in the adaptive policy it moves.
+ */
+#ifndef ACCEL_BACKENDS_FLAT_POLICY_WINDOW_H
+#define ACCEL_BACKENDS_FLAT_POLICY_WINDOW_H
+
+#include "policy.h"
+
+ACCEL_EXTERN_C_BEGIN
+
+size_t accel_policy_window_side_size(size_t capacity, size_t set_count, size_t stripe_count);
+void accel_policy_window_choose(const accel_policy_view *view, unsigned first_ways,
+                                unsigned second_ways, accel_policy_choice *choice);
+void accel_policy_window_inserted(const accel_policy_view *view, uint64_t set, unsigned way);
+void accel_policy_window_evicted(const accel_policy_view *view, uint64_t set, unsigned way);
+unsigned accel_policy_window_rank(const accel_flat_set *set, unsigned way);
+void accel_policy_tinylfu_missed(const accel_policy_view *view);
+void accel_policy_adaptive_missed(const accel_policy_view *view);
+
+ACCEL_EXTERN_C_END
+#endif
