@@ -375,7 +375,9 @@ static ACCEL_FLATTEN flat_attempt flat_write_locked(flat_state *state, const acc
   do {
     attempt = flat_try_write(state, type, &view, write, content, &doomed);
   } while (attempt == FLAT_EVICTED && doomed.count == 0 && !flat_is_being_freed(&view));
-  if (view.stripe->swept < view.table->stripe_sets) accel_flat_sweep(state, type, &view, &doomed);
+  if (view.stripe->swept < view.table->stripe_sets &&
+      accel_flat_sweep(state, type, &view, &doomed) > 0 && attempt == FLAT_NO_BUDGET)
+    attempt = FLAT_EVICTED; /* of what a clear removed: there may be enough now */
   accel_flat_unlock(&view);
   if (doomed.count > 0) accel_flat_discard(state, type, &doomed);
   return attempt;
