@@ -254,6 +254,7 @@ typedef enum flat_attempt {
   FLAT_EVICTED,   /* the next attempt may find room */
   FLAT_NO_BUDGET, /* and nothing nearby may go */
   FLAT_NO_SLOT,   /* both sets are full of what is pinned */
+  FLAT_BUSY,      /* or of values that others are just dropping */
 } flat_attempt;
 
 typedef struct flat_write {
@@ -296,6 +297,12 @@ static bool flat_is_being_freed(const flat_view *view)
           (flat_removed_ways(second) & ~(unsigned)second->pinned)) != 0;
 }
 
+static flat_attempt flat_no_slot(const flat_view *view, const flat_doomed *doomed)
+{
+  if (doomed->count > 0) return FLAT_EVICTED;
+  return flat_is_being_freed(view) ? FLAT_BUSY : FLAT_NO_SLOT;
+}
+
 /* An empty slot for an entry that is paid for. Where nothing can be moved an old entry of the key
  * goes, which leaves readers a moment without it; else a victim. */
 static flat_attempt flat_place(flat_state *state, const accel_type *type, const flat_view *view,
@@ -312,7 +319,7 @@ static flat_attempt flat_place(flat_state *state, const accel_type *type, const 
     size_t gone;
     const uint64_t since_base_ms = flat_born(state, content);
     if (!accel_flat_evict(type, view, policy_view, since_base_ms, &gone, doomed))
-      return flat_is_being_freed(view) ? FLAT_EVICTED : FLAT_NO_SLOT;
+      return flat_no_slot(view, doomed);
     accel_flat_refund(state, view->stripe, gone);
   }
   *empty = accel_flat_find_empty(view);
@@ -374,7 +381,7 @@ static ACCEL_FLATTEN flat_attempt flat_write_locked(flat_state *state, const acc
   const flat_view view = accel_flat_lock(state, write->hash);
   do {
     attempt = flat_try_write(state, type, &view, write, content, &doomed);
-  } while (attempt == FLAT_EVICTED && doomed.count == 0 && !flat_is_being_freed(&view));
+  } while (attempt == FLAT_EVICTED && doomed.count == 0);
   if (view.stripe->swept < view.table->stripe_sets &&
       accel_flat_sweep(state, type, &view, &doomed) > 0 && attempt == FLAT_NO_BUDGET)
     attempt = FLAT_EVICTED; /* of what a clear removed: there may be enough now */
@@ -383,15 +390,20 @@ static ACCEL_FLATTEN flat_attempt flat_write_locked(flat_state *state, const acc
   return attempt;
 }
 
+#define FLAT_WAITS 1000u
+
 static accel_status flat_put(flat_state *state, const accel_type *type, flat_write *write,
                              const flat_content *content)
 {
-  for (;;) {
+  for (unsigned waits = 0;;) {
     switch (flat_write_locked(state, type, write, content)) {
       case FLAT_DONE: return ACCEL_OK;
       case FLAT_MOVED: return ACCEL_MISS;
       case FLAT_EVICTED: break;
       case FLAT_NO_SLOT: return ACCEL_ERR_NOMEM;
+      case FLAT_BUSY: /* perhaps by this very thread, whose drop has called us: not for ever */
+        if (++waits > FLAT_WAITS) return ACCEL_ERR_NOMEM;
+        break;
       case FLAT_NO_BUDGET:
         if (!accel_flat_evict_any(state, type)) return ACCEL_ERR_NOMEM;
     }
@@ -456,7 +468,7 @@ void accel_flat_del(accel_local *local, const accel_type *type, const void *key,
 
 void accel_flat_expire_all(accel_local *local)
 {
-  accel_add_acq_rel(&local->epoch, 1u);
+  accel_add_acq_rel(&local->epoch, ACCEL_FLAT_EPOCH_ONE);
 }
 
 /* The next era: what is of older ones is gone. Later writes take it out. */

@@ -132,7 +132,7 @@ void accel_flat_publish(const flat_entry *entry, uint64_t tag, uint64_t epoch, u
   const uint64_t bit = (uint64_t)1 << entry->way;
   const uint64_t set_epoch = accel_flat_epoch_of(set->current);
   uint64_t current = epoch == set_epoch ? set->current | bit : set->current & ~bit;
-  if (epoch > set_epoch) current = epoch << ACCEL_FLAT_WAYS | bit;
+  if (epoch > set_epoch) current = epoch | bit;
   accel_store_release(&set->current, current);
   const uint64_t head = flat_head_of(entry);
   const uint32_t coarse = (uint32_t)(head >> (ACCEL_FLAT_TIME_SHIFT + ACCEL_FLAT_COARSE_SHIFT));
@@ -191,7 +191,7 @@ unsigned accel_flat_settle(flat_state *state, const accel_type *type, const flat
   }
   const uint64_t epoch = flat_era_of(view->epoch) << ACCEL_FLAT_ERA_SHIFT;
   set->soonest = UINT32_MAX;
-  accel_store_release(&set->current, epoch << ACCEL_FLAT_WAYS);
+  accel_store_release(&set->current, epoch);
   return freed;
 }
 

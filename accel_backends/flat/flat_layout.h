@@ -33,7 +33,7 @@ typedef struct accel_flat_set {
   uint64_t tags[2]; /* one byte per way, way 0 lowest */
   uint64_t version; /* raised before a slot of the set is written, and before an entry leaves a slot
                      * for another; see flat.h */
-  uint64_t current; /* epoch << 16 | the ways that are of it; the others are of older ones */
+  uint64_t current; /* an epoch, and the ways that are of it; the others are of older ones */
   uint8_t used[ACCEL_FLAT_WAYS]; /* the policy's, one per entry; what a hit may change */
   uint8_t policy[10];            /* the policy's, of the whole set */
   uint16_t pinned;               /* the ways that get_ref holds */
@@ -267,22 +267,23 @@ ACCEL_INLINE unsigned accel_flat_match(const accel_flat_set *set_, uint64_t tag_
 
 /* ---- epochs ----
  *
- * An epoch's bits from 16 on count the clears, the era; those below the expirations since, of which
- * the 65536th counts as a clear. A set that was last written in an older era holds nothing,
- * whatever its tags say. */
+ * An epoch's low 16 bits are free for a set's ways. Bits 16 to 31 count the expirations since the
+ * last clear, of which the 65536th counts as one; those above count the clears, the era. A set that
+ * was last written in an older era holds nothing, whatever its tags say. */
 
-#define ACCEL_FLAT_ERA_SHIFT 16u
+#define ACCEL_FLAT_EPOCH_ONE ((uint64_t)1 << 16)
+#define ACCEL_FLAT_ERA_SHIFT 32u
 
 ACCEL_INLINE uint64_t accel_flat_epoch_of(uint64_t current_)
 {
-  return current_ >> ACCEL_FLAT_WAYS;
+  return current_ & ~(ACCEL_FLAT_EPOCH_ONE - 1);
 }
 
 /* Whether the way's entry is of this epoch. */
 ACCEL_INLINE bool accel_flat_is_current(const accel_flat_set *set_, size_t way_, uint64_t epoch_)
 {
-  const uint64_t current_ = accel_load_acquire(&set_->current);
-  return accel_flat_epoch_of(current_) == epoch_ && (current_ >> way_ & 1) != 0;
+  const uint64_t ways_ = accel_load_acquire(&set_->current) ^ epoch_;
+  return ways_ < ACCEL_FLAT_EPOCH_ONE && (ways_ >> way_ & 1) != 0;
 }
 
 #endif

@@ -31,6 +31,7 @@ static int local_suite_run(const accel_local_ops *ops)
       cmocka_unit_test(owned_values_are_copied_in_and_out_and_dropped_once),
       cmocka_unit_test(a_failing_copy_is_a_status),
       cmocka_unit_test(users_code_runs_without_locks),
+      cmocka_unit_test(a_drop_may_write),
       cmocka_unit_test(the_capacity_is_never_exceeded),
       cmocka_unit_test(nearly_all_of_as_many_keys_as_the_capacity_stay),
       cmocka_unit_test(negative_and_stale_entries_count),

@@ -176,6 +176,7 @@ typedef struct suite_note {
 static uint64_t suite_notes_living; /* atomic: copies that were not dropped */
 static bool suite_note_copy_fails;
 static void (*suite_on_user_code)(void); /* called wherever user's code runs */
+static void (*suite_on_drop)(void);      /* called by the next drop */
 
 static void suite_run_user_code(void)
 {
@@ -200,6 +201,9 @@ static bool suite_copy_note(void *to, const void *from)
 
 static void suite_drop_note(void *value)
 {
+  void (*const run)(void) = suite_on_drop;
+  suite_on_drop = NULL;
+  if (run != NULL) run();
   suite_run_user_code();
   suite_note *note = (suite_note *)value;
   free(note->text);
