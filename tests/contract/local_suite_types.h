@@ -202,8 +202,10 @@ static bool suite_copy_note(void *to, const void *from)
 static void suite_drop_note(void *value)
 {
   void (*const run)(void) = suite_on_drop;
-  suite_on_drop = NULL;
-  if (run != NULL) run();
+  if (run != NULL) { /* threads only read it */
+    suite_on_drop = NULL;
+    run();
+  }
   suite_run_user_code();
   suite_note *note = (suite_note *)value;
   free(note->text);
