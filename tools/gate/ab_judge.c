@@ -206,6 +206,34 @@ static bool settle(ab_run *run, gate_report *report, bool *is_active)
   return true;
 }
 
+/* Whether some figure of the re-run is hidden by noise, which neither confirms nor refutes. */
+static bool is_unclear_again(ab_run *run, const ab_bench *bench)
+{
+  for (size_t key = 0; key < sizeof time_keys / sizeof *time_keys; key++) {
+    if (!has_rounds(&bench->again, key)) continue;
+    const gate_row row = time_row(run, bench, time_keys[key], rounds_of(&bench->again, key));
+    if (row.verdict == GATE_NOISY || row.verdict == GATE_INCONCLUSIVE) return true;
+  }
+  return false;
+}
+
+static bool run_again(ab_run *run, bool *is_active)
+{
+  size_t done = 0, more = run->options->rounds;
+  for (bool is_any = true; is_any;) {
+    if (!ab_rounds(run, (ab_pass){is_active, true, more})) return false;
+    done += more;
+    more = done < run->options->rounds_max - done ? done : run->options->rounds_max - done;
+    is_any = false;
+    for (size_t i = 0; i < run->count; i++) {
+      is_active[i] = is_active[i] && is_unclear_again(run, &run->benches[i]);
+      is_any = is_any || is_active[i];
+    }
+    is_any = is_any && more > 0 && ab_now_ms() < run->deadline_ms;
+  }
+  return true;
+}
+
 static bool measure(ab_run *run, gate_report *report)
 {
   bool *is_active = gate_take(run->arena, run->count, sizeof *is_active);
@@ -216,7 +244,7 @@ static bool measure(ab_run *run, gate_report *report)
   add_rows(run, report);
   if (!mark(run, report, is_active, GATE_FAIL, GATE_FAIL)) return true;
   puts("running once again what failed");
-  return ab_rounds(run, (ab_pass){is_active, true, run->options->rounds});
+  return run_again(run, is_active);
 }
 
 bool ab_judge(ab_run *run, gate_report *report)

@@ -174,6 +174,7 @@ static const char *check_options(ab_command *command)
     return "--program needs --base-program or --self";
   if (options->rounds < 6) return "need 6 rounds or more: fewer prove nothing";
   if (options->rounds_max == 0) options->rounds_max = 4 * options->rounds;
+  if (options->rounds_max < options->rounds) options->rounds_max = options->rounds;
   options->seed = command->seed;
   if (options->source_count == 0)
     add_source(command, gate_format(command->arena, "%s/bench/cache_path_bench.c", options->tree));
