@@ -12,6 +12,7 @@ PACKAGES_TEST=("${PACKAGES_DEMO[@]}" g++ clang libclang-rt-14-dev binutils patch
   libcmocka-dev redis-server clang-format-14 clang-tidy cppcheck valgrind libglib2.0-dev libtbb-dev
   libbenchmark-tools)
 PACKAGES_TEST+=(libjansson-dev python3-yaml) # accel-gate; the workflows
+PACKAGES_TEST+=(chromium chromium-driver) # a test looks at the page of accel-gate
 PACKAGES_TEST+=(zlib1g-dev libxml2-utils) # accel-sim
 
 say() { printf '%s\n' "$*"; }

@@ -40,8 +40,11 @@ class Scripted(gate_world.World):
             "allocating": {"base": {"ns": 5}, "now": {"ns": 5, "allocs": 1}},
             "new": {"now": {"ns": 5}},
         }
-        result = self.ab(benches)
+        result = self.ab(benches, "--html=page.html")
         self.assertEqual(result.code, 1, result)
+        page = self.read("page.html")
+        # What only one side has is not run.
+        self.assertEqual(page.count('class="chart rounds"'), len(benches) - 1)
         for name, key, verdict in (
             ("same", "median", "OK"), ("a_little", "median", "OK"), ("warned", "median", "WARN"),
             ("failed", "median", "FAIL"), ("better", "median", "IMPROVED"),

@@ -17,6 +17,8 @@ const char gate_choices_help[] =
     "  --require-same-machine     exit 4 if machines or builds differ\n"
     "  --markdown FILE (or --md), --junit FILE, --openmetrics FILE, --json FILE\n"
     "                             write a report in this form\n"
+    "  --html FILE                the report as one page that needs no network\n"
+    "  --history FILE             what that page draws trends from (see history)\n"
     "  --github                   annotations, and the table to $GITHUB_STEP_SUMMARY\n"
     "  --no-annotations           no ::warning:: or ::error:: lines\n"
     "  --quiet                    only what is not OK\n"
@@ -126,6 +128,7 @@ const char *gate_choices_take(gate_choices *choices, int val, const char *value)
     case 2: choices->config = value; return NULL;
     case 9: choices->wants_no_annotations = true; return NULL;
     case 10: choices->markdown = value; return NULL;
+    case 11: choices->html = value; return NULL;
     case 12: choices->junit = value; return NULL;
     case 13: choices->openmetrics = value; return NULL;
     case 14: choices->json = value; return NULL;
@@ -137,6 +140,7 @@ const char *gate_choices_take(gate_choices *choices, int val, const char *value)
       return gate_count_parse(value, 1000, &choices->width)
                  ? NULL
                  : gate_format(choices->arena, "invalid --width value: %s", value);
+    case 20: choices->history = value; return NULL;
     default: keep_setting(choices, setting_names[val - GATE_CHOICE_FIRST], value); return NULL;
   }
 }

@@ -39,7 +39,8 @@ typedef struct gate_choices {
   const char *config;
   gate_pairs settings; /* option -> value, in order; applied once the profile is known */
   /* where to write; NULL: nowhere */
-  const char *markdown, *junit, *openmetrics, *json;
+  const char *markdown, *junit, *openmetrics, *json, *html;
+  const char *history; /* to read, for the page; NULL: none */
   bool wants_github;
   bool wants_no_annotations;
   bool is_quiet;
@@ -62,6 +63,7 @@ typedef struct gate_choices {
       {"require-same-machine", no_argument, NULL, GATE_CHOICE_FIRST + 8}, \
       {"no-annotations", no_argument, NULL, GATE_CHOICE_FIRST + 9}, \
       {"md", required_argument, NULL, GATE_CHOICE_FIRST + 10}, \
+      {"html", required_argument, NULL, GATE_CHOICE_FIRST + 11}, \
       {"junit", required_argument, NULL, GATE_CHOICE_FIRST + 12}, \
       {"openmetrics", required_argument, NULL, GATE_CHOICE_FIRST + 13}, \
       {"json", required_argument, NULL, GATE_CHOICE_FIRST + 14}, \
@@ -69,6 +71,7 @@ typedef struct gate_choices {
       {"quiet", no_argument, NULL, GATE_CHOICE_FIRST + 16}, \
       {"ascii", no_argument, NULL, GATE_CHOICE_FIRST + 17}, \
       {"color", required_argument, NULL, GATE_CHOICE_FIRST + 18}, \
+      {"history", required_argument, NULL, GATE_CHOICE_FIRST + 20}, \
   { \
     "width", required_argument, NULL, GATE_CHOICE_FIRST + 19 \
   }

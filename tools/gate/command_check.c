@@ -233,7 +233,7 @@ static gate_exit finish_pairs(pair_check *state, size_t missing)
   const check_options *options = state->options;
   const gate_choices *choices = &options->choices;
   const bool has_files = choices->markdown || choices->json || choices->junit ||
-                         choices->openmetrics || choices->wants_github;
+                         choices->openmetrics || choices->html || choices->wants_github;
   if (state->records > 0 && !has_files) return finish_records(state, missing);
   if (options->is_seed && report->count > 0) {
     gate_text out = {.arena = report->arena};

@@ -2,6 +2,7 @@
 #include "show.h"
 
 #include "file.h"
+#include "html.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,6 +60,17 @@ static void write_file(const char *path, const gate_text *text, gate_problems *p
   (void)gate_file_write(problems->arena, path, gate_text_c(text), text->length, problems);
 }
 
+/* A history that cannot be read is told, and the page is written without. */
+static void write_page(const gate_report *report, const gate_choices *choices, bool has_problems,
+                       gate_problems *problems)
+{
+  gate_text page = {.arena = report->arena};
+  gate_history history = {0};
+  if (choices->history) history = gate_history_read(report->arena, choices->history, problems);
+  gate_show_html(&page, report, &history, has_problems);
+  write_file(choices->html, &page, problems);
+}
+
 static void write_files(const gate_report *report, const gate_choices *choices,
                         gate_problems *problems)
 {
@@ -73,6 +85,7 @@ static void write_files(const gate_report *report, const gate_choices *choices,
   if (choices->junit) write_file(choices->junit, &junit, problems);
   if (choices->openmetrics) write_file(choices->openmetrics, &metrics, problems);
   if (choices->json) write_file(choices->json, &json, problems);
+  if (choices->html) write_page(report, choices, has_problems, problems);
   const char *summary = getenv("GITHUB_STEP_SUMMARY");
   enum { SUMMARY_BYTES_MAX = 1024 * 1024 };
   if (choices->wants_github && summary && *summary != '\0' && markdown.length < SUMMARY_BYTES_MAX)

@@ -1,0 +1,157 @@
+"""The page as text: well-formed, escaped, self-contained, the same each time, bounded."""
+
+import json
+import re
+import shutil
+import subprocess
+import xml.etree.ElementTree
+
+import gate_world
+import page_world
+
+PAIR = ["base.json", "now.json", "--html=page.html", "--history=history.jsonl"]
+
+
+class Page(gate_world.World):
+    def page(self, *arguments, code=1):
+        self.check(code, *(arguments or PAIR))
+        return self.read("page.html")
+
+    def tree(self):
+        return xml.etree.ElementTree.fromstring(self.page().split("\n", 1)[1])
+
+    def find(self, tree, tag, kind):
+        return [node for node in tree.iter(tag) if kind in (node.get("class") or "").split()]
+
+    def test_well_formed(self):
+        page_world.write(self)
+        self.tree()
+        if not shutil.which("xmllint"):
+            self.fail("xmllint is not here; package libxml2-utils")
+        for form in ([], ["--html"]):
+            command = ["xmllint", "--noout", *form, self.folder / "page.html"]
+            done = subprocess.run(command, capture_output=True, check=False)
+            wrong = [line for line in done.stderr.decode(errors="replace").splitlines()
+                     if "error" in line]
+            # That parser knows HTML 4, which had no drawings.
+            known = re.compile(r"Tag (\w+) invalid")
+            allowed = {"svg", "rect", "line", "path", "circle", "text", "title", "header", "main",
+                       "section", "figure", "figcaption", "details", "summary"}
+            found = [known.search(line) for line in wrong]
+            unknown = [line for line, tag in zip(wrong, found) if not tag or tag[1] not in allowed]
+            self.assertEqual(unknown, [])
+
+    def test_names_are_escaped(self):
+        page_world.write(self)
+        page = self.page()
+        self.assertNotIn("<really>", page)
+        self.assertNotIn("<quick>", page)
+        self.assertEqual(page.count("</script>"), 1)
+        tree = self.tree()
+        names = [line.get("data-name") for line in tree.iter("tr") if line.get("data-name")]
+        self.assertIn(page_world.ODD, names)
+        self.assertIn(page_world.LONG, names)
+
+    def test_nothing_comes_from_elsewhere(self):
+        page_world.write(self)
+        page = self.page()
+        self.assertEqual(re.findall(r"https?:|//[a-z]|@import|url\(|\ssrc=", page), [])
+        links = [node.get("href") for node in self.tree().iter() if node.get("href")]
+        self.assertEqual([link for link in links if not link.startswith("#bench-")], [])
+        self.assertEqual([node.tag for node in self.tree().iter() if node.tag == "link"], [])
+        self.assertIn("default-src 'none'", page)
+
+    def test_same_input_same_bytes(self):
+        page_world.write(self)
+        first = self.page()
+        self.assertEqual(first, self.page())
+        self.assertEqual(first, self.page(*PAIR[:2], "--html", "page.html", *PAIR[3:]))
+
+    def test_each_part_is_there(self):
+        count = page_world.write(self)
+        tree = self.tree()
+        text = "".join(tree.itertext())
+        for word in ("bbbb2222", "gcc 12.2.0 -O2 -DNDEBUG", "A <quick> CPU & more, 2 cores",
+                     "v0.1.0", "2 of 120", "redis is not here", "missed", "acceptable", "met"):
+            self.assertIn(word, text)
+        self.assertEqual(len(list(tree.iter("details"))), count)
+        drawn = {kind: len(self.find(tree, "svg", kind))
+                 for kind in ("change", "density", "rounds", "trend", "target")}
+        # gone and fresh have no change; history knows neither, but the whole.
+        expected = {"change": count - 2, "density": count, "rounds": count,
+                    "trend": count - 2 + 1, "target": 3}
+        self.assertEqual(drawn, expected)
+        # A change that is none may be found besides.
+        changed = [[mark.get("x1") for mark in self.find(drawing, "line", "changed")]
+                   for drawing in self.find(tree, "svg", "trend")]
+        middle = f"{(0.16 + 20 / 40) / 1.16 * 100:.2f}%"
+        self.assertEqual([marks for marks in changed if middle not in marks], [])
+
+    def test_changes_stand_where_they_should(self):
+        """The doubled bench is at the right place of the axis, with its interval around it."""
+        page_world.write(self)
+        line = next(node for node in self.tree().iter("tr")
+                    if node.get("data-name") == "single_key/miss_macro")
+        dot, = self.find(line, "circle", "dot")
+        whisker, = self.find(line, "line", "whisker")
+        fail, = [node for node in self.find(line, "line", "limit") if "fail" in node.get("class")]
+        places = [float(node.get(name).rstrip("%")) for node, name in
+                  ((fail, "x1"), (whisker, "x1"), (dot, "cx"), (whisker, "x2"))]
+        self.assertEqual(places, sorted(places))
+        change = float(line.get("data-change"))
+        scale = (places[0] - 50) / 0.2
+        self.assertAlmostEqual(places[2], 50 + change * scale, delta=0.05)
+
+    def test_marks_are_bounded(self):
+        """Long histories, many samples and many benches: no chart has over 500 marks."""
+        many = [1000 + number % 97 for number in range(4000)]
+        time = gate_world.time_metric(many[:900], samples=many)
+        bench = {"mean_ns": 1000, "metrics": {"time": time}}
+        for name in ("base.json", "now.json"):
+            self.own(name, {"a": bench} | {f"b{i}": {"mean_ns": 5} for i in range(600)})
+        line = json.dumps({"version": 1, "schema": 2, "benchmarks": {"a": {"mean_ns": 5}}})
+        self.write("history.jsonl", (line + "\n") * 700)
+        self.page(code=0)
+        page = self.read("page.html")
+        tree = xml.etree.ElementTree.fromstring(page.split("\n", 1)[1])
+        for drawing in tree.iter("svg"):
+            self.assertLessEqual(len(list(drawing.iter("circle"))), 500)
+            strokes = sum(node.get("d").count("v5") for node in drawing.iter("path"))
+            self.assertLessEqual(strokes, 500)
+        self.assertEqual(len(self.find(tree, "svg", "change")), 500)
+        self.assertIn("Drawn are the worst 500 of 601", page)
+
+    def test_two_hundred_benches(self):
+        page_world.write(self, 200)
+        self.assertLess(len(self.page()), 8 * 1024 * 1024)
+
+    def test_single_runs(self):
+        """Files with one number a bench have no shape, but they have a page."""
+        self.own("base.json", {"a": {"mean_ns": 5}, "b": {"mean_ns": 7}})
+        self.own("now.json", {"a": {"mean_ns": 5}, "b": {"mean_ns": 7}})
+        page = self.page("base.json", "now.json", "--html=page.html", code=0)
+        xml.etree.ElementTree.fromstring(page.split("\n", 1)[1])
+        self.assertIn("dot hollow", page)
+        self.assertNotIn("nan", page.lower().replace("analy", ""))
+
+    def test_report_tells_and_does_not_judge(self):
+        page_world.write(self)
+        result = self.gate("report", *PAIR)
+        self.assertEqual(result.code, 0, result)
+        self.assertIn("FAIL", self.read("page.html"))
+
+    def test_history_that_cannot_be_read(self):
+        page_world.write(self)
+        self.write("history.jsonl", "{broken\n")
+        result = self.check(3, *PAIR)
+        self.assertIn("history.jsonl:1", result.err)
+        self.assertIn("</html>", self.read("page.html"))
+        self.assertIn("nowhere.jsonl", self.check(3, *PAIR[:3], "--history=nowhere.jsonl").err)
+
+    def test_page_that_cannot_be_written(self):
+        page_world.write(self)
+        self.assertIn("failed to write", self.check(3, *PAIR[:2], "--html=/proc/page.html").err)
+
+
+if __name__ == "__main__":
+    gate_world.main()

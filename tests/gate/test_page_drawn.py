@@ -1,0 +1,198 @@
+"""The page in a browser: every chart is drawn, sorting and filtering work, nothing overflows. Skips
+with 77 where there is no Chromium."""
+
+import sys
+
+import browser
+import gate_world
+import page_world
+
+CHARTS = ("shares", "overview-axis", "change", "density", "rounds", "trend", "target")
+
+# Of every drawing of a kind: its size, and how many of its marks are visible. A colour that the
+# theme lacks would be black or none.
+DRAWN = """
+return Array.from(document.querySelectorAll('svg.' + arguments[0])).map(drawing => {
+  const box = drawing.getBoundingClientRect();
+  const all = Array.from(drawing.querySelectorAll('line, circle, path, rect, text'));
+  const marks = all.filter(mark => {
+    const style = getComputedStyle(mark), size = mark.getBoundingClientRect();
+    const has_paint = style.fill !== 'none' || style.stroke !== 'none';
+    return has_paint && style.visibility === 'visible' && (size.width > 0 || size.height > 0);
+  });
+  return [box.width, box.height, marks.length];
+});
+"""
+
+# What reaches beyond the window, or is wider inside than outside.
+OVERFLOWING = """
+const root = document.documentElement, found = [];
+if (root.scrollWidth > innerWidth) found.push('page ' + root.scrollWidth);
+for (const node of document.querySelectorAll('body *')) {
+  const box = node.getBoundingClientRect();
+  if (box.width === 0 || node.closest('.hidden')) continue;
+  const kind = node.tagName + '.' + node.getAttribute('class');
+  const name = kind + ' ' + node.textContent.slice(0, 40);
+  if (box.right > innerWidth + 0.5 || box.left < -0.5) found.push('outside: ' + name);
+  const is_html = node instanceof HTMLElement && getComputedStyle(node).display !== 'inline';
+  if (is_html && node.scrollWidth > node.clientWidth + 1 && node.clientWidth > 0)
+    found.push('wider: ' + name);
+}
+return found;
+"""
+
+# Texts of one drawing that lie on each other.
+COLLIDING = """
+const found = [];
+for (const drawing of document.querySelectorAll('svg[role=img]')) {
+  const boxes = Array.from(drawing.querySelectorAll('text'))
+    .map(text => [text.textContent, text.getBoundingClientRect()]);
+  for (let i = 0; i < boxes.length; i++)
+    for (let j = i + 1; j < boxes.length; j++) {
+      const a = boxes[i][1], b = boxes[j][1];
+      const x = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+      const y = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+      const label = drawing.getAttribute('aria-label');
+      if (x > 2 && y > 4) found.push([label, boxes[i][0], boxes[j][0]]);
+    }
+}
+return found;
+"""
+
+VISIBLE = """
+return Array.from(document.querySelectorAll('.overview tbody tr'))
+  .filter(line => line.getBoundingClientRect().height > 0)
+  .map(line => [line.dataset.name, line.dataset.verdict, line.dataset.change]);
+"""
+BENCHES = """
+return Array.from(document.querySelectorAll('details.bench .name'))
+  .filter(name => name.getBoundingClientRect().height > 0).map(name => name.textContent);
+"""
+FILTER = """
+const field = document.getElementById('filter');
+field.value = arguments[0];
+field.dispatchEvent(new Event('input'));
+return document.getElementById('shown').textContent;
+"""
+CLICK = "document.querySelector(arguments[0]).click();"
+BACKGROUND = "return getComputedStyle(document.body).backgroundColor;"
+
+
+class Drawn(gate_world.World):
+    @classmethod
+    def setUpClass(cls):
+        cls.browser = browser.Browser().__enter__()
+        cls.addClassCleanup(cls.browser.__exit__)
+
+    def setUp(self):
+        super().setUp()
+        self.count = page_world.write(self)
+        self.check(1, "base.json", "now.json", "--html=page.html", "--history=history.jsonl")
+
+    def look(self, width=1400, theme="light"):
+        self.browser.look(self.folder / "page.html", width, theme)
+        self.browser.run(CLICK, "#open-all")
+
+    def names(self):
+        return [name for name, _, _ in self.browser.run(VISIBLE)]
+
+    def test_every_chart_is_drawn(self):
+        marks_min = {"shares": 4, "overview-axis": 4, "change": 5, "density": 8, "rounds": 30,
+                     "trend": 50, "target": 4}
+        for width, theme in ((1400, "light"), (1400, "dark"), (400, "light")):
+            self.look(width, theme)
+            for kind in CHARTS:
+                drawn = self.browser.run(DRAWN, kind)
+                self.assertTrue(drawn, kind)
+                for wide, high, marks in drawn:
+                    self.assertGreater(wide, 100, (kind, width))
+                    self.assertGreaterEqual(high, 10, (kind, width))
+                    # A bench of one side only has half of the marks.
+                    self.assertGreaterEqual(marks, marks_min[kind] // 2, (kind, width))
+                self.assertTrue(any(marks >= marks_min[kind] for _, _, marks in drawn), kind)
+
+    def test_nothing_overflows(self):
+        for width in (400, 1400):
+            self.look(width)
+            self.assertEqual(self.browser.run("return innerWidth"), width)
+            self.assertEqual(self.browser.run(OVERFLOWING), [], width)
+
+    def test_texts_do_not_collide(self):
+        for width in (400, 1400):
+            self.look(width)
+            self.assertEqual(self.browser.run(COLLIDING), [], width)
+
+    def test_sorting(self):
+        self.look()
+        lines = self.browser.run(VISIBLE)
+        self.assertEqual(len(lines), self.count)
+        self.assertEqual(lines[0][1], "FAIL")
+        self.browser.run(CLICK, "[data-sort=name]")
+        by_name = self.names()
+        # As people sort: letters before case and signs; the plain names are enough to see it.
+        plain = [name for name in by_name if name != page_world.ODD]
+        self.assertEqual(plain, sorted(plain))
+        self.assertEqual(self.browser.run(BENCHES), by_name)
+        self.browser.run(CLICK, "[data-sort=name]")
+        self.assertEqual(self.names(), by_name[::-1])
+        for is_up in (False, True):
+            self.browser.run(CLICK, "[data-sort=change]")
+            changes = [change for _, _, change in self.browser.run(VISIBLE)]
+            numbers = [float(change) for change in changes if change]
+            self.assertEqual(numbers, sorted(numbers, reverse=not is_up))
+            self.assertEqual(changes[-2:], ["", ""])
+        sorted_by = "return document.querySelector('[aria-sort=ascending]').textContent"
+        self.assertEqual(self.browser.run(sorted_by), "worse by")
+
+    def test_filtering(self):
+        self.look()
+        shown = self.browser.run(FILTER, "BATCH/")
+        self.assertEqual(shown, f"2 of {self.count}")
+        names = self.names()
+        self.assertEqual(sorted(names), ["batch/hit_macro/32", "batch/miss_macro/32"])
+        self.assertEqual(self.browser.run(BENCHES), names)
+        self.assertEqual(self.browser.run(FILTER, "<&\"'"), f"1 of {self.count}")
+        self.assertEqual(self.names(), [page_world.ODD])
+        self.browser.run(FILTER, "nothing of this name")
+        self.assertEqual(self.names(), [])
+        self.browser.run(FILTER, "")
+        self.browser.run(CLICK, "[data-verdict=OK]")
+        verdicts = {verdict for _, verdict, _ in self.browser.run(VISIBLE)}
+        self.assertNotIn("OK", verdicts)
+        self.assertIn("FAIL", verdicts)
+        self.browser.run(CLICK, "[data-verdict=OK]")
+        self.assertEqual(len(self.names()), self.count)
+
+    def test_themes(self):
+        self.look(theme="light")
+        light = self.browser.run(BACKGROUND)
+        self.look(theme="dark")
+        dark = self.browser.run(BACKGROUND)
+        self.assertNotEqual(light, dark)
+        self.browser.run(CLICK, "#theme")
+        self.assertEqual(self.browser.run(BACKGROUND), light)
+        self.browser.run(CLICK, "#theme")
+        self.assertEqual(self.browser.run(BACKGROUND), dark)
+        self.browser.run("localStorage.clear()")
+
+    def test_nothing_is_fetched_or_wrong(self):
+        self.look()
+        fetched = "return performance.getEntriesByType('resource').map(entry => entry.name)"
+        self.assertEqual(self.browser.run(fetched), [])
+        self.assertEqual(self.browser.run("return document.scripts.length"), 1)
+
+    def test_two_hundred_benches(self):
+        count = page_world.write(self, 200)
+        self.check(1, "base.json", "now.json", "--html=page.html", "--history=history.jsonl")
+        for width in (400, 1400):
+            self.browser.look(self.folder / "page.html", width)
+            self.assertEqual(self.browser.run(OVERFLOWING), [], width)
+            self.assertEqual(len(self.names()), count)
+
+
+if __name__ == "__main__":
+    if not browser.is_here():
+        print("SKIPPED: no chromium with chromedriver here (packages chromium, chromium-driver);"
+              " nobody looked at the page")
+        sys.exit(77)
+    gate_world.main()

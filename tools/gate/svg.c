@@ -1,0 +1,220 @@
+/* Inline SVG: see svg.h. */
+#include "svg.h"
+
+#include "show.h"
+
+#include <math.h>
+#include <string.h>
+
+static double limit(double value, double low, double high)
+{
+  if (isnan(value)) return low;
+  return fmin(fmax(value, low), high);
+}
+
+double svg_across(const svg_plot *plot, double x)
+{
+  return limit((x - plot->x.low) / (plot->x.high - plot->x.low) * 100, 0, 100);
+}
+
+double svg_down(const svg_plot *plot, double y)
+{
+  const double bottom = plot->height - plot->bottom;
+  const double share = (y - plot->y.low) / (plot->y.high - plot->y.low);
+  return limit(bottom - share * (bottom - plot->top), plot->top, bottom);
+}
+
+void svg_open(const svg_plot *plot, const char *label)
+{
+  gate_text_printf(plot->out, "<svg class=\"%s\" height=\"%.0f\" role=\"img\" aria-label=\"",
+                   plot->kind, plot->height);
+  gate_add_escaped(plot->out, label);
+  gate_text_add(plot->out, "\">");
+}
+
+void svg_close(const svg_plot *plot)
+{
+  gate_text_add(plot->out, "</svg>\n");
+}
+
+void svg_line(const svg_plot *plot, const char *kind, double x1, double y1, double x2, double y2)
+{
+  gate_text_printf(
+      plot->out, "<line class=\"%s\" x1=\"%.2f%%\" y1=\"%.2f\" x2=\"%.2f%%\" y2=\"%.2f\"/>", kind,
+      svg_across(plot, x1), svg_down(plot, y1), svg_across(plot, x2), svg_down(plot, y2));
+}
+
+void svg_upright(const svg_plot *plot, const char *kind, double x)
+{
+  svg_line(plot, kind, x, plot->y.low, x, plot->y.high);
+}
+
+void svg_band(const svg_plot *plot, const char *kind, double x1, double x2)
+{
+  const double left = svg_across(plot, x1), right = svg_across(plot, x2);
+  gate_text_printf(
+      plot->out, "<rect class=\"%s\" x=\"%.2f%%\" y=\"%.2f\" width=\"%.2f%%\" height=\"%.2f\"/>",
+      kind, left, plot->top, fmax(right - left, 0), plot->height - plot->bottom - plot->top);
+}
+
+static void add_title(const svg_plot *plot, const char *title)
+{
+  gate_text_add(plot->out, "<title>");
+  gate_add_escaped(plot->out, title);
+  gate_text_add(plot->out, "</title>");
+}
+
+void svg_dot(const svg_plot *plot, const char *kind, double x, double y, double radius,
+             const char *title)
+{
+  gate_text_printf(plot->out, "<circle class=\"%s\" cx=\"%.2f%%\" cy=\"%.2f\" r=\"%.1f\"", kind,
+                   svg_across(plot, x), svg_down(plot, y), radius);
+  if (!title) {
+    gate_text_add(plot->out, "/>");
+    return;
+  }
+  gate_text_add(plot->out, ">");
+  add_title(plot, title);
+  gate_text_add(plot->out, "</circle>");
+}
+
+void svg_text(const svg_plot *plot, const char *kind, double x, double y, double lift,
+              const char *text)
+{
+  const double across = svg_across(plot, x);
+  const char *anchor = across < 7 ? "start" : across > 93 ? "end" : "middle";
+  gate_text_printf(plot->out, "<text class=\"%s\" x=\"%.2f%%\" y=\"%.2f\" text-anchor=\"%s\">",
+                   kind, across, svg_down(plot, y) - lift, anchor);
+  gate_add_escaped(plot->out, text);
+  gate_text_add(plot->out, "</text>");
+}
+
+/* ---- what is stretched ---- */
+
+enum { STRETCH = 1000 };
+
+static void open_path(const svg_plot *plot, const char *kind)
+{
+  gate_text_printf(plot->out,
+                   "<svg class=\"stretched\" width=\"100%%\" height=\"%.0f\" "
+                   "viewBox=\"0 0 %d %.0f\" preserveAspectRatio=\"none\">"
+                   "<path class=\"%s\" vector-effect=\"non-scaling-stroke\" d=\"",
+                   plot->height, STRETCH, plot->height, kind);
+}
+
+static void close_path(const svg_plot *plot)
+{
+  gate_text_add(plot->out, "\"/></svg>");
+}
+
+void svg_path(const svg_plot *plot, const char *kind, const gate_numbers *x, const gate_numbers *y,
+              bool is_area)
+{
+  if (x->count == 0) return;
+  const double scale = STRETCH / 100.0, floor_y = svg_down(plot, plot->y.low);
+  open_path(plot, kind);
+  if (is_area)
+    gate_text_printf(plot->out, "M%.1f %.1f", svg_across(plot, x->values[0]) * scale, floor_y);
+  for (size_t i = 0; i < x->count; i++)
+    gate_text_printf(plot->out, "%s%.1f %.1f", i > 0 || is_area ? "L" : "M",
+                     svg_across(plot, x->values[i]) * scale, svg_down(plot, y->values[i]));
+  if (is_area)
+    gate_text_printf(plot->out, "L%.1f %.1fZ", svg_across(plot, x->values[x->count - 1]) * scale,
+                     floor_y);
+  close_path(plot);
+}
+
+void svg_rug(const svg_plot *plot, const char *kind, const gate_numbers *x, double offset)
+{
+  if (x->count == 0) return;
+  const double from = plot->height - plot->bottom + offset;
+  open_path(plot, kind);
+  for (size_t i = 0; i < x->count; i++)
+    gate_text_printf(plot->out, "M%.1f %.1fv5", svg_across(plot, x->values[i]) * STRETCH / 100.0,
+                     from);
+  close_path(plot);
+}
+
+/* ---- axes ---- */
+
+gate_interval svg_range(const gate_numbers *a, const gate_numbers *b)
+{
+  const gate_numbers *lists[] = {a, b};
+  gate_interval range = {INFINITY, -INFINITY};
+  for (size_t i = 0; i < 2; i++) {
+    for (size_t j = 0; lists[i] && j < lists[i]->count; j++) {
+      if (!isfinite(lists[i]->values[j])) continue;
+      range.low = fmin(range.low, lists[i]->values[j]);
+      range.high = fmax(range.high, lists[i]->values[j]);
+    }
+  }
+  if (!(range.low <= range.high)) return (gate_interval){0, 1};
+  if (range.low < range.high) return range;
+  const double apart = range.low == 0 ? 1 : fabs(range.low) * 0.01;
+  return (gate_interval){range.low - apart, range.high + apart};
+}
+
+gate_interval svg_widen(gate_interval range, double share)
+{
+  const double more = (range.high - range.low) * share;
+  return (gate_interval){range.low - more, range.high + more};
+}
+
+gate_numbers svg_ticks(gate_arena *arena, gate_interval range, size_t most)
+{
+  static const double steps[] = {1, 2, 5, 10};
+  gate_numbers ticks = {0};
+  const double width = range.high - range.low;
+  if (!(width > 0) || !isfinite(width) || most < 2) return ticks;
+  const double power = pow(10, floor(log10(width / (double)most)));
+  double step = power * 10;
+  for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+    step = steps[i] * power;
+    if (floor(range.high / step) - ceil(range.low / step) + 1 <= (double)most) break;
+  }
+  const double first = ceil(range.low / step);
+  for (size_t i = 0; i < most; i++) {
+    const double tick = (first + (double)i) * step;
+    if (tick > range.high) break;
+    gate_numbers_add(arena, &ticks, tick);
+  }
+  return ticks;
+}
+
+const char *svg_tick_text(gate_arena *arena, const gate_numbers *ticks, size_t index,
+                          const char *unit)
+{
+  const double value = ticks->values[index];
+  const double largest = fmax(fabs(ticks->values[0]), fabs(ticks->values[ticks->count - 1]));
+  const double step = ticks->count > 1 ? ticks->values[1] - ticks->values[0] : largest;
+  const char *as_people_say = gate_quantity(arena, largest, unit);
+  const char *blank = strrchr(as_people_say, ' ');
+  double factor = 1;
+  if (!blank || strcmp(gate_unit_canonical(blank + 1, &factor), unit) != 0)
+    return gate_quantity(arena, value, unit);
+  const double digits = step > 0 ? ceil(-log10(step / factor) - 1e-9) : 0;
+  return gate_format(arena, "%.*f %s", (int)limit(digits, 0, 9), value / factor, blank + 1);
+}
+
+void svg_axis_x(const svg_plot *plot, gate_arena *arena, const char *unit)
+{
+  const gate_numbers ticks = svg_ticks(arena, plot->x, 5);
+  svg_line(plot, "axis", plot->x.low, plot->y.low, plot->x.high, plot->y.low);
+  for (size_t i = 0; i < ticks.count; i++) {
+    svg_upright(plot, "grid", ticks.values[i]);
+    svg_text(plot, "tick", ticks.values[i], plot->y.low, 4 - plot->bottom,
+             svg_tick_text(arena, &ticks, i, unit));
+  }
+}
+
+void svg_axis_y(const svg_plot *plot, gate_arena *arena, const char *unit)
+{
+  const gate_numbers ticks = svg_ticks(arena, plot->y, 4);
+  for (size_t i = 0; i < ticks.count; i++) {
+    svg_line(plot, "grid", plot->x.low, ticks.values[i], plot->x.high, ticks.values[i]);
+    gate_text_printf(plot->out, "<text class=\"tick\" x=\"0\" y=\"%.2f\">",
+                     svg_down(plot, ticks.values[i]) - 3);
+    gate_add_escaped(plot->out, svg_tick_text(arena, &ticks, i, unit));
+    gate_text_add(plot->out, "</text>");
+  }
+}
