@@ -16,7 +16,8 @@
  * access list needs +get +mget +set +unlink +del +scan +eval +evalsha +getrange +multi +exec
  * +publish +subscribe +unsubscribe +ping +time +select, its keys and its channels.
  *
- * Needs hiredis 0.14 or later (pkg-config hiredis), in the implementing file only.
+ * Needs hiredis 0.14 or later (pkg-config hiredis), in the implementing file only, and for
+ * rediss:// OpenSSL 3 (pkg-config openssl) with -DACCEL_REDIS_TLS.
  */
 #ifndef ACCEL_BACKENDS_REDIS_H
 #define ACCEL_BACKENDS_REDIS_H
@@ -31,8 +32,8 @@ typedef enum accel_redis_coherence {
 
 /* Zero is the default of every field. Strings are copied. */
 typedef struct accel_redis_config {
-  /* redis://[user:password@]host[:port][/database] or unix:///path; user, password and path may be
-   * percent-encoded. NULL: redis://127.0.0.1:6379. */
+  /* redis://[user:password@]host[:port][/database], rediss:// for TLS, or unix:///path; user,
+   * password and path may be percent-encoded. NULL: redis://127.0.0.1:6379. */
   const char *url;
   const char *key_prefix;      /* none; else 1 to 64 of [A-Za-z0-9_.-] */
   uint32_t connect_timeout_ms; /* 1000, for an attempt in the background; not ACCEL_FOREVER */
@@ -41,6 +42,13 @@ typedef struct accel_redis_config {
    * the connection, so processes that share an area agree on it. */
   size_t max_value_bytes;
   accel_redis_coherence coherence; /* ACCEL_PUBSUB */
+  /* Of rediss:// only, which needs OpenSSL 3 and ACCEL_REDIS_TLS defined where accel is
+   * implemented. TLS 1.2 or later; certificate and name of the server are always verified. Files
+   * are PEM and read by open only. */
+  const char *tls_ca_file;          /* who may sign the server's certificate; the system's */
+  const char *tls_certificate_file; /* the client's, with its chain; none */
+  const char *tls_key_file;         /* for it; group and others may have no access */
+  const char *tls_server_name;      /* what the certificate must name; the url's host */
 } accel_redis_config;
 
 /* Zeroed: closed. An open one is not moved or copied. */
@@ -98,6 +106,7 @@ ACCEL_EXTERN_C_END
 #include "redis/slots.c"
 #include "redis/socket.c"
 #include "redis/stream.c"
+#include "redis/tls.c"
 #include "redis/url.c"
 #include "redis/wake.c"
 #include "redis/write.c"

@@ -11,6 +11,7 @@ PACKAGES_DEMO=(gcc libc6-dev meson ninja-build pkg-config python3 libsqlite3-dev
 PACKAGES_TEST=("${PACKAGES_DEMO[@]}" g++ clang libclang-rt-14-dev binutils patch libhiredis-dev
   libcmocka-dev redis-server clang-format-14 clang-tidy cppcheck valgrind libglib2.0-dev libtbb-dev
   libbenchmark-tools)
+PACKAGES_TEST+=(libssl-dev openssl)           # rediss://
 PACKAGES_TEST+=(libjansson-dev python3-yaml) # accel-gate; the workflows
 PACKAGES_TEST+=(chromium chromium-driver) # a test looks at the page of accel-gate
 PACKAGES_TEST+=(zlib1g-dev libxml2-utils) # accel-sim

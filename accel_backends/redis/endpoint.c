@@ -27,6 +27,7 @@ static void redis_endpoint_connect(redis_endpoint *endpoint, redis_connection *c
   redis_dial dial = {
       .url = &state->url,
       .address = &endpoint->address,
+      .tls = state->tls,
       .stop_fd = endpoint->stop_fd,
       .deadline_ms = accel_clock_deadline(state->connect_timeout_ms),
   };
@@ -39,7 +40,7 @@ static void redis_endpoint_connect(redis_endpoint *endpoint, redis_connection *c
   }
   accel_redis_backoff_failed(backoff, accel_clock_monotonic_ms());
   if (opened) {
-    stream.is_slow = accel_redis_socket_allow_slowly(stream.fd);
+    stream.is_slow = stream.tls == NULL && accel_redis_socket_allow_slowly(stream.fd);
     redis_endpoint_set_clock(endpoint, &clock);
     accel_redis_backoff_reset(backoff);
     accel_redis_breaker_probed(&endpoint->breaker, true, accel_clock_monotonic_ms());

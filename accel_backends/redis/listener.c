@@ -95,6 +95,7 @@ static redis_dial redis_listener_dial(redis_listener *listener)
   redis_dial dial = {
       .url = &state->url,
       .address = &accel_redis_route_main(&state->route)->address,
+      .tls = state->tls,
       .stop_fd = listener->stop_fd,
       .deadline_ms = accel_clock_deadline(state->connect_timeout_ms),
   };
@@ -214,11 +215,8 @@ static bool redis_listener_take_reply(redis_listener *listener)
   return true;
 }
 
-static bool redis_listener_hear(redis_listener *listener)
+static bool redis_listener_take_replies(redis_listener *listener)
 {
-  char error[REDIS_SOCKET_TEXT];
-  if (!accel_redis_stream_feed(&listener->stream, error)) return false;
-  listener->heard_ms = accel_clock_monotonic_ms();
   for (;;) {
     switch (accel_redis_reader_next(listener->stream.reader, &listener->replies)) {
       case REDIS_READER_MORE: return true;
@@ -228,6 +226,17 @@ static bool redis_listener_hear(redis_listener *listener)
     if (!redis_listener_take_reply(listener)) return false;
     accel_redis_replies_release(&listener->replies);
   }
+}
+
+static bool redis_listener_hear(redis_listener *listener)
+{
+  char error[REDIS_SOCKET_TEXT];
+  do {
+    if (!accel_redis_stream_feed(&listener->stream, error)) return false;
+    listener->heard_ms = accel_clock_monotonic_ms();
+    if (!redis_listener_take_replies(listener)) return false;
+  } while (listener->stream.has_more);
+  return true;
 }
 
 /* Returns when it has to be called again. */

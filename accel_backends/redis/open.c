@@ -52,6 +52,22 @@ static void redis_open_settle(accel_redis_state *state, const accel_redis_config
       config->max_value_bytes == 0 ? REDIS_OPEN_VALUE_BYTES : config->max_value_bytes;
 }
 
+static accel_status redis_open_tls(const accel_redis *redis, const accel_redis_config *config,
+                                   accel_redis_state *state)
+{
+  const redis_tls_files files = {
+      .ca_file = config->tls_ca_file,
+      .certificate_file = config->tls_certificate_file,
+      .key_file = config->tls_key_file,
+      .server_name = config->tls_server_name,
+  };
+  if (state->url.is_tls) return accel_redis_tls_open(redis, &files, &state->tls);
+  if (files.ca_file == NULL && files.certificate_file == NULL && files.key_file == NULL &&
+      files.server_name == NULL)
+    return ACCEL_OK;
+  return accel_error_set(redis, ACCEL_ERR_CONFIG, "tls_ fields need a url of rediss://");
+}
+
 static accel_status redis_open_state(accel_redis *redis, const accel_redis_config *config,
                                      accel_redis_state *state)
 {
@@ -63,6 +79,11 @@ static accel_status redis_open_state(accel_redis *redis, const accel_redis_confi
     return accel_error_set(redis, ACCEL_ERR_CONFIG, "url: only one server is supported as yet");
   }
   redis_open_settle(state, config);
+  const accel_status encrypted = redis_open_tls(redis, config, state);
+  if (accel_failed(encrypted)) {
+    accel_redis_url_release(&state->url);
+    return encrypted;
+  }
   if (!accel_redis_listener_open(&state->listener, state)) goto fail_listener;
   if (!accel_redis_route_open(&state->route, state)) goto fail_route;
   if (!accel_redis_route_start(&state->route)) goto fail_route_start;
@@ -75,6 +96,7 @@ fail_route_start:
 fail_route:
   accel_redis_listener_close(&state->listener);
 fail_listener:
+  accel_redis_tls_close(state->tls);
   accel_redis_url_release(&state->url);
   return accel_error_set(redis, ACCEL_ERR_NOMEM, "no memory, descriptor or thread for Redis");
 }
@@ -110,6 +132,7 @@ void accel_redis_close(accel_redis *redis)
     accel_redis_route_abandon(&state->route);
     accel_redis_listener_abandon(&state->listener);
   }
+  accel_redis_tls_close(state->tls);
   accel_redis_url_release(&state->url);
   ACCEL_FREE(state);
   redis->state = NULL;

@@ -257,7 +257,8 @@ void accel_redis_roles_wait(redis_connection *connection, uint64_t deadline_ms)
     redis_roles_receive(connection, true);
   } else {
     const int events = (reads ? POLLIN : 0) | (writes ? POLLOUT : 0);
-    ready = accel_redis_socket_wait(fd, events, -1, deadline_ms);
+    const bool has_more = reads && connection->stream.has_more;
+    ready = has_more ? POLLIN : accel_redis_socket_wait(fd, events, -1, deadline_ms);
     if (reads && (ready & ~POLLOUT) != 0) redis_roles_receive(connection, false);
   }
   accel_mutex_lock(&connection->mutex);

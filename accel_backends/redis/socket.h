@@ -19,6 +19,7 @@
 typedef struct redis_dial {
   const redis_url *url; /* who enters */
   redis_address *address;
+  struct redis_tls_context *tls; /* NULL: not encrypted */
   uint64_t deadline_ms;
   int stop_fd; /* readable: give up; -1: none */
   char error[REDIS_SOCKET_TEXT];

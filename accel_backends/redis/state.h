@@ -13,6 +13,7 @@ typedef struct accel_redis_state {
   char prefix[66]; /* with its colon; "" without */
   uint32_t connect_timeout_ms, command_timeout_ms;
   size_t max_value_bytes;
+  redis_tls_context *tls; /* NULL: not encrypted */
   redis_route route;
   redis_listener listener;
 } accel_redis_state;

@@ -44,8 +44,17 @@ static bool redis_stream_take(redis_stream *stream, ptrdiff_t size, char *error)
   return false;
 }
 
+/* One record at most; the next may lie decrypted where poll does not see it. */
+static bool redis_stream_feed_encrypted(redis_stream *stream, char *error)
+{
+  const ptrdiff_t size = accel_redis_tls_read(stream->tls, stream->input, REDIS_STREAM_CHUNK);
+  stream->has_more = size > 0;
+  return redis_stream_take(stream, size, error);
+}
+
 bool accel_redis_stream_feed(redis_stream *stream, char *error)
 {
+  if (stream->tls != NULL) return redis_stream_feed_encrypted(stream, error);
   return redis_stream_take(
       stream, accel_redis_socket_receive(stream->fd, stream->input, REDIS_STREAM_CHUNK), error);
 }
@@ -59,6 +68,7 @@ bool accel_redis_stream_feed_slowly(redis_stream *stream, char *error)
 
 ptrdiff_t accel_redis_stream_write(redis_stream *stream, const void *data, size_t size)
 {
+  if (stream->tls != NULL) return accel_redis_tls_write(stream->tls, data, size);
   return accel_redis_socket_send(stream->fd, data, size);
 }
 
@@ -93,7 +103,8 @@ static bool redis_stream_receive(redis_stream *stream, redis_dial *dial, redis_r
         return false;
       case REDIS_READER_MORE: break;
     }
-    if (accel_redis_socket_wait(stream->fd, POLLIN, dial->stop_fd, dial->deadline_ms) == 0) {
+    if (!stream->has_more &&
+        accel_redis_socket_wait(stream->fd, POLLIN, dial->stop_fd, dial->deadline_ms) == 0) {
       snprintf(dial->error, sizeof dial->error, "the server does not answer");
       return false;
     }
@@ -151,6 +162,13 @@ bool accel_redis_stream_open(redis_stream *stream, redis_dial *dial, size_t text
   memset(stream, 0, sizeof *stream);
   stream->fd = accel_redis_socket_open(dial);
   if (stream->fd < 0) return false;
+  if (dial->tls != NULL) {
+    stream->tls = accel_redis_tls_begin(dial->tls, dial, stream->fd);
+    if (stream->tls == NULL) {
+      accel_redis_stream_close(stream);
+      return false;
+    }
+  }
   stream->reader = accel_redis_reader_open(text_max);
   stream->input = (unsigned char *)ACCEL_MALLOC(REDIS_STREAM_CHUNK);
   bool opened = stream->reader != NULL && stream->input != NULL &&
@@ -167,6 +185,7 @@ bool accel_redis_stream_open(redis_stream *stream, redis_dial *dial, size_t text
 
 void accel_redis_stream_close(redis_stream *stream)
 {
+  accel_redis_tls_end(stream->tls);
   accel_redis_socket_close(stream->fd);
   accel_redis_reader_close(stream->reader);
   ACCEL_FREE(stream->input);

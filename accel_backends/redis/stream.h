@@ -9,15 +9,18 @@
 
 #include "reply.h"
 #include "socket.h"
+#include "tls.h"
 
 #define REDIS_STREAM_CHUNK 65536 /* bytes received at once */
 
 /* Zeroed but for fd = -1: closed. */
 typedef struct redis_stream {
   int fd;
+  redis_tls *tls; /* NULL: not encrypted */
   redis_reader *reader;
   unsigned char *input; /* REDIS_STREAM_CHUNK bytes */
   uint64_t received;    /* bytes so far */
+  bool has_more;        /* feed again, whatever poll says */
   bool is_slow;         /* feed_slowly may wait in the kernel */
 } redis_stream;
 

@@ -181,27 +181,26 @@ static accel_status redis_url_parse_unix(const void *owner, char *path, redis_ur
 
 static accel_status redis_url_parse_any(const void *owner, char *text, redis_url *url)
 {
-  static const char *const not_built_in[] = {"rediss://"};
   static const struct {
     const char *start;
     redis_url_kind kind;
+    bool is_tls;
   } kinds[] = {
-      {"redis://", REDIS_URL_SERVER},
-      {"redis+sentinel://", REDIS_URL_SENTINEL},
-      {"redis+cluster://", REDIS_URL_CLUSTER},
+      {"redis://", REDIS_URL_SERVER, false},
+      {"rediss://", REDIS_URL_SERVER, true},
+      {"redis+sentinel://", REDIS_URL_SENTINEL, false},
+      {"redis+cluster://", REDIS_URL_CLUSTER, false},
   };
   for (const char *each = text; *each != '\0'; each++)
     if ((unsigned char)*each <= ' ' || *each == 0x7F)
       return redis_url_refuse(owner, "it holds a space or a control character");
-  for (size_t i = 0; i < sizeof not_built_in / sizeof *not_built_in; i++)
-    if (redis_url_skip(&text, not_built_in[i]))
-      return accel_error_set(owner, ACCEL_ERR_CONFIG, "url: %s is not built in", not_built_in[i]);
   if (redis_url_skip(&text, "unix://")) return redis_url_parse_unix(owner, text, url);
   for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
     url->kind = kinds[i].kind;
+    url->is_tls = kinds[i].is_tls;
     if (redis_url_skip(&text, kinds[i].start)) return redis_url_parse_inet(owner, text, url);
   }
-  return redis_url_refuse(owner, "it begins with neither redis:// nor unix:// nor "
+  return redis_url_refuse(owner, "it begins with neither redis:// nor rediss:// nor unix:// nor "
                                  "redis+sentinel:// nor redis+cluster://");
 }
 

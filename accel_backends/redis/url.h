@@ -1,6 +1,7 @@
 /* url.h: where a Redis is and who may enter (backend redis).
  *
  *   redis://[user:password@]host[:port][/database]                         one server
+ *   rediss://[user:password@]host[:port][/database]                        one server, over TLS
  *   unix:///path                                                           one on this machine
  *   redis+sentinel://[user:password@]host[:port],.../name[/database]       what Sentinels watch
  *   redis+cluster://[user:password@]host[:port],...                        some of a cluster
@@ -31,6 +32,7 @@ typedef struct redis_url_host {
 
 typedef struct redis_url {
   redis_url_kind kind;
+  bool is_tls;
   redis_url_host hosts[REDIS_URL_HOSTS_MAX];
   size_t host_count;       /* 1, unless the kind allows more */
   const char *master_name; /* what the Sentinels call it; else NULL */
