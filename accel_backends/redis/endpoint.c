@@ -161,6 +161,45 @@ static void redis_endpoint_run(void *endpoint_pointer)
   }
 }
 
+/* ---- large values ---- */
+
+/* FNV-1a; never 0. A collision sends a small value the other way, which is no harm. */
+static uint32_t redis_endpoint_hash(const char *key, size_t size)
+{
+  uint32_t hash = 2166136261u;
+  for (size_t i = 0; i < size; i++) hash = (hash ^ (unsigned char)key[i]) * 16777619u;
+  return hash == 0 ? 1 : hash;
+}
+
+void accel_redis_endpoint_note_size(redis_endpoint *endpoint, const char *key, size_t key_size,
+                                    size_t size)
+{
+  const bool is_large = size > REDIS_ENDPOINT_LARGE_BYTES;
+  if (!is_large && !accel_load_relaxed(&endpoint->has_large)) return;
+  const uint32_t hash = redis_endpoint_hash(key, key_size);
+  uint32_t *slot = &endpoint->large[hash % REDIS_ENDPOINT_LARGE_KEYS];
+  if (is_large) {
+    accel_store_relaxed(slot, hash);
+    accel_store_relaxed(&endpoint->has_large, true);
+  } else if (accel_load_relaxed(slot) == hash) {
+    accel_store_relaxed(slot, 0);
+  }
+}
+
+redis_connection *accel_redis_endpoint_connection(redis_endpoint *endpoint, const char *key,
+                                                  size_t key_size, size_t size)
+{
+  if (size > REDIS_ENDPOINT_LARGE_BYTES) {
+    accel_redis_endpoint_note_size(endpoint, key, key_size, size);
+    return &endpoint->bulk;
+  }
+  if (size > 0 || !accel_load_relaxed(&endpoint->has_large)) return &endpoint->data;
+  const uint32_t hash = redis_endpoint_hash(key, key_size);
+  const bool is_large =
+      accel_load_relaxed(&endpoint->large[hash % REDIS_ENDPOINT_LARGE_KEYS]) == hash;
+  return is_large ? &endpoint->bulk : &endpoint->data;
+}
+
 /* ---- from outside ---- */
 
 bool accel_redis_endpoint_open(redis_endpoint *endpoint, accel_redis_state *state, const char *host,

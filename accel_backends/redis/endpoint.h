@@ -15,6 +15,11 @@
 #include "connection.h"
 
 #define REDIS_ENDPOINT_CLOCK_MS 30000u /* between looks at the server's clock */
+/* Larger values travel on a connection of their own, so that small ones do not wait behind them.
+ * A key is known as large once this process has read or filled it, so the first read of it still
+ * travels with the others. */
+#define REDIS_ENDPOINT_LARGE_BYTES (256u << 10)
+#define REDIS_ENDPOINT_LARGE_KEYS 1024u
 
 struct accel_redis_state;
 
@@ -26,7 +31,9 @@ typedef struct redis_endpoint {
   redis_budget retries;
   uint64_t ahead_ms;         /* atomic: its clock ahead of the monotonic one, or 0: not known */
   uint64_t writes_paused_ms; /* atomic: nothing is stored before this time */
-  bool lacks_unlink;         /* atomic: the server is older than UNLINK */
+  uint32_t large[REDIS_ENDPOINT_LARGE_KEYS]; /* atomic: hashes of keys with large values, or 0 */
+  bool has_large;                            /* atomic: there was one */
+  bool lacks_unlink;                         /* atomic: the server is older than UNLINK */
   accel_thread keeper;
   int wake_fd, stop_fd; /* eventfds: something changed; end */
   /* The keeper's own: */
@@ -48,6 +55,14 @@ void accel_redis_endpoint_stop(redis_endpoint *endpoint);
 void accel_redis_endpoint_close(redis_endpoint *endpoint);
 /* The same in a forked child: what a thread was changing at the fork is left. */
 void accel_redis_endpoint_abandon(redis_endpoint *endpoint);
+
+/* The key's value has so many bytes. */
+void accel_redis_endpoint_note_size(redis_endpoint *endpoint, const char *key, size_t key_size,
+                                    size_t size);
+/* The connection for a value that may be large: that depends on its key and, if it is stored, its
+ * size. */
+redis_connection *accel_redis_endpoint_connection(redis_endpoint *endpoint, const char *key,
+                                                  size_t key_size, size_t size);
 
 ACCEL_EXTERN_C_END
 #endif

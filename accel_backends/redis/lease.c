@@ -191,7 +191,7 @@ static accel_status redis_lease_run(const redis_lease_terms *terms, accel_remote
   redis_parts parts;
   redis_lease only, *leases = &only;
   if (count == 0) return ACCEL_OK;
-  if (!accel_redis_parts_open(&parts, terms->link, items, count))
+  if (!accel_redis_parts_open(&parts, terms->link, items, count, !terms->is_lease))
     return accel_redis_call_no_memory(items, count, terms->call);
   if (parts.count > 1) leases = (redis_lease *)ACCEL_MALLOC(parts.count * sizeof *leases);
   accel_status status =

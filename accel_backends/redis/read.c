@@ -89,12 +89,22 @@ static bool redis_read_all(const redis_part *part, accel_remote_call *call,
   return true;
 }
 
+static void redis_read_note_sizes(const redis_part *part)
+{
+  for (size_t i = 0; i < part->count; i++) {
+    const accel_remote_item *item = part->items[i];
+    if (item->status == ACCEL_OK)
+      accel_redis_endpoint_note_size(part->endpoint, item->key, item->key_size, item->size);
+  }
+}
+
 static accel_status redis_read_finish(accel_remote_call *call, redis_read *read)
 {
   redis_exchange *exchange = &read->exchange;
   const accel_status status = accel_redis_call_finish(call, exchange);
   if (accel_failed(status)) return accel_redis_part_fail(read->part, status);
   if (redis_read_all(read->part, call, &exchange->replies)) {
+    redis_read_note_sizes(read->part);
     accel_redis_replies_keep(&exchange->replies, &call->reply); /* where the items' data lies */
     return ACCEL_OK;
   }
@@ -123,7 +133,7 @@ accel_status accel_redis_get(void *link_pointer, accel_remote_item *items, size_
   redis_read only, *reads = &only;
   call->reply = NULL;
   if (count == 0) return ACCEL_OK;
-  if (!accel_redis_parts_open(&parts, link, items, count))
+  if (!accel_redis_parts_open(&parts, link, items, count, true))
     return accel_redis_call_no_memory(items, count, call);
   if (parts.count > 1) reads = (redis_read *)ACCEL_MALLOC(parts.count * sizeof *reads);
   const accel_status status = reads == NULL ? accel_redis_call_no_memory(items, count, call)

@@ -53,11 +53,15 @@ typedef struct redis_target {
   redis_connection *connection;
 } redis_target;
 
-static redis_target redis_parts_target(redis_link *link, const accel_remote_item *item)
+static redis_target redis_parts_target(redis_link *link, const accel_remote_item *item,
+                                       bool may_be_bulk)
 {
   redis_target target;
   target.endpoint = accel_redis_route_key(&link->state->route, item->key, item->key_size);
   target.connection = &target.endpoint->data;
+  if (may_be_bulk)
+    target.connection = accel_redis_endpoint_connection(target.endpoint, item->key, item->key_size,
+                                                        item->data == NULL ? 0 : item->size);
   return target;
 }
 
@@ -76,7 +80,7 @@ static redis_part *redis_parts_find(redis_parts *parts, redis_target target)
 
 /* One piece of memory: a part per item at most, the sorted items, and each item's part. */
 static bool redis_parts_sort(redis_parts *parts, redis_link *link, accel_remote_item *items,
-                             size_t count)
+                             size_t count, bool may_be_bulk)
 {
   const size_t each = sizeof *parts->list + sizeof *parts->list->items + sizeof(size_t);
   if (count > SIZE_MAX / each) return false;
@@ -86,7 +90,7 @@ static bool redis_parts_sort(redis_parts *parts, redis_link *link, accel_remote_
   accel_remote_item **sorted = (accel_remote_item **)(void *)(parts->list + count);
   size_t *part_of = (size_t *)(void *)(sorted + count);
   for (size_t i = 0; i < count; i++) {
-    redis_part *part = redis_parts_find(parts, redis_parts_target(link, &items[i]));
+    redis_part *part = redis_parts_find(parts, redis_parts_target(link, &items[i], may_be_bulk));
     part->count++;
     part_of[i] = (size_t)(part - parts->list);
   }
@@ -103,12 +107,12 @@ static bool redis_parts_sort(redis_parts *parts, redis_link *link, accel_remote_
 }
 
 bool accel_redis_parts_open(redis_parts *parts, redis_link *link, accel_remote_item *items,
-                            size_t count)
+                            size_t count, bool may_be_bulk)
 {
   parts->memory = NULL;
   parts->count = 0;
-  if (count > 1) return redis_parts_sort(parts, link, items, count);
-  const redis_target target = redis_parts_target(link, items);
+  if (count > 1) return redis_parts_sort(parts, link, items, count, may_be_bulk);
+  const redis_target target = redis_parts_target(link, items, may_be_bulk);
   parts->one = items;
   parts->single = (redis_part){target.endpoint, target.connection, &parts->one, 1};
   parts->list = &parts->single;

@@ -57,9 +57,11 @@ redis_endpoint *accel_redis_route_main(redis_route *route);
 /* The i-th of the endpoints that hold keys, for what concerns all of them; NULL: no more. */
 redis_endpoint *accel_redis_route_at(redis_route *route, size_t i);
 
-/* Splits the items. False: no memory; nothing is held then. */
+/* Splits the items. `may_be_bulk`: large values may take the other connection; what is numbered
+ * may not, since numbers keep their order on one connection only. False: no memory; nothing is held
+ * then. */
 bool accel_redis_parts_open(redis_parts *parts, struct redis_link *link, accel_remote_item *items,
-                            size_t count);
+                            size_t count, bool may_be_bulk);
 void accel_redis_parts_close(redis_parts *parts);
 
 ACCEL_EXTERN_C_END

@@ -294,7 +294,7 @@ static accel_status redis_write_items(const redis_write_terms *terms, accel_remo
   redis_write only, *writes = &only;
   *lacks_unlink_out = false;
   if (count == 0) return ACCEL_OK;
-  if (!accel_redis_parts_open(&parts, terms->link, items, count))
+  if (!accel_redis_parts_open(&parts, terms->link, items, count, false))
     return accel_redis_call_no_memory(items, count, terms->call);
   if (parts.count > 1) writes = (redis_write *)ACCEL_MALLOC(parts.count * sizeof *writes);
   const accel_status status = writes == NULL
