@@ -159,7 +159,7 @@ static void core_hear_everything(void *core)
   accel_core_expire_all((accel_core *)core);
 }
 
-static void core_hear_key(void *core_pointer, const char *name, size_t size)
+void accel_core_hear_key(void *core_pointer, const char *name, size_t size)
 {
   accel_core *core = (accel_core *)core_pointer;
   void *key = ACCEL_MALLOC(core->type->key_size + size + 1);
@@ -182,7 +182,7 @@ static void core_hear_key(void *core_pointer, const char *name, size_t size)
 static void core_hear_message(void *core_pointer, const void *data, size_t size)
 {
   accel_core *core = (accel_core *)core_pointer;
-  const accel_invalidation_handler handler = {core, core_hear_key, core_hear_everything};
+  const accel_invalidation_handler handler = {core, accel_core_hear_key, core_hear_everything};
   switch (accel_invalidation_receive(&core->invalidation, data, size, &handler)) {
     case ACCEL_INVALIDATION_OWN: break;
     case ACCEL_INVALIDATION_APPLIED:

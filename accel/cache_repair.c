@@ -93,6 +93,16 @@ static bool repair_add_item(const accel_core *core, core_batch *batch,
   return true;
 }
 
+/* Our own message is not heard, and L1 may have been filled by a set that overtook the failed one
+ * in this process, but not in L2. */
+static void repair_forget(accel_core *core, const accel_repair_entry *entry)
+{
+  if (entry->is_hash)
+    accel_core_expire_all(core);
+  else
+    accel_core_hear_key(core, entry->text, entry->size);
+}
+
 /* One block of keys. False: L2 did not confirm it, or there is no memory. */
 static bool repair_keys(accel_core *core, const accel_repair_entry *entries, size_t count)
 {
@@ -114,6 +124,7 @@ static bool repair_keys(accel_core *core, const accel_repair_entry *entries, siz
       failed++;
       continue;
     }
+    repair_forget(core, &entries[i]);
     accel_repair_done(&core->repair, &entries[i]);
     accel_stats_add(core->stats, ACCEL_COUNT_repair_replayed, 1);
   }
@@ -124,6 +135,7 @@ static bool repair_keys(accel_core *core, const accel_repair_entry *entries, siz
 static bool repair_area(accel_core *core, uint64_t number)
 {
   if (accel_failed(accel_core_remote_clear(core))) return false;
+  accel_core_expire_all(core);
   accel_repair_area_done(&core->repair, number);
   accel_stats_add(core->stats, ACCEL_COUNT_repair_replayed, 1);
   return true;
