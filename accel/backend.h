@@ -229,6 +229,10 @@ typedef struct accel_remote_area {
   bool has_listener; /* false: no_broadcast, of the sink only `event` is called */
   accel_remote_sink sink;
   const void *owner; /* whose error a failed attach becomes (error.h) */
+  /* Optional, with the sink's ctx and rules: L2 itself tells that the key of this name was changed,
+   * by whomever but this process. NULL: every key may have been. A name that begins with '#' is a
+   * hashed one. */
+  void (*changed)(void *ctx, const char *name_or_null, size_t size);
 } accel_remote_area;
 
 typedef struct accel_remote_ops {

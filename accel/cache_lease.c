@@ -262,6 +262,8 @@ size_t accel_core_lease_wait(accel_core *core, accel_flight **flights, size_t co
   while (ready < count && accel_clock_monotonic_ms() < deadline_ms &&
          !accel_load_acquire(&core->is_closing)) {
     lease_pause(core, pause_ms, deadline_ms);
+    for (size_t i = ready; i < count; i++) /* what is read from here on is no older */
+      flights[i]->gate = accel_core_gate(core, flights[i]->hash);
     accel_core_remote_get(core, flights + ready, count - ready, &look);
     count = ready + lease_drop_landed(flights + ready, count - ready);
     lease_ask(core, flights + ready, count - ready);

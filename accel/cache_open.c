@@ -194,6 +194,17 @@ static void core_hear_message(void *core_pointer, const void *data, size_t size)
   }
 }
 
+/* L2 itself tells. A key whose name is hashed there cannot be told from others. */
+static void core_hear_change(void *core_pointer, const char *name_or_null, size_t size)
+{
+  accel_core *core = (accel_core *)core_pointer;
+  accel_stats_add(core->stats, ACCEL_COUNT_invalidation_receive, 1);
+  if (name_or_null == NULL || (size > 0 && name_or_null[0] == '#'))
+    accel_core_expire_all(core);
+  else
+    accel_core_hear_key(core, name_or_null, size);
+}
+
 /* The flag first, then the epoch: a fill that still saw the old flag took its gate before the epoch
  * rose, and is refused. */
 static void core_hear_channel(accel_core *core, bool is_up)
@@ -296,7 +307,8 @@ static accel_status core_attach(accel_core *core)
       core->area,
       !core->config.no_broadcast,
       {core, core_hear_message, core_hear_up, core_hear_down, core_heartbeat, core_count_event},
-      core->cache};
+      core->cache,
+      core_hear_change};
   core->remote_ops = core->traits.remote;
   if (!accel_repair_open(&core->repair, core->remote_ops->clear != NULL)) return ACCEL_ERR_NOMEM;
   core->repair_job.run = accel_core_repair_run;

@@ -14,7 +14,8 @@
  *
  * In Redis a key is [prefix:]area:name, a channel [prefix:]accel:invalidation:area. A user of an
  * access list needs +get +mget +set +unlink +del +scan +eval +evalsha +getrange +multi +exec
- * +publish +subscribe +unsubscribe +ping +time +select, its keys and its channels.
+ * +publish +subscribe +unsubscribe +ping +time +select, its keys and its channels; with
+ * ACCEL_TRACKING also +client|id +client|tracking +client|getredir &__redis__:invalidate.
  *
  * Needs hiredis 0.14 or later (pkg-config hiredis), in the implementing file only, and for
  * rediss:// OpenSSL 3 (pkg-config openssl) with -DACCEL_REDIS_TLS.
@@ -27,7 +28,9 @@
 /* How a process hears what others changed. */
 typedef enum accel_redis_coherence {
   ACCEL_PUBSUB = 0, /* messages of the writers, on a channel */
-  ACCEL_TRACKING    /* the server's own, for writers that do not use accel: is not built in */
+  /* These, and what the server itself tells (Redis 6 and later): also changes by programs that do
+   * not use accel, expiry, eviction, FLUSHALL. Not for a cluster. */
+  ACCEL_TRACKING
 } accel_redis_coherence;
 
 /* Zero is the default of every field. Strings are copied. */
@@ -71,7 +74,8 @@ accel_status accel_redis_open(accel_redis *redis, const accel_redis_config *conf
  * nor the server. Nothing happens to a closed one, or NULL. Threads: exclusive use. */
 void accel_redis_close(accel_redis *redis);
 
-/* Asks the server for a sign of life. OK, TIMEOUT, BACKEND; CONFIG: NULL, closed, or opened before
+/* Asks the server for a sign of life, and says if it keeps this process from hearing of changes,
+ * for want of a permission or of a command. OK, TIMEOUT, BACKEND; CONFIG: NULL, closed, or opened before
  * a fork. Waits command_timeout_ms at most. Threads: any. */
 accel_status accel_redis_ping(accel_redis *redis);
 
@@ -107,6 +111,7 @@ ACCEL_EXTERN_C_END
 #include "redis/socket.c"
 #include "redis/stream.c"
 #include "redis/tls.c"
+#include "redis/tracking.c"
 #include "redis/url.c"
 #include "redis/wake.c"
 #include "redis/write.c"

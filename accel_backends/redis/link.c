@@ -30,6 +30,7 @@ static accel_status redis_link_attach(void *remote, const accel_remote_area *are
   link->state = state;
   link->has_listener = area->has_listener;
   link->sink = area->sink;
+  link->changed = area->changed;
   link->prefix_size = strlen(state->prefix);
   snprintf(link->key_start, sizeof link->key_start, "%s%s:", state->prefix, area->area);
   snprintf(link->channel, sizeof link->channel, "%saccel:invalidation:%s", state->prefix,

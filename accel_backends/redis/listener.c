@@ -15,6 +15,12 @@
 #define REDIS_LISTENER_PAUSE_FIRST_MS 10u
 #define REDIS_LISTENER_PAUSE_MAX_MS 2000u
 
+static void redis_listener_signal(int fd)
+{
+  const uint64_t one = 1;
+  if (write(fd, &one, sizeof one) < 0) return; /* only when it is set already */
+}
+
 /* ---- calling the sinks: never with the mutex held, and a link that is being called stays ---- */
 
 typedef void redis_listener_visit(redis_listener *listener, redis_link *link, void *ctx);
@@ -67,6 +73,30 @@ static void redis_listener_tell_message(redis_listener *listener, redis_link *li
   link->sink.message(link->sink.ctx, message->data, message->data_size);
 }
 
+static void redis_listener_tell_change(redis_listener *listener, redis_link *link, void *unused)
+{
+  (void)unused;
+  if (link->is_up && link->changed != NULL) accel_redis_tracking_tell(link, &listener->replies, 3);
+}
+
+void accel_redis_listener_note_refusal(redis_listener *listener, const redis_replies *replies,
+                                       const char *what)
+{
+  char text[sizeof listener->refusal];
+  accel_redis_stream_explain(replies, 0, what, false, text);
+  accel_mutex_lock(&listener->mutex);
+  memcpy(listener->refusal, text, sizeof text);
+  accel_mutex_unlock(&listener->mutex);
+}
+
+bool accel_redis_listener_refusal(redis_listener *listener, char *text)
+{
+  accel_mutex_lock(&listener->mutex);
+  memcpy(text, listener->refusal, sizeof listener->refusal);
+  accel_mutex_unlock(&listener->mutex);
+  return text[0] != '\0';
+}
+
 /* Runs while the data connection is locked, so that no message gets a number between the
  * heartbeat's number and its departure. */
 static size_t redis_listener_append_heartbeat(void *link_pointer, accel_buffer *out)
@@ -107,6 +137,7 @@ static void redis_listener_lose_channel(redis_listener *listener)
   accel_redis_stream_close(&listener->stream);
   accel_redis_replies_release(&listener->replies);
   listener->requests = listener->confirmations = 0;
+  accel_redis_tracking_reset(&listener->tracking);
   accel_redis_backoff_failed(&listener->backoff, accel_clock_monotonic_ms());
   redis_listener_each(listener, redis_listener_tell_down, NULL);
 }
@@ -136,7 +167,9 @@ static bool redis_listener_is_channel_used(const redis_listener *listener,
  * False: no memory. */
 static bool redis_listener_append_changes(redis_listener *listener, accel_buffer *commands)
 {
-  const bool is_open = listener->stream.fd >= 0;
+  const bool is_tracking = listener->state->is_tracking;
+  const bool is_open =
+      listener->stream.fd >= 0 && (!is_tracking || listener->tracking.client_id != 0);
   for (redis_link **at = &listener->links; *at != NULL;) {
     redis_link *link = *at;
     const char *verb = NULL;
@@ -174,8 +207,12 @@ static bool redis_listener_send_changes(redis_listener *listener, bool pings)
 {
   redis_dial dial = redis_listener_dial(listener);
   accel_buffer commands = {0};
+  const bool is_tracking = listener->state->is_tracking && listener->stream.fd >= 0;
+  bool sent = !is_tracking ||
+              (accel_redis_tracking_cover(listener) &&
+               accel_redis_tracking_append(&listener->tracking, &listener->requests, &commands));
   accel_mutex_lock(&listener->mutex);
-  bool sent = redis_listener_append_changes(listener, &commands);
+  sent = sent && redis_listener_append_changes(listener, &commands);
   accel_mutex_unlock(&listener->mutex);
   if (listener->stream.fd >= 0) {
     if (sent && pings) sent = accel_redis_command_append_words(&commands, REDIS_WORDS("PING"));
@@ -194,16 +231,30 @@ static bool redis_listener_take_reply(redis_listener *listener)
   const redis_reply channel = accel_redis_reply_at(replies, 2);
   const redis_reply data = accel_redis_reply_at(replies, 3);
   if (accel_redis_reply_says(replies, &whole, "PONG")) return true;
+  if (whole.kind == REDIS_REPLY_IS_ERROR)
+    accel_redis_listener_note_refusal(listener, replies, "the listener");
+  if (whole.kind == REDIS_REPLY_IS_INTEGER && listener->state->is_tracking) {
+    listener->tracking.client_id = whole.integer;
+    redis_listener_signal(listener->wake_fd); /* there is more to say now */
+    return listener->tracking.was_asked;
+  }
   if (whole.kind != REDIS_REPLY_IS_ARRAY) return false;
   if (accel_redis_reply_says(replies, &kind, "pong")) return true;
   if (accel_redis_reply_says(replies, &kind, "subscribe") ||
       accel_redis_reply_says(replies, &kind, "unsubscribe")) {
     listener->confirmations++;
     accel_redis_backoff_reset(&listener->backoff);
+    accel_mutex_lock(&listener->mutex);
+    listener->refusal[0] = '\0';
+    accel_mutex_unlock(&listener->mutex);
     redis_listener_each(listener, redis_listener_tell_up, NULL);
     return listener->confirmations <= listener->requests;
   }
   if (!accel_redis_reply_says(replies, &kind, "message")) return false;
+  if (accel_redis_reply_says(replies, &channel, REDIS_TRACKING_CHANNEL)) {
+    redis_listener_each(listener, redis_listener_tell_change, NULL);
+    return true;
+  }
   if (channel.kind != REDIS_REPLY_IS_TEXT || data.kind != REDIS_REPLY_IS_TEXT) return false;
   redis_listener_message message = {
       .channel = accel_redis_reply_text(replies, &channel),
@@ -251,6 +302,8 @@ static uint64_t redis_listener_tend_channel(redis_listener *listener, bool is_re
   bool is_alive = redis_listener_send_changes(listener, is_tick);
   if (!is_open) return is_wanted ? listener->backoff.next_ms : ACCEL_NO_DEADLINE;
   if (is_alive && is_readable) is_alive = redis_listener_hear(listener);
+  if (is_alive && is_tick && listener->state->is_tracking)
+    is_alive = accel_redis_tracking_holds(listener);
   if (!is_alive || now_ms >= listener->heard_ms + REDIS_LISTENER_SILENCE_MS) {
     redis_listener_lose_channel(listener);
     return listener->backoff.next_ms;
@@ -295,12 +348,6 @@ static void redis_listener_run(void *listener_pointer)
 
 /* ---- from outside ---- */
 
-static void redis_listener_signal(int fd)
-{
-  const uint64_t one = 1;
-  if (write(fd, &one, sizeof one) < 0) return; /* only when it is set already */
-}
-
 bool accel_redis_listener_open(redis_listener *listener, accel_redis_state *state)
 {
   memset(listener, 0, sizeof *listener);
@@ -342,6 +389,7 @@ static void redis_listener_release(redis_listener *listener)
   }
   accel_redis_replies_release(&listener->replies);
   accel_redis_stream_close(&listener->stream);
+  accel_redis_tracking_close(&listener->tracking);
 }
 
 void accel_redis_listener_close(redis_listener *listener)

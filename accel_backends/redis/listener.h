@@ -17,6 +17,7 @@
 #include "../../accel/backend.h"
 #include "calm.h"
 #include "stream.h"
+#include "tracking.h"
 
 #define REDIS_LISTENER_TICK_MS 1000u     /* between PINGs, and between heartbeats */
 #define REDIS_LISTENER_SILENCE_MS 3000u  /* without a byte: the channel is down */
@@ -27,11 +28,12 @@ struct accel_redis_state;
 /* A cache that was attached (link.c). */
 typedef struct redis_link {
   struct accel_redis_state *state;
-  char key_start[132]; /* prefix:area: */
-  size_t prefix_size;  /* of it, with the colon */
+  char key_start[REDIS_TRACKING_PREFIX_SIZE]; /* prefix:area: */
+  size_t prefix_size;                         /* of it, with the colon */
   char channel[192];
   bool has_listener; /* without one it is none of the listener's business */
   accel_remote_sink sink;
+  void (*changed)(void *ctx, const char *name_or_null, size_t size); /* NULL: not wanted */
   /* The listener's: */
   bool is_leaving, is_up;
   uint64_t request; /* the number of its SUBSCRIBE; 0: not sent */
@@ -45,12 +47,14 @@ typedef struct redis_listener {
   accel_mutex mutex;    /* guards links, their flags and calling */
   accel_condition idle; /* a sink's call has returned */
   redis_link *links;    /* attached, or leaving until their channel is */
+  char refusal[160];    /* with the mutex: what the server would not let it do; "" */
   redis_link *calling;  /* whose sink is being called */
   bool is_at_rest;      /* the thread waits and has nothing in its hands: for abandon */
   /* The thread's own: */
   redis_stream stream;   /* of the channels */
   redis_replies replies; /* the one being read */
   redis_backoff backoff;
+  redis_tracking tracking;
   uint64_t requests, confirmations;
   uint64_t heard_ms, next_tick_ms;
 } redis_listener;
@@ -65,6 +69,12 @@ void accel_redis_listener_stop(redis_listener *listener);
 void accel_redis_listener_close(redis_listener *listener);
 /* The same in a forked child, without the thread: what it was changing at the fork is left. */
 void accel_redis_listener_abandon(redis_listener *listener);
+
+/* Keeps an error reply as the reason why the channel does not come up. */
+void accel_redis_listener_note_refusal(redis_listener *listener, const redis_replies *replies,
+                                       const char *what);
+/* Copies the reason (160 bytes); false: there is none. Threads: any. */
+bool accel_redis_listener_refusal(redis_listener *listener, char *text);
 
 /* The link's sink is called from now on, until remove returns. The link is the listener's then,
  * which frees it when its channel is left. */

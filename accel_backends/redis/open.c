@@ -25,9 +25,7 @@ static accel_status redis_open_check(const accel_redis *redis, const accel_redis
   if (config->max_value_bytes > REDIS_OPEN_VALUE_BYTES_MAX)
     return accel_error_set(redis, ACCEL_ERR_CONFIG, "max_value_bytes is %zu; at most %u",
                            config->max_value_bytes, REDIS_OPEN_VALUE_BYTES_MAX);
-  if (config->coherence == ACCEL_TRACKING)
-    return accel_error_set(redis, ACCEL_ERR_CONFIG, "coherence ACCEL_TRACKING is not built in");
-  if (config->coherence != ACCEL_PUBSUB)
+  if (config->coherence != ACCEL_PUBSUB && config->coherence != ACCEL_TRACKING)
     return accel_error_set(redis, ACCEL_ERR_CONFIG, "coherence is %d, which is no coherence",
                            (int)config->coherence);
   return ACCEL_OK;
@@ -44,6 +42,7 @@ static void redis_open_settle(accel_redis_state *state, const accel_redis_config
   if (prefix != NULL && *prefix != '\0')
     snprintf(state->prefix, sizeof state->prefix, "%s:", prefix);
   state->fork_generation = accel_fork_generation();
+  state->is_tracking = config->coherence == ACCEL_TRACKING;
   state->connect_timeout_ms =
       redis_open_default(config->connect_timeout_ms, REDIS_OPEN_CONNECT_TIMEOUT_MS);
   state->command_timeout_ms =
@@ -167,6 +166,8 @@ accel_status accel_redis_ping(accel_redis *redis)
                                accel_clock_monotonic_ms());
   }
   accel_redis_replies_release(&replies);
+  if (status == ACCEL_OK && accel_redis_listener_refusal(&state->listener, error))
+    status = ACCEL_ERR_BACKEND;
   return accel_failed(status) ? accel_error_set(redis, status, "%s", error) : ACCEL_OK;
 }
 

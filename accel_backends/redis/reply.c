@@ -7,7 +7,7 @@
 
 #define REDIS_REPLY_ALIGNMENT 8u           /* and the size of a pointer, at most */
 #define REDIS_REPLY_COMMAND_MAX (1u << 30) /* bytes; no server takes more in one word than half */
-#define REDIS_REPLY_WORDS_MAX 8
+#define REDIS_REPLY_WORDS_MAX 16
 #define REDIS_REPLY_BUFFER_KEPT (256u << 10) /* of hiredis' buffer, while it is empty */
 
 struct redis_reader {

@@ -6,13 +6,16 @@
 
 static redis_server server;
 static accel_redis handles[2];
+static accel_redis_coherence coherence;
 
 static bool open_server(void *remotes[2])
 {
   if (!redis_server_start(&server, NULL)) return false;
   for (size_t i = 0; i < 2; i++) {
-    const accel_redis_config config = {
-        .url = server.url, .command_timeout_ms = 2000, .max_value_bytes = 2u << 20};
+    const accel_redis_config config = {.url = server.url,
+                                       .command_timeout_ms = 2000,
+                                       .max_value_bytes = 2u << 20,
+                                       .coherence = coherence};
     if (accel_failed(accel_redis_open(&handles[i], &config))) return false;
     remotes[i] = &handles[i];
   }
@@ -34,5 +37,8 @@ int main(void)
                                                .open = open_server,
                                                .close = close_server};
   if (!redis_server_available()) return REDIS_SERVER_SKIP;
-  return remote_suite_run(&backend);
+  int failed = remote_suite_run(&backend);
+  coherence = ACCEL_TRACKING;
+  failed += remote_suite_run(&backend);
+  return failed;
 }

@@ -36,7 +36,6 @@ static void bad_configurations_are_refused_with_a_reason(void **state)
       {{.connect_timeout_ms = ACCEL_FOREVER}, "connect_timeout_ms"},
       {{.command_timeout_ms = ACCEL_FOREVER}, "command_timeout_ms"},
       {{.max_value_bytes = 512u << 20}, "max_value_bytes is 536870912"},
-      {{.coherence = ACCEL_TRACKING}, "ACCEL_TRACKING is not built in"},
       {{.coherence = (accel_redis_coherence)7}, "coherence is 7"},
   };
   (void)state;
