@@ -44,6 +44,7 @@
 #include "accel/base.h"
 #include "accel/cache.h"
 #include "accel/cache_wrap.h"
+#include "accel/compress.h"
 #include "accel/config.h"
 #include "accel/define.h"
 #include "accel/error.h"

@@ -87,6 +87,7 @@ accel_status accel_core_batch_add_value(accel_core *core, core_batch *batch,
   memset(&envelope, 0, sizeof envelope);
   envelope.token = accel_core_random(core) | 1; /* 0 would compare as: nothing to compare */
   envelope.ttl_ms = ttl_ms;
+  envelope.compressor = core->config.compressor;
   return batch_add_envelope(core, batch, &envelope, value_or_null);
 }
 
@@ -176,6 +177,7 @@ static bool remote_take(accel_core *core, const accel_remote_item *item, accel_f
     accel_stats_add(core->stats, ACCEL_COUNT_remote_decode_errors, 1);
     return false;
   }
+  envelope.compressor = core->config.compressor;
   const uint64_t now_ms = core->remote_ops->now_ms(core->link);
   const bool is_negative = (envelope.flags & ACCEL_ENVELOPE_NEGATIVE) != 0;
   if ((envelope.flags & ACCEL_ENVELOPE_LEASE) != 0) {

@@ -35,6 +35,7 @@ enum {
 
 #define CODEC_FORMAT 1u
 #define CODEC_FLAGS (ACCEL_ENVELOPE_NEGATIVE | ACCEL_ENVELOPE_LEASE)
+#define CODEC_FLAGS_READ (CODEC_FLAGS | ACCEL_ENVELOPE_METHOD)
 
 static const char codec_magic[4] = {'A', 'C', 'L', '1'};
 static const char codec_digits[] = "0123456789ABCDEF";
@@ -293,14 +294,14 @@ static uint64_t codec_envelope_hash(const char *area, const char *name, size_t n
 
 /* Everything but the hash. */
 static void codec_write_header(const accel_type *type, const accel_envelope *envelope,
-                               uint32_t flags, size_t payload_size, unsigned char *header)
+                               uint32_t flags, size_t raw_size, unsigned char *header)
 {
   memcpy(header, codec_magic, sizeof codec_magic);
   header[CODEC_AT_FORMAT] = CODEC_FORMAT;
   header[CODEC_AT_HEADER] = ACCEL_ENVELOPE_SIZE;
   codec_store(header + CODEC_AT_FLAGS, flags, 2);
   codec_store(header + CODEC_AT_SCHEMA, accel_schema_fingerprint(type), 4);
-  codec_store(header + CODEC_AT_SIZE, payload_size, 4);
+  codec_store(header + CODEC_AT_SIZE, raw_size, 4);
   codec_store(header + CODEC_AT_TOKEN, envelope->token, 8);
   codec_store(header + CODEC_AT_CREATED, envelope->created_ms, 8);
   codec_store(header + CODEC_AT_SOFT_TTL, envelope->soft_ttl_ms, 4);
@@ -315,6 +316,32 @@ static accel_status codec_append_payload(const accel_type *type, const void *val
     return accel_buffer_append(out, value, type->value_size) ? ACCEL_OK : ACCEL_ERR_NOMEM;
   const accel_status status = codec->encode(codec->ctx, value, out);
   return status == ACCEL_OK || status == ACCEL_ERR_NOMEM ? status : ACCEL_ERR_CODEC;
+}
+
+/* Compresses what follows the header, if that saves a sixteenth. Without memory for it, or if it is
+ * not worth it, the payload stays. Returns the flags for it. */
+static uint32_t codec_compress_payload(const accel_compressor *compressor_or_null, size_t start,
+                                       accel_buffer *out)
+{
+  if (compressor_or_null == NULL) return 0;
+  const accel_compressor *compressor = compressor_or_null;
+  const size_t size = out->size - start - ACCEL_ENVELOPE_SIZE;
+  const size_t least =
+      compressor->min_bytes == 0 ? ACCEL_COMPRESS_BYTES_MIN : compressor->min_bytes;
+  const size_t room = size - size / 16;
+  if (size < least || size < 16 || size > ACCEL_COMPRESS_RAW_MAX) return 0;
+  unsigned char *payload = out->data + start + ACCEL_ENVELOPE_SIZE;
+  unsigned char *smaller = (unsigned char *)ACCEL_MALLOC(room);
+  if (smaller == NULL) return 0;
+  const size_t written = compressor->compress(compressor->ctx, payload, size, smaller, room);
+  const bool is_worth_it =
+      written > 0 && written <= room && size / written < ACCEL_COMPRESS_RATIO_MAX;
+  if (is_worth_it) {
+    memcpy(payload, smaller, written);
+    out->size = start + ACCEL_ENVELOPE_SIZE + written;
+  }
+  ACCEL_FREE(smaller);
+  return is_worth_it ? compressor->method << ACCEL_ENVELOPE_METHOD_SHIFT : 0;
 }
 
 accel_status accel_envelope_append(const accel_type *type, const char *area, const char *name,
@@ -341,12 +368,25 @@ accel_status accel_envelope_append(const accel_type *type, const char *area, con
   uint32_t flags = envelope->flags;
   if (value_or_null == NULL && flags == 0) flags = ACCEL_ENVELOPE_NEGATIVE;
   unsigned char *header = out->data + start;
+  const size_t raw_size = out->size - start - sizeof blank;
+  flags |= codec_compress_payload(envelope->compressor, start, out);
   const size_t payload_size = out->size - start - sizeof blank;
-  codec_write_header(type, envelope, flags, payload_size, header);
+  codec_write_header(type, envelope, flags, raw_size, header);
   const uint64_t hash = codec_envelope_hash(area, name, name_size, header,
                                             header + ACCEL_ENVELOPE_SIZE, payload_size);
   codec_store(header + CODEC_AT_HASH, hash, 8);
   return ACCEL_OK;
+}
+
+/* Whether the announced length can be that of the payload: nothing was believed or had yet. */
+static bool codec_is_size_sane(const accel_envelope *found)
+{
+  const bool is_compressed = (found->flags & ACCEL_ENVELOPE_METHOD) != 0;
+  if ((found->flags & CODEC_FLAGS) != 0)
+    return !is_compressed && found->payload_size == 0 && found->raw_size == 0;
+  if (!is_compressed) return found->raw_size == found->payload_size;
+  return found->payload_size > 0 && found->raw_size <= ACCEL_COMPRESS_RAW_MAX &&
+         found->raw_size / ACCEL_COMPRESS_RATIO_MAX <= found->payload_size;
 }
 
 bool accel_envelope_open(const accel_type *type, const char *area, const char *name,
@@ -359,14 +399,15 @@ bool accel_envelope_open(const accel_type *type, const char *area, const char *n
   if (header[CODEC_AT_HEADER] != ACCEL_ENVELOPE_SIZE) return false;
 
   accel_envelope found;
+  found.compressor = NULL;
   found.flags = (uint32_t)codec_load(header + CODEC_AT_FLAGS, 2);
   found.schema = (uint32_t)codec_load(header + CODEC_AT_SCHEMA, 4);
   found.payload = header + ACCEL_ENVELOPE_SIZE;
-  found.payload_size = (size_t)codec_load(header + CODEC_AT_SIZE, 4);
-  if ((found.flags & ~CODEC_FLAGS) != 0) return false;
+  found.payload_size = size - ACCEL_ENVELOPE_SIZE;
+  found.raw_size = (size_t)codec_load(header + CODEC_AT_SIZE, 4);
+  if ((found.flags & ~CODEC_FLAGS_READ) != 0) return false;
   if (found.schema != accel_schema_fingerprint(type)) return false;
-  if (found.payload_size != size - ACCEL_ENVELOPE_SIZE) return false;
-  if (found.flags != 0 && found.payload_size != 0) return false;
+  if (!codec_is_size_sane(&found)) return false;
   if (codec_load(header + CODEC_AT_HASH, 8) !=
       codec_envelope_hash(area, name, name_size, header, found.payload, found.payload_size))
     return false;
@@ -379,19 +420,39 @@ bool accel_envelope_open(const accel_type *type, const char *area, const char *n
   return true;
 }
 
+static accel_status codec_make_value(const accel_type *type, const void *payload, size_t size,
+                                     void *value_out)
+{
+  const accel_codec *codec = type->traits().codec;
+  if (codec == NULL) {
+    if (size != type->value_size) return ACCEL_ERR_CODEC;
+    memcpy(value_out, payload, type->value_size);
+    return ACCEL_OK;
+  }
+  const accel_status status = codec->decode(codec->ctx, payload, size, value_out);
+  return status == ACCEL_OK || status == ACCEL_ERR_NOMEM ? status : ACCEL_ERR_CODEC;
+}
+
 accel_status accel_envelope_value(const accel_type *type, const accel_envelope *envelope,
                                   void *value_out)
 {
-  if (envelope->flags != 0) return ACCEL_ERR_CODEC;
-  const accel_codec *codec = type->traits().codec;
-  if (codec == NULL) {
-    if (envelope->payload_size != type->value_size) return ACCEL_ERR_CODEC;
-    memcpy(value_out, envelope->payload, type->value_size);
-    return ACCEL_OK;
-  }
+  const uint32_t method = (envelope->flags & ACCEL_ENVELOPE_METHOD) >> ACCEL_ENVELOPE_METHOD_SHIFT;
+  const accel_compressor *compressor = envelope->compressor;
+  if ((envelope->flags & CODEC_FLAGS) != 0) return ACCEL_ERR_CODEC;
+  if (method == 0)
+    return codec_make_value(type, envelope->payload, envelope->payload_size, value_out);
+  if (compressor == NULL || compressor->method != method) return ACCEL_ERR_CODEC;
+  /* Without a codec only one length can be right. */
+  if (type->traits().codec == NULL && envelope->raw_size != type->value_size)
+    return ACCEL_ERR_CODEC;
+  void *raw = ACCEL_MALLOC(envelope->raw_size + 1);
+  if (raw == NULL) return ACCEL_ERR_NOMEM;
+  const bool is_whole = compressor->decompress(compressor->ctx, envelope->payload,
+                                               envelope->payload_size, raw, envelope->raw_size);
   const accel_status status =
-      codec->decode(codec->ctx, envelope->payload, envelope->payload_size, value_out);
-  return status == ACCEL_OK || status == ACCEL_ERR_NOMEM ? status : ACCEL_ERR_CODEC;
+      is_whole ? codec_make_value(type, raw, envelope->raw_size, value_out) : ACCEL_ERR_CODEC;
+  ACCEL_FREE(raw);
+  return status;
 }
 
 uint32_t accel_envelope_ttl_left(const accel_envelope *envelope, uint64_t now_ms)

@@ -9,7 +9,7 @@
  *    0 4 magic "ACL1"             16 8 token (compare-and-set field; random for fills and puts)
  *    4 1 format = 1               24 8 created, ms since 1970 on L2's clock
  *    5 1 header length = 48       32 4 soft TTL in ms, 0: none
- *    6 2 flags                    36 4 TTL in ms, ACCEL_FOREVER: none
+ *    6 2 flags, method            36 4 TTL in ms, ACCEL_FOREVER: none
  *    8 4 schema fingerprint       40 8 SipHash-2-4 over u32 key length, area:name (whole),
  *   12 4 payload length, raw           bytes 0 to 39, and the payload
  *
@@ -19,6 +19,7 @@
 #ifndef ACCEL_CODEC_H
 #define ACCEL_CODEC_H
 
+#include "compress.h"
 #include "ttl.h"
 #include "type.h"
 
@@ -28,6 +29,8 @@
 /* Flags of the envelope. Any other bit that is set makes a reader treat the bytes as a miss. */
 #define ACCEL_ENVELOPE_NEGATIVE 1u
 #define ACCEL_ENVELOPE_LEASE 2u
+#define ACCEL_ENVELOPE_METHOD_SHIFT 4 /* bits 4 to 6: how the payload is compressed; 0: not */
+#define ACCEL_ENVELOPE_METHOD 0x70u
 
 typedef struct accel_envelope {
   uint32_t flags;
@@ -36,7 +39,10 @@ typedef struct accel_envelope {
   uint64_t created_ms;
   uint32_t soft_ttl_ms, ttl_ms;
   const void *payload; /* open: points into the input */
-  size_t payload_size;
+  size_t payload_size; /* as it lies in L2 */
+  size_t raw_size;     /* open: of the payload once decompressed */
+  /* append: compresses; value: decompresses; NULL: none. open leaves it NULL. */
+  const accel_compressor *compressor;
 } accel_envelope;
 
 ACCEL_EXTERN_C_BEGIN
@@ -59,8 +65,8 @@ bool accel_key_parse_name(const accel_type *type, const char *name, size_t name_
 uint32_t accel_schema_fingerprint(const accel_type *type);
 
 /* Appends envelope and payload, the payload made by the type's codec; value NULL: without
- * payload, a negative entry unless the flags say lease. `envelope` gives token, times and flags
- * (0 with a value); its other fields are not read. OK, CODEC, NOMEM; on failure
+ * payload, a negative entry unless the flags say lease. `envelope` gives token, times, flags
+ * (0 with a value) and the compressor; its other fields are not read. OK, CODEC, NOMEM; on failure
  * nothing was appended. */
 accel_status accel_envelope_append(const accel_type *type, const char *area, const char *name,
                                    size_t name_size, const accel_envelope *envelope,
@@ -69,7 +75,8 @@ accel_status accel_envelope_append(const accel_type *type, const char *area, con
  * and schema. A lease is whole: the caller looks at the flags. */
 bool accel_envelope_open(const accel_type *type, const char *area, const char *name,
                          size_t name_size, const void *data, size_t size, accel_envelope *out);
-/* Makes the value of an opened envelope that is neither negative nor a lease: OK, CODEC, NOMEM;
+/* Makes the value of an opened envelope that is neither negative nor a lease: OK; CODEC, also where
+ * it is compressed in a way that envelope->compressor does not know; NOMEM;
  * not OK: *value_out owns nothing. */
 accel_status accel_envelope_value(const accel_type *type, const accel_envelope *envelope,
                                   void *value_out);

@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include "compress.h"
 #include "error.h"
 
 #include <string.h>
@@ -90,6 +91,12 @@ static accel_status config_check_callbacks(const void *owner, const accel_config
 {
   if (config->clock != NULL && config->clock->now_ms == NULL)
     return accel_error_set(owner, ACCEL_ERR_CONFIG, "clock is set, but its now_ms is NULL");
+  const accel_compressor *compressor = config->compressor;
+  if (compressor != NULL && (compressor->method < 1 || compressor->method > 7 ||
+                             compressor->compress == NULL || compressor->decompress == NULL))
+    return accel_error_set(owner, ACCEL_ERR_CONFIG,
+                           "compressor has method %u, of 1 to 7, or lacks a function",
+                           (unsigned)compressor->method);
   if (config->spans != NULL && (config->spans->begin == NULL || config->spans->end == NULL))
     return accel_error_set(owner, ACCEL_ERR_CONFIG, "spans is set, but its %s is NULL",
                            config->spans->begin == NULL ? "begin" : "end");

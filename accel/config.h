@@ -62,8 +62,9 @@ typedef struct accel_config {
   struct accel_executor *executor;  /* NULL: one of its own; else outlives the cache */
   void (*log)(void *ctx, const accel_log_record *record); /* NULL: none */
   void *log_ctx;
-  const accel_span_ops *spans; /* NULL: none; copied */
-  bool trace_hits;             /* log and spans for L1 hits too */
+  const accel_span_ops *spans;               /* NULL: none; copied */
+  bool trace_hits;                           /* log and spans for L1 hits too */
+  const struct accel_compressor *compressor; /* of values in L2 (compress.h); NULL: none; stays */
 } accel_config;
 
 /* What a configuration must fit besides itself. */
