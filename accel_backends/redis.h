@@ -75,8 +75,8 @@ accel_status accel_redis_open(accel_redis *redis, const accel_redis_config *conf
 void accel_redis_close(accel_redis *redis);
 
 /* Asks the server for a sign of life, and says if it keeps this process from hearing of changes,
- * for want of a permission or of a command. OK, TIMEOUT, BACKEND; CONFIG: NULL, closed, or opened before
- * a fork. Waits command_timeout_ms at most. Threads: any. */
+ * for want of a permission or of a command. OK, TIMEOUT, BACKEND; CONFIG: NULL, closed, or opened
+ * before a fork. Waits command_timeout_ms at most. Threads: any. */
 accel_status accel_redis_ping(accel_redis *redis);
 
 /* What went wrong, as one sentence, if this thread's last failure was on `redis`, else "". Never

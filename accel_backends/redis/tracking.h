@@ -38,7 +38,7 @@ ACCEL_EXTERN_C_BEGIN
 void accel_redis_tracking_reset(redis_tracking *tracking);
 void accel_redis_tracking_close(redis_tracking *tracking);
 
-/* Appends what the listener's connection has to say next: who am I; then, once. False: no memory. */
+/* Appends what the listener's connection has to say next. False: no memory. */
 bool accel_redis_tracking_append(redis_tracking *tracking, uint64_t *requests, accel_buffer *out);
 /* Asks for the prefixes of links that are new. False: it was refused, or could not be asked. */
 bool accel_redis_tracking_cover(struct redis_listener *listener);
