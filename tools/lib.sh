@@ -15,6 +15,7 @@ PACKAGES_TEST+=(libssl-dev openssl)           # rediss://
 PACKAGES_TEST+=(libjansson-dev python3-yaml) # accel-gate; the workflows
 PACKAGES_TEST+=(chromium chromium-driver) # a test looks at the page of accel-gate
 PACKAGES_TEST+=(zlib1g-dev libxml2-utils) # accel-sim
+PACKAGES_TEST+=(liblz4-dev) # accel_backends/lz4.h
 
 say() { printf '%s\n' "$*"; }
 fail() {
