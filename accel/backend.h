@@ -160,7 +160,7 @@ typedef struct accel_remote_item {
   uint64_t token;  /* lease: asked for; 0 after the call: not granted. fill: see there. Lies in
                     * bytes 16 to 23 of what is stored, little endian (codec.h) */
   accel_status status;
-  void *place; /* the backend's own while a call runs; NULL before */
+  uint32_t hint; /* the backend's own while a call runs */
 } accel_remote_item;
 
 /* One call's terms and by-products. Zeroed by the caller but for the deadline. */

@@ -150,17 +150,6 @@ accel_status accel_redis_call_send(redis_link *link, accel_remote_call *call,
   return exchange.status;
 }
 
-accel_status accel_redis_call_join(accel_status so_far, accel_status part)
-{
-  return accel_failed(so_far) ? part : so_far;
-}
-
-accel_status accel_redis_part_fail(const redis_part *part, accel_status status)
-{
-  for (size_t i = 0; i < part->count; i++) part->items[i]->status = status;
-  return status;
-}
-
 accel_status accel_redis_call_fail(accel_remote_item *items, size_t count, accel_status status)
 {
   for (size_t i = 0; i < count; i++) items[i].status = status;

@@ -50,10 +50,6 @@ accel_status accel_redis_call_send(redis_link *link, accel_remote_call *call,
 /* A block of prepared commands: block.ctx is the redis_prepared. */
 size_t accel_redis_call_append_prepared(void *prepared, accel_buffer *out);
 
-/* The statuses of an operation that had several parts: OK if any of them was. */
-accel_status accel_redis_call_join(accel_status so_far, accel_status part);
-/* Gives every item of the part the status and returns it. */
-accel_status accel_redis_part_fail(const redis_part *part, accel_status status);
 /* Gives every item the status and returns it. */
 accel_status accel_redis_call_fail(accel_remote_item *items, size_t count, accel_status status);
 accel_status accel_redis_call_no_memory(accel_remote_item *items, size_t count,

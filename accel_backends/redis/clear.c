@@ -42,6 +42,9 @@ static bool redis_clear_prepare(const redis_link *link, const redis_endpoint *en
                                 const redis_replies *found, redis_prepared *prepared)
 {
   const size_t start_size = strlen(link->key_start);
+  /* A cluster's command would have to stay within one slot. */
+  const size_t keys_max =
+      accel_redis_route_is_cluster(&link->state->route) ? 1 : REDIS_CALL_KEYS_MAX;
   const char *words[1 + REDIS_CALL_KEYS_MAX];
   size_t sizes[1 + REDIS_CALL_KEYS_MAX];
   redis_words command = {.words = words, .sizes = sizes, .count = 1};
@@ -55,7 +58,7 @@ static bool redis_clear_prepare(const redis_link *link, const redis_endpoint *en
       words[command.count] = text;
       sizes[command.count++] = key.size;
     }
-    const bool is_full = command.count == 1 + REDIS_CALL_KEYS_MAX;
+    const bool is_full = command.count == 1 + keys_max;
     if (!is_full && (i + 1 < found->count || command.count == 1)) continue;
     if (!accel_redis_command_append(&prepared->commands, &command)) return false;
     prepared->replies++;
@@ -116,6 +119,7 @@ static accel_status redis_clear_step(redis_link *link, redis_endpoint *endpoint,
 typedef struct redis_clear_message {
   const redis_link *link;
   const accel_remote_publisher *publisher;
+  uint32_t lane;
 } redis_clear_message;
 
 static size_t redis_clear_append_message(void *message_pointer, accel_buffer *out)
@@ -123,7 +127,7 @@ static size_t redis_clear_append_message(void *message_pointer, accel_buffer *ou
   const redis_clear_message *message = (const redis_clear_message *)message_pointer;
   accel_buffer text = {0};
   const bool appended =
-      message->publisher->message(message->publisher->ctx, 0, NULL, 0, &text) > 0 &&
+      message->publisher->message(message->publisher->ctx, message->lane, NULL, 0, &text) > 0 &&
       accel_redis_call_append_publish(out, message->link, &text);
   accel_buffer_release(&text);
   return appended ? 1 : 0;
@@ -136,6 +140,7 @@ static accel_status redis_clear_publish(redis_link *link, accel_remote_call *cal
   redis_exchange exchange;
   exchange.purpose = REDIS_REMOVES;
   exchange.endpoint = accel_redis_route_main(&link->state->route);
+  message.lane = exchange.endpoint->number;
   exchange.connection = &exchange.endpoint->data;
   exchange.block = (redis_block){redis_clear_append_message, &message};
   accel_redis_call_begin(link, call, &exchange);
@@ -171,8 +176,9 @@ accel_status accel_redis_clear(void *link_pointer, const accel_remote_publisher 
 {
   redis_link *link = (redis_link *)link_pointer;
   redis_route *route = &link->state->route;
-  redis_endpoint *endpoint = accel_redis_route_at(route, 0);
-  for (size_t i = 1; endpoint != NULL; endpoint = accel_redis_route_at(route, i++)) {
+  size_t at = 0;
+  accel_redis_route_settle(route, accel_clock_deadline(link->state->command_timeout_ms));
+  for (redis_endpoint *endpoint; (endpoint = accel_redis_route_next(route, &at)) != NULL;) {
     const accel_status status = redis_clear_endpoint(link, endpoint, call);
     if (accel_failed(status)) return status;
   }

@@ -34,10 +34,13 @@ static void redis_endpoint_connect(redis_endpoint *endpoint, redis_connection *c
   redis_stream stream;
   redis_stream_clock clock = {0};
   bool opened = accel_redis_stream_open(&stream, &dial, state->max_value_bytes, name);
-  if (opened && !accel_redis_stream_greet(&stream, &dial, &clock)) {
+  const bool has_to_be_master = state->url.kind == REDIS_URL_SENTINEL;
+  if (opened && (!accel_redis_stream_greet(&stream, &dial, &clock) ||
+                 (has_to_be_master && !accel_redis_scout_is_master(&stream, &dial)))) {
     accel_redis_stream_close(&stream);
     opened = false;
   }
+  if (!opened) accel_redis_route_suspect(&endpoint->state->route);
   accel_redis_backoff_failed(backoff, accel_clock_monotonic_ms());
   if (opened) {
     stream.is_slow = stream.tls == NULL && accel_redis_socket_allow_slowly(stream.fd);
@@ -54,6 +57,7 @@ static uint64_t redis_endpoint_keep(redis_endpoint *endpoint, redis_connection *
 {
   if (accel_redis_connection_is_up(connection)) return ACCEL_NO_DEADLINE;
   if (!accel_redis_connection_repair(connection)) return ACCEL_NO_DEADLINE; /* the bell rings */
+  if (accel_load_acquire(&endpoint->rests)) return ACCEL_NO_DEADLINE;
   if (accel_clock_monotonic_ms() >= backoff->next_ms)
     redis_endpoint_connect(endpoint, connection, backoff);
   return accel_redis_connection_is_up(connection) ? ACCEL_NO_DEADLINE : backoff->next_ms;
@@ -227,6 +231,17 @@ fail_stop:
 fail_wake:
   accel_redis_address_close(&endpoint->address, 0);
   return false;
+}
+
+void accel_redis_endpoint_rest(redis_endpoint *endpoint, bool rests)
+{
+  const uint64_t one = 1;
+  if (accel_exchange_acquire(&endpoint->rests, rests) == rests) return;
+  if (rests) {
+    accel_redis_connection_break(&endpoint->data, "the server is not in use any more");
+    accel_redis_connection_break(&endpoint->bulk, "the server is not in use any more");
+  }
+  if (write(endpoint->wake_fd, &one, sizeof one) < 0) return; /* only when it is set already */
 }
 
 bool accel_redis_endpoint_start(redis_endpoint *endpoint)

@@ -25,6 +25,8 @@ struct accel_redis_state;
 
 typedef struct redis_endpoint {
   struct accel_redis_state *state;
+  uint32_t number; /* the route's, and the lane of the messages that leave here */
+  bool rests;      /* atomic: no connection is wanted */
   redis_address address;
   redis_connection data, bulk;
   redis_breaker breaker;
@@ -47,6 +49,8 @@ ACCEL_EXTERN_C_BEGIN
  * host is the path of a unix socket. */
 bool accel_redis_endpoint_open(redis_endpoint *endpoint, struct accel_redis_state *state,
                                const char *host, const char *port);
+/* Whether it is to be without connections. Threads: any. */
+void accel_redis_endpoint_rest(redis_endpoint *endpoint, bool rests);
 /* False: no thread. */
 bool accel_redis_endpoint_start(redis_endpoint *endpoint);
 /* Ends the keeper; waits for what it is doing, which stops at once. */

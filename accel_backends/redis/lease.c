@@ -5,10 +5,9 @@
  * know it yet. A fill without a token is a plain SET. An item is one command with one reply, and
  * what the items of a call ask for may be mixed.
  */
-#include "call.h"
+#include "parts.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Nothing but the token's own bytes compares equal: not a missing key, nor another type. */
@@ -17,7 +16,6 @@
   "if ARGV[3]=='0' then redis.call('SET',KEYS[1],ARGV[2]) " \
   "else redis.call('SET',KEYS[1],ARGV[2],'PX',ARGV[3]) end return 1"
 #define REDIS_LEASE_SCRIPT_HASH "6e05ac906e5ad7186349a7b59746ee8dd4af5d98"
-#define REDIS_LEASE_NO_SCRIPT ((accel_status)-999) /* an item's, until it is sent once more */
 
 /* What all parts of a call have in common. */
 typedef struct redis_lease_terms {
@@ -25,7 +23,6 @@ typedef struct redis_lease_terms {
   accel_remote_call *call;
   bool is_lease;
   uint32_t lease_ms;
-  bool sends_script;
 } redis_lease_terms;
 
 /* One part, between its commands and its replies. */
@@ -61,17 +58,18 @@ static bool redis_lease_append_set(const redis_lease_terms *terms, const accel_r
   return accel_redis_command_append(out, &command);
 }
 
-static bool redis_lease_append_script(const redis_lease_terms *terms, const accel_remote_item *item,
-                                      const accel_buffer *key, accel_buffer *out)
+static bool redis_lease_append_script(const accel_remote_item *item, const accel_buffer *key,
+                                      accel_buffer *out)
 {
+  const bool sends_script = (item->hint & REDIS_HINT_SCRIPT) != 0;
   char life[24], token[8];
   for (size_t i = 0; i < 8; i++) token[i] = (char)(item->token >> (8 * i) & 0xFF);
   if (item->ttl_ms == ACCEL_FOREVER)
     snprintf(life, sizeof life, "0");
   else
     redis_lease_life(item->ttl_ms, life);
-  const char *verb = terms->sends_script ? "EVAL" : "EVALSHA";
-  const char *script = terms->sends_script ? REDIS_LEASE_SCRIPT : REDIS_LEASE_SCRIPT_HASH;
+  const char *verb = sends_script ? "EVAL" : "EVALSHA";
+  const char *script = sends_script ? REDIS_LEASE_SCRIPT : REDIS_LEASE_SCRIPT_HASH;
   const char *words[] = {verb,  script,
                          "1",   (const char *)key->data,
                          token, item->size == 0 ? "" : (const char *)item->data,
@@ -86,12 +84,14 @@ static bool redis_lease_append(redis_lease *lease, const accel_remote_item *item
 {
   const redis_lease_terms *terms = lease->terms;
   accel_buffer key = {0};
-  bool appended = accel_buffer_append(&key, terms->link->key_start, terms->link->prefix_size) &&
-                  accel_buffer_append(&key, item->key, item->key_size);
+  bool appended =
+      accel_redis_part_append_asking(item, &lease->prepared.commands, &lease->prepared.replies) &&
+      accel_buffer_append(&key, terms->link->key_start, terms->link->prefix_size) &&
+      accel_buffer_append(&key, item->key, item->key_size);
   if (appended && (terms->is_lease || item->token == 0))
     appended = redis_lease_append_set(terms, item, &key, &lease->prepared.commands);
   else if (appended)
-    appended = redis_lease_append_script(terms, item, &key, &lease->prepared.commands);
+    appended = redis_lease_append_script(item, &key, &lease->prepared.commands);
   accel_buffer_release(&key);
   return appended;
 }
@@ -116,9 +116,10 @@ static bool redis_lease_prepare(redis_lease *lease)
   return true;
 }
 
-static void redis_lease_begin(redis_lease *lease, const redis_lease_terms *terms,
-                              const redis_part *part)
+static void redis_lease_begin(void *terms_pointer, void *lease_pointer, const redis_part *part)
 {
+  const redis_lease_terms *terms = (const redis_lease_terms *)terms_pointer;
+  redis_lease *lease = (redis_lease *)lease_pointer;
   memset(lease, 0, sizeof *lease);
   lease->terms = terms;
   lease->part = part;
@@ -137,15 +138,13 @@ static void redis_lease_begin(redis_lease *lease, const redis_lease_terms *terms
 /* ---- replies ---- */
 
 /* False: no command of ours has such a reply. */
-static bool redis_lease_take_item(const redis_lease_terms *terms, accel_remote_item *item,
-                                  const redis_replies *replies, size_t i)
+static bool redis_lease_take_item(const redis_lease *lease, accel_remote_item *item, size_t i)
 {
+  const redis_lease_terms *terms = lease->terms;
+  const redis_replies *replies = &lease->exchange.replies;
   const redis_reply reply = accel_redis_reply_at(replies, i);
   if (reply.kind == REDIS_REPLY_IS_ERROR) {
-    const bool is_unknown = accel_redis_reply_fails(replies, &reply, "NOSCRIPT");
-    item->status = is_unknown && !terms->sends_script
-                       ? REDIS_LEASE_NO_SCRIPT
-                       : accel_redis_call_explain(terms->call, replies, i);
+    accel_redis_part_refused(lease->part, item, terms->call, replies, i);
     return true;
   }
   if (accel_redis_reply_says(replies, &reply, "OK")) return terms->is_lease || item->token == 0;
@@ -164,13 +163,16 @@ static bool redis_lease_take_all(const redis_lease *lease)
   for (size_t i = 0; i < lease->part->count; i++) {
     accel_remote_item *item = lease->part->items[i];
     if (accel_failed(item->status)) continue;
-    if (!redis_lease_take_item(lease->terms, item, &lease->exchange.replies, reply++)) return false;
+    reply += redis_part_skips(item);
+    if (!redis_lease_take_item(lease, item, reply++)) return false;
   }
   return true;
 }
 
-static accel_status redis_lease_finish(redis_lease *lease)
+static accel_status redis_lease_finish(void *terms, void *lease_pointer)
 {
+  redis_lease *lease = (redis_lease *)lease_pointer;
+  (void)terms;
   redis_exchange *exchange = &lease->exchange;
   accel_remote_call *call = lease->terms->call;
   accel_status status = accel_redis_call_finish(call, exchange);
@@ -185,64 +187,26 @@ static accel_status redis_lease_finish(redis_lease *lease)
 
 /* ---- the operations ---- */
 
-static accel_status redis_lease_run(const redis_lease_terms *terms, accel_remote_item *items,
+static accel_status redis_lease_run(redis_lease_terms *terms, accel_remote_item *items,
                                     size_t count)
 {
-  redis_parts parts;
-  redis_lease only, *leases = &only;
-  if (count == 0) return ACCEL_OK;
-  if (!accel_redis_parts_open(&parts, terms->link, items, count, !terms->is_lease))
-    return accel_redis_call_no_memory(items, count, terms->call);
-  if (parts.count > 1) leases = (redis_lease *)ACCEL_MALLOC(parts.count * sizeof *leases);
-  accel_status status =
-      leases == NULL ? accel_redis_call_no_memory(items, count, terms->call) : ACCEL_ERR_BACKEND;
-  for (size_t i = 0; leases != NULL && i < parts.count; i++)
-    redis_lease_begin(&leases[i], terms, &parts.list[i]);
-  for (size_t i = 0; leases != NULL && i < parts.count; i++)
-    status = accel_redis_call_join(status, redis_lease_finish(&leases[i]));
-  if (leases != &only) ACCEL_FREE(leases);
-  accel_redis_parts_close(&parts);
-  return status;
+  const redis_operation operation = {terms, sizeof(redis_lease), !terms->is_lease,
+                                     redis_lease_begin, redis_lease_finish};
+  redis_lease single;
+  return accel_redis_parts_run(terms->link, items, count, terms->call, &operation, &single);
 }
 
 accel_status accel_redis_lease(void *link, accel_remote_item *items, size_t count,
                                uint32_t lease_ms, accel_remote_call *call)
 {
-  const redis_lease_terms terms = {
+  redis_lease_terms terms = {
       .link = (redis_link *)link, .call = call, .is_lease = true, .lease_ms = lease_ms};
   return redis_lease_run(&terms, items, count);
-}
-
-/* Sends the script itself for those items whose server did not know it. */
-static accel_status redis_lease_fill_by_script(const redis_lease_terms *terms,
-                                               accel_remote_item *items, size_t count,
-                                               size_t unknown)
-{
-  accel_remote_item *again = (accel_remote_item *)ACCEL_MALLOC(unknown * sizeof *again);
-  size_t listed = 0;
-  for (size_t i = 0; i < count; i++) {
-    if (items[i].status != REDIS_LEASE_NO_SCRIPT) continue;
-    items[i].status = ACCEL_ERR_NOMEM;
-    if (again != NULL) again[listed++] = items[i];
-  }
-  if (again == NULL) return accel_redis_call_no_memory(NULL, 0, terms->call);
-  redis_lease_terms whole = *terms;
-  whole.sends_script = true;
-  const accel_status status = redis_lease_run(&whole, again, listed);
-  for (size_t i = 0, k = 0; i < count && k < listed; i++)
-    if (items[i].key == again[k].key) items[i].status = again[k++].status;
-  ACCEL_FREE(again);
-  return status;
 }
 
 accel_status accel_redis_fill(void *link, accel_remote_item *items, size_t count,
                               accel_remote_call *call)
 {
-  const redis_lease_terms terms = {.link = (redis_link *)link, .call = call};
-  const accel_status status = redis_lease_run(&terms, items, count);
-  size_t unknown = 0;
-  for (size_t i = 0; i < count; i++) unknown += items[i].status == REDIS_LEASE_NO_SCRIPT;
-  if (unknown == 0) return status;
-  const accel_status again = redis_lease_fill_by_script(&terms, items, count, unknown);
-  return unknown == count ? again : status;
+  redis_lease_terms terms = {.link = (redis_link *)link, .call = call};
+  return redis_lease_run(&terms, items, count);
 }

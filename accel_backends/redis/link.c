@@ -32,6 +32,7 @@ static accel_status redis_link_attach(void *remote, const accel_remote_area *are
   link->sink = area->sink;
   link->changed = area->changed;
   link->prefix_size = strlen(state->prefix);
+  link->prefix_checksum = accel_redis_slot_add(0, state->prefix, link->prefix_size);
   snprintf(link->key_start, sizeof link->key_start, "%s%s:", state->prefix, area->area);
   snprintf(link->channel, sizeof link->channel, "%saccel:invalidation:%s", state->prefix,
            area->area);

@@ -97,13 +97,19 @@ bool accel_redis_listener_refusal(redis_listener *listener, char *text)
   return text[0] != '\0';
 }
 
+typedef struct redis_listener_beat {
+  const redis_link *link;
+  uint32_t lane;
+} redis_listener_beat;
+
 /* Runs while the data connection is locked, so that no message gets a number between the
  * heartbeat's number and its departure. */
-static size_t redis_listener_append_heartbeat(void *link_pointer, accel_buffer *out)
+static size_t redis_listener_append_heartbeat(void *beat_pointer, accel_buffer *out)
 {
-  const redis_link *link = (const redis_link *)link_pointer;
+  const redis_listener_beat *beat = (const redis_listener_beat *)beat_pointer;
+  const redis_link *link = beat->link;
   accel_buffer message = {0};
-  const bool appended = link->sink.heartbeat(link->sink.ctx, 0, &message) &&
+  const bool appended = link->sink.heartbeat(link->sink.ctx, beat->lane, &message) &&
                         accel_redis_call_append_publish(out, link, &message);
   accel_buffer_release(&message);
   return appended ? 1 : 0;
@@ -111,10 +117,15 @@ static size_t redis_listener_append_heartbeat(void *link_pointer, accel_buffer *
 
 static void redis_listener_send_heartbeat(redis_listener *listener, redis_link *link, void *unused)
 {
-  const redis_block block = {.append = redis_listener_append_heartbeat, .ctx = link};
+  redis_route *route = &listener->state->route;
+  size_t at = 0;
   (void)unused;
-  redis_endpoint *endpoint = accel_redis_route_main(&listener->state->route);
-  if (link->is_up) accel_redis_connection_post(&endpoint->data, &block);
+  if (!link->is_up) return;
+  for (redis_endpoint *endpoint; (endpoint = accel_redis_route_next(route, &at)) != NULL;) {
+    redis_listener_beat beat = {link, endpoint->number};
+    const redis_block block = {.append = redis_listener_append_heartbeat, .ctx = &beat};
+    accel_redis_connection_post(&endpoint->data, &block);
+  }
 }
 
 /* ---- the channels ---- */
@@ -148,6 +159,8 @@ static void redis_listener_connect_channel(redis_listener *listener)
   if (!accel_redis_stream_open(&listener->stream, &dial, REDIS_LISTENER_TEXT_MAX,
                                "accel-listener")) {
     accel_redis_backoff_failed(&listener->backoff, accel_clock_monotonic_ms());
+    accel_redis_route_suspect(&listener->state->route);
+    accel_redis_route_change_main(&listener->state->route);
     return;
   }
   listener->heard_ms = accel_clock_monotonic_ms();
@@ -299,7 +312,8 @@ static uint64_t redis_listener_tend_channel(redis_listener *listener, bool is_re
     redis_listener_connect_channel(listener);
   const bool is_open = listener->stream.fd >= 0;
   const bool is_tick = is_open && now_ms >= listener->next_tick_ms;
-  bool is_alive = redis_listener_send_changes(listener, is_tick);
+  const bool has_to_move = accel_exchange_acquire(&listener->has_to_move, false);
+  bool is_alive = redis_listener_send_changes(listener, is_tick) && !has_to_move;
   if (!is_open) return is_wanted ? listener->backoff.next_ms : ACCEL_NO_DEADLINE;
   if (is_alive && is_readable) is_alive = redis_listener_hear(listener);
   if (is_alive && is_tick && listener->state->is_tracking)
@@ -347,6 +361,12 @@ static void redis_listener_run(void *listener_pointer)
 }
 
 /* ---- from outside ---- */
+
+void accel_redis_listener_move(redis_listener *listener)
+{
+  accel_store_release(&listener->has_to_move, true);
+  redis_listener_signal(listener->wake_fd);
+}
 
 bool accel_redis_listener_open(redis_listener *listener, accel_redis_state *state)
 {

@@ -30,6 +30,7 @@ typedef struct redis_link {
   struct accel_redis_state *state;
   char key_start[REDIS_TRACKING_PREFIX_SIZE]; /* prefix:area: */
   size_t prefix_size;                         /* of it, with the colon */
+  uint16_t prefix_checksum;                   /* of these bytes (slots.h) */
   char channel[192];
   bool has_listener; /* without one it is none of the listener's business */
   accel_remote_sink sink;
@@ -49,6 +50,7 @@ typedef struct redis_listener {
   redis_link *links;    /* attached, or leaving until their channel is */
   char refusal[160];    /* with the mutex: what the server would not let it do; "" */
   redis_link *calling;  /* whose sink is being called */
+  bool has_to_move;     /* atomic: another endpoint is the main one */
   bool is_at_rest;      /* the thread waits and has nothing in its hands: for abandon */
   /* The thread's own: */
   redis_stream stream;   /* of the channels */
@@ -75,6 +77,9 @@ void accel_redis_listener_note_refusal(redis_listener *listener, const redis_rep
                                        const char *what);
 /* Copies the reason (160 bytes); false: there is none. Threads: any. */
 bool accel_redis_listener_refusal(redis_listener *listener, char *text);
+
+/* The main endpoint has changed: leaves the one that is listened to. Threads: any. */
+void accel_redis_listener_move(redis_listener *listener);
 
 /* The link's sink is called from now on, until remove returns. The link is the listener's then,
  * which frees it when its channel is left. */

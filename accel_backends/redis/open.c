@@ -73,10 +73,6 @@ static accel_status redis_open_state(accel_redis *redis, const accel_redis_confi
   const char *url = config->url == NULL ? REDIS_URL_DEFAULT : config->url;
   const accel_status status = accel_redis_url_parse(redis, url, &state->url);
   if (accel_failed(status)) return status;
-  if (state->url.kind != REDIS_URL_SERVER) {
-    accel_redis_url_release(&state->url);
-    return accel_error_set(redis, ACCEL_ERR_CONFIG, "url: only one server is supported as yet");
-  }
   redis_open_settle(state, config);
   const accel_status encrypted = redis_open_tls(redis, config, state);
   if (accel_failed(encrypted)) {
@@ -153,9 +149,11 @@ accel_status accel_redis_ping(accel_redis *redis)
   const redis_block block = {.append = redis_open_append_ping};
   redis_replies replies;
   char error[REDIS_SOCKET_TEXT];
+  const uint64_t deadline_ms = accel_clock_deadline(state->command_timeout_ms);
+  accel_redis_route_settle(&state->route, deadline_ms);
+  redis_endpoint *endpoint = accel_redis_route_main(&state->route);
   accel_status status =
-      accel_redis_connection_call(&accel_redis_route_main(&state->route)->data, &block,
-                                  accel_clock_deadline(state->command_timeout_ms), &replies, error);
+      accel_redis_connection_call(&endpoint->data, &block, deadline_ms, &replies, error);
   if (status == ACCEL_OK) {
     const redis_reply reply = accel_redis_reply_at(&replies, 0);
     if (!accel_redis_reply_says(&replies, &reply, "PONG")) {

@@ -1,54 +1,72 @@
-#include "call.h"
+#include "parts.h"
 
-#include <stdlib.h>
-#include <string.h>
+/* What all parts have in common. */
+typedef struct redis_read_terms {
+  redis_link *link;
+  accel_remote_call *call;
+  bool gets_each; /* a cluster's MGET would have to stay within one slot */
+} redis_read_terms;
 
 /* One part, between its commands and its replies. */
 typedef struct redis_read {
-  const redis_link *link;
+  const redis_read_terms *terms;
   const redis_part *part;
   redis_exchange exchange;
 } redis_read;
+
+static size_t redis_read_append_gets(const redis_read *read, accel_buffer *out)
+{
+  size_t replies = 0;
+  for (size_t i = 0; i < read->part->count; i++, replies++) {
+    accel_remote_item *const *item = &read->part->items[i];
+    if (!accel_redis_part_append_asking(*item, out, &replies) ||
+        !accel_redis_call_append_keys(out, "GET", read->terms->link, item, 1))
+      return 0;
+  }
+  return replies;
+}
 
 /* GET for one key, MGET in chunks for many, all in one round trip. */
 static size_t redis_read_append(void *read_pointer, accel_buffer *out)
 {
   const redis_read *read = (const redis_read *)read_pointer;
   const redis_part *part = read->part;
-  const char *verb = part->count == 1 ? "GET" : "MGET";
+  if (part->count == 1 || read->terms->gets_each) return redis_read_append_gets(read, out);
   size_t replies = 0;
   for (size_t from = 0; from < part->count; from += REDIS_CALL_KEYS_MAX, replies++) {
     const size_t left = part->count - from;
     const size_t size = left < REDIS_CALL_KEYS_MAX ? left : REDIS_CALL_KEYS_MAX;
-    if (!accel_redis_call_append_keys(out, verb, read->link, part->items + from, size)) return 0;
+    if (!accel_redis_call_append_keys(out, "MGET", read->terms->link, part->items + from, size))
+      return 0;
   }
   return replies;
 }
 
-static void redis_read_begin(redis_link *link, accel_remote_call *call, const redis_part *part,
-                             redis_read *read)
+static void redis_read_begin(void *terms_pointer, void *read_pointer, const redis_part *part)
 {
-  read->link = link;
+  const redis_read_terms *terms = (const redis_read_terms *)terms_pointer;
+  redis_read *read = (redis_read *)read_pointer;
+  read->terms = terms;
   read->part = part;
   read->exchange.purpose = REDIS_READS;
   read->exchange.endpoint = part->endpoint;
   read->exchange.connection = part->connection;
   read->exchange.block = (redis_block){redis_read_append, read};
-  accel_redis_call_begin(link, call, &read->exchange);
+  accel_redis_call_begin(terms->link, terms->call, &read->exchange);
 }
 
 /* ---- replies ---- */
 
 /* False: no command of ours has such a reply. */
-static bool redis_read_item(accel_remote_item *item, accel_remote_call *call,
-                            const redis_replies *replies, size_t i)
+static bool redis_read_item(const redis_read *read, accel_remote_item *item, size_t i)
 {
+  const redis_replies *replies = &read->exchange.replies;
   const redis_reply reply = accel_redis_reply_at(replies, i);
   item->status = ACCEL_MISS;
   if (reply.kind == REDIS_REPLY_IS_NIL) return true;
   if (reply.kind == REDIS_REPLY_IS_ERROR) {
     if (!accel_redis_reply_fails(replies, &reply, "WRONGTYPE"))
-      item->status = accel_redis_call_explain(call, replies, i);
+      accel_redis_part_refused(read->part, item, read->terms->call, replies, i);
     return true;
   }
   if (reply.kind != REDIS_REPLY_IS_TEXT) return false;
@@ -59,32 +77,39 @@ static bool redis_read_item(accel_remote_item *item, accel_remote_call *call,
 }
 
 /* One MGET's reply, at *i, which it moves behind it. */
-static bool redis_read_chunk(accel_remote_item *const *items, size_t count, accel_remote_call *call,
-                             const redis_replies *replies, size_t *i)
+static bool redis_read_chunk(const redis_read *read, size_t from, size_t count, size_t *i)
 {
-  const redis_reply whole = accel_redis_reply_at(replies, *i);
+  accel_remote_item *const *items = read->part->items + from;
+  const redis_reply whole = accel_redis_reply_at(&read->exchange.replies, *i);
   if (whole.kind == REDIS_REPLY_IS_ERROR) {
-    const accel_status status = accel_redis_call_explain(call, replies, *i);
-    for (size_t k = 0; k < count; k++) items[k]->status = status;
+    for (size_t k = 0; k < count; k++)
+      accel_redis_part_refused(read->part, items[k], read->terms->call, &read->exchange.replies,
+                               *i);
     *i += 1;
     return true;
   }
   if (whole.kind != REDIS_REPLY_IS_ARRAY || whole.size != count) return false;
   for (size_t k = 0; k < count; k++)
-    if (!redis_read_item(items[k], call, replies, *i + 1 + k)) return false;
+    if (!redis_read_item(read, items[k], *i + 1 + k)) return false;
   *i += 1 + count;
   return true;
 }
 
-static bool redis_read_all(const redis_part *part, accel_remote_call *call,
-                           const redis_replies *replies)
+static bool redis_read_all(const redis_read *read)
 {
-  if (part->count == 1) return redis_read_item(part->items[0], call, replies, 0);
+  const redis_part *part = read->part;
   size_t i = 0;
+  if (part->count == 1 || read->terms->gets_each) {
+    for (size_t k = 0; k < part->count; k++, i++) {
+      i += redis_part_skips(part->items[k]);
+      if (!redis_read_item(read, part->items[k], i)) return false;
+    }
+    return true;
+  }
   for (size_t from = 0; from < part->count; from += REDIS_CALL_KEYS_MAX) {
     const size_t left = part->count - from;
     const size_t size = left < REDIS_CALL_KEYS_MAX ? left : REDIS_CALL_KEYS_MAX;
-    if (!redis_read_chunk(part->items + from, size, call, replies, &i)) return false;
+    if (!redis_read_chunk(read, from, size, &i)) return false;
   }
   return true;
 }
@@ -98,49 +123,36 @@ static void redis_read_note_sizes(const redis_part *part)
   }
 }
 
-static accel_status redis_read_finish(accel_remote_call *call, redis_read *read)
+static accel_status redis_read_finish(void *terms_pointer, void *read_pointer)
 {
+  const redis_read_terms *terms = (const redis_read_terms *)terms_pointer;
+  redis_read *read = (redis_read *)read_pointer;
   redis_exchange *exchange = &read->exchange;
-  const accel_status status = accel_redis_call_finish(call, exchange);
+  const accel_status status = accel_redis_call_finish(terms->call, exchange);
   if (accel_failed(status)) return accel_redis_part_fail(read->part, status);
-  if (redis_read_all(read->part, call, &exchange->replies)) {
+  if (redis_read_all(read)) {
     redis_read_note_sizes(read->part);
-    accel_redis_replies_keep(&exchange->replies, &call->reply); /* where the items' data lies */
+    /* It is where the items' data lies. */
+    accel_redis_replies_keep(&exchange->replies, &terms->call->reply);
     return ACCEL_OK;
   }
   accel_redis_replies_release(&exchange->replies);
-  return accel_redis_part_fail(read->part, accel_redis_call_distrust(exchange->connection, call));
+  return accel_redis_part_fail(read->part,
+                               accel_redis_call_distrust(exchange->connection, terms->call));
 }
 
 /* ---- the operations ---- */
-
-static accel_status redis_read_parts(redis_link *link, accel_remote_call *call,
-                                     const redis_parts *parts, redis_read *reads)
-{
-  accel_status status = ACCEL_ERR_BACKEND;
-  for (size_t i = 0; i < parts->count; i++)
-    redis_read_begin(link, call, &parts->list[i], &reads[i]);
-  for (size_t i = 0; i < parts->count; i++)
-    status = accel_redis_call_join(status, redis_read_finish(call, &reads[i]));
-  return status;
-}
 
 accel_status accel_redis_get(void *link_pointer, accel_remote_item *items, size_t count,
                              accel_remote_call *call)
 {
   redis_link *link = (redis_link *)link_pointer;
-  redis_parts parts;
-  redis_read only, *reads = &only;
+  redis_read_terms terms = {link, call, accel_redis_route_is_cluster(&link->state->route)};
+  const redis_operation operation = {&terms, sizeof(redis_read), true, redis_read_begin,
+                                     redis_read_finish};
+  redis_read single;
   call->reply = NULL;
-  if (count == 0) return ACCEL_OK;
-  if (!accel_redis_parts_open(&parts, link, items, count, true))
-    return accel_redis_call_no_memory(items, count, call);
-  if (parts.count > 1) reads = (redis_read *)ACCEL_MALLOC(parts.count * sizeof *reads);
-  const accel_status status = reads == NULL ? accel_redis_call_no_memory(items, count, call)
-                                            : redis_read_parts(link, call, &parts, reads);
-  if (reads != &only) ACCEL_FREE(reads);
-  accel_redis_parts_close(&parts);
-  return status;
+  return accel_redis_parts_run(link, items, count, call, &operation, &single);
 }
 
 void accel_redis_release(void *link, accel_remote_call *call)

@@ -1,126 +1,290 @@
 #include "route.h"
 
-#include "state.h"
+#include "../../accel/platform/atomic.h"
+#include "parts.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* ---- the list of endpoints ---- */
+
+static redis_url_kind redis_route_kind(const redis_route *route)
+{
+  return route->state->url.kind;
+}
+
+bool accel_redis_route_is_cluster(const redis_route *route)
+{
+  return redis_route_kind(route) == REDIS_URL_CLUSTER;
+}
+
+redis_endpoint *accel_redis_route_number(redis_route *route, size_t number)
+{
+  return accel_load_acquire(&route->endpoints[number]);
+}
+
+/* With the mutex held, or before anybody else knows the route. NULL: no memory or descriptors. */
+static redis_endpoint *redis_route_add(redis_route *route, const char *host, const char *port)
+{
+  const size_t number = route->count;
+  redis_endpoint *endpoint = (redis_endpoint *)ACCEL_MALLOC(sizeof *endpoint);
+  if (endpoint == NULL) return NULL;
+  if (!accel_redis_endpoint_open(endpoint, route->state, host, port)) goto fail_open;
+  endpoint->number = (uint32_t)number;
+  if (route->is_started && !accel_redis_endpoint_start(endpoint)) goto fail_start;
+  accel_store_release(&route->endpoints[number], endpoint);
+  accel_store_release(&route->count, number + 1);
+  return endpoint;
+fail_start:
+  accel_redis_endpoint_close(endpoint);
+fail_open:
+  ACCEL_FREE(endpoint);
+  return NULL;
+}
+
+/* The endpoint of an address, in use from now on. NULL: no memory, or too many were met. */
+static redis_endpoint *redis_route_find(redis_route *route, const char *host, uint16_t port)
+{
+  char text[REDIS_ADDRESS_PORT_SIZE];
+  redis_endpoint *found = NULL;
+  snprintf(text, sizeof text, "%u", (unsigned)port);
+  accel_mutex_lock(&route->mutex);
+  for (size_t i = 1; i < route->count && found == NULL; i++) {
+    const redis_address *address = &route->endpoints[i]->address;
+    if (strcmp(address->port, text) == 0 && strcmp(address->host, host) == 0)
+      found = route->endpoints[i];
+  }
+  if (found == NULL && route->count < REDIS_ROUTE_ENDPOINTS_MAX)
+    found = redis_route_add(route, host, text);
+  accel_mutex_unlock(&route->mutex);
+  if (found != NULL) accel_redis_endpoint_rest(found, false);
+  return found;
+}
+
+/* ---- life ---- */
+
 bool accel_redis_route_open(redis_route *route, accel_redis_state *state)
 {
-  return accel_redis_endpoint_open(&route->only, state, state->url.host, state->url.port);
+  memset(route, 0, sizeof *route);
+  route->state = state;
+  route->is_settled = redis_route_kind(route) == REDIS_URL_SERVER;
+  if (!accel_mutex_open(&route->mutex)) return false;
+  if (!accel_condition_open(&route->settled)) goto fail_condition;
+  if (redis_route_add(route, state->url.host, state->url.port) == NULL) goto fail_endpoint;
+  if (!route->is_settled) {
+    accel_redis_endpoint_rest(route->endpoints[0], true);
+    if (!accel_redis_scout_open(&route->scout, route)) goto fail_scout;
+  }
+  return true;
+fail_scout:
+  accel_redis_endpoint_close(route->endpoints[0]);
+  ACCEL_FREE(route->endpoints[0]);
+fail_endpoint:
+  accel_condition_close(&route->settled);
+fail_condition:
+  accel_mutex_close(&route->mutex);
+  return false;
 }
 
 bool accel_redis_route_start(redis_route *route)
 {
-  return accel_redis_endpoint_start(&route->only);
+  if (!accel_redis_endpoint_start(route->endpoints[0])) return false;
+  route->is_started = true;
+  if (route->scout.hosts == NULL || accel_redis_scout_start(&route->scout)) return true;
+  accel_redis_endpoint_stop(route->endpoints[0]);
+  return false;
 }
 
 void accel_redis_route_stop(redis_route *route)
 {
-  accel_redis_endpoint_stop(&route->only);
+  if (route->scout.hosts != NULL) accel_redis_scout_stop(&route->scout);
+  for (size_t i = 0; i < route->count; i++) accel_redis_endpoint_stop(route->endpoints[i]);
 }
 
 void accel_redis_route_close(redis_route *route)
 {
-  accel_redis_endpoint_close(&route->only);
+  for (size_t i = 0; i < route->count; i++) {
+    accel_redis_endpoint_close(route->endpoints[i]);
+    ACCEL_FREE(route->endpoints[i]);
+  }
+  if (route->scout.hosts != NULL) accel_redis_scout_close(&route->scout);
+  accel_condition_close(&route->settled);
+  accel_mutex_close(&route->mutex);
 }
 
 void accel_redis_route_abandon(redis_route *route)
 {
-  accel_redis_endpoint_abandon(&route->only);
+  const size_t count = accel_load_acquire(&route->count);
+  for (size_t i = 0; i < count; i++) {
+    accel_redis_endpoint_abandon(route->endpoints[i]);
+    ACCEL_FREE(route->endpoints[i]);
+  }
+  if (route->scout.hosts != NULL) accel_redis_scout_abandon(&route->scout);
 }
 
-redis_endpoint *accel_redis_route_key(redis_route *route, const char *key, size_t size)
+/* ---- asking ---- */
+
+static void redis_route_tell_settled(redis_route *route)
 {
-  (void)key, (void)size; /* one server has them all */
-  return &route->only;
+  if (accel_load_relaxed(&route->is_settled)) return;
+  accel_mutex_lock(&route->mutex);
+  accel_store_release(&route->is_settled, true);
+  accel_condition_broadcast(&route->settled);
+  accel_mutex_unlock(&route->mutex);
+}
+
+void accel_redis_route_settle(redis_route *route, uint64_t deadline_ms)
+{
+  if (ACCEL_LIKELY(accel_load_acquire(&route->is_settled))) return;
+  accel_mutex_lock(&route->mutex);
+  while (!route->is_settled)
+    if (!accel_condition_wait(&route->settled, &route->mutex, deadline_ms)) break;
+  accel_mutex_unlock(&route->mutex);
 }
 
 redis_endpoint *accel_redis_route_main(redis_route *route)
 {
-  return &route->only;
+  return accel_redis_route_number(route, accel_load_acquire(&route->main));
 }
 
-redis_endpoint *accel_redis_route_at(redis_route *route, size_t i)
+redis_endpoint *accel_redis_route_key(redis_route *route, uint16_t checksum, const char *key,
+                                      size_t size)
 {
-  return i == 0 ? &route->only : NULL;
+  if (!accel_redis_route_is_cluster(route)) return accel_redis_route_main(route);
+  const uint16_t slot = accel_redis_slot_add(checksum, key, size) % REDIS_SLOTS;
+  return accel_redis_route_number(route, accel_load_relaxed(&route->owner[slot]));
 }
 
-/* ---- parts ---- */
-
-typedef struct redis_target {
-  redis_endpoint *endpoint;
-  redis_connection *connection;
-} redis_target;
-
-static redis_target redis_parts_target(redis_link *link, const accel_remote_item *item,
-                                       bool may_be_bulk)
+static bool redis_route_owns(redis_route *route, size_t number)
 {
-  redis_target target;
-  target.endpoint = accel_redis_route_key(&link->state->route, item->key, item->key_size);
-  target.connection = &target.endpoint->data;
-  if (may_be_bulk)
-    target.connection = accel_redis_endpoint_connection(target.endpoint, item->key, item->key_size,
-                                                        item->data == NULL ? 0 : item->size);
-  return target;
+  for (size_t slot = 0; slot < REDIS_SLOTS; slot++)
+    if (accel_load_relaxed(&route->owner[slot]) == number) return true;
+  return false;
 }
 
-/* The part of this target; it is made if there is none yet, and *room is given to it. */
-static redis_part *redis_parts_find(redis_parts *parts, redis_target target)
+redis_endpoint *accel_redis_route_next(redis_route *route, size_t *at)
 {
-  for (size_t i = 0; i < parts->count; i++)
-    if (parts->list[i].connection == target.connection) return &parts->list[i];
-  redis_part *part = &parts->list[parts->count++];
-  part->endpoint = target.endpoint;
-  part->connection = target.connection;
-  part->items = NULL;
-  part->count = 0;
-  return part;
+  if (!accel_redis_route_is_cluster(route))
+    return (*at)++ == 0 ? accel_redis_route_main(route) : NULL;
+  const size_t count = accel_load_acquire(&route->count);
+  while (++*at < count)
+    if (redis_route_owns(route, *at)) return accel_redis_route_number(route, *at);
+  return NULL;
 }
 
-/* One piece of memory: a part per item at most, the sorted items, and each item's part. */
-static bool redis_parts_sort(redis_parts *parts, redis_link *link, accel_remote_item *items,
-                             size_t count, bool may_be_bulk)
+void accel_redis_route_suspect(redis_route *route)
 {
-  const size_t each = sizeof *parts->list + sizeof *parts->list->items + sizeof(size_t);
-  if (count > SIZE_MAX / each) return false;
-  parts->memory = ACCEL_MALLOC(count * each);
-  if (parts->memory == NULL) return false;
-  parts->list = (redis_part *)parts->memory;
-  accel_remote_item **sorted = (accel_remote_item **)(void *)(parts->list + count);
-  size_t *part_of = (size_t *)(void *)(sorted + count);
-  for (size_t i = 0; i < count; i++) {
-    redis_part *part = redis_parts_find(parts, redis_parts_target(link, &items[i], may_be_bulk));
-    part->count++;
-    part_of[i] = (size_t)(part - parts->list);
+  if (route->scout.hosts != NULL) accel_redis_scout_wake(&route->scout);
+}
+
+/* Errors of a server that is not, or not yet again, what it was taken for. */
+static bool redis_route_is_displaced(const redis_replies *replies, const redis_reply *reply)
+{
+  static const char *const starts[] = {"CLUSTERDOWN", "MASTERDOWN", "READONLY", "LOADING"};
+  for (size_t i = 0; i < sizeof starts / sizeof *starts; i++)
+    if (accel_redis_reply_fails(replies, reply, starts[i])) return true;
+  return false;
+}
+
+bool accel_redis_route_redirect(redis_route *route, redis_endpoint *endpoint,
+                                const redis_replies *replies, size_t i, uint32_t *hint)
+{
+  const redis_reply reply = accel_redis_reply_at(replies, i);
+  redis_slots_moved moved;
+  *hint = 0;
+  if (redis_route_is_displaced(replies, &reply)) accel_redis_route_suspect(route);
+  if (!accel_redis_route_is_cluster(route)) return false;
+  if (accel_redis_reply_fails(replies, &reply, "TRYAGAIN")) return true;
+  const bool is_moved = accel_redis_slots_read_moved(replies, i, "MOVED ", &moved);
+  if (!is_moved && !accel_redis_slots_read_moved(replies, i, "ASK ", &moved)) return false;
+  const char *host = moved.node.host[0] == '\0' ? endpoint->address.host : moved.node.host;
+  const redis_endpoint *target = redis_route_find(route, host, moved.node.port);
+  if (target == NULL) return false;
+  *hint = target->number << REDIS_HINT_SHIFT;
+  if (!is_moved) {
+    *hint |= REDIS_HINT_ASK;
+    return true;
   }
-  for (size_t i = 0; i < parts->count; i++) {
-    parts->list[i].items = sorted;
-    sorted += parts->list[i].count;
-    parts->list[i].count = 0;
-  }
-  for (size_t i = 0; i < count; i++) {
-    redis_part *part = &parts->list[part_of[i]];
-    part->items[part->count++] = &items[i];
-  }
+  accel_store_relaxed(&route->owner[moved.slot], (uint8_t)target->number);
+  accel_redis_route_suspect(route); /* where one slot went, others may follow */
   return true;
 }
 
-bool accel_redis_parts_open(redis_parts *parts, redis_link *link, accel_remote_item *items,
-                            size_t count, bool may_be_bulk)
+/* ---- what the scout found ---- */
+
+static void redis_route_move_main(redis_route *route, const redis_endpoint *endpoint)
 {
-  parts->memory = NULL;
-  parts->count = 0;
-  if (count > 1) return redis_parts_sort(parts, link, items, count, may_be_bulk);
-  const redis_target target = redis_parts_target(link, items, may_be_bulk);
-  parts->one = items;
-  parts->single = (redis_part){target.endpoint, target.connection, &parts->one, 1};
-  parts->list = &parts->single;
-  parts->count = 1;
-  return true;
+  if (accel_load_relaxed(&route->main) == endpoint->number) return;
+  accel_store_release(&route->main, (size_t)endpoint->number);
+  accel_redis_listener_move(&route->state->listener);
 }
 
-void accel_redis_parts_close(redis_parts *parts)
+static void redis_route_fail(redis_route *route, const char *why)
 {
-  ACCEL_FREE(parts->memory);
+  redis_endpoint *nowhere = route->endpoints[0];
+  accel_redis_connection_adopt(&nowhere->data, NULL, why);
+  redis_route_tell_settled(route);
+}
+
+/* Endpoints that serve nothing rest. */
+static void redis_route_rest_unused(redis_route *route)
+{
+  for (size_t i = 1; i < route->count; i++)
+    if (i != accel_load_relaxed(&route->main) && !redis_route_owns(route, i))
+      accel_redis_endpoint_rest(route->endpoints[i], true);
+}
+
+void accel_redis_route_apply_map(redis_route *route, const redis_slots_map *map_or_null,
+                                 const char *why)
+{
+  if (map_or_null == NULL) {
+    redis_route_fail(route, why);
+    return;
+  }
+  uint8_t numbers[REDIS_SLOTS_UNOWNED + 1] = {0};
+  for (size_t i = 0; i < map_or_null->node_count; i++) {
+    const redis_slots_node *node = &map_or_null->nodes[i];
+    const redis_endpoint *endpoint = redis_route_find(route, node->host, node->port);
+    if (endpoint != NULL) numbers[i] = (uint8_t)endpoint->number;
+  }
+  for (size_t slot = 0; slot < REDIS_SLOTS; slot++)
+    accel_store_relaxed(&route->owner[slot], numbers[map_or_null->owner[slot]]);
+  const size_t main = accel_load_relaxed(&route->main);
+  size_t at = 0;
+  if (main == 0 || !redis_route_owns(route, main)) {
+    const redis_endpoint *other = accel_redis_route_next(route, &at);
+    if (other != NULL) redis_route_move_main(route, other);
+  }
+  redis_route_rest_unused(route);
+  accel_redis_connection_adopt(&route->endpoints[0]->data, NULL,
+                               "no server owns the slot of the key");
+  redis_route_tell_settled(route);
+}
+
+void accel_redis_route_apply_master(redis_route *route, const redis_slots_node *master_or_null,
+                                    const char *why)
+{
+  const redis_endpoint *master = NULL;
+  if (master_or_null == NULL) {
+    if (accel_load_relaxed(&route->main) == 0) redis_route_fail(route, why);
+    return;
+  }
+  master = redis_route_find(route, master_or_null->host, master_or_null->port);
+  if (master == NULL) return;
+  redis_route_move_main(route, master);
+  redis_route_rest_unused(route);
+  redis_route_tell_settled(route);
+}
+
+void accel_redis_route_change_main(redis_route *route)
+{
+  if (!accel_redis_route_is_cluster(route)) return;
+  const size_t main = accel_load_relaxed(&route->main);
+  size_t at = 0;
+  for (redis_endpoint *each; (each = accel_redis_route_next(route, &at)) != NULL;) {
+    if (each->number == main || !accel_redis_connection_is_up(&each->data)) continue;
+    accel_store_release(&route->main, (size_t)each->number);
+    return;
+  }
 }

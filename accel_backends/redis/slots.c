@@ -3,19 +3,19 @@
 #include <string.h>
 
 /* CRC-16/XMODEM, four bits at a time: polynomial 0x1021, from 0, most significant bit first. */
-uint16_t accel_redis_slot_of(const void *key, size_t size)
+uint16_t accel_redis_slot_add(uint16_t so_far, const void *bytes_pointer, size_t size)
 {
   static const uint16_t remainders[16] = {
       0x0000, 0x1021, 0x2042, 0x3063, 0x4084, 0x50A5, 0x60C6, 0x70E7,
       0x8108, 0x9129, 0xA14A, 0xB16B, 0xC18C, 0xD1AD, 0xE1CE, 0xF1EF,
   };
-  const unsigned char *bytes = (const unsigned char *)key;
-  unsigned checksum = 0;
+  const unsigned char *bytes = (const unsigned char *)bytes_pointer;
+  unsigned checksum = so_far;
   for (size_t i = 0; i < size; i++) {
     checksum = checksum << 4 ^ remainders[(checksum >> 12 ^ bytes[i] >> 4) & 15];
     checksum = checksum << 4 ^ remainders[(checksum >> 12 ^ bytes[i]) & 15];
   }
-  return (uint16_t)(checksum & (REDIS_SLOTS - 1));
+  return (uint16_t)checksum;
 }
 
 /* ---- CLUSTER SLOTS: ranges of {first, last, {host, port, id, ...}, replicas...} ---- */
@@ -100,7 +100,7 @@ const char *accel_redis_slots_read(const redis_replies *replies, size_t i, redis
 
 /* ---- MOVED and ASK ---- */
 
-/* Digits up to `end`, at most 65535; -1: something else. */
+/* Digits before `end`, at most 65535, which it steps over; -1: something else. */
 static int32_t redis_slots_read_number(const char **text, const char *end)
 {
   int32_t value = 0;
@@ -138,4 +138,21 @@ bool accel_redis_slots_read_moved(const redis_replies *replies, size_t i, const 
   moved->node.port = (uint16_t)port;
   moved->slot = (uint16_t)slot;
   return true;
+}
+
+const char *accel_redis_slots_read_address(const redis_replies *replies, size_t i,
+                                           redis_slots_node *node)
+{
+  const redis_reply whole = accel_redis_reply_at(replies, i);
+  const redis_reply host = accel_redis_reply_at(replies, i + 1);
+  const redis_reply port_reply = accel_redis_reply_at(replies, i + 2);
+  if (whole.kind != REDIS_REPLY_IS_ARRAY || whole.size != 2) return "the reply is not an address";
+  if (port_reply.kind != REDIS_REPLY_IS_TEXT || host.size == 0) return "the address is not whole";
+  const char *text = accel_redis_reply_text(replies, &port_reply);
+  const char *const end = text + port_reply.size;
+  const int32_t port = redis_slots_read_number(&text, end);
+  if (port < 1 || text != end || !redis_slots_read_host(replies, &host, node))
+    return "the address is not whole";
+  node->port = (uint16_t)port;
+  return NULL;
 }

@@ -8,7 +8,7 @@
  * at all.
  *
  * Source: Redis Cluster specification, "Key distribution model", and the command CLUSTER SLOTS.
- * Threads: a map is changed by one at a time; accel_redis_slot_of any.
+ * Threads: a map is changed by one at a time; all else any.
  */
 #ifndef ACCEL_BACKENDS_REDIS_SLOTS_H
 #define ACCEL_BACKENDS_REDIS_SLOTS_H
@@ -41,12 +41,17 @@ typedef struct redis_slots_moved {
 
 ACCEL_EXTERN_C_BEGIN
 
-/* The slot of a key that holds no brace. */
-uint16_t accel_redis_slot_of(const void *key, size_t size);
+/* Continues a checksum (0 at the start) with more bytes. That of a whole key without braces,
+ * modulo REDIS_SLOTS, is its slot. */
+uint16_t accel_redis_slot_add(uint16_t so_far, const void *bytes, size_t size);
 
 /* Reads CLUSTER SLOTS' reply at `i`. NULL: *map is what it said; else what was wrong with it, and
  * *map is of no use. A reply that gives no slot to anybody is wrong too. */
 const char *accel_redis_slots_read(const redis_replies *replies, size_t i, redis_slots_map *map);
+
+/* Reads a Sentinel's reply {host, port} at `i`. NULL, or what was wrong with it. */
+const char *accel_redis_slots_read_address(const redis_replies *replies, size_t i,
+                                           redis_slots_node *node);
 
 /* Reads an error "MOVED slot host:port" or "ASK slot host:port"; `kind` is "MOVED " or "ASK ".
  * False: it is no such error, or not in order. */

@@ -14,7 +14,7 @@ typedef struct accel_redis_state {
   uint32_t connect_timeout_ms, command_timeout_ms;
   size_t max_value_bytes;
   redis_tls_context *tls; /* NULL: not encrypted */
-  bool is_tracking; /* coherence ACCEL_TRACKING */
+  bool is_tracking;       /* coherence ACCEL_TRACKING */
   redis_route route;
   redis_listener listener;
 } accel_redis_state;

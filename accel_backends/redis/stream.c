@@ -143,10 +143,8 @@ static bool redis_stream_sign_in(redis_stream *stream, redis_dial *dial)
   return signed_in;
 }
 
-/* Sends the commands and collects so many replies. */
-static bool redis_stream_exchange(redis_stream *stream, redis_dial *dial,
-                                  const accel_buffer *commands, size_t count,
-                                  redis_replies *replies)
+bool accel_redis_stream_exchange(redis_stream *stream, redis_dial *dial,
+                                 const accel_buffer *commands, size_t count, redis_replies *replies)
 {
   if (!accel_redis_stream_send(stream, dial, commands)) return false;
   for (size_t i = 0; i < count; i++)
@@ -176,7 +174,7 @@ bool accel_redis_stream_open(redis_stream *stream, redis_dial *dial, size_t text
   if (!opened) snprintf(dial->error, sizeof dial->error, "no memory to connect");
   /* The name is for people; a user who may not set one does without. */
   opened = opened && redis_stream_sign_in(stream, dial) &&
-           redis_stream_exchange(stream, dial, &command, 1, &replies);
+           accel_redis_stream_exchange(stream, dial, &command, 1, &replies);
   accel_buffer_release(&command);
   accel_redis_replies_release(&replies);
   if (!opened) accel_redis_stream_close(stream);
@@ -230,7 +228,7 @@ bool accel_redis_stream_greet(redis_stream *stream, redis_dial *dial, redis_stre
                  accel_redis_command_append_words(&commands, REDIS_WORDS("TIME"));
   if (!greeted) snprintf(dial->error, sizeof dial->error, "no memory to connect");
   const uint64_t asked_ms = accel_clock_monotonic_ms();
-  greeted = greeted && redis_stream_exchange(stream, dial, &commands, 3, &replies);
+  greeted = greeted && accel_redis_stream_exchange(stream, dial, &commands, 3, &replies);
   const uint64_t answered_ms = accel_clock_monotonic_ms();
   const redis_reply selected = accel_redis_reply_at(&replies, 0);
   const redis_reply alive = accel_redis_reply_at(&replies, 1);

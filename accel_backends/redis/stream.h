@@ -45,6 +45,11 @@ bool accel_redis_stream_greet(redis_stream *stream, redis_dial *dial, redis_stre
 /* Sends all of it. */
 bool accel_redis_stream_send(redis_stream *stream, redis_dial *dial, const accel_buffer *commands);
 
+/* Sends the commands and appends so many replies. */
+bool accel_redis_stream_exchange(redis_stream *stream, redis_dial *dial,
+                                 const accel_buffer *commands, size_t count,
+                                 redis_replies *replies);
+
 /* Takes in what has arrived, without waiting. False: the connection is lost. */
 bool accel_redis_stream_feed(redis_stream *stream, char *error);
 /* The same, but waits for the first byte, REDIS_SOCKET_SLICE_MS at most, if it may. */

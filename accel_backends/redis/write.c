@@ -8,7 +8,7 @@
  * because the publisher decides how many items a message names, and numbers it. All blocks are one
  * write and one round trip; each takes effect as a whole or not at all.
  */
-#include "call.h"
+#include "parts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +20,7 @@ typedef struct redis_write_terms {
   accel_remote_call *call;
   const accel_remote_publisher *publisher; /* NULL: tells nobody */
   bool is_del;
+  size_t named_max; /* items of one block: a cluster's are of one slot */
 } redis_write_terms;
 
 /* One part, between its commands and its replies. */
@@ -32,7 +33,7 @@ typedef struct redis_write {
   size_t *ends;          /* [i]: where the i-th item's command ends */
   size_t *blocks;        /* [i]: how many items the i-th message names */
   size_t block_count, written;
-  bool lacks_unlink; /* the server refused it */
+  size_t asked; /* ASKING so often */
   redis_exchange exchange;
 } redis_write;
 
@@ -76,6 +77,13 @@ static bool redis_write_append_set(const redis_write *write, const accel_remote_
   return appended;
 }
 
+/* Within a block ASKING stands before MULTI, and holds until EXEC. */
+static bool redis_write_append_asking(redis_write *write, const accel_remote_item *item)
+{
+  if (write->terms->publisher != NULL) return true;
+  return accel_redis_part_append_asking(item, &write->commands, &write->asked);
+}
+
 static bool redis_write_prepare_puts(redis_write *write)
 {
   const size_t size_max = write->terms->link->state->max_value_bytes;
@@ -88,6 +96,7 @@ static bool redis_write_prepare_puts(redis_write *write)
                item->size, size_max);
       continue;
     }
+    if (!redis_write_append_asking(write, item)) return false;
     if (!redis_write_append_set(write, item, &write->commands)) return false;
     write->items[write->count] = item;
     write->ends[write->count++] = write->commands.size;
@@ -100,7 +109,8 @@ static bool redis_write_prepare_dels(redis_write *write)
   const char *verb = accel_redis_call_unlink(write->part->endpoint);
   for (size_t i = 0; i < write->part->count; i++) {
     accel_remote_item *const *item = &write->part->items[i];
-    if (!accel_redis_call_append_keys(&write->commands, verb, write->terms->link, item, 1))
+    if (!redis_write_append_asking(write, *item) ||
+        !accel_redis_call_append_keys(&write->commands, verb, write->terms->link, item, 1))
       return false;
     write->items[write->count] = *item;
     write->ends[write->count++] = write->commands.size;
@@ -118,12 +128,16 @@ static bool redis_write_append_block(redis_write *write, accel_buffer *out)
   const accel_remote_publisher *publisher = write->terms->publisher;
   accel_buffer message = {0};
   const accel_remote_item *const *items = (const accel_remote_item *const *)&write->items[from];
-  const size_t named = publisher->message(publisher->ctx, 0, items, write->count - from, &message);
+  const size_t left = write->count - from;
+  const size_t most = left < write->terms->named_max ? left : write->terms->named_max;
+  const size_t named =
+      publisher->message(publisher->ctx, write->part->endpoint->number, items, most, &message);
   bool appended = named > 0;
   if (appended) {
     const size_t start = from == 0 ? 0 : write->ends[from - 1];
     const size_t end = write->ends[from + named - 1];
-    appended = accel_redis_command_append_words(out, REDIS_WORDS("MULTI")) &&
+    appended = accel_redis_part_append_asking(items[0], out, &write->asked) &&
+               accel_redis_command_append_words(out, REDIS_WORDS("MULTI")) &&
                accel_buffer_append(out, write->commands.data + start, end - start) &&
                accel_redis_call_append_publish(out, write->terms->link, &message) &&
                accel_redis_command_append_words(out, REDIS_WORDS("EXEC"));
@@ -144,7 +158,7 @@ static size_t redis_write_append(void *write_pointer, accel_buffer *out)
   if (write->terms->publisher == NULL) {
     write->written = write->count;
     const bool appended = accel_buffer_append(out, write->commands.data, write->commands.size);
-    return appended ? write->count : 0;
+    return appended ? write->count + write->asked : 0;
   }
   while (write->written < write->count)
     if (!redis_write_append_block(write, out)) {
@@ -152,7 +166,7 @@ static size_t redis_write_append(void *write_pointer, accel_buffer *out)
       break;
     }
   /* MULTI, one QUEUED per item and one for PUBLISH, EXEC. */
-  return write->written + 3 * write->block_count;
+  return write->asked + write->written + 3 * write->block_count;
 }
 
 /* ---- replies ---- */
@@ -166,30 +180,30 @@ static bool redis_write_take_item(redis_write *write, accel_remote_item *item,
   if (reply.kind == REDIS_REPLY_IS_INTEGER) return true;
   if (accel_redis_reply_says(replies, &reply, "OK")) return true;
   if (reply.kind != REDIS_REPLY_IS_ERROR) return false;
-  write->lacks_unlink |= accel_redis_call_lacks_unlink(write->part->endpoint, replies, i);
-  item->status = accel_redis_call_explain(write->terms->call, replies, i);
+  accel_redis_part_refused(write->part, item, write->terms->call, replies, i);
   return true;
 }
 
-/* A block whose EXEC did nothing: the first error among its replies, from `first` on, says why. */
+/* A block whose EXEC did nothing: the first error among its replies, from `first` on, says why.
+ * The message's number is spent all the same, and its loss will show; that costs the others their
+ * L1, and no more. */
 static void redis_write_fail_block(redis_write *write, size_t from, size_t named,
                                    const redis_replies *replies, size_t first)
 {
   size_t i = first;
   while (accel_redis_reply_at(replies, i).kind != REDIS_REPLY_IS_ERROR) i++;
-  write->lacks_unlink |= accel_redis_call_lacks_unlink(write->part->endpoint, replies, i);
-  const accel_status status = accel_redis_call_explain(write->terms->call, replies, i);
-  for (size_t k = 0; k < named; k++) write->items[from + k]->status = status;
-  write->terms->call->messages_failed++;
+  for (size_t k = 0; k < named; k++)
+    accel_redis_part_refused(write->part, write->items[from + k], write->terms->call, replies, i);
+  if (write->items[from]->status != REDIS_ITEM_AGAIN) write->terms->call->messages_failed++;
 }
 
 /* One block's replies, at *i, which it moves behind them. */
 static bool redis_write_take_block(redis_write *write, size_t from, size_t named,
                                    const redis_replies *replies, size_t *i)
 {
-  const size_t first = *i;
-  const size_t exec = first + 2 + named;
-  for (size_t k = first; k < exec; k++) {
+  const size_t first = *i + redis_part_skips(write->items[from]);
+  const size_t exec = first + 1 + named + 1;
+  for (size_t k = *i; k < exec; k++) {
     const redis_reply queued = accel_redis_reply_at(replies, k);
     if (queued.kind != REDIS_REPLY_IS_STATUS && queued.kind != REDIS_REPLY_IS_ERROR) return false;
   }
@@ -216,8 +230,10 @@ static bool redis_write_take_all(redis_write *write, const redis_replies *replie
 {
   size_t i = 0, from = 0;
   if (write->terms->publisher == NULL) {
-    for (; i < write->count; i++)
-      if (!redis_write_take_item(write, write->items[i], replies, i)) return false;
+    for (; from < write->count; from++, i++) {
+      i += redis_part_skips(write->items[from]);
+      if (!redis_write_take_item(write, write->items[from], replies, i)) return false;
+    }
     return true;
   }
   for (size_t k = 0; k < write->block_count; from += write->blocks[k++])
@@ -234,9 +250,10 @@ static accel_status redis_write_fail(redis_write *write, accel_status status)
 
 /* ---- a part ---- */
 
-static void redis_write_begin(redis_write *write, const redis_write_terms *terms,
-                              const redis_part *part)
+static void redis_write_begin(void *terms_pointer, void *write_pointer, const redis_part *part)
 {
+  const redis_write_terms *terms = (const redis_write_terms *)terms_pointer;
+  redis_write *write = (redis_write *)write_pointer;
   memset(write, 0, sizeof *write);
   write->terms = terms;
   write->part = part;
@@ -256,8 +273,10 @@ static void redis_write_begin(redis_write *write, const redis_write_terms *terms
       accel_redis_part_fail(part, accel_redis_call_no_memory(NULL, 0, terms->call));
 }
 
-static accel_status redis_write_finish(redis_write *write)
+static accel_status redis_write_finish(void *terms, void *write_pointer)
 {
+  redis_write *write = (redis_write *)write_pointer;
+  (void)terms;
   redis_exchange *exchange = &write->exchange;
   accel_remote_call *call = write->terms->call;
   accel_status status = accel_redis_call_finish(call, exchange);
@@ -274,54 +293,31 @@ static accel_status redis_write_finish(redis_write *write)
 
 /* ---- the operations ---- */
 
-/* `lacks_unlink_out`: a server does not know UNLINK; it was noted. */
-static accel_status redis_write_parts(const redis_write_terms *terms, const redis_parts *parts,
-                                      redis_write *writes, bool *lacks_unlink_out)
+static accel_status redis_write_run(redis_write_terms *terms, accel_remote_item *items,
+                                    size_t count)
 {
-  accel_status status = ACCEL_ERR_BACKEND;
-  for (size_t i = 0; i < parts->count; i++) redis_write_begin(&writes[i], terms, &parts->list[i]);
-  for (size_t i = 0; i < parts->count; i++) {
-    status = accel_redis_call_join(status, redis_write_finish(&writes[i]));
-    *lacks_unlink_out |= writes[i].lacks_unlink;
-  }
-  return status;
-}
-
-static accel_status redis_write_items(const redis_write_terms *terms, accel_remote_item *items,
-                                      size_t count, bool *lacks_unlink_out)
-{
-  redis_parts parts;
-  redis_write only, *writes = &only;
-  *lacks_unlink_out = false;
-  if (count == 0) return ACCEL_OK;
-  if (!accel_redis_parts_open(&parts, terms->link, items, count, false))
-    return accel_redis_call_no_memory(items, count, terms->call);
-  if (parts.count > 1) writes = (redis_write *)ACCEL_MALLOC(parts.count * sizeof *writes);
-  const accel_status status = writes == NULL
-                                  ? accel_redis_call_no_memory(items, count, terms->call)
-                                  : redis_write_parts(terms, &parts, writes, lacks_unlink_out);
-  if (writes != &only) ACCEL_FREE(writes);
-  accel_redis_parts_close(&parts);
-  return status;
+  const bool is_cluster = accel_redis_route_is_cluster(&terms->link->state->route);
+  const redis_operation operation = {terms, sizeof(redis_write), false, redis_write_begin,
+                                     redis_write_finish};
+  redis_write single;
+  terms->named_max = is_cluster ? 1 : SIZE_MAX;
+  return accel_redis_parts_run(terms->link, items, count, terms->call, &operation, &single);
 }
 
 accel_status accel_redis_put(void *link, accel_remote_item *items, size_t count,
                              const accel_remote_publisher *publisher_or_null,
                              accel_remote_call *call)
 {
-  const redis_write_terms terms = {(redis_link *)link, call, publisher_or_null, false};
-  bool lacks_unlink;
-  return redis_write_items(&terms, items, count, &lacks_unlink);
+  redis_write_terms terms = {
+      .link = (redis_link *)link, .call = call, .publisher = publisher_or_null};
+  return redis_write_run(&terms, items, count);
 }
 
 accel_status accel_redis_del(void *link, accel_remote_item *items, size_t count,
                              const accel_remote_publisher *publisher_or_null,
                              accel_remote_call *call)
 {
-  const redis_write_terms terms = {(redis_link *)link, call, publisher_or_null, true};
-  bool lacks_unlink;
-  const accel_status status = redis_write_items(&terms, items, count, &lacks_unlink);
-  if (!lacks_unlink) return status;
-  call->error[0] = '\0';
-  return redis_write_items(&terms, items, count, &lacks_unlink);
+  redis_write_terms terms = {
+      .link = (redis_link *)link, .call = call, .publisher = publisher_or_null, .is_del = true};
+  return redis_write_run(&terms, items, count);
 }

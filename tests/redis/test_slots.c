@@ -21,8 +21,12 @@ static void keys_lie_in_the_slots_that_redis_says(void **state)
                {"bar", 5061},         {"hello", 866},    {"app:user:42", 11028},
                {"a", 15495},          {"\xFF\xFE", 3374}};
   (void)state;
-  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-    assert_int_equal(accel_redis_slot_of(cases[i].key, strlen(cases[i].key)), cases[i].slot);
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    const size_t size = strlen(cases[i].key), half = size / 2;
+    const uint16_t checksum = accel_redis_slot_add(0, cases[i].key, half);
+    assert_int_equal(accel_redis_slot_add(checksum, cases[i].key + half, size - half) % REDIS_SLOTS,
+                     cases[i].slot);
+  }
 }
 
 /* Parses `text` as one reply. */
@@ -133,6 +137,31 @@ static bool read_moved(const char *text, const char *kind, redis_slots_moved *mo
   return found;
 }
 
+static void a_sentinels_address_is_read(void **state)
+{
+  static const char *const wrong[] = {
+      "*-1\r\n",
+      "*2\r\n$0\r\n\r\n$1\r\n1\r\n",
+      "*2\r\n$1\r\nh\r\n$1\r\n0\r\n",
+      "*2\r\n$1\r\nh\r\n:1\r\n",
+      "*1\r\n$1\r\nh\r\n",
+      "*2\r\n$1\r\nh\r\n$5\r\n65536\r\n",
+      "-NOAUTH\r\n",
+  };
+  redis_slots_node node;
+  (void)state;
+  redis_replies replies = replies_of("*2\r\n" LOCAL "$4\r\n6380\r\n");
+  assert_null(accel_redis_slots_read_address(&replies, 0, &node));
+  assert_string_equal(node.host, "127.0.0.1");
+  assert_int_equal(node.port, 6380);
+  accel_redis_replies_release(&replies);
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    replies = replies_of(wrong[i]);
+    assert_non_null(accel_redis_slots_read_address(&replies, 0, &node));
+    accel_redis_replies_release(&replies);
+  }
+}
+
 static void redirections_are_read(void **state)
 {
   redis_slots_moved moved;
@@ -172,6 +201,7 @@ int main(void)
       cmocka_unit_test(a_server_may_not_know_its_own_name),
       cmocka_unit_test(replies_out_of_order_are_refused),
       cmocka_unit_test(more_servers_than_are_kept_are_refused),
+      cmocka_unit_test(a_sentinels_address_is_read),
       cmocka_unit_test(redirections_are_read),
       cmocka_unit_test(other_errors_are_no_redirections),
   };
