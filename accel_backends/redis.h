@@ -8,13 +8,15 @@
  *   user_cache_open(&users, &(accel_config){.area = "user", .remote = &redis});
  *
  * All caches and threads of an accel_redis share its connections: one for data, pipelined, one that
- * listens to invalidations, and one for large values once there are any. Two background threads
- * make them and make them again after a failure. No call waits longer than its time limit,
- * whatever the server does.
+ * listens to invalidations, and one for large values once there are any. Background threads make
+ * them and make them again after a failure. No call waits longer than its time limit, whatever the
+ * server does. With Sentinels, and in a cluster, a further thread finds out where the servers are;
+ * of a cluster each server has connections of its own, and their clocks should agree.
  *
  * In Redis a key is [prefix:]area:name, a channel [prefix:]accel:invalidation:area. A user of an
  * access list needs +get +mget +set +unlink +del +scan +eval +evalsha +getrange +multi +exec
- * +publish +subscribe +unsubscribe +ping +time +select, its keys and its channels; with
+ * +publish +subscribe +unsubscribe +ping +time +select (+role with Sentinels, +cluster|slots and
+ * +asking in a cluster), its keys and its channels; with
  * ACCEL_TRACKING also +client|id +client|tracking +client|getredir &__redis__:invalidate.
  *
  * Needs hiredis 0.14 or later (pkg-config hiredis), in the implementing file only, and for
@@ -35,8 +37,12 @@ typedef enum accel_redis_coherence {
 
 /* Zero is the default of every field. Strings are copied. */
 typedef struct accel_redis_config {
-  /* redis://[user:password@]host[:port][/database], rediss:// for TLS, or unix:///path; user,
-   * password and path may be percent-encoded. NULL: redis://127.0.0.1:6379. */
+  /* redis://[user:password@]host[:port][/database], rediss:// for TLS, or unix:///path.
+   * redis+sentinel://[user:password@]host[:port],.../name[/database]: the master that these
+   * Sentinels call by this name; user and password are the master's.
+   * redis+cluster://[user:password@]host[:port],...: a cluster, of which these are some servers; at
+   * most 127 different ones are met in the life of an accel_redis.
+   * User, password and path may be percent-encoded. NULL: redis://127.0.0.1:6379. */
   const char *url;
   const char *key_prefix;      /* none; else 1 to 64 of [A-Za-z0-9_.-] */
   uint32_t connect_timeout_ms; /* 1000, for an attempt in the background; not ACCEL_FOREVER */

@@ -190,8 +190,10 @@ static accel_status redis_lease_finish(void *terms, void *lease_pointer)
 static accel_status redis_lease_run(redis_lease_terms *terms, accel_remote_item *items,
                                     size_t count)
 {
-  const redis_operation operation = {terms, sizeof(redis_lease), !terms->is_lease,
-                                     redis_lease_begin, redis_lease_finish};
+  /* The server takes what one connection writes for the process's own (tracking.h). */
+  const bool may_be_bulk = !terms->is_lease && !terms->link->state->is_tracking;
+  const redis_operation operation = {terms, sizeof(redis_lease), may_be_bulk, redis_lease_begin,
+                                     redis_lease_finish};
   redis_lease single;
   return accel_redis_parts_run(terms->link, items, count, terms->call, &operation, &single);
 }

@@ -67,6 +67,14 @@ static accel_status redis_open_tls(const accel_redis *redis, const accel_redis_c
   return accel_error_set(redis, ACCEL_ERR_CONFIG, "tls_ fields need a url of rediss://");
 }
 
+/* Each server of a cluster would have to be asked to track, and to be listened to. */
+static accel_status redis_open_check_kind(const accel_redis *redis, const accel_redis_state *state)
+{
+  if (state->url.kind != REDIS_URL_CLUSTER || !state->is_tracking) return ACCEL_OK;
+  return accel_error_set(redis, ACCEL_ERR_CONFIG,
+                         "coherence is ACCEL_TRACKING, which redis+cluster:// does not have");
+}
+
 static accel_status redis_open_state(accel_redis *redis, const accel_redis_config *config,
                                      accel_redis_state *state)
 {
@@ -74,10 +82,11 @@ static accel_status redis_open_state(accel_redis *redis, const accel_redis_confi
   const accel_status status = accel_redis_url_parse(redis, url, &state->url);
   if (accel_failed(status)) return status;
   redis_open_settle(state, config);
-  const accel_status encrypted = redis_open_tls(redis, config, state);
-  if (accel_failed(encrypted)) {
+  accel_status settled = redis_open_check_kind(redis, state);
+  if (settled == ACCEL_OK) settled = redis_open_tls(redis, config, state);
+  if (accel_failed(settled)) {
     accel_redis_url_release(&state->url);
-    return encrypted;
+    return settled;
   }
   if (!accel_redis_listener_open(&state->listener, state)) goto fail_listener;
   if (!accel_redis_route_open(&state->route, state)) goto fail_route;

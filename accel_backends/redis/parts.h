@@ -5,7 +5,8 @@
  *
  * A server may answer that an item is to be asked for once more: elsewhere, because its slot moved
  * (MOVED) or is moving (ASK, TRYAGAIN), with a script that the server does not know yet
- * (NOSCRIPT), or with DEL, where UNLINK is not known. Such items go another round, together, within the same time limit.
+ * (NOSCRIPT), or with DEL, where UNLINK is not known. Such items go another round, together, within
+ * the same time limit.
  *
  * Threads: any.
  */

@@ -117,6 +117,7 @@ static bool redis_scout_visit(redis_scout *scout, redis_address *address, redis_
   redis_dial dial = {
       .url = &scout->visitor,
       .address = address,
+      .tls = state->tls,
       .stop_fd = scout->stop_fd,
       .deadline_ms = accel_clock_deadline(state->connect_timeout_ms),
   };

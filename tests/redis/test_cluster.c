@@ -183,6 +183,15 @@ static void a_master_that_dies_is_replaced(void **state)
   assert_int_equal(accel_redis_ping(&one.redis), ACCEL_OK);
 }
 
+static void what_a_cluster_lacks_is_refused(void **state)
+{
+  accel_redis redis;
+  (void)state;
+  const accel_redis_config config = {.url = cluster.url, .coherence = ACCEL_TRACKING};
+  assert_int_equal(accel_redis_open(&redis, &config), ACCEL_ERR_CONFIG);
+  assert_non_null(strstr(accel_redis_last_error(&redis), "ACCEL_TRACKING"));
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -193,6 +202,7 @@ int main(void)
                                       close_client),
       cmocka_unit_test_setup_teardown(leases_and_their_fills_follow_a_moving_slot, open_client,
                                       close_client),
+      cmocka_unit_test(what_a_cluster_lacks_is_refused),
       cmocka_unit_test_setup_teardown(a_master_that_dies_is_replaced, open_client, close_client),
   };
   if (!redis_server_available()) return REDIS_SERVER_SKIP;

@@ -1,6 +1,6 @@
 /* A real master with a replica and three Sentinels: who is the master, and what a failover does. */
-#include "client.h"
 #include "accel.h"
+#include "client.h"
 #include "redis_cluster.h"
 
 ACCEL_DEFINE_WITH(number, uint64_t, uint64_t, .remote = &accel_redis_ops)
