@@ -191,6 +191,7 @@ static inline bool flat_is_pinned(const flat_entry *entry)
 
 static inline uint64_t flat_head_of(const flat_entry *entry)
 {
+  ACCEL_ASSERT(entry->slot != NULL);
   return *(const uint64_t *)(const void *)entry->slot;
 }
 

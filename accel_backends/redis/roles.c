@@ -14,7 +14,7 @@
 #define REDIS_ROLES_KEPT_BYTES (256u << 10)
 #define REDIS_ROLES_WRITES_AT_ONCE 4 /* then the others' commands wait for another writer */
 /* Nearer than this to its deadline a thread waits in poll, which is exact. */
-#define REDIS_ROLES_EXACT_MS (4 * REDIS_SOCKET_SLICE_MS)
+#define REDIS_ROLES_EXACT_MS (4u * (uint64_t)REDIS_SOCKET_SLICE_MS)
 /* Waiting for company took longer than this for each command that came: other programs want the
  * processor, so the next so many writes go alone. */
 #define REDIS_ROLES_COMPANY_NS UINT64_C(100000)

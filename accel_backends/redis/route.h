@@ -17,6 +17,7 @@
 #ifndef ACCEL_BACKENDS_REDIS_ROUTE_H
 #define ACCEL_BACKENDS_REDIS_ROUTE_H
 
+#include "../../accel/backend.h"
 #include "endpoint.h"
 #include "scout.h"
 #include "slots.h"

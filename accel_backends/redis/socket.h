@@ -12,8 +12,8 @@
 #include "address.h"
 #include "url.h"
 
-#define REDIS_SOCKET_TEXT 160   /* bytes of an error's text */
-#define REDIS_SOCKET_SLICE_MS 5 /* of a slow receive, which the system may stretch by a tick */
+#define REDIS_SOCKET_TEXT 160    /* bytes of an error's text */
+#define REDIS_SOCKET_SLICE_MS 5L /* of a slow receive, which the system may stretch by a tick */
 
 /* What an attempt to reach a server may take. */
 typedef struct redis_dial {
