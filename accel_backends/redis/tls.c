@@ -200,8 +200,9 @@ void accel_redis_tls_close(redis_tls_context *context_or_null)
 
 /* ---- a connection ---- */
 
-/* Whom the certificate must name, and SNI asks for. */
-static bool redis_tls_expect(const redis_tls *tls, const char *name)
+/* Whom the certificate must name, and SNI asks for. OpenSSL takes the name without const, and does
+ * not write to it. */
+static bool redis_tls_expect(const redis_tls *tls, char *name)
 {
   X509_VERIFY_PARAM *expected = SSL_get0_param(tls->native);
   if (X509_VERIFY_PARAM_set1_ip_asc(expected, name) == 1) return true;
