@@ -54,16 +54,16 @@ class Scripted(gate_world.World):
         self.assertIn("run again: worse by", result.out)
 
     def test_noise_is_seen(self):
-        result = self.ab({"wild": self.sides(100, 130, noise=0.5)}, "--rounds-max=10")
+        result = self.ab({"wild": self.sides(100, 130, noise=0.9)}, "--rounds-max=10")
         self.assertRegex(result.out, r"(NOISY|INCONCLUSIVE) +wild +median")
         self.assertEqual(result.code, 0)
         strict = self.ab(
-            {"wild": self.sides(100, 130, noise=0.5)}, "--rounds-max=10", "--inconclusive=fail"
+            {"wild": self.sides(100, 130, noise=0.9)}, "--rounds-max=10", "--inconclusive=fail"
         )
         self.assertEqual(strict.code, 4)
 
     def test_unclear_benches_get_more_rounds(self):
-        result = self.ab({"wild": self.sides(100, 100, noise=0.3), "calm": self.sides(5, 5)})
+        result = self.ab({"wild": self.sides(100, 100, noise=0.9), "calm": self.sides(5, 5)})
         self.assertIn("10 more rounds", result.out)
         log = self.read("log").splitlines()
         self.assertEqual(log.count("base calibrate calm 1"), 10)

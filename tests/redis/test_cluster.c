@@ -140,13 +140,14 @@ static void leases_and_their_fills_follow_a_moving_slot(void **state)
   item.token = 1;
   assert_true(redis_cluster_move_begin(&cluster, slot, from, to));
   client_begin(&one);
-  assert_int_equal(accel_redis_ops.lease(one.link, &item, 1, 5000, &one.call), ACCEL_OK);
+  if (accel_redis_ops.lease(one.link, &item, 1, 5000, &one.call) != ACCEL_OK)
+    fail_msg("the lease failed: %s", one.call.error);
   assert_int_equal(item.token, 1);
   accel_remote_item fill = client_item("leased", "loaded", &key);
   fill.token = 1;
   client_begin(&one);
   accel_redis_ops.fill(one.link, &fill, 1, &one.call);
-  assert_int_equal(fill.status, ACCEL_OK);
+  if (fill.status != ACCEL_OK) fail_msg("the fill failed: %s", one.call.error);
   assert_true(redis_cluster_move_keys(&cluster, slot, from, to));
   assert_true(redis_cluster_move_end(&cluster, slot, from, to));
   assert_int_equal(client_check(&one, "leased", "loaded"), ACCEL_OK);

@@ -22,7 +22,7 @@ static bool start_server(redis_cluster *cluster, size_t i, const char *options)
   char all_options[512], reply[128];
   cluster->bus_ports[i] = redis_server_free_port();
   snprintf(all_options, sizeof all_options,
-           "cluster-enabled yes\ncluster-config-file nodes.conf\ncluster-node-timeout 1000\n"
+           "cluster-enabled yes\ncluster-config-file nodes.conf\ncluster-node-timeout 3000\n"
            "cluster-require-full-coverage no\ncluster-port %d\nrepl-diskless-sync-delay 0\n%s",
            cluster->bus_ports[i], options == NULL ? "" : options);
   if (!redis_server_start(&cluster->servers[i], all_options)) return false;
@@ -155,7 +155,7 @@ static bool start_sentinel(redis_watched *watched, size_t i)
   char options[512];
   snprintf(options, sizeof options,
            "sentinel monitor " REDIS_WATCHED_NAME " 127.0.0.1 %d 2\n"
-           "sentinel down-after-milliseconds " REDIS_WATCHED_NAME " 1000\n"
+           "sentinel down-after-milliseconds " REDIS_WATCHED_NAME " 3000\n"
            "sentinel failover-timeout " REDIS_WATCHED_NAME " 5000\n",
            watched->master.port);
   return redis_server_start_sentinel(&watched->sentinels[i], options);

@@ -33,7 +33,7 @@ bool redis_cluster_move_begin(redis_cluster *cluster, unsigned slot, size_t from
 bool redis_cluster_move_keys(redis_cluster *cluster, unsigned slot, size_t from, size_t to);
 bool redis_cluster_move_end(redis_cluster *cluster, unsigned slot, size_t from, size_t to);
 
-/* A master with one replica, and three Sentinels that agree after a second of silence. */
+/* A master with one replica, and three Sentinels that agree after three seconds of silence. */
 typedef struct redis_watched {
   redis_server master, replica, sentinels[3];
   char url[256];
