@@ -185,7 +185,8 @@ accel_invalidation_result accel_invalidation_receive(accel_invalidation *invalid
   const size_t count = is_whole ? (size_t)invalidation_take(data + 6, 2) : 0;
   const unsigned char *names = data + INVALIDATE_HEAD;
   const size_t names_size = is_whole ? size - INVALIDATE_HEAD - INVALIDATE_TAIL : 0;
-  const bool is_known = op == INVALIDATE_OP_KEYS ? count > 0 : count == 0;
+  const bool names_keys = count > 0 && count <= ACCEL_INVALIDATION_KEYS_MAX;
+  const bool is_known = op == INVALIDATE_OP_KEYS ? names_keys : count == 0;
   if (!is_whole || !is_known || op < INVALIDATE_OP_KEYS || op > INVALIDATE_OP_HEARTBEAT ||
       !invalidation_walk_names(names, names_size, count, NULL)) {
     handler->everything(handler->ctx);
