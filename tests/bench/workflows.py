@@ -99,7 +99,7 @@ def check_gitlab(path):
 
 
 github = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
-gitlab = sorted(ROOT.glob(".gitlab-ci*.yml"))
+gitlab = [ROOT / "docs" / "benchmarks" / "gitlab-ci.yml"]
 if len(github) < 4:
     findings.append(f"there are {len(github)} workflows")
 for each in github:
