@@ -42,7 +42,9 @@ typedef struct accel_redis_config {
    * Sentinels call by this name; user and password are the master's.
    * redis+cluster://[user:password@]host[:port],...: a cluster, of which these are some servers; at
    * most 127 different ones are met in the life of an accel_redis.
-   * User, password and path may be percent-encoded. NULL: redis://127.0.0.1:6379. */
+   * User, password and path may be percent-encoded. NULL: redis://127.0.0.1:6379.
+   * One copy is kept until close, to sign in again, in a page that core dumps leave out, and wiped
+   * then. Nothing else holds the password but what sends it; the caller wipes the text itself. */
   const char *url;
   const char *key_prefix;      /* none; else 1 to 64 of [A-Za-z0-9_.-] */
   uint32_t connect_timeout_ms; /* 1000, for an attempt in the background; not ACCEL_FOREVER */

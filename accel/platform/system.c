@@ -94,16 +94,37 @@ void accel_pages_free(void *pages, size_t size)
   if (pages != NULL) munmap(pages, size);
 }
 
-void accel_pages_empty(void *start, size_t size)
+/* An advice is about whole pages within the range. */
+static ACCEL_UNUSED void system_advise(void *start, size_t size, int advice)
 {
-#ifdef MADV_DONTNEED
   const size_t page = (size_t)sysconf(_SC_PAGESIZE);
   const size_t skipped = (size_t)(-(uintptr_t)start & (page - 1));
   if (size <= skipped) return;
   const size_t whole = (size - skipped) & ~(page - 1);
-  if (whole > 0) madvise((char *)start + skipped, whole, MADV_DONTNEED);
+  if (whole > 0) madvise((char *)start + skipped, whole, advice);
+}
+
+void accel_pages_empty(void *start, size_t size)
+{
+#ifdef MADV_DONTNEED
+  system_advise(start, size, MADV_DONTNEED);
 #else
   (void)start, (void)size;
+#endif
+}
+
+size_t accel_pages_round(size_t size)
+{
+  const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+  return size > SIZE_MAX - page ? 0 : (size + page - 1) & ~(page - 1);
+}
+
+void accel_pages_conceal(void *start, size_t size, bool conceals)
+{
+#ifdef MADV_DONTDUMP
+  system_advise(start, size, conceals ? MADV_DONTDUMP : MADV_DODUMP);
+#else
+  (void)start, (void)size, (void)conceals;
 #endif
 }
 

@@ -22,6 +22,12 @@ void accel_pages_free(void *pages, size_t size);
  * and keeps their addresses: they read as zeros from then on. Only for accel_pages_alloc's. */
 void accel_pages_empty(void *start, size_t size);
 
+/* `size` bytes, rounded up to whole pages; 0 if that is too many. */
+size_t accel_pages_round(size_t size);
+/* Keeps the whole pages within [start, start + size) out of core dumps, where the system can, or
+ * no longer. */
+void accel_pages_conceal(void *start, size_t size, bool conceals);
+
 /* Unpredictable bytes from the system. False: it has none, which no supported system says. */
 bool accel_random_bytes(void *out, size_t size);
 

@@ -173,7 +173,7 @@ accel_status accel_redis_call_distrust(redis_connection *connection, accel_remot
 accel_status accel_redis_call_explain(accel_remote_call *call, const redis_replies *replies,
                                       size_t i)
 {
-  if (call->error[0] == '\0') accel_redis_stream_explain(replies, i, "redis", false, call->error);
+  if (call->error[0] == '\0') accel_redis_stream_explain(replies, i, "redis", call->error);
   return ACCEL_ERR_BACKEND;
 }
 

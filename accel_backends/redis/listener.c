@@ -83,7 +83,7 @@ void accel_redis_listener_note_refusal(redis_listener *listener, const redis_rep
                                        const char *what)
 {
   char text[sizeof listener->refusal];
-  accel_redis_stream_explain(replies, 0, what, false, text);
+  accel_redis_stream_explain(replies, 0, what, text);
   accel_mutex_lock(&listener->mutex);
   memcpy(listener->refusal, text, sizeof text);
   accel_mutex_unlock(&listener->mutex);

@@ -166,7 +166,7 @@ accel_status accel_redis_ping(accel_redis *redis)
   if (status == ACCEL_OK) {
     const redis_reply reply = accel_redis_reply_at(&replies, 0);
     if (!accel_redis_reply_says(&replies, &reply, "PONG")) {
-      accel_redis_stream_explain(&replies, 0, "PING", false, error);
+      accel_redis_stream_explain(&replies, 0, "PING", error);
       status = ACCEL_ERR_BACKEND;
     }
     accel_redis_breaker_probed(&accel_redis_route_main(&state->route)->breaker, status == ACCEL_OK,

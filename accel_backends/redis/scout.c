@@ -69,7 +69,7 @@ static bool redis_scout_take_map(redis_scout *scout, redis_dial *dial, redis_slo
   const redis_reply whole = accel_redis_reply_at(&replies, 0);
   const char *why = accel_redis_slots_read(&replies, 0, map);
   if (whole.kind == REDIS_REPLY_IS_ERROR)
-    accel_redis_stream_explain(&replies, 0, "CLUSTER SLOTS", false, dial->error);
+    accel_redis_stream_explain(&replies, 0, "CLUSTER SLOTS", dial->error);
   else if (why != NULL)
     snprintf(dial->error, sizeof dial->error, "CLUSTER SLOTS: %s", why);
   accel_redis_replies_release(&replies);
@@ -95,7 +95,7 @@ static bool redis_scout_take_master(redis_scout *scout, redis_dial *dial, redis_
   const char *why = accel_redis_slots_read_address(&replies, 0, &master);
   const redis_reply whole = accel_redis_reply_at(&replies, 0);
   if (whole.kind == REDIS_REPLY_IS_ERROR)
-    accel_redis_stream_explain(&replies, 0, "asking a Sentinel", false, dial->error);
+    accel_redis_stream_explain(&replies, 0, "asking a Sentinel", dial->error);
   else if (whole.kind == REDIS_REPLY_IS_NIL)
     snprintf(dial->error, sizeof dial->error, "the Sentinel knows no master \"%.64s\"", name);
   else if (why != NULL)

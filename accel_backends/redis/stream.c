@@ -11,7 +11,7 @@
 #define REDIS_STREAM_AUTH_HEADS 128 /* bytes of AUTH without its words */
 
 void accel_redis_stream_explain(const redis_replies *replies, size_t i, const char *what,
-                                bool is_secret, char *error)
+                                char *error)
 {
   const redis_reply reply = accel_redis_reply_at(replies, i);
   if (reply.kind != REDIS_REPLY_IS_ERROR) {
@@ -22,7 +22,6 @@ void accel_redis_stream_explain(const redis_replies *replies, size_t i, const ch
   const char *said = accel_redis_reply_text(replies, &reply);
   size_t size = 0;
   for (; size < reply.size && size + 1 < sizeof text; size++) {
-    if (is_secret && (said[size] < 'A' || said[size] > 'Z')) break;
     const unsigned char byte = (unsigned char)said[size];
     text[size] = said[size];
     if (byte < ' ' || byte >= 0x7F) text[size] = '?';
@@ -44,10 +43,17 @@ static bool redis_stream_take(redis_stream *stream, ptrdiff_t size, char *error)
   return false;
 }
 
+/* As much as is there, of TLS one record at most. */
+static ptrdiff_t redis_stream_read(redis_stream *stream, void *data, size_t size)
+{
+  if (stream->tls != NULL) return accel_redis_tls_read(stream->tls, data, size);
+  return accel_redis_socket_receive(stream->fd, data, size);
+}
+
 /* One record at most; the next may lie decrypted where poll does not see it. */
 static bool redis_stream_feed_encrypted(redis_stream *stream, char *error)
 {
-  const ptrdiff_t size = accel_redis_tls_read(stream->tls, stream->input, REDIS_STREAM_CHUNK);
+  const ptrdiff_t size = redis_stream_read(stream, stream->input, REDIS_STREAM_CHUNK);
   stream->has_more = size > 0;
   return redis_stream_take(stream, size, error);
 }
@@ -55,8 +61,8 @@ static bool redis_stream_feed_encrypted(redis_stream *stream, char *error)
 bool accel_redis_stream_feed(redis_stream *stream, char *error)
 {
   if (stream->tls != NULL) return redis_stream_feed_encrypted(stream, error);
-  return redis_stream_take(
-      stream, accel_redis_socket_receive(stream->fd, stream->input, REDIS_STREAM_CHUNK), error);
+  return redis_stream_take(stream, redis_stream_read(stream, stream->input, REDIS_STREAM_CHUNK),
+                           error);
 }
 
 bool accel_redis_stream_feed_slowly(redis_stream *stream, char *error)
@@ -112,35 +118,82 @@ static bool redis_stream_receive(redis_stream *stream, redis_dial *dial, redis_r
   }
 }
 
-/* AUTH goes alone: its buffer is made in one piece and wiped, so that no copy remains. */
-static bool redis_stream_sign_in(redis_stream *stream, redis_dial *dial)
+/* ---- signing in: no copy of a password remains in memory ---- */
+
+/* The buffer is made in one piece, because one that grows leaves copies behind. */
+static bool redis_stream_send_password(redis_stream *stream, redis_dial *dial)
 {
   const redis_url *url = dial->url;
-  if (url->password == NULL) return true;
-  accel_buffer command = {0};
-  redis_replies replies = {0};
   const char *first = url->user == NULL ? url->password : url->user;
   const char *second_or_null = url->user == NULL ? NULL : url->password;
   const size_t size = strlen(first) + (second_or_null == NULL ? 0 : strlen(second_or_null)) +
                       REDIS_STREAM_AUTH_HEADS;
-  command.data = (unsigned char *)ACCEL_MALLOC(size);
-  command.capacity = command.data == NULL ? 0 : size; /* it never grows, and so leaves no copy */
-  bool signed_in =
-      command.data != NULL &&
-      accel_redis_command_append_words(&command, REDIS_WORDS("AUTH", first, second_or_null));
-  ACCEL_ASSERT(!signed_in || command.capacity == size);
-  if (!signed_in) snprintf(dial->error, sizeof dial->error, "no memory to sign in");
-  signed_in = signed_in && accel_redis_stream_send(stream, dial, &command) &&
-              redis_stream_receive(stream, dial, &replies);
-  if (command.data != NULL) explicit_bzero(command.data, command.size);
-  accel_buffer_release(&command);
-  const redis_reply reply = accel_redis_reply_at(&replies, 0);
-  if (signed_in && !accel_redis_reply_says(&replies, &reply, "OK")) {
-    accel_redis_stream_explain(&replies, 0, "signing in", true, dial->error);
-    signed_in = false;
+  accel_buffer command = {.data = (unsigned char *)ACCEL_MALLOC(size), .capacity = size};
+  if (command.data == NULL) {
+    snprintf(dial->error, sizeof dial->error, "no memory to sign in");
+    return false;
   }
-  accel_redis_replies_release(&replies);
-  return signed_in;
+  const bool appended =
+      accel_redis_command_append_words(&command, REDIS_WORDS("AUTH", first, second_or_null));
+  ACCEL_ASSERT(appended && command.capacity == size);
+  const bool sent = appended && accel_redis_stream_send(stream, dial, &command);
+  explicit_bzero(command.data, size);
+  accel_buffer_release(&command);
+  return sent;
+}
+
+/* A line, and nothing behind it, to the start of stream->input: not by way of the reader, because
+ * some servers repeat the words of a command that they do not know. Returns its size; 0: none came,
+ * dial->error says why. */
+static size_t redis_stream_receive_line(redis_stream *stream, redis_dial *dial)
+{
+  size_t filled = 0;
+  while (filled == 0 || stream->input[filled - 1] != '\n') {
+    const ptrdiff_t size =
+        redis_stream_read(stream, stream->input + filled, REDIS_STREAM_CHUNK - filled);
+    if (size > 0) {
+      filled += (size_t)size;
+      stream->received += (uint64_t)size;
+      if (filled < REDIS_STREAM_CHUNK) continue;
+      snprintf(dial->error, sizeof dial->error, "protocol error: a reply that is too large");
+      return 0;
+    }
+    if (size == REDIS_SOCKET_DEAD) {
+      snprintf(dial->error, sizeof dial->error, "connection lost: %s",
+               accel_redis_socket_reason(errno));
+      return 0;
+    }
+    if (accel_redis_socket_wait(stream->fd, POLLIN, dial->stop_fd, dial->deadline_ms) == 0) {
+      snprintf(dial->error, sizeof dial->error, "the server does not answer");
+      return 0;
+    }
+  }
+  return filled;
+}
+
+/* Of a refusal only the code is told. */
+static bool redis_stream_accepts(const char *line, size_t size, char *error)
+{
+  size_t code = 1;
+  if (size == 5 && memcmp(line, "+OK\r\n", 5) == 0) return true;
+  while (code < size && line[code] >= 'A' && line[code] <= 'Z') code++;
+  if (line[0] == '-')
+    snprintf(error, REDIS_SOCKET_TEXT, "signing in: the server says %.*s",
+             code < 40 ? (int)code - 1 : 0, line + 1);
+  else
+    snprintf(error, REDIS_SOCKET_TEXT, "signing in: a reply of an unexpected kind");
+  return false;
+}
+
+static bool redis_stream_sign_in(redis_stream *stream, redis_dial *dial)
+{
+  if (dial->url->password == NULL) return true;
+  if (!redis_stream_send_password(stream, dial)) return false;
+  const size_t size = redis_stream_receive_line(stream, dial);
+  const bool accepted =
+      size > 0 && redis_stream_accepts((const char *)stream->input, size, dial->error);
+  explicit_bzero(stream->input, REDIS_STREAM_CHUNK);
+  return accepted;
 }
 
 bool accel_redis_stream_exchange(redis_stream *stream, redis_dial *dial,
@@ -234,10 +287,10 @@ bool accel_redis_stream_greet(redis_stream *stream, redis_dial *dial, redis_stre
   const redis_reply alive = accel_redis_reply_at(&replies, 1);
   const bool is_default = dial->url->database == 0; /* where SELECT need not be allowed */
   if (greeted && !is_default && !accel_redis_reply_says(&replies, &selected, "OK")) {
-    accel_redis_stream_explain(&replies, 0, "choosing the database", false, dial->error);
+    accel_redis_stream_explain(&replies, 0, "choosing the database", dial->error);
     greeted = false;
   } else if (greeted && !accel_redis_reply_says(&replies, &alive, "PONG")) {
-    accel_redis_stream_explain(&replies, 1, "first sign of life", false, dial->error);
+    accel_redis_stream_explain(&replies, 1, "first sign of life", dial->error);
     greeted = false;
   }
   if (greeted && !accel_redis_reader_is_empty(stream->reader)) {

@@ -62,10 +62,9 @@ ptrdiff_t accel_redis_stream_write(redis_stream *stream, const void *data, size_
 bool accel_redis_stream_read_clock(const redis_replies *replies, size_t i, uint64_t asked_ms,
                                    uint64_t answered_ms, redis_stream_clock *clock);
 
-/* Copies an error reply's text, made printable, behind `what`. Of a reply to AUTH only the code:
- * some servers repeat the words of a command that they do not know. */
+/* Copies an error reply's text, made printable, behind `what`. */
 void accel_redis_stream_explain(const redis_replies *replies, size_t i, const char *what,
-                                bool is_secret, char *error);
+                                char *error);
 
 ACCEL_EXTERN_C_END
 #endif

@@ -153,7 +153,8 @@ static bool redis_tls_settle(redis_tls_context *context)
   BIO_meth_set_read(context->socket, redis_tls_socket_read);
   BIO_meth_set_ctrl(context->socket, redis_tls_socket_control);
   SSL_CTX_set_verify(native, SSL_VERIFY_PEER, NULL);
-  SSL_CTX_set_options(native, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+  SSL_CTX_set_options(native,
+                      SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CLEANSE_PLAINTEXT);
   SSL_CTX_set_mode(native, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   SSL_CTX_set_session_cache_mode(native, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL_STORE);
   SSL_CTX_sess_set_new_cb(native, redis_tls_keep_session);

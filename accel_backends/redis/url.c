@@ -2,6 +2,7 @@
 
 #include "../../accel/config.h"
 #include "../../accel/error.h"
+#include "../../accel/platform/system.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -207,12 +208,13 @@ static accel_status redis_url_parse_any(const void *owner, char *text, redis_url
 accel_status accel_redis_url_parse(const void *owner, const char *text, redis_url *url)
 {
   memset(url, 0, sizeof *url);
-  url->memory_size = strlen(text) + 1;
-  url->memory = (char *)ACCEL_MALLOC(url->memory_size);
+  const size_t size = strlen(text) + 1;
+  url->memory_size = accel_pages_round(size);
+  url->memory = url->memory_size == 0 ? NULL : (char *)ACCEL_PAGES_ALLOC(url->memory_size);
   if (url->memory == NULL)
-    return accel_error_set(owner, ACCEL_ERR_NOMEM, "url: no memory for its %zu bytes",
-                           url->memory_size);
-  memcpy(url->memory, text, url->memory_size);
+    return accel_error_set(owner, ACCEL_ERR_NOMEM, "url: no memory for its %zu bytes", size);
+  accel_pages_conceal(url->memory, url->memory_size, true);
+  memcpy(url->memory, text, size);
   const accel_status status = redis_url_parse_any(owner, url->memory, url);
   if (accel_failed(status)) accel_redis_url_release(url);
   return status;
@@ -220,7 +222,10 @@ accel_status accel_redis_url_parse(const void *owner, const char *text, redis_ur
 
 void accel_redis_url_release(redis_url *url)
 {
-  if (url->memory != NULL) explicit_bzero(url->memory, url->memory_size);
-  ACCEL_FREE(url->memory);
+  if (url->memory != NULL) {
+    explicit_bzero(url->memory, url->memory_size);
+    accel_pages_conceal(url->memory, url->memory_size, false);
+    ACCEL_PAGES_FREE(url->memory, url->memory_size);
+  }
   memset(url, 0, sizeof *url);
 }

@@ -41,7 +41,7 @@ typedef struct redis_url {
   const char *user;     /* NULL: the server's default user */
   const char *password; /* NULL: none is asked for */
   uint32_t database;
-  char *memory; /* all of the strings */
+  char *memory; /* all of the strings; pages that no core dump shows */
   size_t memory_size;
 } redis_url;
 
