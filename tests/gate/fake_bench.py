@@ -3,7 +3,8 @@
 
 $FAKE_BENCH holds JSON: "benches" is id -> {"ns": median, "noise": ratio, ...}, by side. The side is
 told by the program's name: a link to this file that ends in `base` or `now`. A log of commands goes
-to $FAKE_BENCH_LOG.
+to $FAKE_BENCH_LOG. "from" of a bench holds what changes from the n-th process of a side on (the
+first one is only asked what there is); "seconds" is what each answer takes.
 """
 
 import json
@@ -17,6 +18,14 @@ side = "base" if sys.argv[0].endswith("base") else "now"
 plan = json.loads(os.environ["FAKE_BENCH"])
 benches = {name: plan["benches"][name].get(side) for name in plan["benches"]}
 benches = {name: bench for name, bench in benches.items() if bench is not None}
+if "FAKE_BENCH_LOG" in os.environ:
+    with open(os.environ["FAKE_BENCH_LOG"], "a+", encoding="utf-8") as file:
+        file.write(f"{side} start\n")
+        file.seek(0)
+        number = file.read().count(f"{side} start\n")
+    for bench in benches.values():
+        for first, changed in sorted(bench.pop("from", {}).items(), key=lambda each: int(each[0])):
+            bench.update(changed if number >= int(first) else {})
 chance = random.Random(f"{os.getpid()} {time.time_ns()}")
 
 
@@ -37,13 +46,12 @@ def run(name, iterations, samples):
         return
     if "hang" in bench:
         time.sleep(1000)
+    time.sleep(bench.get("seconds", 0))
     if "end" in bench:
         sys.exit(1)
     # A process is lucky or not as a whole; its samples differ little.
     luck = math.exp(chance.gauss(0, bench.get("noise", 0.002)))
     times = [bench["ns"] * luck * iterations * (1 + 0.001 * i / samples) for i in range(samples)]
-    if bench.get("once") and not os.path.exists(os.environ["FAKE_BENCH_LOG"] + ".calm"):
-        times = [each * bench["once"] for each in times]
     answer(
         id=name, iters=iterations, times=times, allocs=bench.get("allocs", 0),
         peak_bytes=bench.get("peak_bytes", 1000), p95_op=bench.get("p95_op"), p99_op=None,

@@ -69,27 +69,63 @@ class Scripted(gate_world.World):
         self.assertEqual(log.count("base calibrate calm 1"), 10)
         self.assertGreaterEqual(log.count("base calibrate wild 1"), 20)
 
+    def rounds(self):
+        """How many of the now side a run has made."""
+        return self.read("log").splitlines().count("now calibrate a 1")
+
+    def again(self, first, *arguments, **later):
+        """A now side that fails in its first ten rounds, which processes 2 to 11 make."""
+        sides = self.sides(100, first)
+        for side, values in sides.items():
+            values["from"] = {number: changed[side] for number, changed in later.items()}
+        return self.ab({"a": sides}, *arguments)
+
     def test_failures_are_run_again(self):
-        """A now side that is slow until it is run again."""
-        benches = {"a": {"base": {"ns": 100}, "now": {"ns": 100, "once": 1.5}}}
-        process = subprocess.Popen(
-            [gate_world.TOOL, "ab", "--base-program=./base", "--program=./now", "--slice=2ms",
-             "--warm-up=1ms"],
-            cwd=self.folder, stdout=subprocess.PIPE, text=True,
-            env=os.environ | {"FAKE_BENCH": json.dumps({"benches": benches}),
-                              "FAKE_BENCH_LOG": str(self.folder / "log"),
-                              "TMPDIR": str(self.folder)},
-        )  # fmt: skip
-        log = self.folder / "log"
-        while not log.exists() or log.read_text(encoding="utf-8").count("now calibrate a 1") < 10:
-            time.sleep(0.01)
-        while log.read_text(encoding="utf-8").count("now run a") < 20:
-            time.sleep(0.01)
-        self.write("log.calm", "")
-        out = process.communicate(timeout=60)[0]
-        self.assertEqual(process.returncode, 0, out)
-        self.assertRegex(out, r"WARN +a +median")
-        self.assertIn("not reproduced", out)
+        calm = {"base": {"ns": 100}, "now": {"ns": 100}}
+        result = self.again(150, **{"12": calm})
+        self.assertEqual(result.code, 0, result)
+        self.assertRegex(result.out, r"WARN +a +median")
+        self.assertIn("not reproduced: run again, it was OK", result.out)
+        self.assertEqual(self.rounds(), 20)
+
+    WILD = {"base": {"noise": 0.9}, "now": {"noise": 0.9}}
+    CALM = {"base": {"noise": 0.002}, "now": {"noise": 0.002}}
+
+    def test_a_re_run_that_noise_hides_goes_on(self):
+        result = self.again(150, **{"12": self.WILD, "22": self.CALM})
+        self.assertEqual(result.code, 1, result)
+        self.assertRegex(result.out, r"FAIL +a +median")
+        self.assertIn("a median: run again: worse by", result.out)
+        self.assertIn(self.rounds(), (30, 50))
+
+    def test_a_re_run_that_noise_hides_for_ever_ends(self):
+        for most in ("--rounds-max=6", "--rounds-max=20"):
+            result = self.again(150, most, **{"12": self.WILD})
+            self.assertEqual(result.code, 0, result)
+            self.assertRegex(result.out, r"not reproduced: run again, it was (NOISY|INCONCLUSIVE)")
+            self.assertEqual(self.rounds(), 20 if most.endswith("=6") else 30)
+            os.remove(self.path("log"))
+
+    def test_more_rounds_end_with_the_budget(self):
+        """Noise for ever, on a machine that is slow: 1000 rounds would take many minutes."""
+        start = time.monotonic()
+        wild = self.sides(100, 100, noise=0.9, seconds=0.05)
+        result = self.ab({"a": wild}, "--time-budget=5s", "--rounds-max=1000")
+        self.assertIn("5 s at most", result.out)
+        self.assertLess(time.monotonic() - start, 12)
+        self.assertGreaterEqual(self.rounds(), 6)
+
+    def test_six_rounds_are_made_whatever_the_budget_is(self):
+        result = self.ab({"a": self.sides(100, 150)}, "--time-budget=1ms")
+        self.assertEqual(result.code, 1, result)
+        self.assertRegex(result.out, r"FAIL +a +median")
+        self.assertIn("a median: run again: worse by", result.out)
+        self.assertEqual(self.rounds(), 12)
+
+    def test_the_budget_grows_with_the_benches(self):
+        for count, seconds in ((1, 60), (8, 160), (40, 600)):
+            benches = {f"b{i}": self.sides(5, 5) for i in range(count)}
+            self.assertIn(f"{seconds} s at most", self.ab(benches, "--rounds=6").out)
 
     def test_turns(self):
         self.ab({"a": self.sides(5, 5)}, "--rounds=6")

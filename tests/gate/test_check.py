@@ -1,6 +1,10 @@
 """check with its own rules: limits, presence, identity, statistics, and every hole of the founding
 checker, each closed."""
 
+import json
+import resource
+import xml.dom.minidom
+
 import gate_world
 
 CRITERION = ["--criterion-dir", "target/criterion"]
@@ -217,9 +221,6 @@ class Outputs(gate_world.World):
         self.own("now.json", {self.ID: {"mean_ns": 200}})
 
     def test_files(self):
-        import json
-        import xml.dom.minidom
-
         self.finished()
         self.check(1, "base.json", "now.json", "--threshold=0.15", "--junit=j.xml", "--md", "m.md",
                    "--openmetrics=o.txt", "--json=r.json")  # fmt: skip
@@ -271,22 +272,32 @@ class Outputs(gate_world.World):
 
 
 class Speed(gate_world.World):
-    def test_a_thousand_benches(self):
-        """Within a second and 64 MiB."""
-        import resource
-        import time
+    """Within a second and 64 MiB. Other programs may take the processor meanwhile, so that what
+    counts is the time that the tool had of it."""
 
+    def timed(self, *arguments):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        self.check(0, *arguments)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        print(f"1000 benches: {seconds:.2f} s, {after.ru_maxrss / 1024:.0f} MiB")
+        self.assertLess(after.ru_maxrss, 64 * 1024)
+        self.assertLess(seconds, 1)
+
+    def test_a_thousand_benches(self):
         rounds = gate_world.time_metric([100.0 + i for i in range(10)], samples=[1.5] * 100)
         benches = {f"group/bench_{i}": {"metrics": {"time": rounds}} for i in range(1000)}
         self.own("base.json", benches)
         self.own("now.json", benches)
-        start = time.monotonic()
-        self.check(0, "base.json", "now.json")
-        seconds = time.monotonic() - start
-        kilobytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-        print(f"1000 benches: {seconds:.2f} s, {kilobytes / 1024:.0f} MiB")
-        self.assertLess(kilobytes, 64 * 1024)
-        self.assertLess(seconds, 10)  # a second on a machine that does nothing else
+        self.timed("base.json", "now.json")
+
+    def test_a_thousand_folders(self):
+        for i in range(1000):
+            self.entry(f"group/bench_{i}/x", 5)
+            samples = {"sampling_mode": "Flat", "iters": [9.0] * 100, "times": [45.0] * 100}
+            self.write(f"target/criterion/group/bench_{i}/x/new/sample.json", samples)
+        self.baseline({f"group/bench_{i}/x": 5 for i in range(1000)})
+        self.timed()
 
 
 if __name__ == "__main__":

@@ -23,7 +23,8 @@ typedef struct ab_options {
   const char *programs[AB_SIDES]; /* built already; NULL: to be built */
   const char *compiler, *flags;
   size_t rounds, rounds_max;
-  size_t slice_ms, warm_up_ms, budget_ms;
+  size_t slice_ms, warm_up_ms;
+  size_t budget_ms; /* 0: by the number of benches */
   uint64_t seed;
   bool is_self;      /* the current tree against itself */
   bool counts;       /* instructions as well */
@@ -73,7 +74,9 @@ typedef struct ab_run {
   gate_pairs skipped;
   gate_pairs build;
   gate_random random;
-  int64_t deadline_ms;
+  int64_t started_ms;
+  int64_t settled_ms;  /* no further rounds of the first pass from here on */
+  int64_t deadline_ms; /* nor of the re-run */
   size_t rounds_done;
 } ab_run;
 
@@ -95,8 +98,8 @@ typedef struct ab_pass {
   bool is_again;
   size_t rounds;
 } ab_pass;
-/* False with problems if a program broke. Ends early, without a problem, when the budget is spent
- * and every active bench has 6 rounds. */
+/* False with problems if a program broke. Ends early, without a problem, when another round would
+ * take the pass beyond its time and every active bench has 6 rounds. */
 bool ab_rounds(ab_run *run, ab_pass pass);
 int64_t ab_now_ms(void);
 

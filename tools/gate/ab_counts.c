@@ -71,6 +71,6 @@ void ab_counts(ab_run *run, gate_report *report)
   if (uncounted > 0)
     gate_pairs_set(run->arena, &report->notes, "instructions",
                    gate_format(run->arena,
-                               "%zu benches could not be counted (several threads, or no valgrind)",
-                               uncounted));
+                               "%s could not be counted (several threads, or no valgrind)",
+                               gate_some(run->arena, uncounted, "bench", "benches")));
 }

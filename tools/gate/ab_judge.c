@@ -194,7 +194,7 @@ static bool mark(ab_run *run, const gate_report *report, bool *is_active, gate_v
 static bool settle(ab_run *run, gate_report *report, bool *is_active)
 {
   size_t done = run->options->rounds;
-  while (done < run->options->rounds_max && ab_now_ms() < run->deadline_ms) {
+  while (done < run->options->rounds_max && ab_now_ms() < run->settled_ms) {
     add_rows(run, report);
     if (!mark(run, report, is_active, GATE_INCONCLUSIVE, GATE_NOISY)) return true;
     const size_t more =

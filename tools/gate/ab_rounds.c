@@ -273,16 +273,20 @@ static void show_progress(const ab_run *run, size_t round, size_t rounds)
 bool ab_rounds(ab_run *run, ab_pass pass)
 {
   size_t *order = gate_take(run->arena, run->count, sizeof *order);
+  const int64_t end_ms = pass.is_again ? run->deadline_ms : run->settled_ms;
+  int64_t round_ms = 0;
   for (size_t i = 0; i < run->count; i++) order[i] = i;
   for (size_t round = 0; round < pass.rounds; round++) {
+    const int64_t start_ms = ab_now_ms();
     const bool is_enough =
         round >= ROUNDS_MIN || (!pass.is_again && run->rounds_done >= ROUNDS_MIN);
-    if (is_enough && ab_now_ms() > run->deadline_ms) return true;
+    if (is_enough && start_ms + round_ms > end_ms) return true;
     show_progress(run, round, pass.rounds);
     shuffle(run, order, run->count);
     for (size_t program = 0; program < run->program_count; program++)
       if (!run_program(run, program, &pass, order)) return false;
     if (!pass.is_again) run->rounds_done++;
+    round_ms = ab_now_ms() - start_ms;
   }
   return true;
 }

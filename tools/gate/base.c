@@ -311,6 +311,11 @@ const char *gate_quantity(gate_arena *arena, double value, const char *unit)
   return gate_text_c(&text);
 }
 
+const char *gate_some(gate_arena *arena, size_t count, const char *one, const char *many)
+{
+  return gate_format(arena, "%zu %s", count, count == 1 ? one : many);
+}
+
 const char *gate_percent(gate_arena *arena, double ratio)
 {
   if (isnan(ratio)) return "-";

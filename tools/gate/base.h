@@ -78,6 +78,8 @@ void gate_number_add_short(gate_text *text, double value);
 const char *gate_number_plain(gate_arena *arena, double value);
 /* "12.3 ns", "4.56 us", "512 KiB": scaled for people. `unit` is a canonical unit of record.h. */
 const char *gate_quantity(gate_arena *arena, double value, const char *unit);
+/* "1 bench", "3 benches". */
+const char *gate_some(gate_arena *arena, size_t count, const char *one, const char *many);
 /* "+12.3 %". */
 const char *gate_percent(gate_arena *arena, double ratio);
 

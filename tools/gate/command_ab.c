@@ -28,7 +28,8 @@ static const char help[] =
     "  --rounds-max N             while verdicts are unclear (4 times --rounds)\n"
     "  --slice TIME               of a bench per round and side (250ms)\n"
     "  --warm-up TIME             of a bench per process (100ms)\n"
-    "  --time-budget TIME         no further rounds behind this (10m)\n"
+    "  --time-budget TIME         of the whole run; no further rounds behind it, but six (20s for\n"
+    "                             each bench, 1m at least, 10m at most)\n"
     "  --seed N                   of the order of benches (42)\n"
     "  --cc COMMAND, --cflags TEXT\n"
     "                             $CC or gcc, $CFLAGS or -O2 -DNDEBUG\n"
@@ -258,15 +259,28 @@ static gate_exit export_side(const ab_command *command, gate_report *report,
   return GATE_EXIT_INPUT;
 }
 
+/* What is unclear may take three quarters of the budget; the last one is left for running again
+ * what failed. */
+static void set_deadlines(ab_run *run)
+{
+  enum { BENCH_MS = 20 * 1000, MOST_MS = 600 * 1000, LEAST_MS = 60 * 1000 };
+  const size_t fitting_ms = run->count < MOST_MS / BENCH_MS ? run->count * BENCH_MS : MOST_MS;
+  const size_t default_ms = fitting_ms > LEAST_MS ? fitting_ms : LEAST_MS;
+  const size_t budget_ms = run->options->budget_ms > 0 ? run->options->budget_ms : default_ms;
+  run->deadline_ms = run->started_ms + (int64_t)budget_ms;
+  run->settled_ms = run->started_ms + (int64_t)budget_ms / 4 * 3;
+}
+
 static gate_exit run_all(ab_command *command, ab_run *run, gate_report *report)
 {
   gate_exit code = ab_tree_open(run);
   if (code != GATE_EXIT_OK) return code;
   if (!ab_build(run) || !ab_list(run)) return GATE_EXIT_INPUT;
-  run->deadline_ms = ab_now_ms() + (int64_t)run->options->budget_ms;
-  printf("%zu benches, %zu rounds a side, slices of %zu ms, seed %llu; base %s\n", run->count,
-         run->options->rounds, run->options->slice_ms, (unsigned long long)run->options->seed,
-         run->base_name);
+  set_deadlines(run);
+  printf("%s, %zu rounds a side, slices of %zu ms, %lld s at most, seed %llu; base %s\n",
+         gate_some(run->arena, run->count, "bench", "benches"), run->options->rounds,
+         run->options->slice_ms, (long long)(run->deadline_ms - run->started_ms + 999) / 1000,
+         (unsigned long long)run->options->seed, run->base_name);
   fflush(stdout);
   if (!ab_judge(run, report)) return GATE_EXIT_INPUT;
   report->base_name = run->base_name;
@@ -295,8 +309,7 @@ gate_exit gate_command_ab(gate_arena *arena, int argc, char **argv)
                   .flags = flags && *flags != '\0' ? flags : "-O2 -DNDEBUG",
                   .rounds = 10,
                   .slice_ms = 250,
-                  .warm_up_ms = 100,
-                  .budget_ms = 600 * 1000},
+                  .warm_up_ms = 100},
   };
   gate_arguments arguments = {argc, argv, list, help, NULL};
   bool is_done;
@@ -310,6 +323,7 @@ gate_exit gate_command_ab(gate_arena *arena, int argc, char **argv)
                 .options = &command.options,
                 .limits = &limits,
                 .problems = &problems,
+                .started_ms = ab_now_ms(),
                 .random = gate_random_seeded(command.seed)};
   gate_report report = {.arena = arena, .command = "ab", .limits = &limits};
   gate_catch_signals();

@@ -247,7 +247,8 @@ static gate_exit finish_pairs(pair_check *state, size_t missing)
   }
   gate_problems rest = {.arena = report->arena};
   if (missing + state->schema_faults > 0)
-    gate_wrong(&rest, NULL, "%zu files are missing or invalid", missing + state->schema_faults);
+    gate_wrong(&rest, NULL, "%s missing or invalid",
+               gate_some(report->arena, missing + state->schema_faults, "file is", "files are"));
   return gate_report_finish(report, choices, &rest);
 }
 

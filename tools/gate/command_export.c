@@ -75,9 +75,9 @@ static bool compare_old(gate_arena *arena, const export_options *options, const 
   gate_print(&out);
   if (report.counts[GATE_FAIL] == 0 || options->reason) return true;
   return gate_wrong(problems, options->output,
-                    "%zu figures got worse beyond their limits; %s stays as it is without "
-                    "--accept REASON",
-                    report.counts[GATE_FAIL], options->output);
+                    "%s worse beyond the limits; %s stays as it is without --accept REASON",
+                    gate_some(arena, report.counts[GATE_FAIL], "figure got", "figures got"),
+                    options->output);
 }
 
 static bool write_baseline(gate_arena *arena, const export_options *options, gate_set *set,

@@ -41,7 +41,8 @@ static gate_exit add(gate_arena *arena, const history_options *options)
   }
   gate_print_problems(&problems);
   if (problems.count > 0) return GATE_EXIT_INPUT;
-  printf("added %zu benchmarks to %s\n", set->count, options->history);
+  printf("added %s to %s\n", gate_some(arena, set->count, "benchmark", "benchmarks"),
+         options->history);
   return GATE_EXIT_OK;
 }
 
@@ -60,9 +61,9 @@ static void show_bench(gate_text *out, const gate_history *history, const gate_b
   const gate_numbers series = gate_history_series(arena, history, bench->id, &places);
   if (series.count == 0) return;
   const double first = series.values[0], last = series.values[series.count - 1];
-  gate_text_printf(out, "%s: %zu runs, first %s, last %s (%s)\n", bench->full_id, series.count,
-                   gate_quantity(arena, first, "ns"), gate_quantity(arena, last, "ns"),
-                   gate_percent(arena, last / first - 1));
+  gate_text_printf(out, "%s: %s, first %s, last %s (%s)\n", bench->full_id,
+                   gate_some(arena, series.count, "run", "runs"), gate_quantity(arena, first, "ns"),
+                   gate_quantity(arena, last, "ns"), gate_percent(arena, last / first - 1));
   if (series.count < GATE_HISTORY_POINTS_MIN) return;
   const gate_changes changes = gate_change_points(arena, series.values, series.count, seed);
   for (size_t i = 0; i < changes.count; i++) {

@@ -83,7 +83,8 @@ static bool validate(gate_arena *arena, const char *path)
   if (set && problems.count == 0 && set->count == 0)
     gate_wrong(&problems, path, "%s holds no benchmark", path);
   if (problems.count == 0)
-    printf("OK %s (%s, %zu benches)\n", path, form_name(set->form), set->count);
+    printf("OK %s (%s, %s)\n", path, form_name(set->form),
+           gate_some(arena, set->count, "bench", "benches"));
   fflush(stdout);
   gate_print_problems(&problems);
   return problems.count == 0;

@@ -71,25 +71,49 @@ static void write_page(const gate_report *report, const gate_choices *choices, b
   write_file(choices->html, &page, problems);
 }
 
+/* The step's page: GitHub takes a MiB of it, so that very many rows are only counted there. */
+static void write_summary(const gate_report *report, const gate_text *markdown,
+                          gate_problems *problems)
+{
+  enum { SUMMARY_BYTES_MAX = 1024 * 1024 };
+  const char *path = getenv("GITHUB_STEP_SUMMARY");
+  if (!path || *path == '\0') return;
+  if (markdown->length < SUMMARY_BYTES_MAX) {
+    (void)gate_file_append(report->arena, path, gate_text_c(markdown), markdown->length, problems);
+    return;
+  }
+  const char *sentence = gate_format(report->arena, "%s (the table is too long for this page)\n",
+                                     gate_report_sentence(report, problems->count > 0));
+  (void)gate_file_append(report->arena, path, sentence, strlen(sentence), problems);
+}
+
 static void write_files(const gate_report *report, const gate_choices *choices,
                         gate_problems *problems)
 {
   const bool has_problems = problems->count > 0;
-  gate_arena *arena = report->arena;
-  gate_text markdown = {.arena = arena}, junit = markdown, metrics = markdown, json = markdown;
-  gate_show_markdown(&markdown, report, has_problems);
-  gate_show_junit(&junit, report);
-  gate_show_openmetrics(&metrics, report);
-  gate_show_json(&json, report, has_problems);
-  if (choices->markdown) write_file(choices->markdown, &markdown, problems);
-  if (choices->junit) write_file(choices->junit, &junit, problems);
-  if (choices->openmetrics) write_file(choices->openmetrics, &metrics, problems);
-  if (choices->json) write_file(choices->json, &json, problems);
+  const gate_text empty = {.arena = report->arena};
+  if (choices->markdown || choices->wants_github) {
+    gate_text markdown = empty;
+    gate_show_markdown(&markdown, report, has_problems);
+    if (choices->markdown) write_file(choices->markdown, &markdown, problems);
+    if (choices->wants_github) write_summary(report, &markdown, problems);
+  }
+  if (choices->junit) {
+    gate_text junit = empty;
+    gate_show_junit(&junit, report);
+    write_file(choices->junit, &junit, problems);
+  }
+  if (choices->openmetrics) {
+    gate_text metrics = empty;
+    gate_show_openmetrics(&metrics, report);
+    write_file(choices->openmetrics, &metrics, problems);
+  }
+  if (choices->json) {
+    gate_text json = empty;
+    gate_show_json(&json, report, has_problems);
+    write_file(choices->json, &json, problems);
+  }
   if (choices->html) write_page(report, choices, has_problems, problems);
-  const char *summary = getenv("GITHUB_STEP_SUMMARY");
-  enum { SUMMARY_BYTES_MAX = 1024 * 1024 };
-  if (choices->wants_github && summary && *summary != '\0' && markdown.length < SUMMARY_BYTES_MAX)
-    (void)gate_file_append(arena, summary, gate_text_c(&markdown), markdown.length, problems);
 }
 
 gate_exit gate_report_finish(gate_report *report, const gate_choices *choices,

@@ -108,13 +108,13 @@ static void add_chart(const html_page *page, const html_line *trend, const char 
   svg_text(&plot, "tick", plot.x.high, plot.y.low, -16, run_name(arena, trend->runs[count - 1]));
   svg_close(&plot);
   if (count < GATE_HISTORY_POINTS_MIN)
-    gate_text_printf(page->out,
-                     "<p class=\"muted small\">%zu runs; changes of level are looked for from %d "
-                     "on.</p>\n",
-                     count, GATE_HISTORY_POINTS_MIN);
+    gate_text_printf(
+        page->out, "<p class=\"muted small\">%s; changes of level are looked for from %d on.</p>\n",
+        gate_some(arena, count, "run", "runs"), GATE_HISTORY_POINTS_MIN);
   else
-    gate_text_printf(page->out, "<p class=\"muted small\">%zu runs, %zu changes of level.</p>\n",
-                     count, changes.count);
+    gate_text_printf(page->out, "<p class=\"muted small\">%s, %s of level.</p>\n",
+                     gate_some(arena, count, "run", "runs"),
+                     gate_some(arena, changes.count, "change", "changes"));
 }
 
 /* ---- a bench ---- */

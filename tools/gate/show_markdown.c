@@ -76,8 +76,8 @@ void gate_show_markdown(gate_text *out, const gate_report *report, bool has_prob
   for (size_t i = 0; i < report->count; i++)
     if (!is_folded(&report->rows[i])) add_row(out, &report->rows[i]);
   if (folded > 0) {
-    gate_text_printf(out, "\n<details><summary>%zu figures are OK or only reported</summary>\n\n%s",
-                     folded, table_head);
+    gate_text_printf(out, "\n<details><summary>%s OK or only reported</summary>\n\n%s",
+                     gate_some(out->arena, folded, "figure is", "figures are"), table_head);
     for (size_t i = 0; i < report->count; i++)
       if (is_folded(&report->rows[i])) add_row(out, &report->rows[i]);
     gate_text_add(out, "\n</details>\n");

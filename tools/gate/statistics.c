@@ -220,36 +220,30 @@ uint32_t gate_random_next(gate_random *random)
   return (mixed >> turn) | (mixed << (-turn & 31));
 }
 
+/* The upper half of a product: no division, but for the few values that would make some results
+ * likelier. */
 uint32_t gate_random_below(gate_random *random, uint32_t below)
 {
-  const uint32_t uneven = -below % below; /* values that would make some results likelier */
-  for (;;) {
-    const uint32_t value = gate_random_next(random);
-    if (value >= uneven) return value % below;
+  uint64_t product = (uint64_t)gate_random_next(random) * below;
+  if ((uint32_t)product < below) {
+    const uint32_t uneven = -below % below;
+    while ((uint32_t)product < uneven) product = (uint64_t)gate_random_next(random) * below;
   }
+  return (uint32_t)(product >> 32);
 }
 
-/* Rounds are few: quicker than a general sort. */
-static void sort_few(double *values, size_t count)
+/* Draws as many as there are, with replacement, and finds the median by how often each was drawn:
+ * nothing needs sorting. */
+static double resampled_median(gate_random *random, const double *sorted, size_t count,
+                               uint32_t *drawn)
 {
-  for (size_t i = 1; i < count; i++) {
-    const double moved = values[i];
-    size_t place = i;
-    for (; place > 0 && values[place - 1] > moved; place--) values[place] = values[place - 1];
-    values[place] = moved;
-  }
-}
-
-static double resampled_median(gate_random *random, const double *values, size_t count,
-                               double *room)
-{
-  enum { FEW = 40 };
-  for (size_t i = 0; i < count; i++) room[i] = values[gate_random_below(random, (uint32_t)count)];
-  if (count <= FEW)
-    sort_few(room, count);
-  else
-    qsort(room, count, sizeof *room, compare_numbers);
-  return gate_quantile(room, count, 0.5);
+  memset(drawn, 0, count * sizeof *drawn);
+  for (size_t i = 0; i < count; i++) drawn[gate_random_below(random, (uint32_t)count)]++;
+  size_t below = 0, passed = drawn[0];
+  while (passed <= (count - 1) / 2) passed += drawn[++below];
+  size_t above = below;
+  while (passed <= count / 2) passed += drawn[++above];
+  return (sorted[below] + sorted[above]) / 2;
 }
 
 gate_interval gate_bootstrap_ratio(const double *a, size_t a_count, const double *b, size_t b_count,
@@ -258,11 +252,12 @@ gate_interval gate_bootstrap_ratio(const double *a, size_t a_count, const double
   if (a_count == 0 || b_count == 0 || resamples == 0) return (gate_interval){NAN, NAN};
   gate_arena arena = {0};
   gate_random random = gate_random_seeded(seed);
-  double *room = gate_take(&arena, a_count > b_count ? a_count : b_count, sizeof *room);
+  const double *low = gate_sorted(&arena, a, a_count), *high = gate_sorted(&arena, b, b_count);
+  uint32_t *drawn = gate_take(&arena, a_count > b_count ? a_count : b_count, sizeof *drawn);
   double *ratios = gate_take(&arena, resamples, sizeof *ratios);
   for (size_t i = 0; i < resamples; i++) {
-    const double below = resampled_median(&random, a, a_count, room);
-    ratios[i] = resampled_median(&random, b, b_count, room) / below;
+    const double below = resampled_median(&random, low, a_count, drawn);
+    ratios[i] = resampled_median(&random, high, b_count, drawn) / below;
   }
   qsort(ratios, resamples, sizeof *ratios, compare_numbers);
   const gate_interval interval = {gate_quantile(ratios, resamples, 0.025),

@@ -72,17 +72,21 @@ const char *gate_report_sentence(const gate_report *report, bool has_problems)
   const size_t *counts = report->counts;
   if (has_problems && counts[GATE_FAIL] == 0) return "some input could not be used; see above";
   if (has_problems)
-    return gate_format(arena, "%zu regressions, and some input could not be used",
-                       counts[GATE_FAIL]);
+    return gate_format(arena, "%s, and some input could not be used",
+                       gate_some(arena, counts[GATE_FAIL], "regression", "regressions"));
   if (report->compared == 0) return "nothing was compared, which is never a pass";
-  if (counts[GATE_FAIL] > 0 || counts[GATE_MISSING] > 0)
-    return gate_format(arena, "%zu of %zu figures regressed, %zu benches are missing",
-                       counts[GATE_FAIL], report->compared, counts[GATE_MISSING]);
+  const char *figures = gate_some(arena, report->compared, "figure", "figures");
+  const char *missing = gate_some(arena, counts[GATE_MISSING], "bench is", "benches are");
+  if (counts[GATE_FAIL] > 0)
+    return gate_format(arena, "%zu of %s regressed%s", counts[GATE_FAIL], figures,
+                       counts[GATE_MISSING] > 0 ? gate_format(arena, ", %s missing", missing) : "");
+  if (counts[GATE_MISSING] > 0)
+    return gate_format(arena, "%s missing; no regression in %s", missing, figures);
   if (report->difference)
     return gate_format(arena, "not comparable, so nothing was judged: %s", report->difference);
   const size_t unclear = counts[GATE_INCONCLUSIVE] + counts[GATE_NOISY];
   if (unclear > 0 || counts[GATE_WARN] > 0)
-    return gate_format(arena, "no regression in %zu figures; %zu warnings, %zu unclear",
-                       report->compared, counts[GATE_WARN], unclear);
-  return gate_format(arena, "no regression in %zu figures", report->compared);
+    return gate_format(arena, "no regression in %s; %s, %zu unclear", figures,
+                       gate_some(arena, counts[GATE_WARN], "warning", "warnings"), unclear);
+  return gate_format(arena, "no regression in %s", figures);
 }
