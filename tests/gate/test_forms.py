@@ -124,6 +124,21 @@ class Convert(gate_world.World):
         self.assertAlmostEqual(bench["metrics"]["time"]["p95"], 11.9)
         self.assertEqual(bench["metrics"]["throughput"]["median"], 3.2e9)
 
+    def test_iterations_are_kept_if_they_differ(self):
+        self.entry("a/b", 10)
+        for iterations, kept in (([1, 2, 4], [1, 2, 4]), ([4, 4, 4], None)):
+            sample = {"sampling_mode": "x", "iters": iterations, "times": [10, 22, 48]}
+            self.write("target/criterion/a/b/new/sample.json", sample)
+            self.write("own.json", self.gate("convert", "--to=own", "target/criterion").out)
+            again = json.loads(self.gate("convert", "--to=own", "own.json").out)
+            time = again["benchmarks"]["a/b"]["metrics"]["time"]
+            self.assertEqual(time.get("iterations"), kept)
+        bad = {"a": {"metrics": {"time": {"samples": [1, 2], "iterations": [1, 2, 3]}}}}
+        self.own("own.json", bad)
+        result = self.gate("validate", "own.json")
+        self.assertEqual(result.code, 3)
+        self.assertIn("2 samples and 3 iterations", result.err)
+
 
 class History(gate_world.World):
     def add(self, ns, *arguments):
@@ -164,7 +179,7 @@ class History(gate_world.World):
         result = self.gate("history", "show", "--history=h/x.jsonl")
         self.assertEqual(result.code, 3)
         self.assertIn("h/x.jsonl:2: ", result.err)
-        self.assertIn("a: 1 runs", result.out)
+        self.assertIn("a: 1 run,", result.out)
 
     def test_usage(self):
         for arguments in ([], ["more"], ["show", "add"], ["show", "--seed=x"]):

@@ -76,10 +76,13 @@ class Page(gate_world.World):
             self.assertIn(word, text)
         self.assertEqual(len(list(tree.iter("details"))), count)
         drawn = {kind: len(self.find(tree, "svg", kind))
-                 for kind in ("change", "density", "rounds", "trend", "target")}
+                 for kind in ("change", "density", "rounds", "trend", "target", "shares-by",
+                              "regression")}
         # gone and fresh have no change; history knows neither, but the whole.
-        expected = {"change": count - 2, "density": count, "rounds": count,
-                    "trend": count - 2 + 1, "target": 3}
+        # Three have an axis of three scales.
+        expected = {"change": count - 2, "density": count, "rounds": 3 * count,
+                    "trend": 3 * (count - 2 + 1), "target": 3, "shares-by": 3 * count,
+                    "regression": count}
         self.assertEqual(drawn, expected)
         # A change that is none may be found besides.
         changed = [[mark.get("x1") for mark in self.find(drawing, "line", "changed")]
@@ -116,8 +119,9 @@ class Page(gate_world.World):
         tree = xml.etree.ElementTree.fromstring(page.split("\n", 1)[1])
         for drawing in tree.iter("svg"):
             self.assertLessEqual(len(list(drawing.iter("circle"))), 500)
-            strokes = sum(node.get("d").count("v5") for node in drawing.iter("path"))
-            self.assertLessEqual(strokes, 500)
+            for mark in ("v5", "h0", "H"):
+                marks = sum(node.get("d").count(mark) for node in drawing.iter("path"))
+                self.assertLessEqual(marks, 502)
         self.assertEqual(len(self.find(tree, "svg", "change")), 500)
         self.assertIn("Drawn are the worst 500 of 601", page)
 

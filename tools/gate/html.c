@@ -225,6 +225,39 @@ static void add_header(const html_page *page)
   gate_text_add(page->out, "</header>\n");
 }
 
+/* ---- scales ---- */
+
+int html_scales(const html_page *page)
+{
+  enum { BENCHES_MAX = 100 }; /* each of them is that much larger */
+  return page->count <= BENCHES_MAX ? SVG_SCALES : SVG_FITTED + 1;
+}
+
+void html_open_scales(const html_page *page)
+{
+  gate_text_add(page->out, "<div class=\"scales\">\n");
+}
+
+void html_close_scales(const html_page *page)
+{
+  gate_text_add(page->out, "</div>\n");
+}
+
+static void add_scale_buttons(const html_page *page)
+{
+  static const char *const buttons[][2] = {
+      {"fitted", "fitted"}, {"from-zero", "from zero"}, {"log", "logarithmic"}};
+  if (html_scales(page) != SVG_SCALES) return;
+  gate_text_add(page->out, "<p class=\"controls\" role=\"group\" aria-label=\"axes\">"
+                           "<span class=\"muted\">axes</span>\n");
+  for (size_t i = 0; i < SVG_SCALES; i++)
+    gate_text_printf(page->out,
+                     "<button type=\"button\" class=\"plain\" data-axes=\"%s\" "
+                     "aria-pressed=\"%s\">%s</button>\n",
+                     buttons[i][0], i == 0 ? "true" : "false", buttons[i][1]);
+  gate_text_add(page->out, "</p>\n");
+}
+
 /* ---- the whole ---- */
 
 static void add_parts(gate_text *out, const char *const *parts)
@@ -261,7 +294,9 @@ void gate_show_html(gate_text *out, const gate_report *report, const gate_histor
   html_overview(&page);
   html_trend(&page);
   html_targets(&page);
-  gate_text_add(out, "<section id=\"benches\">\n<h2>Benches</h2>\n<div class=\"list\">\n");
+  gate_text_add(out, "<section id=\"benches\">\n<h2>Benches</h2>\n");
+  add_scale_buttons(&page);
+  gate_text_add(out, "<div class=\"list\">\n");
   for (size_t i = 0; i < page.count; i++) html_bench_details(&page, &page.benches[i]);
   gate_text_add(out, "</div>\n</section>\n");
   html_environment(&page);

@@ -2,7 +2,8 @@
  *
  *   html.c           gathers rows by bench; the header; puts the parts together
  *   html_overview.c  all benches on one axis
- *   html_bench.c     a bench: densities, rounds in time order, figures
+ *   html_bench.c     a bench: rounds in time order, figures
+ *   html_shapes.c    a bench: densities, cumulative shares, times by iterations
  *   html_trend.c     history: the whole, and each bench
  *   html_tables.c    targets, and on what and how it was measured
  *   html_style.c     colours and layout, light and dark
@@ -49,11 +50,27 @@ typedef struct html_page {
 
 void html_overview(const html_page *page);
 void html_bench_details(const html_page *page, const html_bench *bench);
+void html_shapes(const html_page *page, const html_bench *bench);
 void html_trend(const html_page *page);
 /* Of one bench, as a figure; nothing if history does not know it. */
 void html_bench_trend(const html_page *page, const html_bench *bench);
 void html_targets(const html_page *page);
 void html_environment(const html_page *page);
+
+/* What a side's shape is drawn from: samples of one process, or else rounds. */
+gate_numbers html_shape_of(const gate_metric *metric_or_null);
+/* The figure that stands for it; NAN if there is none. */
+double html_main_of(const gate_metric *metric_or_null);
+const char *html_quantity(const html_page *page, const html_bench *bench, double value);
+void html_open_figure(const html_page *page, const char *title);
+/* `note` may be NULL. */
+void html_close_figure(const html_page *page, const char *note);
+
+/* A chart that is drawn once for each scale of its axis, of which one is shown: the page's buttons
+ * choose. Very many benches have the first one only. */
+int html_scales(const html_page *page);
+void html_open_scales(const html_page *page);
+void html_close_scales(const html_page *page);
 
 /* Parts of the texts; NULL behind the last. */
 extern const char *const html_style[];

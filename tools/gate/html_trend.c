@@ -78,35 +78,45 @@ static void add_changes(const html_page *page, const svg_plot *plot, const html_
   }
 }
 
+static void draw_chart(const html_page *page, const html_line *trend, const gate_changes *changes,
+                       const char *label, svg_scale scale)
+{
+  gate_arena *arena = page->arena;
+  const size_t count = trend->values.count;
+  svg_plot plot = {.out = page->out,
+                   .kind = gate_format(arena, "chart trend%s", svg_scale_kind(scale)),
+                   .height = TREND_HEIGHT,
+                   .top = 18,
+                   .bottom = 22,
+                   .x = {-0.5 - (double)count * SVG_GUTTER, (double)count - 0.5}};
+  gate_numbers x = {0};
+  for (size_t i = 0; i < count; i++) gate_numbers_add(arena, &x, (double)i);
+  svg_scale_y(&plot, scale, svg_range(&trend->values, NULL), 0.12);
+  svg_open(&plot, label);
+  svg_line(&plot, "axis", plot.x.low, plot.y.low, plot.x.high, plot.y.low);
+  svg_plot percent = plot;
+  if (!trend->unit) percent.y = (gate_interval){plot.y.low * 100, plot.y.high * 100};
+  svg_axis_y(&percent, arena, trend->unit ? trend->unit : "%");
+  add_tags(&plot, trend);
+  svg_path(&plot, "thread now", &x, &trend->values, false);
+  add_changes(page, &plot, trend, changes);
+  for (size_t i = 0; i < count; i++)
+    svg_dot(&plot, "mark now", (double)i, trend->values.values[i], count > 60 ? 2 : 3,
+            scale == SVG_FITTED ? point_title(arena, trend, i) : NULL);
+  svg_text(&plot, "tick", 0, plot.y.low, -16, run_name(arena, trend->runs[0]));
+  svg_text(&plot, "tick", plot.x.high, plot.y.low, -16, run_name(arena, trend->runs[count - 1]));
+  svg_close(&plot);
+}
+
 static void add_chart(const html_page *page, const html_line *trend, const char *label)
 {
   gate_arena *arena = page->arena;
   const size_t count = trend->values.count;
   const gate_changes changes = find_changes(arena, trend);
-  const svg_plot plot = {.out = page->out,
-                         .kind = "chart trend",
-                         .height = TREND_HEIGHT,
-                         .top = 18,
-                         .bottom = 22,
-                         .x = {-0.5 - (double)count * SVG_GUTTER, (double)count - 0.5},
-                         .y = svg_widen(svg_range(&trend->values, NULL), 0.12)};
-  gate_numbers x = {0};
-  for (size_t i = 0; i < count; i++) gate_numbers_add(arena, &x, (double)i);
-  svg_open(&plot, label);
-  svg_line(&plot, "axis", plot.x.low, plot.y.low, plot.x.high, plot.y.low);
-  gate_numbers shown = trend->values;
-  svg_plot scaled = plot;
-  if (!trend->unit) scaled.y = (gate_interval){plot.y.low * 100, plot.y.high * 100};
-  svg_axis_y(&scaled, arena, trend->unit ? trend->unit : "%");
-  add_tags(&plot, trend);
-  svg_path(&plot, "thread now", &x, &shown, false);
-  add_changes(page, &plot, trend, &changes);
-  for (size_t i = 0; i < count; i++)
-    svg_dot(&plot, "mark now", (double)i, trend->values.values[i], count > 60 ? 2 : 3,
-            point_title(arena, trend, i));
-  svg_text(&plot, "tick", 0, plot.y.low, -16, run_name(arena, trend->runs[0]));
-  svg_text(&plot, "tick", plot.x.high, plot.y.low, -16, run_name(arena, trend->runs[count - 1]));
-  svg_close(&plot);
+  html_open_scales(page);
+  for (int scale = SVG_FITTED; scale < html_scales(page); scale++)
+    draw_chart(page, trend, &changes, label, (svg_scale)scale);
+  html_close_scales(page);
   if (count < GATE_HISTORY_POINTS_MIN)
     gate_text_printf(
         page->out, "<p class=\"muted small\">%s; changes of level are looked for from %d on.</p>\n",

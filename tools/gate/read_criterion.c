@@ -74,7 +74,13 @@ static bool read_sample(gate_set *set, gate_bench *bench, gate_json *json)
   for (size_t i = 0; i < times.count; i++)
     gate_numbers_add(set->arena, &samples, times.values[i] / iterations.values[i]);
   gate_metric_summarise(set->arena, time, &samples);
-  if (samples.count <= SAMPLES_MAX) time->samples = samples;
+  if (samples.count > SAMPLES_MAX) return true;
+  time->samples = samples;
+  bool is_linear = false;
+  for (size_t i = 1; i < iterations.count; i++)
+    is_linear = is_linear || iterations.values[i] > iterations.values[0] ||
+                iterations.values[i] < iterations.values[0];
+  if (is_linear) time->iterations = iterations;
   return true;
 }
 

@@ -61,6 +61,10 @@ static void read_metric(gate_set *set, gate_bench *bench, gate_json *json, const
   metric->has_operation_percentiles = kind && strcmp(kind, "op") == 0;
   metric->rounds = gate_json_numbers(json, object, "rounds", GATE_NOT_NEGATIVE);
   metric->samples = gate_json_numbers(json, object, "samples", GATE_NOT_NEGATIVE);
+  metric->iterations = gate_json_numbers(json, object, "iterations", GATE_POSITIVE);
+  if (metric->iterations.count > 0 && metric->iterations.count != metric->samples.count)
+    gate_json_wrong(json, "metrics.%s has %zu samples and %zu iterations", name,
+                    metric->samples.count, metric->iterations.count);
   for (size_t i = 0; i < metric->rounds.count; i++) metric->rounds.values[i] *= factor;
   for (size_t i = 0; i < metric->samples.count; i++) metric->samples.values[i] *= factor;
 }

@@ -39,6 +39,7 @@ typedef struct gate_metric {
   double sample_count;            /* n; 0 if not given */
   gate_numbers rounds;            /* one number per process or run, in the order of time */
   gate_numbers samples;           /* of one process: value per iteration */
+  gate_numbers iterations;        /* of each sample; empty if all had as many */
 } gate_metric;
 
 typedef struct gate_bench {

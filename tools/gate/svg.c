@@ -12,15 +12,21 @@ static double limit(double value, double low, double high)
   return fmin(fmax(value, low), high);
 }
 
+static double share_of(gate_interval range, bool is_log, double value)
+{
+  if (is_log) return value > 0 ? log(value / range.low) / log(range.high / range.low) : 0;
+  return (value - range.low) / (range.high - range.low);
+}
+
 double svg_across(const svg_plot *plot, double x)
 {
-  return limit((x - plot->x.low) / (plot->x.high - plot->x.low) * 100, 0, 100);
+  return limit(share_of(plot->x, plot->is_log_x, x) * 100, 0, 100);
 }
 
 double svg_down(const svg_plot *plot, double y)
 {
   const double bottom = plot->height - plot->bottom;
-  const double share = (y - plot->y.low) / (plot->y.high - plot->y.low);
+  const double share = share_of(plot->y, plot->is_log_y, y);
   return limit(bottom - share * (bottom - plot->top), plot->top, bottom);
 }
 
@@ -124,6 +130,30 @@ void svg_path(const svg_plot *plot, const char *kind, const gate_numbers *x, con
   close_path(plot);
 }
 
+void svg_steps(const svg_plot *plot, const char *kind, const gate_numbers *x)
+{
+  const double step = (svg_down(plot, 0) - svg_down(plot, 1)) / (double)x->count;
+  if (x->count == 0) return;
+  open_path(plot, kind);
+  gate_text_printf(plot->out, "M0 %.1f", svg_down(plot, 0));
+  for (size_t i = 0; i < x->count; i++)
+    gate_text_printf(plot->out, "H%.1fV%.1f", svg_across(plot, x->values[i]) * STRETCH / 100.0,
+                     svg_down(plot, 0) - step * (double)(i + 1));
+  gate_text_printf(plot->out, "H%d", STRETCH);
+  close_path(plot);
+}
+
+void svg_points(const svg_plot *plot, const char *kind, const gate_numbers *x,
+                const gate_numbers *y)
+{
+  if (x->count == 0) return;
+  open_path(plot, kind);
+  for (size_t i = 0; i < x->count; i++)
+    gate_text_printf(plot->out, "M%.1f %.1fh0", svg_across(plot, x->values[i]) * STRETCH / 100.0,
+                     svg_down(plot, y->values[i]));
+  close_path(plot);
+}
+
 void svg_rug(const svg_plot *plot, const char *kind, const gate_numbers *x, double offset)
 {
   if (x->count == 0) return;
@@ -160,6 +190,30 @@ gate_interval svg_widen(gate_interval range, double share)
   return (gate_interval){range.low - more, range.high + more};
 }
 
+static gate_interval scaled(svg_scale scale, gate_interval range, double share, bool *is_log_out)
+{
+  *is_log_out = scale == SVG_LOG && range.low > 0;
+  if (scale == SVG_FROM_ZERO && range.low >= 0) return (gate_interval){0, range.high * (1 + share)};
+  if (!*is_log_out) return svg_widen(range, share);
+  const double more = pow(range.high / range.low, share);
+  return (gate_interval){range.low / more, range.high * more};
+}
+
+void svg_scale_x(svg_plot *plot, svg_scale scale, gate_interval range, double share)
+{
+  plot->x = scaled(scale, range, share, &plot->is_log_x);
+}
+
+void svg_scale_y(svg_plot *plot, svg_scale scale, gate_interval range, double share)
+{
+  plot->y = scaled(scale, range, share, &plot->is_log_y);
+}
+
+const char *svg_scale_kind(svg_scale scale)
+{
+  return scale == SVG_FROM_ZERO ? " from-zero" : scale == SVG_LOG ? " log" : "";
+}
+
 gate_numbers svg_ticks(gate_arena *arena, gate_interval range, size_t most)
 {
   static const double steps[] = {1, 2, 5, 10};
@@ -181,6 +235,22 @@ gate_numbers svg_ticks(gate_arena *arena, gate_interval range, size_t most)
   return ticks;
 }
 
+/* 1, 2 and 5 of each decade, or only 1 if that is too many; within a decade as on a plain axis. */
+static gate_numbers log_ticks(gate_arena *arena, gate_interval range, size_t most)
+{
+  gate_numbers ticks = {0};
+  const double decades = log10(range.high / range.low);
+  if (!(decades >= 1) || !isfinite(decades)) return svg_ticks(arena, range, most);
+  const bool is_many = decades * 3 > (double)most;
+  const double step = fmax(1, ceil(decades / (double)most));
+  for (double power = floor(log10(range.low)); power <= log10(range.high); power += step)
+    for (size_t i = 0; i < (is_many ? 1 : 3); i++) {
+      const double tick = pow(10, power) * (i == 0 ? 1 : i == 1 ? 2 : 5);
+      if (tick >= range.low && tick <= range.high) gate_numbers_add(arena, &ticks, tick);
+    }
+  return ticks;
+}
+
 const char *svg_tick_text(gate_arena *arena, const gate_numbers *ticks, size_t index,
                           const char *unit)
 {
@@ -198,7 +268,8 @@ const char *svg_tick_text(gate_arena *arena, const gate_numbers *ticks, size_t i
 
 void svg_axis_x(const svg_plot *plot, gate_arena *arena, const char *unit)
 {
-  const gate_numbers ticks = svg_ticks(arena, plot->x, 5);
+  const gate_numbers ticks =
+      plot->is_log_x ? log_ticks(arena, plot->x, 5) : svg_ticks(arena, plot->x, 5);
   svg_line(plot, "axis", plot->x.low, plot->y.low, plot->x.high, plot->y.low);
   for (size_t i = 0; i < ticks.count; i++) {
     svg_upright(plot, "grid", ticks.values[i]);
@@ -209,7 +280,8 @@ void svg_axis_x(const svg_plot *plot, gate_arena *arena, const char *unit)
 
 void svg_axis_y(const svg_plot *plot, gate_arena *arena, const char *unit)
 {
-  const gate_numbers ticks = svg_ticks(arena, plot->y, 4);
+  const gate_numbers ticks =
+      plot->is_log_y ? log_ticks(arena, plot->y, 4) : svg_ticks(arena, plot->y, 4);
   for (size_t i = 0; i < ticks.count; i++) {
     svg_line(plot, "grid", plot->x.low, ticks.values[i], plot->x.high, ticks.values[i]);
     gate_text_printf(plot->out, "<text class=\"tick\" x=\"0\" y=\"%.2f\">",

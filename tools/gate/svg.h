@@ -11,12 +11,16 @@
 #include "record.h"
 #include "statistics.h"
 
+/* What an axis starts with: a little below the data, zero, or the former in decades. */
+typedef enum svg_scale { SVG_FITTED, SVG_FROM_ZERO, SVG_LOG, SVG_SCALES } svg_scale;
+
 typedef struct svg_plot {
   gate_text *out;
   const char *kind;   /* a class, and what tests look for */
   double height;      /* pixels, of the whole */
   double top, bottom; /* pixels that stay free above and below the data */
   gate_interval x, y; /* what the edges mean; without room for padding */
+  bool is_log_x, is_log_y;
 } svg_plot;
 
 /* The share of the width that texts of an upright axis need at the left, of the data's. */
@@ -44,6 +48,11 @@ void svg_text(const svg_plot *plot, const char *kind, double x, double y, double
 /* A line through points; closed down to y.low if it is an area. */
 void svg_path(const svg_plot *plot, const char *kind, const gate_numbers *x, const gate_numbers *y,
               bool is_area);
+/* A step at each of x, which ascends; all together from 0 to 1. */
+void svg_steps(const svg_plot *plot, const char *kind, const gate_numbers *x);
+/* Many points as one shape: a stroke without length for each, which its round ends make seen. */
+void svg_points(const svg_plot *plot, const char *kind, const gate_numbers *x,
+                const gate_numbers *y);
 /* Short strokes at places of x, `offset` pixels below the data. */
 void svg_rug(const svg_plot *plot, const char *kind, const gate_numbers *x, double offset);
 
@@ -55,6 +64,13 @@ const char *svg_tick_text(gate_arena *arena, const gate_numbers *ticks, size_t i
 /* Rules and texts below the data, and rules and texts across it. */
 void svg_axis_x(const svg_plot *plot, gate_arena *arena, const char *unit);
 void svg_axis_y(const svg_plot *plot, gate_arena *arena, const char *unit);
+
+/* Sets the edges of an axis so that `range` fits with `share` of its width free at the ends. What
+ * is not above zero has no logarithm: such a range is fitted. */
+void svg_scale_x(svg_plot *plot, svg_scale scale, gate_interval range, double share);
+void svg_scale_y(svg_plot *plot, svg_scale scale, gate_interval range, double share);
+/* What a chart's class has more: "", " from-zero", " log". */
+const char *svg_scale_kind(svg_scale scale);
 
 /* The ends of all finite numbers in both lists, which may be NULL; 0 and 1 if there are none. Equal
  * ends are moved apart. */

@@ -112,6 +112,7 @@ static void write_metric(own_writer *writer, const gate_metric *metric)
   if (metric->has_operation_percentiles) text_member(writer, "percentiles", "op");
   numbers_member(writer, "rounds", &metric->rounds);
   if (!writer->is_line) numbers_member(writer, "samples", &metric->samples);
+  if (!writer->is_line) numbers_member(writer, "iterations", &metric->iterations);
   close_object(writer);
 }
 
