@@ -11,7 +11,8 @@
 #                 named.
 #                 Every test has an equal share; with 15 minutes each has 60 s and more.
 #                 Only if it is named, gate: 20 runs of accel-gate's ab without a change, and 20
-#                 with one; it goes on where it was broken off.
+#                 with one, which takes 40 minutes; it goes on where it was broken off.
+#                 tools/gate_series.py --report --document docs/benchmarks.md keeps the figures.
 #
 # A form is a function soak_NAME of this script that gets its share of the seconds. Tests that can
 # run long read ACCEL_SOAK_SECONDS.
