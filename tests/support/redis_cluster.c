@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { SLOTS = 16384, WAIT_MS = 15000 };
 
@@ -45,6 +46,10 @@ static bool introduce(redis_cluster *cluster)
 {
   char command[128], known[64];
   const size_t count = cluster->masters + cluster->replicas;
+  for (size_t i = 0; i < count; i++) {
+    snprintf(command, sizeof command, "CLUSTER SET-CONFIG-EPOCH %zu", i + 1);
+    if (!says_ok(&cluster->servers[i], command)) return false;
+  }
   for (size_t i = 1; i < count; i++) {
     snprintf(command, sizeof command, "CLUSTER MEET 127.0.0.1 %d %d", cluster->servers[i].port,
              cluster->bus_ports[i]);
@@ -115,9 +120,32 @@ size_t redis_cluster_first_owner(const redis_cluster *cluster, unsigned slot)
   return i;
 }
 
+static unsigned long epoch_of(const redis_server *server, const char *which)
+{
+  char reply[2048];
+  if (!redis_server_ask(server, "CLUSTER INFO", reply, sizeof reply)) return 0;
+  const char *found = strstr(reply, which);
+  return found == NULL ? 0 : strtoul(found + strlen(which), NULL, 10);
+}
+
+/* A server that has not heard yet of its predecessor's epoch takes a slot under a lower one, and
+ * loses it again to words that the predecessor sent before: then each sends to the other for
+ * good. */
+static bool knows_epoch(redis_cluster *cluster, size_t from, size_t to)
+{
+  for (int waited_ms = 0; waited_ms < WAIT_MS; waited_ms += 10) {
+    if (epoch_of(&cluster->servers[to], "cluster_current_epoch:") >=
+        epoch_of(&cluster->servers[from], "cluster_my_epoch:"))
+      return true;
+    usleep(10000);
+  }
+  return false;
+}
+
 bool redis_cluster_move_begin(redis_cluster *cluster, unsigned slot, size_t from, size_t to)
 {
   char command[128];
+  if (!knows_epoch(cluster, from, to)) return false;
   snprintf(command, sizeof command, "CLUSTER SETSLOT %u IMPORTING %s", slot, cluster->ids[from]);
   if (!says_ok(&cluster->servers[to], command)) return false;
   snprintf(command, sizeof command, "CLUSTER SETSLOT %u MIGRATING %s", slot, cluster->ids[to]);
@@ -141,11 +169,16 @@ bool redis_cluster_move_keys(redis_cluster *cluster, unsigned slot, size_t from,
   }
 }
 
+/* Every master is told, as redis-cli does: one that was not may contradict. */
 bool redis_cluster_move_end(redis_cluster *cluster, unsigned slot, size_t from, size_t to)
 {
   char command[128];
   snprintf(command, sizeof command, "CLUSTER SETSLOT %u NODE %s", slot, cluster->ids[to]);
-  return says_ok(&cluster->servers[to], command) && says_ok(&cluster->servers[from], command);
+  if (!says_ok(&cluster->servers[to], command) || !says_ok(&cluster->servers[from], command))
+    return false;
+  for (size_t i = 0; i < cluster->masters; i++)
+    if (i != to && i != from && !says_ok(&cluster->servers[i], command)) return false;
+  return true;
 }
 
 /* ---- a master that Sentinels watch ---- */
