@@ -1,5 +1,6 @@
-/* A cluster's master is killed while threads of two caches write and read: no read is wrong or older
- * than the bound allows, the other masters go on as before, and the replica's shard comes back.
+/* A cluster's master is killed while threads of two caches write and read: no read is wrong, or
+ * older than the bound allows, the other masters go on as before, and the dead one's slots come
+ * back.
  *
  * What the dead master had confirmed last it may not have passed on: dels of the last moment are
  * not counted on, which docs/coherence.md says of every failover. */
