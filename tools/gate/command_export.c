@@ -15,17 +15,23 @@ static const char help[] =
     "export_bench_baseline\n\n"
     "USAGE:\n"
     "  accel-gate export [--criterion-dir DIR] [--output FILE] [--accept REASON] [--commit ID]\n"
-    "                    [--compat seed]\n\n"
+    "                    [--from runs|ab] [--input FILE] [--compat seed]\n\n"
     "DEFAULTS:\n"
     "  --criterion-dir target/criterion\n"
-    "  --output docs/benchmarks/cache_path_bench.json\n\n"
+    "  --output docs/benchmarks/cache_path_bench.json\n"
+    "  --input target/criterion/accel-ab.json\n\n"
     "Writes the newest run of DIR as a baseline, with the machine's fingerprint, and shows what\n"
     "changes against the old file. A baseline that got worse beyond the limits is written only\n"
-    "with a reason, which stays in the file. --compat=seed writes the founding form.\n";
+    "with a reason, which stays in the file. --compat=seed writes the founding form.\n"
+    "--from=runs wants three runs of every bench at least, as bench.sh --runs 3 leaves them.\n"
+    "--from=ab takes what `ab --export` wrote into the file of --input, with as many rounds.\n";
 
 typedef struct export_options {
   const char *folder, *output, *reason, *commit;
+  const char *input; /* of --from=ab */
   bool is_seed;
+  bool is_from_ab;
+  bool wants_rounds; /* one process proves little: --from was given */
 } export_options;
 
 static gate_exit parse(gate_arguments *arguments, export_options *out, bool *is_done)
@@ -40,6 +46,14 @@ static gate_exit parse(gate_arguments *arguments, export_options *out, bool *is_
       case 'o': out->output = arguments->value; break;
       case 'a': out->reason = arguments->value; break;
       case 'c': out->commit = arguments->value; break;
+      case 'i': out->input = arguments->value; break;
+      case 'f':
+        out->is_from_ab = strcmp(arguments->value, "ab") == 0;
+        out->wants_rounds = true;
+        if (!out->is_from_ab && strcmp(arguments->value, "runs") != 0)
+          return gate_usage_wrong(arguments, "unknown --from value; there are runs and ab",
+                                  out->is_seed);
+        break;
       case 's':
         if (strcmp(arguments->value, "seed") != 0)
           return gate_usage_wrong(arguments, "unknown --compat value; there is seed", out->is_seed);
@@ -73,11 +87,38 @@ static bool compare_old(gate_arena *arena, const export_options *options, const 
   gate_text out = {.arena = arena};
   gate_show_table(&out, &report, (gate_style){.is_ascii = true, .width = 120});
   gate_print(&out);
-  if (report.counts[GATE_FAIL] == 0 || options->reason) return true;
+  if (report.counts[GATE_FAIL] + report.counts[GATE_NOISY] == 0 || options->reason) return true;
   return gate_wrong(problems, options->output,
-                    "%s worse beyond the limits; %s stays as it is without --accept REASON",
+                    "%s worse beyond the limits, %zu hidden by noise; %s stays as it is without "
+                    "--accept REASON",
                     gate_some(arena, report.counts[GATE_FAIL], "figure got", "figures got"),
-                    options->output);
+                    report.counts[GATE_NOISY], options->output);
+}
+
+/* A baseline of one process is as lucky as that process was. */
+static void check_rounds(const gate_set *set, const char *path, gate_problems *problems)
+{
+  enum { ROUNDS_MIN = 3 };
+  for (size_t i = 0; i < set->count; i++) {
+    const gate_metric *time = gate_bench_find(&set->benches[i], "time");
+    const size_t rounds = time ? time->rounds.count : 0;
+    if (rounds >= ROUNDS_MIN) continue;
+    gate_wrong(problems, path, "%s: %s has %s; a baseline needs %d", path, set->benches[i].id,
+               gate_some(problems->arena, rounds, "run", "runs"), ROUNDS_MIN);
+  }
+}
+
+static gate_set *read_results(gate_arena *arena, const export_options *options,
+                              gate_problems *problems)
+{
+  const gate_read_options reading = {.is_seed = options->is_seed, .needs_median = true};
+  const char *path = options->is_from_ab ? options->input : options->folder;
+  gate_set *set = options->is_from_ab ? gate_read(arena, path, reading, problems)
+                                      : gate_read_criterion(arena, path, reading, problems);
+  if (!set || problems->count > 0) return set;
+  if (set->count == 0) gate_wrong(problems, path, "no valid benchmark entries collected");
+  if (options->wants_rounds) check_rounds(set, path, problems);
+  return set;
 }
 
 static bool write_baseline(gate_arena *arena, const export_options *options, gate_set *set,
@@ -103,20 +144,21 @@ gate_exit gate_command_export(gate_arena *arena, int argc, char **argv)
                                        {"accept", required_argument, NULL, 'a'},
                                        {"commit", required_argument, NULL, 'c'},
                                        {"compat", required_argument, NULL, 's'},
+                                       {"from", required_argument, NULL, 'f'},
+                                       {"input", required_argument, NULL, 'i'},
                                        {"help", no_argument, NULL, 'h'},
                                        {0}};
   gate_arguments arguments = {argc, argv, list, help, NULL};
-  export_options options = {.output = default_output, .is_seed = gate_asks_for_seed(argc, argv)};
+  export_options options = {.output = default_output,
+                            .input = "target/criterion/accel-ab.json",
+                            .is_seed = gate_asks_for_seed(argc, argv)};
   options.folder = options.is_seed ? "target/criterion" : gate_criterion_folder(arena);
   bool is_done;
   const gate_exit parsed = parse(&arguments, &options, &is_done);
   if (is_done) return parsed;
 
   gate_problems problems = {.arena = arena};
-  const gate_read_options reading = {.is_seed = options.is_seed, .needs_median = true};
-  gate_set *set = gate_read_criterion(arena, options.folder, reading, &problems);
-  if (set && set->count == 0 && problems.count == 0)
-    gate_wrong(&problems, options.folder, "no valid benchmark entries collected");
+  gate_set *set = read_results(arena, &options, &problems);
   if (problems.count == 0 && !options.is_seed && !compare_old(arena, &options, set, &problems)) {
     gate_print_problems(&problems);
     return GATE_EXIT_REGRESSION;
