@@ -16,6 +16,7 @@
 #   --redis-url URL      $ACCELERATOR_BENCH_REDIS_URL or redis://127.0.0.1:6379
 #   --skip-tests         local and redis: no tests
 #   --run-bench          baseline: run the bench first
+#   --accept REASON      baseline: although it got worse; the reason stays in the file
 #   --bench NAME         which one; cache_path_bench
 #   --baseline FILE      docs/benchmarks/NAME.json
 #   --output FILE        where baseline writes; the same
@@ -49,6 +50,7 @@ redis_url=${ACCELERATOR_BENCH_REDIS_URL:-redis://127.0.0.1:6379}
 bench=cache_path_bench
 baseline=''
 output=''
+reason=''
 target=${CARGO_TARGET_DIR:-target}
 criterion_dir=${CRITERION_HOME:-$target/criterion}
 skip_tests=false
@@ -66,6 +68,7 @@ take_option() {
     --bench) bench=$2 ;;
     --baseline) baseline=$2 ;;
     --output) output=$2 ;;
+    --accept) reason=$2 ;;
     --criterion-dir) criterion_dir=$2 ;;
   esac
 }
@@ -75,13 +78,13 @@ while [ $# -gt 0 ]; do
     -h | --help) help ;;
     --) shift && arguments=("$@") && break ;;
     --sample-size | --threshold | --runs | --redis-url | --bench | --baseline | --output | \
-      --criterion-dir)
+      --accept | --criterion-dir)
       [ $# -ge 2 ] || usage "$1 needs a value"
       take_option "$1" "$2"
       shift
       ;;
     --sample-size=* | --threshold=* | --runs=* | --redis-url=* | --bench=* | --baseline=* | \
-      --output=* | --criterion-dir=*)
+      --output=* | --accept=* | --criterion-dir=*)
       take_option "${1%%=*}" "${1#*=}"
       ;;
     --skip-tests) skip_tests=true ;;
@@ -180,7 +183,7 @@ check_regression() {
 write_baseline() {
   build_gate
   log "writing $output"
-  "$gate" export --criterion-dir "$criterion_dir" --output "$output"
+  "$gate" export --criterion-dir "$criterion_dir" --output "$output" ${reason:+--accept "$reason"}
 }
 
 # Port 0 never answers: the benches with Redis skip themselves.

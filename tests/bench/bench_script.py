@@ -148,6 +148,8 @@ class Commands(ScriptTest):
         self.assertRegex(done.calls[0], r"--discard-baseline --quick hit$")
         self.assertEqual(done.calls[1], f"gate export --criterion-dir {where} --output o.json")
         self.assertTrue((where / "g/one/new/estimates.json").is_file())
+        done = self.run_script("baseline", "--accept", "a new machine")
+        self.assertRegex(done.calls[-1], r"--accept a new machine$")
 
 
 class Wrong(ScriptTest):

@@ -132,6 +132,39 @@ class Rules(gate_world.World):
         for wrong in ("median=x", "median=0.3:0.1", "=1", "median=1:2:3", "median=-1"):
             self.assertEqual(self.check(2, "x", "y", f"--threshold={wrong}").out, "")
 
+    def test_one_ratio_judges_all_times(self):
+        """--threshold R is about means, as founded: their other faces have no limit besides."""
+
+        def bench(ns):
+            time = {"unit": "ns", "better": "lower", "mean": ns, "median": ns, "p95": 9 * ns}
+            rate = {"unit": "elem/s", "better": "higher", "value": 1e9 / ns}
+            return {"a": {"mean_ns": ns, "metrics": {"time": time, "throughput": rate}}}
+
+        self.own("base.json", bench(100))
+        for now, threshold, code in ((140, 0.5, 0), (160, 0.5, 1), (110, 0.05, 1), (200, 1, 0)):
+            self.own("now.json", bench(now))
+            self.check(code, "base.json", "now.json", f"--threshold={threshold}")
+
+    def test_exit_codes(self):
+        """The table: 0 ok or warned, 1 worse, 2 usage, 3 input, 4 unclear where that counts."""
+        here = {"machine": {"cpu": "one"}}
+        self.own("base.json", {"a": {"mean_ns": 100}}, **here)
+        self.own("same.json", {"a": {"mean_ns": 100}}, **here)
+        self.own("worse.json", {"a": {"mean_ns": 200}}, **here)
+        self.own("away.json", {"b": {"mean_ns": 100}}, **here)
+        self.own("there.json", {"a": {"mean_ns": 200}}, machine={"cpu": "two"})
+        self.write("bad.json", "{")
+        for code, seed_code, *arguments in (
+            (0, 0, "same.json"), (0, None, "worse.json"), (1, 1, "worse.json", "--threshold=0.15"),
+            (1, None, "worse.json", "--warn-is-error"), (2, 2, "same.json", "--bogus"),
+            (2, 2, "same.json", "--threshold=x"), (3, None, "away.json", "--missing=warn"),
+            (3, 3, "none.json"), (3, None, "bad.json"), (0, None, "there.json"),
+            (4, None, "there.json", "--require-same-machine"),
+        ):  # fmt: skip
+            self.check(code, "base.json", *arguments)
+            if seed_code is not None:
+                self.check(seed_code, "--compat=seed", "base.json", *arguments)
+
     def test_exact_counts(self):
         def bench(allocs):
             return {"a": {"mean_ns": 5, "metrics": {"allocs": {

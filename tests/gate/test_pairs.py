@@ -12,7 +12,7 @@ class Records(gate_world.World):
     def test_t1_schema(self):
         self.record("good.json", 12.5)
         self.assertEqual(
-            self.gate("validate", "good.json").out, "OK good.json (record, 1 benches)\n"
+            self.gate("validate", "good.json").out, "OK good.json (record, 1 bench)\n"
         )
         faults = [
             {"bench_id": None}, {"bench_id": ""}, {"metric": "speed"}, {"unit": "s"},

@@ -41,8 +41,7 @@ static gate_exit add(gate_arena *arena, const history_options *options)
   }
   gate_print_problems(&problems);
   if (problems.count > 0) return GATE_EXIT_INPUT;
-  printf("added %s to %s\n", gate_some(arena, set->count, "bench", "benches"),
-         options->history);
+  printf("added %s to %s\n", gate_some(arena, set->count, "bench", "benches"), options->history);
   return GATE_EXIT_OK;
 }
 
