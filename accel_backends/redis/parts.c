@@ -131,6 +131,16 @@ static size_t redis_parts_count_again(const accel_remote_item *items, size_t cou
   return again;
 }
 
+/* Servers that send a key to each other are about to learn whose it is: 1, 4, 16 ms. */
+static void redis_parts_pause(int round, uint64_t deadline_ms)
+{
+  redis_wake nobody = {0};
+  if (round < REDIS_PARTS_SURE_ROUNDS) return;
+  const uint64_t until_ms =
+      accel_clock_monotonic_ms() + (1u << 2 * (round - REDIS_PARTS_SURE_ROUNDS));
+  accel_redis_wake_sleep(&nobody, until_ms < deadline_ms ? until_ms : deadline_ms);
+}
+
 /* What was sent from one server to the next until the rounds or the time were over. */
 static void redis_parts_give_up(accel_remote_item *items, size_t count, accel_remote_call *call)
 {
@@ -151,6 +161,7 @@ accel_status accel_redis_parts_run(redis_link *link, accel_remote_item *items, s
   for (size_t i = 0; i < count; i++) items[i].hint = 0;
   accel_status status = redis_parts_round(link, items, count, call, operation, single, true);
   for (int round = 1; redis_parts_count_again(items, count) > 0; round++) {
+    redis_parts_pause(round, call->deadline_ms);
     if (round == REDIS_PARTS_ROUNDS_MAX || accel_clock_monotonic_ms() >= call->deadline_ms) {
       redis_parts_give_up(items, count, call);
       break;

@@ -15,7 +15,8 @@
 
 #include "call.h"
 
-#define REDIS_PARTS_ROUNDS_MAX 6 /* the first one, and five of which each knows better */
+#define REDIS_PARTS_ROUNDS_MAX 6  /* the first one, and five of which each knows better */
+#define REDIS_PARTS_SURE_ROUNDS 3 /* from then on servers disagree, and have a moment to agree */
 
 /* An item's status between two rounds. Below those of the library, above those of users. */
 #define REDIS_ITEM_AGAIN ((accel_status)-999)

@@ -126,6 +126,42 @@ static void keys_are_found_while_their_slot_moves(void **state)
   assert_int_equal(client_check(&one, "moving", "5"), ACCEL_OK);
 }
 
+typedef struct late_word {
+  const redis_server *server;
+  char command[128];
+} late_word;
+
+static void *say_later(void *word_pointer)
+{
+  const late_word *word = (const late_word *)word_pointer;
+  char reply[128];
+  usleep(8000);
+  redis_server_ask(word->server, word->command, reply, sizeof reply);
+  return NULL;
+}
+
+/* The giver knows already that a slot has gone, the taker not yet: each sends to the other. */
+static void servers_that_disagree_have_a_moment_to_agree(void **state)
+{
+  char reply[128];
+  pthread_t thread;
+  (void)state;
+  const unsigned slot = slot_of("disputed");
+  const size_t from = redis_cluster_first_owner(&cluster, slot), to = (from + 1) % 3;
+  late_word word = {.server = &cluster.servers[to]};
+  assert_int_equal(client_put(&one, "disputed", "1"), ACCEL_OK);
+  assert_true(redis_cluster_move_begin(&cluster, slot, from, to));
+  assert_true(redis_cluster_move_keys(&cluster, slot, from, to));
+  snprintf(word.command, sizeof word.command, "CLUSTER SETSLOT %u NODE %s", slot, cluster.ids[to]);
+  assert_true(redis_server_ask(&cluster.servers[from], word.command, reply, sizeof reply));
+  assert_int_equal(pthread_create(&thread, NULL, say_later, &word), 0);
+  const accel_status status = client_put(&one, "disputed", "2");
+  pthread_join(thread, NULL);
+  if (status != ACCEL_OK) fail_msg("the set failed: %s", one.call.error);
+  assert_true(redis_cluster_move_end(&cluster, slot, from, to));
+  assert_int_equal(client_check(&one, "disputed", "2"), ACCEL_OK);
+}
+
 static void leases_and_their_fills_follow_a_moving_slot(void **state)
 {
   (void)state;
@@ -201,6 +237,8 @@ int main(void)
                                       close_client),
       cmocka_unit_test_setup_teardown(clear_reaches_every_master, open_client, close_client),
       cmocka_unit_test_setup_teardown(keys_are_found_while_their_slot_moves, open_client,
+                                      close_client),
+      cmocka_unit_test_setup_teardown(servers_that_disagree_have_a_moment_to_agree, open_client,
                                       close_client),
       cmocka_unit_test_setup_teardown(leases_and_their_fills_follow_a_moving_slot, open_client,
                                       close_client),
