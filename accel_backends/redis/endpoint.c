@@ -33,7 +33,10 @@ static void redis_endpoint_connect(redis_endpoint *endpoint, redis_connection *c
   };
   redis_stream stream;
   redis_stream_clock clock = {0};
-  bool opened = accel_redis_stream_open(&stream, &dial, state->max_value_bytes, name);
+  const size_t text_max = state->max_value_bytes < REDIS_ENDPOINT_TEXT_BYTES
+                              ? REDIS_ENDPOINT_TEXT_BYTES
+                              : state->max_value_bytes;
+  bool opened = accel_redis_stream_open(&stream, &dial, text_max, name);
   const bool has_to_be_master = state->url.kind == REDIS_URL_SENTINEL;
   if (opened && (!accel_redis_stream_greet(&stream, &dial, &clock) ||
                  (has_to_be_master && !accel_redis_scout_is_master(&stream, &dial)))) {

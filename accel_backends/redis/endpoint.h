@@ -18,6 +18,7 @@
 /* Larger values travel on a connection of their own, so that small ones do not wait behind them.
  * A key is known as large once this process has read or filled it, so the first read of it still
  * travels with the others. */
+#define REDIS_ENDPOINT_TEXT_BYTES 4096u /* of replies that are no values, whatever these may have */
 #define REDIS_ENDPOINT_LARGE_BYTES (256u << 10)
 #define REDIS_ENDPOINT_LARGE_KEYS 1024u
 

@@ -95,6 +95,8 @@ static accel_status redis_url_parse_host(const void *owner, char *text, const ch
   *end = '\0';
   host->host = text;
   if (*text == '\0') return redis_url_refuse(owner, "the host is missing");
+  if (strpbrk(text, "?#") != NULL)
+    return redis_url_refuse(owner, "a host holds no ? or #; options are accel_redis_config's");
   if (strlen(text) > REDIS_URL_HOST_MAX) return redis_url_refuse(owner, "the host is too long");
   uint32_t number = 0;
   if (!redis_url_number(host->port, 65535, &number) || number == 0)

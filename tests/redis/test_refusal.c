@@ -105,6 +105,24 @@ static void a_server_that_repeats_a_password_is_not_quoted(void **state)
   redis_server_stop(&old);
 }
 
+/* What the server says besides values is longer than they may be. */
+static void the_smallest_limit_of_values_breaks_nothing(void **state)
+{
+  redis_server small;
+  (void)state;
+  assert_true(redis_server_start(&small, NULL));
+  const accel_redis_config config = {
+      .url = small.url, .command_timeout_ms = 2000, .max_value_bytes = 1};
+  client one;
+  client_open(&one, &config);
+  assert_int_equal(client_put(&one, "a", "v"), ACCEL_OK);
+  assert_int_equal(client_check(&one, "a", "v"), ACCEL_OK);
+  assert_int_equal(client_put(&one, "a", "va"), ACCEL_ERR_CODEC);
+  assert_int_equal(accel_redis_ping(&one.redis), ACCEL_OK);
+  client_close(&one);
+  redis_server_stop(&small);
+}
+
 static void a_unix_socket_serves_too(void **state)
 {
   redis_server local;
@@ -235,6 +253,7 @@ int main(void)
       cmocka_unit_test(bad_configurations_are_refused_with_a_reason),
       cmocka_unit_test(passwords_open_the_door_and_appear_nowhere),
       cmocka_unit_test(a_server_that_repeats_a_password_is_not_quoted),
+      cmocka_unit_test(the_smallest_limit_of_values_breaks_nothing),
       cmocka_unit_test(a_unix_socket_serves_too),
       cmocka_unit_test(del_works_where_unlink_is_unknown),
       cmocka_unit_test(a_full_server_refuses_writes_only),

@@ -103,6 +103,8 @@ static void other_urls_are_refused_with_a_reason(void **state)
       {"redis://h:99999999999999999999", "port is not"},
       {"redis://h:-1", "port is not"},
       {"redis://h:63 79", "space"},
+      {"redis://h?db=1", "no ? or #"},
+      {"redis://:p?#q@h#x", "no ? or #"},
       {"redis://h/x", "database"},
       {"redis://h/1/2", "database"},
       {"redis://h/1?a=b", "database"},
