@@ -169,6 +169,7 @@ static void every_truncation_is_a_miss(void **state)
     write_raw(1, longer, size);
     expect_miss_among_hits("size", size, true);
   }
+  print_message("%u truncations, %zu additions\n", STORED, sizeof longer - STORED);
 }
 
 static void random_bytes_are_a_miss(void **state)
@@ -187,6 +188,7 @@ static void random_bytes_are_a_miss(void **state)
     write_raw(1, bytes, accel_hash_integer(++seed, 98) % sizeof bytes);
     expect_miss_among_hits("random", i, true);
   }
+  print_message("%u times random bytes\n", cases);
 }
 
 static void values_of_other_keys_and_schemas_are_a_miss(void **state)

@@ -311,6 +311,37 @@ static void a_backend_without_bus_and_comparison_serves_two_levels(void **state)
   for (int i = 0; i < 2; i++) plain_cache_close(&caches[i]);
 }
 
+/* A load of one process, which another overtakes with a set. */
+typedef struct overtaken_load {
+  plain_cache *other;
+  row newer;
+} overtaken_load;
+
+static accel_status load_overtaken(void *load_pointer, uint64_t key, row *out)
+{
+  const overtaken_load *load = (const overtaken_load *)load_pointer;
+  out->number = 1; /* what the source said before */
+  return plain_cache_set(load->other, key, &load->newer);
+}
+
+/* The other half of that page: what W4_a_write_voids_the_lease prevents, nobody prevents here. */
+static void without_comparison_a_slow_load_overwrites_newer_data(void **state)
+{
+  world *all = (world *)*state;
+  plain_cache caches[2] = {0};
+  for (int i = 0; i < 2; i++)
+    assert_int_equal(plain_cache_open(&caches[i], &all->config), ACCEL_OK);
+  overtaken_load load = {.other = &caches[1], .newer = {.number = 2}};
+  row value = {0};
+  assert_int_equal(plain_cache_get_or_load(&caches[0], 1, NULL, load_overtaken, &load, &value),
+                   ACCEL_OK);
+  assert_int_equal(plain_cache_get_with(&caches[1], 1, &not_local, &value), ACCEL_OK);
+  assert_int_equal(value.number, 1);
+  pass(all, 300000); /* remote_ttl_ms */
+  assert_int_equal(plain_cache_get_with(&caches[1], 1, &not_local, &value), ACCEL_MISS);
+  for (int i = 0; i < 2; i++) plain_cache_close(&caches[i]);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -328,6 +359,7 @@ int main(void)
       WORLD_TEST(W4_a_failed_refresh_leaves_the_value),
       WORLD_TEST(W4_leases_can_be_turned_off),
       WORLD_TEST(a_backend_without_bus_and_comparison_serves_two_levels),
+      WORLD_TEST(without_comparison_a_slow_load_overwrites_newer_data),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
