@@ -77,6 +77,7 @@
 #include "accel/platform/clock.c"
 #include "accel/platform/system.c"
 #include "accel/platform/thread.c"
+#include "accel/platform/tick.c"
 #include "accel/refresh.c"
 #include "accel/repair.c"
 #include "accel/singleflight.c"

@@ -45,9 +45,23 @@
 #define ACCEL_THREAD_LOCAL _Thread_local
 #endif
 
+/* A sanitizer sees every access but those of assembly. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define ACCEL_IS_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
+    __has_feature(memory_sanitizer)
+#define ACCEL_IS_SANITIZED 1
+#endif
+#endif
+#ifndef ACCEL_IS_SANITIZED
+#define ACCEL_IS_SANITIZED 0
+#endif
+
 #define ACCEL_UNUSED __attribute__((unused))
 #define ACCEL_INLINE static inline __attribute__((always_inline, unused))
 #define ACCEL_COLD __attribute__((noinline, cold))
+#define ACCEL_NOINLINE __attribute__((noinline))
 #define ACCEL_FLATTEN __attribute__((flatten)) /* all that it calls is inlined, but cold code */
 #define ACCEL_PRINTF(format_, first_) __attribute__((format(printf, format_, first_)))
 #define ACCEL_LIKELY(condition_) __builtin_expect(!!(condition_), 1)

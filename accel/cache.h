@@ -101,8 +101,9 @@ accel_status accel_cache_get_or_load(accel_cache *cache, const accel_type *type,
 accel_status accel_cache_mget(accel_cache *cache, const accel_type *type, const void *keys,
                               size_t count, const accel_read *read, void *values_out,
                               accel_status *statuses_out);
+/* What accel_cache_ask could not answer; `seen` is what it said instead. */
 ACCEL_COLD accel_status accel_cache_get_cold(accel_cache *cache, const accel_type *type,
-                                             const void *key, void *out);
+                                             const void *key, void *out, accel_status seen);
 ACCEL_COLD accel_status accel_cache_hit_cold(accel_cache *cache, accel_status status);
 
 /* Writes L2, then L1. OK; BACKEND: L2 did not confirm it, and the key was removed from L1; CODEC:
@@ -161,8 +162,8 @@ size_t accel_cache_hottest(accel_cache *cache, const accel_type *type, void *key
 /* Calls `visit` for every fresh value in L1 until it returns false. It may call the cache. */
 void accel_cache_each(accel_cache *cache, const accel_type *type, accel_fn *visit, void *ctx);
 
-/* The hot path: hash once, ask L1, count a hit; nothing else. MISS and ATTENTION: no hit, and
- * nothing happened. */
+/* The hot path: hash once, ask L1, count a hit; nothing else. On all but OK and NULL it was no hit,
+ * and nothing happened. */
 ACCEL_INLINE accel_status accel_cache_ask(accel_cache *cache_, const accel_type *type_,
                                           const void *key_, void *out_)
 {
@@ -171,10 +172,9 @@ ACCEL_INLINE accel_status accel_cache_ask(accel_cache *cache_, const accel_type 
   const uint64_t hash_ = type_->hash(key_, cache_->seed);
   const accel_local_ops *ops_ = type_->traits().local;
   const accel_status status_ = ops_ == NULL || ops_ == &accel_flat_ops
-                                   ? accel_flat_get(cache_->local, type_, key_, hash_, out_)
+                                   ? accel_flat_look(cache_->local, type_, key_, hash_, out_)
                                    : ops_->get(cache_->local, type_, key_, hash_, out_);
-  if (status_ == ACCEL_MISS) return ACCEL_MISS;
-  if (ACCEL_UNLIKELY(status_ != ACCEL_OK && status_ != ACCEL_NULL)) return ACCEL_ATTENTION;
+  if (ACCEL_UNLIKELY(status_ != ACCEL_OK && status_ != ACCEL_NULL)) return status_;
   if (ACCEL_UNLIKELY(!accel_stats_hit(cache_->stats))) return accel_cache_hit_cold(cache_, status_);
   return status_;
 }
@@ -184,20 +184,42 @@ ACCEL_INLINE accel_status accel_cache_hit(accel_cache *cache_, const accel_type 
                                           const void *key_, void *out_)
 {
   const accel_status status_ = accel_cache_ask(cache_, type_, key_, out_);
-  return status_ == ACCEL_ATTENTION ? ACCEL_MISS : status_;
+  return status_ == ACCEL_OK || status_ == ACCEL_NULL ? status_ : ACCEL_MISS;
+}
+
+/* Serves and counts what most gets of plain types come to: OK or MISS. ATTENTION: it is nothing of
+ * the kind, and nothing happened. */
+ACCEL_INLINE accel_status accel_cache_get_quick(accel_cache *cache_, const accel_type *type_,
+                                                const void *key_, void *out_)
+{
+  const accel_local_ops *ops_ = type_->traits().local;
+  if ((ops_ != NULL && ops_ != &accel_flat_ops) || !accel_flat_is_lock_free(type_) ||
+      type_->key_kind == ACCEL_KEY_STRING)
+    return ACCEL_ATTENTION;
+  if (ACCEL_UNLIKELY(cache_ == NULL || cache_->local == NULL || out_ == NULL ||
+                     accel_thread_slot == 0))
+    return ACCEL_ATTENTION;
+  const uint64_t hash_ = type_->hash(key_, cache_->seed);
+  const accel_status status_ = accel_flat_look_quick(cache_->local, type_, key_, hash_, out_);
+  if (ACCEL_UNLIKELY(status_ == ACCEL_ATTENTION || (status_ == ACCEL_MISS && !cache_->is_alone)))
+    return ACCEL_ATTENTION;
+  accel_stats_line *const own_ = &cache_->stats->lines[accel_thread_slot];
+  accel_stats_count(status_ == ACCEL_OK ? &own_->hit : &own_->miss);
+  return status_;
 }
 
 /* Reads one key, as accel_cache_get_with without options. */
 ACCEL_INLINE accel_status accel_cache_get(accel_cache *cache_, const accel_type *type_,
                                           const void *key_, void *out_)
 {
-  const accel_status status_ = accel_cache_ask(cache_, type_, key_, out_);
+  accel_status status_ = accel_cache_ask(cache_, type_, key_, out_);
   if (ACCEL_LIKELY(status_ == ACCEL_OK || status_ == ACCEL_NULL)) return status_;
   const bool is_key_checked_ = type_->key_kind != ACCEL_KEY_STRING; /* others are all usable */
-  if (status_ == ACCEL_MISS && is_key_checked_ && cache_->is_alone &&
-      accel_stats_miss(cache_->stats))
-    return ACCEL_MISS;
-  return accel_cache_get_cold(cache_, type_, key_, out_);
+  if (status_ == ACCEL_MISS) {
+    if (is_key_checked_ && cache_->is_alone && accel_stats_miss(cache_->stats)) return ACCEL_MISS;
+    status_ = ACCEL_ATTENTION;
+  }
+  return accel_cache_get_cold(cache_, type_, key_, out_, status_);
 }
 
 ACCEL_EXTERN_C_END

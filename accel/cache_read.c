@@ -449,10 +449,14 @@ static accel_status read_local_alone(accel_core *core, const void *key, void *ou
 }
 
 accel_status accel_cache_get_cold(accel_cache *cache, const accel_type *type, const void *key,
-                                  void *out)
+                                  void *out, accel_status seen)
 {
   accel_status status;
   accel_core *core = accel_core_of(cache, &status);
+  if (core != NULL && out != NULL && seen != ACCEL_ATTENTION) {
+    status = core->local_ops->get(core->local, type, key, accel_core_hash(core, key), out);
+    if (status == ACCEL_OK || status == ACCEL_NULL) return accel_cache_hit_cold(cache, status);
+  }
   if (core != NULL && out != NULL && accel_core_is_alone(core))
     return read_local_alone(core, key, out);
   return accel_cache_get_with(cache, type, key, NULL, out);

@@ -20,8 +20,7 @@
 /* clang-format off */
 
 #define ACCEL_TYPES_(n_, K_, V_) \
-  typedef K_ n_##_cache_key; \
-  typedef V_ n_##_cache_value; \
+  typedef K_ n_##_cache_key; typedef V_ n_##_cache_value; \
   ACCEL_TYPES_OF_(n_, n_##_cache_key, n_##_cache_value)
 #define ACCEL_TYPES_OF_(n_, K_, V_) \
   ACCEL_CHECK_TYPES_(n_, K_, V_) \
@@ -31,17 +30,13 @@
   typedef accel_status n_##_cache_mload_fn(void *, const K_ *, size_t, V_ *, accel_status *); \
   typedef bool n_##_cache_visit_fn(void *, K_, const V_ *); \
   typedef struct n_##_cache_traits { \
-    uint64_t (*hash)(const K_ *, uint64_t); \
-    bool (*equal)(const K_ *, const K_ *); \
-    bool (*copy)(V_ *, const V_ *); \
-    void (*drop)(V_ *); \
+    uint64_t (*hash)(const K_ *, uint64_t); bool (*equal)(const K_ *, const K_ *); \
+    bool (*copy)(V_ *, const V_ *); void (*drop)(V_ *); \
     uint32_t (*weigh)(const K_ *, const V_ *); \
     size_t (*key_text)(const K_ *, char *, size_t); \
     bool (*key_parse)(const char *, size_t, K_ *); \
-    const accel_local_ops *local; \
-    const accel_remote_ops *remote; \
-    const accel_codec *codec; \
-    uint32_t schema; \
+    const accel_local_ops *local; const accel_remote_ops *remote; \
+    const accel_codec *codec; uint32_t schema; \
     const struct accel_policy *policy; \
   } n_##_cache_traits;
 
@@ -89,14 +84,14 @@
   { return ((n_##_cache_##what_##_fn *)f_)arguments_; }
 
 /* Every function of a cache: X(how, name, result, return, verb, parameters after the cache,
- * arguments after cache and type), S(how, name, verb, …) for those that return a status. */
-#define ACCEL_FUNCTIONS_(S, X, h_, n_, K_, V_) \
+ * arguments after cache and type), S(how, name, verb, …) for those that return a status, G: get. */
+#define ACCEL_FUNCTIONS_(S, X, G, h_, n_, K_, V_) \
   S(h_, n_, open, (, const accel_config *config_), (, config_)) \
   X(h_, n_, void, , close, (), ()) \
   S(h_, n_, close_within, (, uint32_t ms_), (, ms_)) \
   X(h_, n_, void, , set_loader, (, n_##_cache_load_fn *l_, void *c_), (, (accel_fn *)l_, c_)) \
   X(h_, n_, void, , set_mloader, (, n_##_cache_mload_fn *l_, void *c_), (, (accel_fn *)l_, c_)) \
-  S(h_, n_, get, (, K_ key_, V_ *out_), (, &key_, out_)) \
+  G(h_, n_, get, (, K_ key_, V_ *out_), (, &key_, out_)) \
   S(h_, n_, get_with, (, K_ key_, const accel_read *read_, V_ *out_), (, &key_, read_, out_)) \
   S(h_, n_, get_or_load, \
     (, K_ key_, const accel_read *read_, n_##_cache_load_fn *l_, void *ctx_, V_ *out_), \
@@ -138,6 +133,18 @@
   { return_ accel_cache_##verb_((accel_cache *)cache_, &n_##_cache_type_ ACCEL_BARE_ arguments_); }
 #define ACCEL_FUNCTION_STATUS_(how_, n_, verb_, parameters_, arguments_) \
   ACCEL_FUNCTION_(how_, n_, accel_status, return, verb_, parameters_, arguments_)
+/* The usual hit is so short that it needs no stack; all the rest is a function of its own. */
+#define ACCEL_FUNCTION_GET_(how_, n_, verb_, parameters_, arguments_) \
+  ACCEL_UNUSED ACCEL_NOINLINE static accel_status n_##_cache_##verb_##_full_( \
+      n_##_cache *cache_ ACCEL_BARE_ parameters_) \
+  { return accel_cache_##verb_((accel_cache *)cache_, &n_##_cache_type_ ACCEL_BARE_ arguments_); } \
+  how_ accel_status n_##_cache_##verb_(n_##_cache *cache_ ACCEL_BARE_ parameters_) \
+  { \
+    const accel_status quick_ = accel_cache_##verb_##_quick( \
+        (accel_cache *)cache_, &n_##_cache_type_ ACCEL_BARE_ arguments_); \
+    return ACCEL_LIKELY(quick_ != ACCEL_ATTENTION) \
+        ? quick_ : n_##_cache_##verb_##_full_(cache_, key_, out_); \
+  }
 #define ACCEL_LOOK_PROTOTYPE_(how_, n_, result_, return_, verb_, O_, core_, parameters_, args_) \
   how_ result_ n_##_cache_##verb_(O_ seen_ ACCEL_BARE_ parameters_);
 #define ACCEL_LOOK_(how_, n_, result_, return_, verb_, O_, core_, parameters_, arguments_) \
@@ -146,23 +153,21 @@
 
 #define ACCEL_EMIT_(scope_, how_, n_, K_, V_, kind_, ...) \
   ACCEL_TYPE_CONSTANT_(scope_, n_, K_, V_, kind_, __VA_ARGS__) \
-  ACCEL_FUNCTIONS_(ACCEL_FUNCTION_STATUS_, ACCEL_FUNCTION_, how_, n_, K_, V_) \
+  ACCEL_FUNCTIONS_(ACCEL_FUNCTION_STATUS_, ACCEL_FUNCTION_, ACCEL_FUNCTION_GET_, how_, n_, K_, V_) \
   ACCEL_LOOKS_(ACCEL_LOOK_, how_, n_, const n_##_cache *, V_)
 #define ACCEL_PRIVATE_(n_, ...) \
   ACCEL_EMIT_(static, ACCEL_UNUSED static inline, n_, n_##_cache_key, n_##_cache_value, __VA_ARGS__)
 #define ACCEL_SHARED_(n_, ...) ACCEL_EMIT_(, , n_, n_##_cache_key, n_##_cache_value, __VA_ARGS__)
 #define ACCEL_DECLARED_(n_) \
-  ACCEL_EXTERN_C_BEGIN \
-  extern const accel_type n_##_cache_type_; \
-  ACCEL_FUNCTIONS_(ACCEL_PROTOTYPE_STATUS_, ACCEL_PROTOTYPE_, , n_, n_##_cache_key, \
-                   n_##_cache_value) \
+  ACCEL_EXTERN_C_BEGIN extern const accel_type n_##_cache_type_; \
+  ACCEL_FUNCTIONS_(ACCEL_PROTOTYPE_STATUS_, ACCEL_PROTOTYPE_, ACCEL_PROTOTYPE_STATUS_, , n_, \
+                   n_##_cache_key, n_##_cache_value) \
   ACCEL_LOOKS_(ACCEL_LOOK_PROTOTYPE_, , n_, const n_##_cache *, n_##_cache_value) \
   ACCEL_EXTERN_C_END
 #define ACCEL_KIND_(n_) ((accel_key_kind)ACCEL_KIND_OF_(n_##_cache_key))
 
 #define ACCEL_DEFINE(n_, K_, V_) \
-  ACCEL_TYPES_(n_, K_, V_) \
-  ACCEL_CHECK_INTEGER_(n_, n_##_cache_key) \
+  ACCEL_TYPES_(n_, K_, V_) ACCEL_CHECK_INTEGER_(n_, n_##_cache_key) \
   ACCEL_PRIVATE_(n_, ACCEL_KIND_(n_), .schema = 0)
 #define ACCEL_DEFINE_WITH(n_, K_, V_, ...) \
   ACCEL_TYPES_(n_, K_, V_) \
@@ -170,13 +175,11 @@
   ACCEL_PRIVATE_(n_, ACCEL_KIND_(n_), __VA_ARGS__)
 #define ACCEL_DEFINE_STR(n_, V_) ACCEL_DEFINE_STR_WITH(n_, V_, .schema = 0)
 #define ACCEL_DEFINE_STR_WITH(n_, V_, ...) \
-  ACCEL_TYPES_(n_, const char *, V_) \
-  ACCEL_PRIVATE_(n_, ACCEL_KEY_STRING, __VA_ARGS__)
+  ACCEL_TYPES_(n_, const char *, V_) ACCEL_PRIVATE_(n_, ACCEL_KEY_STRING, __VA_ARGS__)
 #define ACCEL_DECLARE(n_, K_, V_) ACCEL_TYPES_(n_, K_, V_) ACCEL_DECLARED_(n_)
 #define ACCEL_DECLARE_STR(n_, V_) ACCEL_TYPES_(n_, const char *, V_) ACCEL_DECLARED_(n_)
 #define ACCEL_IMPLEMENT(n_) \
-  ACCEL_CHECK_INTEGER_(n_, n_##_cache_key) \
-  ACCEL_SHARED_(n_, ACCEL_KIND_(n_), .schema = 0)
+  ACCEL_CHECK_INTEGER_(n_, n_##_cache_key) ACCEL_SHARED_(n_, ACCEL_KIND_(n_), .schema = 0)
 #define ACCEL_IMPLEMENT_WITH(n_, ...) \
   ACCEL_CHECK_STRUCT_(n_, n_##_cache_key, __VA_ARGS__) \
   ACCEL_SHARED_(n_, ACCEL_KIND_(n_), __VA_ARGS__)

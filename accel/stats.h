@@ -94,13 +94,18 @@ ACCEL_EXTERN_C_BEGIN
 accel_stats *accel_stats_open(void);
 void accel_stats_close(accel_stats *stats_or_null);
 
-/* The hit path's: one plain store into the thread's own line. */
+/* One more of a counter that only this thread writes: a plain store. */
+ACCEL_INLINE void accel_stats_count(uint64_t *own_)
+{
+  accel_store_relaxed(own_, *own_ + 1);
+}
+
+/* The hit path's. False: the thread has no line. */
 ACCEL_INLINE bool accel_stats_hit(accel_stats *stats_)
 {
   const uint32_t slot_ = accel_thread_slot;
   if (ACCEL_UNLIKELY(slot_ == 0)) return false;
-  uint64_t *hit_ = &stats_->lines[slot_].hit;
-  accel_store_relaxed(hit_, *hit_ + 1);
+  accel_stats_count(&stats_->lines[slot_].hit);
   return true;
 }
 
@@ -109,8 +114,7 @@ ACCEL_INLINE bool accel_stats_miss(accel_stats *stats_)
 {
   const uint32_t slot_ = accel_thread_slot;
   if (ACCEL_UNLIKELY(slot_ == 0)) return false;
-  uint64_t *miss_ = &stats_->lines[slot_].miss;
-  accel_store_relaxed(miss_, *miss_ + 1);
+  accel_stats_count(&stats_->lines[slot_].miss);
   return true;
 }
 

@@ -19,6 +19,14 @@ static flat_state *flat_state_open(void)
   return state;
 }
 
+/* With a clock that does not tick, all that expires is below. */
+static uint64_t flat_lead(const flat_state *state)
+{
+  const accel_flat *front = &state->front;
+  if (front->local.clock != NULL) return ACCEL_FLAT_NO_EXPIRY;
+  return (front->window_ms + ACCEL_TICK_MARGIN_MS - front->base_ms) << ACCEL_FLAT_TIME_SHIFT;
+}
+
 accel_status accel_flat_open(const accel_local_config *config, accel_local **local_out)
 {
   const accel_type *type = config->type;
@@ -31,7 +39,7 @@ accel_status accel_flat_open(const accel_local_config *config, accel_local **loc
   state->front.local.clock = config->clock;
   state->front.base_ms = accel_clock_read(config->clock) - (ACCEL_FLAT_TIME_MAX + 1) / 2;
   state->front.window_ms = config->refresh_window_ms;
-  state->front.lead_ms = state->front.window_ms - state->front.base_ms;
+  state->front.lead = flat_lead(state);
   state->budget.capacity = config->capacity;
   state->budget.max_weight = config->max_weight;
   state->seed = config->seed;
@@ -41,6 +49,7 @@ accel_status accel_flat_open(const accel_local_config *config, accel_local **loc
   if (!accel_mutex_open(&state->resizing)) goto fail_state;
   state->front.table = accel_flat_table_open(state, type, config->capacity);
   if (state->front.table == NULL) goto fail_mutex;
+  if (config->clock == NULL) accel_tick_hold();
   *local_out = &state->front.local;
   return ACCEL_OK;
 
@@ -62,10 +71,18 @@ void accel_flat_close(accel_local *local, const accel_type *type)
     table = next;
   }
   accel_mutex_close(&state->resizing);
+  if (local->clock == NULL) accel_tick_release();
   ACCEL_FREE(state->memory);
 }
 
 /* ---- reading ---- */
+
+bool accel_flat_is_due(const accel_flat *flat, uint64_t head)
+{
+  if (!accel_flat_expires(head)) return false;
+  const uint64_t since_ms = accel_clock_read(flat->local.clock) - flat->base_ms;
+  return since_ms >= accel_flat_unpack(0, flat->window_ms, head).refresh_ms;
+}
 
 /* Copies the value and releases the mutex. An owning value is pinned meanwhile, so that the
  * user's copy runs without it. */
@@ -96,7 +113,8 @@ static bool flat_is_hit(flat_state *state, const accel_type *type, const flat_vi
 {
   const uint64_t head = flat_head_of(entry);
   if (!accel_flat_is_current(flat_set_of(entry), entry->way, view->epoch)) return false;
-  if (accel_flat_expires(head) && accel_flat_is_due(&state->front, head)) return false;
+  if (!accel_flat_is_young(&state->front, head) && accel_flat_is_due(&state->front, head))
+    return false;
   accel_policy_hit(type, flat_set_of(entry), entry->way);
   return true;
 }
@@ -115,15 +133,14 @@ accel_status accel_flat_get_locked(accel_local *local, const accel_type *type, c
 
 #define FLAT_LOOKS 8u
 
-accel_status accel_flat_look_again(accel_local *local, const accel_type *type, const void *key,
-                                   void *out)
+accel_status accel_flat_get(accel_local *local, const accel_type *type, const void *key,
+                            uint64_t hash, void *out)
 {
-  const uint64_t hash = type->hash(key, flat_state_of(local)->seed);
-  if (type->key_kind == ACCEL_KEY_STRING) return accel_flat_get_locked(local, type, key, hash, out);
-  const accel_flat *flat = (const accel_flat *)(const void *)local;
+  const bool is_string = type->key_kind == ACCEL_KEY_STRING;
   for (unsigned look = 0; look < FLAT_LOOKS; look++) {
-    const accel_status status = accel_flat_look(flat, type, key, hash, out);
+    const accel_status status = accel_flat_look(local, type, key, hash, out);
     if (status != ACCEL_FLAT_SPOILT) return status;
+    if (is_string) return accel_flat_get_locked(local, type, key, hash, out);
   }
   return ACCEL_ATTENTION;
 }

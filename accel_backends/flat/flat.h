@@ -42,11 +42,10 @@ ACCEL_EXTERN_C_BEGIN
 
 accel_status accel_flat_open(const accel_local_config *config, accel_local **local_out);
 void accel_flat_close(accel_local *local, const accel_type *type);
+accel_status accel_flat_get(accel_local *local, const accel_type *type, const void *key,
+                            uint64_t hash, void *out);
 accel_status accel_flat_get_locked(accel_local *local, const accel_type *type, const void *key,
                                    uint64_t hash, void *out);
-/* After accel_flat_look was spoilt: looks again, a few times, or under the mutex. */
-ACCEL_COLD accel_status accel_flat_look_again(accel_local *local, const accel_type *type,
-                                              const void *key, void *out);
 accel_status accel_flat_peek(accel_local *local, const accel_type *type, const void *key,
                              uint64_t hash, void *out_or_null, accel_local_found *found);
 accel_gate accel_flat_gate(accel_local *local, uint64_t hash);
@@ -67,6 +66,10 @@ accel_status accel_flat_resize(accel_local *local, const accel_type *type, size_
 size_t accel_flat_hottest(accel_local *local, const accel_type *type, void *keys_out, size_t count);
 void accel_flat_each(accel_local *local, const accel_type *type,
                      bool (*visit)(void *ctx, const void *key, const void *value), void *ctx);
+
+/* Whether a hit may not serve an entry of this head any more: the moment of its refresh has come,
+ * or of its expiry. Asks the clock, if it expires at all. */
+ACCEL_COLD bool accel_flat_is_due(const accel_flat *flat, uint64_t head);
 
 /* ---- reading without the mutex ---- */
 
@@ -91,40 +94,35 @@ ACCEL_INLINE bool accel_flat_is_same(const accel_flat_seen *seen_)
   return accel_load_relaxed(&seen_->set->version) == seen_->version;
 }
 
-/* Eight words by constant indices: they stay in registers. */
+/* Up to 64 bytes of a slot, in registers: whole pairs of words, then single words. */
+typedef struct accel_flat_line {
+  accel_flat_pair pairs[4];
+  uint64_t words[2];
+} accel_flat_line;
+
 ACCEL_INLINE void accel_flat_load_line(const accel_flat_word *from_, size_t size_,
-                                       uint64_t words_[8])
+                                       accel_flat_line *line_)
 {
-  if (size_ > 0) words_[0] = accel_load_acquire(from_);
-  if (size_ > 8) words_[1] = accel_load_acquire(from_ + 1);
-  if (size_ > 16) words_[2] = accel_load_acquire(from_ + 2);
-  if (size_ > 24) words_[3] = accel_load_acquire(from_ + 3);
-  if (size_ > 32) words_[4] = accel_load_acquire(from_ + 4);
-  if (size_ > 40) words_[5] = accel_load_acquire(from_ + 5);
-  if (size_ > 48) words_[6] = accel_load_acquire(from_ + 6);
-  if (size_ > 56) words_[7] = accel_load_acquire(from_ + 7);
+  if (size_ >= 16) line_->pairs[0] = accel_flat_load_pair(from_);
+  if (size_ >= 32) line_->pairs[1] = accel_flat_load_pair(from_ + 2);
+  if (size_ >= 48) line_->pairs[2] = accel_flat_load_pair(from_ + 4);
+  if (size_ >= 64) line_->pairs[3] = accel_flat_load_pair(from_ + 6);
+  const size_t rest_ = size_ & 15;
+  if (rest_ > 0) line_->words[0] = accel_load_acquire(from_ + size_ / 16 * 2);
+  if (rest_ > 8) line_->words[1] = accel_load_acquire(from_ + size_ / 16 * 2 + 1);
 }
 
-ACCEL_INLINE void accel_flat_put_word(char *out_, size_t size_, size_t at_, uint64_t word_)
-{
-  if (size_ >= at_ + 8) {
-    memcpy(out_ + at_, &word_, 8);
-  } else if (size_ > at_) {
-    memcpy(out_ + at_, &word_, size_ - at_);
-  }
-}
-
-ACCEL_INLINE void accel_flat_put_line(void *out_, size_t size_, const uint64_t words_[8])
+ACCEL_INLINE void accel_flat_put_line(void *out_, size_t size_, const accel_flat_line *line_)
 {
   char *const bytes_ = (char *)out_;
-  accel_flat_put_word(bytes_, size_, 0, words_[0]);
-  accel_flat_put_word(bytes_, size_, 8, words_[1]);
-  accel_flat_put_word(bytes_, size_, 16, words_[2]);
-  accel_flat_put_word(bytes_, size_, 24, words_[3]);
-  accel_flat_put_word(bytes_, size_, 32, words_[4]);
-  accel_flat_put_word(bytes_, size_, 40, words_[5]);
-  accel_flat_put_word(bytes_, size_, 48, words_[6]);
-  accel_flat_put_word(bytes_, size_, 56, words_[7]);
+  if (size_ >= 16) memcpy(bytes_, &line_->pairs[0], 16);
+  if (size_ >= 32) memcpy(bytes_ + 16, &line_->pairs[1], 16);
+  if (size_ >= 48) memcpy(bytes_ + 32, &line_->pairs[2], 16);
+  if (size_ >= 64) memcpy(bytes_ + 48, &line_->pairs[3], 16);
+  char *const end_ = bytes_ + (size_ & ~(size_t)15);
+  const size_t rest_ = size_ & 15;
+  if (rest_ > 0) memcpy(end_, &line_->words[0], rest_ < 8 ? rest_ : 8);
+  if (rest_ > 8) memcpy(end_ + 8, &line_->words[1], rest_ - 8);
 }
 
 /* OK: *out_ holds `size_` bytes of the slot as they were all at one moment. SPOILT: untouched. */
@@ -132,10 +130,10 @@ ACCEL_INLINE accel_status accel_flat_copy_small(const accel_flat_seen *seen_,
                                                 const accel_flat_word *from_, size_t size_,
                                                 void *out_)
 {
-  uint64_t words_[8] = {0};
-  accel_flat_load_line(from_, size_, words_);
+  accel_flat_line line_;
+  accel_flat_load_line(from_, size_, &line_);
   if (ACCEL_UNLIKELY(!accel_flat_is_same(seen_))) return ACCEL_FLAT_SPOILT;
-  accel_flat_put_line(out_, size_, words_);
+  accel_flat_put_line(out_, size_, &line_);
   return ACCEL_OK;
 }
 
@@ -150,6 +148,13 @@ ACCEL_INLINE accel_status accel_flat_copy_large(const accel_flat_seen *seen_,
   return ACCEL_OK;
 }
 
+ACCEL_INLINE accel_status accel_flat_copy(const accel_type *type_, const accel_flat_seen *seen_,
+                                          const accel_flat_word *from_, void *out_)
+{
+  return type_->value_size <= 64 ? accel_flat_copy_small(seen_, from_, type_->value_size, out_)
+                                 : accel_flat_copy_large(seen_, from_, type_->value_size, out_);
+}
+
 /* OK: the slot holds this key. A string with memory of its own, which may go at any time, counts
  * as SPOILT. The user's equal sees whole keys only; a single word is always whole. */
 ACCEL_INLINE accel_status accel_flat_compare(const accel_flat_seen *seen_, const accel_type *type_,
@@ -158,7 +163,9 @@ ACCEL_INLINE accel_status accel_flat_compare(const accel_flat_seen *seen_, const
   uint64_t copy_[ACCEL_FLAT_KEY_MAX / 8] = {0};
   const bool is_string_ = type_->key_kind == ACCEL_KEY_STRING;
   const size_t size_ = is_string_ ? ACCEL_FLAT_STRING_SIZE : type_->key_size;
-  accel_flat_load_line(accel_flat_words(slot_, accel_flat_key_offset(type_)), size_, copy_);
+  accel_flat_line line_;
+  accel_flat_load_line(accel_flat_words(slot_, accel_flat_key_offset(type_)), size_, &line_);
+  accel_flat_put_line(copy_, size_, &line_);
   if (size_ > 8 && ACCEL_UNLIKELY(!accel_flat_is_same(seen_))) return ACCEL_FLAT_SPOILT;
   const char *const text_ = (const char *)copy_;
   if (is_string_ && text_[ACCEL_FLAT_STRING_SIZE - 1] != 0) return ACCEL_FLAT_SPOILT;
@@ -166,14 +173,10 @@ ACCEL_INLINE accel_status accel_flat_compare(const accel_flat_seen *seen_, const
   return type_->equal(key_, found_) ? ACCEL_OK : ACCEL_FLAT_OTHER_KEY;
 }
 
-/* Whether an entry that expires some time is past what a hit may serve: the moment of its refresh,
- * or of its expiry. */
-ACCEL_INLINE bool accel_flat_is_due(const accel_flat *flat_, uint64_t head_)
+/* Whether the entry is not due for as long as ticks may be late. */
+ACCEL_INLINE bool accel_flat_is_young(const accel_flat *flat_, uint64_t head_)
 {
-  const uint64_t now_ms_ = accel_clock_read(flat_->local.clock);
-  const uint64_t time_ = head_ >> ACCEL_FLAT_TIME_SHIFT;
-  if (ACCEL_LIKELY(now_ms_ + flat_->lead_ms < time_)) return false;
-  return now_ms_ - flat_->base_ms >= accel_flat_unpack(0, flat_->window_ms, head_).refresh_ms;
+  return accel_load_relaxed(&accel_tick_word) + flat_->lead < head_;
 }
 
 /* Serves the key's entry, which lies there. */
@@ -184,14 +187,13 @@ ACCEL_INLINE accel_status accel_flat_serve(const accel_flat *flat_, const accel_
   const uint64_t epoch_ = accel_load_relaxed(&flat_->local.epoch);
   if (ACCEL_UNLIKELY(!accel_flat_is_current(seen_->set, way_, epoch_))) return ACCEL_ATTENTION;
   const uint64_t head_ = accel_load_acquire(accel_flat_words(slot_, 0));
-  accel_policy_hit(type_, seen_->set, way_); /* before the clock: fewer words outlive that call */
-  if (accel_flat_expires(head_) && ACCEL_UNLIKELY(accel_flat_is_due(flat_, head_)))
+  accel_policy_hit(type_, seen_->set, way_);
+  if (ACCEL_UNLIKELY(!accel_flat_is_young(flat_, head_)) && accel_flat_is_due(flat_, head_))
     return ACCEL_ATTENTION;
   if (ACCEL_UNLIKELY((head_ & ACCEL_FLAT_NEGATIVE) != 0))
     return accel_flat_is_same(seen_) ? ACCEL_NULL : ACCEL_FLAT_SPOILT;
   const accel_flat_word *from_ = accel_flat_words(slot_, accel_flat_value_offset(type_));
-  return type_->value_size <= 64 ? accel_flat_copy_small(seen_, from_, type_->value_size, out_)
-                                 : accel_flat_copy_large(seen_, from_, type_->value_size, out_);
+  return accel_flat_copy(type_, seen_, from_, out_);
 }
 
 /* One set. OTHER_KEY: the key is not there. */
@@ -201,7 +203,7 @@ ACCEL_INLINE accel_status accel_flat_look_in(const accel_flat *flat_, const acce
                                              uint64_t tag_, const void *key_, void *out_)
 {
   for (unsigned left_ = accel_flat_match(seen_->set, tag_); left_ != 0; left_ &= left_ - 1) {
-    const size_t way_ = (size_t)__builtin_ctz(left_);
+    const size_t way_ = (unsigned)__builtin_ctz(left_);
     unsigned char *const slot_ = accel_flat_slot_at(type_, table_, index_, way_);
     const accel_status status_ = accel_flat_compare(seen_, type_, slot_, key_);
     if (ACCEL_LIKELY(status_ == ACCEL_OK))
@@ -219,10 +221,22 @@ ACCEL_INLINE accel_flat_seen accel_flat_see(const accel_flat_table *table_, uint
   return seen_;
 }
 
-/* One attempt. */
-ACCEL_INLINE accel_status accel_flat_look(const accel_flat *flat_, const accel_type *type_,
+/* After neither of a key's two sets had it: whether there was a moment without it. */
+ACCEL_INLINE bool accel_flat_is_absent(const accel_flat *flat_, const accel_flat_table *table_,
+                                       const accel_flat_seen *first_,
+                                       const accel_flat_seen *second_)
+{
+  return ACCEL_LIKELY(accel_flat_is_same(first_) && accel_flat_is_same(second_) &&
+                      accel_load_relaxed(&flat_->table) == table_);
+}
+
+/* One attempt: what get answers, or SPOILT. */
+ACCEL_INLINE accel_status accel_flat_look(accel_local *local_, const accel_type *type_,
                                           const void *key_, uint64_t hash_, void *out_)
 {
+  if (!accel_flat_is_lock_free(type_))
+    return accel_flat_get_locked(local_, type_, key_, hash_, out_);
+  const accel_flat *flat_ = (const accel_flat *)(const void *)local_;
   const accel_flat_table *table_ = accel_load_acquire(&flat_->table);
   const uint64_t mixed_ = accel_flat_mix(type_->traits().has_hash, hash_);
   const uint64_t tag_ = accel_flat_tag(mixed_);
@@ -235,20 +249,50 @@ ACCEL_INLINE accel_status accel_flat_look(const accel_flat *flat_, const accel_t
   const accel_flat_seen other_ = accel_flat_see(table_, second_);
   status_ = accel_flat_look_in(flat_, type_, table_, &other_, second_, tag_, key_, out_);
   if (status_ != ACCEL_FLAT_OTHER_KEY) return status_;
-  const bool is_certain_ = accel_flat_is_same(&seen_) && accel_flat_is_same(&other_) &&
-                           accel_load_relaxed(&flat_->table) == table_;
-  return ACCEL_LIKELY(is_certain_) ? ACCEL_MISS : ACCEL_FLAT_SPOILT;
+  return accel_flat_is_absent(flat_, table_, &seen_, &other_) ? ACCEL_MISS : ACCEL_FLAT_SPOILT;
 }
 
-ACCEL_INLINE accel_status accel_flat_get(accel_local *local_, const accel_type *type_,
-                                         const void *key_, uint64_t hash_, void *out_)
+/* OK: the first of these ways has the key and a value that is not due for some time, and *out_ is
+ * a copy. ATTENTION: look. */
+ACCEL_INLINE accel_status accel_flat_serve_quick(const accel_flat *flat_, const accel_type *type_,
+                                                 const accel_flat_table *table_, uint64_t index_,
+                                                 unsigned ways_, const accel_flat_seen *seen_,
+                                                 const void *key_, void *out_)
+{
+  const size_t way_ = (size_t)__builtin_ctzll(ways_);
+  unsigned char *const slot_ = accel_flat_slot_at(type_, table_, index_, way_);
+  if (ACCEL_UNLIKELY(accel_flat_compare(seen_, type_, slot_, key_) != ACCEL_OK))
+    return ACCEL_ATTENTION;
+  const uint64_t head_ = accel_load_acquire(accel_flat_words(slot_, 0));
+  const uint64_t epoch_ = accel_load_relaxed(&flat_->local.epoch);
+  if (ACCEL_UNLIKELY(accel_load_acquire(&seen_->set->current) != epoch_)) return ACCEL_ATTENTION;
+  if (ACCEL_UNLIKELY(!accel_flat_is_young(flat_, head_))) return ACCEL_ATTENTION;
+  if (ACCEL_UNLIKELY((head_ & ACCEL_FLAT_NEGATIVE) != 0)) return ACCEL_ATTENTION;
+  accel_policy_hit(type_, seen_->set, way_);
+  const accel_flat_word *from_ = accel_flat_words(slot_, accel_flat_value_offset(type_));
+  return accel_flat_copy(type_, seen_, from_, out_) == ACCEL_OK ? ACCEL_OK : ACCEL_ATTENTION;
+}
+
+/* What most gets come to: OK or MISS. ATTENTION: none of those; *out_ is untouched; look. */
+ACCEL_INLINE accel_status accel_flat_look_quick(accel_local *local_, const accel_type *type_,
+                                                const void *key_, uint64_t hash_, void *out_)
 {
   const accel_flat *flat_ = (const accel_flat *)(const void *)local_;
-  if (!accel_flat_is_lock_free(type_))
-    return accel_flat_get_locked(local_, type_, key_, hash_, out_);
-  const accel_status status_ = accel_flat_look(flat_, type_, key_, hash_, out_);
-  if (ACCEL_LIKELY(status_ != ACCEL_FLAT_SPOILT)) return status_;
-  return accel_flat_look_again(local_, type_, key_, out_);
+  const accel_flat_table *table_ = accel_load_acquire(&flat_->table);
+  const uint64_t mixed_ = accel_flat_mix(type_->traits().has_hash, hash_);
+  const uint64_t tag_ = accel_flat_tag(mixed_);
+  const uint64_t first_ = accel_flat_first_set(table_, mixed_);
+  const accel_flat_seen seen_ = accel_flat_see(table_, first_);
+  unsigned ways_ = accel_flat_match(seen_.set, tag_);
+  if (ACCEL_LIKELY(ways_ != 0))
+    return accel_flat_serve_quick(flat_, type_, table_, first_, ways_, &seen_, key_, out_);
+  const uint64_t start_ = accel_flat_stripe_start(table_, mixed_);
+  const uint64_t second_ = accel_flat_partner(table_, start_, first_, tag_);
+  const accel_flat_seen other_ = accel_flat_see(table_, second_);
+  ways_ = accel_flat_match(other_.set, tag_);
+  if (ways_ != 0)
+    return accel_flat_serve_quick(flat_, type_, table_, second_, ways_, &other_, key_, out_);
+  return accel_flat_is_absent(flat_, table_, &seen_, &other_) ? ACCEL_MISS : ACCEL_ATTENTION;
 }
 
 static const accel_local_ops accel_flat_ops ACCEL_UNUSED = {

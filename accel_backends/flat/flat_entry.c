@@ -131,8 +131,8 @@ void accel_flat_publish(const flat_entry *entry, uint64_t tag, uint64_t epoch, u
   accel_flat_set *set = flat_set_of(entry);
   const uint64_t bit = (uint64_t)1 << entry->way;
   const uint64_t set_epoch = accel_flat_epoch_of(set->current);
-  uint64_t current = epoch == set_epoch ? set->current | bit : set->current & ~bit;
-  if (epoch > set_epoch) current = epoch | bit;
+  uint64_t current = epoch == set_epoch ? set->current & ~bit : set->current | bit;
+  if (epoch > set_epoch) current = epoch | (flat_live_ways(set) & ~bit);
   accel_store_release(&set->current, current);
   const uint64_t head = flat_head_of(entry);
   const uint32_t coarse = (uint32_t)(head >> (ACCEL_FLAT_TIME_SHIFT + ACCEL_FLAT_COARSE_SHIFT));

@@ -13,6 +13,7 @@
 #include "../../accel/backend.h"
 #include "../../accel/hash.h"
 #include "../../accel/platform/atomic.h"
+#include "../../accel/platform/tick.h"
 
 #define ACCEL_FLAT_WAYS 16u
 #define ACCEL_FLAT_KEY_MAX 64u     /* larger ones are compared under the mutex, */
@@ -33,7 +34,7 @@ typedef struct accel_flat_set {
   uint64_t tags[2]; /* one byte per way, way 0 lowest */
   uint64_t version; /* raised before a slot of the set is written, and before an entry leaves a slot
                      * for another; see flat.h */
-  uint64_t current; /* an epoch, and the ways that are of it; the others are of older ones */
+  uint64_t current; /* an epoch, and the ways that are of older ones */
   uint8_t used[ACCEL_FLAT_WAYS]; /* the policy's, one per entry; what a hit may change */
   uint8_t policy[10];            /* the policy's, of the whole set */
   uint16_t pinned;               /* the ways that get_ref holds */
@@ -66,21 +67,24 @@ typedef struct accel_flat {
   accel_flat_table *table; /* atomic */
   uint64_t base_ms;        /* what heads count from: half their range before the engine opened */
   uint64_t window_ms;      /* refresh-ahead's; 0: off */
-  uint64_t lead_ms;        /* window_ms less base_ms */
+  uint64_t lead;           /* added to accel_tick_word: heads above that are not due */
 } accel_flat;
 
 /* ---- the head of a slot: one word ----
  *
- * bits 24 to 63  the moment of expiry; if there is none, of birth: ms since base_ms
+ * bit 63         no expiry
+ * bits 24 to 62  the moment of expiry; if there is none, of birth: ms since base_ms
  * bits 1 to 23   the life: 4 bits of exponent, 19 of mantissa
  * bit 0          a negative entry
  *
  * Expiry is exact. Birth is expiry less life, and a life is exact up to 17 minutes and then within
- * a millionth of itself. 40 bits reach 17 years either way; later moments count as that. */
+ * a millionth of itself. 39 bits reach 8 years either way; later moments count as that. What does
+ * not expire has the later time of any two. */
 
-#define ACCEL_FLAT_TIME_SHIFT 24u
-#define ACCEL_FLAT_TIME_MAX (((uint64_t)1 << 40) - 1)
-#define ACCEL_FLAT_LIFE_FOREVER 0x00FFFFFEu /* in place: this life has no end */
+#define ACCEL_FLAT_TIME_SHIFT ACCEL_TICK_SHIFT
+#define ACCEL_FLAT_TIME_MAX (((uint64_t)1 << 39) - 1)
+#define ACCEL_FLAT_NO_EXPIRY ((uint64_t)1 << 63)
+#define ACCEL_FLAT_LIFE_MASK 0x00FFFFFEu /* in place */
 #define ACCEL_FLAT_NEGATIVE 1u
 #define ACCEL_FLAT_MANTISSA_BITS 19u
 #define ACCEL_FLAT_MANTISSA_LIMIT ((uint64_t)1 << ACCEL_FLAT_MANTISSA_BITS)
@@ -107,7 +111,7 @@ ACCEL_INLINE uint64_t accel_flat_unpack_life(uint64_t code_)
 
 ACCEL_INLINE bool accel_flat_expires(uint64_t head_)
 {
-  return (head_ & ACCEL_FLAT_LIFE_FOREVER) != ACCEL_FLAT_LIFE_FOREVER;
+  return (head_ & ACCEL_FLAT_NO_EXPIRY) == 0;
 }
 
 /* The life of an entry, as the word in its slot. */
@@ -121,8 +125,7 @@ ACCEL_INLINE uint64_t accel_flat_pack(uint64_t base_ms_, const accel_lifetime *l
   if (time_ > ACCEL_FLAT_TIME_MAX) time_ = ACCEL_FLAT_TIME_MAX;
   const uint64_t life_ms_ =
       life_->expires_ms > life_->born_ms ? life_->expires_ms - life_->born_ms : 0;
-  const uint64_t code_ =
-      expires_ ? accel_flat_pack_life(life_ms_) << 1 : (uint64_t)ACCEL_FLAT_LIFE_FOREVER;
+  const uint64_t code_ = expires_ ? accel_flat_pack_life(life_ms_) << 1 : ACCEL_FLAT_NO_EXPIRY;
   return time_ << ACCEL_FLAT_TIME_SHIFT | code_ | (is_negative_ ? ACCEL_FLAT_NEGATIVE : 0u);
 }
 
@@ -130,9 +133,10 @@ ACCEL_INLINE uint64_t accel_flat_pack(uint64_t base_ms_, const accel_lifetime *l
 ACCEL_INLINE accel_lifetime accel_flat_unpack(uint64_t base_ms_, uint64_t window_ms_,
                                               uint64_t head_)
 {
-  accel_lifetime life_ = {base_ms_ + (head_ >> ACCEL_FLAT_TIME_SHIFT), ACCEL_NEVER, ACCEL_NEVER};
+  const uint64_t time_ = head_ >> ACCEL_FLAT_TIME_SHIFT & ACCEL_FLAT_TIME_MAX;
+  accel_lifetime life_ = {base_ms_ + time_, ACCEL_NEVER, ACCEL_NEVER};
   if (!accel_flat_expires(head_)) return life_;
-  const uint64_t life_ms_ = accel_flat_unpack_life((head_ & ACCEL_FLAT_LIFE_FOREVER) >> 1);
+  const uint64_t life_ms_ = accel_flat_unpack_life((head_ & ACCEL_FLAT_LIFE_MASK) >> 1);
   const uint64_t half_ms_ = life_ms_ / 2;
   life_.expires_ms = life_.born_ms;
   life_.born_ms -= life_ms_;
@@ -175,8 +179,7 @@ ACCEL_INLINE unsigned char *accel_flat_slot_at(const accel_type *type_,
                                                const accel_flat_table *table_, uint64_t set_,
                                                size_t way_)
 {
-  const size_t size_ = accel_flat_slot_size(type_);
-  return table_->slots + set_ * (ACCEL_FLAT_WAYS * size_) + way_ * size_;
+  return table_->slots + (set_ * ACCEL_FLAT_WAYS + way_) * accel_flat_slot_size(type_);
 }
 
 ACCEL_INLINE accel_flat_word *accel_flat_words(unsigned char *slot_, size_t offset_)
@@ -203,7 +206,7 @@ ACCEL_INLINE uint64_t accel_flat_scale(uint64_t mixed_, uint64_t count_)
 ACCEL_INLINE uint64_t accel_flat_tag(uint64_t mixed_)
 {
   const uint64_t tag_ = mixed_ >> 56;
-  return tag_ < ACCEL_FLAT_TAG_MIN ? tag_ + ACCEL_FLAT_TAG_MIN : tag_;
+  return tag_ < ACCEL_FLAT_TAG_MIN ? ACCEL_FLAT_TAG_MIN : tag_;
 }
 
 ACCEL_INLINE uint64_t accel_flat_first_set(const accel_flat_table *table_, uint64_t mixed_)
@@ -228,19 +231,45 @@ ACCEL_INLINE uint64_t accel_flat_partner(const accel_flat_table *table_, uint64_
   return start_ + (uint64_t)(place_ < 0 ? place_ + (int64_t)count_ : place_);
 }
 
+/* ---- two words at once ----
+ *
+ * The words of slots and tags are written and read as atomic objects. On x86-64 one instruction
+ * reads two of them: every load is an acquire there, and the compiler is told to keep the place. */
+
+#if defined(__x86_64__) && !ACCEL_IS_SANITIZED
+#define ACCEL_FLAT_HAS_PAIRS 1
+typedef uint64_t accel_flat_pair __attribute__((vector_size(16), may_alias));
+
+ACCEL_INLINE accel_flat_pair accel_flat_load_pair(const accel_flat_word *from_)
+{
+  accel_flat_pair pair_;
+  const accel_flat_pair *const both_ = (const accel_flat_pair *)(const void *)from_;
+  __asm__ volatile("movdqu %1, %0" : "=x"(pair_) : "m"(*both_) : "memory");
+  return pair_;
+}
+#else
+#define ACCEL_FLAT_HAS_PAIRS 0
+typedef struct accel_flat_pair {
+  uint64_t words[2];
+} accel_flat_pair;
+
+ACCEL_INLINE accel_flat_pair accel_flat_load_pair(const accel_flat_word *from_)
+{
+  const accel_flat_pair pair_ = {{accel_load_acquire(from_), accel_load_acquire(from_ + 1)}};
+  return pair_;
+}
+#endif
+
 /* The ways of a set whose tag is this one, a bit each. */
-#ifdef __SSE2__
-typedef uint64_t accel_flat_pair __attribute__((vector_size(16)));
+#if ACCEL_FLAT_HAS_PAIRS
 typedef char accel_flat_bytes __attribute__((vector_size(16)));
 
 ACCEL_INLINE unsigned accel_flat_match(const accel_flat_set *set_, uint64_t tag_)
 {
   const uint64_t pattern_ = tag_ * 0x0101010101010101u;
-  const accel_flat_pair tags_ = {accel_load_acquire(&set_->tags[0]),
-                                 accel_load_acquire(&set_->tags[1])};
   const accel_flat_pair wanted_ = {pattern_, pattern_};
-  const accel_flat_bytes equal_ =
-      (accel_flat_bytes)((accel_flat_bytes)tags_ == (accel_flat_bytes)wanted_);
+  const accel_flat_bytes tags_ = (accel_flat_bytes)accel_flat_load_pair(set_->tags);
+  const accel_flat_bytes equal_ = (accel_flat_bytes)(tags_ == (accel_flat_bytes)wanted_);
   return (unsigned)__builtin_ia32_pmovmskb128(equal_);
 }
 #else
@@ -279,11 +308,11 @@ ACCEL_INLINE uint64_t accel_flat_epoch_of(uint64_t current_)
   return current_ & ~(ACCEL_FLAT_EPOCH_ONE - 1);
 }
 
-/* Whether the way's entry is of this epoch. */
+/* Whether the way's entry is of this epoch. Mostly all of a set's are. */
 ACCEL_INLINE bool accel_flat_is_current(const accel_flat_set *set_, size_t way_, uint64_t epoch_)
 {
   const uint64_t ways_ = accel_load_acquire(&set_->current) ^ epoch_;
-  return ways_ < ACCEL_FLAT_EPOCH_ONE && (ways_ >> way_ & 1) != 0;
+  return ways_ == 0 || (ways_ < ACCEL_FLAT_EPOCH_ONE && (ways_ >> way_ & 1) == 0);
 }
 
 #endif

@@ -38,8 +38,8 @@ static flat_entry flat_victim_spent(const flat_view *view, uint64_t index, unsig
   accel_flat_set *set = &view->table->sets[index];
   const flat_entry none = {0};
   const bool is_of_epoch = accel_flat_epoch_of(set->current) == view->epoch;
-  const unsigned current = is_of_epoch ? (unsigned)(set->current & FLAT_ALL_WAYS) : 0;
-  if ((may_go & ~current) != 0) return flat_entry_first(view->table, index, may_go & ~current);
+  const unsigned older = is_of_epoch ? (unsigned)(set->current & may_go) : may_go;
+  if (older != 0) return flat_entry_first(view->table, index, older);
   if (since_base_ms >> ACCEL_FLAT_COARSE_SHIFT < set->soonest) return none;
   uint32_t soonest = UINT32_MAX;
   for (unsigned ways = may_go; ways != 0; ways &= ways - 1) {

@@ -45,7 +45,7 @@ static bool flat_walk_copy(const flat_move *move, const flat_entry *entry)
   const uint8_t used = accel_load_relaxed(&flat_set_of(entry)->used[entry->way]);
   accel_flat_publish(&empty, view.tag, move->epoch, used);
   if (!accel_flat_is_current(flat_set_of(entry), entry->way, move->epoch))
-    set->current &= ~((uint64_t)1 << empty.way);
+    set->current |= (uint64_t)1 << empty.way;
   view.stripe->entries++;
   view.stripe->weight += flat_weight_of(entry);
   return true;
