@@ -2,8 +2,10 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* CPU sets */
 #endif
+#include "counter.h"
 #include "result.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <regex.h>
 #include <sched.h>
@@ -242,6 +244,39 @@ static int list_all(const results *all)
   return 0;
 }
 
+/* One sample, and how many instructions it took, or why nobody knows. */
+static const char *count_sample(const bench_case *bench, uint64_t iterations)
+{
+  double elapsed_ns;
+  uint64_t instructions;
+  const int counter = counter_open();
+  if (counter < 0) {
+    printf("no counter: perf_event_open: %s\n", strerror(errno));
+    return measure_sample(bench, iterations, 1, &elapsed_ns);
+  }
+  const char *const failure = measure_sample(bench, iterations, 1, &elapsed_ns);
+  if (counter_read(counter, &instructions))
+    printf("instructions: %" PRIu64 "\n", instructions);
+  else
+    printf("no counter: it counted other things all the time\n");
+  close(counter);
+  return failure;
+}
+
+static int count_case(const results *all)
+{
+  for (size_t i = 0; i < all->suite->count; i++) {
+    const bench_case *const bench = all->list[i].bench;
+    if (all->list[i].state != RESULT_OK) continue;
+    const char *failure = bench->open != NULL ? bench->open(bench->ctx) : NULL;
+    if (failure == NULL) failure = count_sample(bench, all->settings->count_iterations);
+    if (bench->close != NULL) bench->close(bench->ctx);
+    if (failure != NULL) fprintf(stderr, "error: %s: %s\n", all->list[i].id->full, failure);
+    return failure == NULL ? 0 : 1;
+  }
+  return 0;
+}
+
 /* Runs a case for so many iterations, or for so long, outside any statistics. */
 static const char *repeat_case(const bench_case *bench, uint64_t iterations, double seconds,
                                unsigned threads)
@@ -289,7 +324,9 @@ static int run_mode(results *all)
   switch (settings->mode) {
     case MODE_LIST: return list_all(all);
     case MODE_TEST: return repeat_all(all, "Testing", 1, 0);
-    case MODE_COUNT: return repeat_all(all, NULL, settings->count_iterations, 0);
+    case MODE_COUNT:
+      if (settings->has_counter) return count_case(all);
+      return repeat_all(all, NULL, settings->count_iterations, 0);
     case MODE_PROFILE: return repeat_all(all, "Profiling", 0, settings->profile_s);
     case MODE_SERVE: return serve(all);
     default: break;

@@ -43,6 +43,7 @@ static const char help[] =
     "      --checklist              tell whether this host is quiet\n"
     "      --serve                  read commands from stdin, for accel-gate ab\n"
     "      --count ID N             run N iterations of one bench, for callgrind\n"
+    "      --perf                   with --count: say how many instructions they took\n"
     "      --color WHEN             auto, always or never\n"
     "  -v, --verbose                more figures, and the checklist\n"
     "      --quiet                  ids and times only\n"
@@ -85,6 +86,7 @@ enum {
   QUICK,
   CHECKLIST,
   SERVE,
+  PERF,
   QUIET,
   CARGO_BENCH, /* what cargo gives to every bench; means nothing */
 };
@@ -117,6 +119,7 @@ static const struct option long_options[] = {
     {"checklist", no_argument, NULL, CHECKLIST},
     {"serve", no_argument, NULL, SERVE},
     {"count", required_argument, NULL, COUNT},
+    {"perf", no_argument, NULL, PERF},
     {"color", required_argument, NULL, COLOR},
     {"verbose", no_argument, NULL, 'v'},
     {"quiet", no_argument, NULL, QUIET},
@@ -285,6 +288,7 @@ static void take_flag(options *out, int option)
     case TEST: out->mode = MODE_TEST; break;
     case CHECKLIST: out->mode = MODE_CHECKLIST; break;
     case SERVE: out->mode = MODE_SERVE; break;
+    case PERF: out->has_counter = true; break;
     case DISCARD_BASELINE: out->save_as = NULL; break;
     case QUIET: out->is_quiet = true; break;
     case 'v': out->is_verbose = true; break;

@@ -43,7 +43,8 @@ typedef struct options {
   const char *criterion_path; /* the folder of results */
   const char *summary_path;   /* the folder of summaries */
   uint64_t count_iterations;
-  int pin_cpu; /* -1: none */
+  bool has_counter; /* with MODE_COUNT: of instructions */
+  int pin_cpu;      /* -1: none */
 } options;
 
 /* Returns 0, or 2 after writing what is wrong and how to ask for help to stderr. */

@@ -78,6 +78,7 @@ class EndToEnd(unittest.TestCase):
         done = self.compare("--self", "--instructions-only", *ONE, tree=ROOT)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertRegex(done.stdout, r"(?m)^OK +single_key/hit/manual +instructions")
+        self.assertRegex(done.stdout, r"instructions: by (the processor|callgrind \(perf_event_)")
         done = self.compare("--base-dir", ROOT, "--instructions-only", *ONE, tree=self.tree)
         self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
         self.assertRegex(done.stdout, r"(?m)^FAIL +single_key/hit/manual +instructions")

@@ -117,6 +117,9 @@ class Arguments(BenchTest):
     def test_counts_and_profiles(self):
         self.assertEqual(self.run_bench("--count", "memory", "1000").stdout, "")
         self.run_bench("--count=memory", "0")
+        # Which of the two depends on the machine.
+        counted = self.run_bench("--count", "memory", "1000", "--perf").stdout
+        self.assertRegex(counted, r"^(instructions: \d{4,}|no counter: perf_event_open: .+)\n$")
         self.run_bench("--count=nothing", "1", status=1)
         done = self.run_bench("--profile-time=.01", "memory")
         self.assertEqual(done.stdout, "Profiling memory: Success\n")

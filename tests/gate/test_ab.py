@@ -127,6 +127,24 @@ class Scripted(gate_world.World):
             benches = {f"b{i}": self.sides(5, 5) for i in range(count)}
             self.assertIn(f"{seconds} s at most", self.ab(benches, "--rounds=6").out)
 
+    def test_instructions_by_the_processor(self):
+        benches = {"a": {"base": {"counter": 100}, "now": {"counter": 104}},
+                   "b": {"base": {"counter": 7}, "now": {"counter": 7}}}  # fmt: skip
+        result = self.ab(benches, "--instructions-only")
+        self.assertEqual(result.code, 1, result)
+        self.assertRegex(result.out, r"FAIL +a +instructions +100 1/op +104 1/op")
+        self.assertRegex(result.out, r"OK +b +instructions")
+        self.assertIn("instructions: by the processor", result.out)
+
+    def test_a_processor_that_does_not_count_is_told(self):
+        """And one that counts only one side: both have to be counted alike."""
+        for benches in ({"a": {"base": {}, "now": {}}},
+                        {"a": {"base": {"counter": 100}, "now": {}}}):  # fmt: skip
+            result = self.ab(benches, "--instructions-only")
+            self.assertEqual(result.code, 3, result)
+            self.assertIn("by callgrind (perf_event_open: nobody may)", result.out)
+            self.assertIn("1 bench could not be counted", result.out)
+
     def test_turns(self):
         self.ab({"a": self.sides(5, 5)}, "--rounds=6")
         runs = [line[0] for line in self.read("log").splitlines() if " run a " in line]

@@ -1,6 +1,7 @@
-/* Instructions by callgrind: the same on every run, so that one run of each side is enough. What
- * set-up costs is the same for few and for many iterations and cancels out. They do not see cache
- * misses, locks or waiting: a second gate beside times, not instead of them. */
+/* Instructions: nearly the same on every run, so that one run of each side is enough. The
+ * processor's own counter where the benches may have it; else callgrind's, where what set-up costs
+ * is the same for few and for many iterations and cancels out. They do not see cache misses, locks
+ * or waiting: a second gate beside times, not instead of them. */
 #include "ab.h"
 
 #include "file.h"
@@ -9,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FEW = 64, MANY = 64 + 512 };
+enum { FEW = 64, MANY = 64 + 512, NATIVE = 4096 };
 
 /* Starts `BENCH --count ID ITERATIONS` under valgrind. */
 static bool start_count(ab_run *run, gate_child *child, const char *program, const char *id,
@@ -27,20 +28,47 @@ static bool start_count(ab_run *run, gate_child *child, const char *program, con
   return gate_child_start(child, arena, argv, NULL, true, run->problems);
 }
 
-/* "==123== Collected : 123456"; NAN if that is not there. */
-static double finish_count(gate_child *child)
+/* The number behind `label`; NAN if that is not there. */
+static double number_behind(const char *output, const char *label)
 {
-  const char *output;
-  if (gate_child_finish(child, &output) != 0) return NAN;
-  const char *found = strstr(output, "Collected : ");
+  const char *found = strstr(output, label);
   if (!found) return NAN;
   char digits[32] = "";
   double count;
-  found += strlen("Collected : ");
+  found += strlen(label);
   const size_t length = strspn(found, "0123456789");
   if (length == 0 || length >= sizeof digits) return NAN;
   memcpy(digits, found, length);
   return gate_number_parse(digits, &count) ? count : NAN;
+}
+
+/* "==123== Collected : 123456". */
+static double finish_count(gate_child *child)
+{
+  const char *output;
+  return gate_child_finish(child, &output) == 0 ? number_behind(output, "Collected : ") : NAN;
+}
+
+/* Per iteration, by the processor; NAN, and why, if it has no counter for us. */
+static double count_natively(ab_run *run, const ab_bench *bench, int side, const char **why_out)
+{
+  gate_arena *arena = run->arena;
+  gate_child child;
+  const char *output;
+  const char *const argv[] = {gate_copy_text(arena, run->programs[bench->program].paths[side]),
+                              "--count",
+                              gate_copy_text(arena, bench->id),
+                              gate_format(arena, "%d", NATIVE),
+                              "--perf",
+                              NULL};
+  *why_out = "the bench does not know --perf";
+  if (!gate_child_start(&child, arena, argv, NULL, true, run->problems)) return NAN;
+  (void)gate_child_finish(&child, &output);
+  const char *reason = strstr(output, "no counter: ");
+  if (reason)
+    *why_out = gate_copy_bytes(arena, reason + strlen("no counter: "),
+                               strcspn(reason + strlen("no counter: "), "\n"));
+  return number_behind(output, "instructions: ") / NATIVE;
 }
 
 /* Two at a time. */
@@ -57,20 +85,50 @@ static double count_side(ab_run *run, const ab_bench *bench, int side)
   return (high - low) / (MANY - FEW);
 }
 
+static bool is_countable(const ab_bench *bench)
+{
+  return bench->is_on[AB_BASE] && bench->is_on[AB_NOW] && !bench->failure && bench->threads == 1;
+}
+
+/* True if every countable bench was counted; else nothing is kept. Both sides by one counter, or
+ * they could not be compared. */
+static bool count_all_natively(ab_run *run, const char **why_out)
+{
+  *why_out = "nothing to count";
+  for (size_t i = 0; i < run->count; i++) {
+    ab_bench *bench = &run->benches[i];
+    if (!is_countable(bench)) continue;
+    if (gate_interrupted()) return false;
+    for (int side = 0; side < AB_SIDES; side++) {
+      bench->instructions[side] = count_natively(run, bench, side, why_out);
+      if (!(bench->instructions[side] > 0)) return false;
+    }
+  }
+  return true;
+}
+
 void ab_counts(ab_run *run, gate_report *report)
 {
+  const char *why;
   size_t uncounted = 0;
+  if (count_all_natively(run, &why)) {
+    gate_pairs_set(run->arena, &report->notes, "instructions", "by the processor");
+    return;
+  }
+  gate_pairs_set(run->arena, &report->notes, "instructions",
+                 gate_format(run->arena, "by callgrind (%s)", why));
   for (size_t i = 0; i < run->count; i++) {
     ab_bench *bench = &run->benches[i];
     if (!bench->is_on[AB_BASE] || !bench->is_on[AB_NOW] || bench->failure) continue;
     if (gate_interrupted()) return;
-    for (int side = 0; bench->threads == 1 && side < AB_SIDES; side++)
-      bench->instructions[side] = count_side(run, bench, side);
+    for (int side = 0; side < AB_SIDES; side++)
+      bench->instructions[side] = is_countable(bench) ? count_side(run, bench, side) : NAN;
     uncounted += !(bench->instructions[AB_BASE] > 0) || !(bench->instructions[AB_NOW] > 0);
   }
   if (uncounted > 0)
     gate_pairs_set(run->arena, &report->notes, "instructions",
                    gate_format(run->arena,
-                               "%s could not be counted (several threads, or no valgrind)",
-                               gate_some(run->arena, uncounted, "bench", "benches")));
+                               "by callgrind (%s); %s could not be counted (several threads, or no "
+                               "valgrind)",
+                               why, gate_some(run->arena, uncounted, "bench", "benches")));
 }

@@ -34,7 +34,8 @@ static const char help[] =
     "  --cc COMMAND, --cflags TEXT\n"
     "                             $CC or gcc, $CFLAGS or -O2 -DNDEBUG\n"
     "  --redis                    build the benches with Redis\n"
-    "  --instructions             count instructions by callgrind as well\n"
+    "  --instructions             count instructions as well, by the processor if it may be\n"
+    "                             asked, else by callgrind\n"
     "  --instructions-only        and measure no times\n"
     "  --export FILE              write the current side as a baseline\n"
     "TIME is a number with ms, s or m behind it.\n\n";
