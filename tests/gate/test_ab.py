@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import time
@@ -144,6 +145,19 @@ class Scripted(gate_world.World):
             self.assertEqual(result.code, 3, result)
             self.assertIn("by callgrind (perf_event_open: nobody may)", result.out)
             self.assertIn("1 bench could not be counted", result.out)
+
+    def test_tails_of_some_rounds_are_no_figure(self):
+        always = self.sides(2000, 2000, p95_op=3000)
+        result = self.ab({"a": always}, "--rounds=6")
+        self.assertRegex(result.out, r"OK +a +p95")
+        os.remove(self.path("log"))
+        for first, shown in (("4", 0), ("2", 1)):
+            sides = self.sides(2000, 2000)
+            sides["now"]["p95_op"] = 3000
+            sides["base"]["from"] = {first: {"p95_op": 3000}}
+            result = self.ab({"a": sides}, "--rounds=6")
+            os.remove(self.path("log"))
+            self.assertEqual(len(re.findall(r"\n[A-Z]+ +a +p95", result.out)), shown, result)
 
     def test_turns(self):
         self.ab({"a": self.sides(5, 5)}, "--rounds=6")
