@@ -55,13 +55,14 @@ def answer_of(*command):
 
 def place():
     """Runs of another commit, of changed sources or of another machine are no part of a series."""
-    commit = answer_of("git", "rev-parse", "--short=12", "HEAD") or "no commit"
     sources = ["accel.h", "accel", "accel_backends", "bench", "tools/gate", "tools/gate_series.py"]
+    # The last one that changed what is run: documents may be written meanwhile.
+    commit = answer_of("git", "log", "-1", "--format=%h", "--abbrev=12", "--", *sources)
     if answer_of("git", "status", "--porcelain", "--", *sources):
         commit += ", changed"
     machine = json.loads(answer_of(GATE, "fingerprint", "--json") or "{}")
     return {
-        "commit": commit,
+        "commit": commit or "no commit",
         "machine": f"{machine.get('cpu', 'unknown')}, {machine.get('cores', '?')} processors",
     }
 
