@@ -36,7 +36,8 @@ typedef struct accel_core {
   uint64_t fork_generation;
   accel_fork_handler fork_handler;
 
-  uint64_t seed, random; /* random: atomic, of the jitter */
+  uint64_t seed, jitter_seed;
+  uint64_t random; /* atomic; of the leases */
   accel_stats *stats;
   const accel_local_ops *local_ops;
   accel_local *local; /* NULL: mode ACCEL_REMOTE */
@@ -126,11 +127,25 @@ typedef struct core_report {
   const char *name; /* "cache.get"; the operation is what follows the dot */
 } core_report;
 
-core_report accel_core_report_begin(const accel_core *core, const char *name);
+void accel_core_report_start(const accel_core *core, core_report *report);
+accel_status accel_core_report_tell(const accel_core *core, const core_report *report,
+                                    accel_status status, const char *result);
+
+static inline core_report accel_core_report_begin(const accel_core *core, const char *name)
+{
+  core_report report = {0, NULL, name};
+  if (core->has_report) accel_core_report_start(core, &report);
+  return report;
+}
+
 /* Ends the span, logs the record, and returns `status`. `result` is for an operation that did not
  * fail. */
-accel_status accel_core_report_end(const accel_core *core, const core_report *report,
-                                   accel_status status, const char *result);
+static inline accel_status accel_core_report_end(const accel_core *core, const core_report *report,
+                                                 accel_status status, const char *result)
+{
+  return core->has_report ? accel_core_report_tell(core, report, status, result) : status;
+}
+
 /* "ok_some" or "ok_none", for single reads. */
 const char *accel_core_found(accel_status status);
 

@@ -70,9 +70,14 @@ uint64_t accel_core_random(accel_core *core)
   return accel_hash_integer(accel_add_relaxed(&core->random, step), core->seed);
 }
 
+/* Differs per process, thread and call, and writes nothing that threads share. */
 uint32_t accel_core_jitter(accel_core *core, uint32_t ttl_ms)
 {
-  return accel_ttl_jitter(ttl_ms, core->config.ttl_jitter_ratio, accel_core_random(core));
+  static ACCEL_THREAD_LOCAL uint64_t core_calls;
+  const double ratio = core->config.ttl_jitter_ratio;
+  if (ttl_ms == ACCEL_FOREVER || !(ratio > 0)) return ttl_ms;
+  const uint64_t call = ++core_calls ^ (uint64_t)(uintptr_t)&core_calls << 20;
+  return accel_ttl_jitter(ttl_ms, ratio, accel_hash_integer(call, core->jitter_seed));
 }
 
 bool accel_core_is_degraded(const accel_core *core)
@@ -388,6 +393,7 @@ static accel_status core_open_parts(accel_core *core)
     return accel_error_set(core->cache, ACCEL_ERR_CONFIG, "the system gives no random numbers");
   core->seed = random[0];
   core->random = random[1];
+  core->jitter_seed = random[1];
   core->fork_generation = accel_fork_generation();
   core->stats = accel_stats_open();
   if (core->stats == NULL || !core_open_locks(core) || !accel_refresh_open(&core->refresh))

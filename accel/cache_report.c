@@ -2,19 +2,16 @@
 
 #include <string.h>
 
-core_report accel_core_report_begin(const accel_core *core, const char *name)
+void accel_core_report_start(const accel_core *core, core_report *report)
 {
-  core_report report = {0, NULL, name};
-  if (!core->has_report) return report;
-  report.started_ns = accel_clock_monotonic_ns();
-  if (core->spans.begin != NULL) report.span = core->spans.begin(core->spans.ctx, name, core->area);
-  return report;
+  report->started_ns = accel_clock_monotonic_ns();
+  if (core->spans.begin != NULL)
+    report->span = core->spans.begin(core->spans.ctx, report->name, core->area);
 }
 
-accel_status accel_core_report_end(const accel_core *core, const core_report *report,
-                                   accel_status status, const char *result)
+accel_status accel_core_report_tell(const accel_core *core, const core_report *report,
+                                    accel_status status, const char *result)
 {
-  if (!core->has_report) return status;
   if (core->spans.end != NULL) core->spans.end(core->spans.ctx, report->span, status);
   if (core->config.log == NULL) return status;
   const bool has_failed = accel_failed(status);

@@ -53,12 +53,15 @@ static accel_status write_local_value(accel_core *core, const void *key, uint64_
   const uint32_t remote_ttl_ms =
       core->link == NULL ? ACCEL_FOREVER : write_remote_ttl(core, kind, write);
   const uint32_t ttl_ms = write_local_ttl(core, kind, write, remote_ttl_ms);
+  if (core->link == NULL) {
+    const accel_lifetime life = accel_core_lifetime(core, ttl_ms);
+    return ops->set(core->local, core->type, key, hash, value, &life, NULL);
+  }
   accel_status status = ACCEL_MISS;
   for (int attempt = 0; attempt < WRITE_ATTEMPTS_MAX && status == ACCEL_MISS; attempt++) {
     const accel_gate gate = ops->gate(core->local, hash);
     const accel_lifetime life = accel_core_lifetime(core, ttl_ms);
-    status = ops->set(core->local, core->type, key, hash, value, &life,
-                      core->link == NULL ? NULL : &gate);
+    status = ops->set(core->local, core->type, key, hash, value, &life, &gate);
   }
   return status == ACCEL_MISS ? ACCEL_OK : status;
 }
@@ -192,16 +195,15 @@ static accel_status write_one(accel_core *core, const void *key, const void *val
 {
   accel_status status = accel_core_check_key(core, key);
   if (status != ACCEL_OK) return status;
-  accel_write write;
-  memset(&write, 0, sizeof write);
-  if (write_or_null != NULL) write = *write_or_null;
-  if (core->link == NULL || write.skip_remote) return write_local(core, key, value, &write, kind);
+  static const accel_write usual;
+  const accel_write *write = write_or_null == NULL ? &usual : write_or_null;
+  if (core->link == NULL || write->skip_remote) return write_local(core, key, value, write, kind);
   write_key one;
   memset(&one, 0, sizeof one);
   one.id.key = key;
   one.value = value;
   one.id.hash = accel_core_hash(core, key);
-  return write_remote(core, &one, 1, kind, &write);
+  return write_remote(core, &one, 1, kind, write);
 }
 
 static accel_status write_reported(accel_core *core, const char *name, const void *key,
