@@ -64,8 +64,24 @@ static unsigned memory_search_chunk(const unsigned char *bytes, size_t size)
   return found[0] > found[1] ? found[0] : found[1];
 }
 
+/* Whether any of these pages was ever written; sanitizers reserve many that were not. */
+static bool memory_is_used(int pagemap, uintptr_t from, size_t size)
+{
+  enum { PAGES_MAX = 2 + MEMORY_CHUNK / 1024 };
+  uint64_t entries[PAGES_MAX];
+  const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), first = from / page;
+  const size_t count = (from + size - 1) / page - first + 1;
+  if (pagemap < 0 || count > PAGES_MAX) return true;
+  const size_t bytes = count * sizeof *entries;
+  if (pread(pagemap, entries, bytes, (off_t)(first * sizeof *entries)) != (ssize_t)bytes)
+    return true;
+  for (size_t i = 0; i < count; i++)
+    if (entries[i] >> 62 != 0) return true; /* present, or swapped out */
+  return false;
+}
+
 /* Reads through the kernel, so that a page that a thread gives back meanwhile is no crash. */
-static unsigned memory_search_range(int fd, uintptr_t from, uintptr_t to)
+static unsigned memory_search_range(int fd, int pagemap, uintptr_t from, uintptr_t to)
 {
   static unsigned char chunk[MEMORY_CHUNK + MEMORY_PIECE - 1];
   const uintptr_t own = (uintptr_t)chunk;
@@ -77,9 +93,11 @@ static unsigned memory_search_range(int fd, uintptr_t from, uintptr_t to)
       from = own + sizeof chunk;
       continue;
     }
-    const ssize_t got = pread(fd, chunk, size, (off_t)from);
-    if (got > 0) copies += memory_search_chunk(chunk, (size_t)got);
-    explicit_bzero(chunk, sizeof chunk);
+    if (memory_is_used(pagemap, from, size)) {
+      const ssize_t got = pread(fd, chunk, size, (off_t)from);
+      if (got > 0) copies += memory_search_chunk(chunk, (size_t)got);
+      explicit_bzero(chunk, sizeof chunk);
+    }
     /* What lies across the border is seen with the next chunk. */
     from += size > MEMORY_CHUNK ? MEMORY_CHUNK : size;
   }
@@ -94,6 +112,7 @@ static bool memory_search(memory_found *found)
   uintptr_t from = 0, to = 0;
   FILE *maps = fopen("/proc/self/smaps", "re");
   const int fd = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+  const int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC); /* -1: all is read */
   memset(found, 0, sizeof *found);
   while (maps != NULL && fd >= 0 && fgets(line, LINE, maps) != NULL) {
     char permissions[8];
@@ -106,7 +125,7 @@ static bool memory_search(memory_found *found)
       to = end;
       memcpy(where, line, sizeof where);
     } else if (strncmp(line, "VmFlags:", 8) == 0 && from < to) { /* the last line of each */
-      const unsigned copies = memory_search_range(fd, from, to);
+      const unsigned copies = memory_search_range(fd, pagemap, from, to);
       found->copies += copies;
       if (strstr(line, " dd") == NULL) found->in_core += copies;
       if (copies > 0 && found->first[0] == '\0')
@@ -115,6 +134,7 @@ static bool memory_search(memory_found *found)
   }
   if (maps != NULL) fclose(maps);
   if (fd >= 0) close(fd);
+  if (pagemap >= 0) close(pagemap);
   return maps != NULL && fd >= 0;
 }
 
