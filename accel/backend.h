@@ -268,6 +268,9 @@ typedef struct accel_remote_ops {
    * the backend's own limit. */
   accel_status (*clear)(void *link, const accel_remote_publisher *publisher_or_null,
                         accel_remote_call *call);
+  /* Optional. Writes (160 bytes) what keeps the channel from coming up, as far as L2 said so: a
+   * missing permission; "": nothing is known. Never a password. */
+  void (*explain_channel)(void *link, char *text);
 } accel_remote_ops;
 
 #endif

@@ -67,8 +67,9 @@ typedef struct accel_diagnostic {
   struct accel_metrics metrics;
   size_t entries, weight, memory_bytes; /* of L1 */
   bool local_ready, remote_ready, loader_configured, listener_started, channel_up, degraded;
-  char channel[192]; /* [prefix:]accel:invalidation:<area>; "" without */
-  size_t repairs;    /* invalidations that wait until L2 answers; 1 for the whole area */
+  char channel[192];       /* [prefix:]accel:invalidation:<area>; "" without */
+  size_t repairs;          /* invalidations that wait until L2 answers; 1 for the whole area */
+  char channel_error[160]; /* why L2 does not let this cache hear its channel; "": nothing known */
 } accel_diagnostic;
 
 ACCEL_EXTERN_C_BEGIN

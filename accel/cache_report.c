@@ -76,6 +76,8 @@ void accel_cache_diagnostic_snapshot(const accel_cache *cache, accel_diagnostic 
   out->channel_up = accel_load_acquire(&core->is_channel_up);
   out->degraded = accel_core_is_degraded(core);
   memcpy(out->channel, core->channel, sizeof out->channel);
+  if (core->has_listener && core->remote_ops->explain_channel != NULL)
+    core->remote_ops->explain_channel(core->link, out->channel_error);
   out->repairs = core->link == NULL ? 0 : accel_repair_length(&core->repair);
 }
 

@@ -59,6 +59,14 @@ static bool redis_link_is_ready(void *link_pointer)
   return accel_redis_connection_is_up(&accel_redis_route_main(&link->state->route)->data);
 }
 
+static void redis_link_explain(void *link_pointer, char *text)
+{
+  redis_link *link = (redis_link *)link_pointer;
+  text[0] = '\0';
+  if (!link->has_listener || redis_link_is_forked(link)) return;
+  accel_redis_listener_explain(&link->state->listener, link, text);
+}
+
 static uint64_t redis_link_now_ms(void *link_pointer)
 {
   const redis_link *link = (const redis_link *)link_pointer;
@@ -80,4 +88,5 @@ const accel_remote_ops accel_redis_ops = {
     .put = accel_redis_put,
     .del = accel_redis_del,
     .clear = accel_redis_clear,
+    .explain_channel = redis_link_explain,
 };

@@ -4,6 +4,7 @@
 #include "../../accel/platform/clock.h"
 #include "../../accel/platform/system.h"
 #include "call.h"
+#include "reaction.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -46,13 +47,16 @@ static void redis_listener_tell_up(redis_listener *listener, redis_link *link, v
   (void)unused;
   if (link->is_up || link->request == 0 || link->request > listener->confirmations) return;
   link->is_up = true;
+  accel_mutex_lock(&listener->mutex);
+  link->refusal[0] = '\0';
+  accel_mutex_unlock(&listener->mutex);
   link->sink.up(link->sink.ctx);
 }
 
 static void redis_listener_tell_down(redis_listener *listener, redis_link *link, void *unused)
 {
   (void)listener, (void)unused;
-  link->request = 0;
+  link->request = link->next_request_ms = 0;
   if (!link->is_up) return;
   link->is_up = false;
   link->sink.down(link->sink.ctx);
@@ -79,22 +83,63 @@ static void redis_listener_tell_change(redis_listener *listener, redis_link *lin
   if (link->is_up && link->changed != NULL) accel_redis_tracking_tell(link, &listener->replies, 3);
 }
 
-void accel_redis_listener_note_refusal(redis_listener *listener, const redis_replies *replies,
-                                       const char *what)
+/* With the mutex held. */
+static const char *redis_listener_reason(const redis_listener *listener)
 {
-  char text[sizeof listener->refusal];
-  accel_redis_stream_explain(replies, 0, what, text);
-  accel_mutex_lock(&listener->mutex);
-  memcpy(listener->refusal, text, sizeof text);
-  accel_mutex_unlock(&listener->mutex);
+  if (listener->refusal[0] != '\0') return listener->refusal;
+  for (const redis_link *link = listener->links; link != NULL; link = link->next)
+    if (!link->is_leaving && link->refusal[0] != '\0') return link->refusal;
+  return "";
 }
 
 bool accel_redis_listener_refusal(redis_listener *listener, char *text)
 {
   accel_mutex_lock(&listener->mutex);
-  memcpy(text, listener->refusal, sizeof listener->refusal);
+  snprintf(text, sizeof listener->refusal, "%s", redis_listener_reason(listener));
   accel_mutex_unlock(&listener->mutex);
   return text[0] != '\0';
+}
+
+void accel_redis_listener_explain(redis_listener *listener, const redis_link *link, char *text)
+{
+  accel_mutex_lock(&listener->mutex);
+  const char *why = link->refusal[0] != '\0' ? link->refusal : listener->refusal;
+  memcpy(text, why, sizeof listener->refusal);
+  accel_mutex_unlock(&listener->mutex);
+}
+
+typedef struct redis_listener_refused {
+  accel_remote_event event;
+  uint64_t request; /* whose link alone is concerned; 0: all are */
+} redis_listener_refused;
+
+static void redis_listener_tell_refused(redis_listener *listener, redis_link *link,
+                                        void *refused_pointer)
+{
+  const redis_listener_refused *refused = (const redis_listener_refused *)refused_pointer;
+  if (refused->request != 0 && link->request != refused->request) return;
+  if (link->sink.event != NULL) link->sink.event(link->sink.ctx, refused->event, 1);
+  if (refused->request == 0) return;
+  link->request = 0;
+  link->next_request_ms = accel_clock_deadline(REDIS_LISTENER_REFUSED_MS);
+  accel_mutex_lock(&listener->mutex);
+  accel_redis_stream_explain(&listener->replies, 0, "the listener", link->refusal);
+  accel_mutex_unlock(&listener->mutex);
+}
+
+void accel_redis_listener_note_refusal(redis_listener *listener, const redis_replies *replies,
+                                       const char *what)
+{
+  char text[sizeof listener->refusal];
+  redis_listener_refused refused = {.request = 0};
+  const redis_reply whole = accel_redis_reply_at(replies, 0);
+  accel_redis_stream_explain(replies, 0, what, text);
+  accel_mutex_lock(&listener->mutex);
+  memcpy(listener->refusal, text, sizeof text);
+  accel_mutex_unlock(&listener->mutex);
+  if (whole.kind != REDIS_REPLY_IS_ERROR) return;
+  accel_redis_reaction_to(replies, &whole, &refused.event);
+  redis_listener_each(listener, redis_listener_tell_refused, &refused);
 }
 
 typedef struct redis_listener_beat {
@@ -176,6 +221,17 @@ static bool redis_listener_is_channel_used(const redis_listener *listener,
   return false;
 }
 
+/* With the mutex held: what is to be said about the link's channel; NULL: nothing. */
+static const char *redis_listener_verb(const redis_listener *listener, const redis_link *link)
+{
+  if (!link->is_leaving) {
+    const bool is_due = accel_clock_monotonic_ms() >= link->next_request_ms;
+    return link->request == 0 && is_due ? "SUBSCRIBE" : NULL;
+  }
+  return link->request != 0 && !redis_listener_is_channel_used(listener, link) ? "UNSUBSCRIBE"
+                                                                               : NULL;
+}
+
 /* With the mutex held: frees links that left; appends what makes the subscriptions fit the links.
  * False: no memory. */
 static bool redis_listener_append_changes(redis_listener *listener, accel_buffer *commands)
@@ -185,11 +241,7 @@ static bool redis_listener_append_changes(redis_listener *listener, accel_buffer
       listener->stream.fd >= 0 && (!is_tracking || listener->tracking.client_id != 0);
   for (redis_link **at = &listener->links; *at != NULL;) {
     redis_link *link = *at;
-    const char *verb = NULL;
-    if (!link->is_leaving)
-      verb = link->request == 0 ? "SUBSCRIBE" : NULL;
-    else if (link->request != 0 && !redis_listener_is_channel_used(listener, link))
-      verb = "UNSUBSCRIBE";
+    const char *verb = redis_listener_verb(listener, link);
     if (is_open && verb != NULL) {
       if (!accel_redis_command_append_words(commands, REDIS_WORDS(verb, link->channel)))
         return false;
@@ -235,6 +287,27 @@ static bool redis_listener_send_changes(redis_listener *listener, bool pings)
   return sent;
 }
 
+/* An error reply. One that answers a SUBSCRIBE and says nothing about the server is the trouble of
+ * that link, which asks again later; the other channels stay. False: the connection is of no use.
+ */
+static bool redis_listener_take_refusal(redis_listener *listener)
+{
+  const redis_replies *replies = &listener->replies;
+  const redis_reply whole = accel_redis_reply_at(replies, 0);
+  redis_listener_refused refused = {.request = 0};
+  const redis_reaction reaction = accel_redis_reaction_to(replies, &whole, &refused.event);
+  const bool is_of_link = reaction == REDIS_REACTION_NONE &&
+                          listener->confirmations < listener->requests &&
+                          listener->confirmations + 1 != listener->tracking.request;
+  if (!is_of_link) {
+    accel_redis_listener_note_refusal(listener, replies, "the listener");
+    return false;
+  }
+  refused.request = ++listener->confirmations;
+  redis_listener_each(listener, redis_listener_tell_refused, &refused);
+  return true;
+}
+
 /* One reply on the channels' connection. False: it cannot be trusted any more. */
 static bool redis_listener_take_reply(redis_listener *listener)
 {
@@ -244,8 +317,7 @@ static bool redis_listener_take_reply(redis_listener *listener)
   const redis_reply channel = accel_redis_reply_at(replies, 2);
   const redis_reply data = accel_redis_reply_at(replies, 3);
   if (accel_redis_reply_says(replies, &whole, "PONG")) return true;
-  if (whole.kind == REDIS_REPLY_IS_ERROR)
-    accel_redis_listener_note_refusal(listener, replies, "the listener");
+  if (whole.kind == REDIS_REPLY_IS_ERROR) return redis_listener_take_refusal(listener);
   if (whole.kind == REDIS_REPLY_IS_INTEGER && listener->state->is_tracking) {
     listener->tracking.client_id = whole.integer;
     redis_listener_signal(listener->wake_fd); /* there is more to say now */

@@ -5,9 +5,10 @@
  * it is made again, with growing pauses of random length. Which endpoint it listens to is the
  * route's to say. Heartbeats leave on that endpoint's data connection.
  *
- * Confirmations come in the order of the requests: a link is up when as many came as were sent up
- * to its own. So neither an area that is attached twice nor one that left and returned is up
- * before its own subscription is.
+ * Confirmations and refusals come in the order of the requests: a link is up when as many came as
+ * were sent up to its own. So neither an area that is attached twice nor one that left and returned
+ * is up before its own subscription is, and one that is refused its channel does not take the
+ * others down.
  *
  * Threads: start, stop exclusive; add and remove any; everything else runs on the thread itself.
  */
@@ -21,6 +22,7 @@
 
 #define REDIS_LISTENER_TICK_MS 1000u     /* between PINGs, and between heartbeats */
 #define REDIS_LISTENER_SILENCE_MS 3000u  /* without a byte: the channel is down */
+#define REDIS_LISTENER_REFUSED_MS 2000u  /* until a refused channel is asked for again */
 #define REDIS_LISTENER_TEXT_MAX 1048576u /* bytes of one message */
 
 struct accel_redis_state;
@@ -37,7 +39,9 @@ typedef struct redis_link {
   void (*changed)(void *ctx, const char *name_or_null, size_t size); /* NULL: not wanted */
   /* The listener's: */
   bool is_leaving, is_up;
-  uint64_t request; /* the number of its SUBSCRIBE; 0: not sent */
+  uint64_t request; /* the number of its SUBSCRIBE; 0: not sent, or refused */
+  uint64_t next_request_ms;
+  char refusal[160]; /* with the mutex: why the server does not let it hear its channel; "" */
   struct redis_link *next;
 } redis_link;
 
@@ -48,7 +52,7 @@ typedef struct redis_listener {
   accel_mutex mutex;    /* guards links, their flags and calling */
   accel_condition idle; /* a sink's call has returned */
   redis_link *links;    /* attached, or leaving until their channel is */
-  char refusal[160];    /* with the mutex: what the server would not let it do; "" */
+  char refusal[160];    /* with the mutex: what the server would not let it do for any link; "" */
   redis_link *calling;  /* whose sink is being called */
   bool has_to_move;     /* atomic: another endpoint is the main one */
   bool is_at_rest;      /* the thread waits and has nothing in its hands: for abandon */
@@ -72,11 +76,13 @@ void accel_redis_listener_close(redis_listener *listener);
 /* The same in a forked child, without the thread: what it was changing at the fork is left. */
 void accel_redis_listener_abandon(redis_listener *listener);
 
-/* Keeps an error reply as the reason why the channel does not come up. */
+/* Keeps an error reply as the reason why no channel comes up, and counts it for every link. */
 void accel_redis_listener_note_refusal(redis_listener *listener, const redis_replies *replies,
                                        const char *what);
-/* Copies the reason (160 bytes); false: there is none. Threads: any. */
+/* Copies the reason, of any link (160 bytes); false: there is none. Threads: any. */
 bool accel_redis_listener_refusal(redis_listener *listener, char *text);
+/* Copies the link's reason; "" if there is none. Threads: any. */
+void accel_redis_listener_explain(redis_listener *listener, const redis_link *link, char *text);
 
 /* The main endpoint has changed: leaves the one that is listened to. Threads: any. */
 void accel_redis_listener_move(redis_listener *listener);

@@ -10,7 +10,8 @@
 void accel_redis_tracking_reset(redis_tracking *tracking)
 {
   tracking->client_id = 0;
-  tracking->was_asked = tracking->is_subscribed = false;
+  tracking->was_asked = false;
+  tracking->request = 0;
   tracking->count = 0;
 }
 
@@ -26,11 +27,10 @@ bool accel_redis_tracking_append(redis_tracking *tracking, uint64_t *requests, a
     tracking->was_asked = accel_redis_command_append_words(out, REDIS_WORDS("CLIENT", "ID"));
     return tracking->was_asked;
   }
-  if (tracking->client_id == 0 || tracking->is_subscribed) return true;
+  if (tracking->client_id == 0 || tracking->request != 0) return true;
   if (!accel_redis_command_append_words(out, REDIS_WORDS("SUBSCRIBE", REDIS_TRACKING_CHANNEL)))
     return false;
-  tracking->is_subscribed = true;
-  ++*requests;
+  tracking->request = ++*requests;
   return true;
 }
 

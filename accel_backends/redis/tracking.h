@@ -25,9 +25,9 @@ struct redis_listener;
 struct redis_link;
 
 typedef struct redis_tracking {
-  int64_t client_id; /* of the listener's connection; 0: not known yet */
-  bool was_asked;    /* for it */
-  bool is_subscribed;
+  int64_t client_id;                            /* of the listener's connection; 0: not known yet */
+  bool was_asked;                               /* for it */
+  uint64_t request;                             /* the number of its SUBSCRIBE; 0: not sent */
   char (*prefixes)[REDIS_TRACKING_PREFIX_SIZE]; /* that the server was asked for */
   size_t count, capacity;
 } redis_tracking;

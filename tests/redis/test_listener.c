@@ -20,6 +20,7 @@ static redis_server server;
 /* A sink that counts. */
 typedef struct listening {
   atomic_uint ups, downs, messages, heartbeats;
+  atomic_uint refusals;
   atomic_bool has_heartbeat;
   char last[64]; /* of the only message a test sends */
 } listening;
@@ -49,12 +50,18 @@ static bool hear_heartbeat(void *ctx, uint32_t lane, accel_buffer *out)
   return heard->has_heartbeat && accel_buffer_append(out, "beat", 4);
 }
 
+static void hear_event(void *ctx, accel_remote_event event, uint32_t n)
+{
+  if (event == ACCEL_REMOTE_NO_PERMISSION) ((listening *)ctx)->refusals += n;
+}
+
 static void *attach(accel_redis *redis, const char *name, listening *heard)
 {
-  const accel_remote_area area = {.area = name,
-                                  .has_listener = true,
-                                  .sink = {heard, hear_message, hear_up, hear_down, hear_heartbeat},
-                                  .owner = heard};
+  const accel_remote_area area = {
+      .area = name,
+      .has_listener = true,
+      .sink = {heard, hear_message, hear_up, hear_down, hear_heartbeat, hear_event},
+      .owner = heard};
   void *link = NULL;
   char channel[192];
   memset(heard, 0, sizeof *heard);
@@ -240,6 +247,48 @@ static void a_stranger_s_nonsense_reaches_only_the_sink(void **state)
   accel_redis_ops.detach(link);
 }
 
+/* An area whose channel the access list forbids: said and counted, no trouble of the others, and
+ * asked for again. */
+static void a_refused_channel_is_said_and_harms_no_other(void **state)
+{
+  (void)state;
+  redis_server strict;
+  accel_redis redis;
+  listening open, closed;
+  char url[128], text[160], reply[64];
+  const char *options = "user anna on >s3cret ~* resetchannels &app:accel:invalidation:open +@all";
+  assert_true(redis_server_start(&strict, options));
+  snprintf(url, sizeof url, "redis://anna:s3cret@127.0.0.1:%d", strict.port);
+  const accel_redis_config config = {.url = url, .key_prefix = "app", .command_timeout_ms = 2000};
+  assert_int_equal(accel_redis_open(&redis, &config), ACCEL_OK);
+  void *closed_link = attach(&redis, "closed", &closed);
+  void *open_link = attach(&redis, "open", &open);
+  assert_true(comes_to(&open.ups, 1, 5000));
+  assert_true(comes_to(&closed.refusals, 2, 8000)); /* it asks more than once */
+  assert_int_equal(closed.ups, 0);
+  assert_int_equal(open.downs, 0);
+  assert_int_equal(open.refusals, 0);
+  accel_redis_ops.explain_channel(open_link, text);
+  assert_string_equal(text, "");
+  accel_redis_ops.explain_channel(closed_link, text);
+  assert_non_null(strstr(text, "NOPERM"));
+  assert_null(strstr(text, "s3cret"));
+  assert_int_equal(accel_redis_ping(&redis), ACCEL_ERR_BACKEND);
+  assert_string_equal(accel_redis_last_error(&redis), text);
+
+  assert_true(redis_server_ask(&strict, "ACL SETUSER anna &app:accel:invalidation:closed", reply,
+                               sizeof reply));
+  assert_true(comes_to(&closed.ups, 1, 8000));
+  assert_int_equal(open.downs, 0);
+  accel_redis_ops.explain_channel(closed_link, text);
+  assert_string_equal(text, "");
+  assert_int_equal(accel_redis_ping(&redis), ACCEL_OK);
+  accel_redis_ops.detach(closed_link);
+  accel_redis_ops.detach(open_link);
+  accel_redis_close(&redis);
+  redis_server_stop(&strict);
+}
+
 static int start_server(void **state)
 {
   (void)state;
@@ -266,6 +315,7 @@ int main(void)
       LISTENER_TEST(heartbeats_go_out_once_a_second),
       LISTENER_TEST(the_server_s_clock_is_told),
       LISTENER_TEST(a_stranger_s_nonsense_reaches_only_the_sink),
+      cmocka_unit_test(a_refused_channel_is_said_and_harms_no_other),
   };
   if (!redis_server_available()) return REDIS_SERVER_SKIP;
   return cmocka_run_group_tests(tests, start_server, stop_server);

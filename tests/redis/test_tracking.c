@@ -52,10 +52,10 @@ static void await_up(process *self)
   }
 }
 
-static void open_at(process *self, const char *url, const char *area)
+static void open_as(process *self, const char *url, const char *area,
+                    accel_redis_coherence coherence)
 {
-  const accel_redis_config where = {
-      .url = url, .command_timeout_ms = 2000, .coherence = ACCEL_TRACKING};
+  const accel_redis_config where = {.url = url, .command_timeout_ms = 2000, .coherence = coherence};
   const accel_config config = {.area = area,
                                .local_ttl_ms = ACCEL_FOREVER,
                                .degraded_ttl_ms = ACCEL_FOREVER,
@@ -64,6 +64,11 @@ static void open_at(process *self, const char *url, const char *area)
   assert_int_equal(accel_redis_open(&self->redis, &where), ACCEL_OK);
   assert_int_equal(entry_cache_open(&self->cache, &config), ACCEL_OK);
   entry_cache_set_loader(&self->cache, load_entry, NULL);
+}
+
+static void open_at(process *self, const char *url, const char *area)
+{
+  open_as(self, url, area, ACCEL_TRACKING);
 }
 
 static void open_up(process *self, const char *area)
@@ -266,14 +271,15 @@ static void long_names_expire_the_area(void **state)
 
 /* ---- who may ---- */
 
-static void await_refusal(const char *options, const char *user, const char *says)
+static void await_refusal(const char *options, const char *user, const char *says,
+                          accel_redis_coherence coherence)
 {
   redis_server strict;
   char url[128];
   process self;
   assert_true(redis_server_start(&strict, options));
   snprintf(url, sizeof url, "redis://%s127.0.0.1:%d", user, strict.port);
-  open_at(&self, url, "strict");
+  open_as(&self, url, "strict", coherence);
   const uint64_t until_ms = accel_clock_deadline(WAIT_MS);
   while (accel_redis_ping(&self.redis) == ACCEL_OK) {
     assert_true(accel_clock_monotonic_ms() < until_ms);
@@ -281,7 +287,12 @@ static void await_refusal(const char *options, const char *user, const char *say
   }
   if (strstr(accel_redis_last_error(&self.redis), says) == NULL)
     fail_msg("%s", accel_redis_last_error(&self.redis));
-  assert_false(is_up(&self));
+  accel_diagnostic seen;
+  entry_cache_diagnostic_snapshot(&self.cache, &seen);
+  assert_false(seen.channel_up);
+  assert_non_null(strstr(seen.channel_error, says));
+  assert_null(strstr(seen.channel_error, "s3cret"));
+  assert_true(seen.metrics.remote_no_permission >= 1);
   uint64_t value = 0;
   assert_int_equal(entry_cache_get(&self.cache, 1, &value), ACCEL_OK); /* it serves all the same */
   close_all(&self);
@@ -291,8 +302,11 @@ static void await_refusal(const char *options, const char *user, const char *say
 static void what_the_server_refuses_is_said(void **state)
 {
   (void)state;
-  await_refusal("user anna on >pw ~* &accel:* +@all", "anna:pw@", "NOPERM");
-  await_refusal("user anna on >pw ~* &* +@all -client|tracking", "anna:pw@", "NOPERM");
+  await_refusal("user anna on >s3cret ~* &accel:* +@all", "anna:s3cret@", "NOPERM", ACCEL_TRACKING);
+  await_refusal("user anna on >s3cret ~* &* +@all -client|tracking", "anna:s3cret@", "NOPERM",
+                ACCEL_TRACKING);
+  await_refusal("user anna on >s3cret ~* resetchannels +@all", "anna:s3cret@", "NOPERM",
+                ACCEL_PUBSUB);
 }
 
 /* The line of docs/coherence.md. */
