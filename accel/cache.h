@@ -130,7 +130,7 @@ accel_status accel_cache_mdel(accel_cache *cache, const accel_type *type, const 
 accel_status accel_cache_clear(accel_cache *cache, const accel_type *type);
 
 /* Queues a reload in the background. OK: queued, or one is under way; CONFIG: no loader; LOADER:
- * the executor has no room. */
+ * the executor has no room; NOMEM: nothing was queued. */
 accel_status accel_cache_refresh(accel_cache *cache, const accel_type *type, const void *key);
 /* Loads what is not cached, in chunks; *loaded_out (optional) counts what the loader brought. OK
  * or the first failure. A no-op unless warmup_enabled; CONFIG without a loader. */

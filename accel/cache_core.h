@@ -248,6 +248,7 @@ typedef struct core_terms {
   bool is_leased;  /* what may be loaded was settled with other processes */
   uint32_t ttl_ms; /* 0: configured */
   accel_error_policy errors;
+  uint64_t error_mark; /* of the thread that loads, before it began */
 } core_terms;
 
 /* The registered loaders under the configuration. */
@@ -262,7 +263,7 @@ void accel_core_land(accel_core *core, accel_flight *flight, accel_status status
 /* Writes landed flights to the levels and finishes them. */
 void accel_core_store(accel_core *core, accel_flight **flights, size_t count,
                       const core_terms *terms);
-/* Starts a reload in the background unless one is under way. */
+/* Starts a reload in the background unless one is under way. OK, NOMEM, LOADER: no room. */
 accel_status accel_core_refresh(accel_core *core, const void *key, uint64_t hash);
 
 /* ---- cache_read.c ---- */

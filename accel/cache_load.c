@@ -28,6 +28,7 @@ core_terms accel_core_terms(const accel_core *core, const accel_read *read_or_nu
   terms.is_in_caller = core->config.loader_timeout_ms == ACCEL_FOREVER;
   terms.no_null_cache = core->config.no_null_cache;
   terms.errors = core->config.remote_errors;
+  terms.error_mark = accel_error_mark();
   if (read_or_null == NULL) return terms;
   terms.skip_local = read_or_null->skip_local;
   terms.skip_remote = read_or_null->skip_remote;
@@ -194,24 +195,36 @@ static void load_count(accel_core *core, const accel_flight *flight, bool is_ref
                            core->config.stale_throttle_ms);
 }
 
+/* What the loader itself heard or said is the better reason. */
+static void load_explain(const accel_core *core, accel_status status, const core_terms *terms,
+                         char *error)
+{
+  const char *heard = accel_error_since(terms->error_mark, status);
+  if (heard[0] == '\0')
+    snprintf(error, ACCEL_ERROR_SIZE, "the load of a key in area %s failed: status %d, %s",
+             core->area, (int)status, accel_status_text(status));
+  else
+    snprintf(error, ACCEL_ERROR_SIZE, "a load in area %s, status %d: %.120s", core->area,
+             (int)status, heard);
+}
+
 void accel_core_land(accel_core *core, accel_flight *flight, accel_status status,
                      const core_terms *terms)
 {
   char error[ACCEL_ERROR_SIZE] = "";
-  if (accel_failed(status))
-    snprintf(error, sizeof error, "the load of a key in area %s failed: status %d, %s", core->area,
-             (int)status, accel_status_text(status));
+  if (accel_failed(status)) load_explain(core, status, terms, error);
   load_count(core, flight, terms->is_refresh, accel_failed(status));
   flight->source = ACCEL_FROM_LOADER;
   load_draw_lives(core, flight, status, terms);
   accel_singleflight_land(&core->flights, flight, status, error);
 }
 
-static accel_status load_one_by_one(accel_core *core, const core_load *load, accel_flight **flights,
+static accel_status load_one_by_one(accel_core *core, core_load *load, accel_flight **flights,
                                     size_t count)
 {
   accel_status first = ACCEL_OK;
   for (size_t i = 0; i < count; i++) {
+    load->terms.error_mark = accel_error_mark();
     const accel_status status = load_checked(core->type->load(
         load->terms.load, load->terms.load_ctx, flights[i]->key, flights[i]->value));
     if (first == ACCEL_OK && accel_failed(status)) first = status;
@@ -220,7 +233,7 @@ static accel_status load_one_by_one(accel_core *core, const core_load *load, acc
   return first;
 }
 
-static accel_status load_many(accel_core *core, const core_load *load, accel_flight **flights,
+static accel_status load_many(accel_core *core, core_load *load, accel_flight **flights,
                               size_t count)
 {
   const accel_type *type = core->type;
@@ -228,6 +241,7 @@ static accel_status load_many(accel_core *core, const core_load *load, accel_fli
     memcpy((char *)load->keys + i * type->key_size, flights[i]->key, type->key_size);
     load->statuses[i] = ACCEL_MISS;
   }
+  load->terms.error_mark = accel_error_mark();
   const accel_status all = type->mload(load->terms.mload, load->terms.mload_ctx, load->keys, count,
                                        load->values, load->statuses);
   for (size_t i = 0; i < count; i++) {
@@ -367,14 +381,21 @@ accel_status accel_core_refresh(accel_core *core, const void *key, uint64_t hash
   core_terms terms = accel_core_terms(core, NULL);
   terms.is_refresh = true;
   const accel_gate gate = accel_core_gate(core, hash);
-  accel_flight *flight = accel_singleflight_start(&core->flights, key, hash);
-  if (flight == NULL) return ACCEL_OK; /* one is under way, or no memory: nothing is lost yet */
-  flight->gate = gate;
-  accel_stats_add(core->stats, ACCEL_COUNT_refresh_attempts, 1);
-  const bool is_accepted = accel_core_load(core, &flight, 1, &terms);
+  bool is_first;
+  accel_flight *flight = accel_singleflight_join(&core->flights, key, hash, true, &is_first);
+  if (flight == NULL)
+    return accel_error_set(core->cache, ACCEL_ERR_NOMEM, "no memory for a refresh in area %s",
+                           core->area);
+  accel_status status = ACCEL_OK;
+  if (is_first) {
+    flight->gate = gate;
+    accel_stats_add(core->stats, ACCEL_COUNT_refresh_attempts, 1);
+    if (!accel_core_load(core, &flight, 1, &terms)) {
+      accel_stats_add(core->stats, ACCEL_COUNT_refresh_failures, 1);
+      status = accel_error_set(core->cache, flight->status, "no refresh in area %s: %s", core->area,
+                               flight->error);
+    }
+  }
   accel_singleflight_release(&core->flights, flight);
-  if (is_accepted) return ACCEL_OK;
-  accel_stats_add(core->stats, ACCEL_COUNT_refresh_failures, 1);
-  return accel_error_set(core->cache, ACCEL_ERR_LOADER, "no room for a refresh in area %s",
-                         core->area);
+  return status;
 }

@@ -79,7 +79,10 @@ bool accel_wrap_read(accel_wrap *wrap, accel_cache *cache, const accel_type *typ
   }
   wrap->plan = plan;
   plan->values_out = out;
-  if (accel_core_plan_begin(plan)) return true;
+  if (accel_core_plan_begin(plan)) {
+    plan->terms.error_mark = accel_error_mark();
+    return true;
+  }
   const bool is_cache_failure = wrap_is_cache_failure(plan);
   wrap->status = wrap_finish_plan(wrap);
   if (accel_failed(wrap->status) && is_cache_failure) return wrap_without_cache(wrap, wrap->status);
@@ -211,6 +214,7 @@ bool accel_wrap_read_batch(accel_wrap *wrap, accel_cache *cache, const accel_typ
   }
   wrap->plan = plan;
   const bool is_leader = accel_core_plan_begin(plan);
+  plan->terms.error_mark = accel_error_mark();
   if (is_leader && wrap_open_arrays(wrap, plan)) return true;
   if (is_leader) wrap_give_up(plan);
   const bool is_cache_failure = is_leader || plan->failure != ACCEL_OK;

@@ -19,6 +19,10 @@ accel_status accel_error_set(const void *owner, accel_status status, const char 
 /* The sentence if this thread's last failure was on `owner`, else "". Valid until the thread's
  * next failure. */
 const char *accel_error_text(const void *owner);
+/* How many failures this thread has kept so far, and the sentence of its last one, whoever's, if
+ * that came after `mark` and with this status; else "". */
+uint64_t accel_error_mark(void);
+const char *accel_error_since(uint64_t mark, accel_status status);
 
 ACCEL_EXTERN_C_END
 #endif

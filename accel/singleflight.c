@@ -198,15 +198,6 @@ accel_flight *accel_singleflight_join(accel_singleflight *table, const void *key
   return flight;
 }
 
-accel_flight *accel_singleflight_start(accel_singleflight *table, const void *key, uint64_t hash)
-{
-  bool is_leader;
-  accel_flight *flight = accel_singleflight_join(table, key, hash, true, &is_leader);
-  if (flight == NULL || is_leader) return flight;
-  accel_singleflight_release(table, flight);
-  return NULL;
-}
-
 void accel_singleflight_retain(accel_singleflight *table, accel_flight *flight)
 {
   accel_mutex_lock(&table->mutex);

@@ -75,8 +75,6 @@ void accel_singleflight_close(accel_singleflight *table);
  * `share` it always starts one that nobody joins. NULL: no memory. Release what is returned. */
 accel_flight *accel_singleflight_join(accel_singleflight *table, const void *key, uint64_t hash,
                                       bool share, bool *is_leader);
-/* As join with share, but NULL also when there is a flight already. */
-accel_flight *accel_singleflight_start(accel_singleflight *table, const void *key, uint64_t hash);
 /* Whoever holds a flight calls it once. */
 void accel_singleflight_release(accel_singleflight *table, accel_flight *flight);
 /* One more holder. */

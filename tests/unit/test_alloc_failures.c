@@ -415,6 +415,21 @@ static void close_needs_no_memory(void **state)
   world_close(&all);
 }
 
+static void a_refresh_without_memory_is_no_refresh(void **state)
+{
+  (void)state;
+  static world all;
+  world_open(&all);
+  for (unsigned n = 1; n <= 2; n++) { /* of the flight, and of its load */
+    failing_alloc_fail_nth(n);
+    assert_int_equal(page_cache_refresh(&all.pages, paths[0]), ACCEL_ERR_NOMEM);
+    failing_alloc_fail_nth(0);
+    assert_non_null(strstr(page_cache_last_error(&all.pages), "no memory"));
+  }
+  assert_int_equal(page_cache_refresh(&all.pages, paths[0]), ACCEL_OK);
+  world_close(&all);
+}
+
 /* ---- what needs no memory at all ---- */
 
 ACCEL_DEFINE(number, uint64_t, uint64_t)
@@ -473,14 +488,15 @@ static operation operations[] = {
 
 int main(void)
 {
-  struct CMUnitTest tests[OPERATIONS + 3] = {
+  struct CMUnitTest tests[OPERATIONS + 4] = {
       cmocka_unit_test(a_failed_open_leaves_nothing),
       cmocka_unit_test(close_needs_no_memory),
+      cmocka_unit_test(a_refresh_without_memory_is_no_refresh),
       cmocka_unit_test(a_hit_of_a_plain_value_allocates_nothing),
   };
   for (size_t i = 0; i < OPERATIONS; i++) {
     operation *one = &operations[i];
-    tests[i + 3] = (struct CMUnitTest){one->name, sweep, NULL, NULL, one};
+    tests[i + 4] = (struct CMUnitTest){one->name, sweep, NULL, NULL, one};
   }
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

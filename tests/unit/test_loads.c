@@ -307,6 +307,34 @@ static void R7_a_failure_marks_its_own_keys(void **state)
   assert_int_equal(statuses[2], ACCEL_ERR_LOADER);
 }
 
+/* ---- why a load failed ---- */
+
+static accel_status load_with_a_reason(void *ctx, uint64_t key, row *out)
+{
+  (void)out;
+  if (key == 2) { /* one that is got over is not the reason */
+    accel_error_set(ctx, ACCEL_ERR_TIMEOUT, "the replica is slow");
+    return ACCEL_ERR_LOADER;
+  }
+  return accel_error_set(ctx, -1234, "row %u is locked", (unsigned)key);
+}
+
+static void a_failed_load_tells_its_own_reason(void **state)
+{
+  world *all = (world *)*state;
+  open_caches(all);
+  row_cache *rows = &all->caches[0];
+  row out;
+  row_cache_set_loader(rows, load_with_a_reason, NULL);
+  assert_int_equal(row_cache_get(rows, 1, &out), -1234);
+  assert_non_null(strstr(row_cache_last_error(rows), "row 1 is locked"));
+  assert_int_equal(row_cache_get(rows, 2, &out), ACCEL_ERR_LOADER);
+  assert_null(strstr(row_cache_last_error(rows), "the replica is slow"));
+  assert_non_null(strstr(row_cache_last_error(rows), "status -3, the loader failed"));
+  assert_int_equal(row_cache_get_or_load(rows, 3, NULL, load_with_a_reason, rows, &out), -1234);
+  assert_non_null(strstr(row_cache_last_error(rows), "row 3 is locked"));
+}
+
 /* ---- R8 ---- */
 
 static void open_impatient(world *all)
@@ -409,6 +437,7 @@ int main(void)
       WORLD_TEST(R7_a_batch_publishes_its_own_keys_before_it_waits),
       WORLD_TEST(R7_duplicates_cost_nothing_and_order_is_kept),
       WORLD_TEST(R7_a_failure_marks_its_own_keys),
+      WORLD_TEST(a_failed_load_tells_its_own_reason),
       WORLD_TEST(R8_what_comes_after_the_hard_limit_is_cached),
       WORLD_TEST(R8_but_not_over_a_set),
       WORLD_TEST(R8_nor_over_a_del),
