@@ -1,12 +1,15 @@
 #include "invalidate.h"
 
 #include "hash.h"
+#include "platform/clock.h"
 #include "platform/system.h"
 
 #include <string.h>
 
-#define INVALIDATE_HEAD 32
+#define INVALIDATE_HEAD 36
 #define INVALIDATE_TAIL 8
+
+#define INVALIDATE_VERSION 2
 
 enum { INVALIDATE_OP_KEYS = 1, INVALIDATE_OP_AREA = 2, INVALIDATE_OP_HEARTBEAT = 3 };
 
@@ -39,6 +42,7 @@ bool accel_invalidation_open(accel_invalidation *invalidation, const char *area)
   invalidation->area_hash = (uint32_t)invalidation_hash(area, strlen(area));
   for (size_t i = 0; i < ACCEL_REMOTE_LANES; i++)
     invalidation->lanes[i].quiet_ticks = UINT32_MAX; /* nothing was sent that could be lost */
+  invalidation->since_ms = accel_clock_monotonic_ms();
   return accel_random_bytes(&invalidation->node_id, sizeof invalidation->node_id);
 }
 
@@ -49,7 +53,14 @@ typedef struct invalidation_head {
   int op;
   uint32_t lane;
   uint64_t sequence;
+  uint32_t before_ms; /* age of the number before, or of the one repeated; UINT32_MAX: none */
 } invalidation_head;
+
+static uint32_t invalidation_age(uint64_t sent_ms, uint64_t now_ms)
+{
+  const bool is_known = sent_ms != 0 && now_ms >= sent_ms && now_ms - sent_ms < UINT32_MAX;
+  return is_known ? (uint32_t)(now_ms - sent_ms) : UINT32_MAX;
+}
 
 static bool invalidation_append(const accel_invalidation *invalidation,
                                 const invalidation_head *what,
@@ -57,12 +68,14 @@ static bool invalidation_append(const accel_invalidation *invalidation,
                                 accel_buffer *out)
 {
   const size_t start = out->size;
-  unsigned char head[INVALIDATE_HEAD] = {'A', 'C', 'I', '1', 1, (unsigned char)what->op};
+  unsigned char head[INVALIDATE_HEAD] = {
+      'A', 'C', 'I', '1', INVALIDATE_VERSION, (unsigned char)what->op};
   invalidation_put(head + 6, count, 2);
   invalidation_put(head + 8, invalidation->node_id, 8);
   invalidation_put(head + 16, what->sequence, 8);
   invalidation_put(head + 24, invalidation->area_hash, 4);
   invalidation_put(head + 28, what->lane, 4);
+  invalidation_put(head + 32, what->before_ms, 4);
   bool appended = accel_buffer_append(out, head, sizeof head);
   for (size_t i = 0; i < count && appended; i++) {
     unsigned char size[2];
@@ -102,7 +115,10 @@ size_t accel_invalidation_message(void *invalidation_pointer, uint32_t lane,
   accel_invalidation_lane *way = &invalidation->lanes[lane];
   const size_t named = invalidation_count_fitting(items, count);
   const int op = named == 0 ? INVALIDATE_OP_AREA : INVALIDATE_OP_KEYS;
-  const invalidation_head head = {op, lane, accel_add_relaxed(&way->sequence, 1u) + 1};
+  const uint64_t now_ms = accel_clock_monotonic_ms();
+  const invalidation_head head = {op, lane, accel_add_relaxed(&way->sequence, 1u) + 1,
+                                  invalidation_age(accel_load_relaxed(&way->sequence_ms), now_ms)};
+  accel_store_relaxed(&way->sequence_ms, now_ms);
   accel_store_relaxed(&way->quiet_ticks, 0u);
   if (!invalidation_append(invalidation, &head, items, named, out)) return 0;
   return named == 0 ? 1 : named;
@@ -119,39 +135,49 @@ bool accel_invalidation_heartbeat(accel_invalidation *invalidation, uint32_t lan
   if (ticks >= 4) return false;
   accel_add_relaxed(&way->quiet_ticks, 1u);
   if (ticks + 1 == 3) return false;
-  const invalidation_head head = {INVALIDATE_OP_HEARTBEAT, lane,
-                                  accel_load_relaxed(&way->sequence)};
+  const uint64_t sequence_ms = accel_load_relaxed(&way->sequence_ms);
+  const invalidation_head head = {INVALIDATE_OP_HEARTBEAT, lane, accel_load_relaxed(&way->sequence),
+                                  invalidation_age(sequence_ms, accel_clock_monotonic_ms())};
   return invalidation_append(invalidation, &head, NULL, 0, out);
 }
 
 /* ---- receiving ---- */
 
+/* True: the number before was given out since this cache listens and remembers its senders. */
+static bool invalidation_should_know(const accel_invalidation *invalidation, uint32_t before_ms)
+{
+  return before_ms != UINT32_MAX && before_ms < accel_clock_monotonic_ms() - invalidation->since_ms;
+}
+
 /* Notes the sender's number; true: one or more before it are missing. */
-static bool invalidation_note_sequence(accel_invalidation *invalidation, uint64_t id, uint32_t lane,
-                                       uint64_t sequence, bool is_heartbeat)
+static bool invalidation_note_sequence(accel_invalidation *invalidation, uint64_t id,
+                                       const invalidation_head *head)
 {
   accel_invalidation_sender *oldest = &invalidation->senders[0];
+  const bool is_heartbeat = head->op == INVALIDATE_OP_HEARTBEAT;
   invalidation->received++;
   for (size_t i = 0; i < ACCEL_INVALIDATION_SENDERS; i++) {
     accel_invalidation_sender *sender = &invalidation->senders[i];
     if (sender->used < oldest->used) oldest = sender;
-    if (sender->id != id || sender->lane != lane || sender->used == 0) continue;
+    if (sender->id != id || sender->lane != head->lane || sender->used == 0) continue;
     const uint64_t expected = is_heartbeat ? sender->sequence : sender->sequence + 1;
-    if (sequence > sender->sequence) sender->sequence = sequence;
+    if (head->sequence > sender->sequence) sender->sequence = head->sequence;
     sender->used = invalidation->received;
-    return sequence > expected;
+    return head->sequence > expected;
   }
+  const bool is_missing = invalidation_should_know(invalidation, head->before_ms);
+  if (oldest->used != 0) invalidation->since_ms = accel_clock_monotonic_ms(); /* one is forgotten */
   oldest->id = id;
-  oldest->lane = lane;
-  oldest->sequence = sequence;
+  oldest->lane = head->lane;
+  oldest->sequence = head->sequence;
   oldest->used = invalidation->received;
-  return false;
+  return is_missing;
 }
 
 static bool invalidation_is_whole(const accel_invalidation *invalidation, const unsigned char *data,
                                   size_t size)
 {
-  static const unsigned char start[5] = {'A', 'C', 'I', '1', 1};
+  static const unsigned char start[5] = {'A', 'C', 'I', '1', INVALIDATE_VERSION};
   if (size < INVALIDATE_HEAD + INVALIDATE_TAIL) return false;
   if (memcmp(data, start, sizeof start) != 0) return false;
   if (invalidation_take(data + 24, 4) != invalidation->area_hash) return false;
@@ -194,9 +220,10 @@ accel_invalidation_result accel_invalidation_receive(accel_invalidation *invalid
   }
   const uint64_t id = invalidation_take(data + 8, 8);
   if (id == invalidation->node_id) return ACCEL_INVALIDATION_OWN;
-  const bool has_gap =
-      invalidation_note_sequence(invalidation, id, (uint32_t)invalidation_take(data + 28, 4),
-                                 invalidation_take(data + 16, 8), op == INVALIDATE_OP_HEARTBEAT);
+  const invalidation_head head = {op, (uint32_t)invalidation_take(data + 28, 4),
+                                  invalidation_take(data + 16, 8),
+                                  (uint32_t)invalidation_take(data + 32, 4)};
+  const bool has_gap = invalidation_note_sequence(invalidation, id, &head);
   if (has_gap || op == INVALIDATE_OP_AREA) handler->everything(handler->ctx);
   if (op == INVALIDATE_OP_KEYS) invalidation_walk_names(names, names_size, count, handler);
   return ACCEL_INVALIDATION_APPLIED;
@@ -205,6 +232,7 @@ accel_invalidation_result accel_invalidation_receive(accel_invalidation *invalid
 void accel_invalidation_reset(accel_invalidation *invalidation)
 {
   memset(invalidation->senders, 0, sizeof invalidation->senders);
+  invalidation->since_ms = accel_clock_monotonic_ms();
 }
 
 /* ---- writes on their way ---- */

@@ -3,13 +3,20 @@
  * A message, little endian:
  *
  *    0 4 magic "ACI1"        8 8 node: random, one per opened cache   24 4 hash of the area
- *    4 1 version = 1        16 8 sequence number, per node and lane   28 4 lane
- *    5 1 operation                                                    32   keys: u16 size, name
- *    6 2 number of keys                                              end 8 SipHash-2-4 of all
+ *    4 1 version = 2        16 8 sequence number, per node and lane   28 4 lane
+ *    5 1 operation                                                    32 4 age of the number before
+ *    6 2 number of keys                                               36   keys: u16 size, name
+ *                                                                    end 8 SipHash-2-4 of all
  *
  * Operations: keys changed; the whole area changed; heartbeat, which repeats the last number so
  * that a lost last message shows. A number that skips means a message was lost. 64 keys or 16 KiB
  * per message; a key that cannot be named within that clears the area instead.
+ *
+ * Of a sender that was never heard any number may come first: what it sent before this cache
+ * listened is no loss. So each message says how many ms ago the number before it was given out (a
+ * heartbeat: the number that it repeats). If that was since this cache listens, it was lost. On its
+ * way a message seems younger than it is, so that a slow one may be taken for a lost one, but none
+ * that was lost for an old one.
  *
  * The second half of the room counts, per stripe of keys, the writes that are on their way to L2:
  * a set may fill L1 only if it was alone from its first step to its last.
@@ -30,6 +37,7 @@
 /* One ordered way to the bus (backend.h). */
 typedef struct accel_invalidation_lane {
   uint64_t sequence;    /* atomic: the last one given out */
+  uint64_t sequence_ms; /* atomic: when */
   uint32_t quiet_ticks; /* atomic: heartbeat calls since then */
 } accel_invalidation_lane;
 
@@ -44,6 +52,7 @@ typedef struct accel_invalidation {
   uint32_t area_hash;
   accel_invalidation_lane lanes[ACCEL_REMOTE_LANES];
   uint64_t received; /* of receive: orders the senders by use */
+  uint64_t since_ms; /* of receive: whoever has sent since then is among the senders */
   accel_invalidation_sender senders[ACCEL_INVALIDATION_SENDERS]; /* of receive */
   uint32_t writes[ACCEL_WRITE_STRIPES];                          /* atomic: on their way */
 } accel_invalidation;

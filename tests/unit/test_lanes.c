@@ -10,6 +10,9 @@
 #include "accel/invalidate.h"
 
 #include <stdlib.h>
+#include <unistd.h>
+
+enum { LATER_US = 20000 }; /* more than the clock's grain */
 
 typedef struct heard {
   unsigned keys, everything;
@@ -47,6 +50,12 @@ static accel_buffer message_on(uint32_t lane)
   return out;
 }
 
+static void lose_message_on(uint32_t lane)
+{
+  accel_buffer lost = message_on(lane);
+  accel_buffer_release(&lost);
+}
+
 static void receive(accel_buffer *message)
 {
   const accel_invalidation_handler handler = {&so_far, hear_key, hear_everything};
@@ -70,10 +79,9 @@ static void lanes_may_overtake_each_other(void **state)
 static void every_lane_begins_where_it_is_heard_first(void **state)
 {
   (void)state;
-  for (unsigned i = 0; i < 3; i++) {
-    accel_buffer unheard = message_on(0);
-    accel_buffer_release(&unheard);
-  }
+  for (unsigned i = 0; i < 3; i++) lose_message_on(0);
+  usleep(LATER_US);
+  accel_invalidation_reset(&receiver);
   accel_buffer first = message_on(1), fourth = message_on(0);
   receive(&first);
   receive(&fourth);
@@ -107,6 +115,54 @@ static void a_heartbeat_shows_what_its_lane_lost(void **state)
   accel_buffer_release(&lost);
 }
 
+/* Born after the listener came: what it sent before it is heard for the first time was lost. */
+static void messages_lost_before_the_first_one_heard_are_a_gap(void **state)
+{
+  (void)state;
+  usleep(LATER_US);
+  for (unsigned i = 0; i < 4; i++) lose_message_on(1);
+  accel_buffer fifth = message_on(1);
+  receive(&fifth);
+  assert_int_equal(so_far.everything, 1);
+  assert_int_equal(so_far.keys, 1);
+  accel_buffer sixth = message_on(1), only = message_on(2);
+  receive(&sixth);
+  receive(&only); /* nothing came before it */
+  assert_int_equal(so_far.everything, 1);
+}
+
+static void so_does_a_heartbeat_for_the_only_message(void **state)
+{
+  (void)state;
+  accel_buffer beat = {0};
+  usleep(LATER_US);
+  lose_message_on(1);
+  assert_true(accel_invalidation_heartbeat(&sender, 1, &beat));
+  receive(&beat);
+  assert_int_equal(so_far.everything, 1);
+}
+
+/* With more senders than it remembers a cache must not take each forgotten one for a gap. */
+static void a_sender_that_was_forgotten_is_no_gap(void **state)
+{
+  static accel_invalidation crowd[ACCEL_INVALIDATION_SENDERS];
+  (void)state;
+  usleep(LATER_US);
+  accel_buffer first = message_on(0);
+  receive(&first);
+  accel_buffer second = message_on(0); /* its number before was heard */
+  const accel_invalidation one = sender;
+  for (size_t i = 0; i < ACCEL_INVALIDATION_SENDERS; i++) {
+    assert_true(accel_invalidation_open(&crowd[i], "area"));
+    sender = crowd[i];
+    accel_buffer message = message_on(0);
+    receive(&message);
+  }
+  sender = one;
+  receive(&second);
+  assert_int_equal(so_far.everything, 0);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -114,6 +170,9 @@ int main(void)
       cmocka_unit_test_setup(every_lane_begins_where_it_is_heard_first, open_both),
       cmocka_unit_test_setup(a_number_that_skips_on_a_lane_is_a_gap, open_both),
       cmocka_unit_test_setup(a_heartbeat_shows_what_its_lane_lost, open_both),
+      cmocka_unit_test_setup(messages_lost_before_the_first_one_heard_are_a_gap, open_both),
+      cmocka_unit_test_setup(so_does_a_heartbeat_for_the_only_message, open_both),
+      cmocka_unit_test_setup(a_sender_that_was_forgotten_is_no_gap, open_both),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
