@@ -42,6 +42,7 @@ typedef struct accel_redis_config {
    * Sentinels call by this name; user and password are the master's.
    * redis+cluster://[user:password@]host[:port],...: a cluster, of which these are some servers; at
    * most 127 different ones are met in the life of an accel_redis.
+   * rediss+sentinel:// and rediss+cluster://: these over TLS, Sentinels as well as servers.
    * User, password and path may be percent-encoded. NULL: redis://127.0.0.1:6379.
    * One copy is kept until close, to sign in again, in a page that core dumps leave out, and wiped
    * then. Nothing else holds the password but what sends it; the caller wipes the text itself. */
@@ -53,13 +54,13 @@ typedef struct accel_redis_config {
    * the connection, so processes that share an area agree on it. */
   size_t max_value_bytes;
   accel_redis_coherence coherence; /* ACCEL_PUBSUB */
-  /* Of rediss:// only, which needs OpenSSL 3 and ACCEL_REDIS_TLS defined where accel is
-   * implemented. TLS 1.2 or later; certificate and name of the server are always verified. Files
-   * are PEM and read by open only. */
+  /* Of rediss urls only, which need OpenSSL 3 and ACCEL_REDIS_TLS defined where accel is
+   * implemented. TLS 1.2 or later; certificate and name of the server are always verified, each by
+   * itself where there are several. Files are PEM and read by open only. */
   const char *tls_ca_file;          /* who may sign the server's certificate; the system's */
   const char *tls_certificate_file; /* the client's, with its chain; none */
   const char *tls_key_file;         /* for it; group and others may have no access */
-  const char *tls_server_name;      /* what the certificate must name; the url's host */
+  const char *tls_server_name;      /* what each certificate must name; the server's own host */
 } accel_redis_config;
 
 /* Zeroed: closed. An open one is not moved or copied. */

@@ -64,7 +64,9 @@ static accel_status redis_open_tls(const accel_redis *redis, const accel_redis_c
   if (files.ca_file == NULL && files.certificate_file == NULL && files.key_file == NULL &&
       files.server_name == NULL)
     return ACCEL_OK;
-  return accel_error_set(redis, ACCEL_ERR_CONFIG, "tls_ fields need a url of rediss://");
+  return accel_error_set(
+      redis, ACCEL_ERR_CONFIG,
+      "tls_ fields need a url of rediss://, rediss+sentinel:// or rediss+cluster://");
 }
 
 /* Each server of a cluster would have to be asked to track, and to be listened to. */

@@ -351,7 +351,7 @@ accel_status accel_redis_tls_open(const void *owner, const redis_tls_files *file
   (void)files;
   *context_out = NULL;
   return accel_error_set(owner, ACCEL_ERR_CONFIG,
-                         "url: rediss:// needs OpenSSL 3 and -DACCEL_REDIS_TLS where accel is "
+                         "url: rediss needs OpenSSL 3 and -DACCEL_REDIS_TLS where accel is "
                          "implemented");
 }
 

@@ -193,6 +193,8 @@ static accel_status redis_url_parse_any(const void *owner, char *text, redis_url
       {"rediss://", REDIS_URL_SERVER, true},
       {"redis+sentinel://", REDIS_URL_SENTINEL, false},
       {"redis+cluster://", REDIS_URL_CLUSTER, false},
+      {"rediss+sentinel://", REDIS_URL_SENTINEL, true},
+      {"rediss+cluster://", REDIS_URL_CLUSTER, true},
   };
   for (const char *each = text; *each != '\0'; each++)
     if ((unsigned char)*each <= ' ' || *each == 0x7F)
@@ -204,7 +206,8 @@ static accel_status redis_url_parse_any(const void *owner, char *text, redis_url
     if (redis_url_skip(&text, kinds[i].start)) return redis_url_parse_inet(owner, text, url);
   }
   return redis_url_refuse(owner, "it begins with neither redis:// nor rediss:// nor unix:// nor "
-                                 "redis+sentinel:// nor redis+cluster://");
+                                 "redis+sentinel:// nor redis+cluster://, nor the last two with "
+                                 "rediss");
 }
 
 accel_status accel_redis_url_parse(const void *owner, const char *text, redis_url *url)

@@ -5,6 +5,7 @@
  *   unix:///path                                                           one on this machine
  *   redis+sentinel://[user:password@]host[:port],.../name[/database]       what Sentinels watch
  *   redis+cluster://[user:password@]host[:port],...                        some of a cluster
+ *   rediss+sentinel://..., rediss+cluster://...                            the same over TLS
  *
  * User, password and path may be percent-encoded. No text made here or elsewhere quotes a part of
  * a URL that could hold a password, not even one that was put in the wrong place.

@@ -82,6 +82,23 @@ static void several_hosts_may_be_named(void **state)
   assert_text(url.hosts[0].port, "6379");
   assert_text(url.hosts[1].port, "7001");
   assert_null(url.master_name);
+  assert_false(url.is_tls);
+  accel_redis_url_release(&url);
+}
+
+static void several_hosts_may_be_spoken_to_over_tls(void **state)
+{
+  redis_url url;
+  (void)state;
+  assert_int_equal(accel_redis_url_parse(&owner, "rediss+sentinel://a,b:1/m/2", &url), ACCEL_OK);
+  assert_int_equal(url.kind, REDIS_URL_SENTINEL);
+  assert_true(url.is_tls);
+  assert_text(url.hosts[0].port, "26379");
+  accel_redis_url_release(&url);
+  assert_int_equal(accel_redis_url_parse(&owner, "rediss+cluster://a,b:1", &url), ACCEL_OK);
+  assert_int_equal(url.kind, REDIS_URL_CLUSTER);
+  assert_true(url.is_tls);
+  assert_int_equal(url.host_count, 2);
   accel_redis_url_release(&url);
 }
 
@@ -131,6 +148,8 @@ static void other_urls_are_refused_with_a_reason(void **state)
       {"redis+cluster://", "host is missing"},
       {"redis+cluster://h,i:x", "port is not"},
       {"redis+cluster://h/1", "no databases"},
+      {"rediss+cluster://h/1", "no databases"},
+      {"rediss+sentinel://h", "master's name"},
       {"redis+cluster://1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17", "more than 16"},
       {"redis://h\n", "control character"},
   };
@@ -198,6 +217,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(urls_are_understood),
       cmocka_unit_test(several_hosts_may_be_named),
+      cmocka_unit_test(several_hosts_may_be_spoken_to_over_tls),
       cmocka_unit_test(other_urls_are_refused_with_a_reason),
       cmocka_unit_test(a_path_fits_a_socket_or_is_refused),
       cmocka_unit_test(no_refusal_repeats_a_password),
