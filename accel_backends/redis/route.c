@@ -235,6 +235,21 @@ static void redis_route_rest_unused(redis_route *route)
       accel_redis_endpoint_rest(route->endpoints[i], true);
 }
 
+/* Why slots lead to endpoint 0: the number of servers that one route may meet is limited, because
+ * each stays for calls that are on their way, and is a lane of its own. */
+static void redis_route_explain_nowhere(redis_route *route, bool lacks_servers)
+{
+  char text[REDIS_SOCKET_TEXT] = "no server owns the slot of the key";
+  if (lacks_servers && accel_load_relaxed(&route->count) == REDIS_ROUTE_ENDPOINTS_MAX)
+    snprintf(text, sizeof text,
+             "the cluster names another server, and %u different ones were met already, the most "
+             "for one accel_redis: open a new one",
+             REDIS_ROUTE_ENDPOINTS_MAX - 1);
+  else if (lacks_servers)
+    snprintf(text, sizeof text, "no memory or descriptor for a server that owns the key's slot");
+  accel_redis_connection_adopt(&route->endpoints[0]->data, NULL, text);
+}
+
 void accel_redis_route_apply_map(redis_route *route, const redis_slots_map *map_or_null,
                                  const char *why)
 {
@@ -243,10 +258,12 @@ void accel_redis_route_apply_map(redis_route *route, const redis_slots_map *map_
     return;
   }
   uint8_t numbers[REDIS_SLOTS_UNOWNED + 1] = {0};
+  bool lacks_servers = false;
   for (size_t i = 0; i < map_or_null->node_count; i++) {
     const redis_slots_node *node = &map_or_null->nodes[i];
     const redis_endpoint *endpoint = redis_route_find(route, node->host, node->port);
     if (endpoint != NULL) numbers[i] = (uint8_t)endpoint->number;
+    lacks_servers |= endpoint == NULL;
   }
   for (size_t slot = 0; slot < REDIS_SLOTS; slot++)
     accel_store_relaxed(&route->owner[slot], numbers[map_or_null->owner[slot]]);
@@ -257,8 +274,7 @@ void accel_redis_route_apply_map(redis_route *route, const redis_slots_map *map_
     if (other != NULL) redis_route_move_main(route, other);
   }
   redis_route_rest_unused(route);
-  accel_redis_connection_adopt(&route->endpoints[0]->data, NULL,
-                               "no server owns the slot of the key");
+  redis_route_explain_nowhere(route, lacks_servers);
   redis_route_tell_settled(route);
 }
 
