@@ -75,8 +75,8 @@ typedef struct counted {
   double few, many; /* the least of all attempts; INFINITY before the first */
 } counted;
 
-/* Two at a time. Other threads of the bench, such as one that reads the clock, run at times of their
- * own and only ever add: the least is what the bench itself takes. */
+/* Two at a time. Other threads of the bench, such as one that reads the clock, run when they like
+ * and only ever add: the least is what the bench itself takes. */
 static bool count_once(ab_run *run, const ab_bench *bench, int side, counted *least)
 {
   gate_child few, many;
