@@ -148,8 +148,13 @@ static inline unsigned policy_take_turn(uint32_t numbers, unsigned turn)
   return ((unsigned)__builtin_ctz(turned) + shift) % 32;
 }
 
-/* The number of a lane with the least byte, another one each turn; or POLICY_PAIR_WAYS if all of
- * them are POLICY_NO_LANE. */
+/* The number of a lane with the least byte, another one each turn. */
+static inline unsigned policy_take_least(const policy_pair *pair, unsigned turn)
+{
+  return policy_take_turn(policy_equal(pair, policy_least(pair)), turn);
+}
+
+/* The same, or POLICY_PAIR_WAYS if all of them are POLICY_NO_LANE. */
 static inline unsigned policy_find_least(const policy_pair *pair, unsigned turn)
 {
   const uint8_t least = policy_least(pair);

@@ -56,7 +56,7 @@ void accel_policy_lru_choose(const accel_policy_view *view, unsigned first_ways,
   for (unsigned i = 0; i < POLICY_PAIR_WORDS; i++)
     youths.words[i] = (youths.words[i] & POLICY_LANES(0xFE)) | ~may_go.words[i];
   const unsigned turn = (unsigned)policy_lru_stripe_of(view)->misses;
-  policy_choose_number(view, policy_find_least(&youths, turn), choice);
+  policy_choose_number(view, policy_take_least(&youths, turn), choice);
 }
 
 void accel_policy_lru_inserted(const accel_policy_view *view, uint64_t set, unsigned way)

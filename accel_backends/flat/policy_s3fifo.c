@@ -75,18 +75,18 @@ void accel_policy_s3fifo_missed(const accel_policy_view *view)
                      policy_s3fifo_recall(policy_s3fifo_ghosts(view, view->second), tag);
 }
 
-/* The oldest of one queue among those that may go, or none. */
+/* The number of the oldest of those that may go: of the queue that should give something up, else
+ * of the other one. */
 static unsigned policy_s3fifo_oldest(const policy_pair *pair, const policy_pair *may_go,
-                                     bool is_main, unsigned turn)
+                                     bool is_of_main, unsigned turn)
 {
+  const uint64_t first = is_of_main ? POLICY_LANES(POLICY_S3FIFO_MAIN) : 0;
   policy_pair youths;
   for (unsigned i = 0; i < POLICY_PAIR_WORDS; i++) {
-    const uint64_t word = pair->words[i];
-    const uint64_t in_main = policy_spread(word);
-    youths.words[i] = (word & POLICY_LANES(POLICY_S3FIFO_YOUTH_BITS)) | ~may_go->words[i] |
-                      (is_main ? ~in_main : in_main);
+    const uint64_t youth_in_queue = POLICY_LANES(POLICY_S3FIFO_MAIN | POLICY_S3FIFO_YOUTH_BITS);
+    youths.words[i] = ((pair->words[i] ^ first) & youth_in_queue) | ~may_go->words[i];
   }
-  return policy_find_least(&youths, turn);
+  return policy_take_least(&youths, turn);
 }
 
 static void policy_s3fifo_correct(policy_s3fifo_stripe *stripe, const accel_policy_view *view,
@@ -121,9 +121,7 @@ void accel_policy_s3fifo_choose(const accel_policy_view *view, unsigned first_wa
   const int64_t limit = (int64_t)(view->table->stripe_sets * ACCEL_FLAT_WAYS) * 256 / 10;
   for (;;) {
     const bool is_small_full = stripe->small >= limit;
-    unsigned number = policy_s3fifo_oldest(&pair, &may_go, !is_small_full, stripe->turn);
-    if (number == POLICY_PAIR_WAYS)
-      number = policy_s3fifo_oldest(&pair, &may_go, is_small_full, stripe->turn);
+    const unsigned number = policy_s3fifo_oldest(&pair, &may_go, !is_small_full, stripe->turn);
     const uint8_t used = policy_byte(&pair, number);
     const unsigned hits = used & ACCEL_POLICY_S3FIFO_HITS;
     const bool is_main = (used & POLICY_S3FIFO_MAIN) != 0;
