@@ -81,6 +81,14 @@ flat_entry accel_flat_make_empty(const flat_view *view)
 static void flat_entry_write_bytes(accel_flat_word *to, const void *from, size_t size)
 {
   const char *next = (const char *)from;
+  for (; size >= 32; size -= 32, next += 32, to += 4) {
+    uint64_t words[4];
+    memcpy(words, next, sizeof words);
+    accel_store_release(to, words[0]);
+    accel_store_release(to + 1, words[1]);
+    accel_store_release(to + 2, words[2]);
+    accel_store_release(to + 3, words[3]);
+  }
   for (; size >= 8; size -= 8, next += 8, to++) {
     uint64_t word;
     memcpy(&word, next, 8);

@@ -14,93 +14,107 @@
 #include <emmintrin.h>
 #endif
 
-#define POLICY_SET_WORDS 2u
-#define POLICY_PAIR_WORDS 4u
+/* The bytes of a set. Vectors of gcc and clang: without such registers it is two words. */
+typedef uint64_t policy_word __attribute__((vector_size(16)));
+
+#define POLICY_PAIR_WORDS 2u
 #define POLICY_PAIR_WAYS 32u
 #define POLICY_NO_LANE 0xFFu
 
-/* The same byte in every lane. */
+/* The same byte in every lane of a half of a set: of both where a vector meets it. */
 #define POLICY_LANES(byte_) ((uint64_t)(byte_)*0x0101010101010101u)
 
 /* The bytes of a view's two sets; way 0 of the second is number 16. */
 typedef struct policy_pair {
-  uint64_t words[POLICY_PAIR_WORDS];
+  policy_word words[POLICY_PAIR_WORDS];
 } policy_pair;
 
-static inline uint64_t policy_load(const accel_flat_set *set, unsigned word)
+static inline policy_word policy_load(const accel_flat_set *set)
 {
-  return accel_load_relaxed((const accel_flat_word *)(const void *)set->used + word);
+  const accel_flat_word *used = (const accel_flat_word *)(const void *)set->used;
+  const policy_word word = {accel_load_relaxed(used), accel_load_relaxed(used + 1)};
+  return word;
 }
 
-static inline void policy_store(accel_flat_set *set, unsigned word, uint64_t value)
+static inline void policy_store(accel_flat_set *set, policy_word word)
 {
-  accel_store_relaxed((accel_flat_word *)(void *)set->used + word, value);
+  accel_flat_word *used = (accel_flat_word *)(void *)set->used;
+  accel_store_relaxed(used, word[0]);
+  accel_store_relaxed(used + 1, word[1]);
 }
 
 static inline policy_pair policy_load_pair(const accel_policy_view *view)
 {
-  const accel_flat_set *first = accel_policy_set(view, view->first);
-  const accel_flat_set *second = accel_policy_set(view, view->second);
-  const policy_pair pair = {{policy_load(first, 0), policy_load(first, 1), policy_load(second, 0),
-                             policy_load(second, 1)}};
+  const policy_pair pair = {{policy_load(accel_policy_set(view, view->first)),
+                             policy_load(accel_policy_set(view, view->second))}};
   return pair;
 }
 
 static inline uint8_t policy_byte(const policy_pair *pair, unsigned number)
 {
-  return (uint8_t)(pair->words[number / 8] >> (number % 8 * 8));
+  return ((const uint8_t *)pair->words)[number];
+}
+
+static inline bool policy_is_any(policy_word word)
+{
+  return (word[0] | word[1]) != 0;
 }
 
 /* The sum of the lanes, if it is below 256. */
-static inline unsigned policy_sum(uint64_t lanes)
+static inline unsigned policy_sum(policy_word lanes)
 {
-  return (unsigned)(lanes * 0x0101010101010101u >> 56);
+  return (unsigned)((lanes[0] + lanes[1]) * 0x0101010101010101u >> 56);
 }
 
-/* Takes `by` away from each lane's field, down to 0. The field's bits are `field`, 2^n - 1, the
- * lanes hold nothing else, and its next bit is free. */
-static inline uint64_t policy_sink(uint64_t lanes, unsigned field, unsigned by)
+/* Multiplies lanes of 0 and 1 by 2^bits - 1: vectors of words cannot be multiplied cheaply. */
+static inline policy_word policy_widen(policy_word ones, unsigned bits)
 {
-  const uint64_t guard = POLICY_LANES(field + 1);
-  const uint64_t less = (lanes | guard) - POLICY_LANES(by < field ? by : field);
-  const uint64_t is_left = (less & guard) / (field + 1);
-  return less & is_left * field;
+  return (ones << bits) - ones;
+}
+
+/* Takes `by` away from each lane's field, down to 0. The field has `bits` bits, the lanes hold
+ * nothing else, and its next bit is free. */
+static inline policy_word policy_sink(policy_word lanes, unsigned bits, unsigned by)
+{
+  const unsigned field = (1u << bits) - 1;
+  const policy_word less =
+      (lanes | POLICY_LANES(field + 1)) - POLICY_LANES(by < field ? by : field);
+  return less & policy_widen(less >> bits & POLICY_LANES(1), bits);
 }
 
 /* All bits of the lanes whose top bit is set. */
-static inline uint64_t policy_spread(uint64_t top_bits)
+static inline policy_word policy_spread(policy_word top_bits)
 {
-  return (top_bits >> 7 & POLICY_LANES(1)) * 0xFFu;
+  return policy_widen(top_bits >> 7 & POLICY_LANES(1), 8);
 }
 
-/* All bits of the lanes that a mask of eight ways names. */
-static inline uint64_t policy_name(unsigned ways)
+/* All bits of the lanes that are not 0. */
+static inline policy_word policy_spread_any(policy_word lanes)
 {
-  const uint64_t bits = POLICY_LANES(ways & 0xFF) & 0x8040201008040201u;
-  return policy_spread((bits & POLICY_LANES(0x7F)) + POLICY_LANES(0x7F)) | policy_spread(bits);
+  return policy_spread(((lanes & POLICY_LANES(0x7F)) + POLICY_LANES(0x7F)) | lanes);
+}
+
+/* All bits of the lanes that a mask of a set's ways names. */
+static inline policy_word policy_name(unsigned ways)
+{
+  const policy_word masks = {POLICY_LANES(ways & 0xFF), POLICY_LANES(ways >> 8 & 0xFF)};
+  return policy_spread_any(masks & (uint64_t)0x8040201008040201u);
 }
 
 /* The lanes of a view's ways that may go: all bits of theirs. */
 static inline policy_pair policy_name_pair(unsigned first_ways, unsigned second_ways)
 {
-  policy_pair pair = {{UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX}};
+  policy_pair pair = {{{UINT64_MAX, UINT64_MAX}, {UINT64_MAX, UINT64_MAX}}};
   if ((first_ways & second_ways) == 0xFFFFu) return pair;
   pair.words[0] = policy_name(first_ways);
-  pair.words[1] = policy_name(first_ways >> 8);
-  pair.words[2] = policy_name(second_ways);
-  pair.words[3] = policy_name(second_ways >> 8);
+  pair.words[1] = policy_name(second_ways);
   return pair;
 }
 
 #ifdef __SSE2__
-static inline __m128i policy_half(const policy_pair *pair, unsigned half)
-{
-  return _mm_set_epi64x((int64_t)pair->words[half * 2 + 1], (int64_t)pair->words[half * 2]);
-}
-
 static inline uint8_t policy_least(const policy_pair *pair)
 {
-  __m128i least = _mm_min_epu8(policy_half(pair, 0), policy_half(pair, 1));
+  __m128i least = _mm_min_epu8((__m128i)pair->words[0], (__m128i)pair->words[1]);
   least = _mm_min_epu8(least, _mm_srli_si128(least, 8));
   least = _mm_min_epu8(least, _mm_srli_si128(least, 4));
   least = _mm_min_epu8(least, _mm_srli_si128(least, 2));
@@ -112,17 +126,18 @@ static inline uint8_t policy_least(const policy_pair *pair)
 static inline uint32_t policy_equal(const policy_pair *pair, uint8_t byte)
 {
   const __m128i wanted = _mm_set1_epi8((char)byte);
-  const int first = _mm_movemask_epi8(_mm_cmpeq_epi8(policy_half(pair, 0), wanted));
-  const int second = _mm_movemask_epi8(_mm_cmpeq_epi8(policy_half(pair, 1), wanted));
+  const int first = _mm_movemask_epi8(_mm_cmpeq_epi8((__m128i)pair->words[0], wanted));
+  const int second = _mm_movemask_epi8(_mm_cmpeq_epi8((__m128i)pair->words[1], wanted));
   return (uint32_t)first | (uint32_t)second << 16;
 }
 #else
 static inline uint8_t policy_least(const policy_pair *pair)
 {
-  uint8_t bytes[POLICY_PAIR_WAYS];
-  memcpy(bytes, pair->words, sizeof bytes);
   uint8_t least = POLICY_NO_LANE;
-  for (unsigned i = 0; i < POLICY_PAIR_WAYS; i++) least = bytes[i] < least ? bytes[i] : least;
+  for (unsigned i = 0; i < POLICY_PAIR_WAYS; i++) {
+    const uint8_t byte = policy_byte(pair, i);
+    least = byte < least ? byte : least;
+  }
   return least;
 }
 
@@ -130,12 +145,8 @@ static inline uint8_t policy_least(const policy_pair *pair)
 static inline uint32_t policy_equal(const policy_pair *pair, uint8_t byte)
 {
   uint32_t numbers = 0;
-  for (unsigned i = 0; i < POLICY_PAIR_WORDS; i++) {
-    const uint64_t unlike = pair->words[i] ^ POLICY_LANES(byte);
-    const uint64_t low = POLICY_LANES(0x7F);
-    const uint64_t is_zero = ~(((unlike & low) + low) | unlike | low) >> 7;
-    numbers |= (uint32_t)(is_zero * 0x0102040810204080u >> 56) << i * 8;
-  }
+  for (unsigned i = 0; i < POLICY_PAIR_WAYS; i++)
+    numbers |= (uint32_t)(policy_byte(pair, i) == byte) << i;
   return numbers;
 }
 #endif

@@ -5,6 +5,7 @@
 #include "policy_lanes.h"
 
 #define POLICY_LRU_YOUTH 0x7Fu
+#define POLICY_LRU_YOUTH_WIDTH 7u
 #define POLICY_LRU_TICKS 64u /* of a stripe's time, in a turnover */
 
 typedef struct policy_lru_stripe {
@@ -28,14 +29,12 @@ static void policy_lru_refresh(accel_flat_set *set, uint8_t time)
 {
   const uint8_t ticks = (uint8_t)(time - set->policy[0]);
   set->policy[0] = time;
-  for (unsigned i = 0; i < POLICY_SET_WORDS; i++) {
-    const uint64_t word = policy_load(set, i);
-    const uint64_t is_used = word & POLICY_LANES(1);
-    if (ticks == 0 && is_used == 0) continue;
-    const uint64_t youth =
-        policy_sink(word >> 1 & POLICY_LANES(POLICY_LRU_YOUTH), POLICY_LRU_YOUTH, ticks);
-    policy_store(set, i, (youth | is_used * POLICY_LRU_YOUTH) << 1);
-  }
+  const policy_word word = policy_load(set);
+  const policy_word is_used = word & POLICY_LANES(1);
+  if (ticks == 0 && !policy_is_any(is_used)) return;
+  const policy_word youths =
+      policy_sink(word >> 1 & POLICY_LANES(POLICY_LRU_YOUTH), POLICY_LRU_YOUTH_WIDTH, ticks);
+  policy_store(set, (youths | policy_widen(is_used, POLICY_LRU_YOUTH_WIDTH)) << 1);
 }
 
 void accel_policy_lru_missed(const accel_policy_view *view)

@@ -7,6 +7,7 @@
 
 #define POLICY_S3FIFO_MAIN 0x80u
 #define POLICY_S3FIFO_YOUTH 31u
+#define POLICY_S3FIFO_YOUTH_WIDTH 5u
 #define POLICY_S3FIFO_YOUTH_SHIFT 2u
 #define POLICY_S3FIFO_YOUTH_BITS (POLICY_S3FIFO_YOUTH << POLICY_S3FIFO_YOUTH_SHIFT)
 
@@ -41,14 +42,11 @@ static void policy_s3fifo_refresh(accel_flat_set *set, uint8_t time)
   const uint8_t ticks = (uint8_t)(time - set->policy[0]);
   set->policy[0] = time;
   if (ticks == 0) return;
-  for (unsigned i = 0; i < POLICY_SET_WORDS; i++) {
-    const uint64_t word = policy_load(set, i);
-    const uint64_t youths = word >> POLICY_S3FIFO_YOUTH_SHIFT & POLICY_LANES(POLICY_S3FIFO_YOUTH);
-    const uint64_t sunk = policy_sink(youths, POLICY_S3FIFO_YOUTH, ticks);
-    policy_store(set, i,
-                 (word & ~POLICY_LANES(POLICY_S3FIFO_YOUTH_BITS)) |
-                     sunk << POLICY_S3FIFO_YOUTH_SHIFT);
-  }
+  const policy_word word = policy_load(set);
+  const policy_word youths = word >> POLICY_S3FIFO_YOUTH_SHIFT & POLICY_LANES(POLICY_S3FIFO_YOUTH);
+  const policy_word sunk = policy_sink(youths, POLICY_S3FIFO_YOUTH_WIDTH, ticks);
+  policy_store(set, (word & ~POLICY_LANES(POLICY_S3FIFO_YOUTH_BITS)) |
+                        sunk << POLICY_S3FIFO_YOUTH_SHIFT);
 }
 
 /* True: the tag was there, and is forgotten. */
@@ -104,10 +102,8 @@ static void policy_s3fifo_correct(policy_s3fifo_stripe *stripe, const accel_poli
 static void policy_s3fifo_reinsert(const accel_policy_view *view, policy_pair *pair,
                                    unsigned number, unsigned hits)
 {
-  const uint64_t used = POLICY_S3FIFO_MAIN | POLICY_S3FIFO_YOUTH_BITS | hits;
-  const unsigned shift = number % 8 * 8;
-  uint64_t *word = &pair->words[number / 8];
-  *word = (*word & ~((uint64_t)0xFF << shift)) | used << shift;
+  const unsigned used = POLICY_S3FIFO_MAIN | POLICY_S3FIFO_YOUTH_BITS | hits;
+  ((uint8_t *)pair->words)[number] = (uint8_t)used;
   accel_store_relaxed(&policy_set_of(view, number)->used[number % ACCEL_FLAT_WAYS], (uint8_t)used);
 }
 

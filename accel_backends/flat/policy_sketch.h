@@ -15,7 +15,6 @@
 #include "policy.h"
 
 #define POLICY_SKETCH_MAX 15u
-#define POLICY_SKETCH_ROWS 3u
 #define POLICY_SKETCH_SET_BYTES 24u   /* three counters per entry */
 #define POLICY_SKETCH_MIN_BYTES 8192u /* of a table: small ones need more per entry */
 #define POLICY_SKETCH_LINE_WORDS (ACCEL_CACHE_LINE / 8u)
@@ -43,13 +42,24 @@ static inline uint64_t *policy_sketch_find(const policy_sketch *sketch, uint64_t
          accel_flat_scale(spread >> 32, sketch->line_count) * POLICY_SKETCH_LINE_WORDS;
 }
 
-/* Raises a counter of the line to `wanted`, if it is below. */
-static inline void policy_sketch_lift(uint64_t *line, unsigned place, uint64_t wanted)
+static inline void policy_sketch_prefetch(const policy_sketch *sketch, uint64_t mixed)
 {
-  const unsigned shift = place % 16 * 4;
+  uint64_t places;
+  __builtin_prefetch(policy_sketch_find(sketch, mixed, &places), 1);
+}
+
+/* Raises a counter of the line to `wanted`, if it is below. */
+static inline void policy_sketch_lift(uint64_t *line, uint64_t place, uint64_t wanted)
+{
+  const unsigned shift = (unsigned)place % 16 * 4;
   uint64_t *word = &line[place / 16];
-  if ((*word >> shift & POLICY_SKETCH_MAX) >= wanted) return;
-  *word = (*word & ~((uint64_t)POLICY_SKETCH_MAX << shift)) | wanted << shift;
+  const uint64_t count = *word >> shift & POLICY_SKETCH_MAX;
+  if (count < wanted) *word += (wanted - count) << shift;
+}
+
+static inline uint64_t policy_sketch_place(uint64_t places, unsigned row)
+{
+  return places >> row * 7 & 0x7F;
 }
 
 /* From now on the key has at least that count, 15 at most. */
@@ -58,8 +68,14 @@ static inline void policy_sketch_raise(const policy_sketch *sketch, uint64_t mix
   uint64_t places;
   uint64_t *line = policy_sketch_find(sketch, mixed, &places);
   const uint64_t wanted = count < POLICY_SKETCH_MAX ? count : POLICY_SKETCH_MAX;
-  for (unsigned row = 0; row < POLICY_SKETCH_ROWS; row++)
-    policy_sketch_lift(line, (unsigned)(places >> row * 7) & 0x7F, wanted);
+  policy_sketch_lift(line, policy_sketch_place(places, 0), wanted);
+  policy_sketch_lift(line, policy_sketch_place(places, 1), wanted);
+  policy_sketch_lift(line, policy_sketch_place(places, 2), wanted);
+}
+
+static inline uint64_t policy_sketch_count(const uint64_t *line, uint64_t place)
+{
+  return line[place / 16] >> place % 16 * 4 & POLICY_SKETCH_MAX;
 }
 
 /* Counts one more request for the key. Returns its count. */
@@ -67,14 +83,16 @@ static inline unsigned policy_sketch_add(const policy_sketch *sketch, uint64_t m
 {
   uint64_t places;
   uint64_t *line = policy_sketch_find(sketch, mixed, &places);
-  uint64_t least = POLICY_SKETCH_MAX - 1;
-  for (unsigned row = 0; row < POLICY_SKETCH_ROWS; row++) {
-    const unsigned place = (unsigned)(places >> row * 7) & 0x7F;
-    const uint64_t count = line[place / 16] >> place % 16 * 4 & POLICY_SKETCH_MAX;
-    least = count < least ? count : least;
-  }
-  for (unsigned row = 0; row < POLICY_SKETCH_ROWS; row++)
-    policy_sketch_lift(line, (unsigned)(places >> row * 7) & 0x7F, least + 1);
+  const uint64_t first = policy_sketch_place(places, 0), second = policy_sketch_place(places, 1);
+  const uint64_t third = policy_sketch_place(places, 2);
+  uint64_t least = policy_sketch_count(line, first), other = policy_sketch_count(line, second);
+  least = other < least ? other : least;
+  other = policy_sketch_count(line, third);
+  least = other < least ? other : least;
+  if (least == POLICY_SKETCH_MAX) return POLICY_SKETCH_MAX;
+  policy_sketch_lift(line, first, least + 1);
+  policy_sketch_lift(line, second, least + 1);
+  policy_sketch_lift(line, third, least + 1);
   return (unsigned)least + 1;
 }
 

@@ -15,6 +15,11 @@
  * have been the next of the main part to go: those are the hits that a larger window costs. Both
  * sides are counted at their edge, so the target settles where one more entry is worth the same
  * on either side. (The ghosts are ARC's, Megiddo and Modha, 2003; here they fit into a set's line.)
+ *
+ * How the main part forgets: counts of what was popular once would keep newcomers out for many
+ * turnovers. So uses are counted by part, and while an entry of the window is used more often than
+ * one of the main part, that part is stale: the window's oldest goes there unasked. Where it is
+ * used twice as often, the main part's oldest makes room, not its least used.
  */
 #include "policy_window.h"
 
@@ -23,11 +28,15 @@
 
 #define POLICY_WINDOW_MAIN 0x80u
 #define POLICY_WINDOW_YOUTH 7u
+#define POLICY_WINDOW_YOUTH_WIDTH 3u
 #define POLICY_WINDOW_COUNT 7u
 #define POLICY_WINDOW_COUNT_SHIFT 4u
 #define POLICY_WINDOW_GHOSTS 4u
 #define POLICY_WINDOW_LEAD 2u       /* that many more requests let a newcomer in */
 #define POLICY_WINDOW_TURNOVERS 10u /* until counts are halved */
+#define POLICY_WINDOW_MEMORY 64u    /* misses until the uses of both parts are halved */
+#define POLICY_WINDOW_USES 8u       /* of the window meanwhile: fewer prove nothing */
+#define POLICY_WINDOW_VERY_STALE 2  /* that many times more uses in the window */
 
 /* Numbers of entries are kept in 256ths, so that small corrections add up. */
 #define POLICY_WINDOW_UNIT 256
@@ -43,7 +52,8 @@ typedef struct policy_window {
   uint32_t until_tick;
   uint8_t time, era;
   uint8_t count; /* of the key that is about to be inserted */
-  bool is_full;
+  bool is_full, is_adaptive;
+  uint16_t main_uses, window_uses; /* that misses saw lately */
 } __attribute__((aligned(ACCEL_CACHE_LINE))) policy_window;
 
 ACCEL_STATIC_ASSERT(sizeof(policy_window) == ACCEL_CACHE_LINE, "a stripe's state is one line");
@@ -88,10 +98,9 @@ static void policy_window_move(policy_window *window, int64_t change)
  * though they were the next to go. */
 static int policy_window_saved(const policy_pair *pair)
 {
-  uint64_t is_used = 0;
-  for (unsigned i = 0; i < POLICY_PAIR_WORDS; i++)
-    is_used |= pair->words[i] & pair->words[i] >> 7 & POLICY_LANES(1);
-  if (is_used == 0) return 0;
+  const policy_word first = pair->words[0], second = pair->words[1];
+  const policy_word is_used = (first & first >> 7) | (second & second >> 7);
+  if (!policy_is_any(is_used & POLICY_LANES(1))) return 0;
   policy_pair main_part;
   for (unsigned i = 0; i < POLICY_PAIR_WORDS; i++)
     main_part.words[i] = pair->words[i] | ~policy_spread(pair->words[i]) | POLICY_LANES(1);
@@ -100,32 +109,44 @@ static int policy_window_saved(const policy_pair *pair)
   return least == POLICY_NO_LANE ? 0 : __builtin_popcount(policy_equal(pair, least));
 }
 
-/* Time passes, uses become counts. Returns how many uses there were. */
-static unsigned policy_window_refresh(const policy_window *window, accel_flat_set *set)
+/* Time passes, uses become counts. */
+static void policy_window_refresh(const policy_window *window, accel_flat_set *set,
+                                  policy_word word)
 {
   const uint8_t ticks = (uint8_t)(window->time - set->policy[5]);
   const uint8_t eras = (uint8_t)(window->era - set->policy[6]);
-  const uint64_t is_any_used = (policy_load(set, 0) | policy_load(set, 1)) & POLICY_LANES(1);
-  if (is_any_used == 0 && (ticks | eras) == 0) return 0;
+  const policy_word is_used = word & POLICY_LANES(1);
+  if ((ticks | eras) == 0 && !policy_is_any(is_used)) return;
   set->policy[5] = window->time;
   set->policy[6] = window->era;
-  unsigned use_count = 0;
-  for (unsigned i = 0; i < POLICY_SET_WORDS; i++) {
-    const uint64_t word = policy_load(set, i);
-    const uint64_t is_used = word & POLICY_LANES(1);
-    const uint64_t youths =
-        policy_sink(word >> 1 & POLICY_LANES(POLICY_WINDOW_YOUTH), POLICY_WINDOW_YOUTH, ticks);
-    uint64_t counts = word >> POLICY_WINDOW_COUNT_SHIFT & POLICY_LANES(POLICY_WINDOW_COUNT);
-    counts += is_used;
-    counts -= counts >> 3 & POLICY_LANES(1);
-    for (unsigned era = eras < 3 ? eras : 3; era > 0; era--)
-      counts = counts >> 1 & POLICY_LANES(POLICY_WINDOW_COUNT >> 1);
-    policy_store(set, i,
-                 (word & POLICY_LANES(POLICY_WINDOW_MAIN)) | counts << POLICY_WINDOW_COUNT_SHIFT |
-                     (youths | is_used * POLICY_WINDOW_YOUTH) << 1);
-    use_count += policy_sum(is_used);
+  policy_word youths = word >> 1 & POLICY_LANES(POLICY_WINDOW_YOUTH);
+  if (ticks != 0) youths = policy_sink(youths, POLICY_WINDOW_YOUTH_WIDTH, ticks);
+  youths |= policy_widen(is_used, POLICY_WINDOW_YOUTH_WIDTH);
+  policy_word counts = word >> POLICY_WINDOW_COUNT_SHIFT & POLICY_LANES(POLICY_WINDOW_COUNT);
+  counts += is_used;
+  counts -= counts >> 3 & POLICY_LANES(1);
+  for (unsigned era = eras < 3 ? eras : 3; era > 0; era--)
+    counts = counts >> 1 & POLICY_LANES(POLICY_WINDOW_COUNT >> 1);
+  policy_store(set, (word & POLICY_LANES(POLICY_WINDOW_MAIN)) |
+                        counts << POLICY_WINDOW_COUNT_SHIFT | youths << 1);
+}
+
+/* Counts what was used in either part. Returns how many uses there were. */
+static unsigned policy_window_count_uses(policy_window *window, const policy_pair *pair)
+{
+  if (window->turn % POLICY_WINDOW_MEMORY == 0) {
+    window->main_uses /= 2;
+    window->window_uses /= 2;
   }
-  return use_count;
+  const policy_word first = pair->words[0] & POLICY_LANES(1);
+  const policy_word second = pair->words[1] & POLICY_LANES(1);
+  if (!policy_is_any(first | second)) return 0;
+  const unsigned uses = policy_sum(first + second);
+  const unsigned of_main =
+      policy_sum((first & pair->words[0] >> 7) + (second & pair->words[1] >> 7));
+  window->main_uses = (uint16_t)(window->main_uses + of_main);
+  window->window_uses = (uint16_t)(window->window_uses + uses - of_main);
+  return uses;
 }
 
 static void policy_window_pass_time(policy_window *window, const accel_policy_view *view)
@@ -143,23 +164,37 @@ static void policy_window_pass_time(policy_window *window, const accel_policy_vi
   policy_sketch_halve(&window->sketch);
 }
 
-static void policy_window_look(policy_window *window, const accel_policy_view *view)
+static void policy_window_look(policy_window *window, const accel_policy_view *view,
+                               const policy_pair *pair)
 {
+  policy_sketch_prefetch(&window->sketch, view->mixed); /* time passes, and the line comes */
   policy_window_pass_time(window, view);
-  window->requests += policy_window_refresh(window, accel_policy_set(view, view->first));
-  window->requests += policy_window_refresh(window, accel_policy_set(view, view->second));
+  window->requests += policy_window_count_uses(window, pair);
+  policy_window_refresh(window, accel_policy_set(view, view->first), pair->words[0]);
+  policy_window_refresh(window, accel_policy_set(view, view->second), pair->words[1]);
   const unsigned count = policy_sketch_add(&window->sketch, view->mixed);
   window->count = (uint8_t)(count < POLICY_WINDOW_COUNT ? count : POLICY_WINDOW_COUNT);
 }
 
 /* ---- what a miss teaches ---- */
 
+static uint32_t policy_window_ghosts(const accel_flat_set *set)
+{
+  uint32_t ghosts;
+  memcpy(&ghosts, set->policy, POLICY_WINDOW_GHOSTS);
+  return ghosts;
+}
+
 /* What a key's return says: 1, the window was too small; -1, the main part was; 0, nothing. */
 static int policy_window_regret(const accel_flat_set *set, uint64_t tag)
 {
-  for (unsigned i = 0; i < POLICY_WINDOW_GHOSTS; i++)
-    if (set->policy[i] == tag) return (set->policy[4] >> i & 1) != 0 ? -1 : 1;
-  return 0;
+  const uint32_t unlike = policy_window_ghosts(set) ^ (uint32_t)POLICY_LANES(tag);
+  /* The lowest top bit that is set is that of the first byte which is 0. */
+  const uint32_t tops = (uint32_t)POLICY_LANES(0x80);
+  const uint32_t is_same = (unlike - (uint32_t)POLICY_LANES(1)) & ~unlike & tops;
+  if (is_same == 0) return 0;
+  const unsigned ghost = (unsigned)__builtin_ctz(is_same) / 8;
+  return (set->policy[4] >> ghost & 1) != 0 ? -1 : 1;
 }
 
 /* A ghost has a key's tag by chance once in 256 times: what that adds up to, in units. */
@@ -181,16 +216,18 @@ static int policy_window_learn(const accel_policy_view *view)
 
 void accel_policy_tinylfu_missed(const accel_policy_view *view)
 {
-  policy_window_look(policy_window_of(view), view);
+  const policy_pair pair = policy_load_pair(view);
+  policy_window_look(policy_window_of(view), view, &pair);
 }
 
 void accel_policy_adaptive_missed(const accel_policy_view *view)
 {
   policy_window *window = policy_window_of(view);
   const policy_pair pair = policy_load_pair(view);
-  const int saved = policy_window_saved(&pair) * POLICY_WINDOW_UNIT;
-  policy_window_look(window, view);
-  policy_window_move(window, policy_window_learn(view) - saved);
+  const int saved = policy_window_saved(&pair);
+  window->is_adaptive = true;
+  policy_window_look(window, view, &pair);
+  policy_window_move(window, policy_window_learn(view) - saved * POLICY_WINDOW_UNIT);
 }
 
 /* ---- who goes ---- */
@@ -214,20 +251,36 @@ static unsigned policy_window_oldest(const policy_window *window, const policy_p
 {
   policy_pair youths;
   for (unsigned i = 0; i < POLICY_PAIR_WORDS; i++) {
-    const uint64_t word = pair->words[i];
-    const uint64_t youth = word & POLICY_LANES(POLICY_WINDOW_YOUTH << 1);
+    const policy_word word = pair->words[i];
+    const policy_word youth = word & POLICY_LANES(POLICY_WINDOW_YOUTH << 1);
     youths.words[i] = youth | ~may_go->words[i] | policy_spread(word);
   }
   return policy_find_least(&youths, window->turn);
 }
 
+/* Whether an entry of the window is used more often than one of the main part, by that many times:
+ * then the counts there are of another time. A few hits among many misses do not show that. */
+static bool policy_window_is_main_stale(const policy_window *window, int64_t times)
+{
+  return window->is_adaptive && window->window_uses >= POLICY_WINDOW_USES &&
+         window->window_uses * (window->slots - window->window) >
+             times * window->main_uses * window->window;
+}
+
+/* The number of the main part's entry that should go first, of those that may, or POLICY_PAIR_WAYS:
+ * the least used one, or, where counts mean nothing any more, the oldest. */
 static unsigned policy_window_least_used(const policy_window *window, const policy_pair *pair,
                                          const policy_pair *may_go)
 {
+  const bool is_by_youth = policy_window_is_main_stale(window, POLICY_WINDOW_VERY_STALE);
   policy_pair uses;
   for (unsigned i = 0; i < POLICY_PAIR_WORDS; i++) {
-    const uint64_t word = pair->words[i];
-    uses.words[i] = (word & POLICY_LANES(0xFE)) | ~may_go->words[i] | ~policy_spread(word);
+    const policy_word word = pair->words[i];
+    policy_word order = word;
+    if (is_by_youth)
+      order = (word & POLICY_LANES(POLICY_WINDOW_YOUTH << 1)) << 3 |
+              (word >> 3 & POLICY_LANES(POLICY_WINDOW_COUNT << 1));
+    uses.words[i] = (order & POLICY_LANES(0xFE)) | ~may_go->words[i] | ~policy_spread(word);
   }
   return policy_find_least(&uses, window->turn);
 }
@@ -236,15 +289,24 @@ static unsigned policy_window_least_used(const policy_window *window, const poli
 static void policy_window_correct(policy_window *window, const policy_pair *pair,
                                   const policy_pair *may_go, bool is_one_set)
 {
-  uint64_t lanes = 0;
+  policy_word lanes = {0, 0};
   for (unsigned i = 0; i < POLICY_PAIR_WORDS; i++)
     lanes += (~pair->words[i] & may_go->words[i]) >> 7 & POLICY_LANES(1);
   const int64_t seen = (int64_t)policy_sum(lanes) * (window->slots / (is_one_set ? 16 : 32));
   window->window += (seen - window->window) / 256;
 }
 
-/* A window of its target's size gives up its oldest entry, if that does not get the better of the
- * main part's least used one; a smaller window takes that one's place. */
+/* Whether the newcomer takes the resident's place. */
+static bool policy_window_wins(const policy_window *window, const policy_pair *pair,
+                               unsigned newcomer, unsigned resident)
+{
+  if (policy_window_is_main_stale(window, 1)) return true;
+  return policy_window_count_of(policy_byte(pair, newcomer)) >=
+         policy_window_count_of(policy_byte(pair, resident)) + POLICY_WINDOW_LEAD;
+}
+
+/* A window of its target's size gives up its oldest entry, if that does not win against the main
+ * part's least used one; a smaller window takes that one's place. */
 void accel_policy_window_choose(const accel_policy_view *view, unsigned first_ways,
                                 unsigned second_ways, accel_policy_choice *choice)
 {
@@ -253,18 +315,19 @@ void accel_policy_window_choose(const accel_policy_view *view, unsigned first_wa
   const policy_pair may_go = policy_name_pair(first_ways, second_ways);
   policy_window_correct(window, &pair, &may_go, view->first == view->second);
   window->is_full = true;
-  const unsigned oldest = policy_window_oldest(window, &pair, &may_go);
   const unsigned least = policy_window_least_used(window, &pair, &may_go);
-  unsigned loser = least == POLICY_PAIR_WAYS ? oldest : least;
-  const bool is_contest = oldest != POLICY_PAIR_WAYS && least != POLICY_PAIR_WAYS;
-  if (is_contest && window->window >= window->target) {
-    const unsigned newcomer = policy_window_count_of(policy_byte(&pair, oldest));
-    const unsigned resident = policy_window_count_of(policy_byte(&pair, least));
-    if (newcomer >= resident + POLICY_WINDOW_LEAD) {
-      policy_window_promote(window, view, oldest);
-    } else {
-      loser = oldest;
-    }
+  const bool has_least = least != POLICY_PAIR_WAYS;
+  if (has_least && window->window < window->target) {
+    policy_choose_number(view, least, choice);
+    return;
+  }
+  const unsigned oldest = policy_window_oldest(window, &pair, &may_go);
+  unsigned loser = oldest;
+  if (oldest == POLICY_PAIR_WAYS) {
+    loser = least;
+  } else if (has_least && policy_window_wins(window, &pair, oldest, least)) {
+    policy_window_promote(window, view, oldest);
+    loser = least;
   }
   policy_choose_number(view, loser, choice);
 }
@@ -277,8 +340,8 @@ void accel_policy_window_evicted(const accel_policy_view *view, uint64_t set_ind
   const uint8_t used = accel_load_relaxed(&set->used[way]);
   const bool is_main = (used & POLICY_WINDOW_MAIN) != 0;
   if (!is_main) window->window -= POLICY_WINDOW_UNIT;
-  memmove(set->policy + 1, set->policy, POLICY_WINDOW_GHOSTS - 1);
-  set->policy[0] = policy_tag(set, way);
+  const uint32_t ghosts = policy_window_ghosts(set) << 8 | policy_tag(set, way);
+  memcpy(set->policy, &ghosts, POLICY_WINDOW_GHOSTS);
   set->policy[4] = (uint8_t)(set->policy[4] << 1 | is_main);
   const unsigned count = policy_window_count_of(used);
   if (count > 1) policy_sketch_raise(&window->sketch, view->hash_at(view, set_index, way), count);
@@ -294,9 +357,9 @@ static void policy_window_overflow(policy_window *window, const accel_policy_vie
   const policy_pair pair = policy_load_pair(view);
   policy_pair is_live;
   for (unsigned i = 0; i < POLICY_PAIR_WORDS; i++) {
-    const accel_flat_set *set = accel_policy_set(view, i < 2 ? view->first : view->second);
-    const uint64_t high = set->tags[i % 2] & POLICY_LANES(0xFE); /* 0 below ACCEL_FLAT_TAG_MIN */
-    is_live.words[i] = policy_spread(((high & POLICY_LANES(0x7F)) + POLICY_LANES(0x7F)) | high);
+    const accel_flat_set *set = accel_policy_set(view, i == 0 ? view->first : view->second);
+    const policy_word tags = {set->tags[0], set->tags[1]};
+    is_live.words[i] = policy_spread_any(tags & POLICY_LANES(0xFE)); /* ACCEL_FLAT_TAG_MIN and up */
   }
   const unsigned oldest = policy_window_oldest(window, &pair, &is_live);
   if (oldest != POLICY_PAIR_WAYS) policy_window_promote(window, view, oldest);
