@@ -63,6 +63,11 @@ class Scripted(gate_world.World):
         )
         self.assertEqual(strict.code, 4)
 
+    def test_what_noise_cannot_hide_fails(self):
+        result = self.ab({"wild": self.sides(100, 1000, noise=0.3)}, "--rounds-max=10")
+        self.assertEqual(result.code, 1, result)
+        self.assertRegex(result.out, r"FAIL +wild +median")
+
     def test_unclear_benches_get_more_rounds(self):
         result = self.ab({"wild": self.sides(100, 100, noise=0.9), "calm": self.sides(5, 5)})
         self.assertIn("10 more rounds", result.out)

@@ -47,6 +47,14 @@ static gate_verdict judge_bounds(const gate_row *row, const gate_limits *limits)
   return GATE_INCONCLUSIVE;
 }
 
+/* So noisy that the limit is out of sight. What is worse by the limit and all the noise together is
+ * seen all the same: twice the work is a failure on any machine. */
+static bool is_hidden(const gate_row *row)
+{
+  if (!isfinite(row->fail) || row->noise <= row->fail / 2) return false;
+  return row->bounds.low <= row->fail + row->noise;
+}
+
 static bool is_limited(const gate_row *row)
 {
   return isfinite(row->warn) || isfinite(row->fail);
@@ -151,7 +159,7 @@ void gate_judge_rounds(gate_row *row, const gate_limits *limits, const gate_numb
   } else if (gate_order_rank(count) == 0) {
     row->verdict = GATE_INCONCLUSIVE;
     row->note = "need 6 rounds or more";
-  } else if (isfinite(row->fail) && row->noise > row->fail / 2) {
+  } else if (is_hidden(row)) {
     row->verdict = GATE_NOISY;
   } else {
     row->verdict = judge_bounds(row, limits);
