@@ -17,11 +17,16 @@ static accel_thread tick_thread;
 static bool tick_has_handler;
 static accel_fork_handler tick_handler;
 
+static void tick_once(void)
+{
+  accel_store_relaxed(&accel_tick_word, accel_clock_read(NULL) << ACCEL_TICK_SHIFT);
+}
+
 static void tick_run(void *turn)
 {
   accel_mutex_lock(&tick_mutex);
   while (tick_turn == (uintptr_t)turn) {
-    accel_store_relaxed(&accel_tick_word, accel_clock_read(NULL) << ACCEL_TICK_SHIFT);
+    tick_once();
     accel_condition_wait(&tick_turned, &tick_mutex, accel_clock_deadline(ACCEL_TICK_MS));
   }
   accel_mutex_unlock(&tick_mutex);
@@ -53,6 +58,7 @@ void accel_tick_hold(void)
   if (!tick_runs && tick_get_ready()) {
     tick_turn++;
     tick_runs = accel_thread_start(&tick_thread, tick_run, (void *)tick_turn);
+    if (tick_runs) tick_once(); /* the thread may take its time to begin */
   }
   accel_mutex_unlock(&tick_mutex);
 }
