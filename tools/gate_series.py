@@ -2,7 +2,8 @@
 """Shows that accel-gate's `ab` neither cries wolf nor sleeps, by two series of runs:
 
   self      the tree against itself, all local benches: nothing may differ
-  injected  hits that do their work twice on 10 of 64 calls, which takes 25 % longer: must fail
+  injected  hits that do their work twice on 10 of 64 calls, which makes them a quarter
+            to a third slower: must fail
 
 usage: tools/gate_series.py [--runs N] [--minutes M] [--output FILE] [--only SERIES] [--report]
                             [--document FILE]
