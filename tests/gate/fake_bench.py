@@ -31,6 +31,10 @@ if "FAKE_BENCH_LOG" in os.environ:
         for first, changed in sorted(bench.pop("from", {}).items(), key=lambda each: int(each[0])):
             bench.update(changed if number >= int(first) else {})
 chance = random.Random(f"{os.getpid()} {time.time_ns()}")
+# A process is lucky or not as a whole; its samples differ little.
+luck = {
+    name: math.exp(chance.gauss(0, bench.get("noise", 0.002))) for name, bench in benches.items()
+}
 
 
 def answer(**what):
@@ -53,9 +57,8 @@ def run(name, iterations, samples):
     time.sleep(bench.get("seconds", 0))
     if "end" in bench:
         sys.exit(1)
-    # A process is lucky or not as a whole; its samples differ little.
-    luck = math.exp(chance.gauss(0, bench.get("noise", 0.002)))
-    times = [bench["ns"] * luck * iterations * (1 + 0.001 * i / samples) for i in range(samples)]
+    typical = bench["ns"] * luck[name] * iterations
+    times = [typical * (1 + 0.001 * i / samples) for i in range(samples)]
     answer(
         id=name, iters=iterations, times=times, allocs=bench.get("allocs", 0),
         peak_bytes=bench.get("peak_bytes", 1000), p95_op=bench.get("p95_op"), p99_op=None,
@@ -76,6 +79,7 @@ for line in sys.stdin:
         ]
         answer(benches=shown, skipped=plan.get("skipped", []))
     elif words[0] == "calibrate":
+        log(f"processors {sorted(os.sched_getaffinity(0))}")
         answer(id=words[1], iters=1000, ns=1000 * benches[words[1]].get("ns", 1))
     elif words[0] == "run":
         run(words[1], int(words[2]), int(words[3]))

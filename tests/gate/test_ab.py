@@ -68,6 +68,24 @@ class Scripted(gate_world.World):
         self.assertEqual(result.code, 1, result)
         self.assertRegex(result.out, r"FAIL +wild +median")
 
+    def test_what_slows_both_sides_alike_is_no_noise(self):
+        """A machine that has a speed of its own in every round."""
+        levels = (100, 130, 90, 160, 110, 150, 105, 140, 120, 170)
+        sides = self.sides(100, 100)
+        for values in sides.values():
+            values["from"] = {str(2 + i): {"ns": level} for i, level in enumerate(levels)}
+        result = self.ab({"a": sides})
+        self.assertRegex(result.out, r"(?m)^OK +a +median")
+        self.assertNotIn("more rounds", result.out)
+
+    def test_both_sides_of_a_round_are_on_one_processor(self):
+        self.ab({"a": self.sides(100, 100)}, "--rounds=6")
+        log = self.read("log").splitlines()
+        places = [line.partition("processors ")[2] for line in log if "processors" in line]
+        self.assertEqual(places[0::2], places[1::2])
+        wanted = sorted(os.sched_getaffinity(0))[:6]
+        self.assertEqual(sorted(set(places)), sorted(f"[{each}]" for each in wanted))
+
     def test_unclear_benches_get_more_rounds(self):
         result = self.ab({"wild": self.sides(100, 100, noise=0.9), "calm": self.sides(5, 5)})
         self.assertIn("10 more rounds", result.out)
@@ -167,7 +185,7 @@ class Scripted(gate_world.World):
     def test_turns(self):
         self.ab({"a": self.sides(5, 5)}, "--rounds=6")
         runs = [line[0] for line in self.read("log").splitlines() if " run a " in line]
-        self.assertEqual("".join(runs), "bnnbnbbn" * 3)
+        self.assertEqual("".join(runs), ("bnnb" * 6 + "nbbn" * 6) * 3)
 
     def test_self(self):
         result = self.ab({"a": self.sides(5, 900)}, programs=("--self", "--program=./now"))

@@ -78,6 +78,7 @@ typedef struct ab_run {
   int64_t settled_ms;  /* no further rounds of the first pass from here on */
   int64_t deadline_ms; /* nor of the re-run */
   size_t rounds_done;
+  bool is_unplaced; /* a bench could not be kept on one processor */
 } ab_run;
 
 /* Makes the temporary folder and finds the base's headers. Removed by ab_tree_remove, which is

@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ANSWER_MS = 120 * 1000, TURNS = 2, TURN_SAMPLES = 13, ROUNDS_MIN = 6 };
+enum { ANSWER_MS = 120 * 1000, TURNS = 12, TURN_SAMPLES = 2, ROUNDS_MIN = 6 };
 
 int64_t ab_now_ms(void)
 {
@@ -206,13 +206,28 @@ static void add_round(ab_run *run, ab_series *series, int side, const slice *fou
     gate_numbers_add(arena, &series->tails[side], gate_median(tails->values, tails->count));
 }
 
-/* Both sides warm up, then take turns: ABBA in one round, BAAB in the next, so that a drift within
- * a round falls on both alike. The number of iterations is found once, by the slower side, and
- * stays: both do the same work. */
+/* A shared machine changes its speed by a third, on each processor by itself and for tens of
+ * milliseconds. Both sides on one processor, in turns of a few milliseconds, see the same of it;
+ * the next round is on the next processor, so that none decides. A bench of several threads goes
+ * where the system puts it. */
+static void place(ab_run *run, const gate_child *children, const ab_bench *bench, size_t round)
+{
+  for (int side = 0; side < AB_SIDES; side++) {
+    const bool is_placed = bench->threads == 1 ? gate_child_keep(&children[side], round)
+                                               : gate_child_let_go(&children[side]);
+    if (!is_placed) run->is_unplaced = true;
+  }
+}
+
+/* Both sides warm up, then take turns: ABBA and so on in one round, BAAB in the next, so that a
+ * drift within a round falls on both alike. The number of iterations is found once, by the slower
+ * side, and stays: both do the same work. */
 static bool run_bench(ab_run *run, gate_child *children, ab_bench *bench, ab_series *series)
 {
   double ns[AB_SIDES];
   slice found[AB_SIDES] = {0};
+  const size_t round = series->medians[AB_BASE].count;
+  place(run, children, bench, round);
   for (int side = 0; side < AB_SIDES; side++)
     if (!calibrate(run, &children[side], bench, &ns[side])) return false;
   if (bench->iterations == 0) {
@@ -220,10 +235,11 @@ static bool run_bench(ab_run *run, gate_child *children, ab_bench *bench, ab_ser
     const double fitting = slice_ns / (TURNS * TURN_SAMPLES) / fmax(ns[AB_BASE], ns[AB_NOW]);
     bench->iterations = fitting < 1 ? 1 : fitting > 1e12 ? (size_t)1e12 : (size_t)fitting;
   }
-  const int first = series->medians[AB_BASE].count % 2 == 0 ? AB_BASE : AB_NOW;
-  const int turns[AB_SIDES * TURNS] = {first, !first, !first, first};
-  for (size_t i = 0; i < AB_SIDES * TURNS; i++)
-    if (!run_turn(run, &children[turns[i]], bench, &found[turns[i]], turns[i])) return false;
+  for (size_t turn = 0; turn < (size_t)AB_SIDES * TURNS; turn++) {
+    const bool is_outer = turn % 4 == 0 || turn % 4 == 3;
+    const int side = is_outer == (round % 2 == 0) ? AB_BASE : AB_NOW;
+    if (!run_turn(run, &children[side], bench, &found[side], side)) return false;
+  }
   for (int side = 0; side < AB_SIDES; side++) add_round(run, series, side, &found[side]);
   return true;
 }

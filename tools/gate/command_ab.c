@@ -290,6 +290,9 @@ static gate_exit run_all(ab_command *command, ab_run *run, gate_report *report)
   report->now = side_set(run, AB_NOW);
   gate_pairs_set(run->arena, &report->notes, "rounds",
                  gate_format(run->arena, "%zu", run->rounds_done));
+  if (run->is_unplaced)
+    gate_pairs_set(run->arena, &report->notes, "processors",
+                   "sides could not be kept on one processor: expect more noise");
   code = gate_report_finish(report, &command->choices, run->problems);
   if (command->export_path) {
     const gate_exit exported = export_side(command, report, run->problems);

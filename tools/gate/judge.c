@@ -120,16 +120,14 @@ static void judge_row(gate_row *row, const gate_limits *limits)
 
 /* ---- rounds in pairs ---- */
 
-/* Rounds of one side that followed each other differ by noise alone: by luck of the process, and by
- * what the machine did meanwhile. */
-static gate_numbers null_control(gate_arena *arena, const gate_numbers *base,
-                                 const gate_numbers *now, size_t count)
+/* What a machine does to two rounds that followed each other is told by how far their ratios are
+ * apart: the same two sides were compared, so in truth by nothing. What slows both sides of a round
+ * alike is in neither ratio. */
+static gate_numbers null_control(gate_arena *arena, const gate_numbers *ratios)
 {
   gate_numbers null = {0};
-  for (size_t i = 0; i + 1 < count; i++) {
-    gate_numbers_add(arena, &null, log(base->values[i + 1] / base->values[i]));
-    gate_numbers_add(arena, &null, log(now->values[i + 1] / now->values[i]));
-  }
+  for (size_t i = 0; i + 1 < ratios->count; i++)
+    gate_numbers_add(arena, &null, (ratios->values[i + 1] - ratios->values[i]) / sqrt(2));
   return null;
 }
 
@@ -143,7 +141,7 @@ void gate_judge_rounds(gate_row *row, const gate_limits *limits, const gate_numb
     const double ratio = log(now->values[i] / base->values[i]);
     gate_numbers_add(&arena, &ratios, row->better == GATE_LOWER ? ratio : -ratio);
   }
-  const gate_numbers null = null_control(&arena, base, now, count);
+  const gate_numbers null = null_control(&arena, &ratios);
   const double null_error =
       1.25 * 1.4826 * gate_median_distance(null.values, null.count) / sqrt((double)count);
   const gate_interval bounds = gate_median_bounds(ratios.values, count);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -169,6 +170,24 @@ const char *gate_child_ask(gate_child *child, const char *line, int timeout_ms,
     left -= (size_t)count;
   }
   return gate_child_line(child, timeout_ms, problems);
+}
+
+bool gate_child_keep(const gate_child *child, size_t turn)
+{
+  cpu_set_t all, one;
+  if (sched_getaffinity(0, sizeof all, &all) != 0) return false;
+  size_t left = turn % (size_t)CPU_COUNT(&all), processor = 0;
+  while (!CPU_ISSET(processor, &all) || left-- > 0) processor++;
+  CPU_ZERO(&one);
+  CPU_SET(processor, &one);
+  return sched_setaffinity(child->id, sizeof one, &one) == 0;
+}
+
+bool gate_child_let_go(const gate_child *child)
+{
+  cpu_set_t all;
+  return sched_getaffinity(0, sizeof all, &all) == 0 &&
+         sched_setaffinity(child->id, sizeof all, &all) == 0;
 }
 
 static void close_ends(gate_child *child)

@@ -33,6 +33,11 @@ const char *gate_child_line(gate_child *child, int timeout_ms, gate_problems *pr
 /* Waits until it ends and gives all that it wrote. Its exit code, 128 + signal, or -1 if a signal
  * came first. */
 int gate_child_finish(gate_child *child, const char **output_out);
+/* Keeps the child's first thread, and those that it starts from now on, on the `turn`-th of the
+ * processors that this process may use (counted round and round), or gives it all of them. False
+ * where the system refuses. */
+bool gate_child_keep(const gate_child *child, size_t turn);
+bool gate_child_let_go(const gate_child *child);
 /* Closes its stdin, gives it a moment, ends it. */
 void gate_child_end(gate_child *child);
 void gate_children_end(void);
