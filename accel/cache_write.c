@@ -157,8 +157,8 @@ static void write_remove_unstorable(accel_core *core, const write_key *keys, siz
   accel_core_batch_close(&batch);
 }
 
-static accel_status write_remote(accel_core *core, write_key *keys, size_t count, write_kind kind,
-                                 const accel_write *write)
+static ACCEL_NOINLINE accel_status write_remote(accel_core *core, write_key *keys, size_t count,
+                                                write_kind kind, const accel_write *write)
 {
   core_batch batch;
   uint32_t raised[ACCEL_LOCAL_STRIPES_MAX] = {0};
@@ -220,8 +220,9 @@ accel_status accel_cache_set(accel_cache *cache, const accel_type *type, const v
   return accel_cache_set_with(cache, type, key, NULL, value);
 }
 
-accel_status accel_cache_set_with(accel_cache *cache, const accel_type *type, const void *key,
-                                  const accel_write *write, const void *value)
+ACCEL_FLATTEN accel_status accel_cache_set_with(accel_cache *cache, const accel_type *type,
+                                                const void *key, const accel_write *write,
+                                                const void *value)
 {
   (void)type;
   accel_status status;

@@ -261,7 +261,7 @@ static void flat_stage_close(const accel_type *type, flat_stage *stage, bool is_
     if (stage->copy != NULL) type->drop(stage->copy);
     ACCEL_FREE(stage->content.text);
   }
-  ACCEL_FREE(stage->allocation);
+  if (stage->allocation != NULL) ACCEL_FREE(stage->allocation);
 }
 
 /* What one attempt under the mutex came to. */
@@ -286,18 +286,19 @@ static uint64_t flat_born(const flat_state *state, const flat_content *content)
   return content->life->born_ms - state->front.base_ms;
 }
 
-/* Pays for the entry, with the budget of `old` if that can be had, else with a victim's. */
+/* Pays for the entry, with the budget of `old` if that can be had, else with a victim's, whose slot
+ * is *freed then. */
 static flat_attempt flat_pay(flat_state *state, const accel_type *type, const flat_view *view,
                              const accel_policy_view *policy_view, const flat_content *content,
-                             const flat_entry *old, flat_doomed *doomed)
+                             const flat_entry *old, flat_entry *freed, flat_doomed *doomed)
 {
   const bool replaces = old->slot != NULL && !flat_is_pinned(old);
   const size_t had = replaces ? flat_weight_of(old) : 0;
   const ptrdiff_t more = (ptrdiff_t)(content->weight - had);
   if (accel_flat_afford(state, view->stripe, replaces ? 0 : 1, more)) return FLAT_DONE;
   size_t gone;
-  if (!accel_flat_evict(type, view, policy_view, flat_born(state, content), &gone, doomed))
-    return doomed->count > 0 ? FLAT_EVICTED : FLAT_NO_BUDGET;
+  *freed = accel_flat_evict(type, view, policy_view, flat_born(state, content), &gone, doomed);
+  if (freed->slot == NULL) return doomed->count > 0 ? FLAT_EVICTED : FLAT_NO_BUDGET;
   if (!replaces && doomed->count == 0 &&
       accel_flat_afford(state, view->stripe, 0, (ptrdiff_t)(content->weight - gone)))
     return FLAT_DONE;
@@ -320,12 +321,14 @@ static flat_attempt flat_no_slot(const flat_view *view, const flat_doomed *doome
   return flat_is_being_freed(view) ? FLAT_BUSY : FLAT_NO_SLOT;
 }
 
-/* An empty slot for an entry that is paid for. Where nothing can be moved an old entry of the key
- * goes, which leaves readers a moment without it; else a victim. */
+/* An empty slot for an entry that is paid for: the one that was freed for it, if it is in the first
+ * set. Where nothing can be moved an old entry of the key goes, which leaves readers a moment
+ * without it; else a victim. */
 static flat_attempt flat_place(flat_state *state, const accel_type *type, const flat_view *view,
                                const accel_policy_view *policy_view, const flat_content *content,
                                flat_entry *old, flat_entry *empty, flat_doomed *doomed)
 {
+  if (empty->slot != NULL && empty->set == view->first) return FLAT_DONE;
   *empty = accel_flat_find_empty(view);
   if (empty->slot == NULL) *empty = accel_flat_make_empty(view);
   if (empty->slot != NULL) return FLAT_DONE;
@@ -335,7 +338,7 @@ static flat_attempt flat_place(flat_state *state, const accel_type *type, const 
   } else {
     size_t gone;
     const uint64_t since_base_ms = flat_born(state, content);
-    if (!accel_flat_evict(type, view, policy_view, since_base_ms, &gone, doomed))
+    if (accel_flat_evict(type, view, policy_view, since_base_ms, &gone, doomed).slot == NULL)
       return flat_no_slot(view, doomed);
     accel_flat_refund(state, view->stripe, gone);
   }
@@ -374,9 +377,9 @@ static flat_attempt flat_try_write(flat_state *state, const accel_type *type, co
   const uint8_t used = is_new ? 0 : accel_load_relaxed(&flat_set_of(&old)->used[old.way]);
   if (is_new && !write->has_missed && policy->missed != NULL) policy->missed(&policy_view);
   write->has_missed = true;
-  flat_attempt attempt = flat_pay(state, type, view, &policy_view, content, &old, doomed);
+  flat_entry empty = {0};
+  flat_attempt attempt = flat_pay(state, type, view, &policy_view, content, &old, &empty, doomed);
   if (attempt != FLAT_DONE) return attempt;
-  flat_entry empty;
   attempt = flat_place(state, type, view, &policy_view, content, &old, &empty, doomed);
   if (attempt != FLAT_DONE) {
     accel_flat_refund(state, view->stripe, content->weight);

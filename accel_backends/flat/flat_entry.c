@@ -81,21 +81,20 @@ flat_entry accel_flat_make_empty(const flat_view *view)
 static void flat_entry_write_bytes(accel_flat_word *to, const void *from, size_t size)
 {
   const char *next = (const char *)from;
-  for (; size >= 32; size -= 32, next += 32, to += 4) {
-    uint64_t words[4];
-    memcpy(words, next, sizeof words);
-    accel_store_release(to, words[0]);
-    accel_store_release(to + 1, words[1]);
-    accel_store_release(to + 2, words[2]);
-    accel_store_release(to + 3, words[3]);
+  for (; size >= 16; size -= 16, next += 16, to += 2) {
+    accel_flat_pair pair;
+    memcpy(&pair, next, sizeof pair);
+    accel_flat_store_pair(to, pair);
   }
-  for (; size >= 8; size -= 8, next += 8, to++) {
-    uint64_t word;
-    memcpy(&word, next, 8);
-    accel_store_release(to, word);
+  uint64_t word = 0;
+  if (size >= sizeof word) {
+    memcpy(&word, next, sizeof word);
+    accel_store_release(to++, word);
+    next += sizeof word;
+    size -= sizeof word;
+    word = 0;
   }
   if (size == 0) return;
-  uint64_t word = 0;
   memcpy(&word, next, size);
   accel_store_release(to, word);
 }

@@ -234,7 +234,8 @@ ACCEL_INLINE uint64_t accel_flat_partner(const accel_flat_table *table_, uint64_
 /* ---- two words at once ----
  *
  * The words of slots and tags are written and read as atomic objects. On x86-64 one instruction
- * reads two of them: every load is an acquire there, and the compiler is told to keep the place. */
+ * reads or writes two of them, neither of them torn: every load is an acquire there and every store
+ * a release, and the compiler is told to keep the place. */
 
 #if defined(__x86_64__) && !ACCEL_IS_SANITIZED
 #define ACCEL_FLAT_HAS_PAIRS 1
@@ -247,6 +248,12 @@ ACCEL_INLINE accel_flat_pair accel_flat_load_pair(const accel_flat_word *from_)
   __asm__ volatile("movdqu %1, %0" : "=x"(pair_) : "m"(*both_) : "memory");
   return pair_;
 }
+
+ACCEL_INLINE void accel_flat_store_pair(accel_flat_word *to_, accel_flat_pair pair_)
+{
+  accel_flat_pair *const both_ = (accel_flat_pair *)(void *)to_;
+  __asm__ volatile("movdqu %1, %0" : "=m"(*both_) : "x"(pair_) : "memory");
+}
 #else
 #define ACCEL_FLAT_HAS_PAIRS 0
 typedef struct accel_flat_pair {
@@ -258,19 +265,36 @@ ACCEL_INLINE accel_flat_pair accel_flat_load_pair(const accel_flat_word *from_)
   const accel_flat_pair pair_ = {{accel_load_acquire(from_), accel_load_acquire(from_ + 1)}};
   return pair_;
 }
+
+ACCEL_INLINE void accel_flat_store_pair(accel_flat_word *to_, accel_flat_pair pair_)
+{
+  accel_store_release(to_, pair_.words[0]);
+  accel_store_release(to_ + 1, pair_.words[1]);
+}
 #endif
 
-/* The ways of a set whose tag is this one, a bit each. */
+/* The ways of a set whose tag is this one, or not below it, a bit each. */
 #if ACCEL_FLAT_HAS_PAIRS
-typedef char accel_flat_bytes __attribute__((vector_size(16)));
+typedef unsigned char accel_flat_bytes __attribute__((vector_size(16)));
+typedef char accel_flat_signs __attribute__((vector_size(16)));
 
 ACCEL_INLINE unsigned accel_flat_match(const accel_flat_set *set_, uint64_t tag_)
 {
   const uint64_t pattern_ = tag_ * 0x0101010101010101u;
   const accel_flat_pair wanted_ = {pattern_, pattern_};
   const accel_flat_bytes tags_ = (accel_flat_bytes)accel_flat_load_pair(set_->tags);
-  const accel_flat_bytes equal_ = (accel_flat_bytes)(tags_ == (accel_flat_bytes)wanted_);
+  const accel_flat_signs equal_ = (accel_flat_signs)(tags_ == (accel_flat_bytes)wanted_);
   return (unsigned)__builtin_ia32_pmovmskb128(equal_);
+}
+
+/* Those whose tag is not below this one. */
+ACCEL_INLINE unsigned accel_flat_match_from(const accel_flat_set *set_, uint64_t tag_)
+{
+  const uint64_t pattern_ = tag_ * 0x0101010101010101u;
+  const accel_flat_pair least_ = {pattern_, pattern_};
+  const accel_flat_bytes tags_ = (accel_flat_bytes)accel_flat_load_pair(set_->tags);
+  const accel_flat_signs reached_ = (accel_flat_signs)(tags_ >= (accel_flat_bytes)least_);
+  return (unsigned)__builtin_ia32_pmovmskb128(reached_);
 }
 #else
 /* The lowest bit of each byte, gathered. */
@@ -291,6 +315,15 @@ ACCEL_INLINE unsigned accel_flat_match(const accel_flat_set *set_, uint64_t tag_
   const uint64_t a_ = accel_flat_zero_bytes(accel_load_acquire(&set_->tags[0]) ^ pattern_);
   const uint64_t b_ = accel_flat_zero_bytes(accel_load_acquire(&set_->tags[1]) ^ pattern_);
   return accel_flat_gather(a_) | accel_flat_gather(b_) << 8;
+}
+
+/* Those whose tag is not below this one, which is a power of two at most 128. */
+ACCEL_INLINE unsigned accel_flat_match_from(const accel_flat_set *set_, uint64_t tag_)
+{
+  const uint64_t high_ = ~(tag_ - 1) & 0xFF, pattern_ = high_ * 0x0101010101010101u;
+  const uint64_t below_a_ = accel_flat_zero_bytes(accel_load_acquire(&set_->tags[0]) & pattern_);
+  const uint64_t below_b_ = accel_flat_zero_bytes(accel_load_acquire(&set_->tags[1]) & pattern_);
+  return 0xFFFFu & ~(accel_flat_gather(below_a_) | accel_flat_gather(below_b_) << 8);
 }
 #endif
 

@@ -169,7 +169,7 @@ static inline unsigned flat_removed_ways(const accel_flat_set *set)
 /* The ways with the tag of a key. Without the mutex: a guess. */
 static inline unsigned flat_live_ways(const accel_flat_set *set)
 {
-  return FLAT_ALL_WAYS & ~(flat_empty_ways(set) | flat_removed_ways(set));
+  return accel_flat_match_from(set, ACCEL_FLAT_TAG_MIN);
 }
 
 static inline uint64_t flat_era_of(uint64_t epoch)
@@ -313,11 +313,12 @@ void accel_flat_release(flat_state *state, const accel_type *type, const flat_en
 
 /* ---- flat_victim.c ---- */
 
-/* Removes one entry of the view's sets, and hands its budget to the caller: *entry_weight. False:
- * all are pinned. Under the mutex; since_base_ms tells what has expired. */
-bool accel_flat_evict(const accel_type *type, const flat_view *view,
-                      const accel_policy_view *policy_view, uint64_t since_base_ms,
-                      size_t *entry_weight, flat_doomed *doomed);
+/* Removes one entry of the view's sets, and hands its budget to the caller: *entry_weight. Returns
+ * where it was, a slot that is empty now unless something was doomed; none: all are pinned. Under
+ * the mutex; since_base_ms tells what has expired. */
+flat_entry accel_flat_evict(const accel_type *type, const flat_view *view,
+                            const accel_policy_view *policy_view, uint64_t since_base_ms,
+                            size_t *entry_weight, flat_doomed *doomed);
 /* Removes an entry, wherever one can be found. False: all are pinned. Without a mutex. */
 bool accel_flat_evict_any(flat_state *state, const accel_type *type);
 /* The policy's view. */

@@ -54,45 +54,31 @@ static flat_entry flat_victim_spent(const flat_view *view, uint64_t index, unsig
 }
 
 /* Whom the policy picks. */
-static void flat_victim_pick(const accel_policy_view *policy_view, const flat_view *view,
-                             unsigned first_ways, unsigned second_ways, accel_policy_choice *choice)
+static flat_entry flat_victim_pick(const accel_policy_view *policy_view, const flat_view *view,
+                                   unsigned first_ways, unsigned second_ways)
 {
-  const accel_policy *policy = view->table->policy;
-  choice->has_via = false;
-  policy->choose(policy_view, first_ways, second_ways, choice);
-  if (choice->has_via && flat_is_cleared(&view->table->sets[choice->set], view->epoch)) {
-    choice->has_via = false; /* what is there is gone already: the mover's place is asked for */
-    choice->set = choice->via_set;
-    choice->way = choice->via_way;
-  }
-  if (policy->evicted != NULL) policy->evicted(policy_view, choice->set, choice->way);
+  const unsigned number = view->table->policy->choose(policy_view, first_ways, second_ways);
+  const uint64_t set = number < ACCEL_FLAT_WAYS ? view->first : view->second;
+  const flat_entry victim = flat_entry_at(view->table, set, number % ACCEL_FLAT_WAYS);
+  ACCEL_ASSERT(flat_is_live(&victim) && !flat_is_pinned(&victim));
+  return victim;
 }
 
-/* An entry that the policy wants moved is moved into the place of the one that went. */
-bool accel_flat_evict(const accel_type *type, const flat_view *view,
-                      const accel_policy_view *policy_view, uint64_t since_base_ms,
-                      size_t *entry_weight, flat_doomed *doomed)
+flat_entry accel_flat_evict(const accel_type *type, const flat_view *view,
+                            const accel_policy_view *policy_view, uint64_t since_base_ms,
+                            size_t *entry_weight, flat_doomed *doomed)
 {
-  accel_policy_choice choice;
   const bool is_one = view->first == view->second;
   const unsigned first = flat_victim_ways(view, view->first);
   const unsigned second = is_one ? 0 : flat_victim_ways(view, view->second);
-  if ((first | second) == 0) return false;
-  choice.has_via = false;
+  const flat_entry none = {0};
+  if ((first | second) == 0) return none;
   flat_entry victim = flat_victim_spent(view, view->first, first, since_base_ms);
   if (victim.slot == NULL) victim = flat_victim_spent(view, view->second, second, since_base_ms);
-  if (victim.slot == NULL) {
-    flat_victim_pick(policy_view, view, first, second, &choice);
-    victim = flat_entry_at(view->table, choice.set, choice.way);
-    ACCEL_ASSERT(flat_is_live(&victim) && !flat_is_pinned(&victim));
-  }
+  if (victim.slot == NULL) victim = flat_victim_pick(policy_view, view, first, second);
   *entry_weight = flat_weight_of(&victim);
   accel_flat_unlink(type, &victim, doomed);
-  if (!choice.has_via || (flat_empty_ways(flat_set_of(&victim)) >> victim.way & 1) == 0)
-    return true;
-  const flat_entry via = flat_entry_at(view->table, choice.via_set, choice.via_way);
-  accel_flat_move(view, &via, &victim);
-  return true;
+  return victim;
 }
 
 /* ---- anywhere ---- */
@@ -111,8 +97,9 @@ static bool flat_victim_evict_from(flat_state *state, const accel_type *type,
   bool has_evicted = accel_flat_settle(state, type, &view, index, &doomed) > 0;
   if (!has_evicted) {
     const accel_policy_view policy_view = accel_flat_policy_view(state, type, &view);
+    const uint64_t since_base_ms = flat_since_base(state);
     has_evicted =
-        accel_flat_evict(type, &view, &policy_view, flat_since_base(state), &weight, &doomed);
+        accel_flat_evict(type, &view, &policy_view, since_base_ms, &weight, &doomed).slot != NULL;
     if (has_evicted) accel_flat_refund(state, view.stripe, weight);
   }
   accel_flat_unlock(&view);

@@ -23,14 +23,6 @@ typedef struct accel_policy_view {
   const void *engine, *type; /* for hash_at */
 } accel_policy_view;
 
-/* Who goes: an entry of the view's two sets; or, with has_via, one of the partner set of an entry
- * `via` of those two, which the engine then moves into the victim's slot. */
-typedef struct accel_policy_choice {
-  uint64_t set, via_set;
-  unsigned way, via_way;
-  bool has_via;
-} accel_policy_choice;
-
 /* Everything but `hit` is called under the stripe's mutex. */
 struct accel_policy {
   const char *name;
@@ -43,14 +35,12 @@ struct accel_policy {
   /* A key that is not in the table is about to be written: before choose. Optional. */
   void (*missed)(const accel_policy_view *view);
   /* Picks one of the ways in the two masks, which are not both empty (with equal sets the second
-   * is). Entries elsewhere may be picked if they are live and not pinned. */
-  void (*choose)(const accel_policy_view *view, unsigned first_ways, unsigned second_ways,
-                 accel_policy_choice *choice);
+   * is). It goes, and the policy forgets it. Returns its number: the way, of the second set
+   * ACCEL_FLAT_WAYS more. */
+  unsigned (*choose)(const accel_policy_view *view, unsigned first_ways, unsigned second_ways);
   /* A new key's entry lies there: writes used[way]. A new value for a key that was there, and an
    * entry that is moved, keep theirs. */
   void (*inserted)(const accel_policy_view *view, uint64_t set, unsigned way);
-  /* An entry is about to go because it was chosen. Optional. */
-  void (*evicted)(const accel_policy_view *view, uint64_t set, unsigned way);
   /* 0 (the coldest) to 3: what a resize keeps and hottest names first. */
   unsigned (*rank)(const accel_flat_set *set, unsigned way);
 };

@@ -14,7 +14,6 @@ static const accel_policy accel_policy_adaptive ACCEL_UNUSED = {
     .missed = accel_policy_adaptive_missed,
     .choose = accel_policy_window_choose,
     .inserted = accel_policy_window_inserted,
-    .evicted = accel_policy_window_evicted,
     .rank = accel_policy_window_rank,
 };
 

@@ -3,20 +3,18 @@
 #include "policy.h"
 
 /* policy[0] is the hand. */
-void accel_policy_clock_choose(const accel_policy_view *view, unsigned first_ways,
-                               unsigned second_ways, accel_policy_choice *choice)
+unsigned accel_policy_clock_choose(const accel_policy_view *view, unsigned first_ways,
+                                   unsigned second_ways)
 {
   const bool is_first = __builtin_popcount(first_ways) >= __builtin_popcount(second_ways);
   const unsigned ways = is_first ? first_ways : second_ways;
-  choice->set = is_first ? view->first : view->second;
-  accel_flat_set *set = accel_policy_set(view, choice->set);
+  accel_flat_set *set = accel_policy_set(view, is_first ? view->first : view->second);
   for (;;) {
     const unsigned way = set->policy[0];
     set->policy[0] = (uint8_t)((way + 1) % ACCEL_FLAT_WAYS);
     if ((ways >> way & 1) == 0) continue;
     const uint8_t used = accel_load_relaxed(&set->used[way]);
-    choice->way = way;
-    if (used == 0) return;
+    if (used == 0) return is_first ? way : ACCEL_FLAT_WAYS + way;
     accel_store_relaxed(&set->used[way], (uint8_t)(used - 1));
   }
 }

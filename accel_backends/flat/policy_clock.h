@@ -14,8 +14,8 @@
 
 ACCEL_EXTERN_C_BEGIN
 
-void accel_policy_clock_choose(const accel_policy_view *view, unsigned first_ways,
-                               unsigned second_ways, accel_policy_choice *choice);
+unsigned accel_policy_clock_choose(const accel_policy_view *view, unsigned first_ways,
+                                   unsigned second_ways);
 void accel_policy_clock_inserted(const accel_policy_view *view, uint64_t set, unsigned way);
 unsigned accel_policy_clock_rank(const accel_flat_set *set, unsigned way);
 

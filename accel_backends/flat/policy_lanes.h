@@ -16,6 +16,7 @@
 
 /* The bytes of a set. Vectors of gcc and clang: without such registers it is two words. */
 typedef uint64_t policy_word __attribute__((vector_size(16)));
+typedef signed char policy_lanes __attribute__((vector_size(16)));
 
 #define POLICY_PAIR_WORDS 2u
 #define POLICY_PAIR_WAYS 32u
@@ -31,8 +32,10 @@ typedef struct policy_pair {
 
 static inline policy_word policy_load(const accel_flat_set *set)
 {
-  const accel_flat_word *used = (const accel_flat_word *)(const void *)set->used;
-  const policy_word word = {accel_load_relaxed(used), accel_load_relaxed(used + 1)};
+  const accel_flat_pair pair =
+      accel_flat_load_pair((const accel_flat_word *)(const void *)set->used);
+  policy_word word;
+  memcpy(&word, &pair, sizeof word);
   return word;
 }
 
@@ -85,13 +88,13 @@ static inline policy_word policy_sink(policy_word lanes, unsigned bits, unsigned
 /* All bits of the lanes whose top bit is set. */
 static inline policy_word policy_spread(policy_word top_bits)
 {
-  return policy_widen(top_bits >> 7 & POLICY_LANES(1), 8);
+  return (policy_word)((policy_lanes)top_bits < 0);
 }
 
 /* All bits of the lanes that are not 0. */
 static inline policy_word policy_spread_any(policy_word lanes)
 {
-  return policy_spread(((lanes & POLICY_LANES(0x7F)) + POLICY_LANES(0x7F)) | lanes);
+  return (policy_word)((policy_lanes)lanes != 0);
 }
 
 /* All bits of the lanes that a mask of a set's ways names. */
@@ -155,7 +158,7 @@ static inline uint32_t policy_equal(const policy_pair *pair, uint8_t byte)
 static inline unsigned policy_take_turn(uint32_t numbers, unsigned turn)
 {
   const unsigned shift = turn % 32;
-  const uint32_t turned = shift == 0 ? numbers : numbers >> shift | numbers << (32 - shift);
+  const uint32_t turned = numbers >> shift | numbers << (-shift % 32);
   return ((unsigned)__builtin_ctz(turned) + shift) % 32;
 }
 
@@ -173,17 +176,15 @@ static inline unsigned policy_find_least(const policy_pair *pair, unsigned turn)
   return policy_take_turn(policy_equal(pair, least), turn);
 }
 
-/* The entry with that number is the one to go. */
-static inline void policy_choose_number(const accel_policy_view *view, unsigned number,
-                                        accel_policy_choice *choice)
+/* Where the entry with that number lies. */
+static inline uint64_t policy_index_of(const accel_policy_view *view, unsigned number)
 {
-  choice->set = number < ACCEL_FLAT_WAYS ? view->first : view->second;
-  choice->way = number % ACCEL_FLAT_WAYS;
+  return number < ACCEL_FLAT_WAYS ? view->first : view->second;
 }
 
 static inline accel_flat_set *policy_set_of(const accel_policy_view *view, unsigned number)
 {
-  return accel_policy_set(view, number < ACCEL_FLAT_WAYS ? view->first : view->second);
+  return accel_policy_set(view, policy_index_of(view, number));
 }
 
 static inline uint8_t policy_tag(const accel_flat_set *set, unsigned way)

@@ -47,15 +47,15 @@ void accel_policy_lru_missed(const accel_policy_view *view)
   policy_lru_refresh(accel_policy_set(view, view->second), stripe->time);
 }
 
-void accel_policy_lru_choose(const accel_policy_view *view, unsigned first_ways,
-                             unsigned second_ways, accel_policy_choice *choice)
+unsigned accel_policy_lru_choose(const accel_policy_view *view, unsigned first_ways,
+                                 unsigned second_ways)
 {
   policy_pair youths = policy_load_pair(view);
   const policy_pair may_go = policy_name_pair(first_ways, second_ways);
   for (unsigned i = 0; i < POLICY_PAIR_WORDS; i++)
     youths.words[i] = (youths.words[i] & POLICY_LANES(0xFE)) | ~may_go.words[i];
   const unsigned turn = (unsigned)policy_lru_stripe_of(view)->misses;
-  policy_choose_number(view, policy_take_least(&youths, turn), choice);
+  return policy_take_least(&youths, turn);
 }
 
 void accel_policy_lru_inserted(const accel_policy_view *view, uint64_t set, unsigned way)

@@ -107,8 +107,21 @@ static void policy_s3fifo_reinsert(const accel_policy_view *view, policy_pair *p
   accel_store_relaxed(&policy_set_of(view, number)->used[number % ACCEL_FLAT_WAYS], (uint8_t)used);
 }
 
-void accel_policy_s3fifo_choose(const accel_policy_view *view, unsigned first_ways,
-                                unsigned second_ways, accel_policy_choice *choice)
+/* A ghost is left of what goes from the small queue. */
+static void policy_s3fifo_forget(policy_s3fifo_stripe *stripe, const accel_policy_view *view,
+                                 unsigned number)
+{
+  accel_flat_set *set = policy_set_of(view, number);
+  const unsigned way = number % ACCEL_FLAT_WAYS;
+  if ((accel_load_relaxed(&set->used[way]) & POLICY_S3FIFO_MAIN) != 0) return;
+  stripe->small -= 256;
+  uint8_t *ghosts = policy_s3fifo_ghosts(view, policy_index_of(view, number));
+  ghosts[set->policy[1]] = policy_tag(set, way);
+  set->policy[1] = (uint8_t)((set->policy[1] + 1) % ACCEL_FLAT_WAYS);
+}
+
+unsigned accel_policy_s3fifo_choose(const accel_policy_view *view, unsigned first_ways,
+                                    unsigned second_ways)
 {
   policy_s3fifo_stripe *stripe = policy_s3fifo_stripe_of(view);
   policy_pair pair = policy_load_pair(view);
@@ -121,21 +134,13 @@ void accel_policy_s3fifo_choose(const accel_policy_view *view, unsigned first_wa
     const uint8_t used = policy_byte(&pair, number);
     const unsigned hits = used & ACCEL_POLICY_S3FIFO_HITS;
     const bool is_main = (used & POLICY_S3FIFO_MAIN) != 0;
-    policy_choose_number(view, number, choice);
-    if (hits == 0 || (!is_main && hits == 1)) return;
+    if (hits == 0 || (!is_main && hits == 1)) {
+      policy_s3fifo_forget(stripe, view, number);
+      return number;
+    }
     policy_s3fifo_reinsert(view, &pair, number, is_main ? hits - 1 : 0);
     if (!is_main) stripe->small -= 256;
   }
-}
-
-void accel_policy_s3fifo_evicted(const accel_policy_view *view, uint64_t set_index, unsigned way)
-{
-  accel_flat_set *set = accel_policy_set(view, set_index);
-  if ((accel_load_relaxed(&set->used[way]) & POLICY_S3FIFO_MAIN) != 0) return;
-  policy_s3fifo_stripe_of(view)->small -= 256;
-  uint8_t *ghosts = policy_s3fifo_ghosts(view, set_index);
-  ghosts[set->policy[1]] = policy_tag(set, way);
-  set->policy[1] = (uint8_t)((set->policy[1] + 1) % ACCEL_FLAT_WAYS);
 }
 
 void accel_policy_s3fifo_inserted(const accel_policy_view *view, uint64_t set, unsigned way)

@@ -37,6 +37,9 @@
 #define POLICY_WINDOW_MEMORY 64u    /* misses until the uses of both parts are halved */
 #define POLICY_WINDOW_USES 8u       /* of the window meanwhile: fewer prove nothing */
 #define POLICY_WINDOW_VERY_STALE 2  /* that many times more uses in the window */
+#define POLICY_WINDOW_LEAST 20      /* of the slots, one in so many is always the window's, */
+#define POLICY_WINDOW_MOST 12       /* and at most so many times as many are */
+#define POLICY_WINDOW_LOOKS 4       /* evictions until the window's entries are counted again */
 
 /* Numbers of entries are kept in 256ths, so that small corrections add up. */
 #define POLICY_WINDOW_UNIT 256
@@ -65,7 +68,7 @@ size_t accel_policy_window_side_size(size_t capacity, size_t set_count, size_t s
   return stripe_count * (sizeof(policy_window) + (size_t)lines * ACCEL_CACHE_LINE);
 }
 
-static void policy_window_open(policy_window *window, const accel_policy_view *view)
+static ACCEL_COLD void policy_window_open(policy_window *window, const accel_policy_view *view)
 {
   const accel_flat_table *table = view->table;
   const uint64_t lines = policy_sketch_lines(table->stripe_sets, table->stripe_count);
@@ -77,7 +80,7 @@ static void policy_window_open(policy_window *window, const accel_policy_view *v
   window->target = window->slots / 10;
 }
 
-static policy_window *policy_window_of(const accel_policy_view *view)
+static inline policy_window *policy_window_of(const accel_policy_view *view)
 {
   policy_window *window = (policy_window *)view->side + view->stripe;
   if (ACCEL_UNLIKELY(window->sketch.words == NULL)) policy_window_open(window, view);
@@ -87,7 +90,7 @@ static policy_window *policy_window_of(const accel_policy_view *view)
 static void policy_window_move(policy_window *window, int64_t change)
 {
   if (!window->is_full || change == 0) return;
-  const int64_t least = window->slots / 20, most = window->slots * 3 / 5;
+  const int64_t least = window->slots / POLICY_WINDOW_LEAST, most = least * POLICY_WINDOW_MOST;
   const int64_t target = window->target + change;
   window->target = target < least ? least : target > most ? most : target;
 }
@@ -109,6 +112,11 @@ static int policy_window_saved(const policy_pair *pair)
   return least == POLICY_NO_LANE ? 0 : __builtin_popcount(policy_equal(pair, least));
 }
 
+static bool policy_window_is_late(const policy_window *window, const accel_flat_set *set)
+{
+  return ((set->policy[5] ^ window->time) | (set->policy[6] ^ window->era)) != 0;
+}
+
 /* Time passes, uses become counts. */
 static void policy_window_refresh(const policy_window *window, accel_flat_set *set,
                                   policy_word word)
@@ -116,7 +124,6 @@ static void policy_window_refresh(const policy_window *window, accel_flat_set *s
   const uint8_t ticks = (uint8_t)(window->time - set->policy[5]);
   const uint8_t eras = (uint8_t)(window->era - set->policy[6]);
   const policy_word is_used = word & POLICY_LANES(1);
-  if ((ticks | eras) == 0 && !policy_is_any(is_used)) return;
   set->policy[5] = window->time;
   set->policy[6] = window->era;
   policy_word youths = word >> 1 & POLICY_LANES(POLICY_WINDOW_YOUTH);
@@ -131,28 +138,26 @@ static void policy_window_refresh(const policy_window *window, accel_flat_set *s
                         counts << POLICY_WINDOW_COUNT_SHIFT | youths << 1);
 }
 
-/* Counts what was used in either part. Returns how many uses there were. */
-static unsigned policy_window_count_uses(policy_window *window, const policy_pair *pair)
+/* Counts what was used in either part. */
+static void policy_window_count_uses(policy_window *window, const policy_pair *pair)
 {
-  if (window->turn % POLICY_WINDOW_MEMORY == 0) {
-    window->main_uses /= 2;
-    window->window_uses /= 2;
-  }
   const policy_word first = pair->words[0] & POLICY_LANES(1);
   const policy_word second = pair->words[1] & POLICY_LANES(1);
-  if (!policy_is_any(first | second)) return 0;
   const unsigned uses = policy_sum(first + second);
   const unsigned of_main =
       policy_sum((first & pair->words[0] >> 7) + (second & pair->words[1] >> 7));
   window->main_uses = (uint16_t)(window->main_uses + of_main);
   window->window_uses = (uint16_t)(window->window_uses + uses - of_main);
-  return uses;
+  window->requests += uses;
 }
 
 static void policy_window_pass_time(policy_window *window, const accel_policy_view *view)
 {
-  window->turn++;
   window->requests++;
+  if (++window->turn % POLICY_WINDOW_MEMORY == 0) {
+    window->main_uses /= 2;
+    window->window_uses /= 2;
+  }
   if (window->until_tick-- == 0) {
     window->until_tick = (uint32_t)view->table->stripe_sets - 1;
     window->time++;
@@ -169,9 +174,14 @@ static void policy_window_look(policy_window *window, const accel_policy_view *v
 {
   policy_sketch_prefetch(&window->sketch, view->mixed); /* time passes, and the line comes */
   policy_window_pass_time(window, view);
-  window->requests += policy_window_count_uses(window, pair);
-  policy_window_refresh(window, accel_policy_set(view, view->first), pair->words[0]);
-  policy_window_refresh(window, accel_policy_set(view, view->second), pair->words[1]);
+  accel_flat_set *first = accel_policy_set(view, view->first);
+  accel_flat_set *second = accel_policy_set(view, view->second);
+  const bool is_used = policy_is_any((pair->words[0] | pair->words[1]) & POLICY_LANES(1));
+  if (is_used) policy_window_count_uses(window, pair);
+  if (is_used || policy_window_is_late(window, first))
+    policy_window_refresh(window, first, pair->words[0]);
+  if (is_used || policy_window_is_late(window, second))
+    policy_window_refresh(window, second, pair->words[1]);
   const unsigned count = policy_sketch_add(&window->sketch, view->mixed);
   window->count = (uint8_t)(count < POLICY_WINDOW_COUNT ? count : POLICY_WINDOW_COUNT);
 }
@@ -220,7 +230,7 @@ void accel_policy_tinylfu_missed(const accel_policy_view *view)
   policy_window_look(policy_window_of(view), view, &pair);
 }
 
-void accel_policy_adaptive_missed(const accel_policy_view *view)
+ACCEL_FLATTEN void accel_policy_adaptive_missed(const accel_policy_view *view)
 {
   policy_window *window = policy_window_of(view);
   const policy_pair pair = policy_load_pair(view);
@@ -273,15 +283,15 @@ static unsigned policy_window_least_used(const policy_window *window, const poli
                                          const policy_pair *may_go)
 {
   const bool is_by_youth = policy_window_is_main_stale(window, POLICY_WINDOW_VERY_STALE);
-  policy_pair uses;
-  for (unsigned i = 0; i < POLICY_PAIR_WORDS; i++) {
+  policy_pair uses = *pair;
+  for (unsigned i = 0; is_by_youth && i < POLICY_PAIR_WORDS; i++) {
     const policy_word word = pair->words[i];
-    policy_word order = word;
-    if (is_by_youth)
-      order = (word & POLICY_LANES(POLICY_WINDOW_YOUTH << 1)) << 3 |
-              (word >> 3 & POLICY_LANES(POLICY_WINDOW_COUNT << 1));
-    uses.words[i] = (order & POLICY_LANES(0xFE)) | ~may_go->words[i] | ~policy_spread(word);
+    uses.words[i] = (word & POLICY_LANES(POLICY_WINDOW_YOUTH << 1)) << 3 |
+                    (word >> 3 & POLICY_LANES(POLICY_WINDOW_COUNT << 1));
   }
+  for (unsigned i = 0; i < POLICY_PAIR_WORDS; i++)
+    uses.words[i] =
+        (uses.words[i] & POLICY_LANES(0xFE)) | ~may_go->words[i] | ~policy_spread(pair->words[i]);
   return policy_find_least(&uses, window->turn);
 }
 
@@ -293,7 +303,7 @@ static void policy_window_correct(policy_window *window, const policy_pair *pair
   for (unsigned i = 0; i < POLICY_PAIR_WORDS; i++)
     lanes += (~pair->words[i] & may_go->words[i]) >> 7 & POLICY_LANES(1);
   const int64_t seen = (int64_t)policy_sum(lanes) * (window->slots / (is_one_set ? 16 : 32));
-  window->window += (seen - window->window) / 256;
+  window->window += (seen - window->window) * POLICY_WINDOW_LOOKS / 256;
 }
 
 /* Whether the newcomer takes the resident's place. */
@@ -305,46 +315,51 @@ static bool policy_window_wins(const policy_window *window, const policy_pair *p
          policy_window_count_of(policy_byte(pair, resident)) + POLICY_WINDOW_LEAD;
 }
 
-/* A window of its target's size gives up its oldest entry, if that does not win against the main
- * part's least used one; a smaller window takes that one's place. */
-void accel_policy_window_choose(const accel_policy_view *view, unsigned first_ways,
-                                unsigned second_ways, accel_policy_choice *choice)
+/* The number of the one to go. A window of its target's size gives up its oldest entry, if that
+ * does not win against the main part's least used one; a smaller window takes that one's place. */
+static unsigned policy_window_loser(policy_window *window, const accel_policy_view *view,
+                                    const policy_pair *pair, const policy_pair *may_go)
 {
-  policy_window *window = policy_window_of(view);
-  const policy_pair pair = policy_load_pair(view);
-  const policy_pair may_go = policy_name_pair(first_ways, second_ways);
-  policy_window_correct(window, &pair, &may_go, view->first == view->second);
-  window->is_full = true;
-  const unsigned least = policy_window_least_used(window, &pair, &may_go);
+  const unsigned least = policy_window_least_used(window, pair, may_go);
   const bool has_least = least != POLICY_PAIR_WAYS;
-  if (has_least && window->window < window->target) {
-    policy_choose_number(view, least, choice);
-    return;
-  }
-  const unsigned oldest = policy_window_oldest(window, &pair, &may_go);
-  unsigned loser = oldest;
-  if (oldest == POLICY_PAIR_WAYS) {
-    loser = least;
-  } else if (has_least && policy_window_wins(window, &pair, oldest, least)) {
-    policy_window_promote(window, view, oldest);
-    loser = least;
-  }
-  policy_choose_number(view, loser, choice);
+  if (has_least && window->window < window->target) return least;
+  const unsigned oldest = policy_window_oldest(window, pair, may_go);
+  if (oldest == POLICY_PAIR_WAYS) return least;
+  if (!has_least || !policy_window_wins(window, pair, oldest, least)) return oldest;
+  policy_window_promote(window, view, oldest);
+  return least;
 }
 
 /* A ghost is left, and what a sketch should know is put there. */
-void accel_policy_window_evicted(const accel_policy_view *view, uint64_t set_index, unsigned way)
+static void policy_window_forget(policy_window *window, const accel_policy_view *view,
+                                 const policy_pair *pair, unsigned number)
 {
-  policy_window *window = policy_window_of(view);
-  accel_flat_set *set = accel_policy_set(view, set_index);
-  const uint8_t used = accel_load_relaxed(&set->used[way]);
+  accel_flat_set *set = policy_set_of(view, number);
+  const unsigned way = number % ACCEL_FLAT_WAYS;
+  const uint8_t used = policy_byte(pair, number);
   const bool is_main = (used & POLICY_WINDOW_MAIN) != 0;
   if (!is_main) window->window -= POLICY_WINDOW_UNIT;
   const uint32_t ghosts = policy_window_ghosts(set) << 8 | policy_tag(set, way);
   memcpy(set->policy, &ghosts, POLICY_WINDOW_GHOSTS);
   set->policy[4] = (uint8_t)(set->policy[4] << 1 | is_main);
   const unsigned count = policy_window_count_of(used);
-  if (count > 1) policy_sketch_raise(&window->sketch, view->hash_at(view, set_index, way), count);
+  if (count > 1)
+    policy_sketch_raise(&window->sketch, view->hash_at(view, policy_index_of(view, number), way),
+                        count);
+}
+
+ACCEL_FLATTEN unsigned accel_policy_window_choose(const accel_policy_view *view,
+                                                  unsigned first_ways, unsigned second_ways)
+{
+  policy_window *window = policy_window_of(view);
+  const policy_pair pair = policy_load_pair(view);
+  const policy_pair may_go = policy_name_pair(first_ways, second_ways);
+  if (window->turn % POLICY_WINDOW_LOOKS == 0)
+    policy_window_correct(window, &pair, &may_go, view->first == view->second);
+  window->is_full = true;
+  const unsigned number = policy_window_loser(window, view, &pair, &may_go);
+  policy_window_forget(window, view, &pair, number);
+  return number;
 }
 
 /* ---- who comes ---- */
@@ -372,7 +387,7 @@ void accel_policy_window_inserted(const accel_policy_view *view, uint64_t set, u
                                                                                    << 1;
   accel_store_relaxed(&accel_policy_set(view, set)->used[way], (uint8_t)used);
   window->window += POLICY_WINDOW_UNIT;
-  const int64_t tolerance = window->is_full ? window->slots / 20 : 0;
+  const int64_t tolerance = window->is_full ? window->slots / POLICY_WINDOW_LEAST : 0;
   if (window->window > window->target + tolerance + POLICY_WINDOW_UNIT)
     policy_window_overflow(window, view);
 }

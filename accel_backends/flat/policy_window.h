@@ -21,10 +21,9 @@
 ACCEL_EXTERN_C_BEGIN
 
 size_t accel_policy_window_side_size(size_t capacity, size_t set_count, size_t stripe_count);
-void accel_policy_window_choose(const accel_policy_view *view, unsigned first_ways,
-                                unsigned second_ways, accel_policy_choice *choice);
+unsigned accel_policy_window_choose(const accel_policy_view *view, unsigned first_ways,
+                                    unsigned second_ways);
 void accel_policy_window_inserted(const accel_policy_view *view, uint64_t set, unsigned way);
-void accel_policy_window_evicted(const accel_policy_view *view, uint64_t set, unsigned way);
 unsigned accel_policy_window_rank(const accel_flat_set *set, unsigned way);
 void accel_policy_tinylfu_missed(const accel_policy_view *view);
 void accel_policy_adaptive_missed(const accel_policy_view *view);
