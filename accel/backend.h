@@ -172,8 +172,9 @@ typedef struct accel_remote_call {
 } accel_remote_call;
 
 /* Messages that leave on one lane arrive in order. A backend that has one way to its bus has one
- * lane, number 0; a cluster has one per server. */
-#define ACCEL_REMOTE_LANES 128u
+ * lane, number 0; one that has several, servers or connections, gives each a number. Whoever
+ * listens remembers only lanes on which something came. */
+#define ACCEL_REMOTE_LANES 256u
 
 /* Makes the messages of a put, del or clear. The backend calls it while it writes the call, so
  * that messages of a lane leave in the order in which they were numbered, and groups the items as
@@ -217,7 +218,8 @@ typedef struct accel_remote_sink {
   void (*up)(void *ctx);
   /* Messages may have been lost since the last proof of life. */
   void (*down)(void *ctx);
-  /* About once a second and lane while up: appends a message to publish, or returns false. */
+  /* About once a second and lane while up: appends a message to publish, on that lane and none
+   * before it, or returns false. */
   bool (*heartbeat)(void *ctx, uint32_t lane, accel_buffer *out);
   /* NULL: nobody counts. `n` things happened; any thread, within an operation, without a listener
    * as well. */

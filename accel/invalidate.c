@@ -209,19 +209,19 @@ accel_invalidation_result accel_invalidation_receive(accel_invalidation *invalid
   const bool is_whole = invalidation_is_whole(invalidation, data, size);
   const int op = is_whole ? data[5] : 0;
   const size_t count = is_whole ? (size_t)invalidation_take(data + 6, 2) : 0;
+  const uint32_t lane = is_whole ? (uint32_t)invalidation_take(data + 28, 4) : 0;
   const unsigned char *names = data + INVALIDATE_HEAD;
   const size_t names_size = is_whole ? size - INVALIDATE_HEAD - INVALIDATE_TAIL : 0;
   const bool names_keys = count > 0 && count <= ACCEL_INVALIDATION_KEYS_MAX;
   const bool is_known = op == INVALIDATE_OP_KEYS ? names_keys : count == 0;
   if (!is_whole || !is_known || op < INVALIDATE_OP_KEYS || op > INVALIDATE_OP_HEARTBEAT ||
-      !invalidation_walk_names(names, names_size, count, NULL)) {
+      lane >= ACCEL_REMOTE_LANES || !invalidation_walk_names(names, names_size, count, NULL)) {
     handler->everything(handler->ctx);
     return ACCEL_INVALIDATION_INVALID;
   }
   const uint64_t id = invalidation_take(data + 8, 8);
   if (id == invalidation->node_id) return ACCEL_INVALIDATION_OWN;
-  const invalidation_head head = {op, (uint32_t)invalidation_take(data + 28, 4),
-                                  invalidation_take(data + 16, 8),
+  const invalidation_head head = {op, lane, invalidation_take(data + 16, 8),
                                   (uint32_t)invalidation_take(data + 32, 4)};
   const bool has_gap = invalidation_note_sequence(invalidation, id, &head);
   if (has_gap || op == INVALIDATE_OP_AREA) handler->everything(handler->ctx);

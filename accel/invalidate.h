@@ -12,6 +12,10 @@
  * that a lost last message shows. A number that skips means a message was lost. 64 keys or 16 KiB
  * per message; a key that cannot be named within that clears the area instead.
  *
+ * Lanes are numbered each for itself, so that messages which leave on different ways may overtake
+ * each other. A heartbeat leaves on the way of the lane whose number it repeats: on another one it
+ * would overtake that number's message, and show a gap where there is none.
+ *
  * Of a sender that was never heard any number may come first: what it sent before this cache
  * listened is no loss. So each message says how many ms ago the number before it was given out (a
  * heartbeat: the number that it repeats). If that was since this cache listens, it was lost. On its

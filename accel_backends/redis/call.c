@@ -25,6 +25,9 @@ static accel_status redis_call_start(accel_remote_call *call, redis_exchange *ex
 {
   redis_endpoint *endpoint = exchange->endpoint;
   exchange->is_canary = false;
+  if (exchange->connection == NULL)
+    return redis_call_refuse(call, "nothing is removed while writes that were given up are on "
+                                   "their way on both connections");
   if (exchange->purpose == REDIS_STORES &&
       accel_clock_monotonic_ms() < accel_load_relaxed(&endpoint->writes_paused_ms)) {
     redis_call_tell(exchange->link, ACCEL_REMOTE_WRITES_PAUSED);
@@ -47,6 +50,7 @@ void accel_redis_call_begin(redis_link *link, accel_remote_call *call, redis_exc
   memset(&exchange->replies, 0, sizeof exchange->replies);
   exchange->link = link;
   exchange->is_under_way = false;
+  exchange->block.is_write = exchange->purpose != REDIS_READS;
   if (state->fork_generation != accel_fork_generation()) {
     snprintf(call->error, sizeof call->error, "redis was opened before the fork; open your own");
     exchange->status = ACCEL_ERR_CONFIG;
@@ -135,14 +139,14 @@ size_t accel_redis_call_append_prepared(void *prepared_pointer, accel_buffer *ou
 }
 
 accel_status accel_redis_call_send(redis_link *link, accel_remote_call *call,
-                                   redis_endpoint *endpoint, redis_prepared *prepared,
-                                   redis_replies *replies)
+                                   redis_endpoint *endpoint, redis_connection *connection,
+                                   redis_prepared *prepared, redis_replies *replies)
 {
   redis_exchange exchange;
   exchange.purpose = REDIS_REMOVES;
   exchange.endpoint = endpoint;
-  exchange.connection = &endpoint->data;
-  exchange.block = (redis_block){accel_redis_call_append_prepared, prepared};
+  exchange.connection = connection;
+  exchange.block = (redis_block){.append = accel_redis_call_append_prepared, .ctx = prepared};
   accel_redis_call_begin(link, call, &exchange);
   accel_redis_call_finish(call, &exchange);
   accel_buffer_release(&prepared->commands);

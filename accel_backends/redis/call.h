@@ -24,7 +24,7 @@ typedef enum redis_purpose {
 typedef struct redis_exchange {
   redis_purpose purpose;
   redis_endpoint *endpoint;
-  redis_connection *connection; /* of the endpoint */
+  redis_connection *connection; /* of the endpoint; NULL: refused */
   redis_block block;
   accel_status status; /* OK, with replies; BACKEND, TIMEOUT, NOMEM, CONFIG without */
   redis_replies replies;
@@ -43,10 +43,11 @@ ACCEL_EXTERN_C_BEGIN
  * caller releases the replies. CONFIG: in a forked child. */
 void accel_redis_call_begin(redis_link *link, accel_remote_call *call, redis_exchange *exchange);
 accel_status accel_redis_call_finish(accel_remote_call *call, redis_exchange *exchange);
-/* Both, for prepared commands, which it releases. On failure *replies is empty. */
+/* Both, for prepared commands that remove something, on a connection of the endpoint; NULL:
+ * refused. It releases the commands. On failure *replies is empty. */
 accel_status accel_redis_call_send(redis_link *link, accel_remote_call *call,
-                                   redis_endpoint *endpoint, redis_prepared *prepared,
-                                   redis_replies *replies);
+                                   redis_endpoint *endpoint, redis_connection *connection,
+                                   redis_prepared *prepared, redis_replies *replies);
 /* A block of prepared commands: block.ctx is the redis_prepared. */
 size_t accel_redis_call_append_prepared(void *prepared, accel_buffer *out);
 

@@ -6,9 +6,15 @@
 
 #define REDIS_CLEAR_CURSOR_SIZE 24 /* a cursor's digits and a 0 */
 
+/* Where one step takes place. */
+typedef struct redis_clear_place {
+  redis_endpoint *endpoint;
+  redis_connection *connection;
+} redis_clear_place;
+
 /* Asks for the keys behind the cursor. The pattern needs no escapes: names hold none of the
  * characters that mean something in it. */
-static accel_status redis_clear_scan(redis_link *link, redis_endpoint *endpoint,
+static accel_status redis_clear_scan(redis_link *link, const redis_clear_place *place,
                                      accel_remote_call *call, const char *cursor,
                                      redis_replies *replies)
 {
@@ -19,7 +25,7 @@ static accel_status redis_clear_scan(redis_link *link, redis_endpoint *endpoint,
   if (!accel_redis_command_append_words(
           &prepared.commands, REDIS_WORDS("SCAN", cursor, "MATCH", pattern, "COUNT", "512")))
     return accel_redis_call_no_memory(NULL, 0, call);
-  return accel_redis_call_send(link, call, endpoint, &prepared, replies);
+  return accel_redis_call_send(link, call, place->endpoint, place->connection, &prepared, replies);
 }
 
 /* A SCAN's reply: a cursor and an array of keys. */
@@ -68,23 +74,24 @@ static bool redis_clear_prepare(const redis_link *link, const redis_endpoint *en
 }
 
 /* One round trip that removes what was found. */
-static accel_status redis_clear_remove(redis_link *link, redis_endpoint *endpoint,
+static accel_status redis_clear_remove(redis_link *link, const redis_clear_place *place,
                                        accel_remote_call *call, const redis_replies *found,
                                        bool *is_refused_out)
 {
   redis_prepared prepared = {0};
   redis_replies replies;
   *is_refused_out = false;
-  if (!redis_clear_prepare(link, endpoint, found, &prepared)) {
+  if (!redis_clear_prepare(link, place->endpoint, found, &prepared)) {
     accel_buffer_release(&prepared.commands);
     return accel_redis_call_no_memory(NULL, 0, call);
   }
   if (prepared.replies == 0) return ACCEL_OK;
-  accel_status status = accel_redis_call_send(link, call, endpoint, &prepared, &replies);
+  accel_status status =
+      accel_redis_call_send(link, call, place->endpoint, place->connection, &prepared, &replies);
   for (size_t i = 0; i < replies.count && status == ACCEL_OK; i++) {
     const redis_reply reply = accel_redis_reply_at(&replies, i);
     if (reply.kind == REDIS_REPLY_IS_INTEGER) continue;
-    *is_refused_out = accel_redis_call_lacks_unlink(endpoint, &replies, i);
+    *is_refused_out = accel_redis_call_lacks_unlink(place->endpoint, &replies, i);
     status = accel_redis_call_explain(call, &replies, i);
   }
   accel_redis_replies_release(&replies);
@@ -95,21 +102,22 @@ static accel_status redis_clear_remove(redis_link *link, redis_endpoint *endpoin
 static accel_status redis_clear_step(redis_link *link, redis_endpoint *endpoint,
                                      accel_remote_call *call, char *cursor)
 {
+  const redis_clear_place place = {endpoint, accel_redis_endpoint_to_remove(endpoint)};
   redis_replies found = {0};
   bool is_refused = false;
-  accel_status status = redis_clear_scan(link, endpoint, call, cursor, &found);
+  accel_status status = redis_clear_scan(link, &place, call, cursor, &found);
   if (accel_failed(status)) return status;
   const redis_reply whole = accel_redis_reply_at(&found, 0);
   if (whole.kind == REDIS_REPLY_IS_ERROR) {
     status = accel_redis_call_explain(call, &found, 0);
   } else if (!redis_clear_is_scan(&found, cursor)) {
-    status = accel_redis_call_distrust(&endpoint->data, call);
+    status = accel_redis_call_distrust(place.connection, call);
   } else {
     const bool was_unlink = strcmp(accel_redis_call_unlink(endpoint), "UNLINK") == 0;
-    status = redis_clear_remove(link, endpoint, call, &found, &is_refused);
+    status = redis_clear_remove(link, &place, call, &found, &is_refused);
     if (is_refused && was_unlink) {
       call->error[0] = '\0';
-      status = redis_clear_remove(link, endpoint, call, &found, &is_refused);
+      status = redis_clear_remove(link, &place, call, &found, &is_refused);
     }
   }
   accel_redis_replies_release(&found);
@@ -140,9 +148,9 @@ static accel_status redis_clear_publish(redis_link *link, accel_remote_call *cal
   redis_exchange exchange;
   exchange.purpose = REDIS_REMOVES;
   exchange.endpoint = accel_redis_route_main(&link->state->route);
-  message.lane = exchange.endpoint->number;
   exchange.connection = &exchange.endpoint->data;
-  exchange.block = (redis_block){redis_clear_append_message, &message};
+  message.lane = accel_redis_endpoint_lane(exchange.endpoint, exchange.connection);
+  exchange.block = (redis_block){.append = redis_clear_append_message, .ctx = &message};
   accel_redis_call_begin(link, call, &exchange);
   accel_status status = accel_redis_call_finish(call, &exchange);
   if (status == ACCEL_OK) {

@@ -75,6 +75,11 @@ bool accel_redis_connection_is_up(const redis_connection *connection)
   return accel_load_relaxed(&connection->state) == REDIS_CONNECTION_UP;
 }
 
+bool accel_redis_connection_has_given_up(const redis_connection *connection)
+{
+  return accel_load_acquire(&connection->given_up) > 0;
+}
+
 /* ---- requests ---- */
 
 static accel_status redis_connection_refuse(accel_status status, const char *why, char *error)
@@ -103,7 +108,8 @@ static accel_status redis_connection_submit(redis_connection *connection, const 
   accel_store_relaxed(&slot->owner, owner_or_null);
   slot->check = check;
   slot->replies_due = replies_due;
-  slot->has_begun = false;
+  slot->has_begun = slot->is_given_up = false;
+  slot->is_write = block->is_write;
   if (owner_or_null != NULL) owner_or_null->slot = slot;
   accel_store_release(&connection->submitted, connection->submitted + 1);
   return ACCEL_OK;

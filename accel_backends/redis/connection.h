@@ -61,7 +61,8 @@ typedef struct redis_slot {
   redis_waiter *owner; /* atomic; changed under the mutex */
   uint64_t check;      /* not 0: the reply must be this number, or the stream is not trusted */
   size_t replies_due;
-  bool has_begun; /* one of several is there */
+  bool has_begun;             /* one of several is there */
+  bool is_write, is_given_up; /* under the mutex: it changes something; nobody waits for that */
   redis_replies replies;
 } redis_slot;
 
@@ -78,6 +79,7 @@ typedef struct redis_connection {
   redis_slot *slots;    /* a ring: the n-th request lies in slots[n % REDIS_CONNECTION_SLOTS] */
   uint64_t submitted;   /* atomic; requests so far */
   uint64_t completed;   /* of those */
+  uint32_t given_up;    /* atomic: writes among them that nobody waits for any more */
   bool is_mid_reply;    /* atomic; of the reader: part of the oldest one's replies has come */
   uint32_t hurry;       /* so many writes go without waiting for company */
   uint64_t progress_ms; /* the last byte in either direction, or the first request */
@@ -93,6 +95,7 @@ typedef struct redis_connection {
 typedef struct redis_block {
   size_t (*append)(void *ctx, accel_buffer *out);
   void *ctx;
+  bool is_write; /* it changes something at the server */
 } redis_block;
 
 ACCEL_EXTERN_C_BEGIN
@@ -104,6 +107,9 @@ void accel_redis_connection_close(redis_connection *connection);
 void accel_redis_connection_abandon(redis_connection *connection);
 
 bool accel_redis_connection_is_up(const redis_connection *connection);
+/* True: the caller of a write has left, and it may still happen, since its reply has not come. What
+ * must not overtake it leaves on this connection too. */
+bool accel_redis_connection_has_given_up(const redis_connection *connection);
 /* Waits until it is up. False: it was not by the deadline. */
 bool accel_redis_connection_await_up(redis_connection *connection, uint64_t deadline_ms);
 

@@ -193,14 +193,30 @@ void accel_redis_endpoint_note_size(redis_endpoint *endpoint, const char *key, s
   }
 }
 
-redis_connection *accel_redis_endpoint_connection(redis_endpoint *endpoint, const char *key,
-                                                  size_t key_size, size_t size)
+redis_connection *accel_redis_endpoint_to_store(redis_endpoint *endpoint, const char *key,
+                                                size_t key_size, size_t size)
 {
-  if (size > REDIS_ENDPOINT_LARGE_BYTES) {
-    accel_redis_endpoint_note_size(endpoint, key, key_size, size);
-    return &endpoint->bulk;
-  }
-  if (size > 0 || !accel_load_relaxed(&endpoint->has_large)) return &endpoint->data;
+  accel_redis_endpoint_note_size(endpoint, key, key_size, size);
+  return size > REDIS_ENDPOINT_LARGE_BYTES ? &endpoint->bulk : &endpoint->data;
+}
+
+redis_connection *accel_redis_endpoint_to_remove(redis_endpoint *endpoint)
+{
+  if (!accel_redis_connection_has_given_up(&endpoint->bulk)) return &endpoint->data;
+  return accel_redis_connection_has_given_up(&endpoint->data) ? NULL : &endpoint->bulk;
+}
+
+uint32_t accel_redis_endpoint_lane(const redis_endpoint *endpoint,
+                                   const redis_connection *connection)
+{
+  ACCEL_STATIC_ASSERT(2 * REDIS_ENDPOINT_LANES == ACCEL_REMOTE_LANES, "two lanes per endpoint");
+  return endpoint->number + (connection == &endpoint->bulk ? REDIS_ENDPOINT_LANES : 0);
+}
+
+redis_connection *accel_redis_endpoint_to_read(redis_endpoint *endpoint, const char *key,
+                                               size_t key_size)
+{
+  if (!accel_load_relaxed(&endpoint->has_large)) return &endpoint->data;
   const uint32_t hash = redis_endpoint_hash(key, key_size);
   const bool is_large =
       accel_load_relaxed(&endpoint->large[hash % REDIS_ENDPOINT_LARGE_KEYS]) == hash;

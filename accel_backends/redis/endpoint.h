@@ -14,19 +14,20 @@
 #include "calm.h"
 #include "connection.h"
 
-#define REDIS_ENDPOINT_CLOCK_MS 30000u /* between looks at the server's clock */
-/* Larger values travel on a connection of their own, so that small ones do not wait behind them.
- * A key is known as large once this process has read or filled it, so the first read of it still
- * travels with the others. */
+#define REDIS_ENDPOINT_CLOCK_MS 30000u  /* between looks at the server's clock */
 #define REDIS_ENDPOINT_TEXT_BYTES 4096u /* of replies that are no values, whatever these may have */
+/* Larger values travel on a connection of their own, so that small ones do not wait behind them.
+ * A key is known as large once this process has read or stored it, so the first read of it still
+ * travels with the others. */
 #define REDIS_ENDPOINT_LARGE_BYTES (256u << 10)
 #define REDIS_ENDPOINT_LARGE_KEYS 1024u
+#define REDIS_ENDPOINT_LANES 128u /* numbers of endpoints; the lanes beyond them are bulk's */
 
 struct accel_redis_state;
 
 typedef struct redis_endpoint {
   struct accel_redis_state *state;
-  uint32_t number; /* the route's, and the lane of the messages that leave here */
+  uint32_t number; /* the route's */
   bool rests;      /* atomic: no connection is wanted */
   redis_address address;
   redis_connection data, bulk;
@@ -64,10 +65,19 @@ void accel_redis_endpoint_abandon(redis_endpoint *endpoint);
 /* The key's value has so many bytes. */
 void accel_redis_endpoint_note_size(redis_endpoint *endpoint, const char *key, size_t key_size,
                                     size_t size);
-/* The connection for a value that may be large: that depends on its key and, if it is stored, its
- * size. */
-redis_connection *accel_redis_endpoint_connection(redis_endpoint *endpoint, const char *key,
-                                                  size_t key_size, size_t size);
+/* The connection on which to read the key, and that for storing so many bytes. */
+redis_connection *accel_redis_endpoint_to_read(redis_endpoint *endpoint, const char *key,
+                                               size_t key_size);
+redis_connection *accel_redis_endpoint_to_store(redis_endpoint *endpoint, const char *key,
+                                                size_t key_size, size_t size);
+/* That on which a removal comes after every write that was given up and may still happen: what is
+ * removed to repair such a write must not be there again afterwards. NULL: both have such writes,
+ * and nothing can be removed before these are answered, or their connection is lost. */
+redis_connection *accel_redis_endpoint_to_remove(redis_endpoint *endpoint);
+/* The lane of messages that leave on this connection of the endpoint. A connection's order is all
+ * that a lane is, so each connection is one. */
+uint32_t accel_redis_endpoint_lane(const redis_endpoint *endpoint,
+                                   const redis_connection *connection);
 
 ACCEL_EXTERN_C_END
 #endif

@@ -126,7 +126,8 @@ static void redis_lease_begin(void *terms_pointer, void *lease_pointer, const re
   lease->exchange.purpose = REDIS_STORES;
   lease->exchange.endpoint = part->endpoint;
   lease->exchange.connection = part->connection;
-  lease->exchange.block = (redis_block){accel_redis_call_append_prepared, &lease->prepared};
+  lease->exchange.block =
+      (redis_block){.append = accel_redis_call_append_prepared, .ctx = &lease->prepared};
   if (!redis_lease_prepare(lease))
     lease->exchange.status =
         accel_redis_part_fail(part, accel_redis_call_no_memory(NULL, 0, terms->call));
@@ -190,10 +191,9 @@ static accel_status redis_lease_finish(void *terms, void *lease_pointer)
 static accel_status redis_lease_run(redis_lease_terms *terms, accel_remote_item *items,
                                     size_t count)
 {
-  /* The server takes what one connection writes for the process's own (tracking.h). */
   const bool may_be_bulk = !terms->is_lease && !terms->link->state->is_tracking;
-  const redis_operation operation = {terms, sizeof(redis_lease), may_be_bulk, redis_lease_begin,
-                                     redis_lease_finish};
+  const redis_operation operation = {terms,       sizeof(redis_lease), REDIS_STORES,
+                                     may_be_bulk, redis_lease_begin,   redis_lease_finish};
   redis_lease single;
   return accel_redis_parts_run(terms->link, items, count, terms->call, &operation, &single);
 }

@@ -147,7 +147,7 @@ typedef struct redis_listener_beat {
   uint32_t lane;
 } redis_listener_beat;
 
-/* Runs while the data connection is locked, so that no message gets a number between the
+/* Runs while the lane's connection is locked, so that no message gets a number between the
  * heartbeat's number and its departure. */
 static size_t redis_listener_append_heartbeat(void *beat_pointer, accel_buffer *out)
 {
@@ -167,9 +167,12 @@ static void redis_listener_send_heartbeat(redis_listener *listener, redis_link *
   (void)unused;
   if (!link->is_up) return;
   for (redis_endpoint *endpoint; (endpoint = accel_redis_route_next(route, &at)) != NULL;) {
-    redis_listener_beat beat = {link, endpoint->number};
-    const redis_block block = {.append = redis_listener_append_heartbeat, .ctx = &beat};
-    accel_redis_connection_post(&endpoint->data, &block);
+    redis_connection *const ways[2] = {&endpoint->data, &endpoint->bulk};
+    for (size_t i = 0; i < 2; i++) {
+      redis_listener_beat beat = {link, accel_redis_endpoint_lane(endpoint, ways[i])};
+      const redis_block block = {.append = redis_listener_append_heartbeat, .ctx = &beat};
+      accel_redis_connection_post(ways[i], &block);
+    }
   }
 }
 

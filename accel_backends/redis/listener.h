@@ -3,7 +3,8 @@
  * One thread holds one connection on which it subscribes to the channel of every attached area,
  * proves it alive by PING once a second, and tells the areas' sinks what it hears. When it is lost
  * it is made again, with growing pauses of random length. Which endpoint it listens to is the
- * route's to say. Heartbeats leave on that endpoint's data connection.
+ * route's to say. Heartbeats leave on the connection of the lane that they repeat; one that is not
+ * up, or was never used, has none.
  *
  * Confirmations and refusals come in the order of the requests: a link is up when as many came as
  * were sent up to its own. So neither an area that is attached twice nor one that left and returned

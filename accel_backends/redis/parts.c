@@ -22,14 +22,25 @@ static redis_endpoint *redis_parts_endpoint(redis_link *link, const accel_remote
   return accel_redis_route_key(route, link->prefix_checksum, item->key, item->key_size);
 }
 
+static redis_connection *redis_parts_connection(redis_endpoint *endpoint,
+                                                const accel_remote_item *item,
+                                                const redis_operation *operation)
+{
+  if (!operation->may_be_bulk) return &endpoint->data;
+  switch (operation->purpose) {
+    case REDIS_READS: return accel_redis_endpoint_to_read(endpoint, item->key, item->key_size);
+    case REDIS_STORES:
+      return accel_redis_endpoint_to_store(endpoint, item->key, item->key_size, item->size);
+    case REDIS_REMOVES: break;
+  }
+  return accel_redis_endpoint_to_remove(endpoint);
+}
+
 static redis_part redis_parts_target(redis_link *link, const accel_remote_item *item,
-                                     bool may_be_bulk)
+                                     const redis_operation *operation)
 {
   redis_part target = {.endpoint = redis_parts_endpoint(link, item)};
-  target.connection = &target.endpoint->data;
-  if (may_be_bulk)
-    target.connection = accel_redis_endpoint_connection(target.endpoint, item->key, item->key_size,
-                                                        item->data == NULL ? 0 : item->size);
+  target.connection = redis_parts_connection(target.endpoint, item, operation);
   return target;
 }
 
@@ -37,7 +48,9 @@ static redis_part redis_parts_target(redis_link *link, const accel_remote_item *
 static redis_part *redis_parts_find(redis_parts *parts, redis_part target)
 {
   for (size_t i = 0; i < parts->count; i++)
-    if (parts->list[i].connection == target.connection) return &parts->list[i];
+    if (parts->list[i].endpoint == target.endpoint &&
+        parts->list[i].connection == target.connection)
+      return &parts->list[i];
   redis_part *part = &parts->list[parts->count++];
   *part = target;
   return part;
@@ -45,7 +58,7 @@ static redis_part *redis_parts_find(redis_parts *parts, redis_part target)
 
 /* One piece of memory: a part per item at most, the sorted items, and each item's part. */
 static bool redis_parts_sort(redis_parts *parts, redis_link *link, accel_remote_item *items,
-                             size_t count, bool may_be_bulk, bool is_first_round)
+                             size_t count, const redis_operation *operation, bool is_first_round)
 {
   const size_t each = sizeof *parts->list + sizeof *parts->list->items + sizeof(size_t);
   if (count > SIZE_MAX / each) return false;
@@ -56,7 +69,7 @@ static bool redis_parts_sort(redis_parts *parts, redis_link *link, accel_remote_
   size_t *part_of = (size_t *)(void *)(sorted + count);
   for (size_t i = 0; i < count; i++) {
     if (!is_first_round && items[i].status != REDIS_ITEM_AGAIN) continue;
-    redis_part *part = redis_parts_find(parts, redis_parts_target(link, &items[i], may_be_bulk));
+    redis_part *part = redis_parts_find(parts, redis_parts_target(link, &items[i], operation));
     part->count++;
     part_of[i] = (size_t)(part - parts->list);
   }
@@ -74,13 +87,13 @@ static bool redis_parts_sort(redis_parts *parts, redis_link *link, accel_remote_
 }
 
 static bool redis_parts_open(redis_parts *parts, redis_link *link, accel_remote_item *items,
-                             size_t count, bool may_be_bulk, bool is_first_round)
+                             size_t count, const redis_operation *operation, bool is_first_round)
 {
   parts->memory = NULL;
   parts->count = 0;
-  if (count > 1) return redis_parts_sort(parts, link, items, count, may_be_bulk, is_first_round);
+  if (count > 1) return redis_parts_sort(parts, link, items, count, operation, is_first_round);
   parts->one = items;
-  parts->single = redis_parts_target(link, items, may_be_bulk);
+  parts->single = redis_parts_target(link, items, operation);
   parts->single.items = &parts->one;
   parts->single.count = 1;
   parts->list = &parts->single;
@@ -106,7 +119,7 @@ static accel_status redis_parts_round(redis_link *link, accel_remote_item *items
   redis_parts parts;
   accel_status status = ACCEL_ERR_BACKEND;
   char *states = (char *)single;
-  if (!redis_parts_open(&parts, link, items, count, operation->may_be_bulk, is_first_round))
+  if (!redis_parts_open(&parts, link, items, count, operation, is_first_round))
     return redis_parts_no_memory(items, count, call, is_first_round);
   if (parts.count > 1) states = (char *)ACCEL_MALLOC(parts.count * operation->state_size);
   if (states == NULL) {

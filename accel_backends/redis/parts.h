@@ -32,7 +32,7 @@ enum {
 /* The items that one connection serves, in the caller's order. */
 typedef struct redis_part {
   redis_endpoint *endpoint;
-  redis_connection *connection;
+  redis_connection *connection; /* of the endpoint; NULL: none may serve them now */
   accel_remote_item **items;
   size_t count;
 } redis_part;
@@ -41,8 +41,9 @@ typedef struct redis_part {
 typedef struct redis_operation {
   void *ctx;
   size_t state_size;
-  /* Large values may take the other connection. What is numbered may not: numbers keep their order
-   * on one connection only. */
+  redis_purpose purpose;
+  /* Large values may take the other connection. Not where the server takes what one connection
+   * writes for this process' own (tracking.h). */
   bool may_be_bulk;
   void (*begin)(void *ctx, void *state, const redis_part *part);
   /* Gives every item of the part its status; returns OK, or the failure of the whole part. */

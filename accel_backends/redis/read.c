@@ -51,7 +51,7 @@ static void redis_read_begin(void *terms_pointer, void *read_pointer, const redi
   read->exchange.purpose = REDIS_READS;
   read->exchange.endpoint = part->endpoint;
   read->exchange.connection = part->connection;
-  read->exchange.block = (redis_block){redis_read_append, read};
+  read->exchange.block = (redis_block){.append = redis_read_append, .ctx = read};
   accel_redis_call_begin(terms->link, terms->call, &read->exchange);
 }
 
@@ -148,8 +148,8 @@ accel_status accel_redis_get(void *link_pointer, accel_remote_item *items, size_
 {
   redis_link *link = (redis_link *)link_pointer;
   redis_read_terms terms = {link, call, accel_redis_route_is_cluster(&link->state->route)};
-  const redis_operation operation = {&terms, sizeof(redis_read), true, redis_read_begin,
-                                     redis_read_finish};
+  const redis_operation operation = {&terms, sizeof(redis_read), REDIS_READS,
+                                     true,   redis_read_begin,   redis_read_finish};
   redis_read single;
   call->reply = NULL;
   return accel_redis_parts_run(link, items, count, call, &operation, &single);

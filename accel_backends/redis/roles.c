@@ -51,6 +51,7 @@ void accel_redis_roles_break(redis_connection *connection, const char *why)
   for (uint64_t i = connection->completed; i < connection->submitted; i++) {
     redis_slot *slot = redis_roles_slot(connection, i);
     redis_waiter *owner = slot->owner;
+    slot->is_given_up = false;
     if (owner == NULL) continue;
     accel_store_relaxed(&slot->owner, NULL);
     owner->is_taken = true;
@@ -58,6 +59,7 @@ void accel_redis_roles_break(redis_connection *connection, const char *why)
     owner->status = ACCEL_ERR_BACKEND;
     accel_redis_wake_set(&owner->wake, REDIS_WAKE_DONE);
   }
+  accel_store_release(&connection->given_up, 0u); /* what follows has another connection */
   accel_redis_roles_ring(connection);
 }
 
@@ -145,6 +147,7 @@ static redis_waiter *redis_roles_complete(redis_connection *connection, uint64_t
     redis_slot *slot = redis_roles_slot(connection, i);
     redis_waiter *owner = slot->owner;
     if (owner == NULL) {
+      if (slot->is_given_up) accel_sub_acq_rel(&connection->given_up, 1u);
       accel_redis_replies_release(&slot->replies);
       continue;
     }
@@ -295,7 +298,11 @@ void accel_redis_roles_hand_over(redis_connection *connection)
 static bool redis_roles_give_up(redis_connection *connection, redis_waiter *waiter)
 {
   const bool is_taken = waiter->is_taken;
-  if (!is_taken) accel_store_relaxed(&waiter->slot->owner, NULL);
+  if (!is_taken) {
+    accel_store_relaxed(&waiter->slot->owner, NULL);
+    waiter->slot->is_given_up = waiter->slot->is_write;
+    if (waiter->slot->is_write) accel_add_acq_rel(&connection->given_up, 1u);
+  }
   accel_redis_roles_hand_over(connection);
   accel_mutex_unlock(&connection->mutex);
   while (is_taken && accel_redis_wake_state(&waiter->wake) != REDIS_WAKE_DONE) {

@@ -22,8 +22,8 @@
 #include "scout.h"
 #include "slots.h"
 
-/* Different servers that one accel_redis may meet in its life; also the lanes of its messages. */
-#define REDIS_ROUTE_ENDPOINTS_MAX ACCEL_REMOTE_LANES
+/* Different servers that one accel_redis may meet in its life; each has two lanes (endpoint.h). */
+#define REDIS_ROUTE_ENDPOINTS_MAX REDIS_ENDPOINT_LANES
 
 typedef struct redis_route {
   struct accel_redis_state *state;
@@ -58,7 +58,7 @@ redis_endpoint *accel_redis_route_key(redis_route *route, uint16_t checksum, con
 /* Whose channels are listened to, where messages that belong to no key are published, whose clock
  * is the clock, and who answers a ping. */
 redis_endpoint *accel_redis_route_main(redis_route *route);
-/* The endpoint of a number that was given out, for example a lane's. */
+/* The endpoint of a number that was given out. */
 redis_endpoint *accel_redis_route_number(redis_route *route, size_t number);
 /* Walks the endpoints that hold keys: *at begins with 0 and moves on. NULL: no more. */
 redis_endpoint *accel_redis_route_next(redis_route *route, size_t *at);

@@ -6,7 +6,8 @@
  *   MULTI, the commands of the items that one message names, PUBLISH of the message, EXEC
  *
  * because the publisher decides how many items a message names, and numbers it. All blocks are one
- * write and one round trip; each takes effect as a whole or not at all.
+ * write and one round trip; each takes effect as a whole or not at all. Large values do the same on
+ * a connection of their own, which is a lane of its own.
  */
 #include "parts.h"
 
@@ -130,8 +131,8 @@ static bool redis_write_append_block(redis_write *write, accel_buffer *out)
   const accel_remote_item *const *items = (const accel_remote_item *const *)&write->items[from];
   const size_t left = write->count - from;
   const size_t most = left < write->terms->named_max ? left : write->terms->named_max;
-  const size_t named =
-      publisher->message(publisher->ctx, write->part->endpoint->number, items, most, &message);
+  const uint32_t lane = accel_redis_endpoint_lane(write->part->endpoint, write->part->connection);
+  const size_t named = publisher->message(publisher->ctx, lane, items, most, &message);
   bool appended = named > 0;
   if (appended) {
     const size_t start = from == 0 ? 0 : write->ends[from - 1];
@@ -260,7 +261,7 @@ static void redis_write_begin(void *terms_pointer, void *write_pointer, const re
   write->exchange.purpose = terms->is_del ? REDIS_REMOVES : REDIS_STORES;
   write->exchange.endpoint = part->endpoint;
   write->exchange.connection = part->connection;
-  write->exchange.block = (redis_block){redis_write_append, write};
+  write->exchange.block = (redis_block){.append = redis_write_append, .ctx = write};
   const bool prepared =
       redis_write_open(write, part->count) &&
       (terms->is_del ? redis_write_prepare_dels(write) : redis_write_prepare_puts(write));
@@ -297,8 +298,12 @@ static accel_status redis_write_run(redis_write_terms *terms, accel_remote_item 
                                     size_t count)
 {
   const bool is_cluster = accel_redis_route_is_cluster(&terms->link->state->route);
-  const redis_operation operation = {terms, sizeof(redis_write), false, redis_write_begin,
-                                     redis_write_finish};
+  const redis_operation operation = {.ctx = terms,
+                                     .state_size = sizeof(redis_write),
+                                     .purpose = terms->is_del ? REDIS_REMOVES : REDIS_STORES,
+                                     .may_be_bulk = !terms->link->state->is_tracking,
+                                     .begin = redis_write_begin,
+                                     .finish = redis_write_finish};
   redis_write single;
   terms->named_max = is_cluster ? 1 : SIZE_MAX;
   return accel_redis_parts_run(terms->link, items, count, terms->call, &operation, &single);

@@ -81,6 +81,37 @@ static void a_message_names_as_many_items_as_fit(void **state)
   assert_string_equal(suite_message(&test->recorders[1], 2), "2:e");
 }
 
+/* Large and small values of one put may take different ways, with a message each. */
+static void large_values_are_told_of_as_small_ones(void **state)
+{
+  enum { ITEMS = 4, LARGE = 1 << 20 };
+  suite_test *test = (suite_test *)*state;
+  static const char *const names[ITEMS] = {"large.1", "small.1", "large.2", "small.2"};
+  char *large = (char *)malloc(LARGE + 1);
+  assert_non_null(large);
+  memset(large, 'l', LARGE);
+  large[LARGE] = '\0';
+  suite_key keys[ITEMS];
+  accel_remote_item items[ITEMS];
+  for (size_t i = 0; i < ITEMS; i++) {
+    items[i] = suite_item(test, names[i], &keys[i]);
+    suite_give(&items[i], i % 2 == 0 ? large : "small");
+  }
+  accel_remote_call call = suite_call();
+  assert_int_equal(test->ops->put(test->links[0], items, ITEMS, &test->publisher, &call), ACCEL_OK);
+  assert_in_range(call.messages_sent, 1, ITEMS);
+  assert_true(suite_heard(&test->recorders[1], 1, call.messages_sent));
+  for (size_t i = 0; i < ITEMS; i++) {
+    unsigned told = 0;
+    assert_int_equal(items[i].status, ACCEL_OK);
+    assert_true(suite_holds(test, 1, names[i], i % 2 == 0 ? large : "small"));
+    for (size_t k = 0; k < call.messages_sent; k++)
+      told += strstr(suite_message(&test->recorders[1], k), names[i]) != NULL;
+    assert_int_equal(told, 1);
+  }
+  free(large);
+}
+
 static void what_cannot_be_told_is_not_done(void **state)
 {
   suite_test *test = (suite_test *)*state;
@@ -357,6 +388,7 @@ static const struct CMUnitTest suite_bus_tests[] = {
     SUITE_TEST(a_del_is_heard_by_all_even_of_nothing),
     SUITE_TEST(messages_come_in_the_order_of_their_numbers),
     SUITE_TEST(a_message_names_as_many_items_as_fit),
+    SUITE_TEST(large_values_are_told_of_as_small_ones),
     SUITE_TEST(what_cannot_be_told_is_not_done),
     SUITE_TEST(what_is_not_published_is_not_heard),
     SUITE_TEST(a_refused_value_is_not_announced),

@@ -251,6 +251,11 @@ static void own_send(const rules *r, state s, size_t i, search *found)
     failed.failures_left--;
     failed.owners[i].step = OWN_END_FAILED;
     reach(found, &failed, "own write fails in L2");
+    if (r->sets_are_late) {
+      state later = failed;
+      later.late = (uint8_t)(a->value + 1);
+      reach(found, &later, "own set is given up, and on its way");
+    }
     if (r->owners_set)
       l2_put(r, &failed, L2_VALUE, a->value);
     else
@@ -287,6 +292,7 @@ static void step_owner(const rules *r, const state *from, size_t i, search *foun
   actor *a = &s.owners[i];
   switch (a->step) {
     case OWN_SOURCE:
+      if (r->owners_in_turn && i > 0 && s.owners[i - 1].step != OWN_DONE) return;
       a->step = OWN_BEGIN;
       s.source++;
       a->value = r->owners_set || r->repair_writes ? s.source : 0;
@@ -357,7 +363,14 @@ static void step_server(const rules *r, const state *from, search *found)
     reach(found, &s, "the lease expires");
   }
   s = *from;
+  if (s.late != 0) {
+    l2_put(r, &s, L2_VALUE, (uint8_t)(s.late - 1));
+    s.late = 0;
+    reach(found, &s, "the set that was given up arrives");
+  }
+  s = *from;
   if (!s.has_repair || s.failures_left > 0) return;
+  if (s.late != 0 && !r->repair_overtakes) return; /* it follows on the same connection */
   s.has_repair = false;
   if (r->repair_writes)
     l2_put(r, &s, L2_VALUE, 1); /* what the first write was to write */

@@ -24,6 +24,7 @@ typedef struct state {
   uint8_t messages;       /* on their way to this process */
   bool is_connected, is_gap_known, has_repair;
   uint8_t tokens, own_under_way;
+  uint8_t late; /* the version + 1 that a set which was given up still brings to L2; 0: none */
   uint8_t evictions_left, expiries_left, losses_left, failures_left;
   actor readers[ACTORS_MAX], refreshers[1], writers[ACTORS_MAX], owners[2];
 } state;
@@ -48,6 +49,7 @@ typedef struct rules {
   bool is_tracking, is_deaf_to_own, ignores_generations, gate_after_reply, ignores_gaps;
   bool drops_before_only, drops_after_only, overlaps_fill;
   bool forgets_failures, believes_in_doubt, repair_writes, refresh_is_blind;
+  bool owners_in_turn, sets_are_late, repair_overtakes;
 } rules;
 
 enum { STALE_L1 = 1, STALE_L2 = 2, LEVELS_DIFFER = 4 };

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "accel/hash.h"
 #include "accel/invalidate.h"
 
 #include <stdlib.h>
@@ -142,6 +143,31 @@ static void so_does_a_heartbeat_for_the_only_message(void **state)
   assert_int_equal(so_far.everything, 1);
 }
 
+/* A stranger's: no lane of ours has such a number, and what it meant nobody knows. */
+static void a_lane_that_cannot_be_is_not_believed(void **state)
+{
+  static const uint64_t secret[2] = {0x6163636C2D627573u, 0x6D6573736167652Eu}; /* invalidate.c's */
+  enum { LANE_AT = 28, TAIL = 8 };
+  const accel_invalidation_handler handler = {&so_far, hear_key, hear_everything};
+  (void)state;
+  accel_buffer message = message_on(1);
+  for (uint32_t lane = ACCEL_REMOTE_LANES - 1; lane <= ACCEL_REMOTE_LANES; lane++) {
+    const bool is_known = lane < ACCEL_REMOTE_LANES;
+    accel_siphash hash;
+    for (size_t i = 0; i < 4; i++) message.data[LANE_AT + i] = (unsigned char)(lane >> (8 * i));
+    accel_siphash_begin(&hash, secret);
+    accel_siphash_add(&hash, message.data, message.size - TAIL);
+    const uint64_t sum = accel_siphash_end(&hash);
+    for (size_t i = 0; i < TAIL; i++)
+      message.data[message.size - TAIL + i] = (unsigned char)(sum >> (8 * i));
+    assert_int_equal(accel_invalidation_receive(&receiver, message.data, message.size, &handler),
+                     is_known ? ACCEL_INVALIDATION_APPLIED : ACCEL_INVALIDATION_INVALID);
+    assert_int_equal(so_far.keys, 1);
+    assert_int_equal(so_far.everything, is_known ? 0 : 1);
+  }
+  accel_buffer_release(&message);
+}
+
 /* With more senders than it remembers a cache must not take each forgotten one for a gap. */
 static void a_sender_that_was_forgotten_is_no_gap(void **state)
 {
@@ -172,6 +198,7 @@ int main(void)
       cmocka_unit_test_setup(a_heartbeat_shows_what_its_lane_lost, open_both),
       cmocka_unit_test_setup(messages_lost_before_the_first_one_heard_are_a_gap, open_both),
       cmocka_unit_test_setup(so_does_a_heartbeat_for_the_only_message, open_both),
+      cmocka_unit_test_setup(a_lane_that_cannot_be_is_not_believed, open_both),
       cmocka_unit_test_setup(a_sender_that_was_forgotten_is_no_gap, open_both),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,380 @@
+/* Large values that are set with a message: they leave on a connection and a lane of their own.
+ *
+ * The writer reaches Redis through the proxy, which makes its large sets slow; another process
+ * listens. Both number and read messages as caches do. */
+#include "../proxy/proxy.h"
+#include "client.h"
+
+#include "accel/invalidate.h"
+#include "accel_backends/redis/state.h"
+
+#include <stdatomic.h>
+
+/* SLOW: what the proxy reaches with 1448 bytes per millisecond. */
+enum { SMALL = 100, LARGE = 400 << 10, SLOW = 1 << 20, PATIENCE_MS = 20000, WRITERS = 6 };
+
+static redis_server server;
+static proxy way;
+static char *bytes; /* LARGE of them */
+
+/* One process' half of an area. */
+typedef struct process {
+  accel_redis redis;
+  void *link;
+  accel_invalidation invalidation;
+  atomic_uint ups, keys, everything;
+} process;
+
+static process writer, listener;
+
+/* ---- a process ---- */
+
+static void hear_up(void *ctx)
+{
+  process *self = (process *)ctx;
+  accel_invalidation_reset(&self->invalidation);
+  self->ups++;
+}
+
+static void hear_down(void *ctx)
+{
+  (void)ctx;
+}
+
+static void hear_key(void *ctx, const char *name, size_t size)
+{
+  (void)name, (void)size;
+  ((process *)ctx)->keys++;
+}
+
+static void hear_everything(void *ctx)
+{
+  ((process *)ctx)->everything++;
+}
+
+static void hear_message(void *ctx, const void *data, size_t size)
+{
+  const accel_invalidation_handler handler = {ctx, hear_key, hear_everything};
+  accel_invalidation_receive(&((process *)ctx)->invalidation, data, size, &handler);
+}
+
+static bool say_heartbeat(void *ctx, uint32_t lane, accel_buffer *out)
+{
+  return accel_invalidation_heartbeat(&((process *)ctx)->invalidation, lane, out);
+}
+
+static bool comes_to(atomic_uint *counter, unsigned count)
+{
+  const uint64_t until_ms = accel_clock_deadline(PATIENCE_MS);
+  while (*counter < count) {
+    if (accel_clock_monotonic_ms() > until_ms) return false;
+    usleep(500);
+  }
+  return true;
+}
+
+static void process_open(process *self, const char *url)
+{
+  const accel_redis_config config = {.url = url, .command_timeout_ms = PATIENCE_MS};
+  const accel_remote_area area = {
+      .area = CLIENT_AREA,
+      .has_listener = true,
+      .sink = {self, hear_message, hear_up, hear_down, say_heartbeat, NULL},
+      .owner = self};
+  char channel[192];
+  memset(self, 0, sizeof *self);
+  assert_true(accel_invalidation_open(&self->invalidation, CLIENT_AREA));
+  assert_int_equal(accel_redis_open(&self->redis, &config), ACCEL_OK);
+  assert_int_equal(accel_redis_ops.attach(&self->redis, &area, &self->link, channel), ACCEL_OK);
+  assert_true(comes_to(&self->ups, 1));
+}
+
+static void process_close(process *self)
+{
+  accel_redis_ops.detach(self->link);
+  accel_redis_close(&self->redis);
+}
+
+static int open_both(void **state)
+{
+  (void)state;
+  process_open(&writer, way.url);
+  process_open(&listener, server.url);
+  return 0;
+}
+
+static int close_both(void **state)
+{
+  (void)state;
+  proxy_heal(&way);
+  process_close(&listener);
+  process_close(&writer);
+  return 0;
+}
+
+/* ---- writes ---- */
+
+static const accel_remote_publisher publisher = {&writer.invalidation, accel_invalidation_message};
+
+static accel_remote_call call_within(uint32_t ms)
+{
+  accel_remote_call call;
+  memset(&call, 0, sizeof call);
+  call.deadline_ms = ms == 0 ? ACCEL_NO_DEADLINE : accel_clock_deadline(ms);
+  return call;
+}
+
+/* ms 0: as long as it takes. */
+static accel_status set(const char *name, size_t size, uint32_t ms)
+{
+  client_key key;
+  accel_remote_item item = client_item(name, NULL, &key);
+  accel_remote_call call = call_within(ms);
+  item.data = bytes;
+  item.size = size;
+  accel_redis_ops.put(writer.link, &item, 1, &publisher, &call);
+  return item.status;
+}
+
+static accel_status del(const char *name, uint32_t ms)
+{
+  client_key key;
+  accel_remote_item item = client_item(name, NULL, &key);
+  accel_remote_call call = call_within(ms);
+  accel_redis_ops.del(writer.link, &item, 1, &publisher, &call);
+  return item.status;
+}
+
+static void slow_down(proxy_flow flow)
+{
+  proxy_set_flow(&way, PROXY_REQUESTS, PROXY_DATA, &flow);
+}
+
+static bool exists(const char *name)
+{
+  char command[64], reply[64];
+  snprintf(command, sizeof command, "EXISTS " CLIENT_AREA ":%s", name);
+  assert_true(redis_server_ask(&server, command, reply, sizeof reply));
+  return strcmp(reply, ":1\r\n") == 0;
+}
+
+/* ---- the tests ---- */
+
+typedef struct large_setter {
+  atomic_bool ends;
+  unsigned sets, failed;
+  uint64_t took_ns;
+  pthread_t thread;
+} large_setter;
+
+static void *set_large(void *setter_pointer)
+{
+  large_setter *self = (large_setter *)setter_pointer;
+  while (!self->ends) {
+    const uint64_t began_ns = accel_clock_monotonic_ns();
+    self->failed += set("large", LARGE, 0) != ACCEL_OK;
+    self->took_ns += accel_clock_monotonic_ns() - began_ns;
+    self->sets++;
+  }
+  return NULL;
+}
+
+static void large_sets_do_not_delay_small_gets(void **state)
+{
+  large_setter setter = {.ends = false};
+  client_key key;
+  uint64_t sum_ns = 0;
+  unsigned gets = 0;
+  (void)state;
+  assert_int_equal(set("small", SMALL, 0), ACCEL_OK);
+  slow_down((proxy_flow){.bytes_per_second = SLOW});
+  assert_int_equal(pthread_create(&setter.thread, NULL, set_large, &setter), 0);
+  usleep(50000);
+  for (const uint64_t until_ms = accel_clock_deadline(3000); accel_clock_monotonic_ms() < until_ms;
+       gets++) {
+    accel_remote_item item = client_item("small", NULL, &key);
+    accel_remote_call call = call_within(0);
+    const uint64_t began_ns = accel_clock_monotonic_ns();
+    accel_redis_ops.get(writer.link, &item, 1, &call);
+    sum_ns += accel_clock_monotonic_ns() - began_ns;
+    assert_int_equal(item.status, ACCEL_OK);
+    assert_int_equal(item.size, SMALL);
+    accel_redis_ops.release(writer.link, &call);
+  }
+  setter.ends = true;
+  pthread_join(setter.thread, NULL);
+  const unsigned get_us = (unsigned)(sum_ns / gets / 1000);
+  const unsigned set_us = (unsigned)(setter.took_ns / setter.sets / 1000);
+  print_message("a get of %d bytes takes %u us beside sets of %d bytes that take %u us\n", SMALL,
+                get_us, LARGE, set_us);
+  assert_true(get_us < set_us / 5);
+  assert_int_equal(setter.failed, 0);
+}
+
+static void a_large_set_is_heard_elsewhere(void **state)
+{
+  (void)state;
+  for (unsigned i = 1; i <= 5; i++) {
+    assert_int_equal(set("large", LARGE, 0), ACCEL_OK);
+    assert_true(comes_to(&listener.keys, 2 * i - 1));
+    assert_int_equal(set("large", SMALL, 0), ACCEL_OK);
+    assert_true(comes_to(&listener.keys, 2 * i));
+  }
+  assert_int_equal(listener.everything, 0);
+  assert_int_equal(writer.invalidation.lanes[0].sequence, 5);
+  assert_int_equal(writer.invalidation.lanes[REDIS_ENDPOINT_LANES].sequence, 5);
+}
+
+/* As if the message of a write had not arrived. */
+static void lose_message(uint32_t lane)
+{
+  const accel_remote_item item = {.name = "lost", .name_size = 4};
+  const accel_remote_item *const items[1] = {&item};
+  accel_buffer lost = {0};
+  assert_int_equal(accel_invalidation_message(&writer.invalidation, lane, items, 1, &lost), 1);
+  accel_buffer_release(&lost);
+}
+
+static void a_loss_on_the_lane_of_large_values_is_a_gap(void **state)
+{
+  (void)state;
+  assert_int_equal(set("large", LARGE, 0), ACCEL_OK);
+  assert_int_equal(set("small", SMALL, 0), ACCEL_OK);
+  lose_message(REDIS_ENDPOINT_LANES);
+  assert_int_equal(set("small", SMALL, 0), ACCEL_OK);
+  assert_true(comes_to(&listener.keys, 3));
+  assert_int_equal(listener.everything, 0); /* the other lane is whole */
+  assert_int_equal(set("large", LARGE, 0), ACCEL_OK);
+  assert_true(comes_to(&listener.everything, 1));
+  lose_message(REDIS_ENDPOINT_LANES); /* the last one: the next heartbeat shows it */
+  assert_true(comes_to(&listener.everything, 2));
+}
+
+typedef struct mixer {
+  uint64_t random, until_ms;
+  unsigned keys, failed;
+  pthread_t thread;
+} mixer;
+
+/* Sets and msets, one in eight of the values large, and dels. */
+static void *mix(void *mixer_pointer)
+{
+  enum { ITEMS = 4 };
+  mixer *self = (mixer *)mixer_pointer;
+  while (accel_clock_monotonic_ms() < self->until_ms) {
+    client_key keys[ITEMS];
+    accel_remote_item items[ITEMS];
+    accel_remote_call call = call_within(0);
+    self->random = accel_hash_integer(self->random, 7);
+    const size_t count = 1 + self->random % ITEMS;
+    for (size_t i = 0; i < count; i++) {
+      char name[16];
+      snprintf(name, sizeof name, "%u", (unsigned)(self->random >> (8 * i) & 31));
+      items[i] = client_item(name, NULL, &keys[i]);
+      items[i].data = bytes;
+      items[i].size = (self->random >> (32 + 4 * i) & 7) == 0 ? LARGE : SMALL;
+    }
+    if (self->random >> 60 == 0)
+      accel_redis_ops.del(writer.link, items, count, &publisher, &call);
+    else
+      accel_redis_ops.put(writer.link, items, count, &publisher, &call);
+    for (size_t i = 0; i < count; i++) self->failed += items[i].status != ACCEL_OK;
+    self->keys += (unsigned)count;
+    usleep(2000);
+  }
+  return NULL;
+}
+
+static void lanes_that_overtake_each_other_are_no_gap(void **state)
+{
+  mixer mixers[WRITERS];
+  unsigned keys = 0;
+  (void)state;
+  slow_down((proxy_flow){.bytes_per_second = SLOW});
+  for (unsigned i = 0; i < WRITERS; i++) {
+    mixers[i] = (mixer){.random = i + 1, .until_ms = accel_clock_deadline(4000)};
+    assert_int_equal(pthread_create(&mixers[i].thread, NULL, mix, &mixers[i]), 0);
+  }
+  for (unsigned i = 0; i < WRITERS; i++) {
+    pthread_join(mixers[i].thread, NULL);
+    assert_int_equal(mixers[i].failed, 0);
+    keys += mixers[i].keys;
+  }
+  assert_true(comes_to(&listener.keys, keys));
+  const unsigned large = (unsigned)writer.invalidation.lanes[REDIS_ENDPOINT_LANES].sequence;
+  print_message("%u keys, %u messages of large values, %u gaps\n", keys, large,
+                (unsigned)listener.everything);
+  assert_true(large > 0);
+  usleep(2500000); /* heartbeats of both lanes */
+  assert_int_equal(listener.everything, 0);
+  assert_int_equal(listener.keys, keys);
+}
+
+/* A large set that its caller gave up arrives later. What removes it must not arrive before. */
+static void a_removal_comes_after_a_set_that_was_given_up(void **state)
+{
+  (void)state;
+  slow_down((proxy_flow){.bytes_per_second = SLOW});
+  assert_int_equal(set("late", LARGE, 100), ACCEL_ERR_TIMEOUT);
+  assert_int_equal(del("late", 0), ACCEL_OK);
+  assert_true(comes_to(&listener.keys, 2)); /* it came, and went */
+  assert_false(exists("late"));
+  assert_int_equal(set("late", SMALL, 0), ACCEL_OK);
+  assert_int_equal(del("late", 0), ACCEL_OK);
+  assert_int_equal(writer.invalidation.lanes[0].sequence, 2); /* small ones do so as ever */
+}
+
+/* Small and large writes were given up: no connection is behind both. */
+static void nothing_is_removed_before_writes_on_both_connections(void **state)
+{
+  accel_remote_call call = call_within(0);
+  (void)state;
+  assert_int_equal(set("large", LARGE, 0), ACCEL_OK);
+  slow_down((proxy_flow){.latency_ms = 400});
+  assert_int_equal(set("large", LARGE, 50), ACCEL_ERR_TIMEOUT);
+  assert_int_equal(set("small", SMALL, 50), ACCEL_ERR_TIMEOUT);
+  assert_int_equal(del("small", 0), ACCEL_ERR_BACKEND);
+  assert_int_equal(accel_redis_ops.clear(writer.link, &publisher, &call), ACCEL_ERR_BACKEND);
+  assert_non_null(strstr(call.error, "given up"));
+  const uint64_t until_ms = accel_clock_deadline(PATIENCE_MS);
+  while (del("small", 0) != ACCEL_OK) {
+    assert_true(accel_clock_monotonic_ms() < until_ms);
+    usleep(10000);
+  }
+  assert_int_equal(del("large", 0), ACCEL_OK);
+  assert_false(exists("large"));
+  assert_false(exists("small"));
+}
+
+static int start(void **state)
+{
+  (void)state;
+  bytes = (char *)calloc(1, LARGE);
+  return bytes != NULL && redis_server_start(&server, NULL) && proxy_open(&way, server.port) ? 0
+                                                                                             : -1;
+}
+
+static int stop(void **state)
+{
+  (void)state;
+  proxy_close(&way);
+  redis_server_stop(&server);
+  free(bytes);
+  return 0;
+}
+
+#define LANE_TEST(function_) cmocka_unit_test_setup_teardown(function_, open_both, close_both)
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      LANE_TEST(large_sets_do_not_delay_small_gets),
+      LANE_TEST(a_large_set_is_heard_elsewhere),
+      LANE_TEST(a_loss_on_the_lane_of_large_values_is_a_gap),
+      LANE_TEST(lanes_that_overtake_each_other_are_no_gap),
+      LANE_TEST(a_removal_comes_after_a_set_that_was_given_up),
+      LANE_TEST(nothing_is_removed_before_writes_on_both_connections),
+  };
+  if (!redis_server_available()) return REDIS_SERVER_SKIP;
+  return cmocka_run_group_tests(tests, start, stop);
+}
