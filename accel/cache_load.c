@@ -55,8 +55,8 @@ static void load_draw_lives(accel_core *core, accel_flight *flight, accel_status
                             const core_terms *terms)
 {
   uint32_t local_ms = load_ttl(core, status, terms, core->config.local_ttl_ms);
-  flight->remote_ttl_ms = load_ttl(core, status, terms, core->config.remote_ttl_ms);
   if (core->link != NULL) {
+    flight->remote_ttl_ms = load_ttl(core, status, terms, core->config.remote_ttl_ms);
     if (terms->ttl_ms != 0 && status != ACCEL_NULL)
       local_ms = accel_core_jitter(core, core->config.local_ttl_ms);
     if (local_ms > flight->remote_ttl_ms) local_ms = flight->remote_ttl_ms;
@@ -211,7 +211,8 @@ static void load_explain(const accel_core *core, accel_status status, const core
 void accel_core_land(accel_core *core, accel_flight *flight, accel_status status,
                      const core_terms *terms)
 {
-  char error[ACCEL_ERROR_SIZE] = "";
+  char error[ACCEL_ERROR_SIZE];
+  error[0] = '\0';
   if (accel_failed(status)) load_explain(core, status, terms, error);
   load_count(core, flight, terms->is_refresh, accel_failed(status));
   flight->source = ACCEL_FROM_LOADER;

@@ -170,11 +170,10 @@ static void plan_merge_duplicates(core_plan *plan)
 static void plan_settle_throttled(core_plan *plan)
 {
   accel_core *core = plan->core;
-  const uint64_t now_ms = accel_core_now(core);
   for (size_t i = 0; i < plan->miss_count; i++) {
     core_miss *miss = &plan->misses[i];
-    miss->is_settled =
-        miss->has_stale && accel_refresh_is_throttled(&core->refresh, miss->id.hash, now_ms);
+    miss->is_settled = miss->has_stale && accel_refresh_is_throttled(&core->refresh, miss->id.hash,
+                                                                     accel_core_now(core));
   }
 }
 
@@ -309,12 +308,13 @@ static void plan_await(core_plan *plan, core_miss *miss, uint64_t deadline_ms)
 {
   accel_core *core = plan->core;
   const accel_flight *flight = miss->flight;
+  const bool is_told = plan->read.infos != NULL || plan->read.info != NULL;
   switch (accel_singleflight_wait(&core->flights, miss->flight, deadline_ms)) {
     case ACCEL_FLIGHT_DONE:
       miss->status = flight->status;
       if (accel_failed(miss->status))
         accel_error_set(core->cache, miss->status, "%s", flight->error);
-      else
+      else if (is_told)
         read_tell(&miss->info, (accel_origin)flight->source, &flight->life, accel_core_now(core));
       return;
     case ACCEL_FLIGHT_CIRCLE:
@@ -337,12 +337,15 @@ static void plan_await(core_plan *plan, core_miss *miss, uint64_t deadline_ms)
 static void plan_await_all(core_plan *plan)
 {
   const accel_config *config = &plan->core->config;
-  const uint64_t hard_ms = accel_refresh_wait_deadline(config, false);
-  const uint64_t soft_ms = accel_refresh_wait_deadline(config, true);
+  uint64_t hard_ms = 0, soft_ms = 0;
   for (size_t i = 0; i < plan->miss_count; i++) {
     core_miss *miss = &plan->misses[i];
-    if (!miss->is_settled && miss->flight != NULL)
-      plan_await(plan, miss, miss->has_stale ? soft_ms : hard_ms);
+    if (miss->is_settled || miss->flight == NULL) continue;
+    if (hard_ms == 0 && !accel_singleflight_is_done(miss->flight)) {
+      hard_ms = accel_refresh_wait_deadline(config, false);
+      soft_ms = accel_refresh_wait_deadline(config, true);
+    }
+    plan_await(plan, miss, miss->has_stale ? soft_ms : hard_ms);
   }
 }
 

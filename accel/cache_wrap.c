@@ -2,8 +2,12 @@
 
 #include "cache_core.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+
+ACCEL_STATIC_ASSERT(sizeof(core_plan) <= ACCEL_WRAP_PLAN_WORDS * sizeof(uint64_t),
+                    "a wrapped call holds its plan");
 
 /* ---- reads ---- */
 
@@ -19,11 +23,7 @@ static core_plan *wrap_plan(accel_wrap *wrap, const void *keys, size_t count, ac
 {
   accel_core *core = accel_core_of(wrap->cache, failure);
   if (core == NULL) return NULL;
-  core_plan *plan = (core_plan *)ACCEL_MALLOC(sizeof *plan);
-  if (plan == NULL) {
-    *failure = accel_error_set(wrap->cache, ACCEL_ERR_NOMEM, "no memory for a wrapped read");
-    return NULL;
-  }
+  core_plan *plan = (core_plan *)(void *)wrap->plan_words;
   accel_read read;
   memset(&read, 0, sizeof read);
   read.allow_stale = wrap->options.allow_stale;
@@ -38,7 +38,7 @@ static core_plan *wrap_plan(accel_wrap *wrap, const void *keys, size_t count, ac
 static void wrap_init(accel_wrap *wrap, accel_cache *cache, const accel_type *type, void *out,
                       const accel_wrap_options *options)
 {
-  memset(wrap, 0, sizeof *wrap);
+  memset(wrap, 0, offsetof(accel_wrap, plan_words));
   wrap->cache = cache;
   wrap->type = type;
   wrap->out = out;
@@ -58,7 +58,6 @@ static accel_status wrap_finish_plan(accel_wrap *wrap)
   core_plan *plan = (core_plan *)wrap->plan;
   accel_status status = accel_core_plan_end(plan);
   if (status == ACCEL_OK && plan->statuses_out == &plan->one_status) status = plan->one_status;
-  ACCEL_FREE(plan);
   wrap->plan = NULL;
   return status;
 }
@@ -73,10 +72,7 @@ bool accel_wrap_read(accel_wrap *wrap, accel_cache *cache, const accel_type *typ
   if (plan == NULL) return wrap_without_cache(wrap, status);
   status = out == NULL ? accel_error_set(cache, ACCEL_ERR_CONFIG, "out is NULL")
                        : accel_core_check_key(plan->core, key);
-  if (status != ACCEL_OK) {
-    ACCEL_FREE(plan);
-    return wrap_without_cache(wrap, status);
-  }
+  if (status != ACCEL_OK) return wrap_without_cache(wrap, status);
   wrap->plan = plan;
   plan->values_out = out;
   if (accel_core_plan_begin(plan)) {
@@ -208,10 +204,8 @@ bool accel_wrap_read_batch(accel_wrap *wrap, accel_cache *cache, const accel_typ
   plan->values_out = values;
   plan->statuses_out = statuses;
   if (statuses == NULL) plan->statuses_out = (accel_status *)ACCEL_MALLOC(count * sizeof *statuses);
-  if (plan->statuses_out == NULL) {
-    ACCEL_FREE(plan);
+  if (plan->statuses_out == NULL)
     return wrap_batch_without_cache(wrap, keys, count, ACCEL_ERR_NOMEM);
-  }
   wrap->plan = plan;
   const bool is_leader = accel_core_plan_begin(plan);
   plan->terms.error_mark = accel_error_mark();

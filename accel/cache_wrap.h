@@ -16,6 +16,8 @@ typedef struct accel_wrap_options {
   bool bypass;
 } accel_wrap_options;
 
+#define ACCEL_WRAP_PLAN_WORDS 64u
+
 /* A wrapped call between its two halves. */
 typedef struct accel_wrap {
   accel_cache *cache;
@@ -31,6 +33,7 @@ typedef struct accel_wrap {
   void *caller_values;
   accel_status *caller_statuses;
   accel_status status; /* the result where the body must not run; else the failure so far */
+  uint64_t plan_words[ACCEL_WRAP_PLAN_WORDS]; /* where the plan is; begins as it is */
 } accel_wrap;
 
 ACCEL_EXTERN_C_BEGIN

@@ -3,13 +3,14 @@
 #include "platform/atomic.h"
 #include "platform/clock.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* What a thread is doing, for the detection of circles. */
 struct accel_flight_thread {
-  accel_flight *running;     /* the flights it runs, innermost first */
+  accel_flight *running;     /* atomic; the flights it runs, innermost first; only it adds some */
   accel_flight *waiting_for; /* held by it, so alive */
 };
 
@@ -55,7 +56,8 @@ static accel_flight *flight_new(const accel_type *type, const void *key, uint64_
       (char *)ACCEL_MALLOC(sizeof(accel_flight) + alignment + value_size + key_size + text_size);
   if (block == NULL) return NULL;
   accel_flight *flight = (accel_flight *)(void *)block;
-  memset(flight, 0, sizeof *flight);
+  memset(flight, 0, offsetof(accel_flight, error));
+  flight->error[0] = '\0';
   if (!accel_condition_open(&flight->changed)) {
     ACCEL_FREE(block);
     return NULL;
@@ -90,12 +92,12 @@ static void flight_set_runner(accel_flight *flight, struct accel_flight_thread *
   if (flight->runner != NULL) {
     accel_flight **place = &flight->runner->running;
     while (*place != flight) place = &(*place)->running_next;
-    *place = flight->running_next;
+    accel_store_relaxed(place, flight->running_next);
   }
   flight->runner = runner;
   if (runner != NULL) {
     flight->running_next = runner->running;
-    runner->running = flight;
+    accel_store_relaxed(&runner->running, flight);
   }
   accel_mutex_unlock(&singleflight_graph);
 }
@@ -166,6 +168,7 @@ static void singleflight_unlist(accel_singleflight *table, accel_flight *flight)
 static accel_flight *singleflight_find_own(const accel_singleflight *table, const void *key,
                                            uint64_t hash)
 {
+  if (accel_load_relaxed(&singleflight_thread.running) == NULL) return NULL;
   accel_mutex_lock(&singleflight_graph);
   accel_flight *each = singleflight_thread.running;
   while (each != NULL && !(each->table == table && singleflight_is_of(table, each, key, hash)))
@@ -182,7 +185,7 @@ accel_flight *accel_singleflight_join(accel_singleflight *table, const void *key
   if (flight == NULL) flight = singleflight_find_own(table, key, hash);
   *is_leader = flight == NULL;
   if (flight != NULL) {
-    flight->references++;
+    accel_add_relaxed(&flight->references, 1u);
   } else if ((flight = flight_new(table->type, key, hash)) != NULL) {
     accel_flight **bucket = singleflight_bucket(table, hash);
     flight->table = table;
@@ -200,17 +203,15 @@ accel_flight *accel_singleflight_join(accel_singleflight *table, const void *key
 
 void accel_singleflight_retain(accel_singleflight *table, accel_flight *flight)
 {
-  accel_mutex_lock(&table->mutex);
-  flight->references++;
-  accel_mutex_unlock(&table->mutex);
+  (void)table;
+  accel_add_relaxed(&flight->references, 1u);
 }
 
+/* While a flight is listed, whoever is to finish it holds it: the last one to let go needs no lock,
+ * because nobody can join any more. */
 void accel_singleflight_release(accel_singleflight *table, accel_flight *flight)
 {
-  accel_mutex_lock(&table->mutex);
-  const bool is_last = --flight->references == 0;
-  accel_mutex_unlock(&table->mutex);
-  if (is_last) flight_free(table->type, flight);
+  if (accel_sub_acq_rel(&flight->references, 1u) == 1) flight_free(table->type, flight);
 }
 
 /* ---- landing and waiting ---- */
@@ -221,7 +222,7 @@ void accel_singleflight_land(accel_singleflight *table, accel_flight *flight, ac
   flight_set_runner(flight, NULL);
   accel_mutex_lock(&table->mutex);
   flight->status = status;
-  snprintf(flight->error, sizeof flight->error, "%s", error);
+  if (error[0] != '\0') snprintf(flight->error, sizeof flight->error, "%s", error);
   flight->is_landed = true;
   accel_mutex_unlock(&table->mutex);
 }
@@ -230,14 +231,20 @@ void accel_singleflight_finish(accel_singleflight *table, accel_flight *flight)
 {
   accel_mutex_lock(&table->mutex);
   singleflight_unlist(table, flight);
-  flight->is_done = true;
+  accel_store_release(&flight->is_done, true);
   accel_condition_broadcast(&flight->changed);
   accel_mutex_unlock(&table->mutex);
+}
+
+bool accel_singleflight_is_done(const accel_flight *flight)
+{
+  return accel_load_acquire(&flight->is_done);
 }
 
 accel_flight_wait accel_singleflight_wait(accel_singleflight *table, accel_flight *flight,
                                           uint64_t deadline_ms)
 {
+  if (accel_singleflight_is_done(flight)) return ACCEL_FLIGHT_DONE;
   accel_mutex_lock(&table->mutex);
   accel_flight_wait result = ACCEL_FLIGHT_DONE;
   if (!flight->is_done && !flight_begin_wait(flight)) {

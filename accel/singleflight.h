@@ -31,9 +31,10 @@ typedef struct accel_flight {
   struct accel_flight_thread *runner; /* the thread whose progress it needs; NULL: none yet */
   accel_condition changed;
   uint64_t hash;
-  uint32_t references;
+  uint32_t references; /* atomic */
   bool is_shared, is_listed, is_forgotten;
-  bool is_landed, is_done;
+  bool is_landed;
+  bool is_done; /* atomic */
   /* The outcome, readable by others once landed. */
   accel_status status;
   /* The leader's own notes, for those who read the outcome. */
@@ -46,9 +47,9 @@ typedef struct accel_flight {
   uint64_t token;         /* what lies there, or is to lie there when it is written to */
   bool was_refused;       /* its lease, though nothing was seen to lie there */
   bool may_stay_stale;    /* everybody who waits for it can do with an expired value */
+  void *key;              /* a copy, of the type's own K; a string key points behind it */
+  void *value;            /* a V; owned by the flight when it landed with ACCEL_OK */
   char error[ACCEL_ERROR_SIZE];
-  void *key;   /* a copy, of the type's own K; a string key points behind it */
-  void *value; /* a V; owned by the flight when it landed with ACCEL_OK */
 } accel_flight;
 
 #define ACCEL_SINGLEFLIGHT_BUCKETS 256
@@ -90,6 +91,8 @@ void accel_singleflight_land(accel_singleflight *table, accel_flight *flight, ac
 /* Takes it out of the table and wakes everybody. */
 void accel_singleflight_finish(accel_singleflight *table, accel_flight *flight);
 
+/* Whether wait would return at once. Any thread. */
+bool accel_singleflight_is_done(const accel_flight *flight);
 accel_flight_wait accel_singleflight_wait(accel_singleflight *table, accel_flight *flight,
                                           uint64_t deadline_ms);
 
