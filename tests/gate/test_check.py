@@ -205,6 +205,7 @@ class Rules(gate_world.World):
         result = self.check(0, "base.json", "now.json")
         self.assertIn("NOT-COMPARABLE", result.out)
         self.assertIn("cpu: one, now two", result.out)
+        self.assertIn("\nNOT JUDGED: not comparable: ", result.out)
         self.check(4, "base.json", "now.json", "--require-same-machine")
         self.own("base.json", {"a": {"mean_ns": 100}}, machine={"cpu": "two", "mhz": "1"})
         self.check(1, "base.json", "now.json", "--require-same-machine", "--threshold=0.15")

@@ -131,10 +131,7 @@ gate_exit gate_report_finish(gate_report *report, const gate_choices *choices,
   gate_print_problems(problems);
   const bool has_problems = problems->count > 0;
   const gate_exit code = gate_report_exit(report, has_problems);
-  printf("%s: %s\n",
-         code == GATE_EXIT_OK           ? "PASS"
-         : code == GATE_EXIT_REGRESSION ? "FAIL"
-                                        : "UNSURE",
+  printf("%s: %s\n", gate_report_word(report, has_problems),
          problems->count > read_problems ? "a report could not be written"
                                          : gate_report_sentence(report, has_problems));
   return code;

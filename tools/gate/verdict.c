@@ -66,6 +66,14 @@ gate_exit gate_report_exit(const gate_report *report, bool has_problems)
   return GATE_EXIT_OK;
 }
 
+const char *gate_report_word(const gate_report *report, bool has_problems)
+{
+  const gate_exit code = gate_report_exit(report, has_problems);
+  if (code == GATE_EXIT_REGRESSION) return "FAIL";
+  if (code != GATE_EXIT_OK) return "UNSURE";
+  return report->difference ? "NOT JUDGED" : "PASS";
+}
+
 const char *gate_report_sentence(const gate_report *report, bool has_problems)
 {
   gate_arena *arena = report->arena;
@@ -83,7 +91,7 @@ const char *gate_report_sentence(const gate_report *report, bool has_problems)
   if (counts[GATE_MISSING] > 0)
     return gate_format(arena, "%s missing; no regression in %s", missing, figures);
   if (report->difference)
-    return gate_format(arena, "not comparable, so nothing was judged: %s", report->difference);
+    return gate_format(arena, "not comparable: %s", report->difference);
   const size_t unclear = counts[GATE_INCONCLUSIVE] + counts[GATE_NOISY];
   if (unclear > 0 || counts[GATE_WARN] > 0)
     return gate_format(arena, "no regression in %s; %s, %zu unclear", figures,
