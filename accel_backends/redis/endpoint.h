@@ -17,8 +17,7 @@
 #define REDIS_ENDPOINT_CLOCK_MS 30000u  /* between looks at the server's clock */
 #define REDIS_ENDPOINT_TEXT_BYTES 4096u /* of replies that are no values, whatever these may have */
 /* Larger values travel on a connection of their own, so that small ones do not wait behind them.
- * A key is known as large once this process has read or stored it, so the first read of it still
- * travels with the others. */
+ * A key is known as large once this process has read or stored it; read.c says how one is found. */
 #define REDIS_ENDPOINT_LARGE_BYTES (256u << 10)
 #define REDIS_ENDPOINT_LARGE_KEYS 1024u
 #define REDIS_ENDPOINT_LANES 128u /* numbers of endpoints; the lanes beyond them are bulk's */
@@ -36,7 +35,7 @@ typedef struct redis_endpoint {
   uint64_t ahead_ms;         /* atomic: its clock ahead of the monotonic one, or 0: not known */
   uint64_t writes_paused_ms; /* atomic: nothing is stored before this time */
   uint32_t large[REDIS_ENDPOINT_LARGE_KEYS]; /* atomic: hashes of keys with large values, or 0 */
-  bool has_large;                            /* atomic: there was one */
+  bool has_large;                            /* atomic: there was one; reads are bounded */
   bool lacks_unlink;                         /* atomic: the server is older than UNLINK */
   accel_thread keeper;
   int wake_fd, stop_fd; /* eventfds: something changed; end */

@@ -28,7 +28,9 @@ static redis_connection *redis_parts_connection(redis_endpoint *endpoint,
 {
   if (!operation->may_be_bulk) return &endpoint->data;
   switch (operation->purpose) {
-    case REDIS_READS: return accel_redis_endpoint_to_read(endpoint, item->key, item->key_size);
+    case REDIS_READS:
+      if ((item->hint & REDIS_HINT_WHOLE) != 0) return &endpoint->bulk;
+      return accel_redis_endpoint_to_read(endpoint, item->key, item->key_size);
     case REDIS_STORES:
       return accel_redis_endpoint_to_store(endpoint, item->key, item->key_size, item->size);
     case REDIS_REMOVES: break;
@@ -211,7 +213,7 @@ void accel_redis_part_refused(const redis_part *part, accel_remote_item *item,
     item->hint |= REDIS_HINT_DEL;
     return;
   }
-  const uint32_t kept = item->hint & (REDIS_HINT_SCRIPT | REDIS_HINT_DEL);
+  const uint32_t kept = item->hint & (REDIS_HINT_SCRIPT | REDIS_HINT_DEL | REDIS_HINT_WHOLE);
   if (accel_redis_route_redirect(route, part->endpoint, replies, i, &item->hint)) {
     item->hint |= kept;
     return;

@@ -5,8 +5,8 @@
  *
  * A server may answer that an item is to be asked for once more: elsewhere, because its slot moved
  * (MOVED) or is moving (ASK, TRYAGAIN), with a script that the server does not know yet
- * (NOSCRIPT), or with DEL, where UNLINK is not known. Such items go another round, together, within
- * the same time limit.
+ * (NOSCRIPT), or with DEL, where UNLINK is not known; a value that turned out to be large is asked
+ * for on the other connection. Such items go another round, together, within the same time limit.
  *
  * Threads: any.
  */
@@ -26,7 +26,8 @@ enum {
   REDIS_HINT_SCRIPT = 1, /* send the script, not its name */
   REDIS_HINT_DEL = 2,    /* UNLINK was not known */
   REDIS_HINT_ASK = 4,    /* say ASKING before */
-  REDIS_HINT_SHIFT = 3
+  REDIS_HINT_WHOLE = 8,  /* the value is large: all of it, on the other connection */
+  REDIS_HINT_SHIFT = 4
 };
 
 /* The items that one connection serves, in the caller's order. */

@@ -1,4 +1,20 @@
+/* get.
+ *
+ * GET for one key and MGET for many, until an endpoint has met its first large value. What a key
+ * holds, and how much of it, is not known before it is read; so from then on no read may make the
+ * others on the data connection wait for a large value: each key is asked for at most one byte more
+ * than a small value has, by GETRANGE. If that byte comes the item goes another round, for all of
+ * it, on the connection for large values. There a plain GET asks, at once for keys that are known
+ * to be large. A value is never empty, thus "" is a miss.
+ *
+ * GETRANGE costs a server more than GET, and in a batch much more than MGET. So whoever has no large
+ * values does not pay for them, and whoever has some waits for the first one, once.
+ */
+#include "../../accel/platform/atomic.h"
 #include "parts.h"
+
+#define REDIS_READ_LAST "262144" /* the byte that only a large value has */
+ACCEL_STATIC_ASSERT(REDIS_ENDPOINT_LARGE_BYTES == 262144, "REDIS_READ_LAST is its text");
 
 /* What all parts have in common. */
 typedef struct redis_read_terms {
@@ -11,27 +27,42 @@ typedef struct redis_read_terms {
 typedef struct redis_read {
   const redis_read_terms *terms;
   const redis_part *part;
+  bool gets_each;  /* one command per item, or MGET */
+  bool is_bounded; /* by GETRANGE */
   redis_exchange exchange;
 } redis_read;
+
+static bool redis_read_append_bounded(const redis_read *read, const accel_remote_item *item,
+                                      accel_buffer *out)
+{
+  const redis_link *link = read->terms->link;
+  return accel_redis_command_start(out, 4) && accel_redis_command_add(out, "GETRANGE", 8, "", 0) &&
+         accel_redis_command_add(out, link->key_start, link->prefix_size, item->key,
+                                 item->key_size) &&
+         accel_redis_command_add(out, "0", 1, "", 0) &&
+         accel_redis_command_add(out, REDIS_READ_LAST, sizeof REDIS_READ_LAST - 1, "", 0);
+}
 
 static size_t redis_read_append_gets(const redis_read *read, accel_buffer *out)
 {
   size_t replies = 0;
   for (size_t i = 0; i < read->part->count; i++, replies++) {
     accel_remote_item *const *item = &read->part->items[i];
-    if (!accel_redis_part_append_asking(*item, out, &replies) ||
-        !accel_redis_call_append_keys(out, "GET", read->terms->link, item, 1))
-      return 0;
+    if (!accel_redis_part_append_asking(*item, out, &replies)) return 0;
+    const bool appended =
+        read->is_bounded ? redis_read_append_bounded(read, *item, out)
+                         : accel_redis_call_append_keys(out, "GET", read->terms->link, item, 1);
+    if (!appended) return 0;
   }
   return replies;
 }
 
-/* GET for one key, MGET in chunks for many, all in one round trip. */
+/* All in one round trip. */
 static size_t redis_read_append(void *read_pointer, accel_buffer *out)
 {
   const redis_read *read = (const redis_read *)read_pointer;
   const redis_part *part = read->part;
-  if (part->count == 1 || read->terms->gets_each) return redis_read_append_gets(read, out);
+  if (read->gets_each) return redis_read_append_gets(read, out);
   size_t replies = 0;
   for (size_t from = 0; from < part->count; from += REDIS_CALL_KEYS_MAX, replies++) {
     const size_t left = part->count - from;
@@ -48,6 +79,9 @@ static void redis_read_begin(void *terms_pointer, void *read_pointer, const redi
   redis_read *read = (redis_read *)read_pointer;
   read->terms = terms;
   read->part = part;
+  read->is_bounded =
+      part->connection == &part->endpoint->data && accel_load_relaxed(&part->endpoint->has_large);
+  read->gets_each = part->count == 1 || read->terms->gets_each || read->is_bounded;
   read->exchange.purpose = REDIS_READS;
   read->exchange.endpoint = part->endpoint;
   read->exchange.connection = part->connection;
@@ -70,6 +104,13 @@ static bool redis_read_item(const redis_read *read, accel_remote_item *item, siz
     return true;
   }
   if (reply.kind != REDIS_REPLY_IS_TEXT) return false;
+  if (read->is_bounded && reply.size == 0) return true;
+  if (read->is_bounded && reply.size > REDIS_ENDPOINT_LARGE_BYTES) {
+    accel_redis_endpoint_note_size(read->part->endpoint, item->key, item->key_size, reply.size);
+    item->hint |= REDIS_HINT_WHOLE;
+    item->status = REDIS_ITEM_AGAIN;
+    return true;
+  }
   item->status = ACCEL_OK;
   item->data = accel_redis_reply_text(replies, &reply);
   item->size = reply.size;
@@ -99,7 +140,7 @@ static bool redis_read_all(const redis_read *read)
 {
   const redis_part *part = read->part;
   size_t i = 0;
-  if (part->count == 1 || read->terms->gets_each) {
+  if (read->gets_each) {
     for (size_t k = 0; k < part->count; k++, i++) {
       i += redis_part_skips(part->items[k]);
       if (!redis_read_item(read, part->items[k], i)) return false;

@@ -13,7 +13,7 @@ static redis_server server;
 typedef struct large_reader {
   client *shared;
   char *value;
-  bool forgets; /* that the key is large: each read is as the first of a process */
+  bool forgets; /* that there are large values: each read is as the first of a process */
   bool ends;    /* atomic */
   unsigned reads, wrong;
 } large_reader;
@@ -37,8 +37,8 @@ static int compare(const void *left, const void *right)
   return a < b ? -1 : a > b;
 }
 
-/* The mean of 400 small reads, in microseconds. */
-static uint64_t mean_us(client *one, char *value, bool forgets, const char *what)
+/* The median of 400 small reads, in microseconds: the mean also counts what the processors do. */
+static uint64_t median_us(client *one, char *value, bool forgets, const char *what)
 {
   large_reader reader = {.shared = one, .value = value, .forgets = forgets};
   uint64_t times[ROUNDS], sum = 0;
@@ -60,7 +60,7 @@ static uint64_t mean_us(client *one, char *value, bool forgets, const char *what
   print_message("%s: mean %u us, p50 %u us, p99 %u us, beside %u reads of 8 MiB\n", what,
                 (unsigned)(sum / ROUNDS), (unsigned)times[ROUNDS / 2],
                 (unsigned)times[ROUNDS * 99 / 100], reader.reads);
-  return sum / ROUNDS;
+  return times[ROUNDS / 2];
 }
 
 static void large_values_do_not_delay_small_ones(void **state)
@@ -68,23 +68,25 @@ static void large_values_do_not_delay_small_ones(void **state)
   (void)state;
   assert_true(redis_server_start(&server, NULL));
   const accel_redis_config config = {.url = server.url, .command_timeout_ms = 20000};
-  client one;
+  client one, other; /* who stores a large value has the other connection already */
   client_open(&one, &config);
+  client_open(&other, &config);
   char *value = (char *)malloc(LARGE + 1);
   assert_non_null(value);
   memset(value, 'v', LARGE - 100);
   value[LARGE - 100] = '\0';
-  assert_int_equal(client_put(&one, "large", value), ACCEL_OK);
-  assert_int_equal(client_put(&one, "small", "x"), ACCEL_OK);
+  assert_int_equal(client_put(&other, "large", value), ACCEL_OK);
+  assert_int_equal(client_put(&other, "small", "x"), ACCEL_OK);
   redis_endpoint *endpoint = accel_redis_route_main(&one.redis.state->route);
   assert_false(accel_redis_connection_is_up(&endpoint->bulk));
-  const uint64_t shared_us = mean_us(&one, value, true, "one connection");
+  const uint64_t shared_us = median_us(&one, value, true, "one connection");
   assert_int_equal(client_check(&one, "large", value), ACCEL_OK);
   assert_int_equal(client_check(&one, "large", value), ACCEL_OK);
   assert_true(accel_redis_connection_is_up(&endpoint->bulk));
-  const uint64_t apart_us = mean_us(&one, value, false, "a connection for large values");
+  const uint64_t apart_us = median_us(&one, value, false, "a connection for large values");
   assert_true(apart_us < shared_us);
   free(value);
+  client_close(&other);
   client_close(&one);
   redis_server_stop(&server);
 }

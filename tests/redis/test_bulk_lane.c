@@ -1,4 +1,4 @@
-/* Large values that are set with a message: they leave on a connection and a lane of their own.
+/* Large values: they are read and set on a connection of their own, which is a lane of its own.
  *
  * The writer reaches Redis through the proxy, which makes its large sets slow; another process
  * listens. Both number and read messages as caches do. */
@@ -225,6 +225,125 @@ static void a_large_set_is_heard_elsewhere(void **state)
   assert_int_equal(writer.invalidation.lanes[REDIS_ENDPOINT_LANES].sequence, 5);
 }
 
+/* ---- reads of values whose size nobody knows ---- */
+
+enum { HUGE = 4 << 20, HUGE_KEYS = 6 };
+
+/* Everybody else's: what the writer's process learns from it, it learns by reading. */
+static void store_elsewhere(const char *name, const char *data, size_t size)
+{
+  client_key key;
+  accel_remote_item item = client_item(name, NULL, &key);
+  accel_remote_call call = call_within(0);
+  item.data = data;
+  item.size = size;
+  accel_redis_ops.put(listener.link, &item, 1, NULL, &call);
+  assert_int_equal(item.status, ACCEL_OK);
+}
+
+/* The size of what was read; 0: nothing. */
+static size_t read_size(const char *name)
+{
+  client_key key;
+  accel_remote_item item = client_item(name, NULL, &key);
+  accel_remote_call call = call_within(0);
+  accel_redis_ops.get(writer.link, &item, 1, &call);
+  const size_t size = item.status == ACCEL_OK ? item.size : 0;
+  accel_redis_ops.release(writer.link, &call);
+  return size;
+}
+
+typedef struct first_reader {
+  atomic_bool ends;
+  unsigned wrong;
+  uint64_t took_ns;
+  pthread_t thread;
+} first_reader;
+
+static void *read_for_the_first_time(void *reader_pointer)
+{
+  first_reader *self = (first_reader *)reader_pointer;
+  const uint64_t began_ns = accel_clock_monotonic_ns();
+  for (unsigned i = 1; i < HUGE_KEYS; i++) {
+    char name[16];
+    snprintf(name, sizeof name, "huge.%u", i);
+    self->wrong += read_size(name) != HUGE;
+  }
+  self->took_ns = (accel_clock_monotonic_ns() - began_ns) / (HUGE_KEYS - 1);
+  self->ends = true;
+  return NULL;
+}
+
+static void first_reads_of_large_values_do_not_delay_small_gets(void **state)
+{
+  const proxy_flow slow = {.slice_bytes = 16384, .slice_pause_ms = 1};
+  first_reader reader = {.ends = false};
+  char *huge = (char *)calloc(1, HUGE);
+  uint64_t longest_ns = 0;
+  (void)state;
+  assert_non_null(huge);
+  for (unsigned i = 0; i < HUGE_KEYS; i++) {
+    char name[16];
+    snprintf(name, sizeof name, "huge.%u", i);
+    store_elsewhere(name, huge, HUGE);
+  }
+  free(huge);
+  store_elsewhere("small", bytes, SMALL);
+  assert_int_equal(read_size("huge.0"), HUGE);
+  proxy_set_flow(&way, PROXY_REPLIES, PROXY_DATA, &slow);
+  assert_int_equal(pthread_create(&reader.thread, NULL, read_for_the_first_time, &reader), 0);
+  while (!reader.ends) {
+    const uint64_t began_ns = accel_clock_monotonic_ns();
+    assert_int_equal(read_size("small"), SMALL);
+    const uint64_t took_ns = accel_clock_monotonic_ns() - began_ns;
+    if (took_ns > longest_ns) longest_ns = took_ns;
+  }
+  pthread_join(reader.thread, NULL);
+  assert_int_equal(reader.wrong, 0);
+  print_message("first reads of 4 MiB take %u us; the longest small get beside them %u us\n",
+                (unsigned)(reader.took_ns / 1000), (unsigned)(longest_ns / 1000));
+  assert_true(longest_ns < reader.took_ns / 3);
+}
+
+/* Around the limit, missing, empty, of another type; one by one and in one call. */
+static void bounded_reads_find_what_plain_ones_find(void **state)
+{
+  static const size_t sizes[] = {1, (256 << 10) - 1, 256 << 10, (256 << 10) + 1, LARGE, 0, 0, 0};
+  static const char *const names[] = {"one", "below",   "limit", "above",
+                                      "far", "missing", "empty", "list"};
+  enum { KEYS = sizeof sizes / sizeof *sizes };
+  redis_endpoint *endpoint = accel_redis_route_main(&writer.redis.state->route);
+  char reply[64];
+  (void)state;
+  for (size_t i = 0; i < KEYS; i++)
+    if (sizes[i] > 0) store_elsewhere(names[i], bytes, sizes[i]);
+  store_elsewhere("empty", "", 0);
+  assert_true(redis_server_ask(&server, "LPUSH " CLIENT_AREA ":list x", reply, sizeof reply));
+  assert_int_equal(read_size("far"), LARGE); /* from now on they are bounded */
+  for (int way_of_asking = 0; way_of_asking < 4; way_of_asking++) {
+    client_key keys[KEYS];
+    accel_remote_item items[KEYS];
+    accel_remote_call call = call_within(0);
+    const bool is_batch = way_of_asking % 2 != 0;
+    const bool is_known = way_of_asking >= 2; /* which keys are large */
+    const long bounded = redis_server_calls(&server, "getrange");
+    if (!is_known) memset(endpoint->large, 0, sizeof endpoint->large);
+    for (size_t i = 0; i < KEYS && !is_batch; i++) assert_int_equal(read_size(names[i]), sizes[i]);
+    for (size_t i = 0; i < KEYS; i++) items[i] = client_item(names[i], NULL, &keys[i]);
+    if (is_batch) assert_int_equal(accel_redis_ops.get(writer.link, items, KEYS, &call), ACCEL_OK);
+    for (size_t i = 0; i < KEYS && is_batch; i++) {
+      assert_int_equal(items[i].status, sizes[i] == 0 ? ACCEL_MISS : ACCEL_OK);
+      if (sizes[i] > 0) assert_int_equal(items[i].size, sizes[i]);
+      if (sizes[i] > 0) assert_memory_equal(items[i].data, bytes, sizes[i]);
+    }
+    accel_redis_ops.release(writer.link, &call);
+    assert_int_equal(redis_server_calls(&server, "getrange") - bounded, is_known ? KEYS - 2 : KEYS);
+  }
+  assert_int_equal(listener.everything, 0);
+}
+
+/* ---- losses and orders ---- */
+
 /* As if the message of a write had not arrived. */
 static void lose_message(uint32_t lane)
 {
@@ -350,6 +469,7 @@ static int start(void **state)
 {
   (void)state;
   bytes = (char *)calloc(1, LARGE);
+  for (size_t i = 0; i < LARGE && bytes != NULL; i++) bytes[i] = (char)(i * 2654435761u >> 24);
   return bytes != NULL && redis_server_start(&server, NULL) && proxy_open(&way, server.port) ? 0
                                                                                              : -1;
 }
@@ -369,6 +489,8 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
       LANE_TEST(large_sets_do_not_delay_small_gets),
+      LANE_TEST(first_reads_of_large_values_do_not_delay_small_gets),
+      LANE_TEST(bounded_reads_find_what_plain_ones_find),
       LANE_TEST(a_large_set_is_heard_elsewhere),
       LANE_TEST(a_loss_on_the_lane_of_large_values_is_a_gap),
       LANE_TEST(lanes_that_overtake_each_other_are_no_gap),
