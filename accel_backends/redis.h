@@ -40,9 +40,9 @@ typedef struct accel_redis_config {
   /* redis://[user:password@]host[:port][/database], rediss:// for TLS, or unix:///path.
    * redis+sentinel://[user:password@]host[:port],.../name[/database]: the master that these
    * Sentinels call by this name; user and password are the master's.
-   * redis+cluster://[user:password@]host[:port],...: a cluster, of which these are some servers; at
-   * most 127 different ones are met in the life of an accel_redis; keys of a further one fail, and
-   * the error says so.
+   * redis+cluster://[user:password@]host[:port],...: a cluster, of which these are some servers.
+   * Of both at most 127 different servers are met in the life of an accel_redis; keys of a further
+   * one fail, and the error says so.
    * rediss+sentinel:// and rediss+cluster://: these over TLS, Sentinels as well as servers.
    * User, password and path may be percent-encoded. NULL: redis://127.0.0.1:6379.
    * One copy is kept until close, to sign in again, in a page that core dumps leave out, and wiped

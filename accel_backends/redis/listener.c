@@ -127,16 +127,28 @@ static void redis_listener_tell_refused(redis_listener *listener, redis_link *li
   accel_mutex_unlock(&listener->mutex);
 }
 
+static void redis_listener_note_text(redis_listener *listener, const char *text)
+{
+  accel_mutex_lock(&listener->mutex);
+  snprintf(listener->refusal, sizeof listener->refusal, "%s", text);
+  accel_mutex_unlock(&listener->mutex);
+}
+
+static void redis_listener_note_stranger(redis_listener *listener, const char *text)
+{
+  redis_listener_refused refused = {.event = ACCEL_REMOTE_NO_AUTH};
+  redis_listener_note_text(listener, text);
+  redis_listener_each(listener, redis_listener_tell_refused, &refused);
+}
+
 void accel_redis_listener_note_refusal(redis_listener *listener, const redis_replies *replies,
                                        const char *what)
 {
-  char text[sizeof listener->refusal];
+  char text[REDIS_SOCKET_TEXT];
   redis_listener_refused refused = {.request = 0};
   const redis_reply whole = accel_redis_reply_at(replies, 0);
   accel_redis_stream_explain(replies, 0, what, text);
-  accel_mutex_lock(&listener->mutex);
-  memcpy(listener->refusal, text, sizeof text);
-  accel_mutex_unlock(&listener->mutex);
+  redis_listener_note_text(listener, text);
   if (whole.kind != REDIS_REPLY_IS_ERROR) return;
   accel_redis_reaction_to(replies, &whole, &refused.event);
   redis_listener_each(listener, redis_listener_tell_refused, &refused);
@@ -201,11 +213,30 @@ static void redis_listener_lose_channel(redis_listener *listener)
   redis_listener_each(listener, redis_listener_tell_down, NULL);
 }
 
+/* Without PING the channel cannot be proven alive: who may not send it is told so before he
+ * subscribes, and not once a second by a break. */
+static bool redis_listener_greet(redis_listener *listener, redis_dial *dial)
+{
+  accel_buffer command = {0};
+  const bool answered =
+      accel_redis_command_append_words(&command, REDIS_WORDS("PING")) &&
+      accel_redis_stream_exchange(&listener->stream, dial, &command, 1, &listener->replies);
+  const redis_reply reply = accel_redis_reply_at(&listener->replies, 0);
+  const bool greeted = answered && accel_redis_reply_says(&listener->replies, &reply, "PONG");
+  if (answered && !greeted) accel_redis_listener_note_refusal(listener, &listener->replies, "PING");
+  accel_buffer_release(&command);
+  accel_redis_replies_release(&listener->replies);
+  if (!greeted) accel_redis_stream_close(&listener->stream);
+  return greeted;
+}
+
 static void redis_listener_connect_channel(redis_listener *listener)
 {
   redis_dial dial = redis_listener_dial(listener);
-  if (!accel_redis_stream_open(&listener->stream, &dial, REDIS_LISTENER_TEXT_MAX,
-                               "accel-listener")) {
+  const bool is_open =
+      accel_redis_stream_open(&listener->stream, &dial, REDIS_LISTENER_TEXT_MAX, "accel-listener");
+  if (dial.is_refused) redis_listener_note_stranger(listener, dial.error);
+  if (!is_open || !redis_listener_greet(listener, &dial)) {
     accel_redis_backoff_failed(&listener->backoff, accel_clock_monotonic_ms());
     accel_redis_route_suspect(&listener->state->route);
     accel_redis_route_change_main(&listener->state->route);
@@ -381,13 +412,17 @@ static bool redis_listener_hear(redis_listener *listener)
 /* Returns when it has to be called again. */
 static uint64_t redis_listener_tend_channel(redis_listener *listener, bool is_readable)
 {
-  const bool is_wanted = redis_listener_has_links(listener);
+  /* While nobody knows where the server is, there is nothing to listen to: the route tells. */
+  const bool is_nowhere =
+      accel_load_acquire(&accel_redis_route_main(&listener->state->route)->rests);
+  const bool is_wanted = redis_listener_has_links(listener) && !is_nowhere;
   const uint64_t now_ms = accel_clock_monotonic_ms();
+  const bool has_to_move =
+      accel_exchange_acquire(&listener->has_to_move, false) && listener->stream.fd >= 0;
   if (listener->stream.fd < 0 && is_wanted && now_ms >= listener->backoff.next_ms)
     redis_listener_connect_channel(listener);
   const bool is_open = listener->stream.fd >= 0;
   const bool is_tick = is_open && now_ms >= listener->next_tick_ms;
-  const bool has_to_move = accel_exchange_acquire(&listener->has_to_move, false);
   bool is_alive = redis_listener_send_changes(listener, is_tick) && !has_to_move;
   if (!is_open) return is_wanted ? listener->backoff.next_ms : ACCEL_NO_DEADLINE;
   if (is_alive && is_readable) is_alive = redis_listener_hear(listener);

@@ -146,13 +146,19 @@ static size_t redis_parts_count_again(const accel_remote_item *items, size_t cou
   return again;
 }
 
-/* Servers that send a key to each other are about to learn whose it is: 1, 4, 16 ms. */
-static void redis_parts_pause(int round, uint64_t deadline_ms)
+static bool redis_parts_have_to_wait(const accel_remote_item *items, size_t count)
+{
+  for (size_t i = 0; i < count; i++)
+    if (items[i].status == REDIS_ITEM_AGAIN && (items[i].hint & REDIS_HINT_LATER) != 0) return true;
+  return false;
+}
+
+/* Servers that send a key to each other are about to learn whose it is; one that said TRYAGAIN is
+ * about to have it: 1, 4, 16 ms and so on. */
+static void redis_parts_pause(unsigned pauses_before, uint64_t deadline_ms)
 {
   redis_wake nobody = {0};
-  if (round < REDIS_PARTS_SURE_ROUNDS) return;
-  const uint64_t until_ms =
-      accel_clock_monotonic_ms() + (1u << 2 * (round - REDIS_PARTS_SURE_ROUNDS));
+  const uint64_t until_ms = accel_clock_monotonic_ms() + (1u << 2 * pauses_before);
   accel_redis_wake_sleep(&nobody, until_ms < deadline_ms ? until_ms : deadline_ms);
 }
 
@@ -175,8 +181,10 @@ accel_status accel_redis_parts_run(redis_link *link, accel_remote_item *items, s
   accel_redis_route_settle(&link->state->route, call->deadline_ms);
   for (size_t i = 0; i < count; i++) items[i].hint = 0;
   accel_status status = redis_parts_round(link, items, count, call, operation, single, true);
+  unsigned pauses = 0;
   for (int round = 1; redis_parts_count_again(items, count) > 0; round++) {
-    redis_parts_pause(round, call->deadline_ms);
+    if (round >= REDIS_PARTS_SURE_ROUNDS || redis_parts_have_to_wait(items, count))
+      redis_parts_pause(pauses++, call->deadline_ms);
     if (round == REDIS_PARTS_ROUNDS_MAX || accel_clock_monotonic_ms() >= call->deadline_ms) {
       redis_parts_give_up(items, count, call);
       break;

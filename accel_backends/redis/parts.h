@@ -27,7 +27,8 @@ enum {
   REDIS_HINT_DEL = 2,    /* UNLINK was not known */
   REDIS_HINT_ASK = 4,    /* say ASKING before */
   REDIS_HINT_WHOLE = 8,  /* the value is large: all of it, on the other connection */
-  REDIS_HINT_SHIFT = 4
+  REDIS_HINT_LATER = 16, /* the server asks for patience */
+  REDIS_HINT_SHIFT = 5
 };
 
 /* The items that one connection serves, in the caller's order. */

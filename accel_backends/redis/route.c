@@ -195,7 +195,10 @@ bool accel_redis_route_redirect(redis_route *route, redis_endpoint *endpoint,
   *hint = 0;
   if (redis_route_is_displaced(replies, &reply)) accel_redis_route_suspect(route);
   if (!accel_redis_route_is_cluster(route)) return false;
-  if (accel_redis_reply_fails(replies, &reply, "TRYAGAIN")) return true;
+  if (accel_redis_reply_fails(replies, &reply, "TRYAGAIN")) {
+    *hint = REDIS_HINT_LATER;
+    return true;
+  }
   const bool is_moved = accel_redis_slots_read_moved(replies, i, "MOVED ", &moved);
   if (!is_moved && !accel_redis_slots_read_moved(replies, i, "ASK ", &moved)) return false;
   const char *host = moved.node.host[0] == '\0' ? endpoint->address.host : moved.node.host;
@@ -235,18 +238,18 @@ static void redis_route_rest_unused(redis_route *route)
       accel_redis_endpoint_rest(route->endpoints[i], true);
 }
 
-/* Why slots lead to endpoint 0: the number of servers that one route may meet is limited, because
+/* Why keys lead to endpoint 0: the number of servers that one route may meet is limited, because
  * each stays for calls that are on their way, and is a lane of its own. */
 static void redis_route_explain_nowhere(redis_route *route, bool lacks_servers)
 {
   char text[REDIS_SOCKET_TEXT] = "no server owns the slot of the key";
   if (lacks_servers && accel_load_relaxed(&route->count) == REDIS_ROUTE_ENDPOINTS_MAX)
     snprintf(text, sizeof text,
-             "the cluster names another server, and %u different ones were met already, the most "
-             "for one accel_redis: open a new one",
+             "there is another server, and %u different ones were met already, the most for one "
+             "accel_redis: open a new one",
              REDIS_ROUTE_ENDPOINTS_MAX - 1);
   else if (lacks_servers)
-    snprintf(text, sizeof text, "no memory or descriptor for a server that owns the key's slot");
+    snprintf(text, sizeof text, "no memory or descriptor for a server that has the key");
   accel_redis_connection_adopt(&route->endpoints[0]->data, NULL, text);
 }
 
@@ -287,8 +290,9 @@ void accel_redis_route_apply_master(redis_route *route, const redis_slots_node *
     return;
   }
   master = redis_route_find(route, master_or_null->host, master_or_null->port);
-  if (master == NULL) return;
-  redis_route_move_main(route, master);
+  if (master == NULL) redis_route_explain_nowhere(route, true);
+  /* The former master is none any more: it is not served either. */
+  redis_route_move_main(route, master == NULL ? route->endpoints[0] : master);
   redis_route_rest_unused(route);
   redis_route_tell_settled(route);
 }

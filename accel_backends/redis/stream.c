@@ -172,16 +172,17 @@ static size_t redis_stream_receive_line(redis_stream *stream, redis_dial *dial)
 }
 
 /* Of a refusal only the code is told. */
-static bool redis_stream_accepts(const char *line, size_t size, char *error)
+static bool redis_stream_accepts(const char *line, size_t size, redis_dial *dial)
 {
   size_t code = 1;
   if (size == 5 && memcmp(line, "+OK\r\n", 5) == 0) return true;
   while (code < size && line[code] >= 'A' && line[code] <= 'Z') code++;
-  if (line[0] == '-')
-    snprintf(error, REDIS_SOCKET_TEXT, "signing in: the server says %.*s",
+  dial->is_refused = line[0] == '-';
+  if (dial->is_refused)
+    snprintf(dial->error, sizeof dial->error, "signing in: the server says %.*s",
              code < 40 ? (int)code - 1 : 0, line + 1);
   else
-    snprintf(error, REDIS_SOCKET_TEXT, "signing in: a reply of an unexpected kind");
+    snprintf(dial->error, sizeof dial->error, "signing in: a reply of an unexpected kind");
   return false;
 }
 
@@ -190,8 +191,7 @@ static bool redis_stream_sign_in(redis_stream *stream, redis_dial *dial)
   if (dial->url->password == NULL) return true;
   if (!redis_stream_send_password(stream, dial)) return false;
   const size_t size = redis_stream_receive_line(stream, dial);
-  const bool accepted =
-      size > 0 && redis_stream_accepts((const char *)stream->input, size, dial->error);
+  const bool accepted = size > 0 && redis_stream_accepts((const char *)stream->input, size, dial);
   explicit_bzero(stream->input, REDIS_STREAM_CHUNK);
   return accepted;
 }

@@ -1,6 +1,6 @@
 /* peer.h: something that listens where a Redis should, and misbehaves as it is told.
  *
- * It greets a data connection as Redis does, and answers what comes after that with the bytes it
+ * It greets a data connection as Redis does, says to whom slots belong, and answers what comes after that with the bytes it
  * was given: all at once, byte by byte with pauses, or never.
  */
 #ifndef PEER_H
@@ -39,6 +39,16 @@ static bool peer_say(int fd, const char *text, size_t size)
   return send(fd, text, size, MSG_NOSIGNAL) == (ssize_t)size;
 }
 
+/* As the only server of a cluster. */
+static void peer_say_slots(const peer *peer_, int fd)
+{
+  char text[128];
+  const int size =
+      snprintf(text, sizeof text, "*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n:%s\r\n",
+               strrchr(peer_->url, ':') + 1);
+  peer_say(fd, text, (size_t)size);
+}
+
 static void peer_answer(peer *peer_, int fd)
 {
   if (__atomic_fetch_sub(&peer_->answers_left, 1, __ATOMIC_RELAXED) <= 0) return;
@@ -64,6 +74,8 @@ static void *peer_serve(void *served_pointer)
       peer_say(served->fd, "+OK\r\n", 5);
     else if (strstr(text, "SELECT") != NULL)
       peer_say(served->fd, greeting, sizeof greeting - 1);
+    else if (strstr(text, "CLUSTER") != NULL)
+      peer_say_slots(served->owner, served->fd);
     else
       peer_answer(served->owner, served->fd);
   }

@@ -20,7 +20,7 @@ static redis_server server;
 /* A sink that counts. */
 typedef struct listening {
   atomic_uint ups, downs, messages, heartbeats;
-  atomic_uint refusals;
+  atomic_uint refusals, strangers;
   atomic_bool has_heartbeat;
   char last[64]; /* of the only message a test sends */
 } listening;
@@ -53,6 +53,7 @@ static bool hear_heartbeat(void *ctx, uint32_t lane, accel_buffer *out)
 static void hear_event(void *ctx, accel_remote_event event, uint32_t n)
 {
   if (event == ACCEL_REMOTE_NO_PERMISSION) ((listening *)ctx)->refusals += n;
+  if (event == ACCEL_REMOTE_NO_AUTH) ((listening *)ctx)->strangers += n;
 }
 
 static void *attach(accel_redis *redis, const char *name, listening *heard)
@@ -289,6 +290,68 @@ static void a_refused_channel_is_said_and_harms_no_other(void **state)
   redis_server_stop(&strict);
 }
 
+/* Who may not send PING cannot prove a channel alive, so it does not come up; said, counted, and
+ * tried again with growing pauses. */
+static void a_user_who_may_not_ping_is_told(void **state)
+{
+  (void)state;
+  redis_server strict;
+  accel_redis redis;
+  listening heard;
+  char url[128], text[160], reply[64];
+  assert_true(redis_server_start(&strict, "user anna on >s3cret ~* &* +@all -ping"));
+  snprintf(url, sizeof url, "redis://anna:s3cret@127.0.0.1:%d", strict.port);
+  const accel_redis_config config = {.url = url, .key_prefix = "app", .command_timeout_ms = 2000};
+  assert_int_equal(accel_redis_open(&redis, &config), ACCEL_OK);
+  void *link = attach(&redis, "a", &heard);
+  assert_true(comes_to(&heard.refusals, 3, 8000));
+  usleep(2500000);
+  assert_int_equal(heard.ups, 0);
+  assert_in_range(heard.refusals, 3, 30);
+  accel_redis_ops.explain_channel(link, text);
+  assert_non_null(strstr(text, "PING"));
+  assert_non_null(strstr(text, "NOPERM"));
+  assert_true(redis_server_ask(&strict, "ACL SETUSER anna +ping", reply, sizeof reply));
+  assert_true(comes_to(&heard.ups, 1, 8000));
+  accel_redis_ops.explain_channel(link, text);
+  assert_string_equal(text, "");
+  accel_redis_ops.detach(link);
+  accel_redis_close(&redis);
+  redis_server_stop(&strict);
+}
+
+static void who_may_not_sign_in_is_told(void **state)
+{
+  static const struct {
+    const char *userinfo, *says;
+  } cases[] = {{":wr0ngpass@", "WRONGPASS"}, {"anna:s3cret@", "WRONGPASS"}, {"", "NOAUTH"}};
+  (void)state;
+  redis_server secret;
+  assert_true(redis_server_start(&secret, "user default on >s3cret ~* &* +@all"));
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    accel_redis redis;
+    listening heard;
+    char url[128], text[160] = "";
+    snprintf(url, sizeof url, "redis://%s127.0.0.1:%d", cases[i].userinfo, secret.port);
+    const accel_redis_config config = {.url = url, .key_prefix = "app"};
+    assert_int_equal(accel_redis_open(&redis, &config), ACCEL_OK);
+    void *link = attach(&redis, "a", &heard);
+    const uint64_t until_ms = accel_clock_deadline(5000);
+    while (text[0] == '\0' && accel_clock_monotonic_ms() < until_ms) {
+      usleep(1000);
+      accel_redis_ops.explain_channel(link, text);
+    }
+    if (strstr(text, cases[i].says) == NULL) fail_msg("%s", text);
+    assert_null(strstr(text, "wr0ng"));
+    assert_null(strstr(text, "s3cret"));
+    assert_int_equal(heard.ups, 0);
+    assert_true(comes_to(&heard.strangers, 1, 5000));
+    accel_redis_ops.detach(link);
+    accel_redis_close(&redis);
+  }
+  redis_server_stop(&secret);
+}
+
 static int start_server(void **state)
 {
   (void)state;
@@ -316,6 +379,8 @@ int main(void)
       LISTENER_TEST(the_server_s_clock_is_told),
       LISTENER_TEST(a_stranger_s_nonsense_reaches_only_the_sink),
       cmocka_unit_test(a_refused_channel_is_said_and_harms_no_other),
+      cmocka_unit_test(a_user_who_may_not_ping_is_told),
+      cmocka_unit_test(who_may_not_sign_in_is_told),
   };
   if (!redis_server_available()) return REDIS_SERVER_SKIP;
   return cmocka_run_group_tests(tests, start_server, stop_server);

@@ -1,5 +1,6 @@
 /* What open refuses, and what servers refuse: each with a reason, none with a password. */
 #include "client.h"
+#include "peer.h"
 
 /* The configuration for a user with a password, on a server of its own. */
 static void start_secret_server(redis_server *secret)
@@ -246,6 +247,32 @@ static void a_user_who_may_not_run_scripts_is_told(void **state)
   redis_server_stop(&strict);
 }
 
+/* TRYAGAIN: the keys are on their way from one server to another, and a moment later they are
+ * there. It is asked after 1, 5, 21 ms, not six times at once. */
+static void a_server_that_asks_for_patience_is_given_time(void **state)
+{
+  enum { ANSWERS = 100, LIMIT_MS = 60 };
+  peer busy;
+  char url[96];
+  client one;
+  (void)state;
+  assert_true(peer_open(&busy, "-TRYAGAIN Multiple keys request during rehashing of slot\r\n", 0));
+  snprintf(url, sizeof url, "redis+cluster://%.60s", busy.url + strlen("redis://"));
+  const accel_redis_config config = {.url = url, .command_timeout_ms = LIMIT_MS};
+  client_open(&one, &config);
+  while (!accel_redis_ops.is_ready(one.link)) usleep(1000);
+  __atomic_store_n(&busy.answers_left, ANSWERS, __ATOMIC_RELAXED);
+  const uint64_t began_ms = accel_clock_monotonic_ms();
+  assert_int_equal(client_check(&one, "a", "x"), ACCEL_ERR_BACKEND);
+  const unsigned took_ms = (unsigned)(accel_clock_monotonic_ms() - began_ms);
+  const int asked = ANSWERS - __atomic_load_n(&busy.answers_left, __ATOMIC_RELAXED);
+  print_message("asked %d times within %u ms\n", asked, took_ms);
+  assert_in_range(asked, 2, 4);
+  assert_true(took_ms >= 20);
+  client_close(&one);
+  peer_close(&busy);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -259,6 +286,7 @@ int main(void)
       cmocka_unit_test(a_full_server_refuses_writes_only),
       cmocka_unit_test(a_user_who_may_not_publish_is_told),
       cmocka_unit_test(a_user_who_may_not_run_scripts_is_told),
+      cmocka_unit_test(a_server_that_asks_for_patience_is_given_time),
   };
   if (!redis_server_available()) return REDIS_SERVER_SKIP;
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,15 +16,24 @@ enum { NODES = 32, SLOTS_EACH = REDIS_SLOTS / NODES };
 static accel_redis_state route_state;
 static redis_slots_map map;
 
-static int open_route(void **state)
+static int open_route_of(const char *url)
 {
-  (void)state;
   memset(&route_state, 0, sizeof route_state);
   route_state.listener.wake_fd = -1; /* nobody listens */
-  if (accel_redis_url_parse(&route_state, "redis+cluster://127.0.0.1:1", &route_state.url) !=
-      ACCEL_OK)
-    return -1;
+  if (accel_redis_url_parse(&route_state, url, &route_state.url) != ACCEL_OK) return -1;
   return accel_redis_route_open(&route_state.route, &route_state) ? 0 : -1;
+}
+
+static int open_cluster(void **state)
+{
+  (void)state;
+  return open_route_of("redis+cluster://127.0.0.1:1");
+}
+
+static int open_watched(void **state)
+{
+  (void)state;
+  return open_route_of("redis+sentinel://127.0.0.1:1/the-master");
 }
 
 static int close_route(void **state)
@@ -78,11 +87,31 @@ static void all_servers_may_be_replaced_until_too_many_were_met(void **state)
                       "no server owns the slot of the key");
 }
 
+static void masters_may_be_replaced_until_too_many_were_met(void **state)
+{
+  redis_slots_node master = {.host = "127.0.0.1"};
+  (void)state;
+  for (unsigned met = 1; met <= REDIS_ROUTE_ENDPOINTS_MAX; met++) {
+    master.port = (uint16_t)(1000 + met);
+    accel_redis_route_apply_master(&route_state.route, &master, NULL);
+    const redis_endpoint *main = accel_redis_route_main(&route_state.route);
+    assert_int_equal(main->number, met % REDIS_ROUTE_ENDPOINTS_MAX);
+    if (met < REDIS_ROUTE_ENDPOINTS_MAX) continue;
+    assert_true(main->rests);
+    assert_non_null(strstr(main->data.error, "127 different ones were met"));
+  }
+  master.port = 1001; /* one that was met is known for good */
+  accel_redis_route_apply_master(&route_state.route, &master, NULL);
+  assert_int_equal(accel_redis_route_main(&route_state.route)->number, 1);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(all_servers_may_be_replaced_until_too_many_were_met,
-                                      open_route, close_route),
+                                      open_cluster, close_route),
+      cmocka_unit_test_setup_teardown(masters_may_be_replaced_until_too_many_were_met, open_watched,
+                                      close_route),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

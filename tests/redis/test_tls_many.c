@@ -122,22 +122,39 @@ static void each_server_of_a_cluster_is_verified(void **state)
 
 /* ---- a Sentinel ---- */
 
-static void a_sentinel_and_its_master_are_reached_over_tls(void **state)
-{
+typedef struct watched {
   redis_server master, sentinel;
-  char options[512], url[96];
+  char url[96];
+} watched;
+
+/* A master with this certificate, and a Sentinel with the right one. */
+static void start_watched(watched *both, const char *certificate)
+{
+  char options[512];
   int master_port, sentinel_port;
-  client one;
-  (void)state;
-  tls_options(options, sizeof options, "server", &master_port);
-  assert_true(redis_server_start(&master, options));
+  tls_options(options, sizeof options, certificate, &master_port);
+  assert_true(redis_server_start(&both->master, options));
   const int used = tls_options(options, sizeof options, "server", &sentinel_port);
   snprintf(options + used, sizeof options - (size_t)used, "sentinel monitor main 127.0.0.1 %d 1",
            master_port);
-  assert_true(redis_server_start_sentinel(&sentinel, options));
-  snprintf(url, sizeof url, "rediss+sentinel://127.0.0.1:%d/main", sentinel_port);
+  assert_true(redis_server_start_sentinel(&both->sentinel, options));
+  snprintf(both->url, sizeof both->url, "rediss+sentinel://127.0.0.1:%d/main", sentinel_port);
+}
+
+static void stop_watched(watched *both)
+{
+  redis_server_stop(&both->sentinel);
+  redis_server_stop(&both->master);
+}
+
+static void a_sentinel_and_its_master_are_reached_over_tls(void **state)
+{
+  watched both;
+  client one;
+  (void)state;
+  start_watched(&both, "server");
   accel_redis_config config = {
-      .url = url, .command_timeout_ms = 3000, .tls_ca_file = path_of("ca.crt")};
+      .url = both.url, .command_timeout_ms = 3000, .tls_ca_file = path_of("ca.crt")};
   client_open(&one, &config);
   if (client_put(&one, "a", "value") != ACCEL_OK) fail_msg("%s", one.call.error);
   assert_int_equal(client_check(&one, "a", "value"), ACCEL_OK);
@@ -147,8 +164,23 @@ static void a_sentinel_and_its_master_are_reached_over_tls(void **state)
   assert_int_equal(client_put(&one, "a", "value"), ACCEL_ERR_BACKEND);
   assert_non_null(strstr(one.call.error, "certificate"));
   client_close(&one);
-  redis_server_stop(&sentinel);
-  redis_server_stop(&master);
+  stop_watched(&both);
+}
+
+/* What a Sentinel says is no proof of who its master is. */
+static void the_master_that_a_sentinel_names_is_verified(void **state)
+{
+  watched both;
+  client one;
+  (void)state;
+  start_watched(&both, "named");
+  const accel_redis_config config = {
+      .url = both.url, .command_timeout_ms = 3000, .tls_ca_file = path_of("ca.crt")};
+  client_open(&one, &config);
+  assert_int_equal(client_put(&one, "a", "value"), ACCEL_ERR_BACKEND);
+  if (strstr(one.call.error, "IP address mismatch") == NULL) fail_msg("%s", one.call.error);
+  client_close(&one);
+  stop_watched(&both);
 }
 
 int main(void)
@@ -157,6 +189,7 @@ int main(void)
       cmocka_unit_test(every_server_of_a_cluster_is_reached_over_tls),
       cmocka_unit_test(each_server_of_a_cluster_is_verified),
       cmocka_unit_test(a_sentinel_and_its_master_are_reached_over_tls),
+      cmocka_unit_test(the_master_that_a_sentinel_names_is_verified),
   };
   if (!redis_server_available() || !can_test_tls()) return REDIS_SERVER_SKIP;
   return cmocka_run_group_tests(tests, make_all, remove_all);

@@ -43,6 +43,14 @@ static void unknown_masters_and_dead_sentinels_are_told(void **state)
   assert_int_equal(accel_redis_open(&redis, &(accel_redis_config){.url = url}), ACCEL_OK);
   assert_int_equal(accel_redis_ping(&redis), ACCEL_ERR_BACKEND);
   assert_non_null(strstr(accel_redis_last_error(&redis), "no master \"somebody\""));
+  const accel_config config = {.area = "number", .remote = &redis};
+  accel_diagnostic diagnostic;
+  number_cache cache;
+  assert_int_equal(number_cache_open(&cache, &config), ACCEL_OK);
+  usleep(500000);
+  number_cache_diagnostic_snapshot(&cache, &diagnostic);
+  assert_false(diagnostic.channel_up); /* a Sentinel is nobody to listen to */
+  number_cache_close(&cache);
   accel_redis_close(&redis);
   snprintf(url, sizeof url, "redis+sentinel://127.0.0.1:1,127.0.0.1:%d/%s",
            watched.sentinels[1].port, REDIS_WATCHED_NAME);
