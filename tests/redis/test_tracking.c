@@ -165,6 +165,52 @@ static void own_changes_do_not_come_back(void **state)
   close_all(&self);
 }
 
+/* How many of so many keys L2 and the loader were asked for by one read of each. */
+typedef struct round_cost {
+  uint64_t remote, loads;
+} round_cost;
+
+static round_cost read_round(process *self, uint64_t first, uint64_t count)
+{
+  accel_metrics before, after;
+  entry_cache_metrics_snapshot(&self->cache, &before);
+  for (uint64_t key = first; key < first + count; key++) {
+    uint64_t value = 0;
+    assert_int_equal(entry_cache_get(&self->cache, key, &value), ACCEL_OK);
+    assert_int_equal(value, key + 1);
+  }
+  entry_cache_metrics_snapshot(&self->cache, &after);
+  usleep(100000); /* what comes back has come */
+  return (round_cost){after.remote_hit - before.remote_hit, after.load_total - before.load_total};
+}
+
+/* What a process loads costs it a second read of L2, since the fill comes back; never a second
+ * load, and nothing from then on. What it sets costs nothing. */
+static void a_load_comes_back_once_and_a_set_never(void **state)
+{
+  enum { LOADS = 1000 };
+  process self;
+  (void)state;
+  open_up(&self, "costs");
+  const round_cost first = read_round(&self, 0, LOADS);
+  const round_cost second = read_round(&self, 0, LOADS);
+  const round_cost third = read_round(&self, 0, LOADS);
+  print_message("%d loads: %u loads, %u reads of L2 the second time, %u the third\n", LOADS,
+                (unsigned)second.loads, (unsigned)second.remote, (unsigned)third.remote);
+  assert_int_equal(first.loads, LOADS);
+  assert_int_equal(second.loads, 0);
+  assert_in_range(second.remote, 0, LOADS);
+  assert_int_equal(third.loads + third.remote, 0);
+  for (uint64_t key = LOADS; key < 2 * LOADS; key++) {
+    const uint64_t value = key + 1;
+    assert_int_equal(entry_cache_set(&self.cache, key, &value), ACCEL_OK);
+  }
+  usleep(100000);
+  const round_cost set = read_round(&self, LOADS, LOADS);
+  assert_int_equal(set.loads + set.remote, 0);
+  close_all(&self);
+}
+
 static void changes_by_others_are_heard(void **state)
 {
   (void)state;
@@ -362,6 +408,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(own_changes_do_not_come_back),
+      cmocka_unit_test(a_load_comes_back_once_and_a_set_never),
       cmocka_unit_test(changes_by_others_are_heard),
       cmocka_unit_test(areas_may_come_and_go),
       cmocka_unit_test(a_lost_data_connection_is_a_gap),
