@@ -1,7 +1,7 @@
 /* peer.h: something that listens where a Redis should, and misbehaves as it is told.
  *
- * It greets a data connection as Redis does, says to whom slots belong, and answers what comes after that with the bytes it
- * was given: all at once, byte by byte with pauses, or never.
+ * It greets as Redis does, says to whom slots belong, and answers what comes after that with the
+ * bytes it was given: all at once, byte by byte with pauses, or never.
  */
 #ifndef PEER_H
 #define PEER_H
@@ -68,12 +68,16 @@ static void *peer_serve(void *served_pointer)
   static const char greeting[] = "+OK\r\n+PONG\r\n*2\r\n$10\r\n1700000000\r\n$1\r\n0\r\n";
   struct peer_connection *served = (struct peer_connection *)served_pointer;
   char text[4096];
+  bool is_listener = false;
   for (ssize_t size; (size = recv(served->fd, text, sizeof text - 1, 0)) > 0;) {
     text[size] = '\0';
+    if (strstr(text, "accel-listener") != NULL) is_listener = true;
     if (strstr(text, "SETNAME") != NULL)
       peer_say(served->fd, "+OK\r\n", 5);
     else if (strstr(text, "SELECT") != NULL)
       peer_say(served->fd, greeting, sizeof greeting - 1);
+    else if (is_listener && strstr(text, "PING") != NULL)
+      peer_say(served->fd, "+PONG\r\n", 7);
     else if (strstr(text, "CLUSTER") != NULL)
       peer_say_slots(served->owner, served->fd);
     else
