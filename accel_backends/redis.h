@@ -17,7 +17,8 @@
  * access list needs +get +mget +set +unlink +del +scan +eval +evalsha +getrange +multi +exec
  * +publish +subscribe +unsubscribe +ping +time +select (+role with Sentinels, +cluster|slots and
  * +asking in a cluster), its keys and its channels; with
- * ACCEL_TRACKING also +client|id +client|tracking +client|getredir &__redis__:invalidate.
+ * ACCEL_TRACKING also +client|id +client|tracking +client|getredir +rename
+ * &__redis__:invalidate.
  *
  * Needs hiredis 0.14 or later (pkg-config hiredis), in the implementing file only, and for
  * rediss:// OpenSSL 3 (pkg-config openssl) with -DACCEL_REDIS_TLS.

@@ -69,6 +69,7 @@ static bool redis_call_react(redis_exchange *exchange, const redis_reply *error)
   redis_endpoint *endpoint = exchange->endpoint;
   accel_remote_event event;
   const redis_reaction reaction = accel_redis_reaction_to(&exchange->replies, error, &event);
+  if (reaction == REDIS_REACTION_EXPECTED) return false;
   redis_call_tell(exchange->link, event);
   if (reaction == REDIS_REACTION_PAUSE_WRITES)
     accel_store_relaxed(&endpoint->writes_paused_ms,

@@ -4,6 +4,14 @@
  * compare and store as one step; it is called by its hash, and sent whole to a server that does not
  * know it yet. A fill without a token is a plain SET. An item is one command with one reply, and
  * what the items of a call ask for may be mixed.
+ *
+ * Where the server tells of every change (tracking.h) it leaves out what the data connection did,
+ * but a script's work is nobody's, and each fill would come back. So there the script stores
+ * elsewhere, and the connection itself moves what is there to the key:
+ *
+ *   MULTI, the script, RENAME, EXEC
+ *
+ * If the token does not lie there, nothing is elsewhere, and RENAME finds nothing and says so.
  */
 #include "parts.h"
 
@@ -13,9 +21,13 @@
 /* Nothing but the token's own bytes compares equal: not a missing key, nor another type. */
 #define REDIS_LEASE_SCRIPT \
   "local v=redis.pcall('GETRANGE',KEYS[1],16,23) if v~=ARGV[1] then return 0 end " \
-  "if ARGV[3]=='0' then redis.call('SET',KEYS[1],ARGV[2]) " \
-  "else redis.call('SET',KEYS[1],ARGV[2],'PX',ARGV[3]) end return 1"
-#define REDIS_LEASE_SCRIPT_HASH "6e05ac906e5ad7186349a7b59746ee8dd4af5d98"
+  "if ARGV[3]=='0' then redis.call('SET',KEYS[#KEYS],ARGV[2]) " \
+  "else redis.call('SET',KEYS[#KEYS],ARGV[2],'PX',ARGV[3]) end return 1"
+#define REDIS_LEASE_SCRIPT_HASH "fc967b01bfc683aed609ee6d3a67d4f3497aed5b"
+/* Where a fill lies within EXEC, behind the area: no name has such a character. RENAME touches it
+ * too, so nobody is told of it either. */
+#define REDIS_LEASE_ELSEWHERE "~fill"
+#define REDIS_LEASE_MOVE_REPLIES 4u /* MULTI, QUEUED, QUEUED, EXEC */
 
 /* What all parts of a call have in common. */
 typedef struct redis_lease_terms {
@@ -58,8 +70,13 @@ static bool redis_lease_append_set(const redis_lease_terms *terms, const accel_r
   return accel_redis_command_append(out, &command);
 }
 
+static bool redis_lease_moves(const redis_lease_terms *terms, const accel_remote_item *item)
+{
+  return !terms->is_lease && item->token != 0 && terms->link->state->is_tracking;
+}
+
 static bool redis_lease_append_script(const accel_remote_item *item, const accel_buffer *key,
-                                      accel_buffer *out)
+                                      const char *elsewhere_or_null, accel_buffer *out)
 {
   const bool sends_script = (item->hint & REDIS_HINT_SCRIPT) != 0;
   char life[24], token[8];
@@ -70,14 +87,36 @@ static bool redis_lease_append_script(const accel_remote_item *item, const accel
     redis_lease_life(item->ttl_ms, life);
   const char *verb = sends_script ? "EVAL" : "EVALSHA";
   const char *script = sends_script ? REDIS_LEASE_SCRIPT : REDIS_LEASE_SCRIPT_HASH;
-  const char *words[] = {verb,  script,
-                         "1",   (const char *)key->data,
-                         token, item->size == 0 ? "" : (const char *)item->data,
-                         life};
-  const size_t sizes[] = {strlen(verb), strlen(script), 1,           key->size,
-                          sizeof token, item->size,     strlen(life)};
-  const redis_words command = {.words = words, .sizes = sizes, .count = 7};
+  const char *words[8] = {verb, script, elsewhere_or_null == NULL ? "1" : "2",
+                          (const char *)key->data};
+  size_t sizes[8] = {strlen(verb), strlen(script), 1, key->size};
+  size_t count = 4;
+  if (elsewhere_or_null != NULL) {
+    words[count] = elsewhere_or_null;
+    sizes[count++] = strlen(elsewhere_or_null);
+  }
+  words[count] = token;
+  sizes[count++] = sizeof token;
+  words[count] = item->size == 0 ? "" : (const char *)item->data;
+  sizes[count++] = item->size;
+  words[count] = life;
+  sizes[count++] = strlen(life);
+  const redis_words command = {.words = words, .sizes = sizes, .count = count};
   return accel_redis_command_append(out, &command);
+}
+
+static bool redis_lease_append_move(const redis_lease_terms *terms, const accel_remote_item *item,
+                                    const accel_buffer *key, accel_buffer *out)
+{
+  char elsewhere[sizeof terms->link->key_start + sizeof REDIS_LEASE_ELSEWHERE];
+  snprintf(elsewhere, sizeof elsewhere, "%s" REDIS_LEASE_ELSEWHERE, terms->link->key_start);
+  const char *words[] = {"RENAME", elsewhere, (const char *)key->data};
+  const size_t sizes[] = {6, strlen(elsewhere), key->size};
+  const redis_words rename = {.words = words, .sizes = sizes, .count = 3};
+  return accel_redis_command_append_words(out, REDIS_WORDS("MULTI")) &&
+         redis_lease_append_script(item, key, elsewhere, out) &&
+         accel_redis_command_append(out, &rename) &&
+         accel_redis_command_append_words(out, REDIS_WORDS("EXEC"));
 }
 
 static bool redis_lease_append(redis_lease *lease, const accel_remote_item *item)
@@ -90,8 +129,10 @@ static bool redis_lease_append(redis_lease *lease, const accel_remote_item *item
       accel_buffer_append(&key, item->key, item->key_size);
   if (appended && (terms->is_lease || item->token == 0))
     appended = redis_lease_append_set(terms, item, &key, &lease->prepared.commands);
+  else if (appended && redis_lease_moves(terms, item))
+    appended = redis_lease_append_move(terms, item, &key, &lease->prepared.commands);
   else if (appended)
-    appended = redis_lease_append_script(item, &key, &lease->prepared.commands);
+    appended = redis_lease_append_script(item, &key, NULL, &lease->prepared.commands);
   accel_buffer_release(&key);
   return appended;
 }
@@ -111,7 +152,7 @@ static bool redis_lease_prepare(redis_lease *lease)
       continue;
     }
     if (!redis_lease_append(lease, item)) return false;
-    lease->prepared.replies++;
+    lease->prepared.replies += redis_lease_moves(lease->terms, item) ? REDIS_LEASE_MOVE_REPLIES : 1;
   }
   return true;
 }
@@ -158,6 +199,36 @@ static bool redis_lease_take_item(const redis_lease *lease, accel_remote_item *i
   return true;
 }
 
+/* The same of a fill that was moved to its key; *i is moved behind its replies. */
+static bool redis_lease_take_moved(const redis_lease *lease, accel_remote_item *item, size_t *i)
+{
+  const redis_replies *replies = &lease->exchange.replies;
+  const size_t first = *i;
+  const size_t exec = first + REDIS_LEASE_MOVE_REPLIES - 1;
+  const redis_reply whole = accel_redis_reply_at(replies, exec);
+  const redis_reply stored = accel_redis_reply_at(replies, exec + 1);
+  const redis_reply moved = accel_redis_reply_at(replies, exec + 2);
+  *i = accel_redis_reply_after(replies, exec);
+  for (size_t k = first; k <= exec; k++) {
+    const redis_reply reply = accel_redis_reply_at(replies, k);
+    if (reply.kind == REDIS_REPLY_IS_ERROR) {
+      accel_redis_part_refused(lease->part, item, lease->terms->call, replies, k);
+      return true;
+    }
+    if (k < exec && reply.kind != REDIS_REPLY_IS_STATUS) return false;
+  }
+  if (whole.kind != REDIS_REPLY_IS_ARRAY || whole.size != 2) return false;
+  const bool is_refused = stored.kind == REDIS_REPLY_IS_ERROR;
+  if (!is_refused && stored.kind != REDIS_REPLY_IS_INTEGER) return false;
+  if (is_refused || (stored.integer == 1 && moved.kind == REDIS_REPLY_IS_ERROR)) {
+    accel_redis_part_refused(lease->part, item, lease->terms->call, replies,
+                             is_refused ? exec + 1 : exec + 2);
+    return true;
+  }
+  item->status = stored.integer == 1 ? ACCEL_OK : ACCEL_MISS;
+  return stored.integer != 1 || accel_redis_reply_says(replies, &moved, "OK");
+}
+
 static bool redis_lease_take_all(const redis_lease *lease)
 {
   size_t reply = 0;
@@ -165,7 +236,10 @@ static bool redis_lease_take_all(const redis_lease *lease)
     accel_remote_item *item = lease->part->items[i];
     if (accel_failed(item->status)) continue;
     reply += redis_part_skips(item);
-    if (!redis_lease_take_item(lease, item, reply++)) return false;
+    const bool taken = redis_lease_moves(lease->terms, item)
+                           ? redis_lease_take_moved(lease, item, &reply)
+                           : redis_lease_take_item(lease, item, reply++);
+    if (!taken) return false;
   }
   return true;
 }

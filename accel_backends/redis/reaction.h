@@ -14,6 +14,7 @@
 #define REDIS_REACTION_WRITES_MS 1000u /* nothing is stored for so long; reads and removals go on */
 
 typedef enum redis_reaction {
+  REDIS_REACTION_EXPECTED,     /* no refusal: a command found nothing to work on; not counted */
   REDIS_REACTION_NONE,         /* it concerns the key or the user, and is counted */
   REDIS_REACTION_PAUSE_WRITES, /* it has no room, or cannot save */
   REDIS_REACTION_LEAVE_ALONE,  /* it can serve nobody for a while: a failure for the breaker */
