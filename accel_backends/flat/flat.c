@@ -321,18 +321,23 @@ static flat_attempt flat_no_slot(const flat_view *view, const flat_doomed *doome
   return flat_is_being_freed(view) ? FLAT_BUSY : FLAT_NO_SLOT;
 }
 
-/* An empty slot for an entry that is paid for: the one that was freed for it, if it is in the first
- * set. Where nothing can be moved an old entry of the key goes, which leaves readers a moment
- * without it; else a victim. */
+/* An empty slot for an entry that is paid for: the one that was freed for it, unless the first set
+ * has a better one. Where there is none, an old entry of the key goes, for to move another costs a
+ * look at all its neighbours' partners: readers are a moment without the key, and ask under the
+ * mutex. */
 static flat_attempt flat_place(flat_state *state, const accel_type *type, const flat_view *view,
                                const accel_policy_view *policy_view, const flat_content *content,
                                flat_entry *old, flat_entry *empty, flat_doomed *doomed)
 {
-  if (empty->slot != NULL && empty->set == view->first) return FLAT_DONE;
+  const bool is_freed = empty->slot != NULL;
+  if (is_freed && (empty->set == view->first || !flat_empty_ways(&view->table->sets[view->first])))
+    return FLAT_DONE;
   *empty = accel_flat_find_empty(view);
-  if (empty->slot == NULL) *empty = accel_flat_make_empty(view);
+  const bool replaces = old->slot != NULL && !flat_is_pinned(old);
+  const bool may_move = !replaces || accel_flat_owns(type, old);
+  if (empty->slot == NULL && may_move) *empty = accel_flat_make_empty(view);
   if (empty->slot != NULL) return FLAT_DONE;
-  if (old->slot != NULL && !flat_is_pinned(old)) {
+  if (replaces) {
     accel_flat_unlink(type, old, doomed);
     old->slot = NULL;
   } else {

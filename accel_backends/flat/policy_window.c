@@ -54,7 +54,6 @@ typedef struct policy_window {
   uint32_t turn;
   uint32_t until_tick;
   uint8_t time, era;
-  uint8_t count; /* of the key that is about to be inserted */
   bool is_full, is_adaptive;
   uint16_t main_uses, window_uses; /* that misses saw lately */
 } __attribute__((aligned(ACCEL_CACHE_LINE))) policy_window;
@@ -172,7 +171,7 @@ static void policy_window_pass_time(policy_window *window, const accel_policy_vi
 static void policy_window_look(policy_window *window, const accel_policy_view *view,
                                const policy_pair *pair)
 {
-  policy_sketch_prefetch(&window->sketch, view->mixed); /* time passes, and the line comes */
+  policy_sketch_prefetch(&window->sketch, view->mixed); /* it comes while a victim is chosen */
   policy_window_pass_time(window, view);
   accel_flat_set *first = accel_policy_set(view, view->first);
   accel_flat_set *second = accel_policy_set(view, view->second);
@@ -182,8 +181,6 @@ static void policy_window_look(policy_window *window, const accel_policy_view *v
     policy_window_refresh(window, first, pair->words[0]);
   if (is_used || policy_window_is_late(window, second))
     policy_window_refresh(window, second, pair->words[1]);
-  const unsigned count = policy_sketch_add(&window->sketch, view->mixed);
-  window->count = (uint8_t)(count < POLICY_WINDOW_COUNT ? count : POLICY_WINDOW_COUNT);
 }
 
 /* ---- what a miss teaches ---- */
@@ -383,8 +380,9 @@ static void policy_window_overflow(policy_window *window, const accel_policy_vie
 void accel_policy_window_inserted(const accel_policy_view *view, uint64_t set, unsigned way)
 {
   policy_window *window = policy_window_of(view);
-  const unsigned used = (unsigned)window->count << POLICY_WINDOW_COUNT_SHIFT | POLICY_WINDOW_YOUTH
-                                                                                   << 1;
+  const unsigned asked = policy_sketch_add(&window->sketch, view->mixed);
+  const unsigned count = asked < POLICY_WINDOW_COUNT ? asked : POLICY_WINDOW_COUNT;
+  const unsigned used = count << POLICY_WINDOW_COUNT_SHIFT | POLICY_WINDOW_YOUTH << 1;
   accel_store_relaxed(&accel_policy_set(view, set)->used[way], (uint8_t)used);
   window->window += POLICY_WINDOW_UNIT;
   const int64_t tolerance = window->is_full ? window->slots / POLICY_WINDOW_LEAST : 0;

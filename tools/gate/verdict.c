@@ -90,8 +90,7 @@ const char *gate_report_sentence(const gate_report *report, bool has_problems)
                        counts[GATE_MISSING] > 0 ? gate_format(arena, ", %s missing", missing) : "");
   if (counts[GATE_MISSING] > 0)
     return gate_format(arena, "%s missing; no regression in %s", missing, figures);
-  if (report->difference)
-    return gate_format(arena, "not comparable: %s", report->difference);
+  if (report->difference) return gate_format(arena, "not comparable: %s", report->difference);
   const size_t unclear = counts[GATE_INCONCLUSIVE] + counts[GATE_NOISY];
   if (unclear > 0 || counts[GATE_WARN] > 0)
     return gate_format(arena, "no regression in %s; %s, %zu unclear", figures,
