@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-ACCEL_STATIC_ASSERT(sizeof(core_plan) <= ACCEL_WRAP_PLAN_WORDS * sizeof(uint64_t),
+ACCEL_STATIC_ASSERT(sizeof(core_plan) <= ACCEL_WRAP_PLAN_WORDS * sizeof(uint64_t) &&
+                        _Alignof(core_plan) <= _Alignof(uint64_t),
                     "a wrapped call holds its plan");
 
 /* ---- reads ---- */

@@ -33,7 +33,7 @@ typedef struct accel_wrap {
   void *caller_values;
   accel_status *caller_statuses;
   accel_status status; /* the result where the body must not run; else the failure so far */
-  uint64_t plan_words[ACCEL_WRAP_PLAN_WORDS]; /* where the plan is; begins as it is */
+  uint64_t plan_words[ACCEL_WRAP_PLAN_WORDS]; /* where the plan is: not to be moved */
 } accel_wrap;
 
 ACCEL_EXTERN_C_BEGIN

@@ -207,8 +207,8 @@ void accel_singleflight_retain(accel_singleflight *table, accel_flight *flight)
   accel_add_relaxed(&flight->references, 1u);
 }
 
-/* While a flight is listed, whoever is to finish it holds it: the last one to let go needs no lock,
- * because nobody can join any more. */
+/* While a flight is listed, or a thread runs it, whoever is to finish it holds it: the last one to
+ * let go needs no lock, because nobody can find it any more. */
 void accel_singleflight_release(accel_singleflight *table, accel_flight *flight)
 {
   if (accel_sub_acq_rel(&flight->references, 1u) == 1) flight_free(table->type, flight);

@@ -56,7 +56,7 @@ typedef struct accel_flight {
 
 typedef struct accel_singleflight {
   const accel_type *type;
-  accel_mutex mutex; /* guards the table and every flight's state */
+  accel_mutex mutex; /* guards the table and what of a flight is not said to be atomic */
   accel_flight *buckets[ACCEL_SINGLEFLIGHT_BUCKETS];
 } accel_singleflight;
 
@@ -91,7 +91,7 @@ void accel_singleflight_land(accel_singleflight *table, accel_flight *flight, ac
 /* Takes it out of the table and wakes everybody. */
 void accel_singleflight_finish(accel_singleflight *table, accel_flight *flight);
 
-/* Whether wait would return at once. Any thread. */
+/* Whether the outcome is there, so that wait returns DONE at once. Any thread. */
 bool accel_singleflight_is_done(const accel_flight *flight);
 accel_flight_wait accel_singleflight_wait(accel_singleflight *table, accel_flight *flight,
                                           uint64_t deadline_ms);

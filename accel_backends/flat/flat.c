@@ -381,7 +381,7 @@ static flat_attempt flat_try_write(flat_state *state, const accel_type *type, co
   const bool is_new = old.slot == NULL;
   const uint8_t used = is_new ? 0 : accel_load_relaxed(&flat_set_of(&old)->used[old.way]);
   if (is_new && !write->has_missed && policy->missed != NULL) policy->missed(&policy_view);
-  write->has_missed = true;
+  if (is_new) write->has_missed = true;
   flat_entry empty = {0};
   flat_attempt attempt = flat_pay(state, type, view, &policy_view, content, &old, &empty, doomed);
   if (attempt != FLAT_DONE) return attempt;

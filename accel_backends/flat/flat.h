@@ -24,8 +24,8 @@
  * A key that goes from one slot to another is published in the new one first, then that set's
  * version is raised once more, then the old tag is withdrawn. A reader that saw neither tag sees
  * the raise: MISS means that there was a moment without the key. There is one when a key is written
- * whose two sets are full, for it gets its own slot again; the core asks `peek` after each MISS, and
- * that waits for the writer.
+ * whose two sets are full, for it gets its own slot again; the core asks `peek` after each MISS,
+ * and that waits for the writer.
  *
  * Progress: a get finishes in a bounded number of its own steps, whatever others do. After a few
  * vain attempts, each of which a writer of the same set has spoilt, it answers ATTENTION, and the

@@ -287,7 +287,7 @@ ACCEL_INLINE unsigned accel_flat_match(const accel_flat_set *set_, uint64_t tag_
   return (unsigned)__builtin_ia32_pmovmskb128(equal_);
 }
 
-/* Those whose tag is not below this one. */
+/* Those whose tag is not below this one, a power of two at most 128. */
 ACCEL_INLINE unsigned accel_flat_match_from(const accel_flat_set *set_, uint64_t tag_)
 {
   const uint64_t pattern_ = tag_ * 0x0101010101010101u;
@@ -317,7 +317,6 @@ ACCEL_INLINE unsigned accel_flat_match(const accel_flat_set *set_, uint64_t tag_
   return accel_flat_gather(a_) | accel_flat_gather(b_) << 8;
 }
 
-/* Those whose tag is not below this one, which is a power of two at most 128. */
 ACCEL_INLINE unsigned accel_flat_match_from(const accel_flat_set *set_, uint64_t tag_)
 {
   const uint64_t high_ = ~(tag_ - 1) & 0xFF, pattern_ = high_ * 0x0101010101010101u;

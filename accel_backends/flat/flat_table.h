@@ -90,7 +90,7 @@ typedef struct flat_content {
 } flat_content;
 
 /* Entries that whoever unlinked them discards. */
-#define FLAT_DOOMED_SETS 8u /* a key's two, a partner or two, those that are swept */
+#define FLAT_DOOMED_SETS 4u /* a key's two, and those that are swept */
 typedef struct flat_doomed {
   accel_flat_table *table;
   unsigned count;

@@ -74,7 +74,8 @@ flat_entry accel_flat_evict(const accel_type *type, const flat_view *view,
   const flat_entry none = {0};
   if ((first | second) == 0) return none;
   flat_entry victim = flat_victim_spent(view, view->first, first, since_base_ms);
-  if (victim.slot == NULL) victim = flat_victim_spent(view, view->second, second, since_base_ms);
+  if (victim.slot == NULL && !is_one)
+    victim = flat_victim_spent(view, view->second, second, since_base_ms);
   if (victim.slot == NULL) victim = flat_victim_pick(policy_view, view, first, second);
   *entry_weight = flat_weight_of(&victim);
   accel_flat_unlink(type, &victim, doomed);

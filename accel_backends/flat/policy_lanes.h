@@ -30,20 +30,29 @@ typedef struct policy_pair {
   policy_word words[POLICY_PAIR_WORDS];
 } policy_pair;
 
+/* Lanes count from the low end of a word, as tags do; bytes from the low address. */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define POLICY_IN_ORDER(word_) (word_)
+#define POLICY_PLACE(number_) (number_)
+#else
+#define POLICY_IN_ORDER(word_) __builtin_bswap64(word_)
+#define POLICY_PLACE(number_) ((number_) ^ 7u)
+#endif
+
 static inline policy_word policy_load(const accel_flat_set *set)
 {
   const accel_flat_pair pair =
       accel_flat_load_pair((const accel_flat_word *)(const void *)set->used);
-  policy_word word;
-  memcpy(&word, &pair, sizeof word);
-  return word;
+  uint64_t halves[2];
+  memcpy(halves, &pair, sizeof halves);
+  return (policy_word){POLICY_IN_ORDER(halves[0]), POLICY_IN_ORDER(halves[1])};
 }
 
 static inline void policy_store(accel_flat_set *set, policy_word word)
 {
   accel_flat_word *used = (accel_flat_word *)(void *)set->used;
-  accel_store_relaxed(used, word[0]);
-  accel_store_relaxed(used + 1, word[1]);
+  accel_store_relaxed(used, POLICY_IN_ORDER(word[0]));
+  accel_store_relaxed(used + 1, POLICY_IN_ORDER(word[1]));
 }
 
 static inline policy_pair policy_load_pair(const accel_policy_view *view)
@@ -55,7 +64,12 @@ static inline policy_pair policy_load_pair(const accel_policy_view *view)
 
 static inline uint8_t policy_byte(const policy_pair *pair, unsigned number)
 {
-  return ((const uint8_t *)pair->words)[number];
+  return ((const uint8_t *)pair->words)[POLICY_PLACE(number)];
+}
+
+static inline void policy_set_byte(policy_pair *pair, unsigned number, uint8_t byte)
+{
+  ((uint8_t *)pair->words)[POLICY_PLACE(number)] = byte;
 }
 
 static inline bool policy_is_any(policy_word word)

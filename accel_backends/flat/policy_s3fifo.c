@@ -103,7 +103,7 @@ static void policy_s3fifo_reinsert(const accel_policy_view *view, policy_pair *p
                                    unsigned number, unsigned hits)
 {
   const unsigned used = POLICY_S3FIFO_MAIN | POLICY_S3FIFO_YOUTH_BITS | hits;
-  ((uint8_t *)pair->words)[number] = (uint8_t)used;
+  policy_set_byte(pair, number, (uint8_t)used);
   accel_store_relaxed(&policy_set_of(view, number)->used[number % ACCEL_FLAT_WAYS], (uint8_t)used);
 }
 

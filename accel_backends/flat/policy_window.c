@@ -39,7 +39,7 @@
 #define POLICY_WINDOW_VERY_STALE 2  /* that many times more uses in the window */
 #define POLICY_WINDOW_LEAST 20      /* of the slots, one in so many is always the window's, */
 #define POLICY_WINDOW_MOST 12       /* and at most so many times as many are */
-#define POLICY_WINDOW_LOOKS 4       /* evictions until the window's entries are counted again */
+#define POLICY_WINDOW_LOOKS 4       /* misses until the window's entries are counted again */
 
 /* Numbers of entries are kept in 256ths, so that small corrections add up. */
 #define POLICY_WINDOW_UNIT 256

@@ -184,7 +184,7 @@ static void answer_run(const result *one, const measure_samples *samples,
   answer(&to);
 }
 
-static void run(server *self, const char *id, uint64_t iterations, size_t count)
+static void run(server *self, const char *id, uint64_t iterations, size_t count, bool has_tails)
 {
   measure_samples samples = {.count = count};
   measure_latency latency = {0};
@@ -197,7 +197,7 @@ static void run(server *self, const char *id, uint64_t iterations, size_t count)
     for (size_t i = 0; i < count; i++) samples.iterations[i] = (double)iterations;
     failure = measure_repeat(one->bench, self->all->settings->plan.threads, &samples);
   }
-  if (failure == NULL && samples.times[0] / (double)iterations >= SLOW_NS)
+  if (failure == NULL && has_tails && samples.times[0] / (double)iterations >= SLOW_NS)
     failure = measure_operations(one->bench, .05, OPERATIONS, &latency);
   if (failure != NULL)
     answer_error(failure);
@@ -226,12 +226,12 @@ static bool obey_calibrate(server *self, char *rest)
   return true;
 }
 
-static bool obey_run(server *self, char *rest)
+static bool obey_run(server *self, char *rest, bool has_tails)
 {
   uint64_t samples, iterations;
   if (!cut_number(rest, &samples) || samples == 0 || samples > SAMPLES_MOST) return false;
   if (!cut_number(rest, &iterations) || iterations == 0) return false;
-  run(self, rest, iterations, (size_t)samples);
+  run(self, rest, iterations, (size_t)samples, has_tails);
   return true;
 }
 
@@ -243,8 +243,12 @@ static void obey(server *self, char *line)
   else if (strncmp(line, "calibrate ", 10) == 0)
     is_known = obey_calibrate(self, line + 10);
   else if (strncmp(line, "run ", 4) == 0)
-    is_known = obey_run(self, line + 4);
-  if (!is_known) answer_error("commands: list; calibrate ID MS; run ID ITERS SAMPLES; quit");
+    is_known = obey_run(self, line + 4, true);
+  else if (strncmp(line, "turn ", 5) == 0)
+    is_known = obey_run(self, line + 5, false);
+  if (!is_known)
+    answer_error("commands: list; calibrate ID MS; run ID ITERS SAMPLES; turn ID ITERS SAMPLES, "
+                 "which is run without percentiles; quit");
 }
 
 int serve(results *all)

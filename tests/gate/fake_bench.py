@@ -81,5 +81,5 @@ for line in sys.stdin:
     elif words[0] == "calibrate":
         log(f"processors {sorted(os.sched_getaffinity(0))}")
         answer(id=words[1], iters=1000, ns=1000 * benches[words[1]].get("ns", 1))
-    elif words[0] == "run":
+    elif words[0] in ("run", "turn"):
         run(words[1], int(words[2]), int(words[3]))

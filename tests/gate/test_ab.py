@@ -83,6 +83,7 @@ class Scripted(gate_world.World):
         log = self.read("log").splitlines()
         places = [line.partition("processors ")[2] for line in log if "processors" in line]
         self.assertEqual(places[0::2], places[1::2])
+        self.assertEqual(places[0::4], places[2::4])  # in either order, before the next
         wanted = sorted(os.sched_getaffinity(0))[:6]
         self.assertEqual(sorted(set(places)), sorted(f"[{each}]" for each in wanted))
 
@@ -184,8 +185,9 @@ class Scripted(gate_world.World):
 
     def test_turns(self):
         self.ab({"a": self.sides(5, 5)}, "--rounds=6")
-        runs = [line[0] for line in self.read("log").splitlines() if " run a " in line]
-        self.assertEqual("".join(runs), ("bnnb" * 6 + "nbbn" * 6) * 3)
+        log = self.read("log").splitlines()
+        runs = [line[0] for line in log if " run a " in line or " turn a " in line]
+        self.assertEqual("".join(runs), ("bnnb" * 2 + "nbbn" * 2) * 3)
 
     def test_self(self):
         result = self.ab({"a": self.sides(5, 900)}, programs=("--self", "--program=./now"))

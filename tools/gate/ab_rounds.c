@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ANSWER_MS = 120 * 1000, TURNS = 12, TURN_SAMPLES = 2, ROUNDS_MIN = 6 };
+enum { ANSWER_MS = 120 * 1000, TURN_SAMPLES = 2, SAMPLE_MS = 4, TURNS_MIN = 4, ROUNDS_MIN = 6 };
 
 int64_t ab_now_ms(void)
 {
@@ -179,8 +179,10 @@ typedef struct slice {
 static bool run_turn(ab_run *run, gate_child *child, ab_bench *bench, slice *found, int side)
 {
   gate_json json;
+  /* Percentiles of single operations take their time: once in a round. */
+  const char *command = found->times.count == 0 ? "run" : "turn";
   const char *line =
-      gate_format(run->arena, "run %s %zu %d", bench->id, bench->iterations, TURN_SAMPLES);
+      gate_format(run->arena, "%s %s %zu %d", command, bench->id, bench->iterations, TURN_SAMPLES);
   if (!ask(run, child, line, &json, &bench->failure)) return false;
   const gate_numbers times = gate_json_numbers(&json, json.root, "times", GATE_POSITIVE);
   const double tail = gate_json_number(&json, json.root, "p95_op", GATE_POSITIVE);
@@ -207,16 +209,19 @@ static void add_round(ab_run *run, ab_series *series, int side, const slice *fou
 }
 
 /* A shared machine changes its speed by a third, on each processor by itself and for tens of
- * milliseconds. Both sides on one processor, in turns of a few milliseconds, see the same of it;
- * the next round is on the next processor, so that none decides. A bench of several threads goes
- * where the system puts it. */
-static void place(ab_run *run, const gate_child *children, const ab_bench *bench, size_t round)
+ * milliseconds. Both sides on one processor, in turns of a few milliseconds, see the same of it.
+ * Two rounds, one in either order, are on one processor, the next two on the next: none decides. */
+static void place(ab_run *run, const gate_child *children, size_t round)
 {
-  for (int side = 0; side < AB_SIDES; side++) {
-    const bool is_placed = bench->threads == 1 ? gate_child_keep(&children[side], round)
-                                               : gate_child_let_go(&children[side]);
-    if (!is_placed) run->is_unplaced = true;
-  }
+  for (int side = 0; side < AB_SIDES; side++)
+    if (!gate_child_keep(&children[side], round / 2)) run->is_unplaced = true;
+}
+
+/* Of one side in a round. */
+static size_t turns_of(const ab_options *options)
+{
+  const size_t fitting = options->slice_ms / (TURN_SAMPLES * SAMPLE_MS);
+  return fitting < TURNS_MIN ? TURNS_MIN : fitting / 2 * 2;
 }
 
 /* Both sides warm up, then take turns: ABBA and so on in one round, BAAB in the next, so that a
@@ -226,16 +231,17 @@ static bool run_bench(ab_run *run, gate_child *children, ab_bench *bench, ab_ser
 {
   double ns[AB_SIDES];
   slice found[AB_SIDES] = {0};
-  const size_t round = series->medians[AB_BASE].count;
-  place(run, children, bench, round);
+  const size_t round = series->medians[AB_BASE].count, turns = turns_of(run->options);
+  place(run, children, round);
   for (int side = 0; side < AB_SIDES; side++)
     if (!calibrate(run, &children[side], bench, &ns[side])) return false;
   if (bench->iterations == 0) {
     const double slice_ns = (double)run->options->slice_ms * 1e6;
-    const double fitting = slice_ns / (TURNS * TURN_SAMPLES) / fmax(ns[AB_BASE], ns[AB_NOW]);
+    const double samples = (double)(turns * TURN_SAMPLES);
+    const double fitting = slice_ns / samples / fmax(ns[AB_BASE], ns[AB_NOW]);
     bench->iterations = fitting < 1 ? 1 : fitting > 1e12 ? (size_t)1e12 : (size_t)fitting;
   }
-  for (size_t turn = 0; turn < (size_t)AB_SIDES * TURNS; turn++) {
+  for (size_t turn = 0; turn < AB_SIDES * turns; turn++) {
     const bool is_outer = turn % 4 == 0 || turn % 4 == 3;
     const int side = is_outer == (round % 2 == 0) ? AB_BASE : AB_NOW;
     if (!run_turn(run, &children[side], bench, &found[side], side)) return false;

@@ -122,13 +122,13 @@ static void judge_row(gate_row *row, const gate_limits *limits)
 
 /* What a machine does to two rounds that followed each other is told by how far their ratios are
  * apart: the same two sides were compared, so in truth by nothing. What slows both sides of a round
- * alike is in neither ratio. */
-static gate_numbers null_control(gate_arena *arena, const gate_numbers *ratios)
+ * alike is in neither ratio. Returns the deviation of one ratio. */
+static double null_control(gate_arena *arena, const gate_numbers *ratios)
 {
   gate_numbers null = {0};
   for (size_t i = 0; i + 1 < ratios->count; i++)
-    gate_numbers_add(arena, &null, (ratios->values[i + 1] - ratios->values[i]) / sqrt(2));
-  return null;
+    gate_numbers_add(arena, &null, fabs(ratios->values[i + 1] - ratios->values[i]) / sqrt(2));
+  return 1.4826 * gate_median(null.values, null.count);
 }
 
 void gate_judge_rounds(gate_row *row, const gate_limits *limits, const gate_numbers *base,
@@ -141,9 +141,7 @@ void gate_judge_rounds(gate_row *row, const gate_limits *limits, const gate_numb
     const double ratio = log(now->values[i] / base->values[i]);
     gate_numbers_add(&arena, &ratios, row->better == GATE_LOWER ? ratio : -ratio);
   }
-  const gate_numbers null = null_control(&arena, &ratios);
-  const double null_error =
-      1.25 * 1.4826 * gate_median_distance(null.values, null.count) / sqrt((double)count);
+  const double null_error = 1.25 * null_control(&arena, &ratios) / sqrt((double)count);
   const gate_interval bounds = gate_median_bounds(ratios.values, count);
   row->rounds = count;
   row->base = gate_median(base->values, base->count);

@@ -75,9 +75,9 @@ void gate_report_sort(gate_report *report);
 double gate_report_geomean(const gate_report *report);
 /* What the process ends with. `has_problems`: some input could not be used. */
 gate_exit gate_report_exit(const gate_report *report, bool has_problems);
-/* One sentence that says what gate_report_exit decided. */
 /* PASS, FAIL, UNSURE, or NOT JUDGED: results of two machines or builds neither pass nor fail. */
 const char *gate_report_word(const gate_report *report, bool has_problems);
+/* One sentence that says what gate_report_exit decided. */
 const char *gate_report_sentence(const gate_report *report, bool has_problems);
 
 /* change > limit, where numbers that are equal on paper count as equal. */

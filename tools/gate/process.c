@@ -183,13 +183,6 @@ bool gate_child_keep(const gate_child *child, size_t turn)
   return sched_setaffinity(child->id, sizeof one, &one) == 0;
 }
 
-bool gate_child_let_go(const gate_child *child)
-{
-  cpu_set_t all;
-  return sched_getaffinity(0, sizeof all, &all) == 0 &&
-         sched_setaffinity(child->id, sizeof all, &all) == 0;
-}
-
 static void close_ends(gate_child *child)
 {
   if (child->to >= 0) close(child->to);

@@ -34,10 +34,8 @@ const char *gate_child_line(gate_child *child, int timeout_ms, gate_problems *pr
  * came first. */
 int gate_child_finish(gate_child *child, const char **output_out);
 /* Keeps the child's first thread, and those that it starts from now on, on the `turn`-th of the
- * processors that this process may use (counted round and round), or gives it all of them. False
- * where the system refuses. */
+ * processors that this process may use, counted round and round. False where the system refuses. */
 bool gate_child_keep(const gate_child *child, size_t turn);
-bool gate_child_let_go(const gate_child *child);
 /* Closes its stdin, gives it a moment, ends it. */
 void gate_child_end(gate_child *child);
 void gate_children_end(void);

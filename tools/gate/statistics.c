@@ -52,17 +52,6 @@ double gate_median(const double *values, size_t count)
   return median;
 }
 
-double gate_median_distance(const double *values, size_t count)
-{
-  gate_arena arena = {0};
-  const double median = gate_median(values, count);
-  double *distances = gate_take(&arena, count, sizeof *distances);
-  for (size_t i = 0; i < count; i++) distances[i] = fabs(values[i] - median);
-  const double result = gate_median(distances, count);
-  gate_arena_release(&arena);
-  return result;
-}
-
 double gate_hodges_lehmann(const double *values, size_t count)
 {
   gate_arena arena = {0};

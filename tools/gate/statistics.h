@@ -20,8 +20,6 @@ double gate_mean(const double *values, size_t count);
 /* With n - 1; NAN of fewer than two. */
 double gate_deviation(const double *values, size_t count);
 double gate_median(const double *values, size_t count);
-/* The median of distances to the median, not scaled. */
-double gate_median_distance(const double *values, size_t count);
 /* Linear between the neighbours (type 7 of Hyndman and Fan). `share` in [0, 1]. */
 double gate_quantile(const double *sorted, size_t count, double share);
 /* The median of the means of all pairs. */

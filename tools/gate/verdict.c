@@ -41,7 +41,7 @@ double gate_report_geomean(const gate_report *report)
       const gate_row *row = &report->rows[i];
       if (strcmp(row->key, pass == 0 ? "median" : "mean") != 0) continue;
       if (!(row->base > 0) || !(row->now > 0)) continue;
-      sum += log1p(row->change); /* of rounds in pairs more than of their medians apart */
+      sum += log1p(row->change); /* where rounds are in pairs, the median of their ratios */
       count++;
     }
   }
