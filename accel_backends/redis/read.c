@@ -7,8 +7,8 @@
  * it, on the connection for large values. There a plain GET asks, at once for keys that are known
  * to be large. A value is never empty, thus "" is a miss.
  *
- * GETRANGE costs a server more than GET, and in a batch much more than MGET. So whoever has no large
- * values does not pay for them, and whoever has some waits for the first one, once.
+ * GETRANGE costs a server more than GET, and in a batch much more than MGET. So whoever has no
+ * large values does not pay for them, and whoever has some waits for the first one, once.
  */
 #include "../../accel/platform/atomic.h"
 #include "parts.h"
