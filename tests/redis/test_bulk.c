@@ -37,8 +37,9 @@ static int compare(const void *left, const void *right)
   return a < b ? -1 : a > b;
 }
 
-/* The median of 400 small reads, in microseconds: the mean also counts what the processors do. */
-static uint64_t median_us(client *one, char *value, bool forgets, const char *what)
+/* The mean of 400 small reads, in microseconds: on a busy machine half of them may slip through
+ * between two large ones. */
+static uint64_t mean_us(client *one, char *value, bool forgets, const char *what)
 {
   large_reader reader = {.shared = one, .value = value, .forgets = forgets};
   uint64_t times[ROUNDS], sum = 0;
@@ -60,7 +61,7 @@ static uint64_t median_us(client *one, char *value, bool forgets, const char *wh
   print_message("%s: mean %u us, p50 %u us, p99 %u us, beside %u reads of 8 MiB\n", what,
                 (unsigned)(sum / ROUNDS), (unsigned)times[ROUNDS / 2],
                 (unsigned)times[ROUNDS * 99 / 100], reader.reads);
-  return times[ROUNDS / 2];
+  return sum / ROUNDS;
 }
 
 static void large_values_do_not_delay_small_ones(void **state)
@@ -79,11 +80,11 @@ static void large_values_do_not_delay_small_ones(void **state)
   assert_int_equal(client_put(&other, "small", "x"), ACCEL_OK);
   redis_endpoint *endpoint = accel_redis_route_main(&one.redis.state->route);
   assert_false(accel_redis_connection_is_up(&endpoint->bulk));
-  const uint64_t shared_us = median_us(&one, value, true, "one connection");
+  const uint64_t shared_us = mean_us(&one, value, true, "one connection");
   assert_int_equal(client_check(&one, "large", value), ACCEL_OK);
   assert_int_equal(client_check(&one, "large", value), ACCEL_OK);
   assert_true(accel_redis_connection_is_up(&endpoint->bulk));
-  const uint64_t apart_us = median_us(&one, value, false, "a connection for large values");
+  const uint64_t apart_us = mean_us(&one, value, false, "a connection for large values");
   assert_true(apart_us < shared_us);
   free(value);
   client_close(&other);
