@@ -10,7 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FEW = 64, MANY = 64 + 512, NATIVE = 4096 };
+/* What a thread beside adds, which reads the clock now and then, is lost among enough iterations:
+ * cheap ones are made more often. */
+enum { FEW = 64, MANY = 64 + 512, MANY_CHEAP = 64 + 8192, CHEAP = 4000, NATIVE = 4096 };
 
 /* Starts `BENCH --count ID ITERATIONS` under valgrind. */
 static bool start_count(ab_run *run, gate_child *child, const char *program, const char *id,
@@ -77,12 +79,12 @@ typedef struct counted {
 
 /* Two at a time. Other threads of the bench, such as one that reads the clock, run when they like
  * and only ever add: the least is what the bench itself takes. */
-static bool count_once(ab_run *run, const ab_bench *bench, int side, counted *least)
+static bool count_once(ab_run *run, const ab_bench *bench, int side, int iterations, counted *least)
 {
   gate_child few, many;
   const char *program = run->programs[bench->program].paths[side];
   if (!start_count(run, &few, program, bench->id, FEW)) return false;
-  if (!start_count(run, &many, program, bench->id, MANY)) {
+  if (!start_count(run, &many, program, bench->id, iterations)) {
     gate_child_end(&few);
     return false;
   }
@@ -98,12 +100,15 @@ static void count_sides(ab_run *run, ab_bench *bench)
 {
   enum { ATTEMPTS = 5 };
   const double same = 0.002;
+  counted probe = {INFINITY, INFINITY};
   counted least[AB_SIDES] = {{INFINITY, INFINITY}, {INFINITY, INFINITY}};
+  if (!count_once(run, bench, AB_BASE, MANY, &probe)) return;
+  const int many = (probe.many - probe.few) / (MANY - FEW) < CHEAP ? MANY_CHEAP : MANY;
   for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
     for (int side = 0; side < AB_SIDES; side++) {
       bench->instructions[side] = NAN;
-      if (gate_interrupted() || !count_once(run, bench, side, &least[side])) return;
-      bench->instructions[side] = (least[side].many - least[side].few) / (MANY - FEW);
+      if (gate_interrupted() || !count_once(run, bench, side, many, &least[side])) return;
+      bench->instructions[side] = (least[side].many - least[side].few) / (many - FEW);
     }
     const double ratio = bench->instructions[AB_NOW] / bench->instructions[AB_BASE];
     if (attempt > 0 && fabs(ratio - 1) < same) return;
