@@ -207,7 +207,7 @@ static void add_header(const html_page *page)
 {
   const gate_report *report = page->report;
   const char *word = gate_report_word(report, page->has_problems);
-  const char *kind = word[0] == 'F' ? "fail" : word[0] == 'P' ? "ok" : "warn";
+  const char *kind = strcmp(word, "FAIL") == 0 ? "fail" : strcmp(word, "PASS") == 0 ? "ok" : "warn";
   gate_text_printf(page->out,
                    "<header class=\"top %s\">\n<div class=\"title\"><h1><span class=\"answer "
                    "%s\">%s</span> <span class=\"what\">accel-gate %s</span></h1>\n"
