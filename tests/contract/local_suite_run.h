@@ -34,6 +34,7 @@ static int local_suite_run(const accel_local_ops *ops)
       cmocka_unit_test(a_drop_may_write),
       cmocka_unit_test(the_capacity_is_never_exceeded),
       cmocka_unit_test(nearly_all_of_as_many_keys_as_the_capacity_stay),
+      cmocka_unit_test(a_set_of_a_present_key_evicts_nobody),
       cmocka_unit_test(negative_and_stale_entries_count),
       cmocka_unit_test(used_entries_outlive_unused_ones),
       cmocka_unit_test(stale_entries_go_first),

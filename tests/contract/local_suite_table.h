@@ -40,6 +40,32 @@ static void nearly_all_of_as_many_keys_as_the_capacity_stay(void **state)
   }
 }
 
+/* Whether the value owns memory or not: who is there stays there. */
+static void a_set_of_a_present_key_evicts_nobody(void **state)
+{
+  (void)state;
+  const accel_type *types[] = {&suite_plain_type, &suite_note_type};
+  for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+    suite_table table = suite_open(types[i], 1000);
+    char text[] = "note";
+    const suite_note note = {text};
+    const suite_plain plain = suite_make_plain(1, 1);
+    const void *value = types[i] == &suite_note_type ? (const void *)&note : (const void *)&plain;
+    bool is_there[3000];
+    for (uint64_t key = 0; key < 3000; key++)
+      assert_int_equal(suite_set(&table, &key, value), ACCEL_OK);
+    for (uint64_t key = 0; key < 3000; key++) is_there[key] = suite_has(&table, key);
+    const size_t entries = suite_stats(&table).entries;
+    for (int round = 0; round < 3; round++)
+      for (uint64_t key = 0; key < 3000; key++)
+        if (is_there[key]) assert_int_equal(suite_set(&table, &key, value), ACCEL_OK);
+    for (uint64_t key = 0; key < 3000; key++)
+      assert_int_equal(suite_has(&table, key), is_there[key]);
+    assert_int_equal(suite_stats(&table).entries, entries);
+    suite_close(&table);
+  }
+}
+
 static void negative_and_stale_entries_count(void **state)
 {
   (void)state;

@@ -1,9 +1,63 @@
-/* The default engine against the contract of L1. */
+/* The default engine against the contract of L1, and what can only be seen in its sets. */
 #include "local_suite_run.h"
 
 #include "accel_backends/flat/flat.h"
 
+#define SETS_CAPACITY 1000u
+
+static const accel_flat_table *table_of(const suite_table *table)
+{
+  return ((const accel_flat *)(const void *)table->local)->table;
+}
+
+static bool are_sets_full(const suite_table *table, uint64_t key)
+{
+  const accel_flat_table *flat = table_of(table);
+  const uint64_t mixed = suite_hash(table, &key);
+  const uint64_t first = accel_flat_first_set(flat, mixed);
+  const uint64_t start = accel_flat_stripe_start(flat, mixed);
+  const uint64_t second = accel_flat_partner(flat, start, first, accel_flat_tag(mixed));
+  return accel_flat_match(&flat->sets[first], ACCEL_FLAT_EMPTY) == 0 &&
+         accel_flat_match(&flat->sets[second], ACCEL_FLAT_EMPTY) == 0;
+}
+
+/* Where the key's value lies, or NULL. */
+static const void *place_of(const suite_table *table, uint64_t key)
+{
+  accel_local_pin pin;
+  if (suite_pin(table, &key, &pin) != ACCEL_OK) return NULL;
+  const void *place = pin.value;
+  suite_ops->unpin(table->type, &pin);
+  return place;
+}
+
+/* Everything else stays where it is. */
+static void a_present_key_of_two_full_sets_keeps_its_slot(void **state)
+{
+  (void)state;
+  suite_table table = suite_open(&suite_plain_type, SETS_CAPACITY);
+  for (uint64_t key = 0; key < 3 * SETS_CAPACITY; key++) suite_set_plain(&table, key, 1);
+  const void *places[3 * SETS_CAPACITY];
+  for (uint64_t key = 0; key < 3 * SETS_CAPACITY; key++) places[key] = place_of(&table, key);
+  size_t written = 0;
+  for (uint64_t key = 0; key < 3 * SETS_CAPACITY; key++) {
+    if (places[key] == NULL || !are_sets_full(&table, key)) continue;
+    suite_set_plain(&table, key, 2);
+    assert_int_equal(suite_version(&table, key, 99), 2);
+    written++;
+  }
+  assert_true(written > SETS_CAPACITY / 4);
+  for (uint64_t key = 0; key < 3 * SETS_CAPACITY; key++)
+    assert_ptr_equal(place_of(&table, key), places[key]);
+  suite_close(&table);
+}
+
 int main(void)
 {
-  return local_suite_run(&accel_flat_ops);
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(a_present_key_of_two_full_sets_keeps_its_slot),
+  };
+  suite_ops = &accel_flat_ops;
+  return cmocka_run_group_tests_name("flat's sets", tests, NULL, NULL) +
+         local_suite_run(&accel_flat_ops);
 }
