@@ -1,4 +1,4 @@
-/* The platform: clocks, threads and their numbers, pages, randomness, forks. */
+/* The platform: clocks, threads and their numbers, mutexes, pages, randomness, forks. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,9 +13,11 @@
 
 #include "failing_alloc.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* ---- clocks ---- */
@@ -173,6 +175,101 @@ static void scratch_lives_as_long_as_its_thread(void **state)
   accel_thread_join(thread);
   assert_true(is_right);
   assert_int_equal(failing_alloc_live_blocks(), 0);
+}
+
+/* ---- mutexes ---- */
+
+#define CONTENDERS_MAX 64
+#define CONTENDED_TURNS 100000u
+
+typedef struct contest {
+  accel_mutex mutex;
+  unsigned turns_each;
+  uint64_t turns;  /* plain: the mutex guards them */
+  unsigned inside; /* how many hold it */
+  unsigned most_inside;
+} contest;
+
+/* Now and then the holder gives its processor away, for longer than anybody only looks again. */
+static void take_turns(void *ctx)
+{
+  contest *all = (contest *)ctx;
+  for (unsigned turn = 0; turn < all->turns_each; turn++) {
+    accel_mutex_lock(&all->mutex);
+    const unsigned inside = ++all->inside;
+    all->most_inside = inside > all->most_inside ? inside : all->most_inside;
+    if (turn % 64 == 0) sched_yield();
+    all->turns++;
+    all->inside--;
+    accel_mutex_unlock(&all->mutex);
+  }
+}
+
+static void one_at_a_time_holds_a_mutex(void **state)
+{
+  (void)state;
+  contest all = {.turns = 0};
+  accel_thread threads[CONTENDERS_MAX];
+  const long processors = sysconf(_SC_NPROCESSORS_ONLN);
+  assert_true(processors > 0);
+  const unsigned count =
+      processors * 4 < CONTENDERS_MAX ? (unsigned)processors * 4 : CONTENDERS_MAX;
+  all.turns_each = CONTENDED_TURNS / count;
+  assert_true(accel_mutex_open(&all.mutex));
+  for (unsigned i = 0; i < count; i++)
+    assert_true(accel_thread_start(&threads[i], take_turns, &all));
+  for (unsigned i = 0; i < count; i++) accel_thread_join(threads[i]);
+  assert_int_equal(all.turns, all.turns_each * count);
+  assert_int_equal(all.most_inside, 1);
+  accel_mutex_close(&all.mutex);
+}
+
+#define HELD_MS 50u
+
+typedef struct patience {
+  accel_mutex mutex;
+  bool waits;    /* atomic: about to lock */
+  bool is_free;  /* the mutex guards it */
+  bool saw_free; /* once it had the mutex */
+  uint64_t busy_ns;
+} patience;
+
+static uint64_t thread_busy_ns(void)
+{
+  struct timespec busy;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &busy);
+  return (uint64_t)busy.tv_sec * 1000000000u + (uint64_t)busy.tv_nsec;
+}
+
+static void wait_for_mutex(void *ctx)
+{
+  patience *one = (patience *)ctx;
+  const uint64_t before_ns = thread_busy_ns();
+  accel_store_release(&one->waits, true);
+  accel_mutex_lock(&one->mutex);
+  one->busy_ns = thread_busy_ns() - before_ns;
+  one->saw_free = one->is_free;
+  accel_mutex_unlock(&one->mutex);
+}
+
+/* Looking again is over long before: what is held for longer costs no processor's time. */
+static void who_waits_long_for_a_mutex_sleeps(void **state)
+{
+  (void)state;
+  patience one = {.waits = false};
+  accel_thread thread;
+  assert_true(accel_mutex_open(&one.mutex));
+  accel_mutex_lock(&one.mutex);
+  assert_false(accel_mutex_try_lock(&one.mutex));
+  assert_true(accel_thread_start(&thread, wait_for_mutex, &one));
+  while (!accel_load_acquire(&one.waits)) usleep(100);
+  usleep(HELD_MS * 1000u);
+  one.is_free = true;
+  accel_mutex_unlock(&one.mutex);
+  accel_thread_join(thread);
+  assert_true(one.saw_free);
+  assert_in_range(one.busy_ns, 0, HELD_MS * 1000000u / 5);
+  accel_mutex_close(&one.mutex);
 }
 
 /* ---- numbers of threads ---- */
@@ -375,6 +472,8 @@ int main(void)
       cmocka_unit_test(waiting_ends_when_woken),
       cmocka_unit_test(our_threads_take_no_signals),
       cmocka_unit_test(scratch_lives_as_long_as_its_thread),
+      cmocka_unit_test(one_at_a_time_holds_a_mutex),
+      cmocka_unit_test(who_waits_long_for_a_mutex_sleeps),
       cmocka_unit_test(living_threads_have_different_numbers),
       cmocka_unit_test(numbers_of_ended_threads_are_used_again),
       cmocka_unit_test(threads_beyond_the_numbers_share_none),
