@@ -290,7 +290,7 @@ static size_t load_lease(core_load *load)
 static void load_run(core_load *load)
 {
   accel_core *core = load->core;
-  for (size_t i = load->count; i-- > 0;) accel_singleflight_run(&core->flights, load->flights[i]);
+  for (size_t i = load->count; i-- > 0;) accel_singleflight_run(load->flights[i]);
   const size_t ready = load_lease(load);
   load_part(load, load->flights, ready);
   accel_flight **others = load->flights + ready;
@@ -338,7 +338,7 @@ static core_load *load_new(accel_core *core, accel_flight **flights, size_t coun
   load->flights = (accel_flight **)(void *)(block + sizeof *load);
   for (size_t i = 0; i < count; i++) {
     load->flights[i] = flights[i];
-    accel_singleflight_retain(&core->flights, flights[i]);
+    accel_singleflight_retain(flights[i]);
   }
   if (!is_batch) return load;
   char *arrays = block + load_padded((uintptr_t)block + head_size) - (uintptr_t)block;
@@ -369,7 +369,7 @@ bool accel_core_load(accel_core *core, accel_flight **flights, size_t count,
     load_close(load);
     return true;
   }
-  for (size_t i = 0; i < count; i++) accel_singleflight_hand_over(&core->flights, flights[i]);
+  for (size_t i = 0; i < count; i++) accel_singleflight_hand_over(flights[i]);
   load->job.run = load_run_job;
   if (accel_core_submit(core, &load->job)) return true;
   load_close(load);

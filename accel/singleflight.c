@@ -121,15 +121,13 @@ static void flight_end_wait(void)
   accel_mutex_unlock(&singleflight_graph);
 }
 
-void accel_singleflight_run(accel_singleflight *table, accel_flight *flight)
+void accel_singleflight_run(accel_flight *flight)
 {
-  (void)table;
   flight_set_runner(flight, &singleflight_thread);
 }
 
-void accel_singleflight_hand_over(accel_singleflight *table, accel_flight *flight)
+void accel_singleflight_hand_over(accel_flight *flight)
 {
-  (void)table;
   flight_set_runner(flight, NULL);
 }
 
@@ -201,9 +199,8 @@ accel_flight *accel_singleflight_join(accel_singleflight *table, const void *key
   return flight;
 }
 
-void accel_singleflight_retain(accel_singleflight *table, accel_flight *flight)
+void accel_singleflight_retain(accel_flight *flight)
 {
-  (void)table;
   accel_add_relaxed(&flight->references, 1u);
 }
 

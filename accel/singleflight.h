@@ -79,11 +79,11 @@ accel_flight *accel_singleflight_join(accel_singleflight *table, const void *key
 /* Whoever holds a flight calls it once. */
 void accel_singleflight_release(accel_singleflight *table, accel_flight *flight);
 /* One more holder. */
-void accel_singleflight_retain(accel_singleflight *table, accel_flight *flight);
+void accel_singleflight_retain(accel_flight *flight);
 
 /* The calling thread runs the flight from now on; none does while it waits in a queue. */
-void accel_singleflight_run(accel_singleflight *table, accel_flight *flight);
-void accel_singleflight_hand_over(accel_singleflight *table, accel_flight *flight);
+void accel_singleflight_run(accel_flight *flight);
+void accel_singleflight_hand_over(accel_flight *flight);
 
 /* Publishes the outcome. With ACCEL_OK the flight owns *flight->value. `error` may be "". */
 void accel_singleflight_land(accel_singleflight *table, accel_flight *flight, accel_status status,
