@@ -266,8 +266,12 @@ static accel_status redis_lease_run(redis_lease_terms *terms, accel_remote_item 
                                     size_t count)
 {
   const bool may_be_bulk = !terms->is_lease && !terms->link->state->is_tracking;
-  const redis_operation operation = {terms,       sizeof(redis_lease), REDIS_STORES,
-                                     may_be_bulk, redis_lease_begin,   redis_lease_finish};
+  const redis_operation operation = {.ctx = terms,
+                                     .state_size = sizeof(redis_lease),
+                                     .purpose = REDIS_STORES,
+                                     .may_be_bulk = may_be_bulk,
+                                     .begin = redis_lease_begin,
+                                     .finish = redis_lease_finish};
   redis_lease single;
   return accel_redis_parts_run(terms->link, items, count, terms->call, &operation, &single);
 }

@@ -189,8 +189,12 @@ accel_status accel_redis_get(void *link_pointer, accel_remote_item *items, size_
 {
   redis_link *link = (redis_link *)link_pointer;
   redis_read_terms terms = {link, call, accel_redis_route_is_cluster(&link->state->route)};
-  const redis_operation operation = {&terms, sizeof(redis_read), REDIS_READS,
-                                     true,   redis_read_begin,   redis_read_finish};
+  const redis_operation operation = {.ctx = &terms,
+                                     .state_size = sizeof(redis_read),
+                                     .purpose = REDIS_READS,
+                                     .may_be_bulk = true,
+                                     .begin = redis_read_begin,
+                                     .finish = redis_read_finish};
   redis_read single;
   call->reply = NULL;
   return accel_redis_parts_run(link, items, count, call, &operation, &single);
