@@ -132,6 +132,15 @@ void accel_flat_write(flat_state *state, const accel_type *type, const flat_entr
   if (content->value != NULL) flat_entry_write_bytes(to, content->value, type->value_size);
 }
 
+/* The entry may go once it has expired. */
+static void flat_entry_note_expiry(const flat_entry *entry)
+{
+  accel_flat_set *set = flat_set_of(entry);
+  const uint64_t head = flat_head_of(entry);
+  const uint32_t coarse = (uint32_t)(head >> (ACCEL_FLAT_TIME_SHIFT + ACCEL_FLAT_COARSE_SHIFT));
+  if (accel_flat_expires(head) && coarse < set->soonest) set->soonest = coarse;
+}
+
 /* An entry of an older epoch than the set's is not of the set's. */
 void accel_flat_publish(const flat_entry *entry, uint64_t tag, uint64_t epoch, uint8_t used)
 {
@@ -141,9 +150,7 @@ void accel_flat_publish(const flat_entry *entry, uint64_t tag, uint64_t epoch, u
   uint64_t current = epoch == set_epoch ? set->current & ~bit : set->current | bit;
   if (epoch > set_epoch) current = epoch | (flat_live_ways(set) & ~bit);
   accel_store_release(&set->current, current);
-  const uint64_t head = flat_head_of(entry);
-  const uint32_t coarse = (uint32_t)(head >> (ACCEL_FLAT_TIME_SHIFT + ACCEL_FLAT_COARSE_SHIFT));
-  if (accel_flat_expires(head) && coarse < set->soonest) set->soonest = coarse;
+  flat_entry_note_expiry(entry);
   accel_store_relaxed(&set->used[entry->way], used);
   flat_set_tag(set, entry->way, tag);
 }
@@ -285,7 +292,9 @@ static bool flat_entry_drop_pin(const flat_entry *entry, flat_stripe *stripe, fl
   if (--pin->count > 0) return false;
   *pin = stripe->pins[--stripe->pin_count];
   set->pinned = (uint16_t)(set->pinned & ~(1u << entry->way));
-  return !flat_is_live(entry);
+  if (!flat_is_live(entry)) return true;
+  flat_entry_note_expiry(entry); /* who looked for victims meanwhile passed it by */
+  return false;
 }
 
 void accel_flat_unpin_entry(flat_state *state, const accel_type *type, const flat_entry *entry)

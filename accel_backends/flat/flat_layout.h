@@ -38,7 +38,7 @@ typedef struct accel_flat_set {
   uint8_t used[ACCEL_FLAT_WAYS]; /* the policy's, one per entry; what a hit may change */
   uint8_t policy[10];            /* the policy's, of the whole set */
   uint16_t pinned;               /* the ways that get_ref holds */
-  uint32_t soonest;              /* nothing in the set expires before this many ACCEL_FLAT_COARSE */
+  uint32_t soonest;              /* what is not pinned expires no earlier, in units of 256 ms */
 } accel_flat_set;
 
 /* The sizes are the type's, for those who do not see it as a constant. Immutable once published;

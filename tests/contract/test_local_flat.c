@@ -52,10 +52,44 @@ static void a_present_key_of_two_full_sets_keeps_its_slot(void **state)
   suite_close(&table);
 }
 
+/* Two sets, so that every key's sets are these. The first key is used often and ends after 1 s; all
+ * others are not and do not. */
+static suite_table open_two_sets(void)
+{
+  const suite_plain value = suite_make_plain(0, 1);
+  const uint64_t ending = 0;
+  suite_table table = suite_open(&suite_plain_type, 30);
+  assert_int_equal(table_of(&table)->set_count, 2);
+  const accel_lifetime life = suite_life(1000);
+  assert_int_equal(suite_set_life(&table, &ending, &value, &life, NULL), ACCEL_OK);
+  for (uint64_t key = 1; key < 30; key++) suite_set_plain(&table, key, 1);
+  for (int i = 0; i < 10; i++) assert_int_equal(suite_version(&table, ending, 99), 1);
+  return table;
+}
+
+static void what_expired_while_it_was_pinned_goes_first_afterwards(void **state)
+{
+  (void)state;
+  const uint64_t ending = 0;
+  accel_local_pin pin;
+  suite_table table = open_two_sets();
+  assert_int_equal(suite_pin(&table, &ending, &pin), ACCEL_OK);
+  suite_now_ms += 1000;
+  suite_set_plain(&table, 100, 1); /* looks for what has expired, and finds nothing that may go */
+  assert_true(suite_has(&table, ending));
+  assert_int_equal(suite_count_present(&table, 1, 29), 28);
+  suite_ops->unpin(table.type, &pin);
+  suite_set_plain(&table, 101, 1);
+  assert_false(suite_has(&table, ending));
+  assert_int_equal(suite_count_present(&table, 1, 29), 28);
+  suite_close(&table);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_present_key_of_two_full_sets_keeps_its_slot),
+      cmocka_unit_test(what_expired_while_it_was_pinned_goes_first_afterwards),
   };
   suite_ops = &accel_flat_ops;
   return cmocka_run_group_tests_name("flat's sets", tests, NULL, NULL) +
