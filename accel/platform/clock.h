@@ -6,7 +6,9 @@
 
 /* A clock of the user's. `now_ms` may be called by any thread, must not go backwards and must not
  * call the cache. It decides expiry, stale windows, refresh and throttling; waiting always uses
- * the system's clock. */
+ * the system's clock. It may begin anywhere, but once it is 2^38 ms, eight years, ahead of what it
+ * said when a cache was opened, whatever has an end has expired there: so a clock that says 0 until
+ * it is set must be set before. */
 typedef struct accel_clock {
   uint64_t (*now_ms)(void *ctx);
   void *ctx;

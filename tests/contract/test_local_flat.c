@@ -85,11 +85,45 @@ static void what_expired_while_it_was_pinned_goes_first_afterwards(void **state)
   suite_close(&table);
 }
 
+/* clock.h says until when a cache knows the ends of its entries, and what comes then. */
+static void ends_are_exact_for_eight_years_after_the_open(void **state)
+{
+  (void)state;
+  const uint64_t ending = 7, endless = 8;
+  const suite_plain value = suite_make_plain(ending, 1);
+  suite_table table = suite_open_with(&suite_plain_type, 100, 0, 500);
+  accel_local_found found;
+  const uint64_t last_ms = suite_now_ms + ((uint64_t)1 << 38) - 1;
+  suite_set_plain(&table, endless, 1);
+  suite_now_ms = last_ms - 1000;
+  accel_lifetime life = accel_ttl_lifetime(suite_now_ms, 1000, 500);
+  assert_int_equal(suite_set_life(&table, &ending, &value, &life, NULL), ACCEL_OK);
+  assert_int_equal(suite_peek(&table, &ending, NULL, &found), ACCEL_OK);
+  assert_true(found.life.expires_ms == last_ms);
+  suite_now_ms = last_ms - 501;
+  assert_int_equal(suite_version(&table, ending, 99), 1);
+  suite_now_ms += 1;
+  assert_int_equal(suite_version(&table, ending, 99), 99);
+
+  const uint64_t later[] = {last_ms, last_ms + 1, (uint64_t)1 << 40, (uint64_t)1 << 62};
+  for (size_t i = 0; i < sizeof later / sizeof *later; i++) {
+    suite_now_ms = later[i];
+    life = accel_ttl_lifetime(suite_now_ms, 1000, 500);
+    assert_int_equal(suite_set_life(&table, &ending, &value, &life, NULL), ACCEL_OK);
+    assert_int_equal(suite_version(&table, ending, 99), 99);
+    assert_int_equal(suite_peek(&table, &ending, NULL, &found), ACCEL_OK);
+    assert_true(found.life.expires_ms == last_ms);
+    assert_int_equal(suite_version(&table, endless, 99), 1);
+  }
+  suite_close(&table);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_present_key_of_two_full_sets_keeps_its_slot),
       cmocka_unit_test(what_expired_while_it_was_pinned_goes_first_afterwards),
+      cmocka_unit_test(ends_are_exact_for_eight_years_after_the_open),
   };
   suite_ops = &accel_flat_ops;
   return cmocka_run_group_tests_name("flat's sets", tests, NULL, NULL) +
