@@ -36,7 +36,8 @@ static uint64_t siphash_rotate(uint64_t word, unsigned bits)
   return word << bits | word >> (64 - bits);
 }
 
-static void siphash_round(uint64_t v[4])
+/* Inlined by command: as a call it would keep the four words in memory. */
+ACCEL_INLINE void siphash_round(uint64_t v[4])
 {
   v[0] += v[1];
   v[2] += v[3];
@@ -50,7 +51,7 @@ static void siphash_round(uint64_t v[4])
   v[2] = siphash_rotate(v[2], 32);
 }
 
-static void siphash_word(uint64_t v[4], uint64_t word)
+ACCEL_INLINE void siphash_word(uint64_t v[4], uint64_t word)
 {
   v[3] ^= word;
   siphash_round(v);
@@ -78,7 +79,10 @@ void accel_siphash_add(accel_siphash *hash, const void *data, size_t size)
     if (held < 8) return;
     siphash_word(hash->v, hash->tail);
   }
-  for (; size >= 8; size -= 8, next += 8) siphash_word(hash->v, hash_read(next, 8));
+  uint64_t v[4];
+  memcpy(v, hash->v, sizeof v);
+  for (; size >= 8; size -= 8, next += 8) siphash_word(v, hash_read(next, 8));
+  memcpy(hash->v, v, sizeof v);
   hash->tail = size == 0 ? 0 : hash_read(next, size);
 }
 

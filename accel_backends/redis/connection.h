@@ -81,7 +81,7 @@ typedef struct redis_connection {
   uint64_t completed;   /* of those */
   uint32_t given_up;    /* atomic: writes among them that nobody waits for any more */
   bool is_mid_reply;    /* atomic; of the reader: part of the oldest one's replies has come */
-  uint32_t hurry;       /* so many writes go without waiting for company */
+  uint32_t hurry;       /* atomic; so many times more nobody lets others go first */
   uint64_t progress_ms; /* the last byte in either direction, or the first request */
   uint64_t checked;     /* `submitted` at the last check */
   uint64_t check_ms;    /* when the next is due */

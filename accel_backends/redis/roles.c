@@ -15,10 +15,12 @@
 #define REDIS_ROLES_WRITES_AT_ONCE 4 /* then the others' commands wait for another writer */
 /* Nearer than this to its deadline a thread waits in poll, which is exact. */
 #define REDIS_ROLES_EXACT_MS (4u * (uint64_t)REDIS_SOCKET_SLICE_MS)
-/* Waiting for company took longer than this for each command that came: other programs want the
- * processor, so the next so many writes go alone. */
+/* To let others go first took longer than this for each command that came meanwhile: other programs
+ * want the processor, so the next so many times nobody is let go. */
 #define REDIS_ROLES_COMPANY_NS UINT64_C(100000)
-#define REDIS_ROLES_HURRIED_WRITES 256u
+#define REDIS_ROLES_HURRIED 256u
+#define REDIS_ROLES_ALONE_NS UINT64_C(1000) /* it took less: there was nobody */
+#define REDIS_ROLES_PATIENCE 4 /* so often others go first before a waiter falls asleep */
 
 bool accel_redis_roles_has_unsent(const redis_connection *connection)
 {
@@ -85,22 +87,32 @@ static void redis_roles_take_queued(redis_connection *connection)
   connection->written = 0;
 }
 
+/* Lets the threads go first that are ready to run on this processor. False: there were none, or
+ * they are of other programs. Without the mutex. */
+static bool redis_roles_let_others_go(redis_connection *connection)
+{
+  const uint32_t hurry = accel_load_relaxed(&connection->hurry);
+  if (hurry > 0) {
+    accel_store_relaxed(&connection->hurry, hurry - 1); /* roughly: others may do it at once */
+    return false;
+  }
+  const uint64_t before = accel_load_relaxed(&connection->submitted);
+  const uint64_t began_ns = accel_clock_monotonic_ns();
+  accel_redis_wake_yield();
+  const uint64_t took_ns = accel_clock_monotonic_ns() - began_ns;
+  const uint64_t came = accel_load_relaxed(&connection->submitted) - before;
+  if (took_ns > (1 + came) * REDIS_ROLES_COMPANY_NS)
+    accel_store_relaxed(&connection->hurry, REDIS_ROLES_HURRIED);
+  return took_ns > REDIS_ROLES_ALONE_NS;
+}
+
 /* Lets go of the mutex, so that threads that were just woken can add their commands to the same
  * write. */
 static void redis_roles_gather(redis_connection *connection)
 {
-  if (connection->hurry > 0) {
-    connection->hurry--;
-    return;
-  }
-  const uint64_t before = connection->submitted;
   accel_mutex_unlock(&connection->mutex);
-  const uint64_t began_ns = accel_clock_monotonic_ns();
-  accel_redis_wake_yield();
-  const uint64_t took_ns = accel_clock_monotonic_ns() - began_ns;
+  (void)redis_roles_let_others_go(connection);
   accel_mutex_lock(&connection->mutex);
-  if (took_ns > (1 + connection->submitted - before) * REDIS_ROLES_COMPANY_NS)
-    connection->hurry = REDIS_ROLES_HURRIED_WRITES;
 }
 
 /* False: it can go on later only, or never. */
@@ -293,6 +305,19 @@ void accel_redis_roles_hand_over(redis_connection *connection)
     accel_redis_roles_ring(connection);
 }
 
+/* Waits for what another thread is reading. Where many threads share a processor, to let them go
+ * first costs a fraction of falling asleep and being woken, and often the reader is among them.
+ * Without the mutex. */
+static void redis_roles_rest(redis_connection *connection, redis_waiter *waiter,
+                             uint64_t deadline_ms)
+{
+  for (int i = 0; i < REDIS_ROLES_PATIENCE; i++) {
+    if (accel_redis_wake_state(&waiter->wake) != REDIS_WAKE_NOTHING) return;
+    if (!redis_roles_let_others_go(connection)) break;
+  }
+  accel_redis_wake_sleep(&waiter->wake, deadline_ms);
+}
+
 /* With the mutex, which it lets go. The deadline has passed, but the replies may be in a reader's
  * hands already. True: so they were. */
 static bool redis_roles_give_up(redis_connection *connection, redis_waiter *waiter)
@@ -327,7 +352,7 @@ bool accel_redis_roles_await(redis_connection *connection, redis_waiter *waiter,
       accel_redis_roles_wait(connection, deadline_ms);
     } else {
       accel_mutex_unlock(&connection->mutex);
-      accel_redis_wake_sleep(&waiter->wake, deadline_ms);
+      redis_roles_rest(connection, waiter, deadline_ms);
       if (accel_redis_wake_state(&waiter->wake) == REDIS_WAKE_DONE) return true; /* no role held */
       accel_mutex_lock(&connection->mutex);
     }
