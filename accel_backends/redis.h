@@ -36,6 +36,8 @@ typedef enum accel_redis_coherence {
   ACCEL_TRACKING
 } accel_redis_coherence;
 
+#define ACCEL_NO_SPIN UINT32_MAX
+
 /* Zero is the default of every field. Strings are copied. */
 typedef struct accel_redis_config {
   /* redis://[user:password@]host[:port][/database], rediss:// for TLS, or unix:///path.
@@ -52,6 +54,11 @@ typedef struct accel_redis_config {
   const char *key_prefix;      /* none; else 1 to 64 of [A-Za-z0-9_.-] */
   uint32_t connect_timeout_ms; /* 1000, for an attempt in the background; not ACCEL_FOREVER */
   uint32_t command_timeout_ms; /* 50, for any call; not ACCEL_FOREVER */
+  /* 100, at most 1000000: for so long a thread that waits for a reply looks for it, letting others
+   * run meanwhile, before it sleeps. On the same machine, or near, the reply is there sooner than a
+   * sleeping thread would be awake. Where it comes later, most requests are not waited for like
+   * this. ACCEL_NO_SPIN: none is, which saves some processor time. */
+  uint32_t spin_us;
   /* 8 MiB, at most 512 MiB - 64. A larger value is not written; one that is met in Redis breaks
    * the connection, so processes that share an area agree on it. */
   size_t max_value_bytes;

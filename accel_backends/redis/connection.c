@@ -18,12 +18,14 @@
 
 /* ---- opening and closing ---- */
 
-bool accel_redis_connection_open(redis_connection *connection, int wake_fd, bool is_used)
+bool accel_redis_connection_open(redis_connection *connection, int wake_fd, uint32_t spin_us,
+                                 bool is_used)
 {
   const size_t size = REDIS_CONNECTION_SLOTS * sizeof *connection->slots;
   memset(connection, 0, sizeof *connection);
   connection->stream.fd = -1;
   connection->wake_fd = wake_fd;
+  connection->spin_us = spin_us;
   connection->state = is_used ? REDIS_CONNECTION_FIRST : REDIS_CONNECTION_UNUSED;
   connection->slots = (redis_slot *)ACCEL_MALLOC(size);
   if (connection->slots == NULL) return false;
@@ -227,6 +229,7 @@ void accel_redis_connection_adopt(redis_connection *connection, redis_stream *st
     memset(stream_or_null, 0, sizeof *stream_or_null);
     stream_or_null->fd = -1;
     accel_store_relaxed(&connection->hurry, 0u);
+    connection->spin_rests = connection->spin_rests_next = 0;
     connection->checked = connection->submitted;
     connection->check_ms = accel_clock_deadline(REDIS_CONNECTION_CHECK_MS);
     accel_store_relaxed(&connection->state, REDIS_CONNECTION_UP);

@@ -81,11 +81,14 @@ typedef struct redis_connection {
   uint64_t completed;   /* of those */
   uint32_t given_up;    /* atomic: writes among them that nobody waits for any more */
   bool is_mid_reply;    /* atomic; of the reader: part of the oldest one's replies has come */
-  uint32_t hurry;       /* atomic; so many times more nobody lets others go first */
-  uint64_t progress_ms; /* the last byte in either direction, or the first request */
-  uint64_t checked;     /* `submitted` at the last check */
-  uint64_t check_ms;    /* when the next is due */
-  int wake_fd;          /* the keeper's bell; not owned */
+  uint32_t spin_us;    /* constant: the reader looks for so long before it sleeps; 0: it does not */
+  uint32_t spin_rests; /* of the reader: so many times more it does not */
+  uint32_t spin_rests_next;      /* and after the next time in vain */
+  uint32_t hurry;                /* atomic; so many times more nobody lets others go first */
+  uint64_t progress_ms;          /* the last byte in either direction, or the first request */
+  uint64_t checked;              /* `submitted` at the last check */
+  uint64_t check_ms;             /* when the next is due */
+  int wake_fd;                   /* the keeper's bell; not owned */
   char error[REDIS_SOCKET_TEXT]; /* why it is not up */
 } redis_connection;
 
@@ -101,7 +104,8 @@ typedef struct redis_block {
 ACCEL_EXTERN_C_BEGIN
 
 /* False: no memory. `is_used`: an attempt to connect is wanted at once. */
-bool accel_redis_connection_open(redis_connection *connection, int wake_fd, bool is_used);
+bool accel_redis_connection_open(redis_connection *connection, int wake_fd, uint32_t spin_us,
+                                 bool is_used);
 void accel_redis_connection_close(redis_connection *connection);
 /* The same in a forked child, where the mutex may be held for ever: nothing is locked or sent. */
 void accel_redis_connection_abandon(redis_connection *connection);

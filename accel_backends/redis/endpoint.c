@@ -230,14 +230,17 @@ bool accel_redis_endpoint_open(redis_endpoint *endpoint, accel_redis_state *stat
 {
   memset(endpoint, 0, sizeof *endpoint);
   endpoint->state = state;
+  const uint32_t spin_us = state->spin_us;
   if (!accel_redis_address_open(&endpoint->address, host, port)) return false;
   endpoint->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (endpoint->wake_fd < 0) goto fail_wake;
   endpoint->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (endpoint->stop_fd < 0) goto fail_stop;
   if (!accel_redis_breaker_open(&endpoint->breaker)) goto fail_breaker;
-  if (!accel_redis_connection_open(&endpoint->data, endpoint->wake_fd, true)) goto fail_data;
-  if (!accel_redis_connection_open(&endpoint->bulk, endpoint->wake_fd, false)) goto fail_bulk;
+  if (!accel_redis_connection_open(&endpoint->data, endpoint->wake_fd, spin_us, true))
+    goto fail_data;
+  if (!accel_redis_connection_open(&endpoint->bulk, endpoint->wake_fd, spin_us, false))
+    goto fail_bulk;
   return true;
 fail_bulk:
   accel_redis_connection_close(&endpoint->data);

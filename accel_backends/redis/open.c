@@ -9,6 +9,8 @@
 
 #define REDIS_OPEN_CONNECT_TIMEOUT_MS 1000u
 #define REDIS_OPEN_COMMAND_TIMEOUT_MS 50u
+#define REDIS_OPEN_SPIN_US 100u
+#define REDIS_OPEN_SPIN_US_MAX 1000000u
 #define REDIS_OPEN_VALUE_BYTES (8u << 20)
 #define REDIS_OPEN_VALUE_BYTES_MAX ((512u << 20) - 64) /* the server's limit, less an envelope */
 
@@ -22,6 +24,9 @@ static accel_status redis_open_check(const accel_redis *redis, const accel_redis
     return accel_error_set(redis, ACCEL_ERR_CONFIG, "connect_timeout_ms is ACCEL_FOREVER");
   if (config->command_timeout_ms == ACCEL_FOREVER)
     return accel_error_set(redis, ACCEL_ERR_CONFIG, "command_timeout_ms is ACCEL_FOREVER");
+  if (config->spin_us > REDIS_OPEN_SPIN_US_MAX && config->spin_us != ACCEL_NO_SPIN)
+    return accel_error_set(redis, ACCEL_ERR_CONFIG, "spin_us is %u; at most %u, or ACCEL_NO_SPIN",
+                           config->spin_us, REDIS_OPEN_SPIN_US_MAX);
   if (config->max_value_bytes > REDIS_OPEN_VALUE_BYTES_MAX)
     return accel_error_set(redis, ACCEL_ERR_CONFIG, "max_value_bytes is %zu; at most %u",
                            config->max_value_bytes, REDIS_OPEN_VALUE_BYTES_MAX);
@@ -47,6 +52,9 @@ static void redis_open_settle(accel_redis_state *state, const accel_redis_config
       redis_open_default(config->connect_timeout_ms, REDIS_OPEN_CONNECT_TIMEOUT_MS);
   state->command_timeout_ms =
       redis_open_default(config->command_timeout_ms, REDIS_OPEN_COMMAND_TIMEOUT_MS);
+  state->spin_us = config->spin_us == ACCEL_NO_SPIN
+                       ? 0
+                       : redis_open_default(config->spin_us, REDIS_OPEN_SPIN_US);
   state->max_value_bytes =
       config->max_value_bytes == 0 ? REDIS_OPEN_VALUE_BYTES : config->max_value_bytes;
 }

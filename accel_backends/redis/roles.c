@@ -20,7 +20,8 @@
 #define REDIS_ROLES_COMPANY_NS UINT64_C(100000)
 #define REDIS_ROLES_HURRIED 256u
 #define REDIS_ROLES_ALONE_NS UINT64_C(1000) /* it took less: there was nobody */
-#define REDIS_ROLES_PATIENCE 4 /* so often others go first before a waiter falls asleep */
+#define REDIS_ROLES_SPIN_RESTS_MAX 63u /* waits that are slept through after spinning in vain */
+#define REDIS_ROLES_PATIENCE 12        /* so often others go first before a waiter falls asleep */
 
 bool accel_redis_roles_has_unsent(const redis_connection *connection)
 {
@@ -256,24 +257,58 @@ static void redis_roles_receive(redis_connection *connection, bool is_slow)
 
 /* ---- waiting ---- */
 
+/* Looks for a reply, letting others go between two looks: where replies come at once, to sleep and
+ * be woken takes longer than the server does. If it came late, by the number of commands that came
+ * meanwhile, or not at all, the next times are slept through, more and more of them. By the reader.
+ * True: there is something to read. */
+static bool redis_roles_spin(redis_connection *connection)
+{
+  if (connection->spin_us == 0) return false;
+  if (connection->spin_rests > 0) {
+    connection->spin_rests--;
+    return false;
+  }
+  const uint64_t limit_ns = UINT64_C(1000) * connection->spin_us;
+  const uint64_t before = accel_load_relaxed(&connection->submitted);
+  const uint64_t began_ns = accel_clock_monotonic_ns();
+  uint64_t took_ns;
+  bool is_there;
+  do {
+    is_there = accel_redis_socket_wait(connection->stream.fd, POLLIN, -1, 0) != 0;
+    if (!is_there) accel_redis_wake_yield();
+    took_ns = accel_clock_monotonic_ns() - began_ns;
+  } while (!is_there && took_ns < limit_ns);
+  const uint64_t came = accel_load_relaxed(&connection->submitted) - before;
+  const bool pays = is_there && took_ns <= (1 + came) * limit_ns;
+  const uint32_t more = 2 * connection->spin_rests_next + 1;
+  connection->spin_rests = pays ? 0 : connection->spin_rests_next;
+  connection->spin_rests_next = pays                                ? 0
+                                : more < REDIS_ROLES_SPIN_RESTS_MAX ? more
+                                                                    : REDIS_ROLES_SPIN_RESTS_MAX;
+  return is_there;
+}
+
 void accel_redis_roles_wait(redis_connection *connection, uint64_t deadline_ms)
 {
   const bool reads = !connection->has_reader;
   const bool writes = !connection->has_writer && connection->is_clogged;
   const int fd = connection->stream.fd;
-  const bool is_slow = reads && !writes && connection->stream.is_slow &&
-                       accel_clock_monotonic_ms() + REDIS_ROLES_EXACT_MS < deadline_ms;
+  const uint64_t now_ms = accel_clock_monotonic_ms();
+  const bool spins = reads && !writes && now_ms < deadline_ms;
+  const bool is_slow =
+      spins && connection->stream.is_slow && now_ms + REDIS_ROLES_EXACT_MS < deadline_ms;
   if (reads) connection->has_reader = true;
   if (writes) connection->has_writer = true;
   accel_mutex_unlock(&connection->mutex);
   const uint64_t received = reads ? connection->stream.received : 0;
-  int ready = 0;
-  if (is_slow) {
+  const bool is_there =
+      reads && (connection->stream.has_more || (spins && redis_roles_spin(connection)));
+  int ready = POLLIN;
+  if (is_slow && !is_there) {
     redis_roles_receive(connection, true);
   } else {
     const int events = (reads ? POLLIN : 0) | (writes ? POLLOUT : 0);
-    const bool has_more = reads && connection->stream.has_more;
-    ready = has_more ? POLLIN : accel_redis_socket_wait(fd, events, -1, deadline_ms);
+    if (!is_there) ready = accel_redis_socket_wait(fd, events, -1, deadline_ms);
     if (reads && (ready & ~POLLOUT) != 0) redis_roles_receive(connection, false);
   }
   accel_mutex_lock(&connection->mutex);

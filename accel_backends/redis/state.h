@@ -12,6 +12,7 @@ typedef struct accel_redis_state {
   redis_url url;
   char prefix[66]; /* with its colon; "" without */
   uint32_t connect_timeout_ms, command_timeout_ms;
+  uint32_t spin_us; /* 0: none */
   size_t max_value_bytes;
   redis_tls_context *tls; /* NULL: not encrypted */
   bool is_tracking;       /* coherence ACCEL_TRACKING */

@@ -251,6 +251,49 @@ static void a_trickle_under_signals_keeps_the_deadline(void **state)
   assert_true(figures.worst_ms < TRICKLE_LIMIT_MS + 500);
 }
 
+/* ---- distance ---- */
+
+static double thread_cpu_ms(void)
+{
+  struct timespec now;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+/* Processor time of so many reads, each of which waits for a reply from afar. */
+static double read_from_afar(uint32_t spin_us, unsigned count)
+{
+  const proxy_flow far = {.latency_ms = 2};
+  const accel_redis_config where = {
+      .url = faults.url, .command_timeout_ms = 5000, .spin_us = spin_us};
+  fault_world world;
+  fault_open(&world, &where, (accel_config){.mode = ACCEL_REMOTE});
+  assert_true(fault_comes(&world, true, 10000) >= 0);
+  proxy_set_flow(&faults, PROXY_REPLIES, PROXY_DATA, &far);
+  const double before_ms = thread_cpu_ms();
+  for (unsigned i = 0; i < count; i++) {
+    const accel_read read = {.disable_load = true};
+    item_t item;
+    assert_int_equal(item_cache_get_with(&world.cache, UINT64_MAX, &read, &item), ACCEL_MISS);
+  }
+  const double cpu_ms = thread_cpu_ms() - before_ms;
+  proxy_heal(&faults);
+  fault_close(&world);
+  return cpu_ms;
+}
+
+/* To look for each of them for its first millisecond would cost half of the time. */
+static void replies_from_afar_are_slept_for(void **state)
+{
+  enum { READS = 300, SPIN_US = 1000 };
+  (void)state;
+  const double without_ms = read_from_afar(ACCEL_NO_SPIN, READS);
+  const double with_ms = read_from_afar(SPIN_US, READS);
+  print_message("%d reads over 2 ms: %.1f ms of a processor, without spinning %.1f ms\n", READS,
+                with_ms, without_ms);
+  assert_true(with_ms - without_ms < READS * SPIN_US / 1e3 / 3);
+}
+
 /* ---- silence ---- */
 
 /* Packets are dropped without a word, of old connections and new ones; meanwhile another process
@@ -355,6 +398,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_teardown(an_end_at_any_byte_costs_no_value_and_little_time, heal),
       cmocka_unit_test_teardown(a_trickle_under_signals_keeps_the_deadline, heal),
+      cmocka_unit_test_teardown(replies_from_afar_are_slept_for, heal),
       cmocka_unit_test_teardown(a_dead_line_is_noticed_and_stale_values_end, heal),
       cmocka_unit_test_teardown(exchanged_replies_reach_nobody, heal),
       cmocka_unit_test_teardown(after_a_lost_reply_the_stream_is_not_trusted, heal),

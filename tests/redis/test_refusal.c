@@ -36,6 +36,7 @@ static void bad_configurations_are_refused_with_a_reason(void **state)
       {{.key_prefix = "a:b"}, "key_prefix"},
       {{.connect_timeout_ms = ACCEL_FOREVER}, "connect_timeout_ms"},
       {{.command_timeout_ms = ACCEL_FOREVER}, "command_timeout_ms"},
+      {{.spin_us = 1000001}, "spin_us is 1000001"},
       {{.max_value_bytes = 512u << 20}, "max_value_bytes is 536870912"},
       {{.coherence = (accel_redis_coherence)7}, "coherence is 7"},
   };
