@@ -20,7 +20,7 @@ typedef struct measurement {
 } measurement;
 
 static const measurement measurements[] = {
-    {"single", remote_measure_single, 1, false},
+    {"single", remote_measure_single, 2, false},
     {"threads", remote_measure_threads, 2, false},
     {"mget", remote_measure_mget, 1, false},
     {"miss", remote_measure_miss, 2, false},

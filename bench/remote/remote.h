@@ -68,11 +68,13 @@ void remote_server_thaw(void);
 /* Sorts; the value below which the share `q` of them lies. */
 double remote_quantile(double *values, size_t count, double q);
 double remote_seconds(void);
+/* Of processors, that this process has used; the server is another process. */
+double remote_cpu_seconds(void);
 void remote_sleep_us(unsigned us);
 
 /* ---- the rows: each measures all of its rounds; false: said why ---- */
 
-bool remote_measure_single(remote_world *world, remote_row *row);   /* single.c */
+bool remote_measure_single(remote_world *world, remote_row *rows);  /* single.c: 2 */
 bool remote_measure_mget(remote_world *world, remote_row *row);     /* single.c */
 bool remote_measure_miss(remote_world *world, remote_row *rows);    /* single.c: 2 */
 bool remote_measure_threads(remote_world *world, remote_row *rows); /* threads.c: 2 */

@@ -4,7 +4,6 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 
 typedef struct threads_worker {
   remote_world *world;
@@ -37,14 +36,6 @@ static void *threads_work(void *worker_pointer)
   return NULL;
 }
 
-static double cpu_seconds(void)
-{
-  struct rusage usage;
-  getrusage(RUSAGE_SELF, &usage); /* the server is another process */
-  return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-         (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-}
-
 typedef struct threads_result {
   double operations_per_second, cpu_us_per_operation;
 } threads_result;
@@ -61,7 +52,7 @@ static threads_result threads_run(remote_world *world, user_cache *cache_or_null
     workers[i] = (threads_worker){world, cache_or_null, bares[i], &start, &is_over, i, 0};
     if (pthread_create(&threads[i], NULL, threads_work, &workers[i]) != 0) abort();
   }
-  const double cpu = cpu_seconds();
+  const double cpu = remote_cpu_seconds();
   pthread_barrier_wait(&start);
   const double began = remote_seconds();
   remote_sleep_us(world->options.is_quick ? 150000 : 500000);
@@ -73,7 +64,7 @@ static threads_result threads_run(remote_world *world, user_cache *cache_or_null
   }
   pthread_barrier_destroy(&start);
   return (threads_result){(double)operations / took,
-                          (cpu_seconds() - cpu) / (double)operations * 1e6};
+                          (remote_cpu_seconds() - cpu) / (double)operations * 1e6};
 }
 
 static void threads_rounds(remote_world *world, user_cache *cache, redisContext **bares,

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/resource.h>
 #include <time.h>
 
 ACCEL_IMPLEMENT_WITH(user, .remote = &accel_redis_ops)
@@ -171,6 +172,14 @@ double remote_quantile(double *values, size_t count, double q)
 double remote_seconds(void)
 {
   return (double)accel_clock_monotonic_ns() / 1e9;
+}
+
+double remote_cpu_seconds(void)
+{
+  struct rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+         (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
 void remote_sleep_us(unsigned us)
