@@ -81,10 +81,10 @@ typedef struct redis_connection {
   uint64_t completed;   /* of those */
   uint32_t given_up;    /* atomic: writes among them that nobody waits for any more */
   bool is_mid_reply;    /* atomic; of the reader: part of the oldest one's replies has come */
-  uint32_t spin_us;    /* constant: the reader looks for so long before it sleeps; 0: it does not */
-  uint32_t spin_rests; /* of the reader: so many times more it does not */
-  uint32_t spin_rests_next;      /* and after the next time in vain */
-  uint32_t hurry;                /* atomic; so many times more nobody lets others go first */
+  uint64_t hurry_ns;    /* atomic: until then nobody lets others go first */
+  uint32_t spin_us; /* constant: the reader looks for so long before it sleeps; 0: it does not */
+  uint64_t spin_vain_ns;         /* of the reader: what it has looked for in vain lately */
+  uint64_t spin_pause_ns;        /* and when it may look again */
   uint64_t progress_ms;          /* the last byte in either direction, or the first request */
   uint64_t checked;              /* `submitted` at the last check */
   uint64_t check_ms;             /* when the next is due */

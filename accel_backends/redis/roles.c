@@ -16,12 +16,14 @@
 /* Nearer than this to its deadline a thread waits in poll, which is exact. */
 #define REDIS_ROLES_EXACT_MS (4u * (uint64_t)REDIS_SOCKET_SLICE_MS)
 /* To let others go first took longer than this for each command that came meanwhile: other programs
- * want the processor, so the next so many times nobody is let go. */
-#define REDIS_ROLES_COMPANY_NS UINT64_C(100000)
-#define REDIS_ROLES_HURRIED 256u
+ * want the processor. */
+#define REDIS_ROLES_COMPANY_NS UINT64_C(300000)
 #define REDIS_ROLES_ALONE_NS UINT64_C(1000) /* it took less: there was nobody */
-#define REDIS_ROLES_SPIN_RESTS_MAX 63u /* waits that are slept through after spinning in vain */
-#define REDIS_ROLES_PATIENCE 12        /* so often others go first before a waiter falls asleep */
+#define REDIS_ROLES_PATIENCE 12 /* so often others go first before a waiter falls asleep */
+#define REDIS_ROLES_SPINS 4     /* in vain: then no more for a while */
+/* What was in vain is not tried again for so many times as long. */
+#define REDIS_ROLES_HURRY 64u
+#define REDIS_ROLES_SPIN_PAUSE 256u
 
 bool accel_redis_roles_has_unsent(const redis_connection *connection)
 {
@@ -92,18 +94,14 @@ static void redis_roles_take_queued(redis_connection *connection)
  * they are of other programs. Without the mutex. */
 static bool redis_roles_let_others_go(redis_connection *connection)
 {
-  const uint32_t hurry = accel_load_relaxed(&connection->hurry);
-  if (hurry > 0) {
-    accel_store_relaxed(&connection->hurry, hurry - 1); /* roughly: others may do it at once */
-    return false;
-  }
-  const uint64_t before = accel_load_relaxed(&connection->submitted);
   const uint64_t began_ns = accel_clock_monotonic_ns();
+  if (began_ns < accel_load_relaxed(&connection->hurry_ns)) return false;
+  const uint64_t before = accel_load_relaxed(&connection->submitted);
   accel_redis_wake_yield();
-  const uint64_t took_ns = accel_clock_monotonic_ns() - began_ns;
+  const uint64_t now_ns = accel_clock_monotonic_ns(), took_ns = now_ns - began_ns;
   const uint64_t came = accel_load_relaxed(&connection->submitted) - before;
   if (took_ns > (1 + came) * REDIS_ROLES_COMPANY_NS)
-    accel_store_relaxed(&connection->hurry, REDIS_ROLES_HURRIED);
+    accel_store_relaxed(&connection->hurry_ns, now_ns + took_ns * REDIS_ROLES_HURRY);
   return took_ns > REDIS_ROLES_ALONE_NS;
 }
 
@@ -258,19 +256,15 @@ static void redis_roles_receive(redis_connection *connection, bool is_slow)
 /* ---- waiting ---- */
 
 /* Looks for a reply, letting others go between two looks: where replies come at once, to sleep and
- * be woken takes longer than the server does. If it came late, by the number of commands that came
- * meanwhile, or not at all, the next times are slept through, more and more of them. By the reader.
- * True: there is something to read. */
+ * be woken takes longer than the server does. It is in vain if the reply comes late, by the number
+ * of commands that came meanwhile, or not at all. By the reader. True: there is something to read.
+ */
 static bool redis_roles_spin(redis_connection *connection)
 {
-  if (connection->spin_us == 0) return false;
-  if (connection->spin_rests > 0) {
-    connection->spin_rests--;
-    return false;
-  }
   const uint64_t limit_ns = UINT64_C(1000) * connection->spin_us;
   const uint64_t before = accel_load_relaxed(&connection->submitted);
   const uint64_t began_ns = accel_clock_monotonic_ns();
+  if (limit_ns == 0 || began_ns < connection->spin_pause_ns) return false;
   uint64_t took_ns;
   bool is_there;
   do {
@@ -280,11 +274,11 @@ static bool redis_roles_spin(redis_connection *connection)
   } while (!is_there && took_ns < limit_ns);
   const uint64_t came = accel_load_relaxed(&connection->submitted) - before;
   const bool pays = is_there && took_ns <= (1 + came) * limit_ns;
-  const uint32_t more = 2 * connection->spin_rests_next + 1;
-  connection->spin_rests = pays ? 0 : connection->spin_rests_next;
-  connection->spin_rests_next = pays                                ? 0
-                                : more < REDIS_ROLES_SPIN_RESTS_MAX ? more
-                                                                    : REDIS_ROLES_SPIN_RESTS_MAX;
+  connection->spin_vain_ns = pays ? 0 : connection->spin_vain_ns + took_ns;
+  if (connection->spin_vain_ns < REDIS_ROLES_SPINS * limit_ns) return is_there;
+  connection->spin_pause_ns =
+      began_ns + took_ns + connection->spin_vain_ns * REDIS_ROLES_SPIN_PAUSE;
+  connection->spin_vain_ns = 0;
   return is_there;
 }
 
