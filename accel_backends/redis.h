@@ -54,10 +54,10 @@ typedef struct accel_redis_config {
   const char *key_prefix;      /* none; else 1 to 64 of [A-Za-z0-9_.-] */
   uint32_t connect_timeout_ms; /* 1000, for an attempt in the background; not ACCEL_FOREVER */
   uint32_t command_timeout_ms; /* 50, for any call; not ACCEL_FOREVER */
-  /* 100, at most 1000000: for so long a thread that waits for a reply looks for it, letting others
-   * run meanwhile, before it sleeps. On the same machine, or near, the reply is there sooner than a
-   * sleeping thread would be awake. Where it comes later, most requests are not waited for like
-   * this. ACCEL_NO_SPIN: none is, which saves some processor time. */
+  /* 100, at most 1000000, and within the call's deadline: for so long a thread that waits looks for
+   * its reply before it sleeps, letting other threads run meanwhile. On the same machine, or near,
+   * replies come sooner than a sleeping thread would be awake; where they come later, this is tried
+   * but rarely. ACCEL_NO_SPIN: threads that wait do nothing but sleep. */
   uint32_t spin_us;
   /* 8 MiB, at most 512 MiB - 64. A larger value is not written; one that is met in Redis breaks
    * the connection, so processes that share an area agree on it. */

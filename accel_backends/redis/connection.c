@@ -228,8 +228,6 @@ void accel_redis_connection_adopt(redis_connection *connection, redis_stream *st
     connection->stream = *stream_or_null;
     memset(stream_or_null, 0, sizeof *stream_or_null);
     stream_or_null->fd = -1;
-    accel_store_relaxed(&connection->hurry_ns, UINT64_C(0));
-    connection->spin_vain_ns = connection->spin_pause_ns = 0;
     connection->checked = connection->submitted;
     connection->check_ms = accel_clock_deadline(REDIS_CONNECTION_CHECK_MS);
     accel_store_relaxed(&connection->state, REDIS_CONNECTION_UP);

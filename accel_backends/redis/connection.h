@@ -5,7 +5,9 @@
  * adds a block of commands; if nobody is writing, it writes what all have added meanwhile; if
  * nobody is reading, it reads, and wakes the owners of the replies that it finds, until its own is
  * there. Then it hands the role over to the one whose reply comes last, which so reads for all
- * before it. A thread that is alone sends and receives by itself, with one system call each.
+ * before it. A thread that is alone sends and receives by itself. Before a reader sleeps it looks
+ * for the reply for a moment, and before the others do they let each other run first, as long as
+ * that is of use.
  *
  * Invariants
  * - A request that is given up stays in the ring without an owner: its reply is dropped by
@@ -66,6 +68,13 @@ typedef struct redis_slot {
   redis_replies replies;
 } redis_slot;
 
+/* Of something that may be in vain: whether to go on with it. What it costs is lost time, and after
+ * some of that there is a pause many times as long, so that it stays a small share. Atomic. */
+typedef struct redis_trial {
+  uint64_t vain_ns; /* lost since it was last of use */
+  uint64_t pause_until_ns;
+} redis_trial;
+
 typedef struct redis_connection {
   accel_mutex mutex;            /* guards all but what the holder of a role uses */
   accel_condition changed;      /* an attempt to connect is over */
@@ -81,14 +90,15 @@ typedef struct redis_connection {
   uint64_t completed;   /* of those */
   uint32_t given_up;    /* atomic: writes among them that nobody waits for any more */
   bool is_mid_reply;    /* atomic; of the reader: part of the oldest one's replies has come */
-  uint64_t hurry_ns;    /* atomic: until then nobody lets others go first */
-  uint32_t spin_us; /* constant: the reader looks for so long before it sleeps; 0: it does not */
-  uint64_t spin_vain_ns;         /* of the reader: what it has looked for in vain lately */
-  uint64_t spin_pause_ns;        /* and when it may look again */
-  uint64_t progress_ms;          /* the last byte in either direction, or the first request */
-  uint64_t checked;              /* `submitted` at the last check */
-  uint64_t check_ms;             /* when the next is due */
-  int wake_fd;                   /* the keeper's bell; not owned */
+  uint32_t spin_us;     /* constant: the reader looks for so long before it sleeps; 0: nobody does
+                         * anything but sleep */
+  redis_trial spins;    /* of the reader */
+  redis_trial rests;    /* of the others, who let each other go first */
+  redis_trial company;  /* of all who do that */
+  uint64_t progress_ms; /* the last byte in either direction, or the first request */
+  uint64_t checked;     /* `submitted` at the last check */
+  uint64_t check_ms;    /* when the next is due */
+  int wake_fd;          /* the keeper's bell; not owned */
   char error[REDIS_SOCKET_TEXT]; /* why it is not up */
 } redis_connection;
 

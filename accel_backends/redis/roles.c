@@ -15,15 +15,16 @@
 #define REDIS_ROLES_WRITES_AT_ONCE 4 /* then the others' commands wait for another writer */
 /* Nearer than this to its deadline a thread waits in poll, which is exact. */
 #define REDIS_ROLES_EXACT_MS (4u * (uint64_t)REDIS_SOCKET_SLICE_MS)
-/* To let others go first took longer than this for each command that came meanwhile: other programs
- * want the processor. */
+/* To let others go first took longer than this for each command that came meanwhile: they are not
+ * threads that use this connection. */
 #define REDIS_ROLES_COMPANY_NS UINT64_C(300000)
 #define REDIS_ROLES_ALONE_NS UINT64_C(1000) /* it took less: there was nobody */
-#define REDIS_ROLES_PATIENCE 12 /* so often others go first before a waiter falls asleep */
-#define REDIS_ROLES_SPINS 4     /* in vain: then no more for a while */
-/* What was in vain is not tried again for so many times as long. */
-#define REDIS_ROLES_HURRY 64u
-#define REDIS_ROLES_SPIN_PAUSE 256u
+#define REDIS_ROLES_RESTS 12                /* so often others go first before a waiter sleeps */
+/* So much of it in vain, then there is a pause: so many times as long as what was lost. */
+#define REDIS_ROLES_REST_VAIN_NS UINT64_C(200000000) /* of all threads together */
+#define REDIS_ROLES_SPIN_VAIN 4u                     /* times spin_us */
+#define REDIS_ROLES_PAUSE 64u
+#define REDIS_ROLES_PAUSE_MAX_NS UINT64_C(10000000000)
 
 bool accel_redis_roles_has_unsent(const redis_connection *connection)
 {
@@ -75,6 +76,32 @@ static void redis_roles_break_at_socket(redis_connection *connection, int reason
   accel_redis_roles_break(connection, why);
 }
 
+/* ---- what may be in vain ---- */
+
+static bool redis_roles_pauses(const redis_trial *trial, uint64_t now_ns)
+{
+  return now_ns < accel_load_relaxed(&trial->pause_until_ns);
+}
+
+static void redis_roles_note_success(redis_trial *trial)
+{
+  if (accel_load_relaxed(&trial->vain_ns) != 0) accel_store_relaxed(&trial->vain_ns, UINT64_C(0));
+}
+
+static void redis_roles_note_vain(redis_trial *trial, uint64_t now_ns, uint64_t took_ns,
+                                  uint64_t limit_ns)
+{
+  const uint64_t vain_ns = accel_load_relaxed(&trial->vain_ns) + took_ns;
+  const bool pauses = vain_ns >= limit_ns;
+  accel_store_relaxed(&trial->vain_ns, pauses ? UINT64_C(0) : vain_ns);
+  if (!pauses) return;
+  const bool is_long = vain_ns > REDIS_ROLES_PAUSE_MAX_NS / REDIS_ROLES_PAUSE;
+  const uint64_t until_ns =
+      now_ns + (is_long ? REDIS_ROLES_PAUSE_MAX_NS : vain_ns * REDIS_ROLES_PAUSE);
+  if (until_ns > accel_load_relaxed(&trial->pause_until_ns))
+    accel_store_relaxed(&trial->pause_until_ns, until_ns);
+}
+
 /* ---- writing ---- */
 
 /* What the writer takes next; the two buffers change places. */
@@ -91,17 +118,17 @@ static void redis_roles_take_queued(redis_connection *connection)
 }
 
 /* Lets the threads go first that are ready to run on this processor. False: there were none, or
- * they are of other programs. Without the mutex. */
+ * lately they were not of this connection, and nobody was let go. Without the mutex. */
 static bool redis_roles_let_others_go(redis_connection *connection)
 {
   const uint64_t began_ns = accel_clock_monotonic_ns();
-  if (began_ns < accel_load_relaxed(&connection->hurry_ns)) return false;
+  if (redis_roles_pauses(&connection->company, began_ns)) return false;
   const uint64_t before = accel_load_relaxed(&connection->submitted);
   accel_redis_wake_yield();
   const uint64_t now_ns = accel_clock_monotonic_ns(), took_ns = now_ns - began_ns;
   const uint64_t came = accel_load_relaxed(&connection->submitted) - before;
   if (took_ns > (1 + came) * REDIS_ROLES_COMPANY_NS)
-    accel_store_relaxed(&connection->hurry_ns, now_ns + took_ns * REDIS_ROLES_HURRY);
+    redis_roles_note_vain(&connection->company, now_ns, took_ns, 0);
   return took_ns > REDIS_ROLES_ALONE_NS;
 }
 
@@ -109,6 +136,7 @@ static bool redis_roles_let_others_go(redis_connection *connection)
  * write. */
 static void redis_roles_gather(redis_connection *connection)
 {
+  if (redis_roles_pauses(&connection->company, accel_clock_monotonic_ns())) return;
   accel_mutex_unlock(&connection->mutex);
   (void)redis_roles_let_others_go(connection);
   accel_mutex_lock(&connection->mutex);
@@ -255,31 +283,41 @@ static void redis_roles_receive(redis_connection *connection, bool is_slow)
 
 /* ---- waiting ---- */
 
-/* Looks for a reply, letting others go between two looks: where replies come at once, to sleep and
- * be woken takes longer than the server does. It is in vain if the reply comes late, by the number
- * of commands that came meanwhile, or not at all. By the reader. True: there is something to read.
- */
-static bool redis_roles_spin(redis_connection *connection)
+/* Looks for a reply for spin_us, letting others go between two looks: where replies come at once, to
+ * sleep and be woken takes longer than the server does. It may take longer by as much again for
+ * each command that came meanwhile; else it was in vain. By the reader. True: there is something to
+ * read. */
+static bool redis_roles_spin(redis_connection *connection, uint64_t deadline_ms)
 {
+  if (connection->spin_us == 0) return false;
+  const uint64_t now_ms = accel_clock_monotonic_ms(), began_ns = accel_clock_monotonic_ns();
+  if (now_ms >= deadline_ms || redis_roles_pauses(&connection->spins, began_ns)) return false;
   const uint64_t limit_ns = UINT64_C(1000) * connection->spin_us;
+  const uint64_t left_ms = deadline_ms - now_ms;
+  const uint64_t within_ns = left_ms < limit_ns / 1000000 ? left_ms * 1000000 : limit_ns;
   const uint64_t before = accel_load_relaxed(&connection->submitted);
-  const uint64_t began_ns = accel_clock_monotonic_ns();
-  if (limit_ns == 0 || began_ns < connection->spin_pause_ns) return false;
   uint64_t took_ns;
   bool is_there;
-  do {
+  for (;;) {
     is_there = accel_redis_socket_wait(connection->stream.fd, POLLIN, -1, 0) != 0;
-    if (!is_there) accel_redis_wake_yield();
     took_ns = accel_clock_monotonic_ns() - began_ns;
-  } while (!is_there && took_ns < limit_ns);
+    if (is_there || took_ns >= within_ns) break;
+    accel_redis_wake_yield();
+  }
   const uint64_t came = accel_load_relaxed(&connection->submitted) - before;
-  const bool pays = is_there && took_ns <= (1 + came) * limit_ns;
-  connection->spin_vain_ns = pays ? 0 : connection->spin_vain_ns + took_ns;
-  if (connection->spin_vain_ns < REDIS_ROLES_SPINS * limit_ns) return is_there;
-  connection->spin_pause_ns =
-      began_ns + took_ns + connection->spin_vain_ns * REDIS_ROLES_SPIN_PAUSE;
-  connection->spin_vain_ns = 0;
+  if (is_there && took_ns <= (1 + came) * limit_ns)
+    redis_roles_note_success(&connection->spins);
+  else
+    redis_roles_note_vain(&connection->spins, began_ns + took_ns, took_ns,
+                          REDIS_ROLES_SPIN_VAIN * limit_ns);
   return is_there;
+}
+
+/* Whether it may wait in the kernel without looking at the clock. */
+static bool redis_roles_may_be_slow(const redis_connection *connection, uint64_t deadline_ms)
+{
+  return connection->stream.is_slow &&
+         accel_clock_monotonic_ms() + REDIS_ROLES_EXACT_MS < deadline_ms;
 }
 
 void accel_redis_roles_wait(redis_connection *connection, uint64_t deadline_ms)
@@ -287,18 +325,14 @@ void accel_redis_roles_wait(redis_connection *connection, uint64_t deadline_ms)
   const bool reads = !connection->has_reader;
   const bool writes = !connection->has_writer && connection->is_clogged;
   const int fd = connection->stream.fd;
-  const uint64_t now_ms = accel_clock_monotonic_ms();
-  const bool spins = reads && !writes && now_ms < deadline_ms;
-  const bool is_slow =
-      spins && connection->stream.is_slow && now_ms + REDIS_ROLES_EXACT_MS < deadline_ms;
   if (reads) connection->has_reader = true;
   if (writes) connection->has_writer = true;
   accel_mutex_unlock(&connection->mutex);
   const uint64_t received = reads ? connection->stream.received : 0;
-  const bool is_there =
-      reads && (connection->stream.has_more || (spins && redis_roles_spin(connection)));
+  const bool is_there = reads && (connection->stream.has_more ||
+                                  (!writes && redis_roles_spin(connection, deadline_ms)));
   int ready = POLLIN;
-  if (is_slow && !is_there) {
+  if (!is_there && reads && !writes && redis_roles_may_be_slow(connection, deadline_ms)) {
     redis_roles_receive(connection, true);
   } else {
     const int events = (reads ? POLLIN : 0) | (writes ? POLLOUT : 0);
@@ -334,17 +368,26 @@ void accel_redis_roles_hand_over(redis_connection *connection)
     accel_redis_roles_ring(connection);
 }
 
-/* Waits for what another thread is reading. Where many threads share a processor, to let them go
- * first costs a fraction of falling asleep and being woken, and often the reader is among them.
- * Without the mutex. */
-static void redis_roles_rest(redis_connection *connection, redis_waiter *waiter,
+/* Lets others go first while another thread reads: where many threads share a processor, that costs
+ * a fraction of falling asleep and being woken, and often the reader is among them. Without the
+ * mutex. True: the waiter was called, or is done. */
+static bool redis_roles_rest(redis_connection *connection, redis_waiter *waiter,
                              uint64_t deadline_ms)
 {
-  for (int i = 0; i < REDIS_ROLES_PATIENCE; i++) {
-    if (accel_redis_wake_state(&waiter->wake) != REDIS_WAKE_NOTHING) return;
-    if (!redis_roles_let_others_go(connection)) break;
+  const uint64_t began_ns = accel_clock_monotonic_ns();
+  if (connection->spin_us == 0 || redis_roles_pauses(&connection->rests, began_ns)) return false;
+  for (int i = 0; i < REDIS_ROLES_RESTS; i++) {
+    if (accel_clock_monotonic_ms() + REDIS_ROLES_EXACT_MS >= deadline_ms) return false;
+    const bool has_others = redis_roles_let_others_go(connection);
+    if (accel_redis_wake_state(&waiter->wake) != REDIS_WAKE_NOTHING) {
+      redis_roles_note_success(&connection->rests);
+      return true;
+    }
+    if (!has_others) return false;
   }
-  accel_redis_wake_sleep(&waiter->wake, deadline_ms);
+  const uint64_t now_ns = accel_clock_monotonic_ns();
+  redis_roles_note_vain(&connection->rests, now_ns, now_ns - began_ns, REDIS_ROLES_REST_VAIN_NS);
+  return false;
 }
 
 /* With the mutex, which it lets go. The deadline has passed, but the replies may be in a reader's
@@ -381,7 +424,8 @@ bool accel_redis_roles_await(redis_connection *connection, redis_waiter *waiter,
       accel_redis_roles_wait(connection, deadline_ms);
     } else {
       accel_mutex_unlock(&connection->mutex);
-      redis_roles_rest(connection, waiter, deadline_ms);
+      if (!redis_roles_rest(connection, waiter, deadline_ms))
+        accel_redis_wake_sleep(&waiter->wake, deadline_ms);
       if (accel_redis_wake_state(&waiter->wake) == REDIS_WAKE_DONE) return true; /* no role held */
       accel_mutex_lock(&connection->mutex);
     }

@@ -31,7 +31,8 @@ void accel_redis_wake_clear(redis_wake *wake);
 void accel_redis_wake_set(redis_wake *wake, redis_wake_state state);
 /* Sleeps until it is set, or the deadline (accel_clock_monotonic_ms) has passed. */
 void accel_redis_wake_sleep(redis_wake *wake, uint64_t deadline_ms);
-/* Lets the threads go first that are ready to run on this processor. */
+/* Lets the threads go first that are ready to run on this processor, of the same control group and
+ * not of lower priority. */
 void accel_redis_wake_yield(void);
 
 ACCEL_EXTERN_C_END

@@ -197,6 +197,25 @@ static void a_frozen_server_costs_the_deadline_and_no_more(void **state)
   client_close(&one);
 }
 
+/* However long it was allowed to take. */
+static void looking_for_a_reply_ends_with_the_deadline(void **state)
+{
+  (void)state;
+  const accel_redis_config config = {
+      .url = server.url, .command_timeout_ms = 60, .spin_us = 1000000};
+  client one;
+  client_open(&one, &config);
+  assert_true(client_recovers(&one, 5000));
+  redis_server_freeze(&server);
+  const uint64_t began_ms = accel_clock_monotonic_ms();
+  assert_int_equal(client_check(&one, "a", "value"), ACCEL_ERR_TIMEOUT);
+  const uint64_t took_ms = accel_clock_monotonic_ms() - began_ms;
+  redis_server_thaw(&server);
+  print_message("a limit of 60 ms took %u ms while looking for a second\n", (unsigned)took_ms);
+  assert_in_range(took_ms, 60, 560);
+  client_close(&one);
+}
+
 static void an_earlier_deadline_of_the_call_holds(void **state)
 {
   (void)state;
@@ -383,6 +402,7 @@ int main(void)
       cmocka_unit_test(a_foreign_type_is_a_miss_and_is_replaced),
       cmocka_unit_test(threads_share_it_and_get_their_own),
       cmocka_unit_test(a_frozen_server_costs_the_deadline_and_no_more),
+      cmocka_unit_test(looking_for_a_reply_ends_with_the_deadline),
       cmocka_unit_test(an_earlier_deadline_of_the_call_holds),
       cmocka_unit_test(a_silent_connection_is_given_up_and_made_anew),
       cmocka_unit_test(a_killed_server_fails_at_once_and_returns),
