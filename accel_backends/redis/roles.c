@@ -284,8 +284,9 @@ static void redis_roles_receive(redis_connection *connection, bool is_slow)
 /* ---- waiting ---- */
 
 /* Looks for a reply, letting others go between two looks: where replies come at once, to sleep and
- * be woken takes longer than the server does. Each command that came meanwhile excuses spin_us more;
- * what comes later still was waited for in vain. By the reader. True: there is something to read. */
+ * be woken takes longer than the server does. Each command that came meanwhile excuses spin_us
+ * more; what comes later still was waited for in vain. By the reader. True: there is something to
+ * read. */
 static bool redis_roles_spin(redis_connection *connection, uint64_t deadline_ms)
 {
   if (connection->spin_us == 0) return false;
