@@ -20,7 +20,7 @@
 #define REDIS_ROLES_COMPANY_NS UINT64_C(300000)
 #define REDIS_ROLES_ALONE_NS UINT64_C(1000) /* it took less: there was nobody */
 #define REDIS_ROLES_RESTS 12                /* so often others go first before a waiter sleeps */
-/* So much of it in vain, then there is a pause: so many times as long as what was lost. */
+/* So much of it in vain, then there is a pause, so many times as long as what was lost. */
 #define REDIS_ROLES_REST_VAIN_NS UINT64_C(200000000) /* of all threads together */
 #define REDIS_ROLES_SPIN_VAIN 4u                     /* times spin_us */
 #define REDIS_ROLES_PAUSE 64u
@@ -88,6 +88,7 @@ static void redis_roles_note_success(redis_trial *trial)
   if (accel_load_relaxed(&trial->vain_ns) != 0) accel_store_relaxed(&trial->vain_ns, UINT64_C(0));
 }
 
+/* From so much on there is a pause, so many times as long. */
 static void redis_roles_note_vain(redis_trial *trial, uint64_t now_ns, uint64_t took_ns,
                                   uint64_t limit_ns)
 {
@@ -285,8 +286,8 @@ static void redis_roles_receive(redis_connection *connection, bool is_slow)
 
 /* Looks for a reply, letting others go between two looks: where replies come at once, to sleep and
  * be woken takes longer than the server does. Each command that came meanwhile excuses spin_us
- * more; what comes later still was waited for in vain. By the reader. True: there is something to
- * read. */
+ * more; what comes later still was waited for in vain. By the reader. True: something was received,
+ * or the connection broke. */
 static bool redis_roles_spin(redis_connection *connection, uint64_t deadline_ms)
 {
   if (connection->spin_us == 0) return false;
@@ -296,10 +297,12 @@ static bool redis_roles_spin(redis_connection *connection, uint64_t deadline_ms)
   const uint64_t left_ms = deadline_ms - now_ms;
   const uint64_t within_ns = left_ms < limit_ns / 1000000 ? left_ms * 1000000 : limit_ns;
   const uint64_t before = accel_load_relaxed(&connection->submitted);
+  const uint64_t received = connection->stream.received;
   uint64_t took_ns;
   bool is_there;
   for (;;) {
-    is_there = accel_redis_socket_wait(connection->stream.fd, POLLIN, -1, 0) != 0;
+    redis_roles_receive(connection, false);
+    is_there = connection->stream.received != received || !accel_redis_connection_is_up(connection);
     took_ns = accel_clock_monotonic_ns() - began_ns;
     if (is_there || took_ns >= within_ns) break;
     accel_redis_wake_yield();
@@ -329,14 +332,16 @@ void accel_redis_roles_wait(redis_connection *connection, uint64_t deadline_ms)
   if (writes) connection->has_writer = true;
   accel_mutex_unlock(&connection->mutex);
   const uint64_t received = reads ? connection->stream.received : 0;
-  const bool is_there = reads && (connection->stream.has_more ||
-                                  (!writes && redis_roles_spin(connection, deadline_ms)));
-  int ready = POLLIN;
-  if (!is_there && reads && !writes && redis_roles_may_be_slow(connection, deadline_ms)) {
+  const bool has_more = reads && connection->stream.has_more;
+  const bool is_alone = reads && !writes && !has_more; /* with the reader's role */
+  int ready = has_more ? POLLIN : 0;
+  if (is_alone && redis_roles_spin(connection, deadline_ms)) {
+    ready = POLLIN;
+  } else if (is_alone && redis_roles_may_be_slow(connection, deadline_ms)) {
     redis_roles_receive(connection, true);
   } else {
     const int events = (reads ? POLLIN : 0) | (writes ? POLLOUT : 0);
-    if (!is_there) ready = accel_redis_socket_wait(fd, events, -1, deadline_ms);
+    if (!has_more) ready = accel_redis_socket_wait(fd, events, -1, deadline_ms);
     if (reads && (ready & ~POLLOUT) != 0) redis_roles_receive(connection, false);
   }
   accel_mutex_lock(&connection->mutex);
