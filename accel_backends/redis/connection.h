@@ -90,8 +90,7 @@ typedef struct redis_connection {
   uint64_t completed;   /* of those */
   uint32_t given_up;    /* atomic: writes among them that nobody waits for any more */
   bool is_mid_reply;    /* atomic; of the reader: part of the oldest one's replies has come */
-  uint32_t spin_us;     /* constant: the reader looks for so long before it sleeps; 0: nobody does
-                         * anything but sleep */
+  uint32_t spin_us;     /* constant: the reader looks for so long before it sleeps; 0: all sleep */
   redis_trial spins;    /* of the reader */
   redis_trial rests;    /* of the others, who let each other go first */
   redis_trial company;  /* of all who do that */

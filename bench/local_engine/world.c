@@ -88,10 +88,14 @@ bool bench_world_open(bench_world *world, const bench_options *options, size_t e
   world->entries = world->common_count = entries;
   world->keys = bench_keys_make(entries);
   bool is_open = world->keys != NULL;
-  for (size_t i = 0; is_open && i < world->subject_count; i++) is_open = fill(world, i);
-  for (size_t i = 0; is_open && i < world->subject_count; i++) count_residents(world, i);
+  for (size_t i = 0; is_open && i < world->subject_count; i++) {
+    is_open = fill(world, i);
+    if (is_open) count_residents(world, i); /* at once: its entries may expire */
+  }
   if (is_open && world->common_count > 0 && draw(world)) return true;
-  fprintf(stderr, "%zu entries: no memory for all subjects\n", entries);
+  fprintf(stderr, "%zu entries: %s\n", entries,
+          is_open && world->common_count == 0 ? "no key is left that all subjects have"
+                                              : "no memory for all subjects");
   bench_world_close(world);
   return false;
 }
