@@ -147,6 +147,21 @@ static bool member_comes_up(member *self)
   return member_channel_is_up(self);
 }
 
+/* What L2 did not confirm is made good once it answers; a busy machine's breaker may still be open
+ * when the last write is done. */
+static bool member_has_repaired(member *self)
+{
+  const uint64_t until_ms = accel_clock_deadline(PATIENCE_S * 1000);
+  accel_diagnostic seen;
+  do {
+    item_cache_diagnostic_snapshot(&self->cache, &seen);
+    if (seen.repairs == 0) return true;
+    usleep(1000);
+  } while (accel_clock_monotonic_ms() < until_ms);
+  history_complain(shared->past, &shared->past->failed, "%zu repairs are still due", seen.repairs);
+  return false;
+}
+
 /* At rest every read says what the source says. */
 static bool member_agrees(member *self)
 {
@@ -191,10 +206,11 @@ static int member_run(unsigned number, uint64_t seed)
   shared->ready++;
   wait_for(RESTING);
   for (size_t i = 0; i < THREADS; i++) pthread_join(threads[i].thread, NULL);
+  const bool has_repaired = member_has_repaired(&self);
   shared->done++;
   while (shared->done < HISTORY_PROCESSES) usleep(1000);
-  sleep(1); /* the last messages and repairs */
-  const bool agrees = member_agrees(&self);
+  sleep(1); /* the last messages */
+  const bool agrees = has_repaired && member_agrees(&self);
   item_cache_close(&self.cache);
   accel_redis_close(&self.redis);
   return is_up && agrees ? 0 : 2;
