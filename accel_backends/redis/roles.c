@@ -323,25 +323,33 @@ static bool redis_roles_may_be_slow(const redis_connection *connection, uint64_t
          accel_clock_monotonic_ms() + REDIS_ROLES_EXACT_MS < deadline_ms;
 }
 
+/* Receives what comes before the deadline. By the reader. */
+static void redis_roles_read(redis_connection *connection, uint64_t deadline_ms)
+{
+  if (connection->stream.has_more) {
+    redis_roles_receive(connection, false);
+    return;
+  }
+  if (redis_roles_spin(connection, deadline_ms)) return;
+  const bool is_slow = redis_roles_may_be_slow(connection, deadline_ms);
+  if (is_slow || accel_redis_socket_wait(connection->stream.fd, POLLIN, -1, deadline_ms) != 0)
+    redis_roles_receive(connection, is_slow);
+}
+
 void accel_redis_roles_wait(redis_connection *connection, uint64_t deadline_ms)
 {
   const bool reads = !connection->has_reader;
   const bool writes = !connection->has_writer && connection->is_clogged;
-  const int fd = connection->stream.fd;
   if (reads) connection->has_reader = true;
   if (writes) connection->has_writer = true;
   accel_mutex_unlock(&connection->mutex);
   const uint64_t received = reads ? connection->stream.received : 0;
-  const bool has_more = reads && connection->stream.has_more;
-  const bool is_alone = reads && !writes && !has_more; /* with the reader's role */
-  int ready = has_more ? POLLIN : 0;
-  if (is_alone && redis_roles_spin(connection, deadline_ms)) {
-    ready = POLLIN;
-  } else if (is_alone && redis_roles_may_be_slow(connection, deadline_ms)) {
-    redis_roles_receive(connection, true);
+  int ready = 0;
+  if (reads && (!writes || connection->stream.has_more)) {
+    redis_roles_read(connection, deadline_ms);
   } else {
     const int events = (reads ? POLLIN : 0) | (writes ? POLLOUT : 0);
-    if (!has_more) ready = accel_redis_socket_wait(fd, events, -1, deadline_ms);
+    ready = accel_redis_socket_wait(connection->stream.fd, events, -1, deadline_ms);
     if (reads && (ready & ~POLLOUT) != 0) redis_roles_receive(connection, false);
   }
   accel_mutex_lock(&connection->mutex);
@@ -379,8 +387,9 @@ void accel_redis_roles_hand_over(redis_connection *connection)
 static bool redis_roles_rest(redis_connection *connection, redis_waiter *waiter,
                              uint64_t deadline_ms)
 {
+  if (connection->spin_us == 0) return false;
   const uint64_t began_ns = accel_clock_monotonic_ns();
-  if (connection->spin_us == 0 || redis_roles_pauses(&connection->rests, began_ns)) return false;
+  if (redis_roles_pauses(&connection->rests, began_ns)) return false;
   for (int i = 0; i < REDIS_ROLES_RESTS; i++) {
     if (accel_clock_monotonic_ms() + REDIS_ROLES_EXACT_MS >= deadline_ms) return false;
     const bool has_others = redis_roles_let_others_go(connection);
