@@ -63,7 +63,8 @@ static uint64_t history_old_since(history *shared, uint64_t key, uint64_t versio
 }
 
 /* Back from a version whose write had been acknowledged before the earlier read began. */
-static void history_check_order(history_reader *reader, uint64_t key, uint64_t version)
+static void history_check_order(history_reader *reader, uint64_t key, uint64_t version,
+                                uint64_t began_ns)
 {
   history *shared = reader->shared;
   if (version >= reader->seen[key]) return;
@@ -71,8 +72,11 @@ static void history_check_order(history_reader *reader, uint64_t key, uint64_t v
   const uint64_t old_ns = history_old_since(shared, key, version, reader->seen[key]);
   if (old_ns > reader->seen_began_ns[key]) return;
   history_complain(shared, &shared->backward,
-                   "key %u: version %u after version %u, %u removed long before", (unsigned)key,
-                   (unsigned)version, (unsigned)reader->seen[key], (unsigned)version);
+                   "key %u: version %u after version %u, %u removed %.3f ms before the one read "
+                   "began and %.3f ms before the other",
+                   (unsigned)key, (unsigned)version, (unsigned)reader->seen[key], (unsigned)version,
+                   (double)(reader->seen_began_ns[key] - old_ns) / 1e6,
+                   (double)(began_ns - old_ns) / 1e6);
 }
 
 void history_read(history_reader *reader, uint64_t key, uint64_t version, uint64_t began_ns,
@@ -93,7 +97,7 @@ void history_read(history_reader *reader, uint64_t key, uint64_t version, uint64
                        (unsigned)key, (unsigned)version, stale_ms, (unsigned)shared->truth[key]);
   }
   if (!is_ordered) return;
-  history_check_order(reader, key, version);
+  history_check_order(reader, key, version, began_ns);
   reader->seen[key] = version;
   reader->seen_began_ns[key] = began_ns;
 }
