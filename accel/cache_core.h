@@ -185,15 +185,14 @@ typedef enum core_lease_state {
 
 /* How to look into L2. */
 typedef struct core_look {
-  bool skip_local;
   bool is_again;  /* this read has asked before: misses are not counted once more */
   bool only_note; /* a value found is not taken, but may be replaced */
   accel_error_policy errors;
 } core_look;
 
-/* Looks flights up in L2, in one round trip: lands and finishes those that it finds (fills L1
- * unless skip_local), notes of the others what lies there. Under ACCEL_PROPAGATE a failure lands
- * too. */
+/* Looks flights up in L2, in one round trip: lands and finishes those that it finds (L1
+ * filled where a flight's fills_local says so), notes of the others what lies there. Under
+ * ACCEL_PROPAGATE a failure lands too. */
 void accel_core_remote_get(accel_core *core, accel_flight **flights, size_t count,
                            const core_look *look);
 /* Counts what failed among the items of a call whose outcome nobody is told. */
@@ -229,7 +228,7 @@ size_t accel_core_lease(accel_core *core, accel_flight **flights, size_t count);
 /* Waits for flights that are being loaded elsewhere. What L2 then has is landed and finished;
  * what has to be loaded after all comes first; returns how many. */
 size_t accel_core_lease_wait(accel_core *core, accel_flight **flights, size_t count,
-                             bool skip_local, accel_error_policy errors);
+                             accel_error_policy errors);
 /* Something changed in L2: whoever waits looks at once. */
 void accel_core_lease_wake(accel_core *core);
 /* Life of the mark that a load without a value leaves where its lease was: none, or after
@@ -244,7 +243,7 @@ typedef struct core_terms {
   void *load_ctx, *mload_ctx;
   bool is_in_caller; /* the load runs in the calling thread */
   bool is_refresh;
-  bool skip_local, skip_remote, no_null_cache;
+  bool skip_remote, no_null_cache;
   bool is_leased;  /* what may be loaded was settled with other processes */
   uint32_t ttl_ms; /* 0: configured */
   accel_error_policy errors;

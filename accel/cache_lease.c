@@ -249,21 +249,29 @@ static size_t lease_give_up(accel_core *core, accel_flight **flights, size_t cou
   return lease_drop_landed(flights, count);
 }
 
+/* What is read from here on is no older. But where a message or write has forgotten the flight,
+ * later readers have one of their own, and of the two only theirs may fill L1. Who forgets a flight
+ * raises the generation afterwards: the gate of one that is forgotten next will not stand. */
+static void lease_renew_gate(accel_core *core, accel_flight *flight)
+{
+  const accel_gate gate = accel_core_gate(core, flight->hash);
+  if (!accel_singleflight_is_forgotten(&core->flights, flight)) flight->gate = gate;
+}
+
 size_t accel_core_lease_wait(accel_core *core, accel_flight **flights, size_t count,
-                             bool skip_local, accel_error_policy errors)
+                             accel_error_policy errors)
 {
   const uint32_t limit_ms = core->config.loader_timeout_ms;
   const uint64_t deadline_ms =
       accel_clock_deadline(limit_ms == ACCEL_FOREVER ? LEASE_MS_UNLIMITED : limit_ms / 2);
-  const core_look look = {.skip_local = skip_local, .is_again = true, .errors = errors};
+  const core_look look = {.is_again = true, .errors = errors};
   uint32_t pause_ms = LEASE_PAUSE_FIRST_MS;
   size_t ready = 0; /* the first so many need not wait any longer */
   if (count > 0) accel_stats_add(core->stats, ACCEL_COUNT_lease_waits, count);
   while (ready < count && accel_clock_monotonic_ms() < deadline_ms &&
          !accel_load_acquire(&core->is_closing)) {
     lease_pause(core, pause_ms, deadline_ms);
-    for (size_t i = ready; i < count; i++) /* what is read from here on is no older */
-      flights[i]->gate = accel_core_gate(core, flights[i]->hash);
+    for (size_t i = ready; i < count; i++) lease_renew_gate(core, flights[i]);
     accel_core_remote_get(core, flights + ready, count - ready, &look);
     count = ready + lease_drop_landed(flights + ready, count - ready);
     lease_ask(core, flights + ready, count - ready);

@@ -30,7 +30,6 @@ core_terms accel_core_terms(const accel_core *core, const accel_read *read_or_nu
   terms.errors = core->config.remote_errors;
   terms.error_mark = accel_error_mark();
   if (read_or_null == NULL) return terms;
-  terms.skip_local = read_or_null->skip_local;
   terms.skip_remote = read_or_null->skip_remote;
   if (read_or_null->disable_load) terms.load = terms.mload = NULL;
   return terms;
@@ -127,7 +126,7 @@ static void load_store_remote(accel_core *core, accel_flight **flights, size_t c
 
 static void load_store_local(accel_core *core, accel_flight *flight, const core_terms *terms)
 {
-  if (core->local == NULL || terms->skip_local || !load_is_cacheable(flight)) return;
+  if (!flight->fills_local || !load_is_cacheable(flight)) return;
   const accel_local_ops *ops = core->local_ops;
   if (flight->status == ACCEL_NULL && terms->no_null_cache) {
     const accel_gate now = accel_core_gate(core, flight->hash);
@@ -295,8 +294,7 @@ static void load_run(core_load *load)
   load_part(load, load->flights, ready);
   accel_flight **others = load->flights + ready;
   load_part(load, others,
-            accel_core_lease_wait(core, others, load->count - ready, load->terms.skip_local,
-                                  load->terms.errors));
+            accel_core_lease_wait(core, others, load->count - ready, load->terms.errors));
 }
 
 static void load_run_job(accel_job *job)
@@ -383,7 +381,8 @@ accel_status accel_core_refresh(accel_core *core, const void *key, uint64_t hash
   terms.is_refresh = true;
   const accel_gate gate = accel_core_gate(core, hash);
   bool is_first;
-  accel_flight *flight = accel_singleflight_join(&core->flights, key, hash, true, &is_first);
+  const accel_flight_wish wish = {.share = true, .fills_local = core->local != NULL};
+  accel_flight *flight = accel_singleflight_join(&core->flights, key, hash, wish, &is_first);
   if (flight == NULL)
     return accel_error_set(core->cache, ACCEL_ERR_NOMEM, "no memory for a refresh in area %s",
                            core->area);

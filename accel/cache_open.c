@@ -150,10 +150,12 @@ void accel_core_work_done(accel_core *core)
   accel_mutex_unlock(&core->work_mutex);
 }
 
+/* Flights first: one that begins once L1 has forgotten brings nothing old, and parted from later
+ * ones it could fill L1 after them. */
 void accel_core_expire_all(accel_core *core)
 {
-  if (core->local != NULL) core->local_ops->expire_all(core->local);
   accel_singleflight_forget_all(&core->flights);
+  if (core->local != NULL) core->local_ops->expire_all(core->local);
   accel_stats_add(core->stats, ACCEL_COUNT_epoch_raised, 1);
 }
 
@@ -175,8 +177,8 @@ void accel_core_hear_key(void *core_pointer, const char *name, size_t size)
   char *text = (char *)key + core->type->key_size;
   if (accel_key_parse_name(core->type, name, size, text, key)) {
     const uint64_t hash = accel_core_hash(core, key);
+    accel_singleflight_forget(&core->flights, key, hash); /* first, as in expire_all */
     if (core->local != NULL) core->local_ops->del(core->local, core->type, key, hash);
-    accel_singleflight_forget(&core->flights, key, hash);
     accel_core_lease_wake(core);
   } else {
     accel_core_expire_all(core);

@@ -182,12 +182,14 @@ static void plan_settle_throttled(core_plan *plan)
 static void plan_join(core_plan *plan)
 {
   accel_core *core = plan->core;
-  const bool is_shared = plan_can_load(plan) && !core->config.no_penetration_protect;
+  accel_flight_wish wish;
+  wish.share = plan_can_load(plan) && !core->config.no_penetration_protect;
+  wish.fills_local = core->local != NULL && !plan->read.skip_local;
   for (size_t i = 0; i < plan->miss_count; i++) {
     core_miss *miss = &plan->misses[i];
     if (miss->is_settled) continue;
     const accel_gate gate = accel_core_gate(core, miss->id.hash);
-    miss->flight = accel_singleflight_join(&core->flights, miss->id.key, miss->id.hash, is_shared,
+    miss->flight = accel_singleflight_join(&core->flights, miss->id.key, miss->id.hash, wish,
                                            &miss->is_leader);
     if (miss->flight == NULL) {
       miss->is_settled = true;
@@ -267,8 +269,8 @@ static size_t plan_lease(core_plan *plan, size_t leads)
   accel_core *core = plan->core;
   const size_t ready = accel_core_lease(core, plan->leads, leads);
   plan->terms.is_leased = true;
-  return ready + accel_core_lease_wait(core, plan->leads + ready, leads - ready,
-                                       plan->read.skip_local, plan->terms.errors);
+  return ready +
+         accel_core_lease_wait(core, plan->leads + ready, leads - ready, plan->terms.errors);
 }
 
 bool accel_core_plan_begin(core_plan *plan)
@@ -289,7 +291,7 @@ bool accel_core_plan_begin(core_plan *plan)
   plan_look_again(plan);
   size_t leads = plan_collect_leads(plan, plan->leads);
   if (leads > 0 && plan_has_remote(plan)) {
-    const core_look look = {.skip_local = plan->read.skip_local, .errors = plan->terms.errors};
+    const core_look look = {.errors = plan->terms.errors};
     accel_core_remote_get(core, plan->leads, leads, &look);
     leads = plan_collect_leads(plan, plan->leads);
     if (plan->is_load_callers) leads = plan_lease(plan, leads);

@@ -125,7 +125,7 @@ void accel_core_batch_seal(core_batch *batch)
 /* What the flight found in L2 goes to L1 and to those who wait. Readers are told its life in L2,
  * which may have begun before this process' clock did: then born_ms wraps around. */
 static void remote_land(accel_core *core, accel_flight *flight, accel_status status,
-                        const accel_envelope *envelope, uint64_t remote_now_ms, bool skip_local)
+                        const accel_envelope *envelope, uint64_t remote_now_ms)
 {
   const uint32_t left_ms = accel_envelope_ttl_left(envelope, remote_now_ms);
   const uint32_t own_ms = status == ACCEL_OK ? core->config.local_ttl_ms : core->config.null_ttl_ms;
@@ -138,7 +138,7 @@ static void remote_land(accel_core *core, accel_flight *flight, accel_status sta
   if (remote_now_ms > envelope->created_ms)
     flight->life.born_ms -= remote_now_ms - envelope->created_ms;
   accel_singleflight_land(&core->flights, flight, status, "");
-  if (core->local != NULL && !skip_local &&
+  if (flight->fills_local &&
       core->local_ops->fill(core->local, core->type, flight->key, flight->hash,
                             status == ACCEL_OK ? flight->value : NULL, &life,
                             &flight->gate) == ACCEL_MISS)
@@ -194,8 +194,7 @@ static bool remote_take(accel_core *core, const accel_remote_item *item, accel_f
     accel_stats_add(core->stats, ACCEL_COUNT_remote_decode_errors, 1);
     return false;
   }
-  remote_land(core, flight, is_negative ? ACCEL_NULL : ACCEL_OK, &envelope, now_ms,
-              look->skip_local);
+  remote_land(core, flight, is_negative ? ACCEL_NULL : ACCEL_OK, &envelope, now_ms);
   return true;
 }
 

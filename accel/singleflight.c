@@ -144,10 +144,17 @@ static bool singleflight_is_of(const accel_singleflight *table, const accel_flig
   return flight->hash == hash && table->type->equal(flight->key, key);
 }
 
-static accel_flight *singleflight_find(accel_singleflight *table, const void *key, uint64_t hash)
+static bool singleflight_takes(const accel_flight *flight, accel_flight_wish wish)
+{
+  return flight->is_shared && (!wish.fills_local || flight->fills_local || !flight->is_landed);
+}
+
+static accel_flight *singleflight_find(accel_singleflight *table, const void *key, uint64_t hash,
+                                       accel_flight_wish wish)
 {
   accel_flight *each = *singleflight_bucket(table, hash);
-  while (each != NULL && !(each->is_shared && singleflight_is_of(table, each, key, hash)))
+  while (each != NULL &&
+         !(singleflight_takes(each, wish) && singleflight_is_of(table, each, key, hash)))
     each = each->next;
   return each;
 }
@@ -176,18 +183,20 @@ static accel_flight *singleflight_find_own(const accel_singleflight *table, cons
 }
 
 accel_flight *accel_singleflight_join(accel_singleflight *table, const void *key, uint64_t hash,
-                                      bool share, bool *is_leader)
+                                      accel_flight_wish wish, bool *is_leader)
 {
   accel_mutex_lock(&table->mutex);
-  accel_flight *flight = share ? singleflight_find(table, key, hash) : NULL;
+  accel_flight *flight = wish.share ? singleflight_find(table, key, hash, wish) : NULL;
   if (flight == NULL) flight = singleflight_find_own(table, key, hash);
   *is_leader = flight == NULL;
   if (flight != NULL) {
     accel_add_relaxed(&flight->references, 1u);
+    if (wish.fills_local && !flight->is_landed) flight->fills_local = true;
   } else if ((flight = flight_new(table->type, key, hash)) != NULL) {
     accel_flight **bucket = singleflight_bucket(table, hash);
     flight->table = table;
-    flight->is_shared = share;
+    flight->is_shared = wish.share;
+    flight->fills_local = wish.fills_local;
     flight->is_listed = true;
     flight->next = *bucket;
     accel_store_release(bucket, flight);

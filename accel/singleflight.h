@@ -34,7 +34,8 @@ typedef struct accel_flight {
   uint32_t references; /* atomic */
   bool is_shared, is_listed, is_forgotten;
   bool is_landed;
-  bool is_done; /* atomic */
+  bool is_done;     /* atomic */
+  bool fills_local; /* one of those who wait for it wants L1 to have it; fixed once it landed */
   /* The outcome, readable by others once landed. */
   accel_status status;
   /* The leader's own notes, for those who read the outcome. */
@@ -72,10 +73,16 @@ bool accel_singleflight_open(accel_singleflight *table, const accel_type *type);
 /* No flight may be held. In a forked child call nothing: there is no memory but the struct's. */
 void accel_singleflight_close(accel_singleflight *table);
 
-/* Joins the flight of `key`, or starts one (*is_leader) that the calling thread runs. Without
- * `share` it always starts one that nobody joins. NULL: no memory. Release what is returned. */
+/* What somebody who joins a flight asks for. */
+typedef struct accel_flight_wish {
+  bool share;       /* without it he always starts one that nobody joins */
+  bool fills_local; /* L1 is to have what it brings: he joins none that landed for others alone */
+} accel_flight_wish;
+
+/* Joins the flight of `key`, or starts one (*is_leader) that the calling thread runs. NULL: no
+ * memory. Release what is returned. */
 accel_flight *accel_singleflight_join(accel_singleflight *table, const void *key, uint64_t hash,
-                                      bool share, bool *is_leader);
+                                      accel_flight_wish wish, bool *is_leader);
 /* Whoever holds a flight calls it once. */
 void accel_singleflight_release(accel_singleflight *table, accel_flight *flight);
 /* One more holder. */

@@ -333,6 +333,177 @@ static void W2_a_fill_does_not_disturb_a_neighbour(void **state)
   assert_reads(&all->caches[1], 1, NULL, 5);
 }
 
+/* ---- what is heard while others read ---- */
+
+/* An L1 that calls somebody once it has forgotten a key or everything, or before it is filled. */
+static accel_local_ops watched_ops;
+static void (*on_removal)(void), (*on_fill)(void);
+
+static void call_once(void (**watcher)(void))
+{
+  void (*call)(void) = *watcher;
+  *watcher = NULL;
+  if (call != NULL) call();
+}
+
+static void watched_del(accel_local *local, const accel_type *type, const void *key, uint64_t hash)
+{
+  accel_flat_ops.del(local, type, key, hash);
+  call_once(&on_removal);
+}
+
+static void watched_expire_all(accel_local *local)
+{
+  accel_flat_ops.expire_all(local);
+  call_once(&on_removal);
+}
+
+static accel_status watched_fill(accel_local *local, const accel_type *type, const void *key,
+                                 uint64_t hash, const void *value_or_null,
+                                 const accel_lifetime *life, const accel_gate *gate)
+{
+  call_once(&on_fill);
+  return accel_flat_ops.fill(local, type, key, hash, value_or_null, life, gate);
+}
+
+ACCEL_DEFINE_WITH(watched, uint64_t, row, .remote = &accel_fake_ops, .local = &watched_ops)
+
+/* Three processes; what the first hears can be held. */
+static world *hearing;
+static watched_cache hearers[3];
+
+typedef struct reader {
+  watched_cache *cache;
+  row found;
+  pthread_t thread;
+} reader;
+
+static reader readers[2];
+
+static void *reader_run(void *reader_pointer)
+{
+  reader *self = (reader *)reader_pointer;
+  if (watched_cache_get(self->cache, 1, &self->found) != ACCEL_OK) self->found.number = 0;
+  return NULL;
+}
+
+static void reader_start(reader *self, watched_cache *cache)
+{
+  self->cache = cache;
+  assert_int_equal(pthread_create(&self->thread, NULL, reader_run, self), 0);
+}
+
+static uint64_t reader_join(reader *self)
+{
+  pthread_join(self->thread, NULL);
+  return self->found.number;
+}
+
+static void open_hearers(world *all)
+{
+  hearing = all;
+  open_caches(all);
+  watched_ops = accel_flat_ops;
+  watched_ops.del = watched_del;
+  watched_ops.expire_all = watched_expire_all;
+  watched_ops.fill = watched_fill;
+  on_removal = on_fill = NULL;
+  for (size_t i = 0; i < 3; i++) {
+    assert_int_equal(watched_cache_open(&hearers[i], &all->config), ACCEL_OK);
+    watched_cache_set_loader(&hearers[i], load_row, &all->source);
+  }
+  shut(&all->source);
+}
+
+static void close_hearers(void)
+{
+  for (size_t i = 0; i < 3; i++) watched_cache_close(&hearers[i]);
+}
+
+enum { LINK_OF_FIRST = 2 };
+
+/* L1 has just forgotten: the load of a reader who comes now has nothing old to bring. */
+static void read_meanwhile(void)
+{
+  reader_start(&readers[0], &hearers[0]);
+  await_waiting(&hearing->source, 1);
+}
+
+/* Two loads of one key at a time could fill L1 in the wrong order. */
+static void assert_next_reader_follows(void)
+{
+  accel_metrics metrics = {0};
+  reader_start(&readers[1], &hearers[0]);
+  const uint64_t until_ms = accel_clock_deadline(WAIT_MS);
+  while (metrics.load_shared == 0 && accel_clock_monotonic_ms() < until_ms) {
+    watched_cache_metrics_snapshot(&hearers[0], &metrics);
+    nap();
+  }
+  reopen(&hearing->source);
+  for (size_t i = 0; i < 2; i++) assert_int_equal(reader_join(&readers[i]), 1001);
+  close_hearers();
+  assert_int_equal(metrics.load_shared, 1);
+  assert_int_equal(source_calls(&hearing->source), 1);
+}
+
+static void W1_a_message_does_not_part_later_readers(void **state)
+{
+  world *all = (world *)*state;
+  open_hearers(all);
+  accel_fake_hold(&all->fake, LINK_OF_FIRST);
+  assert_int_equal(watched_cache_del(&hearers[1], 1), ACCEL_OK);
+  on_removal = read_meanwhile;
+  assert_int_equal(accel_fake_deliver(&all->fake, LINK_OF_FIRST, 1), 1);
+  assert_next_reader_follows();
+}
+
+static void W1_nor_does_one_that_was_lost(void **state)
+{
+  world *all = (world *)*state;
+  open_hearers(all);
+  on_removal = read_meanwhile;
+  assert_true(accel_fake_publish(&all->fake, "rows", "?", 1)); /* could have named any key */
+  assert_next_reader_follows();
+}
+
+/* The next value is there already, and read, but its message is still on the way. */
+static void write_and_read_once_more(void)
+{
+  const row next = {6};
+  row found = {0};
+  accel_fake_hold(&hearing->fake, LINK_OF_FIRST);
+  assert_int_equal(watched_cache_set(&hearers[1], 1, &next), ACCEL_OK);
+  assert_int_equal(watched_cache_get(&hearers[0], 1, &found), ACCEL_OK);
+  assert_int_equal(found.number, 6);
+}
+
+static void W2_a_read_that_a_message_woke_does_not_fill_over_a_later_one(void **state)
+{
+  world *all = (world *)*state;
+  const row first = {5};
+  row found = {0};
+  accel_metrics metrics = {0};
+  open_hearers(all);
+  reader_start(&readers[0], &hearers[2]); /* has the lease */
+  await_waiting(&all->source, 1);
+  reader_start(&readers[1], &hearers[0]);
+  const uint64_t until_ms = accel_clock_deadline(WAIT_MS);
+  while (metrics.lease_waits == 0 && accel_clock_monotonic_ms() < until_ms) {
+    watched_cache_metrics_snapshot(&hearers[0], &metrics);
+    nap();
+  }
+  on_fill = write_and_read_once_more;
+  assert_int_equal(watched_cache_set(&hearers[1], 1, &first), ACCEL_OK);
+  const uint64_t woken = reader_join(&readers[1]);
+  reopen(&all->source);
+  reader_join(&readers[0]);
+  const accel_status status = watched_cache_get_with(&hearers[0], 1, &only_local, &found);
+  close_hearers();
+  assert_int_equal(woken, 5);
+  assert_int_equal(status, ACCEL_OK);
+  assert_int_equal(found.number, 6);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -342,6 +513,9 @@ int main(void)
       WORLD_TEST(W1_an_unconfirmed_write_leaves_nothing_in_local),
       WORLD_TEST(W1_one_unconfirmed_key_of_a_batch),
       WORLD_TEST(W1_a_load_that_remote_did_not_take_is_kept),
+      WORLD_TEST(W1_a_message_does_not_part_later_readers),
+      WORLD_TEST(W1_nor_does_one_that_was_lost),
+      WORLD_TEST(W2_a_read_that_a_message_woke_does_not_fill_over_a_later_one),
       WORLD_TEST(W2_a_miss_does_not_fill_over_a_write_of_another),
       WORLD_TEST(W2_nor_over_a_del_of_its_own),
       WORLD_TEST(W2_nor_over_a_clear),

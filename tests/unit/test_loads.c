@@ -45,6 +45,63 @@ static void R6_one_flight_whichever_function_started_it(void **state)
   assert_int_equal(source_calls(&all->slow_source), 1);
 }
 
+/* A read that skips L1 leads: what others want there gets there all the same. */
+static void R6_followers_have_L1_filled_by_a_leader_who_skips_it(void **state)
+{
+  world *all = (world *)*state;
+  open_caches(all);
+  row_cache *rows = &all->caches[0];
+  task leader = {.read = {.skip_local = true}}, follower = {.cache = NULL};
+  shut(&all->source);
+  start(&leader, task_get, rows, 1);
+  await_waiting(&all->source, 1);
+  start(&follower, task_get, rows, 1);
+  AWAIT(rows, load_shared, 1);
+  reopen(&all->source);
+  assert_int_equal(join(&leader), ACCEL_OK);
+  assert_int_equal(join(&follower), ACCEL_OK);
+  assert_reads(rows, 1, &only_local, 1001);
+  assert_reads(rows, 2, &leader.read, 1002);
+  assert_status(rows, 2, &only_local, ACCEL_MISS); /* nobody wanted it there */
+}
+
+static void R6_the_same_where_the_value_comes_from_L2(void **state)
+{
+  world *all = (world *)*state;
+  open_caches(all);
+  row_cache *rows = &all->caches[0];
+  assert_int_equal(put_number(&all->caches[1], 1, 5), ACCEL_OK);
+  task leader = {.read = {.skip_local = true}}, follower = {.cache = NULL};
+  accel_fake_block(&all->fake, ACCEL_FAKE_GET, ACCEL_FAKE_AFTER);
+  start(&leader, task_get, rows, 1);
+  assert_true(accel_fake_wait_blocked(&all->fake, ACCEL_FAKE_GET, ACCEL_FAKE_AFTER, 1, WAIT_MS));
+  start(&follower, task_get, rows, 1);
+  AWAIT(rows, load_shared, 1);
+  accel_fake_unblock(&all->fake, ACCEL_FAKE_GET, ACCEL_FAKE_AFTER);
+  assert_int_equal(join(&leader), ACCEL_OK);
+  assert_int_equal(join(&follower), ACCEL_OK);
+  assert_int_equal(follower.value.number, 5);
+  assert_reads(rows, 1, &only_local, 5);
+}
+
+/* Whoever comes when it is settled that L1 gets nothing of it finds out for himself. */
+static void R6_nobody_follows_what_landed_without_L1(void **state)
+{
+  world *all = (world *)*state;
+  open_caches(all);
+  row_cache *rows = &all->caches[0];
+  task leader = {.read = {.skip_local = true}}, late = {.cache = NULL};
+  accel_fake_block(&all->fake, ACCEL_FAKE_FILL, ACCEL_FAKE_BEFORE);
+  start(&leader, task_get, rows, 1);
+  assert_true(accel_fake_wait_blocked(&all->fake, ACCEL_FAKE_FILL, ACCEL_FAKE_BEFORE, 1, WAIT_MS));
+  start(&late, task_get, rows, 1);
+  AWAIT(rows, load_total, 2);
+  accel_fake_unblock(&all->fake, ACCEL_FAKE_FILL, ACCEL_FAKE_BEFORE);
+  assert_int_equal(join(&leader), ACCEL_OK);
+  assert_int_equal(join(&late), ACCEL_OK);
+  assert_reads(rows, 1, &only_local, 1001);
+}
+
 static void R6_a_follower_waits_no_longer_than_its_own_limit(void **state)
 {
   world *all = (world *)*state;
@@ -428,6 +485,9 @@ int main(void)
   const struct CMUnitTest tests[] = {
       WORLD_TEST(R6_one_load_for_many_threads_on_a_cold_key),
       WORLD_TEST(R6_one_flight_whichever_function_started_it),
+      WORLD_TEST(R6_followers_have_L1_filled_by_a_leader_who_skips_it),
+      WORLD_TEST(R6_the_same_where_the_value_comes_from_L2),
+      WORLD_TEST(R6_nobody_follows_what_landed_without_L1),
       WORLD_TEST(R6_a_follower_waits_no_longer_than_its_own_limit),
       WORLD_TEST(R6_followers_get_the_leaders_failure_or_their_stale_value),
       WORLD_TEST(R6_unshared_where_it_is_turned_off),
