@@ -50,9 +50,10 @@ static inline policy_word policy_load(const accel_flat_set *set)
 
 static inline void policy_store(accel_flat_set *set, policy_word word)
 {
-  accel_flat_word *used = (accel_flat_word *)(void *)set->used;
-  accel_store_relaxed(used, POLICY_IN_ORDER(word[0]));
-  accel_store_relaxed(used + 1, POLICY_IN_ORDER(word[1]));
+  const uint64_t halves[2] = {POLICY_IN_ORDER(word[0]), POLICY_IN_ORDER(word[1])};
+  accel_flat_pair pair;
+  memcpy(&pair, halves, sizeof pair);
+  accel_flat_store_pair((accel_flat_word *)(void *)set->used, pair);
 }
 
 static inline policy_pair policy_load_pair(const accel_policy_view *view)

@@ -74,7 +74,7 @@ static ACCEL_COLD void policy_window_open(policy_window *window, const accel_pol
   policy_window *end = (policy_window *)view->side + table->stripe_count;
   uint64_t *words = (uint64_t *)(void *)end;
   window->sketch.words = words + view->stripe * lines * POLICY_SKETCH_LINE_WORDS;
-  window->sketch.line_count = lines;
+  window->sketch.word_count = lines * POLICY_SKETCH_LINE_WORDS;
   window->slots = (int64_t)(table->stripe_sets * ACCEL_FLAT_WAYS) * POLICY_WINDOW_UNIT;
   window->target = window->slots / 10;
 }
