@@ -209,14 +209,14 @@ accel_gate accel_flat_gate(accel_local *local, uint64_t hash)
 /* Under the stripe's mutex. */
 static void flat_raise(flat_state *state, uint64_t hash)
 {
-  uint64_t *generation = &state->generations[flat_generation_index(state, hash)];
+  uint32_t *generation = &state->generations[flat_generation_index(state, hash)];
   accel_store_release(generation, *generation + 1);
 }
 
 static bool flat_stands(const flat_state *state, const flat_view *view, uint64_t hash,
                         const accel_gate *gate)
 {
-  return gate->generation == state->generations[flat_generation_index(state, hash)] &&
+  return (uint32_t)gate->generation == state->generations[flat_generation_index(state, hash)] &&
          gate->epoch == view->epoch;
 }
 

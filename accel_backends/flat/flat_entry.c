@@ -80,22 +80,22 @@ flat_entry accel_flat_make_empty(const flat_view *view)
 
 static void flat_entry_write_bytes(accel_flat_word *to, const void *from, size_t size)
 {
-  const char *next = (const char *)from;
-  for (; size >= 16; size -= 16, next += 16, to += 2) {
+  const char *bytes = (const char *)from;
+  const char *const pairs_end = bytes + (size & ~(size_t)15);
+  for (; bytes != pairs_end; bytes += 16, to += 2) {
     accel_flat_pair pair;
-    memcpy(&pair, next, sizeof pair);
+    memcpy(&pair, bytes, sizeof pair);
     accel_flat_store_pair(to, pair);
   }
-  uint64_t word = 0;
-  if (size >= sizeof word) {
-    memcpy(&word, next, sizeof word);
+  uint64_t word;
+  if ((size & 8) != 0) {
+    memcpy(&word, bytes, sizeof word);
     accel_store_release(to++, word);
-    next += sizeof word;
-    size -= sizeof word;
-    word = 0;
+    bytes += sizeof word;
   }
-  if (size == 0) return;
-  memcpy(&word, next, size);
+  if ((size & 7) == 0) return;
+  word = 0;
+  memcpy(&word, bytes, size & 7);
   accel_store_release(to, word);
 }
 

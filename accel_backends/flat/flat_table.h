@@ -56,9 +56,10 @@ typedef struct flat_state {
   uint64_t seed;
   uint64_t sweep; /* atomic: where a search over all sets goes on */
   bool is_plain, weighs;
-  bool mixes;                                   /* the hash is the user's */
-  accel_mutex resizing;                         /* held by a resize; taken before a stripe's */
-  uint64_t generations[ACCEL_FLAT_STRIPES_MAX]; /* written under their stripe's mutex */
+  bool mixes;           /* the hash is the user's */
+  accel_mutex resizing; /* held by a resize; taken before a stripe's */
+  /* Written under their stripe's mutex. They may start over: no load outlasts 2^32 writes. */
+  uint32_t generations[ACCEL_FLAT_STRIPES_MAX];
 } flat_state;
 
 /* A slot and where it lies. slot NULL: none. */
