@@ -112,6 +112,30 @@ static void large_and_aligned_values_arrive_whole(void **state)
   suite_close(&table);
 }
 
+/* Neighbours differ in every byte; memory of just that size shows who reads or writes beyond. */
+static void values_of_every_size_arrive_whole(void **state)
+{
+  (void)state;
+  for (size_t size = 1; size < 1100; size += size < 150 ? 1 : 97) {
+    const accel_type type = suite_bytes_type(size);
+    suite_table table = suite_open(&type, 4);
+    unsigned char *value = (unsigned char *)malloc(size);
+    assert_non_null(value);
+    for (uint64_t key = 0; key < 4; key++) {
+      for (size_t i = 0; i < size; i++) value[i] = (unsigned char)(i * 7 + 64 * key);
+      assert_int_equal(suite_set(&table, &key, value), ACCEL_OK);
+    }
+    for (uint64_t key = 0; key < 4; key++) {
+      memset(value, 0, size);
+      assert_int_equal(suite_get(&table, &key, value), ACCEL_OK);
+      for (size_t i = 0; i < size; i++)
+        assert_int_equal(value[i], (unsigned char)(i * 7 + 64 * key));
+    }
+    free(value);
+    suite_close(&table);
+  }
+}
+
 /* ---- lives ---- */
 
 static void an_entry_is_served_until_it_expires_and_peeked_after(void **state)

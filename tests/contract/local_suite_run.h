@@ -15,6 +15,7 @@ static int local_suite_run(const accel_local_ops *ops)
       cmocka_unit_test(struct_keys_survive_a_poor_hash),
       cmocka_unit_test(string_keys_are_copied_whatever_their_length),
       cmocka_unit_test(large_and_aligned_values_arrive_whole),
+      cmocka_unit_test(values_of_every_size_arrive_whole),
       cmocka_unit_test(an_entry_is_served_until_it_expires_and_peeked_after),
       cmocka_unit_test(an_entry_past_its_refresh_needs_attention),
       cmocka_unit_test(what_never_expires_never_asks_the_clock),

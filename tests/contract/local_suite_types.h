@@ -105,6 +105,27 @@ static const accel_type suite_plain_type = {
     .weigh = suite_weigh_one,
 };
 
+/* ---- bytes: values of any size ---- */
+
+static size_t suite_bytes_size;
+
+static bool suite_copy_bytes(void *to, const void *from)
+{
+  memcpy(to, from, suite_bytes_size);
+  return true;
+}
+
+static accel_type suite_bytes_type(size_t size)
+{
+  accel_type type = suite_plain_type;
+  suite_bytes_size = size;
+  type.name = "bytes";
+  type.value_size = size;
+  type.value_align = 1;
+  type.copy = suite_copy_bytes;
+  return type;
+}
+
 /* ---- pair ---- */
 
 typedef struct suite_pair {
