@@ -49,7 +49,7 @@ typedef struct accel_info {
 typedef struct accel_read {
   bool allow_stale;  /* an expired L1 value may answer when the fresh one cannot be had */
   bool disable_load; /* the cache levels only */
-  bool skip_local;   /* L1 is neither asked nor filled */
+  bool skip_local;   /* L1 is not asked, nor filled but for others who wait for the same load */
   bool skip_remote;  /* L2 is neither asked nor filled */
   accel_info *info;  /* optional; for single reads */
   accel_info *infos; /* optional; one per key, for mget */

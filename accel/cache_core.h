@@ -256,6 +256,9 @@ core_terms accel_core_terms(const accel_core *core, const accel_read *read_or_nu
  * finished in any case, some time. False: that was at once and a failure, for lack of room. */
 bool accel_core_load(accel_core *core, accel_flight **flights, size_t count,
                      const core_terms *terms);
+/* Gives L1 what a landed flight brought, a value or the absence of one, if it is to have it. There
+ * is an L1. */
+void accel_core_fill_local(accel_core *core, accel_flight *flight, const accel_lifetime *life);
 /* Lands what the source said of a flight. With ACCEL_OK the flight owns its value. */
 void accel_core_land(accel_core *core, accel_flight *flight, accel_status status,
                      const core_terms *terms);

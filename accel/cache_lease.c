@@ -249,15 +249,6 @@ static size_t lease_give_up(accel_core *core, accel_flight **flights, size_t cou
   return lease_drop_landed(flights, count);
 }
 
-/* What is read from here on is no older. But where a message or write has forgotten the flight,
- * later readers have one of their own, and of the two only theirs may fill L1. Who forgets a flight
- * raises the generation afterwards: the gate of one that is forgotten next will not stand. */
-static void lease_renew_gate(accel_core *core, accel_flight *flight)
-{
-  const accel_gate gate = accel_core_gate(core, flight->hash);
-  if (!accel_singleflight_is_forgotten(&core->flights, flight)) flight->gate = gate;
-}
-
 size_t accel_core_lease_wait(accel_core *core, accel_flight **flights, size_t count,
                              accel_error_policy errors)
 {
@@ -271,7 +262,8 @@ size_t accel_core_lease_wait(accel_core *core, accel_flight **flights, size_t co
   while (ready < count && accel_clock_monotonic_ms() < deadline_ms &&
          !accel_load_acquire(&core->is_closing)) {
     lease_pause(core, pause_ms, deadline_ms);
-    for (size_t i = ready; i < count; i++) lease_renew_gate(core, flights[i]);
+    for (size_t i = ready; i < count; i++) /* what is read from here on is no older */
+      flights[i]->gate = accel_core_gate(core, flights[i]->hash);
     accel_core_remote_get(core, flights + ready, count - ready, &look);
     count = ready + lease_drop_landed(flights + ready, count - ready);
     lease_ask(core, flights + ready, count - ready);

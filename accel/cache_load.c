@@ -124,21 +124,27 @@ static void load_store_remote(accel_core *core, accel_flight **flights, size_t c
   accel_core_batch_close(&batch);
 }
 
+void accel_core_fill_local(accel_core *core, accel_flight *flight, const accel_lifetime *life)
+{
+  const bool may_fill = accel_singleflight_settle(&core->flights, flight);
+  if (!flight->fills_local) return;
+  const void *value = flight->status == ACCEL_OK ? flight->value : NULL;
+  if (!may_fill || core->local_ops->fill(core->local, core->type, flight->key, flight->hash, value,
+                                         life, &flight->gate) == ACCEL_MISS)
+    accel_stats_add(core->stats, ACCEL_COUNT_local_fill_refused, 1);
+}
+
 static void load_store_local(accel_core *core, accel_flight *flight, const core_terms *terms)
 {
-  if (!flight->fills_local || !load_is_cacheable(flight)) return;
-  const accel_local_ops *ops = core->local_ops;
-  if (flight->status == ACCEL_NULL && terms->no_null_cache) {
-    const accel_gate now = accel_core_gate(core, flight->hash);
-    const bool stands =
-        now.generation == flight->gate.generation && now.epoch == flight->gate.epoch;
-    if (stands) ops->del(core->local, core->type, flight->key, flight->hash);
+  if (core->local == NULL || !load_is_cacheable(flight)) return;
+  if (flight->status != ACCEL_NULL || !terms->no_null_cache) {
+    accel_core_fill_local(core, flight, &flight->life);
     return;
   }
-  if (ops->fill(core->local, core->type, flight->key, flight->hash,
-                flight->status == ACCEL_OK ? flight->value : NULL, &flight->life,
-                &flight->gate) == ACCEL_MISS)
-    accel_stats_add(core->stats, ACCEL_COUNT_local_fill_refused, 1);
+  const accel_gate now = accel_core_gate(core, flight->hash);
+  const bool stands = now.generation == flight->gate.generation && now.epoch == flight->gate.epoch;
+  if (stands && accel_singleflight_settle(&core->flights, flight))
+    core->local_ops->del(core->local, core->type, flight->key, flight->hash);
 }
 
 static bool load_has_nulls_to_remove(accel_flight **flights, size_t count, const core_terms *terms)

@@ -182,9 +182,9 @@ static void plan_settle_throttled(core_plan *plan)
 static void plan_join(core_plan *plan)
 {
   accel_core *core = plan->core;
-  accel_flight_wish wish;
-  wish.share = plan_can_load(plan) && !core->config.no_penetration_protect;
-  wish.fills_local = core->local != NULL && !plan->read.skip_local;
+  const bool is_shared = plan_can_load(plan) && !core->config.no_penetration_protect;
+  const bool fills_local = core->local != NULL && !plan->read.skip_local;
+  const accel_flight_wish wish = {.share = is_shared, .fills_local = fills_local};
   for (size_t i = 0; i < plan->miss_count; i++) {
     core_miss *miss = &plan->misses[i];
     if (miss->is_settled) continue;

@@ -138,11 +138,7 @@ static void remote_land(accel_core *core, accel_flight *flight, accel_status sta
   if (remote_now_ms > envelope->created_ms)
     flight->life.born_ms -= remote_now_ms - envelope->created_ms;
   accel_singleflight_land(&core->flights, flight, status, "");
-  if (flight->fills_local &&
-      core->local_ops->fill(core->local, core->type, flight->key, flight->hash,
-                            status == ACCEL_OK ? flight->value : NULL, &life,
-                            &flight->gate) == ACCEL_MISS)
-    accel_stats_add(core->stats, ACCEL_COUNT_local_fill_refused, 1);
+  if (core->local != NULL) accel_core_fill_local(core, flight, &life);
   accel_singleflight_finish(&core->flights, flight);
 }
 

@@ -146,7 +146,7 @@ static bool singleflight_is_of(const accel_singleflight *table, const accel_flig
 
 static bool singleflight_takes(const accel_flight *flight, accel_flight_wish wish)
 {
-  return flight->is_shared && (!wish.fills_local || flight->fills_local || !flight->is_landed);
+  return flight->is_shared && (!wish.fills_local || flight->fills_local || !flight->is_settled);
 }
 
 static accel_flight *singleflight_find(accel_singleflight *table, const void *key, uint64_t hash,
@@ -191,7 +191,7 @@ accel_flight *accel_singleflight_join(accel_singleflight *table, const void *key
   *is_leader = flight == NULL;
   if (flight != NULL) {
     accel_add_relaxed(&flight->references, 1u);
-    if (wish.fills_local && !flight->is_landed) flight->fills_local = true;
+    if (wish.fills_local && !flight->is_settled) flight->fills_local = true;
   } else if ((flight = flight_new(table->type, key, hash)) != NULL) {
     accel_flight **bucket = singleflight_bucket(table, hash);
     flight->table = table;
@@ -231,6 +231,15 @@ void accel_singleflight_land(accel_singleflight *table, accel_flight *flight, ac
   if (error[0] != '\0') snprintf(flight->error, sizeof flight->error, "%s", error);
   flight->is_landed = true;
   accel_mutex_unlock(&table->mutex);
+}
+
+bool accel_singleflight_settle(accel_singleflight *table, accel_flight *flight)
+{
+  accel_mutex_lock(&table->mutex);
+  flight->is_settled = true;
+  const bool fills_local = flight->fills_local && !flight->is_forgotten;
+  accel_mutex_unlock(&table->mutex);
+  return fills_local;
 }
 
 void accel_singleflight_finish(accel_singleflight *table, accel_flight *flight)

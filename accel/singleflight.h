@@ -8,8 +8,10 @@
  * to the cache levels). Those who wait are woken at done, but take a landed outcome rather than
  * time out: writing back may not cost a reader its value.
  *
- * A set or del of the key forgets its flights: they land for those who already wait, nobody joins
- * them any more, and their leader sees that the outcome must not be written back.
+ * A set or del of the key, or a message that names it, forgets its flights: they land for those who
+ * already wait, nobody joins them any more, and their leader sees that the outcome must not be
+ * written back. Who forgets does so before L1 forgets the key: flights that begin afterwards are
+ * left alone, and so one at a time may fill L1.
  *
  * A thread that waits for a flight which cannot land before the thread itself goes on (its own
  * key, or a circle through other threads' flights) is told so instead of waiting.
@@ -35,7 +37,8 @@ typedef struct accel_flight {
   bool is_shared, is_listed, is_forgotten;
   bool is_landed;
   bool is_done;     /* atomic */
-  bool fills_local; /* one of those who wait for it wants L1 to have it; fixed once it landed */
+  bool fills_local; /* one of those who wait for it wants L1 to have it */
+  bool is_settled;  /* whether L1 gets it */
   /* The outcome, readable by others once landed. */
   accel_status status;
   /* The leader's own notes, for those who read the outcome. */
@@ -76,7 +79,7 @@ void accel_singleflight_close(accel_singleflight *table);
 /* What somebody who joins a flight asks for. */
 typedef struct accel_flight_wish {
   bool share;       /* without it he always starts one that nobody joins */
-  bool fills_local; /* L1 is to have what it brings: he joins none that landed for others alone */
+  bool fills_local; /* L1 is to have what it brings: he joins none that is settled without that */
 } accel_flight_wish;
 
 /* Joins the flight of `key`, or starts one (*is_leader) that the calling thread runs. NULL: no
@@ -95,6 +98,9 @@ void accel_singleflight_hand_over(accel_flight *flight);
 /* Publishes the outcome. With ACCEL_OK the flight owns *flight->value. `error` may be "". */
 void accel_singleflight_land(accel_singleflight *table, accel_flight *flight, accel_status status,
                              const char *error);
+/* Whether L1 is to be filled with what it brought: false if nobody wants that (fills_local, which
+ * stays as it is from now on), or if it was forgotten. By whoever landed it. */
+bool accel_singleflight_settle(accel_singleflight *table, accel_flight *flight);
 /* Takes it out of the table and wakes everybody. */
 void accel_singleflight_finish(accel_singleflight *table, accel_flight *flight);
 
