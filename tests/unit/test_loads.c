@@ -65,23 +65,30 @@ static void R6_followers_have_L1_filled_by_a_leader_who_skips_it(void **state)
   assert_status(rows, 2, &only_local, ACCEL_MISS); /* nobody wanted it there */
 }
 
+/* The leader skips L1; another reader comes when its call of L2 has got that far. */
+static void assert_follower_fills(world *all, accel_fake_op op, accel_fake_point point,
+                                  uint64_t number)
+{
+  row_cache *rows = &all->caches[0];
+  task leader = {.read = {.skip_local = true}}, follower = {.cache = NULL};
+  accel_fake_block(&all->fake, op, point);
+  start(&leader, task_get, rows, 1);
+  assert_true(accel_fake_wait_blocked(&all->fake, op, point, 1, WAIT_MS));
+  start(&follower, task_get, rows, 1);
+  AWAIT(rows, load_shared, 1);
+  accel_fake_unblock(&all->fake, op, point);
+  assert_int_equal(join(&leader), ACCEL_OK);
+  assert_int_equal(join(&follower), ACCEL_OK);
+  assert_int_equal(follower.value.number, number);
+  assert_reads(rows, 1, &only_local, number);
+}
+
 static void R6_the_same_where_the_value_comes_from_L2(void **state)
 {
   world *all = (world *)*state;
   open_caches(all);
-  row_cache *rows = &all->caches[0];
   assert_int_equal(put_number(&all->caches[1], 1, 5), ACCEL_OK);
-  task leader = {.read = {.skip_local = true}}, follower = {.cache = NULL};
-  accel_fake_block(&all->fake, ACCEL_FAKE_GET, ACCEL_FAKE_AFTER);
-  start(&leader, task_get, rows, 1);
-  assert_true(accel_fake_wait_blocked(&all->fake, ACCEL_FAKE_GET, ACCEL_FAKE_AFTER, 1, WAIT_MS));
-  start(&follower, task_get, rows, 1);
-  AWAIT(rows, load_shared, 1);
-  accel_fake_unblock(&all->fake, ACCEL_FAKE_GET, ACCEL_FAKE_AFTER);
-  assert_int_equal(join(&leader), ACCEL_OK);
-  assert_int_equal(join(&follower), ACCEL_OK);
-  assert_int_equal(follower.value.number, 5);
-  assert_reads(rows, 1, &only_local, 5);
+  assert_follower_fills(all, ACCEL_FAKE_GET, ACCEL_FAKE_AFTER, 5);
 }
 
 /* Even for one who comes when the leader has its value, and gives it to L2. */
@@ -89,17 +96,7 @@ static void R6_the_same_for_one_who_comes_late(void **state)
 {
   world *all = (world *)*state;
   open_caches(all);
-  row_cache *rows = &all->caches[0];
-  task leader = {.read = {.skip_local = true}}, late = {.cache = NULL};
-  accel_fake_block(&all->fake, ACCEL_FAKE_FILL, ACCEL_FAKE_BEFORE);
-  start(&leader, task_get, rows, 1);
-  assert_true(accel_fake_wait_blocked(&all->fake, ACCEL_FAKE_FILL, ACCEL_FAKE_BEFORE, 1, WAIT_MS));
-  start(&late, task_get, rows, 1);
-  AWAIT(rows, load_shared, 1);
-  accel_fake_unblock(&all->fake, ACCEL_FAKE_FILL, ACCEL_FAKE_BEFORE);
-  assert_int_equal(join(&leader), ACCEL_OK);
-  assert_int_equal(join(&late), ACCEL_OK);
-  assert_reads(rows, 1, &only_local, 1001);
+  assert_follower_fills(all, ACCEL_FAKE_FILL, ACCEL_FAKE_BEFORE, 1001);
   assert_int_equal(source_calls(&all->source), 1);
 }
 
