@@ -19,7 +19,7 @@
 #define ACCEL_FLAT_KEY_MAX 64u     /* larger ones are compared under the mutex, */
 #define ACCEL_FLAT_VALUE_MAX 1024u /* and copied under it */
 #define ACCEL_FLAT_STRING_SIZE 24u /* a string key's place; longer strings have their own memory */
-#define ACCEL_FLAT_STRIPES_MAX 1024u
+#define ACCEL_FLAT_STRIPES_MAX 512u
 
 /* Tags below the first of a key's say that there is none to be found. */
 #define ACCEL_FLAT_EMPTY 0u

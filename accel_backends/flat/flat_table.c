@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 #define FLAT_SLACK 64u /* one more slot for so many */
-#define FLAT_STRIPE_SETS \
-  128u /* fewer in a stripe would make some overflow while others have room */
+#define FLAT_STRIPE_SLOTS \
+  2048u /* fewer in a stripe would make some overflow while others have room */
 
 /* ---- memory ---- */
 
@@ -22,16 +22,19 @@ static size_t flat_table_round(size_t size, size_t unit)
   return size + (0 - size) % unit;
 }
 
-/* How many sets, in how many stripes. False: too many. */
+/* How many sets, in how many stripes. False: too many. Each stripe has an even number of sets: the
+ * nearest to what was planned that leaves half the slack at least. */
 static bool flat_table_plan_sets(size_t capacity, accel_flat_table *table)
 {
-  size_t slots = capacity;
+  size_t slots = capacity, stripes = 1;
   if (!flat_table_add(&slots, 1, capacity / FLAT_SLACK + 1)) return false;
-  const size_t sets = slots / ACCEL_FLAT_WAYS + (slots % ACCEL_FLAT_WAYS != 0);
-  size_t stripes = 1;
-  while (stripes < ACCEL_FLAT_STRIPES_MAX && sets / (stripes * 2) >= FLAT_STRIPE_SETS) stripes *= 2;
+  while (stripes < ACCEL_FLAT_STRIPES_MAX && slots / (stripes * 2) >= FLAT_STRIPE_SLOTS) stripes *= 2;
+  const size_t pair = 2 * ACCEL_FLAT_WAYS * stripes; /* slots of two sets in each stripe */
+  const size_t least = slots - capacity / FLAT_SLACK / 2;
+  size_t pairs = slots / pair + (slots % pair >= pair / 2);
+  pairs += pairs * pair < least;
   table->stripe_count = stripes;
-  table->stripe_sets = flat_table_round(sets / stripes + (sets % stripes != 0), 2);
+  table->stripe_sets = pairs * 2;
   table->set_count = table->stripe_count * table->stripe_sets;
   return table->stripe_sets <= FLAT_STRIPE_SETS_MAX && table->set_count <= UINT32_MAX;
 }

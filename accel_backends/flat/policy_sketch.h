@@ -17,7 +17,7 @@
 
 #define POLICY_SKETCH_MAX 15u
 #define POLICY_SKETCH_SET_BYTES 24u   /* 48 counters for 16 entries */
-#define POLICY_SKETCH_MIN_BYTES 8192u /* of a table: small ones need more per entry */
+#define POLICY_SKETCH_MIN_BYTES 5120u /* of a table: small ones need more per entry */
 #define POLICY_SKETCH_LINE_WORDS (ACCEL_CACHE_LINE / 8u)
 
 typedef struct policy_sketch {
