@@ -4,13 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One call of the user's loader for one or several flights. Allocated before anything is started,
- * so that nothing can fail for lack of memory once the source is being asked. */
+/* One call of the user's loader for one or several flights. Whatever memory it takes is had before
+ * anything is started, so that nothing can fail for lack of it once the source is being asked. */
 typedef struct core_load {
   accel_job job;
   accel_core *core;
   core_terms terms;
-  accel_flight **flights; /* held */
+  accel_flight **flights; /* held by the load, or by whoever waits for it in this thread */
   size_t count;
   /* The mloader's arrays; NULL: the loader is called per key, straight into the flights. */
   void *keys, *values;
@@ -319,12 +319,18 @@ static size_t load_padded(size_t size)
   return (size + 63) / 64 * 64;
 }
 
+/* For the mloader. */
+static bool load_is_batch(const core_terms *terms, size_t count)
+{
+  return terms->mload != NULL && (count > 1 || terms->load == NULL);
+}
+
 /* One block: the load, the flights, and for an mloader its three arrays. */
 static core_load *load_new(accel_core *core, accel_flight **flights, size_t count,
                            const core_terms *terms)
 {
   const accel_type *type = core->type;
-  const bool is_batch = terms->mload != NULL && (count > 1 || terms->load == NULL);
+  const bool is_batch = load_is_batch(terms, count);
   const size_t per_key =
       sizeof *flights + (is_batch ? type->key_size + type->value_size + sizeof(accel_status) : 0);
   if (count > (SIZE_MAX / 2) / per_key) return NULL;
@@ -366,9 +372,15 @@ static bool load_refuse(accel_core *core, accel_flight **flights, size_t count, 
 bool accel_core_load(accel_core *core, accel_flight **flights, size_t count,
                      const core_terms *terms)
 {
+  const bool is_here = !terms->is_refresh && (terms->is_in_caller || accel_executor_is_worker());
+  if (is_here && !load_is_batch(terms, count)) {
+    core_load own = {.core = core, .terms = *terms, .flights = flights, .count = count};
+    load_run(&own);
+    return true;
+  }
   core_load *load = load_new(core, flights, count, terms);
   if (load == NULL) return load_refuse(core, flights, count, ACCEL_ERR_NOMEM, "no memory to load");
-  if (!terms->is_refresh && (terms->is_in_caller || accel_executor_is_worker())) {
+  if (is_here) {
     load_run(load);
     load_close(load);
     return true;

@@ -10,14 +10,15 @@
 
 /* What a thread is doing, for the detection of circles. */
 struct accel_flight_thread {
-  accel_flight *running;     /* atomic; the flights it runs, innermost first; only it adds some */
+  accel_flight *running;     /* its own: the flights it runs, innermost first */
   accel_flight *waiting_for; /* held by it, so alive */
 };
 
 static ACCEL_THREAD_LOCAL struct accel_flight_thread singleflight_thread;
 
-/* Guards every thread's struct and every flight's runner, of all caches: a circle may lead through
- * several. Taken after a table's mutex, never before. */
+/* Guards what every thread waits for and every flight's runner, of all caches: a circle may lead
+ * through several. Only the runner changes either, and reads them without it. Taken after a table's
+ * mutex, never before. */
 static accel_mutex singleflight_graph = ACCEL_MUTEX_INITIALIZER;
 
 bool accel_singleflight_open(accel_singleflight *table, const accel_type *type)
@@ -86,20 +87,28 @@ static void flight_free(const accel_type *type, accel_flight *flight)
 
 /* ---- who runs what ---- */
 
+/* By the thread that runs it from now on, or has until now. */
 static void flight_set_runner(accel_flight *flight, struct accel_flight_thread *runner)
 {
   accel_mutex_lock(&singleflight_graph);
-  if (flight->runner != NULL) {
-    accel_flight **place = &flight->runner->running;
-    while (*place != flight) place = &(*place)->running_next;
-    accel_store_relaxed(place, flight->running_next);
-  }
   flight->runner = runner;
-  if (runner != NULL) {
-    flight->running_next = runner->running;
-    accel_store_relaxed(&runner->running, flight);
-  }
   accel_mutex_unlock(&singleflight_graph);
+}
+
+static void flight_list_running(accel_flight *flight)
+{
+  flight->running_next = singleflight_thread.running;
+  singleflight_thread.running = flight;
+}
+
+static void flight_stop_running(accel_flight *flight)
+{
+  if (flight->runner == NULL) return;
+  ACCEL_ASSERT(flight->runner == &singleflight_thread);
+  accel_flight **place = &singleflight_thread.running;
+  while (*place != flight) place = &(*place)->running_next;
+  *place = flight->running_next;
+  flight_set_runner(flight, NULL);
 }
 
 /* Notes what the thread waits for, unless that closes a circle. */
@@ -123,12 +132,14 @@ static void flight_end_wait(void)
 
 void accel_singleflight_run(accel_flight *flight)
 {
+  if (flight->runner == &singleflight_thread) return;
+  flight_list_running(flight);
   flight_set_runner(flight, &singleflight_thread);
 }
 
 void accel_singleflight_hand_over(accel_flight *flight)
 {
-  flight_set_runner(flight, NULL);
+  flight_stop_running(flight);
 }
 
 /* ---- the table ---- */
@@ -173,12 +184,9 @@ static void singleflight_unlist(accel_singleflight *table, accel_flight *flight)
 static accel_flight *singleflight_find_own(const accel_singleflight *table, const void *key,
                                            uint64_t hash)
 {
-  if (accel_load_relaxed(&singleflight_thread.running) == NULL) return NULL;
-  accel_mutex_lock(&singleflight_graph);
   accel_flight *each = singleflight_thread.running;
   while (each != NULL && !(each->table == table && singleflight_is_of(table, each, key, hash)))
     each = each->running_next;
-  accel_mutex_unlock(&singleflight_graph);
   return each;
 }
 
@@ -199,8 +207,9 @@ accel_flight *accel_singleflight_join(accel_singleflight *table, const void *key
     flight->fills_local = wish.fills_local;
     flight->is_listed = true;
     flight->next = *bucket;
+    flight->runner = &singleflight_thread; /* nobody has seen it yet */
+    flight_list_running(flight);
     accel_store_release(bucket, flight);
-    flight_set_runner(flight, &singleflight_thread);
   } else {
     *is_leader = false; /* nobody leads what does not exist */
   }
@@ -225,7 +234,7 @@ void accel_singleflight_release(accel_singleflight *table, accel_flight *flight)
 void accel_singleflight_land(accel_singleflight *table, accel_flight *flight, accel_status status,
                              const char *error)
 {
-  flight_set_runner(flight, NULL);
+  flight_stop_running(flight);
   accel_mutex_lock(&table->mutex);
   flight->status = status;
   if (error[0] != '\0') snprintf(flight->error, sizeof flight->error, "%s", error);

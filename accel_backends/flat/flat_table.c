@@ -28,7 +28,8 @@ static bool flat_table_plan_sets(size_t capacity, accel_flat_table *table)
 {
   size_t slots = capacity, stripes = 1;
   if (!flat_table_add(&slots, 1, capacity / FLAT_SLACK + 1)) return false;
-  while (stripes < ACCEL_FLAT_STRIPES_MAX && slots / (stripes * 2) >= FLAT_STRIPE_SLOTS) stripes *= 2;
+  while (stripes < ACCEL_FLAT_STRIPES_MAX && slots / (stripes * 2) >= FLAT_STRIPE_SLOTS)
+    stripes *= 2;
   const size_t pair = 2 * ACCEL_FLAT_WAYS * stripes; /* slots of two sets in each stripe */
   const size_t least = slots - capacity / FLAT_SLACK / 2;
   size_t pairs = slots / pair + (slots % pair >= pair / 2);
