@@ -204,7 +204,8 @@ ACCEL_INLINE accel_status accel_flat_look_in(const accel_flat *flat_, const acce
                                              const accel_flat_seen *seen_, uint64_t index_,
                                              uint64_t tag_, const void *key_, void *out_)
 {
-  for (unsigned left_ = accel_flat_match(seen_->set, tag_); left_ != 0; left_ &= left_ - 1) {
+  for (unsigned left_ = accel_flat_match(accel_flat_load_pair(seen_->set->tags), tag_); left_ != 0;
+       left_ &= left_ - 1) {
     const size_t way_ = (unsigned)__builtin_ctz(left_);
     unsigned char *const slot_ = accel_flat_slot_at(type_, table_, index_, way_);
     const accel_status status_ = accel_flat_compare(seen_, type_, slot_, key_);
@@ -285,13 +286,13 @@ ACCEL_INLINE accel_status accel_flat_look_quick(accel_local *local_, const accel
   const uint64_t tag_ = accel_flat_tag(mixed_);
   const uint64_t first_ = accel_flat_first_set(table_, mixed_);
   const accel_flat_seen seen_ = accel_flat_see(table_, first_);
-  unsigned ways_ = accel_flat_match(seen_.set, tag_);
+  unsigned ways_ = accel_flat_match(accel_flat_load_pair(seen_.set->tags), tag_);
   if (ACCEL_LIKELY(ways_ != 0))
     return accel_flat_serve_quick(flat_, type_, table_, first_, ways_, &seen_, key_, out_);
   const uint64_t start_ = accel_flat_stripe_start(table_, mixed_);
   const uint64_t second_ = accel_flat_partner(table_, start_, first_, tag_);
   const accel_flat_seen other_ = accel_flat_see(table_, second_);
-  ways_ = accel_flat_match(other_.set, tag_);
+  ways_ = accel_flat_match(accel_flat_load_pair(other_.set->tags), tag_);
   if (ways_ != 0)
     return accel_flat_serve_quick(flat_, type_, table_, second_, ways_, &other_, key_, out_);
   return accel_flat_is_absent(flat_, table_, &seen_, &other_) ? ACCEL_MISS : ACCEL_ATTENTION;

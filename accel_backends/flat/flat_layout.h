@@ -273,27 +273,27 @@ ACCEL_INLINE void accel_flat_store_pair(accel_flat_word *to_, accel_flat_pair pa
 }
 #endif
 
-/* The ways of a set whose tag is this one, or not below it, a bit each. */
+/* The ways of a set with these tags whose tag is this one, or not below it, a bit each. */
 #if ACCEL_FLAT_HAS_PAIRS
 typedef unsigned char accel_flat_bytes __attribute__((vector_size(16)));
 typedef char accel_flat_signs __attribute__((vector_size(16)));
 
-ACCEL_INLINE unsigned accel_flat_match(const accel_flat_set *set_, uint64_t tag_)
+ACCEL_INLINE unsigned accel_flat_match(accel_flat_pair tags_, uint64_t tag_)
 {
   const uint64_t pattern_ = tag_ * 0x0101010101010101u;
   const accel_flat_pair wanted_ = {pattern_, pattern_};
-  const accel_flat_bytes tags_ = (accel_flat_bytes)accel_flat_load_pair(set_->tags);
-  const accel_flat_signs equal_ = (accel_flat_signs)(tags_ == (accel_flat_bytes)wanted_);
+  const accel_flat_signs equal_ =
+      (accel_flat_signs)((accel_flat_bytes)tags_ == (accel_flat_bytes)wanted_);
   return (unsigned)__builtin_ia32_pmovmskb128(equal_);
 }
 
 /* Those whose tag is not below this one, a power of two at most 128. */
-ACCEL_INLINE unsigned accel_flat_match_from(const accel_flat_set *set_, uint64_t tag_)
+ACCEL_INLINE unsigned accel_flat_match_from(accel_flat_pair tags_, uint64_t tag_)
 {
   const uint64_t pattern_ = tag_ * 0x0101010101010101u;
   const accel_flat_pair least_ = {pattern_, pattern_};
-  const accel_flat_bytes tags_ = (accel_flat_bytes)accel_flat_load_pair(set_->tags);
-  const accel_flat_signs reached_ = (accel_flat_signs)(tags_ >= (accel_flat_bytes)least_);
+  const accel_flat_signs reached_ =
+      (accel_flat_signs)((accel_flat_bytes)tags_ >= (accel_flat_bytes)least_);
   return (unsigned)__builtin_ia32_pmovmskb128(reached_);
 }
 #else
@@ -309,19 +309,19 @@ ACCEL_INLINE uint64_t accel_flat_zero_bytes(uint64_t word_)
   return ~(((word_ & low_) + low_) | word_ | low_) >> 7;
 }
 
-ACCEL_INLINE unsigned accel_flat_match(const accel_flat_set *set_, uint64_t tag_)
+ACCEL_INLINE unsigned accel_flat_match(accel_flat_pair tags_, uint64_t tag_)
 {
   const uint64_t pattern_ = tag_ * 0x0101010101010101u;
-  const uint64_t a_ = accel_flat_zero_bytes(accel_load_acquire(&set_->tags[0]) ^ pattern_);
-  const uint64_t b_ = accel_flat_zero_bytes(accel_load_acquire(&set_->tags[1]) ^ pattern_);
+  const uint64_t a_ = accel_flat_zero_bytes(tags_.words[0] ^ pattern_);
+  const uint64_t b_ = accel_flat_zero_bytes(tags_.words[1] ^ pattern_);
   return accel_flat_gather(a_) | accel_flat_gather(b_) << 8;
 }
 
-ACCEL_INLINE unsigned accel_flat_match_from(const accel_flat_set *set_, uint64_t tag_)
+ACCEL_INLINE unsigned accel_flat_match_from(accel_flat_pair tags_, uint64_t tag_)
 {
   const uint64_t high_ = ~(tag_ - 1) & 0xFF, pattern_ = high_ * 0x0101010101010101u;
-  const uint64_t below_a_ = accel_flat_zero_bytes(accel_load_acquire(&set_->tags[0]) & pattern_);
-  const uint64_t below_b_ = accel_flat_zero_bytes(accel_load_acquire(&set_->tags[1]) & pattern_);
+  const uint64_t below_a_ = accel_flat_zero_bytes(tags_.words[0] & pattern_);
+  const uint64_t below_b_ = accel_flat_zero_bytes(tags_.words[1] & pattern_);
   return 0xFFFFu & ~(accel_flat_gather(below_a_) | accel_flat_gather(below_b_) << 8);
 }
 #endif

@@ -251,7 +251,7 @@ static flat_entry flat_table_find_in(const accel_type *type, const flat_view *vi
   const flat_entry none = {0};
   const accel_flat_set *set = &view->table->sets[index];
   if (flat_is_cleared(set, view->epoch)) return none;
-  for (unsigned left = accel_flat_match(set, view->tag); left != 0; left &= left - 1) {
+  for (unsigned left = accel_flat_match(flat_tags(set), view->tag); left != 0; left &= left - 1) {
     const flat_entry entry = flat_entry_first(view->table, index, left);
     const char *text;
     if (type->equal(key, accel_flat_key(type, &entry, &text))) return entry;

@@ -157,20 +157,28 @@ static inline void flat_raise_version(accel_flat_set *set)
   accel_store_release(&set->version, set->version + 1);
 }
 
+/* Whoever holds the mutex need not fear that they change. */
+static inline accel_flat_pair flat_tags(const accel_flat_set *set)
+{
+  accel_flat_pair tags;
+  memcpy(&tags, set->tags, sizeof tags);
+  return tags;
+}
+
 static inline unsigned flat_empty_ways(const accel_flat_set *set)
 {
-  return accel_flat_match(set, ACCEL_FLAT_EMPTY);
+  return accel_flat_match(flat_tags(set), ACCEL_FLAT_EMPTY);
 }
 
 static inline unsigned flat_removed_ways(const accel_flat_set *set)
 {
-  return accel_flat_match(set, ACCEL_FLAT_REMOVED);
+  return accel_flat_match(flat_tags(set), ACCEL_FLAT_REMOVED);
 }
 
-/* The ways with the tag of a key. Without the mutex: a guess. */
+/* The ways with the tag of a key. */
 static inline unsigned flat_live_ways(const accel_flat_set *set)
 {
-  return accel_flat_match_from(set, ACCEL_FLAT_TAG_MIN);
+  return accel_flat_match_from(flat_tags(set), ACCEL_FLAT_TAG_MIN);
 }
 
 static inline uint64_t flat_era_of(uint64_t epoch)

@@ -137,13 +137,19 @@ static bool flat_victim_sweep_any(flat_state *state, const accel_type *type,
   return has_freed;
 }
 
+/* Without the mutex: a guess. */
+static bool flat_victim_seems_empty(const accel_flat_set *set)
+{
+  return accel_flat_match_from(accel_flat_load_pair(set->tags), ACCEL_FLAT_TAG_MIN) == 0;
+}
+
 bool accel_flat_evict_any(flat_state *state, const accel_type *type)
 {
   accel_flat_table *table = accel_load_acquire(&state->front.table);
   if (flat_victim_sweep_any(state, type, table)) return true;
   for (uint64_t step = 0; step < table->set_count; step++) {
     const uint64_t index = accel_add_relaxed(&state->sweep, 1u) % table->set_count;
-    if (flat_live_ways(&table->sets[index]) == 0) continue;
+    if (flat_victim_seems_empty(&table->sets[index])) continue;
     if (flat_victim_evict_from(state, type, table, index)) return true;
   }
   return false;

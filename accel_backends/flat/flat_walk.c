@@ -204,7 +204,7 @@ static flat_entry flat_walk_find(flat_state *state, const accel_type *type, acce
   const flat_view view = accel_flat_view_of(table, reference->mixed);
   for (unsigned i = 0; i < 2 && !state->mixes; i++) {
     const uint64_t index = i == 0 ? view.first : view.second;
-    unsigned ways = accel_flat_match(&table->sets[index], view.tag);
+    unsigned ways = accel_flat_match(flat_tags(&table->sets[index]), view.tag);
     for (; ways != 0; ways &= ways - 1) {
       entry = flat_entry_first(table, index, ways);
       if (flat_walk_is_same(state, type, &entry, reference)) return entry;

@@ -17,8 +17,8 @@ static bool are_sets_full(const suite_table *table, uint64_t key)
   const uint64_t first = accel_flat_first_set(flat, mixed);
   const uint64_t start = accel_flat_stripe_start(flat, mixed);
   const uint64_t second = accel_flat_partner(flat, start, first, accel_flat_tag(mixed));
-  return accel_flat_match(&flat->sets[first], ACCEL_FLAT_EMPTY) == 0 &&
-         accel_flat_match(&flat->sets[second], ACCEL_FLAT_EMPTY) == 0;
+  return accel_flat_match(accel_flat_load_pair(flat->sets[first].tags), ACCEL_FLAT_EMPTY) == 0 &&
+         accel_flat_match(accel_flat_load_pair(flat->sets[second].tags), ACCEL_FLAT_EMPTY) == 0;
 }
 
 /* Where the key's value lies, or NULL. */
