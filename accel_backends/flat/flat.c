@@ -86,8 +86,9 @@ bool accel_flat_is_due(const accel_flat *flat, uint64_t head)
 
 /* Copies the value and releases the mutex. An owning value is pinned meanwhile, so that the
  * user's copy runs without it. */
-static accel_status flat_take(flat_state *state, const accel_type *type, const flat_view *view,
-                              const flat_entry *entry, void *out_or_null)
+static accel_status flat_take(flat_state *state, const accel_type *type,
+                              const accel_flat_view *view, const flat_entry *entry,
+                              void *out_or_null)
 {
   if (flat_is_negative(entry) || out_or_null == NULL) {
     const accel_status status = flat_is_negative(entry) ? ACCEL_NULL : ACCEL_OK;
@@ -108,14 +109,14 @@ static accel_status flat_take(flat_state *state, const accel_type *type, const f
 }
 
 /* Whether a hit may serve the entry; then it is marked as used. */
-static bool flat_is_hit(flat_state *state, const accel_type *type, const flat_view *view,
+static bool flat_is_hit(flat_state *state, const accel_type *type, const accel_flat_view *view,
                         const flat_entry *entry)
 {
   const uint64_t head = flat_head_of(entry);
-  if (!accel_flat_is_current(flat_set_of(entry), entry->way, view->epoch)) return false;
+  if (!accel_flat_is_current(entry->set, entry->way, view->epoch)) return false;
   if (!accel_flat_is_young(&state->front, head) && accel_flat_is_due(&state->front, head))
     return false;
-  accel_policy_hit(type, flat_set_of(entry), entry->way);
+  accel_policy_hit(type, entry->set, entry->way);
   return true;
 }
 
@@ -123,8 +124,9 @@ accel_status accel_flat_get_locked(accel_local *local, const accel_type *type, c
                                    uint64_t hash, void *out)
 {
   flat_state *state = flat_state_of(local);
-  const flat_view view = accel_flat_lock(state, hash);
-  const flat_entry entry = accel_flat_find(type, &view, key);
+  accel_flat_view view;
+  accel_flat_lock(state, type, hash, &view);
+  const flat_entry entry = accel_flat_find(&view, key);
   if (entry.slot != NULL && flat_is_hit(state, type, &view, &entry))
     return flat_take(state, type, &view, &entry, out);
   accel_flat_unlock(&view);
@@ -149,19 +151,21 @@ accel_status accel_flat_peek(accel_local *local, const accel_type *type, const v
                              uint64_t hash, void *out_or_null, accel_local_found *found)
 {
   flat_state *state = flat_state_of(local);
-  const flat_view view = accel_flat_lock(state, hash);
-  const flat_entry entry = accel_flat_find(type, &view, key);
+  accel_flat_view view;
+  accel_flat_lock(state, type, hash, &view);
+  const flat_entry entry = accel_flat_find(&view, key);
   if (entry.slot == NULL) {
     accel_flat_unlock(&view);
     return ACCEL_MISS;
   }
   found->life = flat_life_of(state, &entry);
-  found->is_current = accel_flat_is_current(flat_set_of(&entry), entry.way, view.epoch);
+  found->is_current = accel_flat_is_current(entry.set, entry.way, view.epoch);
   return flat_take(state, type, &view, &entry, out_or_null);
 }
 
-static accel_status flat_pin_hit(flat_state *state, const accel_type *type, const flat_view *view,
-                                 const flat_entry *entry, accel_local_pin *pin)
+static accel_status flat_pin_hit(flat_state *state, const accel_type *type,
+                                 const accel_flat_view *view, const flat_entry *entry,
+                                 accel_local_pin *pin)
 {
   if (entry->slot == NULL || !flat_is_hit(state, type, view, entry)) return ACCEL_MISS;
   if (flat_is_negative(entry)) return ACCEL_NULL;
@@ -176,8 +180,9 @@ accel_status accel_flat_pin(accel_local *local, const accel_type *type, const vo
                             uint64_t hash, accel_local_pin *pin)
 {
   flat_state *state = flat_state_of(local);
-  const flat_view view = accel_flat_lock(state, hash);
-  const flat_entry entry = accel_flat_find(type, &view, key);
+  accel_flat_view view;
+  accel_flat_lock(state, type, hash, &view);
+  const flat_entry entry = accel_flat_find(&view, key);
   const accel_status status = flat_pin_hit(state, type, &view, &entry, pin);
   accel_flat_unlock(&view);
   return status;
@@ -213,9 +218,9 @@ static void flat_raise(flat_state *state, uint64_t hash)
   accel_store_release(generation, *generation + 1);
 }
 
-static bool flat_stands(const flat_state *state, const flat_view *view, uint64_t hash,
-                        const accel_gate *gate)
+static bool flat_stands(const accel_flat_view *view, uint64_t hash, const accel_gate *gate)
 {
+  const flat_state *state = view->state;
   return (uint32_t)gate->generation == state->generations[flat_generation_index(state, hash)] &&
          gate->epoch == view->epoch;
 }
@@ -281,41 +286,39 @@ typedef struct flat_write {
   bool has_missed; /* the policy knows of the new key */
 } flat_write;
 
-static uint64_t flat_born(const flat_state *state, const flat_content *content)
+static uint64_t flat_born(const accel_flat_view *view, const flat_content *content)
 {
-  return content->life->born_ms - state->front.base_ms;
+  return content->life->born_ms - view->state->front.base_ms;
 }
 
 /* Pays for the entry, with the budget of `old` if that can be had, else with a victim's, whose slot
  * is *freed then. */
-static flat_attempt flat_pay(flat_state *state, const accel_type *type, const flat_view *view,
-                             const accel_policy_view *policy_view, const flat_content *content,
+static flat_attempt flat_pay(accel_flat_view *view, const flat_content *content,
                              const flat_entry *old, flat_entry *freed, flat_doomed *doomed)
 {
   const bool replaces = old->slot != NULL && !flat_is_pinned(old);
   const size_t had = replaces ? flat_weight_of(old) : 0;
   const ptrdiff_t more = (ptrdiff_t)(content->weight - had);
-  if (accel_flat_afford(state, view->stripe, replaces ? 0 : 1, more)) return FLAT_DONE;
+  if (accel_flat_afford(view, replaces ? 0 : 1, more)) return FLAT_DONE;
   size_t gone;
-  *freed = accel_flat_evict(type, view, policy_view, flat_born(state, content), &gone, doomed);
+  *freed = accel_flat_evict(view, flat_born(view, content), &gone, doomed);
   if (freed->slot == NULL) return doomed->count > 0 ? FLAT_EVICTED : FLAT_NO_BUDGET;
   if (!replaces && doomed->count == 0 &&
-      accel_flat_afford(state, view->stripe, 0, (ptrdiff_t)(content->weight - gone)))
+      accel_flat_afford(view, 0, (ptrdiff_t)(content->weight - gone)))
     return FLAT_DONE;
-  accel_flat_refund(state, view->stripe, gone);
+  accel_flat_refund(view->state, view->stripe, gone);
   return FLAT_EVICTED;
 }
 
 /* Whether a slot of the two sets becomes empty once its value is dropped, here or elsewhere. */
-static bool flat_is_being_freed(const flat_view *view)
+static bool flat_is_being_freed(const accel_flat_view *view)
 {
-  const accel_flat_set *first = &view->table->sets[view->first];
-  const accel_flat_set *second = &view->table->sets[view->second];
+  const accel_flat_set *first = view->sets[0], *second = view->sets[1];
   return ((flat_removed_ways(first) & ~(unsigned)first->pinned) |
           (flat_removed_ways(second) & ~(unsigned)second->pinned)) != 0;
 }
 
-static flat_attempt flat_no_slot(const flat_view *view, const flat_doomed *doomed)
+static flat_attempt flat_no_slot(const accel_flat_view *view, const flat_doomed *doomed)
 {
   if (doomed->count > 0) return FLAT_EVICTED;
   return flat_is_being_freed(view) ? FLAT_BUSY : FLAT_NO_SLOT;
@@ -325,74 +328,70 @@ static flat_attempt flat_no_slot(const flat_view *view, const flat_doomed *doome
  * has a better one. Where there is none, an old entry of the key goes, for to move another costs a
  * look at all its neighbours' partners: readers are a moment without the key, and ask under the
  * mutex. */
-static flat_attempt flat_place(flat_state *state, const accel_type *type, const flat_view *view,
-                               const accel_policy_view *policy_view, const flat_content *content,
-                               flat_entry *old, flat_entry *empty, flat_doomed *doomed)
+static flat_attempt flat_place(accel_flat_view *view, const flat_content *content, flat_entry *old,
+                               flat_entry *empty, flat_doomed *doomed)
 {
   const bool is_freed = empty->slot != NULL;
-  if (is_freed && (empty->set == view->first || !flat_empty_ways(&view->table->sets[view->first])))
+  if (is_freed && (empty->set == view->sets[0] || !flat_empty_ways(view->sets[0])))
     return FLAT_DONE;
   *empty = accel_flat_find_empty(view);
   const bool replaces = old->slot != NULL && !flat_is_pinned(old);
-  const bool may_move = !replaces || accel_flat_owns(type, old);
+  const bool may_move = !replaces || accel_flat_owns(view->type, old);
   if (empty->slot == NULL && may_move) *empty = accel_flat_make_empty(view);
   if (empty->slot != NULL) return FLAT_DONE;
   if (replaces) {
-    accel_flat_unlink(type, old, doomed);
+    accel_flat_unlink(view->type, old, doomed);
     old->slot = NULL;
   } else {
     size_t gone;
-    const uint64_t since_base_ms = flat_born(state, content);
-    if (accel_flat_evict(type, view, policy_view, since_base_ms, &gone, doomed).slot == NULL)
+    if (accel_flat_evict(view, flat_born(view, content), &gone, doomed).slot == NULL)
       return flat_no_slot(view, doomed);
-    accel_flat_refund(state, view->stripe, gone);
+    accel_flat_refund(view->state, view->stripe, gone);
   }
   *empty = accel_flat_find_empty(view);
   return empty->slot != NULL ? FLAT_DONE : FLAT_EVICTED;
 }
 
 /* Puts the content into the empty slot, then takes an old entry of its key out. */
-static void flat_exchange(flat_state *state, const accel_type *type, const flat_view *view,
-                          const flat_content *content, const flat_entry *empty,
-                          const flat_entry *old, uint8_t used, flat_doomed *doomed)
+static void flat_exchange(const accel_flat_view *view, const flat_content *content,
+                          const flat_entry *empty, const flat_entry *old, uint8_t used,
+                          flat_doomed *doomed)
 {
-  accel_flat_write(state, type, empty, content);
+  accel_flat_write(view, empty, content);
   accel_flat_publish(empty, view->tag, view->epoch, used);
-  if (content->text != NULL) accel_add_relaxed(&state->string_bytes, strlen(content->text) + 1);
+  if (content->text != NULL)
+    accel_add_relaxed(&view->state->string_bytes, strlen(content->text) + 1);
   if (old->slot == NULL) return;
-  flat_raise_version(flat_set_of(empty));
-  accel_flat_unlink(type, old, doomed);
+  flat_raise_version(empty->set);
+  accel_flat_unlink(view->type, old, doomed);
 }
 
 /* One attempt under the mutex. */
-static flat_attempt flat_try_write(flat_state *state, const accel_type *type, const flat_view *view,
-                                   flat_write *write, const flat_content *content,
-                                   flat_doomed *doomed)
+static flat_attempt flat_try_write(accel_flat_view *view, flat_write *write,
+                                   const flat_content *content, flat_doomed *doomed)
 {
-  if (write->gate != NULL && !flat_stands(state, view, write->hash, write->gate)) return FLAT_MOVED;
-  const accel_flat_set *sets = view->table->sets;
-  if (flat_is_cleared(&sets[view->first], view->epoch))
-    accel_flat_settle(state, type, view, view->first, doomed);
-  if (flat_is_cleared(&sets[view->second], view->epoch))
-    accel_flat_settle(state, type, view, view->second, doomed);
+  if (write->gate != NULL && !flat_stands(view, write->hash, write->gate)) return FLAT_MOVED;
+  for (unsigned i = 0; i < 2; i++)
+    if (flat_is_cleared(view->sets[i], view->epoch))
+      accel_flat_settle(view, view->indices[i], doomed);
   const accel_policy *policy = view->table->policy;
-  const accel_policy_view policy_view = accel_flat_policy_view(state, type, view);
-  flat_entry old = accel_flat_find(type, view, content->key);
+  flat_entry old = accel_flat_find(view, content->key);
   const bool is_new = old.slot == NULL;
-  const uint8_t used = is_new ? 0 : accel_load_relaxed(&flat_set_of(&old)->used[old.way]);
-  if (is_new && !write->has_missed && policy->missed != NULL) policy->missed(&policy_view);
-  if (is_new) write->has_missed = true;
+  const uint8_t used = is_new ? 0 : accel_load_relaxed(&old.set->used[old.way]);
+  view->is_unknown = is_new && !write->has_missed;
+  write->has_missed |= is_new;
   flat_entry empty = {0};
-  flat_attempt attempt = flat_pay(state, type, view, &policy_view, content, &old, &empty, doomed);
-  if (attempt != FLAT_DONE) return attempt;
-  attempt = flat_place(state, type, view, &policy_view, content, &old, &empty, doomed);
+  flat_attempt attempt = flat_pay(view, content, &old, &empty, doomed);
+  const bool is_paid = attempt == FLAT_DONE;
+  if (is_paid) attempt = flat_place(view, content, &old, &empty, doomed);
+  if (view->is_unknown && policy->missed != NULL) policy->missed(view);
   if (attempt != FLAT_DONE) {
-    accel_flat_refund(state, view->stripe, content->weight);
+    if (is_paid) accel_flat_refund(view->state, view->stripe, content->weight);
     return attempt;
   }
-  if (write->raises) flat_raise(state, write->hash);
-  flat_exchange(state, type, view, content, &empty, &old, used, doomed);
-  if (is_new) policy->inserted(&policy_view, empty.set, empty.way);
+  if (write->raises) flat_raise(view->state, write->hash);
+  flat_exchange(view, content, &empty, &old, used, doomed);
+  if (is_new) policy->inserted(view, empty.set, empty.way);
   return FLAT_DONE;
 }
 
@@ -403,12 +402,13 @@ static ACCEL_FLATTEN flat_attempt flat_write_locked(flat_state *state, const acc
   flat_attempt attempt;
   flat_doomed doomed;
   doomed.count = 0;
-  const flat_view view = accel_flat_lock(state, write->hash);
+  accel_flat_view view;
+  accel_flat_lock(state, type, write->hash, &view);
   do {
-    attempt = flat_try_write(state, type, &view, write, content, &doomed);
+    attempt = flat_try_write(&view, write, content, &doomed);
   } while (attempt == FLAT_EVICTED && doomed.count == 0);
-  if (view.stripe->swept < view.table->stripe_sets &&
-      accel_flat_sweep(state, type, &view, &doomed) > 0 && attempt == FLAT_NO_BUDGET)
+  if (view.stripe->swept < view.table->stripe_sets && accel_flat_sweep(&view, &doomed) > 0 &&
+      attempt == FLAT_NO_BUDGET)
     attempt = FLAT_EVICTED; /* of what a clear removed: there may be enough now */
   accel_flat_unlock(&view);
   if (doomed.count > 0) accel_flat_discard(state, type, &doomed);
@@ -436,25 +436,33 @@ static accel_status flat_put(flat_state *state, const accel_type *type, flat_wri
 }
 
 /* Copies what the entry will own, then writes it. */
-static accel_status flat_store(flat_state *state, const accel_type *type, flat_write *write,
-                               const void *key, const void *value_or_null,
-                               const accel_lifetime *life)
+static ACCEL_NOINLINE accel_status flat_store_owned(flat_state *state, const accel_type *type,
+                                                    flat_write *write, const flat_content *content)
 {
   flat_stage stage;
   stage.copy = NULL;
   stage.allocation = NULL;
-  stage.content = (flat_content){.key = key, .value = value_or_null, .life = life};
-  stage.content.weight = value_or_null != NULL;
-  if (state->weighs && value_or_null != NULL)
-    stage.content.weight = type->weigh(key, value_or_null);
-  const size_t heaviest = state->budget.max_weight;
-  if (heaviest != 0 && stage.content.weight > heaviest) return ACCEL_ERR_CONFIG;
+  stage.content = *content;
   accel_status status = ACCEL_OK;
-  if (value_or_null != NULL && !state->is_plain) status = flat_stage_value(type, &stage);
+  if (content->value != NULL && !state->is_plain) status = flat_stage_value(type, &stage);
   if (status == ACCEL_OK) status = flat_stage_text(type, &stage);
   if (status == ACCEL_OK) status = flat_put(state, type, write, &stage.content);
   flat_stage_close(type, &stage, status == ACCEL_OK);
   return status;
+}
+
+static ACCEL_FLATTEN accel_status flat_store(flat_state *state, const accel_type *type,
+                                             flat_write *write, const void *key,
+                                             const void *value_or_null, const accel_lifetime *life)
+{
+  flat_content content = {.key = key, .value = value_or_null, .life = life};
+  content.weight = value_or_null != NULL;
+  if (state->weighs && value_or_null != NULL) content.weight = type->weigh(key, value_or_null);
+  const size_t heaviest = state->budget.max_weight;
+  if (heaviest != 0 && content.weight > heaviest) return ACCEL_ERR_CONFIG;
+  const bool owns = !state->is_plain || type->key_kind == ACCEL_KEY_STRING;
+  return owns ? flat_store_owned(state, type, write, &content)
+              : flat_put(state, type, write, &content);
 }
 
 accel_status accel_flat_fill(accel_local *local, const accel_type *type, const void *key,
@@ -481,10 +489,11 @@ void accel_flat_del(accel_local *local, const accel_type *type, const void *key,
   flat_state *state = flat_state_of(local);
   flat_doomed doomed;
   doomed.count = 0;
-  const flat_view view = accel_flat_lock(state, hash);
+  accel_flat_view view;
+  accel_flat_lock(state, type, hash, &view);
   flat_raise(state, hash);
-  const flat_entry entry = accel_flat_find(type, &view, key);
-  if (entry.slot != NULL) accel_flat_remove(state, type, &entry, &doomed);
+  const flat_entry entry = accel_flat_find(&view, key);
+  if (entry.slot != NULL) accel_flat_remove(&view, &entry, &doomed);
   accel_flat_unlock(&view);
   if (doomed.count > 0) accel_flat_discard(state, type, &doomed);
 }

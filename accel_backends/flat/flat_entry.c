@@ -5,9 +5,10 @@
 
 /* ---- the budget ---- */
 
-bool accel_flat_afford(flat_state *state, flat_stripe *stripe, ptrdiff_t entries, ptrdiff_t weight)
+bool accel_flat_afford(const accel_flat_view *view, ptrdiff_t entries, ptrdiff_t weight)
 {
-  if ((entries != 0 || weight != 0) && !accel_budget_take(&state->budget, entries, weight))
+  flat_stripe *stripe = view->stripe;
+  if ((entries != 0 || weight != 0) && !accel_budget_take(&view->state->budget, entries, weight))
     return false;
   accel_store_relaxed(&stripe->entries, stripe->entries + (size_t)entries);
   accel_store_relaxed(&stripe->weight, stripe->weight + (size_t)weight);
@@ -23,41 +24,40 @@ void accel_flat_refund(flat_state *state, flat_stripe *stripe, size_t weight)
 
 /* ---- an empty slot ---- */
 
-flat_entry accel_flat_find_empty(const flat_view *view)
+flat_entry accel_flat_find_empty(const accel_flat_view *view)
 {
-  const accel_flat_set *sets = view->table->sets;
-  const unsigned first = flat_empty_ways(&sets[view->first]);
-  const unsigned second = flat_empty_ways(&sets[view->second]);
+  const unsigned first = flat_empty_ways(view->sets[0]);
+  if (first != 0) return flat_entry_in(view, 0, first);
   const flat_entry none = {0};
-  if (first != 0) return flat_entry_first(view->table, view->first, first);
-  return second != 0 ? flat_entry_first(view->table, view->second, second) : none;
+  const unsigned second = flat_empty_ways(view->sets[1]);
+  return second != 0 ? flat_entry_in(view, 1, second) : none;
 }
 
 /* An entry that may have its birth and end in any epoch keeps what it is: see publish. */
-void accel_flat_move(const flat_view *view, const flat_entry *from, const flat_entry *to)
+void accel_flat_move(const accel_flat_view *view, const flat_entry *from, const flat_entry *to)
 {
-  const accel_flat_set *old = flat_set_of(from);
+  const accel_flat_set *old = from->set;
   const uint64_t epoch = accel_flat_epoch_of(old->current);
   const bool is_current = accel_flat_is_current(old, from->way, epoch);
-  flat_raise_version(flat_set_of(to));
+  flat_raise_version(to->set);
   const uint64_t *words = (const uint64_t *)(const void *)from->slot;
   for (size_t i = 0; i * sizeof *words < view->table->slot_size; i++)
     accel_store_release(accel_flat_words(to->slot, 0) + i, words[i]);
   const uint8_t used = accel_load_relaxed(&old->used[from->way]);
   accel_flat_publish(to, flat_tag_of(old, from->way), is_current ? epoch : 0, used);
-  flat_raise_version(flat_set_of(to));
-  flat_set_tag(flat_set_of(from), from->way, ACCEL_FLAT_EMPTY);
+  flat_raise_version(to->set);
+  flat_set_tag(from->set, from->way, ACCEL_FLAT_EMPTY);
 }
 
 /* Moves one entry of the set away, if one has room in its other set: *empty is where it was. */
-static bool flat_entry_make_room(const flat_view *view, uint64_t index, flat_entry *empty)
+static bool flat_entry_make_room(const accel_flat_view *view, unsigned which, flat_entry *empty)
 {
   accel_flat_table *table = view->table;
-  const accel_flat_set *set = &table->sets[index];
+  const accel_flat_set *set = view->sets[which];
   for (unsigned ways = flat_live_ways(set) & ~set->pinned; ways != 0; ways &= ways - 1) {
-    const flat_entry from = flat_entry_first(table, index, ways);
+    const flat_entry from = flat_entry_in(view, which, ways);
     const uint64_t tag = flat_tag_of(set, from.way);
-    const uint64_t other = accel_flat_partner(table, view->start, index, tag);
+    const uint64_t other = accel_flat_partner(table, view->start, view->indices[which], tag);
     const unsigned room = flat_empty_ways(&table->sets[other]);
     if (room == 0 || flat_is_cleared(&table->sets[other], view->epoch)) continue;
     const flat_entry to = flat_entry_first(table, other, room);
@@ -68,12 +68,12 @@ static bool flat_entry_make_room(const flat_view *view, uint64_t index, flat_ent
   return false;
 }
 
-flat_entry accel_flat_make_empty(const flat_view *view)
+flat_entry accel_flat_make_empty(const accel_flat_view *view)
 {
   flat_entry empty;
   const flat_entry none = {0};
-  if (flat_entry_make_room(view, view->first, &empty)) return empty;
-  return flat_entry_make_room(view, view->second, &empty) ? empty : none;
+  if (flat_entry_make_room(view, 0, &empty)) return empty;
+  return flat_entry_make_room(view, 1, &empty) ? empty : none;
 }
 
 /* ---- content ---- */
@@ -118,24 +118,24 @@ static void flat_entry_write_key(const accel_type *type, const flat_entry *entry
   flat_entry_write_bytes(to, place, sizeof place);
 }
 
-void accel_flat_write(flat_state *state, const accel_type *type, const flat_entry *entry,
+void accel_flat_write(const accel_flat_view *view, const flat_entry *entry,
                       const flat_content *content)
 {
   const uint64_t head =
-      accel_flat_pack(state->front.base_ms, content->life, content->value == NULL);
-  flat_raise_version(flat_set_of(entry));
+      accel_flat_pack(view->state->front.base_ms, content->life, content->value == NULL);
+  flat_raise_version(entry->set);
   accel_store_release(accel_flat_words(entry->slot, 0), head);
   if (entry->table->weighs)
     accel_store_release(accel_flat_words(entry->slot, sizeof head), (uint64_t)content->weight);
-  flat_entry_write_key(type, entry, content);
+  flat_entry_write_key(view->type, entry, content);
   accel_flat_word *to = accel_flat_words(entry->slot, entry->table->value_offset);
-  if (content->value != NULL) flat_entry_write_bytes(to, content->value, type->value_size);
+  if (content->value != NULL) flat_entry_write_bytes(to, content->value, view->type->value_size);
 }
 
 /* The entry may go once it has expired. */
 static void flat_entry_note_expiry(const flat_entry *entry)
 {
-  accel_flat_set *set = flat_set_of(entry);
+  accel_flat_set *set = entry->set;
   const uint64_t head = flat_head_of(entry);
   const uint32_t coarse = (uint32_t)(head >> (ACCEL_FLAT_TIME_SHIFT + ACCEL_FLAT_COARSE_SHIFT));
   if (accel_flat_expires(head) && coarse < set->soonest) set->soonest = coarse;
@@ -144,7 +144,7 @@ static void flat_entry_note_expiry(const flat_entry *entry)
 /* An entry of an older epoch than the set's is not of the set's. */
 void accel_flat_publish(const flat_entry *entry, uint64_t tag, uint64_t epoch, uint8_t used)
 {
-  accel_flat_set *set = flat_set_of(entry);
+  accel_flat_set *set = entry->set;
   const uint64_t bit = (uint64_t)1 << entry->way;
   const uint64_t set_epoch = accel_flat_epoch_of(set->current);
   uint64_t current = epoch == set_epoch ? set->current & ~bit : set->current | bit;
@@ -160,11 +160,12 @@ void accel_flat_publish(const flat_entry *entry, uint64_t tag, uint64_t epoch, u
 static void flat_entry_doom(flat_doomed *doomed, const flat_entry *entry)
 {
   unsigned i = 0;
-  while (i < doomed->count && doomed->sets[i] != entry->set) i++;
+  const uint64_t index = flat_index_of(entry);
+  while (i < doomed->count && doomed->indices[i] != index) i++;
   ACCEL_ASSERT(i < FLAT_DOOMED_SETS);
   if (i == doomed->count) {
     doomed->table = entry->table;
-    doomed->sets[i] = entry->set;
+    doomed->indices[i] = index;
     doomed->ways[i] = 0;
     doomed->count++;
   }
@@ -176,21 +177,18 @@ void accel_flat_unlink(const accel_type *type, const flat_entry *entry, flat_doo
   const bool is_pinned = flat_is_pinned(entry);
   const bool is_doomed = !is_pinned && accel_flat_owns(type, entry);
   const uint64_t tag = is_pinned || is_doomed ? ACCEL_FLAT_REMOVED : ACCEL_FLAT_EMPTY;
-  flat_set_tag(flat_set_of(entry), entry->way, tag);
+  flat_set_tag(entry->set, entry->way, tag);
   if (is_doomed) flat_entry_doom(doomed, entry);
 }
 
-void accel_flat_remove(flat_state *state, const accel_type *type, const flat_entry *entry,
-                       flat_doomed *doomed)
+void accel_flat_remove(const accel_flat_view *view, const flat_entry *entry, flat_doomed *doomed)
 {
-  if (!flat_is_pinned(entry))
-    accel_flat_refund(state, flat_stripe_of(entry->table, entry->set), flat_weight_of(entry));
-  accel_flat_unlink(type, entry, doomed);
+  if (!flat_is_pinned(entry)) accel_flat_refund(view->state, view->stripe, flat_weight_of(entry));
+  accel_flat_unlink(view->type, entry, doomed);
 }
 
 /* The stripe counts only what is of its era. */
-unsigned accel_flat_settle(flat_state *state, const accel_type *type, const flat_view *view,
-                           uint64_t index, flat_doomed *doomed)
+unsigned accel_flat_settle(const accel_flat_view *view, uint64_t index, flat_doomed *doomed)
 {
   unsigned freed = 0;
   accel_flat_set *set = &view->table->sets[index];
@@ -198,10 +196,10 @@ unsigned accel_flat_settle(flat_state *state, const accel_type *type, const flat
   for (unsigned ways = flat_live_ways(set); ways != 0; ways &= ways - 1) {
     const flat_entry entry = flat_entry_first(view->table, index, ways);
     if (!flat_is_pinned(&entry)) {
-      accel_budget_give(&state->budget, 1, flat_weight_of(&entry));
+      accel_budget_give(&view->state->budget, 1, flat_weight_of(&entry));
       freed++;
     }
-    accel_flat_unlink(type, &entry, doomed);
+    accel_flat_unlink(view->type, &entry, doomed);
   }
   const uint64_t epoch = flat_era_of(view->epoch) << ACCEL_FLAT_ERA_SHIFT;
   set->soonest = UINT32_MAX;
@@ -211,13 +209,12 @@ unsigned accel_flat_settle(flat_state *state, const accel_type *type, const flat
 
 #define FLAT_SWEPT_AT_ONCE 2u
 
-unsigned accel_flat_sweep(flat_state *state, const accel_type *type, const flat_view *view,
-                          flat_doomed *doomed)
+unsigned accel_flat_sweep(const accel_flat_view *view, flat_doomed *doomed)
 {
   flat_stripe *stripe = view->stripe;
   unsigned freed = 0;
   for (unsigned i = 0; i < FLAT_SWEPT_AT_ONCE && stripe->swept < view->table->stripe_sets; i++) {
-    freed += accel_flat_settle(state, type, view, view->start + stripe->swept, doomed);
+    freed += accel_flat_settle(view, view->start + stripe->swept, doomed);
     accel_store_relaxed(&stripe->swept, stripe->swept + 1);
   }
   return freed;
@@ -227,13 +224,13 @@ void accel_flat_discard(flat_state *state, const accel_type *type, const flat_do
 {
   for (unsigned i = 0; i < doomed->count; i++) {
     for (unsigned ways = doomed->ways[i]; ways != 0; ways &= ways - 1) {
-      const flat_entry entry = flat_entry_first(doomed->table, doomed->sets[i], ways);
+      const flat_entry entry = flat_entry_first(doomed->table, doomed->indices[i], ways);
       accel_flat_release(state, type, &entry);
     }
-    accel_mutex *mutex = &flat_stripe_of(doomed->table, doomed->sets[i])->mutex;
+    accel_mutex *mutex = &flat_stripe_of(doomed->table, doomed->indices[i])->mutex;
     accel_mutex_lock(mutex);
     for (unsigned ways = doomed->ways[i]; ways != 0; ways &= ways - 1)
-      flat_set_tag(&doomed->table->sets[doomed->sets[i]], (unsigned)__builtin_ctz(ways),
+      flat_set_tag(&doomed->table->sets[doomed->indices[i]], (unsigned)__builtin_ctz(ways),
                    ACCEL_FLAT_EMPTY);
     accel_mutex_unlock(mutex);
   }
@@ -243,8 +240,9 @@ void accel_flat_discard(flat_state *state, const accel_type *type, const flat_do
 
 static uint32_t flat_entry_place(const flat_entry *entry)
 {
-  const uint64_t set = entry->set - flat_start_of(entry->table, entry->set);
-  return (uint32_t)(set * ACCEL_FLAT_WAYS + entry->way);
+  const uint64_t index = flat_index_of(entry);
+  const uint64_t place = index - flat_start_of(entry->table, index);
+  return (uint32_t)(place * ACCEL_FLAT_WAYS + entry->way);
 }
 
 /* The entry's record, or the one behind the last. */
@@ -269,10 +267,10 @@ static bool flat_entry_grow_pins(flat_stripe *stripe)
   return true;
 }
 
-bool accel_flat_pin_entry(const flat_view *view, const flat_entry *entry)
+bool accel_flat_pin_entry(const accel_flat_view *view, const flat_entry *entry)
 {
   flat_stripe *stripe = view->stripe;
-  accel_flat_set *set = flat_set_of(entry);
+  accel_flat_set *set = entry->set;
   const uint32_t place = flat_entry_place(entry);
   if (flat_is_pinned(entry)) {
     flat_entry_find_pin(stripe, place)->count++;
@@ -287,7 +285,7 @@ bool accel_flat_pin_entry(const flat_view *view, const flat_entry *entry)
 /* The last pin of an entry is gone, that of one which nobody finds any more: true. */
 static bool flat_entry_drop_pin(const flat_entry *entry, flat_stripe *stripe, flat_pin *pin)
 {
-  accel_flat_set *set = flat_set_of(entry);
+  accel_flat_set *set = entry->set;
   ACCEL_ASSERT(pin->count > 0);
   if (--pin->count > 0) return false;
   *pin = stripe->pins[--stripe->pin_count];
@@ -300,7 +298,7 @@ static bool flat_entry_drop_pin(const flat_entry *entry, flat_stripe *stripe, fl
 void accel_flat_unpin_entry(flat_state *state, const accel_type *type, const flat_entry *entry)
 {
   flat_doomed doomed = {0};
-  flat_stripe *stripe = flat_stripe_of(entry->table, entry->set);
+  flat_stripe *stripe = flat_stripe_of(entry->table, flat_index_of(entry));
   accel_mutex_lock(&stripe->mutex);
   flat_pin *pin = flat_entry_find_pin(stripe, flat_entry_place(entry));
   const bool is_counted = pin->era == (uint32_t)stripe->era;

@@ -180,22 +180,29 @@ void accel_flat_release(flat_state *state, const accel_type *type, const flat_en
 
 /* ---- locking and finding ---- */
 
-flat_view accel_flat_view_of(accel_flat_table *table, uint64_t mixed)
+accel_flat_view accel_flat_view_of(flat_state *state, const accel_type *type,
+                                   accel_flat_table *table, uint64_t mixed)
 {
-  flat_view view;
+  accel_flat_view view;
   view.table = table;
-  view.stripe = &table->stripes[accel_flat_scale(mixed, table->stripe_count)];
+  view.stripe_index = accel_flat_scale(mixed, table->stripe_count);
+  view.stripe = &table->stripes[view.stripe_index];
+  view.start = view.stripe_index * table->stripe_sets;
   view.mixed = mixed;
   view.tag = accel_flat_tag(mixed);
-  view.start = accel_flat_stripe_start(table, mixed);
-  view.first = accel_flat_first_set(table, mixed);
-  view.second = accel_flat_partner(table, view.start, view.first, view.tag);
+  view.indices[0] = accel_flat_first_set(table, mixed);
+  view.indices[1] = accel_flat_partner(table, view.start, view.indices[0], view.tag);
+  view.sets[0] = &table->sets[view.indices[0]];
+  view.sets[1] = &table->sets[view.indices[1]];
   view.epoch = 0;
+  view.is_unknown = false;
+  view.state = state;
+  view.type = type;
   return view;
 }
 
 /* What the stripe counts is of this era. */
-static bool flat_table_lock(const flat_state *state, flat_view *view)
+static bool flat_table_lock(accel_flat_view *view)
 {
   flat_stripe *stripe = view->stripe;
   accel_mutex_lock(&stripe->mutex);
@@ -203,7 +210,7 @@ static bool flat_table_lock(const flat_state *state, flat_view *view)
     accel_mutex_unlock(&stripe->mutex);
     return false;
   }
-  view->epoch = accel_load_acquire(&state->front.local.epoch);
+  view->epoch = accel_load_acquire(&view->state->front.local.epoch);
   if (stripe->era == flat_era_of(view->epoch)) return true;
   accel_store_relaxed(&stripe->entries, (size_t)0);
   accel_store_relaxed(&stripe->weight, (size_t)0);
@@ -212,14 +219,19 @@ static bool flat_table_lock(const flat_state *state, flat_view *view)
   return true;
 }
 
-bool accel_flat_lock_set(flat_state *state, accel_flat_table *table, uint64_t set, flat_view *view)
+bool accel_flat_lock_set(flat_state *state, const accel_type *type, accel_flat_table *table,
+                         uint64_t index, accel_flat_view *view)
 {
   memset(view, 0, sizeof *view);
   view->table = table;
-  view->stripe = flat_stripe_of(table, set);
-  view->start = flat_start_of(table, set);
-  view->first = view->second = set;
-  return flat_table_lock(state, view);
+  view->stripe_index = index / table->stripe_sets;
+  view->stripe = &table->stripes[view->stripe_index];
+  view->start = view->stripe_index * table->stripe_sets;
+  view->indices[0] = view->indices[1] = index;
+  view->sets[0] = view->sets[1] = &table->sets[index];
+  view->state = state;
+  view->type = type;
+  return flat_table_lock(view);
 }
 
 void accel_flat_wait_resized(flat_state *state)
@@ -228,41 +240,41 @@ void accel_flat_wait_resized(flat_state *state)
   accel_mutex_unlock(&state->resizing);
 }
 
-flat_view accel_flat_lock(flat_state *state, uint64_t hash)
+void accel_flat_lock(flat_state *state, const accel_type *type, uint64_t hash,
+                     accel_flat_view *view)
 {
   const uint64_t mixed = accel_flat_mix(state->mixes, hash);
   for (;;) {
-    flat_view view = accel_flat_view_of(accel_load_acquire(&state->front.table), mixed);
-    __builtin_prefetch(&view.table->sets[view.first], 1); /* while the mutex is being had */
-    __builtin_prefetch(&view.table->sets[view.second], 1);
-    if (flat_table_lock(state, &view)) return view;
+    *view = accel_flat_view_of(state, type, accel_load_acquire(&state->front.table), mixed);
+    __builtin_prefetch(view->sets[0], 1); /* while the mutex is being had */
+    __builtin_prefetch(view->sets[1], 1);
+    if (flat_table_lock(view)) return;
     accel_flat_wait_resized(state);
   }
 }
 
-void accel_flat_unlock(const flat_view *view)
+void accel_flat_unlock(const accel_flat_view *view)
 {
   accel_mutex_unlock(&view->stripe->mutex);
 }
 
-static flat_entry flat_table_find_in(const accel_type *type, const flat_view *view, uint64_t index,
-                                     const void *key)
+static flat_entry flat_table_find_in(const accel_flat_view *view, unsigned which, const void *key)
 {
   const flat_entry none = {0};
-  const accel_flat_set *set = &view->table->sets[index];
+  const accel_flat_set *set = view->sets[which];
   if (flat_is_cleared(set, view->epoch)) return none;
   for (unsigned left = accel_flat_match(flat_tags(set), view->tag); left != 0; left &= left - 1) {
-    const flat_entry entry = flat_entry_first(view->table, index, left);
+    const flat_entry entry = flat_entry_in(view, which, left);
     const char *text;
-    if (type->equal(key, accel_flat_key(type, &entry, &text))) return entry;
+    if (view->type->equal(key, accel_flat_key(view->type, &entry, &text))) return entry;
   }
   return none;
 }
 
-flat_entry accel_flat_find(const accel_type *type, const flat_view *view, const void *key)
+flat_entry accel_flat_find(const accel_flat_view *view, const void *key)
 {
-  const flat_entry entry = flat_table_find_in(type, view, view->first, key);
-  return entry.slot != NULL ? entry : flat_table_find_in(type, view, view->second, key);
+  const flat_entry entry = flat_table_find_in(view, 0, key);
+  return entry.slot != NULL ? entry : flat_table_find_in(view, 1, key);
 }
 
 /* ---- retiring ---- */

@@ -46,7 +46,7 @@ typedef struct accel_flat_stripe {
 ACCEL_STATIC_ASSERT(sizeof(accel_flat_set) == ACCEL_CACHE_LINE, "a set is one cache line");
 ACCEL_STATIC_ASSERT(sizeof(accel_flat) <= ACCEL_CACHE_LINE, "a hit reads one line of the state");
 
-typedef struct flat_state {
+typedef struct accel_flat_state {
   accel_flat front;
   unsigned char unused[ACCEL_CACHE_LINE]; /* writers must not disturb those who read the front */
   void *memory;                           /* what to free: the state is aligned inside */
@@ -65,21 +65,10 @@ typedef struct flat_state {
 /* A slot and where it lies. slot NULL: none. */
 typedef struct flat_entry {
   accel_flat_table *table;
+  accel_flat_set *set;
   unsigned char *slot;
-  uint64_t set;
   unsigned way;
 } flat_entry;
-
-/* Where a key may lie in a table. If it is what accel_flat_lock returned, its stripe is locked and
- * its table in use. */
-typedef struct flat_view {
-  accel_flat_table *table;
-  flat_stripe *stripe;
-  uint64_t start;         /* the stripe's first set */
-  uint64_t first, second; /* the same if the view is of one set */
-  uint64_t mixed, tag;
-  uint64_t epoch; /* the table's, as the stripe knows it */
-} flat_view;
 
 /* What a write brings, made before the mutex is taken. */
 typedef struct flat_content {
@@ -96,7 +85,7 @@ typedef struct flat_doomed {
   accel_flat_table *table;
   unsigned count;
   unsigned ways[FLAT_DOOMED_SETS];
-  uint64_t sets[FLAT_DOOMED_SETS];
+  uint64_t indices[FLAT_DOOMED_SETS];
 } flat_doomed;
 
 static inline flat_state *flat_state_of(accel_local *local)
@@ -104,32 +93,43 @@ static inline flat_state *flat_state_of(accel_local *local)
   return (flat_state *)(void *)local;
 }
 
-static inline flat_entry flat_entry_at(accel_flat_table *table, uint64_t set, unsigned way)
+static inline flat_entry flat_entry_at(accel_flat_table *table, uint64_t index, unsigned way)
 {
-  const size_t index = (size_t)set * ACCEL_FLAT_WAYS + way;
-  const flat_entry entry = {table, table->slots + index * table->slot_size, set, way};
+  const size_t place = (size_t)index * ACCEL_FLAT_WAYS + way;
+  const flat_entry entry = {table, &table->sets[index], table->slots + place * table->slot_size,
+                            way};
   return entry;
 }
 
 /* The first of the ways in a mask that is not 0. */
-static inline flat_entry flat_entry_first(accel_flat_table *table, uint64_t set, unsigned ways)
+static inline flat_entry flat_entry_first(accel_flat_table *table, uint64_t index, unsigned ways)
 {
-  return flat_entry_at(table, set, (unsigned)__builtin_ctz(ways));
+  return flat_entry_at(table, index, (unsigned)__builtin_ctz(ways));
 }
 
-static inline accel_flat_set *flat_set_of(const flat_entry *entry)
+/* The same in one of a view's two sets. */
+static inline flat_entry flat_entry_in(const accel_flat_view *view, unsigned which, unsigned ways)
 {
-  return &entry->table->sets[entry->set];
+  const unsigned way = (unsigned)__builtin_ctz(ways);
+  const size_t place = (size_t)view->indices[which] * ACCEL_FLAT_WAYS + way;
+  const flat_entry entry = {view->table, view->sets[which],
+                            view->table->slots + place * view->table->slot_size, way};
+  return entry;
 }
 
-static inline flat_stripe *flat_stripe_of(const accel_flat_table *table, uint64_t set)
+static inline uint64_t flat_index_of(const flat_entry *entry)
 {
-  return &table->stripes[set / table->stripe_sets];
+  return (uint64_t)(entry->set - entry->table->sets);
 }
 
-static inline uint64_t flat_start_of(const accel_flat_table *table, uint64_t set)
+static inline flat_stripe *flat_stripe_of(const accel_flat_table *table, uint64_t index)
 {
-  return set / table->stripe_sets * table->stripe_sets;
+  return &table->stripes[index / table->stripe_sets];
+}
+
+static inline uint64_t flat_start_of(const accel_flat_table *table, uint64_t index)
+{
+  return index / table->stripe_sets * table->stripe_sets;
 }
 
 /* The top of the bits that choose the set: keys of one generation share a stripe in any table. */
@@ -195,7 +195,7 @@ static inline bool flat_is_cleared(const accel_flat_set *set, uint64_t epoch)
 
 static inline bool flat_is_pinned(const flat_entry *entry)
 {
-  return (flat_set_of(entry)->pinned >> entry->way & 1) != 0;
+  return (entry->set->pinned >> entry->way & 1) != 0;
 }
 
 static inline uint64_t flat_head_of(const flat_entry *entry)
@@ -216,7 +216,7 @@ static inline void *flat_value_of(const flat_entry *entry)
 
 static inline bool flat_is_live(const flat_entry *entry)
 {
-  return flat_tag_of(flat_set_of(entry), entry->way) >= ACCEL_FLAT_TAG_MIN;
+  return flat_tag_of(entry->set, entry->way) >= ACCEL_FLAT_TAG_MIN;
 }
 
 static inline size_t flat_weight_of(const flat_entry *entry)
@@ -246,7 +246,7 @@ static inline uint64_t flat_since_base(const flat_state *state)
 static inline bool flat_is_fresh(flat_state *state, const flat_entry *entry)
 {
   const uint64_t epoch = accel_load_acquire(&state->front.local.epoch);
-  if (!accel_flat_is_current(flat_set_of(entry), entry->way, epoch)) return false;
+  if (!accel_flat_is_current(entry->set, entry->way, epoch)) return false;
   return !accel_flat_expires(flat_head_of(entry)) ||
          !flat_has_expired(entry, flat_since_base(state));
 }
@@ -263,16 +263,19 @@ void accel_flat_table_close(flat_state *state, const accel_type *type, accel_fla
 void accel_flat_table_retire(flat_state *state, const accel_type *type, accel_flat_table *table);
 
 /* Locks the stripe of a key. */
-flat_view accel_flat_lock(flat_state *state, uint64_t hash);
+void accel_flat_lock(flat_state *state, const accel_type *type, uint64_t hash,
+                     accel_flat_view *view);
 /* Locks the stripe of a set; the view is of that set alone. False: a resize took the table out of
  * use, and nothing is locked. */
-bool accel_flat_lock_set(flat_state *state, accel_flat_table *table, uint64_t set, flat_view *view);
-void accel_flat_unlock(const flat_view *view);
+bool accel_flat_lock_set(flat_state *state, const accel_type *type, accel_flat_table *table,
+                         uint64_t index, accel_flat_view *view);
+void accel_flat_unlock(const accel_flat_view *view);
 /* Returns once no resize is under way that began before. */
 ACCEL_COLD void accel_flat_wait_resized(flat_state *state);
 
 /* Where a key of this hash may lie in a table; nothing is locked. */
-flat_view accel_flat_view_of(accel_flat_table *table, uint64_t mixed);
+accel_flat_view accel_flat_view_of(flat_state *state, const accel_type *type,
+                                   accel_flat_table *table, uint64_t mixed);
 /* The slot's key as the user's functions expect it; `text` holds a string's pointer meanwhile. */
 const void *accel_flat_key(const accel_type *type, const flat_entry *entry, const char **text);
 /* Its mixed hash. */
@@ -281,37 +284,35 @@ uint64_t accel_flat_hash_of(const flat_state *state, const accel_type *type,
 /* True: the entry holds memory that is not the table's. */
 bool accel_flat_owns(const accel_type *type, const flat_entry *entry);
 /* Under the stripe's mutex. */
-flat_entry accel_flat_find(const accel_type *type, const flat_view *view, const void *key);
+flat_entry accel_flat_find(const accel_flat_view *view, const void *key);
 
 /* ---- flat_entry.c: the steps of a write, under the stripe's mutex ---- */
 
 /* An empty slot for the key, in its first set if that has one: it is found sooner there. */
-flat_entry accel_flat_find_empty(const flat_view *view);
+flat_entry accel_flat_find_empty(const accel_flat_view *view);
 /* Makes an empty slot by moving an entry to its other set. */
-ACCEL_COLD flat_entry accel_flat_make_empty(const flat_view *view);
+ACCEL_COLD flat_entry accel_flat_make_empty(const accel_flat_view *view);
 /* Moves an entry that is not pinned into an empty slot of its other set. */
-void accel_flat_move(const flat_view *view, const flat_entry *from, const flat_entry *to);
-void accel_flat_write(flat_state *state, const accel_type *type, const flat_entry *entry,
+void accel_flat_move(const accel_flat_view *view, const flat_entry *from, const flat_entry *to);
+void accel_flat_write(const accel_flat_view *view, const flat_entry *entry,
                       const flat_content *content);
 /* Makes a written entry findable. `used` is the policy's byte. */
 void accel_flat_publish(const flat_entry *entry, uint64_t tag, uint64_t epoch, uint8_t used);
 /* Takes an entry out; its budget stays taken. */
 void accel_flat_unlink(const accel_type *type, const flat_entry *entry, flat_doomed *doomed);
 /* The same, and gives its budget back, unless it is pinned: then the last unpin does. */
-void accel_flat_remove(flat_state *state, const accel_type *type, const flat_entry *entry,
-                       flat_doomed *doomed);
+void accel_flat_remove(const accel_flat_view *view, const flat_entry *entry, flat_doomed *doomed);
 /* Takes out what a clear has removed from the set; returns how much of the budget that frees. */
-ACCEL_COLD unsigned accel_flat_settle(flat_state *state, const accel_type *type,
-                                      const flat_view *view, uint64_t index, flat_doomed *doomed);
+ACCEL_COLD unsigned accel_flat_settle(const accel_flat_view *view, uint64_t index,
+                                      flat_doomed *doomed);
 /* The same for some more sets of the stripe, if any need it. */
-ACCEL_COLD unsigned accel_flat_sweep(flat_state *state, const accel_type *type,
-                                     const flat_view *view, flat_doomed *doomed);
-/* Takes from the budget for the stripe. False: it has not as much left. */
-bool accel_flat_afford(flat_state *state, flat_stripe *stripe, ptrdiff_t entries, ptrdiff_t weight);
+ACCEL_COLD unsigned accel_flat_sweep(const accel_flat_view *view, flat_doomed *doomed);
+/* Takes from the budget for the view's stripe. False: it has not as much left. */
+bool accel_flat_afford(const accel_flat_view *view, ptrdiff_t entries, ptrdiff_t weight);
 void accel_flat_refund(flat_state *state, flat_stripe *stripe, size_t weight);
 
 /* Pins an entry. False: no memory. */
-bool accel_flat_pin_entry(const flat_view *view, const flat_entry *entry);
+bool accel_flat_pin_entry(const accel_flat_view *view, const flat_entry *entry);
 
 /* Without the mutex: */
 ACCEL_COLD void accel_flat_discard(flat_state *state, const accel_type *type,
@@ -325,14 +326,10 @@ void accel_flat_release(flat_state *state, const accel_type *type, const flat_en
 /* Removes one entry of the view's sets, and hands its budget to the caller: *entry_weight. Returns
  * where it was, a slot that is empty now unless something was doomed; none: all are pinned. Under
  * the mutex; since_base_ms tells what has expired. */
-flat_entry accel_flat_evict(const accel_type *type, const flat_view *view,
-                            const accel_policy_view *policy_view, uint64_t since_base_ms,
-                            size_t *entry_weight, flat_doomed *doomed);
+flat_entry accel_flat_evict(accel_flat_view *view, uint64_t since_base_ms, size_t *entry_weight,
+                            flat_doomed *doomed);
 /* Removes an entry, wherever one can be found. False: all are pinned. Without a mutex. */
 bool accel_flat_evict_any(flat_state *state, const accel_type *type);
-/* The policy's view. */
-accel_policy_view accel_flat_policy_view(const flat_state *state, const accel_type *type,
-                                         const flat_view *view);
 
 ACCEL_EXTERN_C_END
 #endif

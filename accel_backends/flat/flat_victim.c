@@ -1,49 +1,31 @@
 /* Which entry goes: first one that no reader may have any more, else whom the policy picks. */
 #include "flat_table.h"
 
-static uint64_t flat_victim_hash_at(const accel_policy_view *view, uint64_t set, unsigned way)
+uint64_t accel_flat_hash_at(const accel_flat_view *view, unsigned number)
 {
-  const flat_entry entry = flat_entry_at(view->table, set, way);
-  return accel_flat_hash_of((const flat_state *)view->engine, (const accel_type *)view->type,
-                            &entry);
+  const unsigned which = number / ACCEL_FLAT_WAYS;
+  const flat_entry entry = flat_entry_in(view, which, 1u << number % ACCEL_FLAT_WAYS);
+  return accel_flat_hash_of(view->state, view->type, &entry);
 }
 
-accel_policy_view accel_flat_policy_view(const flat_state *state, const accel_type *type,
-                                         const flat_view *view)
+static unsigned flat_victim_ways(const accel_flat_set *set)
 {
-  accel_policy_view policy_view;
-  policy_view.table = view->table;
-  policy_view.first = view->first;
-  policy_view.second = view->second;
-  policy_view.start = view->start;
-  policy_view.stripe = (uint64_t)(view->stripe - view->table->stripes);
-  policy_view.mixed = view->mixed;
-  policy_view.side = view->table->policy_side;
-  policy_view.hash_at = flat_victim_hash_at;
-  policy_view.engine = state;
-  policy_view.type = type;
-  return policy_view;
-}
-
-static unsigned flat_victim_ways(const flat_view *view, uint64_t index)
-{
-  const accel_flat_set *set = &view->table->sets[index];
   return flat_live_ways(set) & ~(unsigned)set->pinned;
 }
 
 /* An entry of an older epoch, or an expired one, among these. */
-static flat_entry flat_victim_spent(const flat_view *view, uint64_t index, unsigned may_go,
+static flat_entry flat_victim_spent(const accel_flat_view *view, unsigned which, unsigned may_go,
                                     uint64_t since_base_ms)
 {
-  accel_flat_set *set = &view->table->sets[index];
+  accel_flat_set *set = view->sets[which];
   const flat_entry none = {0};
   const bool is_of_epoch = accel_flat_epoch_of(set->current) == view->epoch;
   const unsigned older = is_of_epoch ? (unsigned)(set->current & may_go) : may_go;
-  if (older != 0) return flat_entry_first(view->table, index, older);
+  if (older != 0) return flat_entry_in(view, which, older);
   if (since_base_ms >> ACCEL_FLAT_COARSE_SHIFT < set->soonest) return none;
   uint32_t soonest = UINT32_MAX;
   for (unsigned ways = may_go; ways != 0; ways &= ways - 1) {
-    const flat_entry entry = flat_entry_first(view->table, index, ways);
+    const flat_entry entry = flat_entry_in(view, which, ways);
     const uint64_t head = flat_head_of(&entry);
     const uint32_t coarse = (uint32_t)(head >> (ACCEL_FLAT_TIME_SHIFT + ACCEL_FLAT_COARSE_SHIFT));
     if (flat_has_expired(&entry, since_base_ms)) return entry;
@@ -53,32 +35,35 @@ static flat_entry flat_victim_spent(const flat_view *view, uint64_t index, unsig
   return none;
 }
 
-/* Whom the policy picks. */
-static flat_entry flat_victim_pick(const accel_policy_view *policy_view, const flat_view *view,
-                                   unsigned first_ways, unsigned second_ways)
+/* Whom the policy picks. It hears of a new key first. */
+static flat_entry flat_victim_pick(accel_flat_view *view, unsigned first_ways, unsigned second_ways)
 {
-  const unsigned number = view->table->policy->choose(policy_view, first_ways, second_ways);
-  const uint64_t set = number < ACCEL_FLAT_WAYS ? view->first : view->second;
-  const flat_entry victim = flat_entry_at(view->table, set, number % ACCEL_FLAT_WAYS);
+  const accel_policy *policy = view->table->policy;
+  const bool is_unknown = view->is_unknown;
+  view->is_unknown = false;
+  if (is_unknown && policy->replace == NULL && policy->missed != NULL) policy->missed(view);
+  const unsigned number = is_unknown && policy->replace != NULL
+                              ? policy->replace(view, first_ways, second_ways)
+                              : policy->choose(view, first_ways, second_ways);
+  const flat_entry victim =
+      flat_entry_in(view, number / ACCEL_FLAT_WAYS, 1u << number % ACCEL_FLAT_WAYS);
   ACCEL_ASSERT(flat_is_live(&victim) && !flat_is_pinned(&victim));
   return victim;
 }
 
-flat_entry accel_flat_evict(const accel_type *type, const flat_view *view,
-                            const accel_policy_view *policy_view, uint64_t since_base_ms,
-                            size_t *entry_weight, flat_doomed *doomed)
+flat_entry accel_flat_evict(accel_flat_view *view, uint64_t since_base_ms, size_t *entry_weight,
+                            flat_doomed *doomed)
 {
-  const bool is_one = view->first == view->second;
-  const unsigned first = flat_victim_ways(view, view->first);
-  const unsigned second = is_one ? 0 : flat_victim_ways(view, view->second);
+  const bool is_one = view->sets[0] == view->sets[1];
+  const unsigned first = flat_victim_ways(view->sets[0]);
+  const unsigned second = is_one ? 0 : flat_victim_ways(view->sets[1]);
   const flat_entry none = {0};
   if ((first | second) == 0) return none;
-  flat_entry victim = flat_victim_spent(view, view->first, first, since_base_ms);
-  if (victim.slot == NULL && !is_one)
-    victim = flat_victim_spent(view, view->second, second, since_base_ms);
-  if (victim.slot == NULL) victim = flat_victim_pick(policy_view, view, first, second);
+  flat_entry victim = flat_victim_spent(view, 0, first, since_base_ms);
+  if (victim.slot == NULL && !is_one) victim = flat_victim_spent(view, 1, second, since_base_ms);
+  if (victim.slot == NULL) victim = flat_victim_pick(view, first, second);
   *entry_weight = flat_weight_of(&victim);
-  accel_flat_unlink(type, &victim, doomed);
+  accel_flat_unlink(view->type, &victim, doomed);
   return victim;
 }
 
@@ -88,19 +73,16 @@ flat_entry accel_flat_evict(const accel_type *type, const flat_view *view,
 static bool flat_victim_evict_from(flat_state *state, const accel_type *type,
                                    accel_flat_table *table, uint64_t index)
 {
-  flat_view view;
-  if (!accel_flat_lock_set(state, table, index, &view)) {
+  accel_flat_view view;
+  if (!accel_flat_lock_set(state, type, table, index, &view)) {
     accel_flat_wait_resized(state);
     return true;
   }
   size_t weight;
   flat_doomed doomed = {0};
-  bool has_evicted = accel_flat_settle(state, type, &view, index, &doomed) > 0;
+  bool has_evicted = accel_flat_settle(&view, index, &doomed) > 0;
   if (!has_evicted) {
-    const accel_policy_view policy_view = accel_flat_policy_view(state, type, &view);
-    const uint64_t since_base_ms = flat_since_base(state);
-    has_evicted =
-        accel_flat_evict(type, &view, &policy_view, since_base_ms, &weight, &doomed).slot != NULL;
+    has_evicted = accel_flat_evict(&view, flat_since_base(state), &weight, &doomed).slot != NULL;
     if (has_evicted) accel_flat_refund(state, view.stripe, weight);
   }
   accel_flat_unlock(&view);
@@ -123,14 +105,14 @@ static bool flat_victim_sweep_any(flat_state *state, const accel_type *type,
 {
   bool has_freed = false;
   for (uint64_t i = 0; i < table->stripe_count && !has_freed;) {
-    flat_view view;
+    accel_flat_view view;
     flat_doomed doomed = {0};
     if (!flat_victim_may_sweep(state, table, i)) {
       i++;
       continue;
     }
-    if (!accel_flat_lock_set(state, table, i * table->stripe_sets, &view)) return false;
-    has_freed = accel_flat_sweep(state, type, &view, &doomed) > 0;
+    if (!accel_flat_lock_set(state, type, table, i * table->stripe_sets, &view)) return false;
+    has_freed = accel_flat_sweep(&view, &doomed) > 0;
     accel_flat_unlock(&view);
     accel_flat_discard(state, type, &doomed);
   }

@@ -26,7 +26,7 @@ typedef struct flat_move {
 /* 0: stale; else one more than the policy's. */
 static unsigned flat_walk_rank(const flat_move *move, const flat_entry *entry)
 {
-  const accel_flat_set *set = flat_set_of(entry);
+  const accel_flat_set *set = entry->set;
   if (!accel_flat_is_current(set, entry->way, move->epoch)) return 0;
   if (flat_has_expired(entry, move->since_base_ms)) return 0;
   return move->policy->rank(set, entry->way) + 1;
@@ -36,15 +36,15 @@ static unsigned flat_walk_rank(const flat_move *move, const flat_entry *entry)
 static bool flat_walk_copy(const flat_move *move, const flat_entry *entry)
 {
   const uint64_t mixed = accel_flat_hash_of(move->state, move->type, entry);
-  const flat_view view = accel_flat_view_of(move->to, mixed);
+  const accel_flat_view view = accel_flat_view_of(move->state, move->type, move->to, mixed);
   flat_entry empty = accel_flat_find_empty(&view);
   if (empty.slot == NULL) empty = accel_flat_make_empty(&view);
   if (empty.slot == NULL) return false;
   memcpy(empty.slot, entry->slot, move->to->slot_size);
-  accel_flat_set *set = flat_set_of(&empty);
-  const uint8_t used = accel_load_relaxed(&flat_set_of(entry)->used[entry->way]);
+  accel_flat_set *set = empty.set;
+  const uint8_t used = accel_load_relaxed(&entry->set->used[entry->way]);
   accel_flat_publish(&empty, view.tag, move->epoch, used);
-  if (!accel_flat_is_current(flat_set_of(entry), entry->way, move->epoch))
+  if (!accel_flat_is_current(entry->set, entry->way, move->epoch))
     set->current |= (uint64_t)1 << empty.way;
   view.stripe->entries++;
   view.stripe->weight += flat_weight_of(entry);
@@ -68,15 +68,16 @@ static bool flat_walk_carry_pinned(flat_move *move, const flat_entry *entry)
  * is not carried, nor counted in its stripe. */
 static void flat_walk_settle(flat_move *move, const flat_entry *entry)
 {
-  accel_flat_set *set = flat_set_of(entry);
-  flat_stripe *stripe = flat_stripe_of(move->from, entry->set);
+  accel_flat_set *set = entry->set;
+  const uint64_t index = flat_index_of(entry);
+  flat_stripe *stripe = flat_stripe_of(move->from, index);
   const bool is_pinned = flat_is_pinned(entry);
   const bool is_counted = !flat_is_cleared(set, move->epoch);
   bool is_carried = false;
   if (move->room > 0 && is_counted)
     is_carried = is_pinned ? flat_walk_carry_pinned(move, entry) : flat_walk_copy(move, entry);
   if (is_carried) move->room--;
-  move->settled[entry->set] = (uint16_t)(move->settled[entry->set] | 1u << entry->way);
+  move->settled[index] = (uint16_t)(move->settled[index] | 1u << entry->way);
   if (is_pinned) {
     flat_set_tag(set, entry->way, ACCEL_FLAT_REMOVED);
     return;
@@ -107,12 +108,14 @@ static void flat_walk_move_rank(flat_move *move, unsigned rank)
 }
 
 /* Closes every stripe; returns how many places the unpinned entries of the table occupy. */
-static size_t flat_walk_close_stripes(flat_state *state, accel_flat_table *table)
+static size_t flat_walk_close_stripes(const flat_move *move)
 {
+  const accel_flat_table *table = move->from;
   size_t unpinned = 0;
   for (uint64_t start = 0; start < table->set_count; start += table->stripe_sets) {
-    flat_view view;
-    if (!accel_flat_lock_set(state, table, start, &view)) continue; /* never: we close them */
+    accel_flat_view view;
+    if (!accel_flat_lock_set(move->state, move->type, move->from, start, &view))
+      continue; /* never: we close them */
     view.stripe->is_closed = true;
     for (uint64_t index = start; index < start + table->stripe_sets; index++) {
       const accel_flat_set *set = &table->sets[index];
@@ -128,7 +131,7 @@ static size_t flat_walk_close_stripes(flat_state *state, accel_flat_table *table
 static void flat_walk_carry(flat_move *move, size_t capacity)
 {
   flat_state *state = move->state;
-  const size_t unpinned = flat_walk_close_stripes(state, move->from);
+  const size_t unpinned = flat_walk_close_stripes(move);
   const size_t fixed = accel_load_acquire(&state->budget.entries) - unpinned;
   move->room = capacity > fixed ? capacity - fixed : 0;
   move->epoch = accel_load_acquire(&state->front.local.epoch);
@@ -165,7 +168,7 @@ accel_status accel_flat_resize(accel_local *local, const accel_type *type, size_
 /* ---- each ---- */
 
 typedef struct flat_reference {
-  uint64_t set, mixed;
+  uint64_t index, mixed;
   size_t text_size; /* of a string key, with its final 0; else 1 */
   uint8_t way, rank;
 } flat_reference;
@@ -180,10 +183,10 @@ static flat_reference flat_walk_refer(const flat_state *state, const accel_type 
 {
   const char *text = "";
   accel_flat_key(type, entry, &text);
-  flat_reference reference = {.set = entry->set, .way = (uint8_t)entry->way};
+  flat_reference reference = {.index = flat_index_of(entry), .way = (uint8_t)entry->way};
   reference.mixed = accel_flat_hash_of(state, type, entry);
   reference.text_size = strlen(text) + 1;
-  reference.rank = (uint8_t)accel_policy_of(type)->rank(flat_set_of(entry), entry->way);
+  reference.rank = (uint8_t)accel_policy_of(type)->rank(entry->set, entry->way);
   return reference;
 }
 
@@ -199,14 +202,13 @@ static bool flat_walk_is_same(flat_state *state, const accel_type *type, const f
 static flat_entry flat_walk_find(flat_state *state, const accel_type *type, accel_flat_table *table,
                                  const flat_reference *reference)
 {
-  flat_entry entry = flat_entry_at(table, reference->set, reference->way);
+  flat_entry entry = flat_entry_at(table, reference->index, reference->way);
   if (flat_walk_is_same(state, type, &entry, reference)) return entry;
-  const flat_view view = accel_flat_view_of(table, reference->mixed);
+  const accel_flat_view view = accel_flat_view_of(state, type, table, reference->mixed);
   for (unsigned i = 0; i < 2 && !state->mixes; i++) {
-    const uint64_t index = i == 0 ? view.first : view.second;
-    unsigned ways = accel_flat_match(flat_tags(&table->sets[index]), view.tag);
+    unsigned ways = accel_flat_match(flat_tags(view.sets[i]), view.tag);
     for (; ways != 0; ways &= ways - 1) {
-      entry = flat_entry_first(table, index, ways);
+      entry = flat_entry_in(&view, i, ways);
       if (flat_walk_is_same(state, type, &entry, reference)) return entry;
     }
   }
@@ -218,8 +220,8 @@ static flat_entry flat_walk_find(flat_state *state, const accel_type *type, acce
 static bool flat_walk_hold(flat_state *state, const accel_type *type, accel_flat_table *table,
                            const flat_reference *reference, flat_entry *entry)
 {
-  flat_view view;
-  if (!accel_flat_lock_set(state, table, reference->set, &view)) return false;
+  accel_flat_view view;
+  if (!accel_flat_lock_set(state, type, table, reference->index, &view)) return false;
   *entry = flat_walk_find(state, type, table, reference);
   const bool holds = entry->slot != NULL && accel_flat_pin_entry(&view, entry);
   accel_flat_unlock(&view);
@@ -232,8 +234,8 @@ static size_t flat_walk_collect(flat_state *state, const accel_type *type, accel
                                 uint64_t first, flat_reference *references)
 {
   size_t count = 0;
-  flat_view view;
-  if (!accel_flat_lock_set(state, table, first, &view)) return 0;
+  accel_flat_view view;
+  if (!accel_flat_lock_set(state, type, table, first, &view)) return 0;
   for (uint64_t index = first; index < first + table->stripe_sets; index++) {
     for (unsigned ways = flat_live_ways(&table->sets[index]); ways != 0; ways &= ways - 1) {
       const flat_entry entry = flat_entry_first(table, index, ways);
@@ -307,8 +309,8 @@ static void flat_walk_insert(flat_ranking *ranking, const flat_reference *refere
 static void flat_walk_rank_set(flat_state *state, const accel_type *type, accel_flat_table *table,
                                uint64_t index, flat_ranking *ranking)
 {
-  flat_view view;
-  if (!accel_flat_lock_set(state, table, index, &view)) return;
+  accel_flat_view view;
+  if (!accel_flat_lock_set(state, type, table, index, &view)) return;
   for (unsigned ways = flat_live_ways(&table->sets[index]); ways != 0; ways &= ways - 1) {
     const flat_entry entry = flat_entry_first(table, index, ways);
     if (!flat_walk_is_wanted(state, &entry)) continue;

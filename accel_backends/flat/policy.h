@@ -10,19 +10,6 @@
 
 #include "flat_layout.h"
 
-/* The two sets of a key, whose stripe's mutex is held. */
-typedef struct accel_policy_view {
-  accel_flat_table *table;
-  uint64_t first, second; /* the sets; equal when one set alone must give something up */
-  uint64_t start;         /* the first set of the stripe: what accel_flat_partner needs */
-  uint64_t stripe;        /* below table->stripe_count */
-  uint64_t mixed;         /* the new key's hash; 0 when nothing is to be inserted */
-  void *side;             /* the policy's side memory, or NULL */
-  /* The hash of the key that lies there: reads its slot. */
-  uint64_t (*hash_at)(const struct accel_policy_view *view, uint64_t set, unsigned way);
-  const void *engine, *type; /* for hash_at */
-} accel_policy_view;
-
 /* Everything but `hit` is called under the stripe's mutex. */
 struct accel_policy {
   const char *name;
@@ -33,14 +20,16 @@ struct accel_policy {
    * until it says all that it can. Inlined into every hit. */
   void (*hit)(accel_flat_set *set, size_t way);
   /* A key that is not in the table is about to be written: before choose. Optional. */
-  void (*missed)(const accel_policy_view *view);
+  void (*missed)(const accel_flat_view *view);
   /* Picks one of the ways in the two masks, which are not both empty (with equal sets the second
    * is). It goes, and the policy forgets it. Returns its number: the way, of the second set
    * ACCEL_FLAT_WAYS more. */
-  unsigned (*choose)(const accel_policy_view *view, unsigned first_ways, unsigned second_ways);
+  unsigned (*choose)(const accel_flat_view *view, unsigned first_ways, unsigned second_ways);
+  /* Both in one step, for which it may look at the sets once. Optional. */
+  unsigned (*replace)(const accel_flat_view *view, unsigned first_ways, unsigned second_ways);
   /* A new key's entry lies there: writes used[way]. A new value for a key that was there, and an
    * entry that is moved, keep theirs. */
-  void (*inserted)(const accel_policy_view *view, uint64_t set, unsigned way);
+  void (*inserted)(const accel_flat_view *view, accel_flat_set *set, unsigned way);
   /* 0 (the coldest) to 3: what a resize keeps and hottest names first. */
   unsigned (*rank)(const accel_flat_set *set, unsigned way);
 };
@@ -48,11 +37,12 @@ typedef struct accel_policy accel_policy;
 
 #define ACCEL_POLICY_RANKS 4u
 
-/* The table's header lines of a view. */
-ACCEL_INLINE accel_flat_set *accel_policy_set(const accel_policy_view *view_, uint64_t set_)
-{
-  return &view_->table->sets[set_];
-}
+ACCEL_EXTERN_C_BEGIN
+
+/* The hash of the key of the entry with that number: reads its slot. For choose and replace. */
+uint64_t accel_flat_hash_at(const accel_flat_view *view, unsigned number);
+
+ACCEL_EXTERN_C_END
 
 /* The hit of most policies: one bit, set once. */
 ACCEL_INLINE void accel_policy_mark_hit(accel_flat_set *set_, size_t way_)

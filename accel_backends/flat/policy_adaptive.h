@@ -13,6 +13,7 @@ static const accel_policy accel_policy_adaptive ACCEL_UNUSED = {
     .hit = accel_policy_mark_hit,
     .missed = accel_policy_adaptive_missed,
     .choose = accel_policy_window_choose,
+    .replace = accel_policy_adaptive_replace,
     .inserted = accel_policy_window_inserted,
     .rank = accel_policy_window_rank,
 };

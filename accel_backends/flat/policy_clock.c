@@ -3,12 +3,12 @@
 #include "policy.h"
 
 /* policy[0] is the hand. */
-unsigned accel_policy_clock_choose(const accel_policy_view *view, unsigned first_ways,
+unsigned accel_policy_clock_choose(const accel_flat_view *view, unsigned first_ways,
                                    unsigned second_ways)
 {
   const bool is_first = __builtin_popcount(first_ways) >= __builtin_popcount(second_ways);
   const unsigned ways = is_first ? first_ways : second_ways;
-  accel_flat_set *set = accel_policy_set(view, is_first ? view->first : view->second);
+  accel_flat_set *set = view->sets[is_first ? 0 : 1];
   for (;;) {
     const unsigned way = set->policy[0];
     set->policy[0] = (uint8_t)((way + 1) % ACCEL_FLAT_WAYS);
@@ -19,9 +19,10 @@ unsigned accel_policy_clock_choose(const accel_policy_view *view, unsigned first
   }
 }
 
-void accel_policy_clock_inserted(const accel_policy_view *view, uint64_t set, unsigned way)
+void accel_policy_clock_inserted(const accel_flat_view *view, accel_flat_set *set, unsigned way)
 {
-  accel_store_relaxed(&accel_policy_set(view, set)->used[way], (uint8_t)0);
+  (void)view;
+  accel_store_relaxed(&set->used[way], (uint8_t)0);
 }
 
 unsigned accel_policy_clock_rank(const accel_flat_set *set, unsigned way)

@@ -14,9 +14,9 @@
 
 ACCEL_EXTERN_C_BEGIN
 
-unsigned accel_policy_clock_choose(const accel_policy_view *view, unsigned first_ways,
+unsigned accel_policy_clock_choose(const accel_flat_view *view, unsigned first_ways,
                                    unsigned second_ways);
-void accel_policy_clock_inserted(const accel_policy_view *view, uint64_t set, unsigned way);
+void accel_policy_clock_inserted(const accel_flat_view *view, accel_flat_set *set, unsigned way);
 unsigned accel_policy_clock_rank(const accel_flat_set *set, unsigned way);
 
 ACCEL_INLINE void accel_policy_clock_hit(accel_flat_set *set_, size_t way_)

@@ -68,10 +68,9 @@ static inline void policy_store(accel_flat_set *set, policy_word word)
 }
 #endif
 
-static inline policy_pair policy_load_pair(const accel_policy_view *view)
+static inline policy_pair policy_load_pair(const accel_flat_view *view)
 {
-  const policy_pair pair = {{policy_load(accel_policy_set(view, view->first)),
-                             policy_load(accel_policy_set(view, view->second))}};
+  const policy_pair pair = {{policy_load(view->sets[0]), policy_load(view->sets[1])}};
   return pair;
 }
 
@@ -204,14 +203,9 @@ static inline unsigned policy_find_least(const policy_pair *pair, unsigned turn)
 }
 
 /* Where the entry with that number lies. */
-static inline uint64_t policy_index_of(const accel_policy_view *view, unsigned number)
+static inline accel_flat_set *policy_set_of(const accel_flat_view *view, unsigned number)
 {
-  return number < ACCEL_FLAT_WAYS ? view->first : view->second;
-}
-
-static inline accel_flat_set *policy_set_of(const accel_policy_view *view, unsigned number)
-{
-  return accel_policy_set(view, policy_index_of(view, number));
+  return view->sets[number / ACCEL_FLAT_WAYS];
 }
 
 static inline uint8_t policy_tag(const accel_flat_set *set, unsigned way)

@@ -13,9 +13,9 @@ typedef struct policy_lru_stripe {
   uint8_t time;
 } __attribute__((aligned(ACCEL_CACHE_LINE))) policy_lru_stripe;
 
-static policy_lru_stripe *policy_lru_stripe_of(const accel_policy_view *view)
+static policy_lru_stripe *policy_lru_stripe_of(const accel_flat_view *view)
 {
-  return (policy_lru_stripe *)view->side + view->stripe;
+  return (policy_lru_stripe *)view->table->policy_side + view->stripe_index;
 }
 
 size_t accel_policy_lru_side_size(size_t capacity, size_t set_count, size_t stripe_count)
@@ -37,17 +37,17 @@ static void policy_lru_refresh(accel_flat_set *set, uint8_t time)
   policy_store(set, (youths | policy_widen(is_used, POLICY_LRU_YOUTH_WIDTH)) << 1);
 }
 
-void accel_policy_lru_missed(const accel_policy_view *view)
+void accel_policy_lru_missed(const accel_flat_view *view)
 {
   policy_lru_stripe *stripe = policy_lru_stripe_of(view);
   const uint64_t slots = view->table->stripe_sets * ACCEL_FLAT_WAYS;
   stripe->misses++;
   stripe->time = (uint8_t)(stripe->misses * POLICY_LRU_TICKS / slots);
-  policy_lru_refresh(accel_policy_set(view, view->first), stripe->time);
-  policy_lru_refresh(accel_policy_set(view, view->second), stripe->time);
+  policy_lru_refresh(view->sets[0], stripe->time);
+  policy_lru_refresh(view->sets[1], stripe->time);
 }
 
-unsigned accel_policy_lru_choose(const accel_policy_view *view, unsigned first_ways,
+unsigned accel_policy_lru_choose(const accel_flat_view *view, unsigned first_ways,
                                  unsigned second_ways)
 {
   policy_pair youths = policy_load_pair(view);
@@ -58,9 +58,10 @@ unsigned accel_policy_lru_choose(const accel_policy_view *view, unsigned first_w
   return policy_take_least(&youths, turn);
 }
 
-void accel_policy_lru_inserted(const accel_policy_view *view, uint64_t set, unsigned way)
+void accel_policy_lru_inserted(const accel_flat_view *view, accel_flat_set *set, unsigned way)
 {
-  accel_store_relaxed(&accel_policy_set(view, set)->used[way], (uint8_t)(POLICY_LRU_YOUTH << 1));
+  (void)view;
+  accel_store_relaxed(&set->used[way], (uint8_t)(POLICY_LRU_YOUTH << 1));
 }
 
 unsigned accel_policy_lru_rank(const accel_flat_set *set, unsigned way)

@@ -12,10 +12,10 @@
 ACCEL_EXTERN_C_BEGIN
 
 size_t accel_policy_lru_side_size(size_t capacity, size_t set_count, size_t stripe_count);
-void accel_policy_lru_missed(const accel_policy_view *view);
-unsigned accel_policy_lru_choose(const accel_policy_view *view, unsigned first_ways,
+void accel_policy_lru_missed(const accel_flat_view *view);
+unsigned accel_policy_lru_choose(const accel_flat_view *view, unsigned first_ways,
                                  unsigned second_ways);
-void accel_policy_lru_inserted(const accel_policy_view *view, uint64_t set, unsigned way);
+void accel_policy_lru_inserted(const accel_flat_view *view, accel_flat_set *set, unsigned way);
 unsigned accel_policy_lru_rank(const accel_flat_set *set, unsigned way);
 
 static const accel_policy accel_policy_lru ACCEL_UNUSED = {

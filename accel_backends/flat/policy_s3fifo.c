@@ -19,16 +19,17 @@ typedef struct policy_s3fifo_stripe {
   bool is_ghost; /* the key that is about to be inserted */
 } __attribute__((aligned(ACCEL_CACHE_LINE))) policy_s3fifo_stripe;
 
-static policy_s3fifo_stripe *policy_s3fifo_stripe_of(const accel_policy_view *view)
+static policy_s3fifo_stripe *policy_s3fifo_stripe_of(const accel_flat_view *view)
 {
-  return (policy_s3fifo_stripe *)view->side + view->stripe;
+  return (policy_s3fifo_stripe *)view->table->policy_side + view->stripe_index;
 }
 
-/* A tag for each way of a set. */
-static uint8_t *policy_s3fifo_ghosts(const accel_policy_view *view, uint64_t set)
+/* A tag for each way of one of the view's sets. */
+static uint8_t *policy_s3fifo_ghosts(const accel_flat_view *view, unsigned which)
 {
-  policy_s3fifo_stripe *stripes = (policy_s3fifo_stripe *)view->side;
-  return (uint8_t *)(void *)(stripes + view->table->stripe_count) + set * ACCEL_FLAT_WAYS;
+  policy_s3fifo_stripe *stripes = (policy_s3fifo_stripe *)view->table->policy_side;
+  return (uint8_t *)(void *)(stripes + view->table->stripe_count) +
+         view->indices[which] * ACCEL_FLAT_WAYS;
 }
 
 size_t accel_policy_s3fifo_side_size(size_t capacity, size_t set_count, size_t stripe_count)
@@ -58,7 +59,7 @@ static bool policy_s3fifo_recall(uint8_t *ghosts, uint64_t tag)
   return true;
 }
 
-void accel_policy_s3fifo_missed(const accel_policy_view *view)
+void accel_policy_s3fifo_missed(const accel_flat_view *view)
 {
   policy_s3fifo_stripe *stripe = policy_s3fifo_stripe_of(view);
   stripe->turn++;
@@ -66,11 +67,10 @@ void accel_policy_s3fifo_missed(const accel_policy_view *view)
     stripe->until_tick = (uint32_t)view->table->stripe_sets - 1;
     stripe->time++;
   }
-  policy_s3fifo_refresh(accel_policy_set(view, view->first), stripe->time);
-  policy_s3fifo_refresh(accel_policy_set(view, view->second), stripe->time);
-  const uint64_t tag = accel_flat_tag(view->mixed);
-  stripe->is_ghost = policy_s3fifo_recall(policy_s3fifo_ghosts(view, view->first), tag) ||
-                     policy_s3fifo_recall(policy_s3fifo_ghosts(view, view->second), tag);
+  policy_s3fifo_refresh(view->sets[0], stripe->time);
+  policy_s3fifo_refresh(view->sets[1], stripe->time);
+  stripe->is_ghost = policy_s3fifo_recall(policy_s3fifo_ghosts(view, 0), view->tag) ||
+                     policy_s3fifo_recall(policy_s3fifo_ghosts(view, 1), view->tag);
 }
 
 /* The number of the oldest of those that may go: of the queue that should give something up, else
@@ -87,20 +87,20 @@ static unsigned policy_s3fifo_oldest(const policy_pair *pair, const policy_pair 
   return policy_take_least(&youths, turn);
 }
 
-static void policy_s3fifo_correct(policy_s3fifo_stripe *stripe, const accel_policy_view *view,
+static void policy_s3fifo_correct(policy_s3fifo_stripe *stripe, const accel_flat_view *view,
                                   const policy_pair *pair, const policy_pair *may_go)
 {
   int in_small = 0;
   for (unsigned i = 0; i < POLICY_PAIR_WORDS; i++)
     in_small += (int)policy_sum((~pair->words[i] & may_go->words[i]) >> 7 & POLICY_LANES(1));
-  const int64_t sets = view->first == view->second ? 1 : 2;
+  const int64_t sets = view->sets[0] == view->sets[1] ? 1 : 2;
   const int64_t seen = (int64_t)view->table->stripe_sets * 256 / sets * in_small;
   stripe->small += (seen - stripe->small) / 256;
 }
 
 /* Gives an entry its next round: in the main queue, with that many hits left. */
-static void policy_s3fifo_reinsert(const accel_policy_view *view, policy_pair *pair,
-                                   unsigned number, unsigned hits)
+static void policy_s3fifo_reinsert(const accel_flat_view *view, policy_pair *pair, unsigned number,
+                                   unsigned hits)
 {
   const unsigned used = POLICY_S3FIFO_MAIN | POLICY_S3FIFO_YOUTH_BITS | hits;
   policy_set_byte(pair, number, (uint8_t)used);
@@ -108,19 +108,19 @@ static void policy_s3fifo_reinsert(const accel_policy_view *view, policy_pair *p
 }
 
 /* A ghost is left of what goes from the small queue. */
-static void policy_s3fifo_forget(policy_s3fifo_stripe *stripe, const accel_policy_view *view,
+static void policy_s3fifo_forget(policy_s3fifo_stripe *stripe, const accel_flat_view *view,
                                  unsigned number)
 {
   accel_flat_set *set = policy_set_of(view, number);
   const unsigned way = number % ACCEL_FLAT_WAYS;
   if ((accel_load_relaxed(&set->used[way]) & POLICY_S3FIFO_MAIN) != 0) return;
   stripe->small -= 256;
-  uint8_t *ghosts = policy_s3fifo_ghosts(view, policy_index_of(view, number));
+  uint8_t *ghosts = policy_s3fifo_ghosts(view, number / ACCEL_FLAT_WAYS);
   ghosts[set->policy[1]] = policy_tag(set, way);
   set->policy[1] = (uint8_t)((set->policy[1] + 1) % ACCEL_FLAT_WAYS);
 }
 
-unsigned accel_policy_s3fifo_choose(const accel_policy_view *view, unsigned first_ways,
+unsigned accel_policy_s3fifo_choose(const accel_flat_view *view, unsigned first_ways,
                                     unsigned second_ways)
 {
   policy_s3fifo_stripe *stripe = policy_s3fifo_stripe_of(view);
@@ -143,12 +143,11 @@ unsigned accel_policy_s3fifo_choose(const accel_policy_view *view, unsigned firs
   }
 }
 
-void accel_policy_s3fifo_inserted(const accel_policy_view *view, uint64_t set, unsigned way)
+void accel_policy_s3fifo_inserted(const accel_flat_view *view, accel_flat_set *set, unsigned way)
 {
   policy_s3fifo_stripe *stripe = policy_s3fifo_stripe_of(view);
   const unsigned queue = stripe->is_ghost ? POLICY_S3FIFO_MAIN : 0;
-  accel_store_relaxed(&accel_policy_set(view, set)->used[way],
-                      (uint8_t)(queue | POLICY_S3FIFO_YOUTH_BITS));
+  accel_store_relaxed(&set->used[way], (uint8_t)(queue | POLICY_S3FIFO_YOUTH_BITS));
   if (!stripe->is_ghost) stripe->small += 256;
 }
 

@@ -16,10 +16,10 @@
 ACCEL_EXTERN_C_BEGIN
 
 size_t accel_policy_s3fifo_side_size(size_t capacity, size_t set_count, size_t stripe_count);
-void accel_policy_s3fifo_missed(const accel_policy_view *view);
-unsigned accel_policy_s3fifo_choose(const accel_policy_view *view, unsigned first_ways,
+void accel_policy_s3fifo_missed(const accel_flat_view *view);
+unsigned accel_policy_s3fifo_choose(const accel_flat_view *view, unsigned first_ways,
                                     unsigned second_ways);
-void accel_policy_s3fifo_inserted(const accel_policy_view *view, uint64_t set, unsigned way);
+void accel_policy_s3fifo_inserted(const accel_flat_view *view, accel_flat_set *set, unsigned way);
 unsigned accel_policy_s3fifo_rank(const accel_flat_set *set, unsigned way);
 
 ACCEL_INLINE void accel_policy_s3fifo_hit(accel_flat_set *set_, size_t way_)

@@ -22,7 +22,10 @@
 
 typedef struct policy_sketch {
   uint64_t *words;
-  uint64_t word_count;
+  uint32_t word_count;
+  uint8_t latest; /* the count of the key that was added last */
+  uint8_t owed;   /* a count that another is still to have; 0: none */
+  uint64_t owed_to;
 } policy_sketch;
 
 /* The lines of a stripe's sketch. */
@@ -71,18 +74,35 @@ static inline void policy_sketch_raise(const policy_sketch *sketch, uint64_t mix
                 ((high < wanted ? wanted - high : 0) << place.high);
 }
 
-/* Counts one more request for the key. Returns its count. */
-static inline unsigned policy_sketch_add(const policy_sketch *sketch, uint64_t mixed)
+static inline void policy_sketch_settle(policy_sketch *sketch)
+{
+  if (sketch->owed != 0) policy_sketch_raise(sketch, sketch->owed_to, sketch->owed);
+  sketch->owed = 0;
+}
+
+/* Raises the key's count when the next one is owed or settle is called: its word comes from memory
+ * meanwhile. */
+static inline void policy_sketch_owe(policy_sketch *sketch, uint64_t mixed, unsigned count)
+{
+  policy_sketch_settle(sketch);
+  sketch->owed = (uint8_t)count;
+  sketch->owed_to = mixed;
+  policy_sketch_prefetch(sketch, mixed);
+}
+
+/* Counts one more request for the key. */
+static inline void policy_sketch_add(policy_sketch *sketch, uint64_t mixed)
 {
   const policy_sketch_place place = policy_sketch_find(sketch, mixed);
   const uint64_t word = *place.word;
   const uint64_t low = policy_sketch_count(word, place.low);
   const uint64_t high = policy_sketch_count(word, place.high);
   const uint64_t least = low < high ? low : high;
-  if (least == POLICY_SKETCH_MAX) return POLICY_SKETCH_MAX;
+  sketch->latest = (uint8_t)least;
+  if (least == POLICY_SKETCH_MAX) return;
+  sketch->latest++;
   *place.word =
       word + ((uint64_t)(low == least) << place.low) + ((uint64_t)(high == least) << place.high);
-  return (unsigned)least + 1;
 }
 
 static inline void policy_sketch_halve(const policy_sketch *sketch)

@@ -51,10 +51,10 @@ typedef struct policy_window {
   int64_t target;       /* how many should be */
   int64_t slots;        /* of the stripe */
   uint32_t requests;    /* since counts were halved; of hits, those that left a trace */
-  uint32_t turn;
   uint32_t until_tick;
+  uint8_t turn;
   uint8_t time, era;
-  bool is_full, is_adaptive;
+  bool is_full : 1, is_adaptive : 1;
   uint16_t main_uses, window_uses; /* that misses saw lately */
 } __attribute__((aligned(ACCEL_CACHE_LINE))) policy_window;
 
@@ -67,21 +67,21 @@ size_t accel_policy_window_side_size(size_t capacity, size_t set_count, size_t s
   return stripe_count * (sizeof(policy_window) + (size_t)lines * ACCEL_CACHE_LINE);
 }
 
-static ACCEL_COLD void policy_window_open(policy_window *window, const accel_policy_view *view)
+static ACCEL_COLD void policy_window_open(policy_window *window, const accel_flat_view *view)
 {
   const accel_flat_table *table = view->table;
   const uint64_t lines = policy_sketch_lines(table->stripe_sets, table->stripe_count);
-  policy_window *end = (policy_window *)view->side + table->stripe_count;
+  policy_window *end = (policy_window *)view->table->policy_side + table->stripe_count;
   uint64_t *words = (uint64_t *)(void *)end;
-  window->sketch.words = words + view->stripe * lines * POLICY_SKETCH_LINE_WORDS;
-  window->sketch.word_count = lines * POLICY_SKETCH_LINE_WORDS;
+  window->sketch.words = words + view->stripe_index * lines * POLICY_SKETCH_LINE_WORDS;
+  window->sketch.word_count = (uint32_t)(lines * POLICY_SKETCH_LINE_WORDS);
   window->slots = (int64_t)(table->stripe_sets * ACCEL_FLAT_WAYS) * POLICY_WINDOW_UNIT;
   window->target = window->slots / 10;
 }
 
-static inline policy_window *policy_window_of(const accel_policy_view *view)
+static inline policy_window *policy_window_of(const accel_flat_view *view)
 {
-  policy_window *window = (policy_window *)view->side + view->stripe;
+  policy_window *window = (policy_window *)view->table->policy_side + view->stripe_index;
   if (ACCEL_UNLIKELY(window->sketch.words == NULL)) policy_window_open(window, view);
   return window;
 }
@@ -116,9 +116,9 @@ static bool policy_window_is_late(const policy_window *window, const accel_flat_
   return ((set->policy[5] ^ window->time) | (set->policy[6] ^ window->era)) != 0;
 }
 
-/* Time passes, uses become counts. */
-static void policy_window_refresh(const policy_window *window, accel_flat_set *set,
-                                  policy_word word)
+/* Time passes, uses become counts. Returns what becomes of the set's bytes. */
+static policy_word policy_window_refresh(const policy_window *window, accel_flat_set *set,
+                                         policy_word word)
 {
   const uint8_t ticks = (uint8_t)(window->time - set->policy[5]);
   const uint8_t eras = (uint8_t)(window->era - set->policy[6]);
@@ -133,8 +133,10 @@ static void policy_window_refresh(const policy_window *window, accel_flat_set *s
   counts -= counts >> 3 & POLICY_LANES(1);
   for (unsigned era = eras < 3 ? eras : 3; era > 0; era--)
     counts = counts >> 1 & POLICY_LANES(POLICY_WINDOW_COUNT >> 1);
-  policy_store(set, (word & POLICY_LANES(POLICY_WINDOW_MAIN)) |
-                        counts << POLICY_WINDOW_COUNT_SHIFT | youths << 1);
+  const policy_word now =
+      (word & POLICY_LANES(POLICY_WINDOW_MAIN)) | counts << POLICY_WINDOW_COUNT_SHIFT | youths << 1;
+  policy_store(set, now);
+  return now;
 }
 
 /* Counts what was used in either part. */
@@ -150,7 +152,7 @@ static void policy_window_count_uses(policy_window *window, const policy_pair *p
   window->requests += uses;
 }
 
-static void policy_window_pass_time(policy_window *window, const accel_policy_view *view)
+static void policy_window_pass_time(policy_window *window, const accel_flat_view *view)
 {
   window->requests++;
   if (++window->turn % POLICY_WINDOW_MEMORY == 0) {
@@ -168,19 +170,20 @@ static void policy_window_pass_time(policy_window *window, const accel_policy_vi
   policy_sketch_halve(&window->sketch);
 }
 
-static void policy_window_look(policy_window *window, const accel_policy_view *view,
-                               const policy_pair *pair)
+/* Brings the two sets up to date; *pair holds their bytes, before and afterwards. */
+static void policy_window_look(policy_window *window, const accel_flat_view *view,
+                               policy_pair *pair)
 {
-  policy_sketch_prefetch(&window->sketch, view->mixed); /* it comes while a victim is chosen */
+  policy_sketch_settle(&window->sketch);
+  policy_sketch_add(&window->sketch, view->mixed);
   policy_window_pass_time(window, view);
-  accel_flat_set *first = accel_policy_set(view, view->first);
-  accel_flat_set *second = accel_policy_set(view, view->second);
   const bool is_used = policy_is_any((pair->words[0] | pair->words[1]) & POLICY_LANES(1));
   if (is_used) policy_window_count_uses(window, pair);
-  if (is_used || policy_window_is_late(window, first))
-    policy_window_refresh(window, first, pair->words[0]);
-  if (is_used || policy_window_is_late(window, second))
-    policy_window_refresh(window, second, pair->words[1]);
+  if (!is_used && !policy_window_is_late(window, view->sets[0]) &&
+      !policy_window_is_late(window, view->sets[1]))
+    return;
+  for (unsigned i = 0; i < POLICY_PAIR_WORDS; i++)
+    pair->words[i] = policy_window_refresh(window, view->sets[i], pair->words[i]);
 }
 
 /* ---- what a miss teaches ---- */
@@ -204,37 +207,44 @@ static int policy_window_regret(const accel_flat_set *set, uint64_t tag)
   return (set->policy[4] >> ghost & 1) != 0 ? -1 : 1;
 }
 
-/* A ghost has a key's tag by chance once in 256 times: what that adds up to, in units. */
-static int policy_window_chance(const accel_flat_set *set)
+/* A ghost has a key's tag by chance once in 256 times: what that adds up to in both sets, in
+ * units. */
+static int policy_window_chance(const accel_flat_set *first, const accel_flat_set *second)
 {
-  const unsigned of_main = (unsigned)(0x4332322132212110u >> (set->policy[4] & 15) * 4) & 7;
-  return (int)POLICY_WINDOW_GHOSTS - 2 * (int)of_main;
+  unsigned of_main = (first->policy[4] & 15u) | (second->policy[4] & 15u) << 4; /* as bits: */
+  of_main -= of_main >> 1 & 0x55;
+  of_main = (of_main & 0x33) + (of_main >> 2 & 0x33);
+  of_main = (of_main & 0x0F) + (of_main >> 4); /* counted */
+  return (int)(2 * POLICY_WINDOW_GHOSTS) - 2 * (int)of_main;
 }
 
-static int policy_window_learn(const accel_policy_view *view)
+static int policy_window_learn(const accel_flat_view *view)
 {
-  const accel_flat_set *first = accel_policy_set(view, view->first);
-  const accel_flat_set *second = accel_policy_set(view, view->second);
-  const uint64_t tag = accel_flat_tag(view->mixed);
-  const int regret = policy_window_regret(first, tag);
-  const int regrets = regret != 0 ? regret : policy_window_regret(second, tag);
-  return regrets * POLICY_WINDOW_UNIT - policy_window_chance(first) - policy_window_chance(second);
+  const accel_flat_set *first = view->sets[0], *second = view->sets[1];
+  const int regret = policy_window_regret(first, view->tag);
+  const int regrets = regret != 0 ? regret : policy_window_regret(second, view->tag);
+  return regrets * POLICY_WINDOW_UNIT - policy_window_chance(first, second);
 }
 
-void accel_policy_tinylfu_missed(const accel_policy_view *view)
+void accel_policy_tinylfu_missed(const accel_flat_view *view)
 {
-  const policy_pair pair = policy_load_pair(view);
+  policy_pair pair = policy_load_pair(view);
   policy_window_look(policy_window_of(view), view, &pair);
 }
 
-ACCEL_FLATTEN void accel_policy_adaptive_missed(const accel_policy_view *view)
+static policy_pair policy_window_miss(policy_window *window, const accel_flat_view *view)
 {
-  policy_window *window = policy_window_of(view);
-  const policy_pair pair = policy_load_pair(view);
+  policy_pair pair = policy_load_pair(view);
   const int saved = policy_window_saved(&pair);
   window->is_adaptive = true;
   policy_window_look(window, view, &pair);
   policy_window_move(window, policy_window_learn(view) - saved * POLICY_WINDOW_UNIT);
+  return pair;
+}
+
+ACCEL_FLATTEN void accel_policy_adaptive_missed(const accel_flat_view *view)
+{
+  policy_window_miss(policy_window_of(view), view);
 }
 
 /* ---- who goes ---- */
@@ -244,7 +254,7 @@ static unsigned policy_window_count_of(uint8_t used)
   return used >> POLICY_WINDOW_COUNT_SHIFT & POLICY_WINDOW_COUNT;
 }
 
-static void policy_window_promote(policy_window *window, const accel_policy_view *view,
+static void policy_window_promote(policy_window *window, const accel_flat_view *view,
                                   unsigned number)
 {
   uint8_t *used = &policy_set_of(view, number)->used[number % ACCEL_FLAT_WAYS];
@@ -314,7 +324,7 @@ static bool policy_window_wins(const policy_window *window, const policy_pair *p
 
 /* The number of the one to go. A window of its target's size gives up its oldest entry, if that
  * does not win against the main part's least used one; a smaller window takes that one's place. */
-static unsigned policy_window_loser(policy_window *window, const accel_policy_view *view,
+static unsigned policy_window_loser(policy_window *window, const accel_flat_view *view,
                                     const policy_pair *pair, const policy_pair *may_go)
 {
   const unsigned least = policy_window_least_used(window, pair, may_go);
@@ -328,7 +338,7 @@ static unsigned policy_window_loser(policy_window *window, const accel_policy_vi
 }
 
 /* A ghost is left, and what a sketch should know is put there. */
-static void policy_window_forget(policy_window *window, const accel_policy_view *view,
+static void policy_window_forget(policy_window *window, const accel_flat_view *view,
                                  const policy_pair *pair, unsigned number)
 {
   accel_flat_set *set = policy_set_of(view, number);
@@ -340,23 +350,35 @@ static void policy_window_forget(policy_window *window, const accel_policy_view 
   memcpy(set->policy, &ghosts, POLICY_WINDOW_GHOSTS);
   set->policy[4] = (uint8_t)(set->policy[4] << 1 | is_main);
   const unsigned count = policy_window_count_of(used);
-  if (count > 1)
-    policy_sketch_raise(&window->sketch, view->hash_at(view, policy_index_of(view, number), way),
-                        count);
+  if (count > 1) policy_sketch_owe(&window->sketch, accel_flat_hash_at(view, number), count);
 }
 
-ACCEL_FLATTEN unsigned accel_policy_window_choose(const accel_policy_view *view,
-                                                  unsigned first_ways, unsigned second_ways)
+static unsigned policy_window_choose(policy_window *window, const accel_flat_view *view,
+                                     const policy_pair *pair, unsigned first_ways,
+                                     unsigned second_ways)
 {
-  policy_window *window = policy_window_of(view);
-  const policy_pair pair = policy_load_pair(view);
   const policy_pair may_go = policy_name_pair(first_ways, second_ways);
   if (window->turn % POLICY_WINDOW_LOOKS == 0)
-    policy_window_correct(window, &pair, &may_go, view->first == view->second);
+    policy_window_correct(window, pair, &may_go, view->sets[0] == view->sets[1]);
   window->is_full = true;
-  const unsigned number = policy_window_loser(window, view, &pair, &may_go);
-  policy_window_forget(window, view, &pair, number);
+  const unsigned number = policy_window_loser(window, view, pair, &may_go);
+  policy_window_forget(window, view, pair, number);
   return number;
+}
+
+ACCEL_FLATTEN unsigned accel_policy_window_choose(const accel_flat_view *view, unsigned first_ways,
+                                                  unsigned second_ways)
+{
+  const policy_pair pair = policy_load_pair(view);
+  return policy_window_choose(policy_window_of(view), view, &pair, first_ways, second_ways);
+}
+
+ACCEL_FLATTEN unsigned accel_policy_adaptive_replace(const accel_flat_view *view,
+                                                     unsigned first_ways, unsigned second_ways)
+{
+  policy_window *window = policy_window_of(view);
+  const policy_pair pair = policy_window_miss(window, view);
+  return policy_window_choose(window, view, &pair, first_ways, second_ways);
 }
 
 /* ---- who comes ---- */
@@ -364,12 +386,13 @@ ACCEL_FLATTEN unsigned accel_policy_window_choose(const accel_policy_view *view,
 /* The oldest of the window goes over unasked while there is room, and, where the window should
  * be smaller, until it nearly is. Nearly: it is never exact, and those who go over unasked are no
  * better than those who are there. */
-static void policy_window_overflow(policy_window *window, const accel_policy_view *view)
+static ACCEL_NOINLINE void policy_window_overflow(policy_window *window,
+                                                  const accel_flat_view *view)
 {
   const policy_pair pair = policy_load_pair(view);
   policy_pair is_live;
   for (unsigned i = 0; i < POLICY_PAIR_WORDS; i++) {
-    const accel_flat_set *set = accel_policy_set(view, i == 0 ? view->first : view->second);
+    const accel_flat_set *set = view->sets[i];
     const policy_word tags = {set->tags[0], set->tags[1]};
     is_live.words[i] = policy_spread_any(tags & POLICY_LANES(0xFE)); /* ACCEL_FLAT_TAG_MIN and up */
   }
@@ -377,16 +400,16 @@ static void policy_window_overflow(policy_window *window, const accel_policy_vie
   if (oldest != POLICY_PAIR_WAYS) policy_window_promote(window, view, oldest);
 }
 
-void accel_policy_window_inserted(const accel_policy_view *view, uint64_t set, unsigned way)
+void accel_policy_window_inserted(const accel_flat_view *view, accel_flat_set *set, unsigned way)
 {
   policy_window *window = policy_window_of(view);
-  const unsigned asked = policy_sketch_add(&window->sketch, view->mixed);
+  const unsigned asked = window->sketch.latest;
   const unsigned count = asked < POLICY_WINDOW_COUNT ? asked : POLICY_WINDOW_COUNT;
   const unsigned used = count << POLICY_WINDOW_COUNT_SHIFT | POLICY_WINDOW_YOUTH << 1;
-  accel_store_relaxed(&accel_policy_set(view, set)->used[way], (uint8_t)used);
+  accel_store_relaxed(&set->used[way], (uint8_t)used);
   window->window += POLICY_WINDOW_UNIT;
-  const int64_t tolerance = window->is_full ? window->slots / POLICY_WINDOW_LEAST : 0;
-  if (window->window > window->target + tolerance + POLICY_WINDOW_UNIT)
+  const int64_t excess = window->window - window->target - POLICY_WINDOW_UNIT;
+  if (excess > 0 && (!window->is_full || excess > window->slots / POLICY_WINDOW_LEAST))
     policy_window_overflow(window, view);
 }
 

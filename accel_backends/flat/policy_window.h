@@ -21,12 +21,14 @@
 ACCEL_EXTERN_C_BEGIN
 
 size_t accel_policy_window_side_size(size_t capacity, size_t set_count, size_t stripe_count);
-unsigned accel_policy_window_choose(const accel_policy_view *view, unsigned first_ways,
+unsigned accel_policy_window_choose(const accel_flat_view *view, unsigned first_ways,
                                     unsigned second_ways);
-void accel_policy_window_inserted(const accel_policy_view *view, uint64_t set, unsigned way);
+void accel_policy_window_inserted(const accel_flat_view *view, accel_flat_set *set, unsigned way);
 unsigned accel_policy_window_rank(const accel_flat_set *set, unsigned way);
-void accel_policy_tinylfu_missed(const accel_policy_view *view);
-void accel_policy_adaptive_missed(const accel_policy_view *view);
+void accel_policy_tinylfu_missed(const accel_flat_view *view);
+void accel_policy_adaptive_missed(const accel_flat_view *view);
+unsigned accel_policy_adaptive_replace(const accel_flat_view *view, unsigned first_ways,
+                                       unsigned second_ways);
 
 ACCEL_EXTERN_C_END
 #endif
