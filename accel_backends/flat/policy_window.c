@@ -262,7 +262,9 @@ static void policy_window_promote(policy_window *window, const accel_flat_view *
   window->window -= POLICY_WINDOW_UNIT;
 }
 
-/* The number of the window's oldest of those that may go, or POLICY_PAIR_WAYS. */
+/* The number of the window's oldest of those that may go, or POLICY_PAIR_WAYS. Who lies in the
+ * second set must be older by two steps: newcomers take the place of who goes, and a hit in the
+ * first set is cheaper. */
 static unsigned policy_window_oldest(const policy_window *window, const policy_pair *pair,
                                      const policy_pair *may_go)
 {
@@ -270,7 +272,7 @@ static unsigned policy_window_oldest(const policy_window *window, const policy_p
   for (unsigned i = 0; i < POLICY_PAIR_WORDS; i++) {
     const policy_word word = pair->words[i];
     const policy_word youth = word & POLICY_LANES(POLICY_WINDOW_YOUTH << 1);
-    youths.words[i] = youth | ~may_go->words[i] | policy_spread(word);
+    youths.words[i] = (youth + POLICY_LANES(i * 3)) | ~may_go->words[i] | policy_spread(word);
   }
   return policy_find_least(&youths, window->turn);
 }
@@ -285,7 +287,8 @@ static bool policy_window_is_main_stale(const policy_window *window, int64_t tim
 }
 
 /* The number of the main part's entry that should go first, of those that may, or POLICY_PAIR_WAYS:
- * the least used one, or, where counts mean nothing any more, the oldest. */
+ * the least used one, or, where counts mean nothing any more, the oldest. Of equals one of the first
+ * set: bit 0 decides. */
 static unsigned policy_window_least_used(const policy_window *window, const policy_pair *pair,
                                          const policy_pair *may_go)
 {
@@ -297,8 +300,8 @@ static unsigned policy_window_least_used(const policy_window *window, const poli
                     (word >> 3 & POLICY_LANES(POLICY_WINDOW_COUNT << 1));
   }
   for (unsigned i = 0; i < POLICY_PAIR_WORDS; i++)
-    uses.words[i] =
-        (uses.words[i] & POLICY_LANES(0xFE)) | ~may_go->words[i] | ~policy_spread(pair->words[i]);
+    uses.words[i] = (uses.words[i] & POLICY_LANES(0xFE)) | POLICY_LANES(i) | ~may_go->words[i] |
+                    ~policy_spread(pair->words[i]);
   return policy_find_least(&uses, window->turn);
 }
 
