@@ -61,8 +61,8 @@ typedef struct accel_flat_table {
   struct accel_flat_table *retired;
 } accel_flat_table;
 
-/* Where a key may lie in a table. If accel_flat_lock returned it, the stripe is locked and the table
- * in use. */
+/* Where a key may lie in a table. If accel_flat_lock made it, the stripe is locked and the table in
+ * use. */
 typedef struct accel_flat_view {
   accel_flat_table *table;
   accel_flat_set *sets[2]; /* the same twice if the view is of one set alone */

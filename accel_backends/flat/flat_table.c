@@ -30,7 +30,7 @@ static bool flat_table_plan_sets(size_t capacity, accel_flat_table *table)
   if (!flat_table_add(&slots, 1, capacity / FLAT_SLACK + 1)) return false;
   while (stripes < ACCEL_FLAT_STRIPES_MAX && slots / (stripes * 2) >= FLAT_STRIPE_SLOTS)
     stripes *= 2;
-  const size_t pair = 2 * ACCEL_FLAT_WAYS * stripes; /* slots of two sets in each stripe */
+  const size_t pair = (size_t)2 * ACCEL_FLAT_WAYS * stripes; /* slots, of two sets in each */
   const size_t least = slots - capacity / FLAT_SLACK / 2;
   size_t pairs = slots / pair + (slots % pair >= pair / 2);
   pairs += pairs * pair < least;

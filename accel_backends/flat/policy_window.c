@@ -287,8 +287,8 @@ static bool policy_window_is_main_stale(const policy_window *window, int64_t tim
 }
 
 /* The number of the main part's entry that should go first, of those that may, or POLICY_PAIR_WAYS:
- * the least used one, or, where counts mean nothing any more, the oldest. Of equals one of the first
- * set: bit 0 decides. */
+ * the least used one, or, where counts mean nothing any more, the oldest; of equals one of the
+ * first set, which bit 0 sees to. */
 static unsigned policy_window_least_used(const policy_window *window, const policy_pair *pair,
                                          const policy_pair *may_go)
 {
@@ -300,7 +300,7 @@ static unsigned policy_window_least_used(const policy_window *window, const poli
                     (word >> 3 & POLICY_LANES(POLICY_WINDOW_COUNT << 1));
   }
   for (unsigned i = 0; i < POLICY_PAIR_WORDS; i++)
-    uses.words[i] = (uses.words[i] & POLICY_LANES(0xFE)) | POLICY_LANES(i) | ~may_go->words[i] |
+    uses.words[i] = (uses.words[i] & POLICY_LANES(0x7E)) | POLICY_LANES(i) | ~may_go->words[i] |
                     ~policy_spread(pair->words[i]);
   return policy_find_least(&uses, window->turn);
 }
