@@ -31,6 +31,32 @@ static const void *place_of(const suite_table *table, uint64_t key)
   return place;
 }
 
+static bool is_in_first_set(const suite_table *table, uint64_t key, const void *place)
+{
+  const accel_flat_table *flat = table_of(table);
+  const uint64_t first = accel_flat_first_set(flat, suite_hash(table, &key));
+  const size_t offset = (size_t)((const unsigned char *)place - flat->slots);
+  return offset / flat->slot_size / ACCEL_FLAT_WAYS == first;
+}
+
+/* A hit is cheaper there. With victims from either set alike a quarter would lie in their second. */
+static void most_keys_lie_in_their_first_set_after_many_have_come_and_gone(void **state)
+{
+  (void)state;
+  const uint64_t keys = (uint64_t)20 * SETS_CAPACITY;
+  suite_table table = suite_open(&suite_plain_type, SETS_CAPACITY);
+  for (uint64_t key = 0; key < keys; key++) suite_set_plain(&table, key, 1);
+  size_t resident = 0, in_first = 0;
+  for (uint64_t key = 0; key < keys; key++) {
+    const void *place = place_of(&table, key);
+    resident += place != NULL;
+    in_first += place != NULL && is_in_first_set(&table, key, place);
+  }
+  assert_int_equal(resident, SETS_CAPACITY);
+  assert_true(in_first > resident * 80 / 100);
+  suite_close(&table);
+}
+
 /* Everything else stays where it is. */
 static void a_present_key_of_two_full_sets_keeps_its_slot(void **state)
 {
@@ -121,6 +147,7 @@ static void ends_are_exact_for_eight_years_after_the_open(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(most_keys_lie_in_their_first_set_after_many_have_come_and_gone),
       cmocka_unit_test(a_present_key_of_two_full_sets_keeps_its_slot),
       cmocka_unit_test(what_expired_while_it_was_pinned_goes_first_afterwards),
       cmocka_unit_test(ends_are_exact_for_eight_years_after_the_open),
