@@ -262,9 +262,9 @@ static void policy_window_promote(policy_window *window, const accel_flat_view *
   window->window -= POLICY_WINDOW_UNIT;
 }
 
-/* The number of the window's oldest of those that may go, or POLICY_PAIR_WAYS. Who lies in the
- * second set must be older by two steps: newcomers take the place of who goes, and a hit in the
- * first set is cheaper. */
+/* The number of the window's oldest of those that may go, or POLICY_PAIR_WAYS. One of the second set
+ * has to be older by two steps: the newcomer gets the place of who goes, and a hit in the first set
+ * is cheaper. */
 static unsigned policy_window_oldest(const policy_window *window, const policy_pair *pair,
                                      const policy_pair *may_go)
 {
