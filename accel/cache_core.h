@@ -253,7 +253,8 @@ typedef struct core_terms {
 /* The registered loaders under the configuration. */
 core_terms accel_core_terms(const accel_core *core, const accel_read *read_or_null);
 /* Loads the flights, which the calling thread leads, here or on the executor; each is landed and
- * finished in any case, some time. False: that was at once and a failure, for lack of room. */
+ * finished in any case, some time. False: that was at once and a failure, for lack of room. The
+ * caller holds them until this returns; their order may change. */
 bool accel_core_load(accel_core *core, accel_flight **flights, size_t count,
                      const core_terms *terms);
 /* Gives L1 what a landed flight brought, a value or the absence of one, if it is to have it. There

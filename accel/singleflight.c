@@ -17,8 +17,8 @@ struct accel_flight_thread {
 static ACCEL_THREAD_LOCAL struct accel_flight_thread singleflight_thread;
 
 /* Guards what every thread waits for and every flight's runner, of all caches: a circle may lead
- * through several. Only the runner changes either, and reads them without it. Taken after a table's
- * mutex, never before. */
+ * through several. A flight's runner is written by the thread that it names, before or afterwards,
+ * which alone reads it without the mutex. Taken after a table's mutex, never before. */
 static accel_mutex singleflight_graph = ACCEL_MUTEX_INITIALIZER;
 
 bool accel_singleflight_open(accel_singleflight *table, const accel_type *type)

@@ -91,7 +91,8 @@ void accel_singleflight_release(accel_singleflight *table, accel_flight *flight)
 /* One more holder. */
 void accel_singleflight_retain(accel_flight *flight);
 
-/* The calling thread runs the flight from now on; none does while it waits in a queue. */
+/* The calling thread runs the flight from now on, and so hands it over or lands it; none does while
+ * it waits in a queue. */
 void accel_singleflight_run(accel_flight *flight);
 void accel_singleflight_hand_over(accel_flight *flight);
 

@@ -283,7 +283,7 @@ typedef struct flat_write {
   uint64_t hash;
   const accel_gate *gate; /* NULL: unconditional */
   bool raises;
-  bool has_missed; /* the policy knows of the new key */
+  accel_flat_newcomer newcomer; /* if the key is new: what several attempts know of it */
 } flat_write;
 
 static uint64_t flat_born(const accel_flat_view *view, const flat_content *content)
@@ -378,13 +378,13 @@ static flat_attempt flat_try_write(accel_flat_view *view, flat_write *write,
   flat_entry old = accel_flat_find(view, content->key);
   const bool is_new = old.slot == NULL;
   const uint8_t used = is_new ? 0 : accel_load_relaxed(&old.set->used[old.way]);
-  view->is_unknown = is_new && !write->has_missed;
-  write->has_missed |= is_new;
+  view->newcomer = is_new ? &write->newcomer : NULL;
   flat_entry empty = {0};
   flat_attempt attempt = flat_pay(view, content, &old, &empty, doomed);
   const bool is_paid = attempt == FLAT_DONE;
   if (is_paid) attempt = flat_place(view, content, &old, &empty, doomed);
-  if (view->is_unknown && policy->missed != NULL) policy->missed(view);
+  if (is_new && !write->newcomer.is_told && policy->missed != NULL) policy->missed(view);
+  write->newcomer.is_told |= is_new;
   if (attempt != FLAT_DONE) {
     if (is_paid) accel_flat_refund(view->state, view->stripe, content->weight);
     return attempt;

@@ -61,19 +61,25 @@ typedef struct accel_flat_table {
   struct accel_flat_table *retired;
 } accel_flat_table;
 
-/* Where a key may lie in a table. If accel_flat_lock made it, the stripe is locked and the table in
- * use. */
+/* A key that is not in the table and is about to be written. */
+typedef struct accel_flat_newcomer {
+  bool is_told; /* the policy has heard of it */
+  uint8_t note; /* the policy's, from then until it is inserted */
+} accel_flat_newcomer;
+
+/* Where a key may lie in a table. If accel_flat_lock or _lock_set made it, the stripe is locked and
+ * the table in use. */
 typedef struct accel_flat_view {
   accel_flat_table *table;
   accel_flat_set *sets[2]; /* the same twice if the view is of one set alone */
   uint64_t indices[2];     /* of these */
   struct accel_flat_stripe *stripe;
   uint64_t stripe_index;
-  uint64_t start; /* the stripe's first set */
-  uint64_t mixed; /* the key's hash; 0 if there is none */
-  uint64_t tag;
-  uint64_t epoch;  /* the table's, as the stripe knows it */
-  bool is_unknown; /* the key is new, and the policy has not been told yet */
+  uint64_t start;                /* the stripe's first set */
+  uint64_t mixed;                /* the key's hash; 0 if there is none */
+  uint64_t tag;                  /* likewise */
+  uint64_t epoch;                /* the table's, as the stripe knows it */
+  accel_flat_newcomer *newcomer; /* NULL: the key is in the table, or there is none */
   struct accel_flat_state *state;
   const accel_type *type;
 } accel_flat_view;

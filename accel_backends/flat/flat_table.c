@@ -195,7 +195,7 @@ accel_flat_view accel_flat_view_of(flat_state *state, const accel_type *type,
   view.sets[0] = &table->sets[view.indices[0]];
   view.sets[1] = &table->sets[view.indices[1]];
   view.epoch = 0;
-  view.is_unknown = false;
+  view.newcomer = NULL;
   view.state = state;
   view.type = type;
   return view;

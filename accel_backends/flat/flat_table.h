@@ -44,6 +44,7 @@ typedef struct accel_flat_stripe {
 } __attribute__((aligned(ACCEL_CACHE_LINE))) flat_stripe;
 
 ACCEL_STATIC_ASSERT(sizeof(accel_flat_set) == ACCEL_CACHE_LINE, "a set is one cache line");
+ACCEL_STATIC_ASSERT(ACCEL_FLAT_STRIPES_MAX <= ACCEL_LOCAL_STRIPES_MAX, "a gate names each");
 ACCEL_STATIC_ASSERT(sizeof(accel_flat) <= ACCEL_CACHE_LINE, "a hit reads one line of the state");
 
 typedef struct accel_flat_state {
@@ -107,14 +108,20 @@ static inline flat_entry flat_entry_first(accel_flat_table *table, uint64_t inde
   return flat_entry_at(table, index, (unsigned)__builtin_ctz(ways));
 }
 
-/* The same in one of a view's two sets. */
-static inline flat_entry flat_entry_in(const accel_flat_view *view, unsigned which, unsigned ways)
+/* An entry of a view's two sets by its number: the way, of the second set ACCEL_FLAT_WAYS more. */
+static inline flat_entry flat_entry_numbered(const accel_flat_view *view, unsigned number)
 {
-  const unsigned way = (unsigned)__builtin_ctz(ways);
+  const unsigned which = number / ACCEL_FLAT_WAYS, way = number % ACCEL_FLAT_WAYS;
   const size_t place = (size_t)view->indices[which] * ACCEL_FLAT_WAYS + way;
   const flat_entry entry = {view->table, view->sets[which],
                             view->table->slots + place * view->table->slot_size, way};
   return entry;
+}
+
+/* The first of the ways in a mask that is not 0, of one of a view's two sets. */
+static inline flat_entry flat_entry_in(const accel_flat_view *view, unsigned which, unsigned ways)
+{
+  return flat_entry_numbered(view, which * ACCEL_FLAT_WAYS + (unsigned)__builtin_ctz(ways));
 }
 
 static inline uint64_t flat_index_of(const flat_entry *entry)
@@ -326,8 +333,8 @@ void accel_flat_release(flat_state *state, const accel_type *type, const flat_en
 /* Removes one entry of the view's sets, and hands its budget to the caller: *entry_weight. Returns
  * where it was, a slot that is empty now unless something was doomed; none: all are pinned. Under
  * the mutex; since_base_ms tells what has expired. */
-flat_entry accel_flat_evict(accel_flat_view *view, uint64_t since_base_ms, size_t *entry_weight,
-                            flat_doomed *doomed);
+flat_entry accel_flat_evict(const accel_flat_view *view, uint64_t since_base_ms,
+                            size_t *entry_weight, flat_doomed *doomed);
 /* Removes an entry, wherever one can be found. False: all are pinned. Without a mutex. */
 bool accel_flat_evict_any(flat_state *state, const accel_type *type);
 

@@ -3,8 +3,7 @@
 
 uint64_t accel_flat_hash_at(const accel_flat_view *view, unsigned number)
 {
-  const unsigned which = number / ACCEL_FLAT_WAYS;
-  const flat_entry entry = flat_entry_in(view, which, 1u << number % ACCEL_FLAT_WAYS);
+  const flat_entry entry = flat_entry_numbered(view, number);
   return accel_flat_hash_of(view->state, view->type, &entry);
 }
 
@@ -35,24 +34,30 @@ static flat_entry flat_victim_spent(const accel_flat_view *view, unsigned which,
   return none;
 }
 
-/* Whom the policy picks. It hears of a new key first. */
-static flat_entry flat_victim_pick(accel_flat_view *view, unsigned first_ways, unsigned second_ways)
+/* The number of the one whom the policy picks. It hears of a new key first. */
+static unsigned flat_victim_choose(const accel_flat_view *view, unsigned first_ways,
+                                   unsigned second_ways)
 {
   const accel_policy *policy = view->table->policy;
-  const bool is_unknown = view->is_unknown;
-  view->is_unknown = false;
-  if (is_unknown && policy->replace == NULL && policy->missed != NULL) policy->missed(view);
-  const unsigned number = is_unknown && policy->replace != NULL
-                              ? policy->replace(view, first_ways, second_ways)
-                              : policy->choose(view, first_ways, second_ways);
+  if (view->newcomer == NULL || view->newcomer->is_told)
+    return policy->choose(view, first_ways, second_ways);
+  view->newcomer->is_told = true;
+  if (policy->replace != NULL) return policy->replace(view, first_ways, second_ways);
+  if (policy->missed != NULL) policy->missed(view);
+  return policy->choose(view, first_ways, second_ways);
+}
+
+static flat_entry flat_victim_pick(const accel_flat_view *view, unsigned first_ways,
+                                   unsigned second_ways)
+{
   const flat_entry victim =
-      flat_entry_in(view, number / ACCEL_FLAT_WAYS, 1u << number % ACCEL_FLAT_WAYS);
+      flat_entry_numbered(view, flat_victim_choose(view, first_ways, second_ways));
   ACCEL_ASSERT(flat_is_live(&victim) && !flat_is_pinned(&victim));
   return victim;
 }
 
-flat_entry accel_flat_evict(accel_flat_view *view, uint64_t since_base_ms, size_t *entry_weight,
-                            flat_doomed *doomed)
+flat_entry accel_flat_evict(const accel_flat_view *view, uint64_t since_base_ms,
+                            size_t *entry_weight, flat_doomed *doomed)
 {
   const bool is_one = view->sets[0] == view->sets[1];
   const unsigned first = flat_victim_ways(view->sets[0]);

@@ -19,13 +19,16 @@ struct accel_policy {
   /* Marks an entry as used, without the mutex: looks first, writes used[way] at most, and only
    * until it says all that it can. Inlined into every hit. */
   void (*hit)(accel_flat_set *set, size_t way);
-  /* A key that is not in the table is about to be written: before choose. Optional. */
+  /* A key that is not in the table is about to be written, unless that fails. Told once per write,
+   * before choose if anything has to go; may note something in view->newcomer for `inserted`: other
+   * keys of the stripe may come in between. Optional. */
   void (*missed)(const accel_flat_view *view);
   /* Picks one of the ways in the two masks, which are not both empty (with equal sets the second
    * is). It goes, and the policy forgets it. Returns its number: the way, of the second set
    * ACCEL_FLAT_WAYS more. */
   unsigned (*choose)(const accel_flat_view *view, unsigned first_ways, unsigned second_ways);
-  /* Both in one step, for which it may look at the sets once. Optional. */
+  /* missed and choose in one step, for which it looks at the sets once; what else has to go is
+   * chosen. Optional, beside both. */
   unsigned (*replace)(const accel_flat_view *view, unsigned first_ways, unsigned second_ways);
   /* A new key's entry lies there: writes used[way]. A new value for a key that was there, and an
    * entry that is moved, keep theirs. */

@@ -39,12 +39,13 @@ typedef struct policy_pair {
 #define POLICY_PLACE(number_) ((number_) ^ 7u)
 #endif
 
-/* Two words that hits change meanwhile: nothing follows from when they do. */
+/* Hits change the bytes meanwhile: which of them a load sees does not matter, but it is one load,
+ * whose result does not change. */
 #if ACCEL_FLAT_HAS_PAIRS
 static inline policy_word policy_load(const accel_flat_set *set)
 {
   policy_word word;
-  __asm__("movdqu %1, %0" : "=x"(word) : "m"(set->used));
+  __asm__ volatile("movdqu %1, %0" : "=x"(word) : "m"(set->used));
   return word;
 }
 

@@ -16,7 +16,6 @@ typedef struct policy_s3fifo_stripe {
   uint32_t turn;
   uint32_t until_tick;
   uint8_t time;
-  bool is_ghost; /* the key that is about to be inserted */
 } __attribute__((aligned(ACCEL_CACHE_LINE))) policy_s3fifo_stripe;
 
 static policy_s3fifo_stripe *policy_s3fifo_stripe_of(const accel_flat_view *view)
@@ -69,8 +68,8 @@ void accel_policy_s3fifo_missed(const accel_flat_view *view)
   }
   policy_s3fifo_refresh(view->sets[0], stripe->time);
   policy_s3fifo_refresh(view->sets[1], stripe->time);
-  stripe->is_ghost = policy_s3fifo_recall(policy_s3fifo_ghosts(view, 0), view->tag) ||
-                     policy_s3fifo_recall(policy_s3fifo_ghosts(view, 1), view->tag);
+  view->newcomer->note = policy_s3fifo_recall(policy_s3fifo_ghosts(view, 0), view->tag) ||
+                         policy_s3fifo_recall(policy_s3fifo_ghosts(view, 1), view->tag);
 }
 
 /* The number of the oldest of those that may go: of the queue that should give something up, else
@@ -146,9 +145,10 @@ unsigned accel_policy_s3fifo_choose(const accel_flat_view *view, unsigned first_
 void accel_policy_s3fifo_inserted(const accel_flat_view *view, accel_flat_set *set, unsigned way)
 {
   policy_s3fifo_stripe *stripe = policy_s3fifo_stripe_of(view);
-  const unsigned queue = stripe->is_ghost ? POLICY_S3FIFO_MAIN : 0;
+  const bool is_ghost = view->newcomer->note != 0;
+  const unsigned queue = is_ghost ? POLICY_S3FIFO_MAIN : 0;
   accel_store_relaxed(&set->used[way], (uint8_t)(queue | POLICY_S3FIFO_YOUTH_BITS));
-  if (!stripe->is_ghost) stripe->small += 256;
+  if (!is_ghost) stripe->small += 256;
 }
 
 unsigned accel_policy_s3fifo_rank(const accel_flat_set *set, unsigned way)

@@ -7,8 +7,8 @@
  * tenth slower.) All counters are halved from time to time, as in Einziger, Friedman, Manes,
  * "TinyLFU" (2017). Each stripe has a sketch of its own, under its mutex.
  *
- * Hits are not counted here: an entry carries its own count, which gets back into the sketch when
- * the entry goes.
+ * Hits are not counted here: an entry carries its own count, which the sketch is owed when the
+ * entry goes and gets with the next miss.
  */
 #ifndef ACCEL_BACKENDS_FLAT_POLICY_SKETCH_H
 #define ACCEL_BACKENDS_FLAT_POLICY_SKETCH_H
@@ -23,8 +23,7 @@
 typedef struct policy_sketch {
   uint64_t *words;
   uint32_t word_count;
-  uint8_t latest; /* the count of the key that was added last */
-  uint8_t owed;   /* a count that another is still to have; 0: none */
+  uint32_t owed; /* a count that a key is still to have; 0: none */
   uint64_t owed_to;
 } policy_sketch;
 
@@ -85,24 +84,23 @@ static inline void policy_sketch_settle(policy_sketch *sketch)
 static inline void policy_sketch_owe(policy_sketch *sketch, uint64_t mixed, unsigned count)
 {
   policy_sketch_settle(sketch);
-  sketch->owed = (uint8_t)count;
+  sketch->owed = count;
   sketch->owed_to = mixed;
   policy_sketch_prefetch(sketch, mixed);
 }
 
-/* Counts one more request for the key. */
-static inline void policy_sketch_add(policy_sketch *sketch, uint64_t mixed)
+/* Counts one more request for the key. Returns its count. */
+static inline unsigned policy_sketch_add(const policy_sketch *sketch, uint64_t mixed)
 {
   const policy_sketch_place place = policy_sketch_find(sketch, mixed);
   const uint64_t word = *place.word;
   const uint64_t low = policy_sketch_count(word, place.low);
   const uint64_t high = policy_sketch_count(word, place.high);
   const uint64_t least = low < high ? low : high;
-  sketch->latest = (uint8_t)least;
-  if (least == POLICY_SKETCH_MAX) return;
-  sketch->latest++;
+  if (least == POLICY_SKETCH_MAX) return POLICY_SKETCH_MAX;
   *place.word =
       word + ((uint64_t)(low == least) << place.low) + ((uint64_t)(high == least) << place.high);
+  return (unsigned)least + 1;
 }
 
 static inline void policy_sketch_halve(const policy_sketch *sketch)

@@ -39,6 +39,7 @@
 #define POLICY_WINDOW_VERY_STALE 2  /* that many times more uses in the window */
 #define POLICY_WINDOW_LEAST 20      /* of the slots, one in so many is always the window's, */
 #define POLICY_WINDOW_MOST 12       /* and at most so many times as many are */
+#define POLICY_WINDOW_FARTHER 3u    /* added to a youth in its place: a step and a half */
 #define POLICY_WINDOW_LOOKS 4       /* misses until the window's entries are counted again */
 
 /* Numbers of entries are kept in 256ths, so that small corrections add up. */
@@ -170,12 +171,13 @@ static void policy_window_pass_time(policy_window *window, const accel_flat_view
   policy_sketch_halve(&window->sketch);
 }
 
-/* Brings the two sets up to date; *pair holds their bytes, before and afterwards. */
+/* Counts the key, lets time pass, and brings the two sets up to date, whose bytes *pair holds,
+ * before and afterwards. */
 static void policy_window_look(policy_window *window, const accel_flat_view *view,
                                policy_pair *pair)
 {
   policy_sketch_settle(&window->sketch);
-  policy_sketch_add(&window->sketch, view->mixed);
+  view->newcomer->note = (uint8_t)policy_sketch_add(&window->sketch, view->mixed);
   policy_window_pass_time(window, view);
   const bool is_used = policy_is_any((pair->words[0] | pair->words[1]) & POLICY_LANES(1));
   if (is_used) policy_window_count_uses(window, pair);
@@ -208,7 +210,7 @@ static int policy_window_regret(const accel_flat_set *set, uint64_t tag)
 }
 
 /* A ghost has a key's tag by chance once in 256 times: what that adds up to in both sets, in
- * units. */
+ * units. (Counted by hand: without -march a popcount is a call.) */
 static int policy_window_chance(const accel_flat_set *first, const accel_flat_set *second)
 {
   unsigned of_main = (first->policy[4] & 15u) | (second->policy[4] & 15u) << 4; /* as bits: */
@@ -262,9 +264,9 @@ static void policy_window_promote(policy_window *window, const accel_flat_view *
   window->window -= POLICY_WINDOW_UNIT;
 }
 
-/* The number of the window's oldest of those that may go, or POLICY_PAIR_WAYS. One of the second set
- * has to be older by two steps: the newcomer gets the place of who goes, and a hit in the first set
- * is cheaper. */
+/* The number of the window's oldest of those that may go, or POLICY_PAIR_WAYS. One of the second
+ * set has to be older by two steps: the newcomer gets the place of who goes, and a hit in the first
+ * set is cheaper. */
 static unsigned policy_window_oldest(const policy_window *window, const policy_pair *pair,
                                      const policy_pair *may_go)
 {
@@ -272,7 +274,8 @@ static unsigned policy_window_oldest(const policy_window *window, const policy_p
   for (unsigned i = 0; i < POLICY_PAIR_WORDS; i++) {
     const policy_word word = pair->words[i];
     const policy_word youth = word & POLICY_LANES(POLICY_WINDOW_YOUTH << 1);
-    youths.words[i] = (youth + POLICY_LANES(i * 3)) | ~may_go->words[i] | policy_spread(word);
+    youths.words[i] =
+        (youth + POLICY_LANES(i * POLICY_WINDOW_FARTHER)) | ~may_go->words[i] | policy_spread(word);
   }
   return policy_find_least(&youths, window->turn);
 }
@@ -340,7 +343,7 @@ static unsigned policy_window_loser(policy_window *window, const accel_flat_view
   return least;
 }
 
-/* A ghost is left, and what a sketch should know is put there. */
+/* A ghost is left, and the sketch is owed its count. */
 static void policy_window_forget(policy_window *window, const accel_flat_view *view,
                                  const policy_pair *pair, unsigned number)
 {
@@ -406,7 +409,7 @@ static ACCEL_NOINLINE void policy_window_overflow(policy_window *window,
 void accel_policy_window_inserted(const accel_flat_view *view, accel_flat_set *set, unsigned way)
 {
   policy_window *window = policy_window_of(view);
-  const unsigned asked = window->sketch.latest;
+  const unsigned asked = view->newcomer->note;
   const unsigned count = asked < POLICY_WINDOW_COUNT ? asked : POLICY_WINDOW_COUNT;
   const unsigned used = count << POLICY_WINDOW_COUNT_SHIFT | POLICY_WINDOW_YOUTH << 1;
   accel_store_relaxed(&set->used[way], (uint8_t)used);

@@ -39,7 +39,7 @@ static bool is_in_first_set(const suite_table *table, uint64_t key, const void *
   return offset / flat->slot_size / ACCEL_FLAT_WAYS == first;
 }
 
-/* A hit is cheaper there. With victims from either set alike a quarter would lie in their second. */
+/* A hit is cheaper there. With victims from either set alike a quarter would lie in the second. */
 static void most_keys_lie_in_their_first_set_after_many_have_come_and_gone(void **state)
 {
   (void)state;
