@@ -39,6 +39,43 @@ static bool is_in_first_set(const suite_table *table, uint64_t key, const void *
   return offset / flat->slot_size / ACCEL_FLAT_WAYS == first;
 }
 
+/* How often the default policy thinks that a resident key was asked for: see policy_window.c. */
+static unsigned count_of(const suite_table *table, uint64_t key)
+{
+  const accel_flat_table *flat = table_of(table);
+  const unsigned char *place = (const unsigned char *)place_of(table, key);
+  assert_non_null(place);
+  const size_t index = (size_t)(place - flat->slots) / flat->slot_size;
+  return flat->sets[index / ACCEL_FLAT_WAYS].used[index % ACCEL_FLAT_WAYS] >> 4 & 7u;
+}
+
+static suite_table *dropping;
+enum { NEVER_ASKED_FOR = 999 };
+
+static void write_another_key(void)
+{
+  assert_int_equal(suite_set_note(dropping, NEVER_ASKED_FOR, "another"), ACCEL_OK);
+}
+
+/* The victim is dropped without the mutex, and only then does the key get its place. */
+static void a_key_keeps_its_count_though_others_come_in_between(void **state)
+{
+  (void)state;
+  const uint64_t often = 100;
+  suite_table table = suite_open(&suite_note_type, 30);
+  for (uint64_t key = 0; key < 30; key++) suite_set_note(&table, key, "filling");
+  for (int i = 0; i < 4; i++) {
+    assert_int_equal(suite_set_note(&table, often, "often"), ACCEL_OK);
+    suite_del(&table, &often);
+  }
+  suite_set_note(&table, 200, "filling");
+  dropping = &table;
+  suite_on_drop = write_another_key;
+  assert_int_equal(suite_set_note(&table, often, "often"), ACCEL_OK);
+  assert_int_equal(count_of(&table, often), 5);
+  suite_close(&table);
+}
+
 /* A hit is cheaper there. With victims from either set alike a quarter would lie in the second. */
 static void most_keys_lie_in_their_first_set_after_many_have_come_and_gone(void **state)
 {
@@ -147,6 +184,7 @@ static void ends_are_exact_for_eight_years_after_the_open(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(a_key_keeps_its_count_though_others_come_in_between),
       cmocka_unit_test(most_keys_lie_in_their_first_set_after_many_have_come_and_gone),
       cmocka_unit_test(a_present_key_of_two_full_sets_keeps_its_slot),
       cmocka_unit_test(what_expired_while_it_was_pinned_goes_first_afterwards),
