@@ -293,7 +293,7 @@ static uint64_t flat_born(const accel_flat_view *view, const flat_content *conte
 
 /* Pays for the entry, with the budget of `old` if that can be had, else with a victim's, whose slot
  * is *freed then. */
-static flat_attempt flat_pay(accel_flat_view *view, const flat_content *content,
+static flat_attempt flat_pay(const accel_flat_view *view, const flat_content *content,
                              const flat_entry *old, flat_entry *freed, flat_doomed *doomed)
 {
   const bool replaces = old->slot != NULL && !flat_is_pinned(old);
@@ -328,8 +328,8 @@ static flat_attempt flat_no_slot(const accel_flat_view *view, const flat_doomed 
  * has a better one. Where there is none, an old entry of the key goes, for to move another costs a
  * look at all its neighbours' partners: readers are a moment without the key, and ask under the
  * mutex. */
-static flat_attempt flat_place(accel_flat_view *view, const flat_content *content, flat_entry *old,
-                               flat_entry *empty, flat_doomed *doomed)
+static flat_attempt flat_place(const accel_flat_view *view, const flat_content *content,
+                               flat_entry *old, flat_entry *empty, flat_doomed *doomed)
 {
   const bool is_freed = empty->slot != NULL;
   if (is_freed && (empty->set == view->sets[0] || !flat_empty_ways(view->sets[0])))

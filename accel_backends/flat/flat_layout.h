@@ -75,12 +75,12 @@ typedef struct accel_flat_view {
   uint64_t indices[2];     /* of these */
   struct accel_flat_stripe *stripe;
   uint64_t stripe_index;
-  uint64_t start;                /* the stripe's first set */
-  uint64_t mixed;                /* the key's hash; 0 if there is none */
-  uint64_t tag;                  /* likewise */
-  uint64_t epoch;                /* the table's, as the stripe knows it */
-  accel_flat_newcomer *newcomer; /* NULL: the key is in the table, or there is none */
-  struct accel_flat_state *state;
+  uint64_t start;                 /* the stripe's first set */
+  uint64_t mixed;                 /* the key's hash; 0 if there is none */
+  uint64_t tag;                   /* likewise */
+  uint64_t epoch;                 /* the table's, as the stripe knows it */
+  accel_flat_newcomer *newcomer;  /* NULL: the key is in the table, or there is none */
+  struct accel_flat_state *state; /* the engine's own, as is the type */
   const accel_type *type;
 } accel_flat_view;
 
