@@ -86,10 +86,10 @@ bool accel_flat_is_due(const accel_flat *flat, uint64_t head)
 
 /* Copies the value and releases the mutex. An owning value is pinned meanwhile, so that the
  * user's copy runs without it. */
-static accel_status flat_take(flat_state *state, const accel_type *type,
-                              const accel_flat_view *view, const flat_entry *entry,
+static accel_status flat_take(const accel_flat_view *view, const flat_entry *entry,
                               void *out_or_null)
 {
+  const accel_type *type = view->type;
   if (flat_is_negative(entry) || out_or_null == NULL) {
     const accel_status status = flat_is_negative(entry) ? ACCEL_NULL : ACCEL_OK;
     accel_flat_unlock(view);
@@ -104,31 +104,28 @@ static accel_status flat_take(flat_state *state, const accel_type *type,
   accel_flat_unlock(view);
   if (!is_pinned) return ACCEL_ERR_NOMEM;
   const bool copied = type->copy(out_or_null, flat_value_of(entry));
-  accel_flat_unpin_entry(state, type, entry);
+  accel_flat_unpin_entry(view->state, type, entry);
   return copied ? ACCEL_OK : ACCEL_ERR_NOMEM;
 }
 
 /* Whether a hit may serve the entry; then it is marked as used. */
-static bool flat_is_hit(flat_state *state, const accel_type *type, const accel_flat_view *view,
-                        const flat_entry *entry)
+static bool flat_is_hit(const accel_flat_view *view, const flat_entry *entry)
 {
   const uint64_t head = flat_head_of(entry);
+  const accel_flat *front = &view->state->front;
   if (!accel_flat_is_current(entry->set, entry->way, view->epoch)) return false;
-  if (!accel_flat_is_young(&state->front, head) && accel_flat_is_due(&state->front, head))
-    return false;
-  accel_policy_hit(type, entry->set, entry->way);
+  if (!accel_flat_is_young(front, head) && accel_flat_is_due(front, head)) return false;
+  accel_policy_hit(view->type, entry->set, entry->way);
   return true;
 }
 
 accel_status accel_flat_get_locked(accel_local *local, const accel_type *type, const void *key,
                                    uint64_t hash, void *out)
 {
-  flat_state *state = flat_state_of(local);
   accel_flat_view view;
-  accel_flat_lock(state, type, hash, &view);
+  accel_flat_lock(flat_state_of(local), type, hash, &view);
   const flat_entry entry = accel_flat_find(&view, key);
-  if (entry.slot != NULL && flat_is_hit(state, type, &view, &entry))
-    return flat_take(state, type, &view, &entry, out);
+  if (entry.slot != NULL && flat_is_hit(&view, &entry)) return flat_take(&view, &entry, out);
   accel_flat_unlock(&view);
   return entry.slot == NULL ? ACCEL_MISS : ACCEL_ATTENTION;
 }
@@ -160,17 +157,16 @@ accel_status accel_flat_peek(accel_local *local, const accel_type *type, const v
   }
   found->life = flat_life_of(state, &entry);
   found->is_current = accel_flat_is_current(entry.set, entry.way, view.epoch);
-  return flat_take(state, type, &view, &entry, out_or_null);
+  return flat_take(&view, &entry, out_or_null);
 }
 
-static accel_status flat_pin_hit(flat_state *state, const accel_type *type,
-                                 const accel_flat_view *view, const flat_entry *entry,
+static accel_status flat_pin_hit(const accel_flat_view *view, const flat_entry *entry,
                                  accel_local_pin *pin)
 {
-  if (entry->slot == NULL || !flat_is_hit(state, type, view, entry)) return ACCEL_MISS;
+  if (entry->slot == NULL || !flat_is_hit(view, entry)) return ACCEL_MISS;
   if (flat_is_negative(entry)) return ACCEL_NULL;
   if (!accel_flat_pin_entry(view, entry)) return ACCEL_ERR_NOMEM;
-  pin->local = &state->front.local;
+  pin->local = &view->state->front.local;
   pin->value = flat_value_of(entry);
   pin->handle = entry->table;
   return ACCEL_OK;
@@ -179,11 +175,10 @@ static accel_status flat_pin_hit(flat_state *state, const accel_type *type,
 accel_status accel_flat_pin(accel_local *local, const accel_type *type, const void *key,
                             uint64_t hash, accel_local_pin *pin)
 {
-  flat_state *state = flat_state_of(local);
   accel_flat_view view;
-  accel_flat_lock(state, type, hash, &view);
+  accel_flat_lock(flat_state_of(local), type, hash, &view);
   const flat_entry entry = accel_flat_find(&view, key);
-  const accel_status status = flat_pin_hit(state, type, &view, &entry, pin);
+  const accel_status status = flat_pin_hit(&view, &entry, pin);
   accel_flat_unlock(&view);
   return status;
 }
@@ -374,7 +369,6 @@ static flat_attempt flat_try_write(accel_flat_view *view, flat_write *write,
   for (unsigned i = 0; i < 2; i++)
     if (flat_is_cleared(view->sets[i], view->epoch))
       accel_flat_settle(view, view->indices[i], doomed);
-  const accel_policy *policy = view->table->policy;
   flat_entry old = accel_flat_find(view, content->key);
   const bool is_new = old.slot == NULL;
   const uint8_t used = is_new ? 0 : accel_load_relaxed(&old.set->used[old.way]);
@@ -383,15 +377,14 @@ static flat_attempt flat_try_write(accel_flat_view *view, flat_write *write,
   flat_attempt attempt = flat_pay(view, content, &old, &empty, doomed);
   const bool is_paid = attempt == FLAT_DONE;
   if (is_paid) attempt = flat_place(view, content, &old, &empty, doomed);
-  if (is_new && !write->newcomer.is_told && policy->missed != NULL) policy->missed(view);
-  write->newcomer.is_told |= is_new;
+  flat_tell(view);
   if (attempt != FLAT_DONE) {
     if (is_paid) accel_flat_refund(view->state, view->stripe, content->weight);
     return attempt;
   }
   if (write->raises) flat_raise(view->state, write->hash);
   flat_exchange(view, content, &empty, &old, used, doomed);
-  if (is_new) policy->inserted(view, empty.set, empty.way);
+  if (is_new) view->table->policy->inserted(view, empty.set, empty.way);
   return FLAT_DONE;
 }
 

@@ -243,6 +243,19 @@ static inline bool flat_has_expired(const flat_entry *entry, uint64_t since_base
   return accel_flat_expires(head) && since_base_ms >= head >> ACCEL_FLAT_TIME_SHIFT;
 }
 
+static inline bool flat_is_untold(const accel_flat_view *view)
+{
+  return view->newcomer != NULL && !view->newcomer->is_told;
+}
+
+/* Tells the policy of a newcomer of which it has not heard. */
+static inline void flat_tell(const accel_flat_view *view)
+{
+  if (!flat_is_untold(view)) return;
+  view->newcomer->is_told = true;
+  if (view->table->policy->missed != NULL) view->table->policy->missed(view);
+}
+
 /* Now, as heads count. */
 static inline uint64_t flat_since_base(const flat_state *state)
 {

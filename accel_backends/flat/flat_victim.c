@@ -39,11 +39,11 @@ static unsigned flat_victim_choose(const accel_flat_view *view, unsigned first_w
                                    unsigned second_ways)
 {
   const accel_policy *policy = view->table->policy;
-  if (view->newcomer == NULL || view->newcomer->is_told)
-    return policy->choose(view, first_ways, second_ways);
-  view->newcomer->is_told = true;
-  if (policy->replace != NULL) return policy->replace(view, first_ways, second_ways);
-  if (policy->missed != NULL) policy->missed(view);
+  if (flat_is_untold(view) && policy->replace != NULL) {
+    view->newcomer->is_told = true;
+    return policy->replace(view, first_ways, second_ways);
+  }
+  flat_tell(view);
   return policy->choose(view, first_ways, second_ways);
 }
 
