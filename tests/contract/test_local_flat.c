@@ -39,6 +39,21 @@ static bool is_in_first_set(const suite_table *table, uint64_t key, const void *
   return offset / flat->slot_size / ACCEL_FLAT_WAYS == first;
 }
 
+/* As many different keys as the capacity nearly all stay, in few bytes beyond key and value. */
+static void few_keys_are_lost_and_few_bytes_are_spent(void **state)
+{
+  (void)state;
+  const size_t capacities[] = {3000, 10000, 100000};
+  for (size_t i = 0; i < sizeof capacities / sizeof *capacities; i++) {
+    suite_table table = suite_open(&suite_plain_type, capacities[i]);
+    for (uint64_t key = 0; key < capacities[i]; key++) suite_set_plain(&table, key, 1);
+    assert_true(suite_count_present(&table, 0, capacities[i]) >= capacities[i] * 98 / 100);
+    const size_t content = capacities[i] * (sizeof(uint64_t) + sizeof(suite_plain));
+    assert_true(suite_stats(&table).memory_bytes <= content + 16 * capacities[i]);
+    suite_close(&table);
+  }
+}
+
 /* How often the default policy thinks that a resident key was asked for: see policy_window.c. */
 static unsigned count_of(const suite_table *table, uint64_t key)
 {
@@ -184,6 +199,7 @@ static void ends_are_exact_for_eight_years_after_the_open(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(few_keys_are_lost_and_few_bytes_are_spent),
       cmocka_unit_test(a_key_keeps_its_count_though_others_come_in_between),
       cmocka_unit_test(most_keys_lie_in_their_first_set_after_many_have_come_and_gone),
       cmocka_unit_test(a_present_key_of_two_full_sets_keeps_its_slot),
