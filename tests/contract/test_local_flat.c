@@ -64,6 +64,30 @@ static unsigned count_of(const suite_table *table, uint64_t key)
   return flat->sets[index / ACCEL_FLAT_WAYS].used[index % ACCEL_FLAT_WAYS] >> 4 & 7u;
 }
 
+/* Its count gets into the sketch, and out of it when the key is written again. */
+static void what_was_popular_is_known_when_it_comes_back(void **state)
+{
+  (void)state;
+  const uint64_t popular = 0, last = 40;
+  accel_local_pin pins[40];
+  size_t pinned = 0;
+  suite_table table = suite_open(&suite_plain_type, 30);
+  for (uint64_t key = popular; key < last; key++) {
+    suite_set_plain(&table, key, 1);
+    assert_int_equal(suite_version(&table, popular, 99), 1);
+  }
+  const unsigned count = count_of(&table, popular);
+  assert_true(count > 3);
+  for (uint64_t key = popular + 1; key < last; key++)
+    pinned += suite_pin(&table, &key, &pins[pinned]) == ACCEL_OK;
+  suite_set_plain(&table, last, 1); /* nobody else may go */
+  assert_false(suite_has(&table, popular));
+  for (size_t i = 0; i < pinned; i++) suite_ops->unpin(table.type, &pins[i]);
+  suite_set_plain(&table, popular, 1);
+  assert_true(count_of(&table, popular) >= count);
+  suite_close(&table);
+}
+
 static suite_table *dropping;
 enum { NEVER_ASKED_FOR = 999 };
 
@@ -200,6 +224,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(few_keys_are_lost_and_few_bytes_are_spent),
+      cmocka_unit_test(what_was_popular_is_known_when_it_comes_back),
       cmocka_unit_test(a_key_keeps_its_count_though_others_come_in_between),
       cmocka_unit_test(most_keys_lie_in_their_first_set_after_many_have_come_and_gone),
       cmocka_unit_test(a_present_key_of_two_full_sets_keeps_its_slot),
