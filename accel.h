@@ -78,6 +78,7 @@
 #include "accel/platform/system.c"
 #include "accel/platform/thread.c"
 #include "accel/platform/tick.c"
+#include "accel/platform/wipe.c"
 #include "accel/refresh.c"
 #include "accel/repair.c"
 #include "accel/singleflight.c"

@@ -1,6 +1,7 @@
 #include "stream.h"
 
 #include "../../accel/platform/clock.h"
+#include "../../accel/platform/wipe.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -186,13 +187,20 @@ static bool redis_stream_accepts(const char *line, size_t size, redis_dial *dial
   return false;
 }
 
-static bool redis_stream_sign_in(redis_stream *stream, redis_dial *dial)
+static bool redis_stream_present(redis_stream *stream, redis_dial *dial)
 {
-  if (dial->url->password == NULL) return true;
   if (!redis_stream_send_password(stream, dial)) return false;
   const size_t size = redis_stream_receive_line(stream, dial);
   const bool accepted = size > 0 && redis_stream_accepts((const char *)stream->input, size, dial);
   explicit_bzero(stream->input, REDIS_STREAM_CHUNK);
+  return accepted;
+}
+
+static bool redis_stream_sign_in(redis_stream *stream, redis_dial *dial)
+{
+  if (dial->url->password == NULL) return true;
+  const bool accepted = redis_stream_present(stream, dial);
+  accel_wipe_traces();
   return accepted;
 }
 

@@ -3,6 +3,7 @@
 #include "../../accel/config.h"
 #include "../../accel/error.h"
 #include "../../accel/platform/system.h"
+#include "../../accel/platform/wipe.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -222,6 +223,7 @@ accel_status accel_redis_url_parse(const void *owner, const char *text, redis_ur
   memcpy(url->memory, text, size);
   const accel_status status = redis_url_parse_any(owner, url->memory, url);
   if (accel_failed(status)) accel_redis_url_release(url);
+  accel_wipe_traces();
   return status;
 }
 

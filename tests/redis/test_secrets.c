@@ -5,6 +5,7 @@
 #include "client.h"
 
 #include "accel.h"
+#include "accel/platform/wipe.h"
 #include "memory.h"
 
 #include <signal.h>
@@ -216,6 +217,68 @@ static void the_search_finds_what_is_there(void **state)
   expect_copies("before anything", 0);
 }
 
+static unsigned char signal_stack[TEXT_SIZE];
+
+static void ignore_signal(int number)
+{
+  (void)number;
+}
+
+/* To handle a signal the kernel writes all registers to the stack, which the search reads. */
+static void show_registers_by_signals(bool shows)
+{
+  const stack_t stack = {
+      .ss_sp = signal_stack, .ss_size = sizeof signal_stack, .ss_flags = shows ? 0 : SS_DISABLE};
+  const struct sigaction handling = {.sa_handler = shows ? ignore_signal : SIG_DFL,
+                                     .sa_flags = SA_ONSTACK};
+  assert_int_equal(sigaltstack(&stack, NULL), 0);
+  assert_int_equal(sigaction(SIGUSR1, &handling, NULL), 0);
+  explicit_bzero(signal_stack, sizeof signal_stack);
+}
+
+/* Deeper than the search itself reaches, which would write over it. */
+static ACCEL_NOINLINE void leave_on_stack(void)
+{
+  char deep[ACCEL_WIPE_STACK - 1536];
+  memory_add_password(deep, "");
+}
+
+/* By the C library's own copying. */
+static ACCEL_NOINLINE void leave_in_registers(void)
+{
+  void *(*volatile copy)(void *, const void *, size_t) = memcpy;
+  char from[MEMORY_PASSWORD_SIZE], to[MEMORY_PASSWORD_SIZE];
+  memory_add_password(from, "");
+  copy(to, from, MEMORY_PIECE + 4);
+  for (size_t i = 0; i < sizeof from; i++)
+    ((volatile char *)from)[i] = ((volatile char *)to)[i] = 0;
+}
+
+static unsigned count_traces(void (*leave_some)(void), bool wipes)
+{
+  memory_found found;
+  show_registers_by_signals(true);
+  leave_some();
+  if (wipes) accel_wipe_traces();
+  raise(SIGUSR1);
+  assert_true(memory_search(&found));
+  show_registers_by_signals(false);
+  return found.copies;
+}
+
+static void traces_are_wiped(void **state)
+{
+  (void)state;
+  assert_int_equal(count_traces(leave_on_stack, true), 0);
+  assert_int_equal(count_traces(leave_in_registers, true), 0);
+  assert_int_equal(count_traces(leave_on_stack, false), 1); /* or this test would find nothing */
+#ifdef __x86_64__
+  assert_true(count_traces(leave_in_registers, false) >= 1);
+#endif
+  accel_wipe_traces();
+  expect_copies("wiped", 0);
+}
+
 /* Signing in, being thrown out, and again. */
 static void stay_and_return(visit *one, const house *where)
 {
@@ -361,6 +424,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(the_search_finds_what_is_there),
+      cmocka_unit_test(traces_are_wiped),
       cmocka_unit_test(one_copy_is_kept_to_sign_in_again),
       cmocka_unit_test(a_wrong_password_is_forgotten_as_well),
       cmocka_unit_test(an_echo_is_forgotten),

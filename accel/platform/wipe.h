@@ -1,0 +1,20 @@
+/* wipe.h: what a secret leaves behind in a thread that handled it (layer 0). Threads: any. */
+#ifndef ACCEL_PLATFORM_WIPE_H
+#define ACCEL_PLATFORM_WIPE_H
+
+#include "../base.h"
+
+/* How far below its caller accel_wipe_traces reaches: OpenSSL's calls lie within it. */
+#define ACCEL_WIPE_STACK 8192
+
+ACCEL_EXTERN_C_BEGIN
+
+/* Zeroes the calling thread's vector registers and ACCEL_WIPE_STACK bytes of its stack below the
+ * caller. Whoever wiped his own copies of a secret calls it last: copying leaves bytes in these
+ * registers, and signal handlers and the dynamic linker, which binds a function at its first call,
+ * save them to the stack. Of the registers it knows those of x86-64 and AArch64; elsewhere it wipes
+ * the stack alone. */
+ACCEL_COLD void accel_wipe_traces(void);
+
+ACCEL_EXTERN_C_END
+#endif
