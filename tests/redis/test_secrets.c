@@ -236,15 +236,18 @@ static void show_registers_by_signals(bool shows)
   explicit_bzero(signal_stack, sizeof signal_stack);
 }
 
+/* AddressSanitizer gives what lies on the stack a place elsewhere. */
+#define ON_THE_STACK __attribute__((noinline, no_sanitize("address")))
+
 /* Deeper than the search itself reaches, which would write over it. */
-static ACCEL_NOINLINE void leave_on_stack(void)
+static ON_THE_STACK void leave_on_stack(void)
 {
   char deep[ACCEL_WIPE_STACK - 1536];
   memory_add_password(deep, "");
 }
 
 /* By the C library's own copying. */
-static ACCEL_NOINLINE void leave_in_registers(void)
+static ON_THE_STACK void leave_in_registers(void)
 {
   void *(*volatile copy)(void *, const void *, size_t) = memcpy;
   char from[MEMORY_PASSWORD_SIZE], to[MEMORY_PASSWORD_SIZE];
