@@ -49,23 +49,35 @@ void accel_flat_move(const accel_flat_view *view, const flat_entry *from, const 
   flat_set_tag(from->set, from->way, ACCEL_FLAT_EMPTY);
 }
 
-/* Moves one entry of the set away, if one has room in its other set: *empty is where it was. */
-static bool flat_entry_make_room(const accel_flat_view *view, unsigned which, flat_entry *empty)
+/* An entry of the set that has room in its other set, and where: the coldest, and of several the
+ * last, the youngest in a set that was never full. Readers find it a little later where it goes. */
+static bool flat_entry_find_movable(const accel_flat_view *view, unsigned which, flat_entry *from,
+                                    flat_entry *to)
 {
   accel_flat_table *table = view->table;
   const accel_flat_set *set = view->sets[which];
+  unsigned coldest = ACCEL_POLICY_RANKS;
   for (unsigned ways = flat_live_ways(set) & ~set->pinned; ways != 0; ways &= ways - 1) {
-    const flat_entry from = flat_entry_in(view, which, ways);
-    const uint64_t tag = flat_tag_of(set, from.way);
+    const flat_entry entry = flat_entry_in(view, which, ways);
+    const uint64_t tag = flat_tag_of(set, entry.way);
     const uint64_t other = accel_flat_partner(table, view->start, view->indices[which], tag);
     const unsigned room = flat_empty_ways(&table->sets[other]);
     if (room == 0 || flat_is_cleared(&table->sets[other], view->epoch)) continue;
-    const flat_entry to = flat_entry_first(table, other, room);
-    accel_flat_move(view, &from, &to);
-    *empty = from;
-    return true;
+    const unsigned rank = table->policy->rank(set, entry.way);
+    if (rank > coldest) continue;
+    coldest = rank;
+    *from = entry;
+    *to = flat_entry_first(table, other, room);
   }
-  return false;
+  return coldest < ACCEL_POLICY_RANKS;
+}
+
+static bool flat_entry_make_room(const accel_flat_view *view, unsigned which, flat_entry *empty)
+{
+  flat_entry to;
+  if (!flat_entry_find_movable(view, which, empty, &to)) return false;
+  accel_flat_move(view, empty, &to);
+  return true;
 }
 
 flat_entry accel_flat_make_empty(const accel_flat_view *view)

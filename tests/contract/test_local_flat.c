@@ -133,6 +133,42 @@ static void most_keys_lie_in_their_first_set_after_many_have_come_and_gone(void 
   suite_close(&table);
 }
 
+static unsigned count_in_second_sets(const suite_table *table, uint64_t from, uint64_t to)
+{
+  unsigned count = 0;
+  for (uint64_t key = from; key < to; key++) {
+    const void *place = place_of(table, key);
+    count += place != NULL && !is_in_first_set(table, key, place);
+  }
+  return count;
+}
+
+enum { MANY = 10000, EARLY = 1000, LATE = 8000 };
+
+/* Fills a table, in which entries are moved to make room, and asks for its last keys or not.
+ * Returns how many of those lie in their second sets. */
+static unsigned fill_and_count(bool asks)
+{
+  suite_table table = suite_open(&suite_plain_type, MANY);
+  for (uint64_t key = 0; key < MANY; key++) {
+    suite_set_plain(&table, key, 1);
+    if (asks && key >= LATE) assert_int_equal(suite_version(&table, key, 99), 1);
+  }
+  /* Were any entry moved, a fifth. */
+  assert_true(count_in_second_sets(&table, 0, EARLY) < EARLY / 20);
+  const unsigned count = count_in_second_sets(&table, LATE, MANY);
+  suite_close(&table);
+  return count;
+}
+
+/* Such keys are mostly those that will be asked for again. */
+static void who_came_early_or_is_asked_for_is_not_moved_to_make_room(void **state)
+{
+  (void)state;
+  const unsigned silent = fill_and_count(false), asked = fill_and_count(true);
+  assert_true(asked < silent * 9 / 10);
+}
+
 /* Everything else stays where it is. */
 static void a_present_key_of_two_full_sets_keeps_its_slot(void **state)
 {
@@ -227,6 +263,7 @@ int main(void)
       cmocka_unit_test(what_was_popular_is_known_when_it_comes_back),
       cmocka_unit_test(a_key_keeps_its_count_though_others_come_in_between),
       cmocka_unit_test(most_keys_lie_in_their_first_set_after_many_have_come_and_gone),
+      cmocka_unit_test(who_came_early_or_is_asked_for_is_not_moved_to_make_room),
       cmocka_unit_test(a_present_key_of_two_full_sets_keeps_its_slot),
       cmocka_unit_test(what_expired_while_it_was_pinned_goes_first_afterwards),
       cmocka_unit_test(ends_are_exact_for_eight_years_after_the_open),
