@@ -187,7 +187,7 @@ static bool redis_stream_accepts(const char *line, size_t size, redis_dial *dial
   return false;
 }
 
-static bool redis_stream_present(redis_stream *stream, redis_dial *dial)
+static bool redis_stream_authenticate(redis_stream *stream, redis_dial *dial)
 {
   if (!redis_stream_send_password(stream, dial)) return false;
   const size_t size = redis_stream_receive_line(stream, dial);
@@ -199,7 +199,7 @@ static bool redis_stream_present(redis_stream *stream, redis_dial *dial)
 static bool redis_stream_sign_in(redis_stream *stream, redis_dial *dial)
 {
   if (dial->url->password == NULL) return true;
-  const bool accepted = redis_stream_present(stream, dial);
+  const bool accepted = redis_stream_authenticate(stream, dial);
   accel_wipe_traces();
   return accepted;
 }
