@@ -308,6 +308,8 @@ static void pipe_passed(proxy *proxy_, proxy_pair *pair, proxy_direction directi
   pipe_ *pipe = &pair->pipes[direction];
   const proxy_flow *flow = &proxy_->flows[direction];
   chunk *first = pipe->first;
+  /* Bytes per second are counted from here: on a busy machine it is later by now. */
+  uint64_t could_leave_ns = first->due_ns > pipe->next_ns ? first->due_ns : pipe->next_ns;
   proxy_trip *trip = &proxy_->trip;
   const bool is_counted =
       trip->kind != PROXY_NO_TRIP && trip->direction == direction && is_about(pair, trip->who);
@@ -323,9 +325,9 @@ static void pipe_passed(proxy *proxy_, proxy_pair *pair, proxy_direction directi
   if (is_counted && trip->after_bytes == 0 && trip->kind != PROXY_FLIP)
     trip_happen(proxy_, pair, NULL);
   if (!is_about(pair, proxy_->flow_who[direction])) return;
-  uint64_t pause_ns = flow->slice_pause_ms * 1000000ull;
-  if (flow->bytes_per_second > 0) pause_ns += size * 1000000000ull / flow->bytes_per_second;
-  pipe->next_ns = now + pause_ns;
+  if (flow->bytes_per_second > 0) could_leave_ns += size * 1000000000ull / flow->bytes_per_second;
+  pipe->next_ns = now + flow->slice_pause_ms * 1000000ull;
+  if (pipe->next_ns < could_leave_ns) pipe->next_ns = could_leave_ns;
 }
 
 /* Sends what is due. */
