@@ -187,7 +187,7 @@ static bool redis_stream_accepts(const char *line, size_t size, redis_dial *dial
   return false;
 }
 
-static bool redis_stream_authenticate(redis_stream *stream, redis_dial *dial)
+static ACCEL_NOINLINE bool redis_stream_authenticate(redis_stream *stream, redis_dial *dial)
 {
   if (!redis_stream_send_password(stream, dial)) return false;
   const size_t size = redis_stream_receive_line(stream, dial);

@@ -211,7 +211,8 @@ static accel_status redis_url_parse_any(const void *owner, char *text, redis_url
                                  "rediss");
 }
 
-accel_status accel_redis_url_parse(const void *owner, const char *text, redis_url *url)
+static ACCEL_NOINLINE accel_status redis_url_parse_copy(const void *owner, const char *text,
+                                                        redis_url *url)
 {
   memset(url, 0, sizeof *url);
   const size_t size = strlen(text) + 1;
@@ -223,6 +224,12 @@ accel_status accel_redis_url_parse(const void *owner, const char *text, redis_ur
   memcpy(url->memory, text, size);
   const accel_status status = redis_url_parse_any(owner, url->memory, url);
   if (accel_failed(status)) accel_redis_url_release(url);
+  return status;
+}
+
+accel_status accel_redis_url_parse(const void *owner, const char *text, redis_url *url)
+{
+  const accel_status status = redis_url_parse_copy(owner, text, url);
   accel_wipe_traces();
   return status;
 }
