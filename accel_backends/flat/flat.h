@@ -93,7 +93,7 @@ typedef struct accel_flat_seen {
 
 ACCEL_INLINE bool accel_flat_is_same(const accel_flat_seen *seen_)
 {
-  return accel_equals_acquire(&seen_->set->version, seen_->version);
+  return accel_equals_relaxed(&seen_->set->version, seen_->version);
 }
 
 /* Up to 64 bytes of a slot, in registers: whole pairs of words, then single words. */

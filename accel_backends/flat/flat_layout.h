@@ -268,14 +268,14 @@ ACCEL_INLINE accel_flat_pair accel_flat_load_pair(const accel_flat_word *from_)
 {
   accel_flat_pair pair_;
   const accel_flat_pair *const both_ = (const accel_flat_pair *)(const void *)from_;
-  __asm__ volatile("movdqu %1, %0" : "=x"(pair_) : "m"(*both_) : "memory");
+  __asm__ volatile("movdqu {%1, %0|%0, %1}" : "=x"(pair_) : "m"(*both_) : "memory");
   return pair_;
 }
 
 ACCEL_INLINE void accel_flat_store_pair(accel_flat_word *to_, accel_flat_pair pair_)
 {
   accel_flat_pair *const both_ = (accel_flat_pair *)(void *)to_;
-  __asm__ volatile("movdqu %1, %0" : "=m"(*both_) : "x"(pair_) : "memory");
+  __asm__ volatile("movdqu {%1, %0|%0, %1}" : "=m"(*both_) : "x"(pair_) : "memory");
 }
 #else
 #define ACCEL_FLAT_HAS_PAIRS 0

@@ -33,7 +33,8 @@ struct accel_policy {
   /* A new key's entry lies there: writes used[way]. A new value for a key that was there, and an
    * entry that is moved, keep theirs. */
   void (*inserted)(const accel_flat_view *view, accel_flat_set *set, unsigned way);
-  /* 0 (the coldest) to 3: what a resize keeps and hottest names first. */
+  /* 0 (the coldest) to 3: what a resize keeps and hottest names first, and who is moved last where
+   * room is made. */
   unsigned (*rank)(const accel_flat_set *set, unsigned way);
 };
 typedef struct accel_policy accel_policy;

@@ -45,13 +45,13 @@ typedef struct policy_pair {
 static inline policy_word policy_load(const accel_flat_set *set)
 {
   policy_word word;
-  __asm__ volatile("movdqu %1, %0" : "=x"(word) : "m"(set->used));
+  __asm__ volatile("movdqu {%1, %0|%0, %1}" : "=x"(word) : "m"(set->used));
   return word;
 }
 
 static inline void policy_store(accel_flat_set *set, policy_word word)
 {
-  __asm__("movdqu %1, %0" : "=m"(set->used) : "x"(word));
+  __asm__("movdqu {%1, %0|%0, %1}" : "=m"(set->used) : "x"(word));
 }
 #else
 static inline policy_word policy_load(const accel_flat_set *set)
