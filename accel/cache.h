@@ -205,7 +205,7 @@ ACCEL_INLINE accel_status accel_cache_get_quick(accel_cache *cache_, const accel
   if (ACCEL_UNLIKELY(status_ == ACCEL_ATTENTION || (status_ == ACCEL_MISS && !cache_->is_alone)))
     return ACCEL_ATTENTION;
   accel_stats_line *const own_ = &cache_->stats->lines[accel_thread_slot];
-  accel_count_own(status_ == ACCEL_OK ? &own_->hit : &own_->miss);
+  accel_stats_count(status_ == ACCEL_OK ? &own_->hit : &own_->miss);
   return status_;
 }
 

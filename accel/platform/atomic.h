@@ -21,11 +21,8 @@
 #define accel_compare_exchange(object_, expected_, desired_) \
   __atomic_compare_exchange_n(object_, expected_, desired_, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)
 
-/* ---- what a hit does with single words and bytes ----
- *
- * One instruction of x86-64 each, where compilers make two or three of an atomic access. That
- * of accel_equals_* is a compiler barrier as well. */
-
+/* Comparisons of a word in memory, one instruction of x86-64 where compilers make two of an atomic
+ * load. Both are compiler barriers there. */
 #if defined(__x86_64__) && defined(__GCC_ASM_FLAG_OUTPUTS__) && !ACCEL_IS_SANITIZED
 /* accel_load_acquire(word_) == value_ */
 ACCEL_INLINE bool accel_equals_acquire(const uint64_t *word_, uint64_t value_)
@@ -40,20 +37,6 @@ ACCEL_INLINE bool accel_equals_relaxed(const uint64_t *word_, uint64_t value_)
 {
   return accel_equals_acquire(word_, value_);
 }
-
-/* (accel_load_relaxed(byte_) & bits_) != 0, for constant bits. */
-ACCEL_INLINE bool accel_has_bits_relaxed(const uint8_t *byte_, uint8_t bits_)
-{
-  bool has_;
-  __asm__ volatile("testb %2, %1" : "=@ccnz"(has_) : "m"(*byte_), "iq"(bits_));
-  return has_;
-}
-
-/* Adds 1 to a word that only this thread writes; others may read it: relaxed. */
-ACCEL_INLINE void accel_count_own(uint64_t *word_)
-{
-  __asm__ volatile("addq $1, %0" : "+m"(*word_) : : "cc");
-}
 #else
 ACCEL_INLINE bool accel_equals_acquire(const uint64_t *word_, uint64_t value_)
 {
@@ -63,16 +46,6 @@ ACCEL_INLINE bool accel_equals_acquire(const uint64_t *word_, uint64_t value_)
 ACCEL_INLINE bool accel_equals_relaxed(const uint64_t *word_, uint64_t value_)
 {
   return accel_load_relaxed(word_) == value_;
-}
-
-ACCEL_INLINE bool accel_has_bits_relaxed(const uint8_t *byte_, uint8_t bits_)
-{
-  return (accel_load_relaxed(byte_) & bits_) != 0;
-}
-
-ACCEL_INLINE void accel_count_own(uint64_t *word_)
-{
-  accel_store_relaxed(word_, *word_ + 1);
 }
 #endif
 

@@ -51,9 +51,8 @@ ACCEL_EXTERN_C_END
 /* The hit of most policies: one bit, set once. */
 ACCEL_INLINE void accel_policy_mark_hit(accel_flat_set *set_, size_t way_)
 {
-  uint8_t *const used_ = &set_->used[way_];
-  if (ACCEL_LIKELY(accel_has_bits_relaxed(used_, 1))) return;
-  accel_store_relaxed(used_, (uint8_t)(accel_load_relaxed(used_) | 1));
+  const uint8_t used_ = accel_load_relaxed(&set_->used[way_]);
+  if ((used_ & 1) == 0) accel_store_relaxed(&set_->used[way_], (uint8_t)(used_ | 1));
 }
 
 #endif

@@ -60,6 +60,13 @@ void broken_lock(uint64_t *count)
   __atomic_fetch_add(count, 1, __ATOMIC_RELAXED);
 }
 
+#ifdef __x86_64__
+void broken_modify(uint64_t *count)
+{
+  *count += 1;
+}
+#endif
+
 uint64_t broken_exchange(uint64_t *count)
 {
   return __atomic_exchange_n(count, 1, __ATOMIC_ACQUIRE);

@@ -1,4 +1,4 @@
-"""The machine code of a typed L1 hit: no indirect call, no lock, no allocation.
+"""The machine code of a typed L1 hit: no indirect call, lock, read-modify-write or allocation.
 
 Follows each `hit_...` function of hit.c into every function of its own file that it calls. What it
 may call outside is cold by declaration (ACCEL_COLD in a header) or by section (.text.unlikely),
@@ -33,6 +33,11 @@ RELOCATION = re.compile(r"^\s+[0-9a-f]+: R_\w+\t([\w.]+)")
 BRANCH = re.compile(r"^(?:notrack |bnd )?(?:call|j\w+)\s+(?:[0-9a-f]+ <([^>+]+)[^>]*>|(\*.*))")
 # An exchange with memory locks without saying so.
 LOCKED = re.compile(r"^lock\b|^xchg\b.*\(")
+# Reads memory and writes it, but a thread's own stack; of x86-64.
+MODIFYING = re.compile(
+    r"^(?:adc|add|and|dec|inc|neg|not|or|sar|sbb|shl|shr|sub|xor)[bwlq]?\s+(?:.*,)?"
+    r"[^,()]*\((?!%rsp)[^()]*\)$"
+)
 
 
 @dataclasses.dataclass
@@ -93,6 +98,8 @@ def faults(functions, start, allowed):
                 found.append(f"{name}: an indirect call: {text}")
             elif LOCKED.match(text):
                 found.append(f"{name}: a locked instruction: {text}")
+            elif MODIFYING.match(text):
+                found.append(f"{name}: a read-modify-write instruction: {text}")
             elif goal in functions:
                 if not functions[goal].is_cold:
                     queue.append(goal)
