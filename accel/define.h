@@ -133,7 +133,7 @@
   { return_ accel_cache_##verb_((accel_cache *)cache_, &n_##_cache_type_ ACCEL_BARE_ arguments_); }
 #define ACCEL_FUNCTION_STATUS_(how_, n_, verb_, parameters_, arguments_) \
   ACCEL_FUNCTION_(how_, n_, accel_status, return, verb_, parameters_, arguments_)
-/* The usual hit is so short that it needs no stack; all the rest is a function of its own. */
+/* The usual hit is so short that it saves few registers; all the rest is a function of its own. */
 #define ACCEL_FUNCTION_GET_(how_, n_, verb_, parameters_, arguments_) \
   ACCEL_UNUSED ACCEL_NOINLINE static accel_status n_##_cache_##verb_##_full_( \
       n_##_cache *cache_ ACCEL_BARE_ parameters_) \

@@ -1,7 +1,7 @@
 /* atomic.h: the few atomic operations accel uses (layer 0).
  *
- * Thin names over the compilers' __atomic builtins, because _Atomic is not C++, and a few that are
- * shorter by hand. The suffix is the memory order; what has no name here is not needed anywhere.
+ * Thin names over the compilers' __atomic builtins, because _Atomic is not C++, and two comparisons
+ * by hand. The suffix is the memory order; an operation that has none here is not needed anywhere.
  * All are lock-free for the 1, 4 and 8 byte types and pointers they are used with.
  */
 #ifndef ACCEL_PLATFORM_ATOMIC_H
