@@ -113,7 +113,7 @@ output=${output:-$baseline}
 
 # ---- steps ----
 
-# The whole suite, as it comes: $BENCH_TESTS is a program.
+# The first tier, which is what a user runs: $BENCH_TESTS is a program.
 run_tests_first() {
   if $skip_tests; then
     log "tests: skipped as asked"

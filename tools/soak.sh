@@ -29,7 +29,7 @@ run_long() {
   [ "$tests" -gt 0 ] || fail "there are no tests in ${suites[*]}"
   export ACCEL_SOAK_SECONDS=$((seconds / tests > 0 ? seconds / tests : 1))
   say "$folder: $tests tests of $ACCEL_SOAK_SECONDS s"
-  run_tests "$folder" "${log%%-*}" --num-processes 1 -t 0 "$@" || true
+  run_tests "$folder" "$log" --num-processes 1 -t 0 "$@" || true
   logs+=("$folder=$folder/meson-logs/$log.json")
 }
 
@@ -89,7 +89,7 @@ while [ $# -gt 0 ]; do
 done
 [ ${#forms[@]} -gt 0 ] || forms=(stress tsan asan faults history fuzz)
 
-need_packages "${PACKAGES_TEST[@]}"
+need_packages "${PACKAGES_ALL[@]}"
 logs=()
 for form in "${forms[@]}"; do "soak_$form" $((minutes * 60 / ${#forms[@]})); done
 [ ${#logs[@]} -eq 0 ] || tools/summary.py "${logs[@]}"

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Adds up test logs of meson: a line per suite, what failed, what was skipped and why.
 
-usage: tools/summary.py [TITLE=]LOG.json...
+usage: tools/summary.py [TITLE=]LOG.json... [TITLE=skipped: REASON...]
 
 Counts test cases where a program tells them apart (cmocka's output), else programs. The last line
-is `N passed, N failed, N skipped`. A log that is missing counts as one failure.
+is `N passed, N failed, N skipped`. A log that is missing or empty counts as one failure.
 """
 
 import collections
@@ -44,9 +44,13 @@ def main():
     total = collections.Counter()
     remarks = []
     for argument in sys.argv[1:]:
-        title, _, log = argument.rpartition("=")
+        title, _, log = argument.partition("=") if "=" in argument else ("", "", argument)
+        if log.startswith("skipped: "):
+            total[SKIPPED] += 1
+            remarks.append(f"skipped: {title}: {log.removeprefix('skipped: ')}")
+            continue
         path = pathlib.Path(log)
-        if not path.is_file():
+        if not path.is_file() or path.stat().st_size == 0:
             total[FAILED] += 1
             remarks.append(f"failed: {title or log}: did not run")
             continue
