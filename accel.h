@@ -19,7 +19,7 @@
  *
  *   0  accel/base.h platform/       compiler, hooks; threads, clocks, atomics
  *   1  status error config hash ttl outcomes, settings, arithmetic
- *   2  type backend codec stats executor    descriptor, contracts, bytes, counters, threads
+ *   2  type check backend codec stats executor  descriptor, contracts, bytes, counters, threads
  *   3  singleflight refresh invalidate      one load per key; in time; heard by all
  *   4  cache                                the levels put together; cache.h is the path of a hit
  *   5  define wrap                          the macros
@@ -44,6 +44,7 @@
 #include "accel/base.h"
 #include "accel/cache.h"
 #include "accel/cache_wrap.h"
+#include "accel/check.h"
 #include "accel/compress.h"
 #include "accel/config.h"
 #include "accel/define.h"

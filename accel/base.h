@@ -60,6 +60,9 @@
 
 #define ACCEL_UNUSED __attribute__((unused))
 #define ACCEL_INLINE static inline __attribute__((always_inline, unused))
+/* What is also called through a pointer: gcc -Og refuses to compile an always_inline function that
+ * it finds a call to only late. */
+#define ACCEL_SMALL static inline __attribute__((unused))
 #define ACCEL_COLD __attribute__((noinline, cold))
 #define ACCEL_NOINLINE __attribute__((noinline))
 #define ACCEL_FLATTEN __attribute__((flatten)) /* all that it calls is inlined, but cold code */

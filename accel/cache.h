@@ -171,7 +171,7 @@ ACCEL_INLINE accel_status accel_cache_ask(accel_cache *cache_, const accel_type 
   if (ACCEL_UNLIKELY(cache_ == NULL || cache_->local == NULL || out_ == NULL))
     return ACCEL_ATTENTION;
   const uint64_t hash_ = type_->hash(key_, cache_->seed);
-  const accel_local_ops *ops_ = type_->traits().local;
+  const accel_local_ops *ops_ = accel_type_local(type_);
   const accel_status status_ = ops_ == NULL || ops_ == &accel_flat_ops
                                    ? accel_flat_look(cache_->local, type_, key_, hash_, out_)
                                    : ops_->get(cache_->local, type_, key_, hash_, out_);
@@ -193,7 +193,7 @@ ACCEL_INLINE accel_status accel_cache_hit(accel_cache *cache_, const accel_type 
 ACCEL_INLINE accel_status accel_cache_get_quick(accel_cache *cache_, const accel_type *type_,
                                                 const void *key_, void *out_)
 {
-  const accel_local_ops *ops_ = type_->traits().local;
+  const accel_local_ops *ops_ = accel_type_local(type_);
   if ((ops_ != NULL && ops_ != &accel_flat_ops) || !accel_flat_is_lock_free(type_) ||
       type_->key_kind == ACCEL_KEY_STRING)
     return ACCEL_ATTENTION;

@@ -33,7 +33,7 @@ accel_status accel_cache_get_ref(accel_cache *cache, const accel_type *type, con
 void accel_cache_ref_release(accel_local_pin *pin, const accel_type *type)
 {
   if (pin == NULL || pin->local == NULL) return;
-  const accel_local_ops *ops = type->traits().local;
+  const accel_local_ops *ops = accel_type_local(type);
   (ops == NULL ? &accel_flat_ops : ops)->unpin(type, pin);
   memset(pin, 0, sizeof *pin);
 }

@@ -15,6 +15,7 @@
 #define ACCEL_DEFINE_H
 
 #include "cache.h"
+#include "check.h"
 
 /* One line per function reads better than what the formatter would make of it. */
 /* clang-format off */
@@ -32,25 +33,25 @@
   typedef struct n_##_cache_traits { \
     uint64_t (*hash)(const K_ *, uint64_t); bool (*equal)(const K_ *, const K_ *); \
     bool (*copy)(V_ *, const V_ *); void (*drop)(V_ *); \
-    uint32_t (*weigh)(const K_ *, const V_ *); \
-    size_t (*key_text)(const K_ *, char *, size_t); \
+    uint32_t (*weigh)(const K_ *, const V_ *); size_t (*key_text)(const K_ *, char *, size_t); \
     bool (*key_parse)(const char *, size_t, K_ *); \
     const accel_local_ops *local; const accel_remote_ops *remote; \
-    const accel_codec *codec; uint32_t schema; \
-    const struct accel_policy *policy; \
+    const accel_codec *codec; uint32_t schema; const struct accel_policy *policy; \
   } n_##_cache_traits;
 
 /* Functions that restore the types and call the user's, and the descriptor that lists them. */
 #define ACCEL_TYPE_CONSTANT_(scope_, n_, K_, V_, kind_, ...) \
   static const n_##_cache_traits n_##_cache_traits_ ACCEL_UNUSED = {__VA_ARGS__}; \
-  ACCEL_INLINE accel_traits n_##_cache_get_traits_(void) \
-  { \
-    const n_##_cache_traits *const t_ = &n_##_cache_traits_; \
+  ACCEL_SMALL accel_traits n_##_cache_get_traits_(void) \
+  { const n_##_cache_traits *const t_ = &n_##_cache_traits_; \
     const accel_traits traits_ = {t_->hash != NULL, t_->equal != NULL, t_->copy != NULL, \
         t_->drop != NULL, t_->weigh != NULL, t_->key_text != NULL, t_->key_parse != NULL, \
         t_->local, t_->remote, t_->codec, t_->schema, t_->policy}; \
-    return traits_; \
-  } \
+    return traits_; } \
+  ACCEL_SMALL uint32_t n_##_cache_given_(void) { return ACCEL_GIVEN_BITS_(n_##_cache_traits_); } \
+  ACCEL_SMALL const accel_local_ops *n_##_cache_local_(void) { return n_##_cache_traits_.local; } \
+  ACCEL_SMALL const struct accel_policy *n_##_cache_policy_(void) \
+  { return n_##_cache_traits_.policy; } \
   ACCEL_TRAIT_(uint64_t, return, n_, hash, (const void *k_, uint64_t seed_), \
     ((const K_ *)k_, seed_), accel_type_default_hash(kind_, sizeof(K_), k_, seed_)) \
   ACCEL_TRAIT_(bool, return, n_, equal, (const void *a_, const void *b_), \
@@ -75,12 +76,12 @@
     __alignof__(V_), kind_, n_##_cache_get_traits_, n_##_cache_hash_, n_##_cache_equal_, \
     n_##_cache_copy_, n_##_cache_drop_, n_##_cache_weigh_, n_##_cache_key_text_, \
     n_##_cache_key_parse_, n_##_cache_load_, n_##_cache_mload_, n_##_cache_visit_, \
-    &ACCEL_BUILD_SYMBOL_};
+    &ACCEL_BUILD_SYMBOL_, n_##_cache_given_, n_##_cache_local_, n_##_cache_policy_};
 #define ACCEL_TRAIT_(result_, return_, n_, trait_, parameters_, arguments_, default_) \
-  ACCEL_INLINE result_ n_##_cache_##trait_##_ parameters_ \
+  ACCEL_SMALL result_ n_##_cache_##trait_##_ parameters_ \
   { return_ (n_##_cache_traits_.trait_ ? n_##_cache_traits_.trait_ arguments_ : (default_)); }
 #define ACCEL_CALL_(result_, n_, what_, parameters_, arguments_) \
-  ACCEL_INLINE result_ n_##_cache_##what_##_ parameters_ \
+  ACCEL_SMALL result_ n_##_cache_##what_##_ parameters_ \
   { return ((n_##_cache_##what_##_fn *)f_)arguments_; }
 
 /* Every function of a cache: X(how, name, result, return, verb, parameters after the cache,
@@ -152,6 +153,7 @@
   { return_ accel_cache_##verb_((core_)seen_ ACCEL_BARE_ arguments_); }
 
 #define ACCEL_EMIT_(scope_, how_, n_, K_, V_, kind_, ...) \
+  ACCEL_CHECK_VALUE_(n_, V_, __VA_ARGS__) \
   ACCEL_TYPE_CONSTANT_(scope_, n_, K_, V_, kind_, __VA_ARGS__) \
   ACCEL_FUNCTIONS_(ACCEL_FUNCTION_STATUS_, ACCEL_FUNCTION_, ACCEL_FUNCTION_GET_, how_, n_, K_, V_) \
   ACCEL_LOOKS_(ACCEL_LOOK_, how_, n_, const n_##_cache *, V_)
@@ -164,7 +166,6 @@
                    n_##_cache_key, n_##_cache_value) \
   ACCEL_LOOKS_(ACCEL_LOOK_PROTOTYPE_, , n_, const n_##_cache *, n_##_cache_value) \
   ACCEL_EXTERN_C_END
-#define ACCEL_KIND_(n_) ((accel_key_kind)ACCEL_KIND_OF_(n_##_cache_key))
 
 #define ACCEL_DEFINE(n_, K_, V_) \
   ACCEL_TYPES_(n_, K_, V_) ACCEL_CHECK_INTEGER_(n_, n_##_cache_key) \

@@ -74,71 +74,20 @@ typedef struct accel_type {
                         void *values_out, accel_status *statuses_out);
   bool (*visit)(accel_fn *function, void *ctx, const void *key, const void *value);
   const char *build; /* does not link with another version or other hooks */
+  /* What a hit asks of the traits, so small that compilers inline it before they optimise. NULL in
+   * a descriptor that was written by hand: ask traits(). */
+  uint32_t (*given)(void); /* ACCEL_GIVEN_ bits */
+  const struct accel_local_ops *(*local)(void);
+  const struct accel_policy *(*policy)(void);
 } accel_type;
 
-/* What kind of key a type is, for the checks of define.h. */
-/* clang-format off */
-#ifdef __cplusplus
-template <typename T> struct accel_kind_of_ {
-  static constexpr int value = __is_enum(T) ? 1 : 0, is_array = 0;
-};
-template <typename T, size_t N> struct accel_kind_of_<T[N]> {
-  static constexpr int value = 0, is_array = 1;
-};
-#define ACCEL_KIND_OF_CPP_(T_, kind_) \
-  template <> struct accel_kind_of_<T_> { \
-    static constexpr int value = kind_, is_array = 0; \
-  };
-#define ACCEL_KIND_ENTRY_(T_, kind_) ACCEL_KIND_OF_CPP_(T_, kind_)
-#else
-#define ACCEL_KIND_ENTRY_(T_, kind_) T_ : kind_,
-#endif
-
-/* The numbers of accel_key_kind, and two that are refused. */
-#define ACCEL_KIND_FLOATING_ 4
-#define ACCEL_KIND_TEXT_ 5
-
-/* Every type that is not a struct for accel; enums are what their compiler says. */
-#define ACCEL_KIND_LIST_(X) \
-  X(bool, 1) X(char, ((char)-1 < 0 ? 2 : 1)) X(signed char, 2) X(unsigned char, 1) \
-  X(short, 2) X(unsigned short, 1) X(int, 2) X(unsigned int, 1) \
-  X(long, 2) X(unsigned long, 1) X(long long, 2) X(unsigned long long, 1) \
-  X(float, 4) X(double, 4) X(long double, 4) X(char *, 5) X(const char *, 5)
-
-#ifdef __cplusplus
-ACCEL_KIND_LIST_(ACCEL_KIND_ENTRY_)
-#define ACCEL_KIND_OF_(T_) (accel_kind_of_<T_>::value)
-#define ACCEL_IS_ARRAY_(T_) (accel_kind_of_<T_>::is_array)
-#else
-#define ACCEL_KIND_OF_(T_) _Generic(*(T_ *)0, ACCEL_KIND_LIST_(ACCEL_KIND_ENTRY_) default : 0)
-/* An array is not what it becomes when it is used. */
-#define ACCEL_IS_ARRAY_(T_) (!__builtin_types_compatible_p(T_, __typeof__(((void)0, *(T_ *)0))))
-#endif
-
-/* What is refused at compile time, with a sentence that says what to do. Whether .hash and .equal
- * are given shows in the text of the first traits. */
-#define ACCEL_SECOND_(first_, second_, ...) #second_
-#define ACCEL_HAS_HASH_AND_EQUAL_(first_, ...) \
-  (__builtin_strncmp(#first_, ".hash", 5) == 0 && \
-   __builtin_strncmp(ACCEL_SECOND_(first_, __VA_ARGS__, , ), ".equal", 6) == 0)
-
-#define ACCEL_CHECK_(n_, holds_, text_) \
-  ACCEL_STATIC_ASSERT(holds_, "ACCEL_DEFINE(" #n_ "): " text_);
-#define ACCEL_CHECK_TYPES_(n_, K_, V_) \
-  ACCEL_CHECK_(n_, !ACCEL_IS_ARRAY_(K_), "the key is an array; put it into a struct") \
-  ACCEL_CHECK_(n_, !ACCEL_IS_ARRAY_(V_), "the value is an array; put it into a struct") \
-  ACCEL_CHECK_(n_, ACCEL_KIND_OF_(K_) != ACCEL_KIND_FLOATING_, \
-               "the key is a floating number, which has no reliable equality; use an integer")
-#define ACCEL_CHECK_INTEGER_(n_, K_) \
-  ACCEL_CHECK_(n_, ACCEL_KIND_OF_(K_) != ACCEL_KIND_TEXT_, \
-               "the key is a string; use ACCEL_DEFINE_STR, which copies it in") \
-  ACCEL_CHECK_(n_, ACCEL_KIND_OF_(K_) != 0, "use ACCEL_DEFINE_WITH and give .hash and .equal")
-#define ACCEL_CHECK_STRUCT_(n_, K_, ...) \
-  ACCEL_CHECK_(n_, ACCEL_KIND_OF_(K_) != ACCEL_KIND_TEXT_, \
-               "the key is a string; use ACCEL_DEFINE_STR, which copies it in") \
-  ACCEL_CHECK_(n_, ACCEL_KIND_OF_(K_) != 0 || ACCEL_HAS_HASH_AND_EQUAL_(__VA_ARGS__, ), \
-               "a struct key needs .hash, given first, and .equal")
-/* clang-format on */
+#define ACCEL_GIVEN_HASH 1u
+#define ACCEL_GIVEN_COPY 2u
+#define ACCEL_GIVEN_WEIGH 4u
+#define ACCEL_GIVEN_BITS_(traits_) \
+  ((traits_.hash != NULL ? ACCEL_GIVEN_HASH : 0u) | \
+   (traits_.copy != NULL ? ACCEL_GIVEN_COPY : 0u) | \
+   (traits_.weigh != NULL ? ACCEL_GIVEN_WEIGH : 0u))
 
 ACCEL_EXTERN_C_BEGIN
 
@@ -156,8 +105,9 @@ ACCEL_INLINE bool accel_type_default_equal(accel_key_kind kind_, size_t size_, c
 {
   uint64_t word_a_ = 0, word_b_ = 0;
   if (kind_ != ACCEL_KEY_STRING && size_ <= sizeof word_a_) { /* compilers call memcmp at -O1 */
-    memcpy(&word_a_, a_, size_);
-    memcpy(&word_b_, b_, size_);
+    const size_t read_ = size_ < sizeof word_a_ ? size_ : sizeof word_a_; /* gcc -O0 warns else */
+    memcpy(&word_a_, a_, read_);
+    memcpy(&word_b_, b_, read_);
     return word_a_ == word_b_;
   }
   if (kind_ != ACCEL_KEY_STRING) return memcmp(a_, b_, size_) == 0;
@@ -176,10 +126,31 @@ bool accel_buffer_append(accel_buffer *out, const void *data, size_t size);
 /* Frees what the buffer holds and makes it empty. */
 void accel_buffer_release(accel_buffer *buffer);
 
+/* The traits that a hit asks for. */
+ACCEL_INLINE bool accel_type_has_hash(const accel_type *type_)
+{
+  if (type_->given == NULL) return type_->traits().has_hash;
+  return (type_->given() & ACCEL_GIVEN_HASH) != 0;
+}
+ACCEL_INLINE bool accel_type_has_weigh(const accel_type *type_)
+{
+  if (type_->given == NULL) return type_->traits().has_weigh;
+  return (type_->given() & ACCEL_GIVEN_WEIGH) != 0;
+}
+ACCEL_INLINE const struct accel_local_ops *accel_type_local(const accel_type *type_)
+{
+  return type_->local == NULL ? type_->traits().local : type_->local();
+}
+ACCEL_INLINE const struct accel_policy *accel_type_policy(const accel_type *type_)
+{
+  return type_->policy == NULL ? type_->traits().policy : type_->policy();
+}
+
 /* True: values are plain bytes that nobody needs to copy or drop with care. */
 ACCEL_INLINE bool accel_type_is_plain(const accel_type *type_)
 {
-  return !type_->traits().has_copy;
+  if (type_->given == NULL) return !type_->traits().has_copy;
+  return (type_->given() & ACCEL_GIVEN_COPY) == 0;
 }
 
 /* The i-th of an array of keys or values. */

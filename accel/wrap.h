@@ -17,6 +17,7 @@
 #define ACCEL_WRAP_H
 
 #include "cache_wrap.h"
+#include "check.h"
 #include "define.h"
 
 /* clang-format off */
@@ -25,13 +26,12 @@
   accel_status function_ parameters_; \
   static accel_status function_##_body_ parameters_; \
   accel_status function_ parameters_
-#define ACCEL_OPTIONS_(allow_stale_, no_null_cache_, ttl_ms_) \
-  accel_wrap accel_wrap_; \
+#define ACCEL_OPTIONS_(allow_stale_, no_null_cache_, ttl_ms_) accel_wrap accel_wrap_; \
   const accel_wrap_options accel_options_ = \
       {allow_stale_, no_null_cache_, o_.on_cache_error, ttl_ms_, o_.bypass}
 
 #define ACCEL_CACHEABLE(n_, function_, parameters_, arguments_, ...) \
-  ACCEL_WRAPPED_(function_, parameters_) { \
+  ACCEL_WRAPPED_(function_, parameters_) { ACCEL_NEEDS_READ_(function_, __VA_ARGS__) \
     const struct { \
       n_##_cache *cache; n_##_cache_key key; n_##_cache_value *out; \
       bool allow_stale, no_null_cache; accel_error_policy on_cache_error; uint32_t ttl_ms; \
@@ -50,7 +50,7 @@
   } static accel_status function_##_body_ parameters_
 
 #define ACCEL_CACHE_PUT(n_, function_, parameters_, arguments_, ...) \
-  ACCEL_WRAPPED_(function_, parameters_) { \
+  ACCEL_WRAPPED_(function_, parameters_) { ACCEL_NEEDS_PUT_(function_, __VA_ARGS__) \
     const accel_status accel_status_ = function_##_body_ arguments_; \
     if (accel_status_ != ACCEL_OK) return accel_status_; \
     const struct { n_##_cache *cache; n_##_cache_key key; const n_##_cache_value *value; \
@@ -61,7 +61,7 @@
   } static accel_status function_##_body_ parameters_
 
 #define ACCEL_CACHE_EVICT(n_, function_, parameters_, arguments_, ...) \
-  ACCEL_WRAPPED_(function_, parameters_) { \
+  ACCEL_WRAPPED_(function_, parameters_) { ACCEL_NEEDS_EVICT_(function_, __VA_ARGS__) \
     const struct { n_##_cache *cache; n_##_cache_key key; bool before, all; \
       accel_error_policy on_cache_error; bool bypass; } o_ = {__VA_ARGS__}; \
     ACCEL_OPTIONS_(false, false, 0); \
@@ -73,6 +73,7 @@
 #define ACCEL_CACHEABLE_BATCH(n_, function_, parameters_, arguments_, ...) \
   ACCEL_WRAPPED_(function_, ACCEL_AND_(arguments_, parameters_, const n_##_cache_key *accel_keys_, \
       size_t accel_count_, n_##_cache_value *accel_values_, accel_status *accel_statuses_)) { \
+    ACCEL_NEEDS_CACHE_(function_, __VA_ARGS__) \
     const struct { n_##_cache *cache; bool allow_stale, no_null_cache; \
       accel_error_policy on_cache_error; uint32_t ttl_ms; bool bypass; } o_ = {__VA_ARGS__}; \
     ACCEL_OPTIONS_(o_.allow_stale, o_.no_null_cache, o_.ttl_ms); \
@@ -88,8 +89,8 @@
 #define ACCEL_CACHE_EVICT_BATCH(n_, function_, parameters_, arguments_, ...) \
   ACCEL_WRAPPED_(function_, ACCEL_AND_(arguments_, parameters_, const n_##_cache_key *accel_keys_, \
                                        size_t accel_count_)) { \
-    const struct { n_##_cache *cache; bool before; accel_error_policy on_cache_error; \
-      bool bypass; } o_ = {__VA_ARGS__}; \
+    ACCEL_NEEDS_CACHE_(function_, __VA_ARGS__) const struct { n_##_cache *cache; bool before; \
+      accel_error_policy on_cache_error; bool bypass; } o_ = {__VA_ARGS__}; \
     ACCEL_OPTIONS_(false, false, 0); \
     accel_wrap_evict_batch(&accel_wrap_, (accel_cache *)o_.cache, &n_##_cache_type_, accel_keys_, \
                            accel_count_, o_.before, &accel_options_); \

@@ -43,9 +43,9 @@ accel_status accel_flat_open(const accel_local_config *config, accel_local **loc
   state->budget.capacity = config->capacity;
   state->budget.max_weight = config->max_weight;
   state->seed = config->seed;
-  state->mixes = type->traits().has_hash;
+  state->mixes = accel_type_has_hash(type);
   state->is_plain = accel_type_is_plain(type);
-  state->weighs = type->traits().has_weigh;
+  state->weighs = accel_type_has_weigh(type);
   if (!accel_mutex_open(&state->resizing)) goto fail_state;
   state->front.table = accel_flat_table_open(state, type, config->capacity);
   if (state->front.table == NULL) goto fail_mutex;

@@ -241,7 +241,7 @@ ACCEL_INLINE accel_status accel_flat_look(accel_local *local_, const accel_type 
     return accel_flat_get_locked(local_, type_, key_, hash_, out_);
   const accel_flat *flat_ = (const accel_flat *)(const void *)local_;
   const accel_flat_table *table_ = accel_load_acquire(&flat_->table);
-  const uint64_t mixed_ = accel_flat_mix(type_->traits().has_hash, hash_);
+  const uint64_t mixed_ = accel_flat_mix(accel_type_has_hash(type_), hash_);
   const uint64_t tag_ = accel_flat_tag(mixed_);
   const uint64_t first_ = accel_flat_first_set(table_, mixed_);
   const accel_flat_seen seen_ = accel_flat_see(table_, first_);
@@ -288,7 +288,7 @@ ACCEL_INLINE accel_status accel_flat_look_quick(accel_local *local_, const accel
 {
   const accel_flat *flat_ = (const accel_flat *)(const void *)local_;
   const accel_flat_table *table_ = accel_load_acquire(&flat_->table);
-  const uint64_t mixed_ = accel_flat_mix(type_->traits().has_hash, hash_);
+  const uint64_t mixed_ = accel_flat_mix(accel_type_has_hash(type_), hash_);
   const uint64_t tag_ = accel_flat_tag(mixed_);
   const uint64_t first_ = accel_flat_first_set(table_, mixed_);
   const accel_flat_seen seen_ = accel_flat_see(table_, first_);

@@ -172,7 +172,7 @@ ACCEL_INLINE accel_lifetime accel_flat_unpack(uint64_t base_ms_, uint64_t window
 /* Types that weigh keep the weight in a word behind the head. */
 ACCEL_INLINE size_t accel_flat_key_offset(const accel_type *type_)
 {
-  return sizeof(uint64_t) + (type_->traits().has_weigh ? sizeof(uint64_t) : 0);
+  return sizeof(uint64_t) + (accel_type_has_weigh(type_) ? sizeof(uint64_t) : 0);
 }
 
 ACCEL_INLINE size_t accel_flat_align(const accel_type *type_)

@@ -48,7 +48,7 @@ static bool flat_table_plan(const accel_type *type, size_t capacity, accel_flat_
   table->value_offset = accel_flat_value_offset(type);
   table->slot_size = accel_flat_slot_size(type);
   table->is_plain = accel_type_is_plain(type);
-  table->weighs = type->traits().has_weigh;
+  table->weighs = accel_type_has_weigh(type);
   if (!flat_table_plan_sets(capacity, table)) return false;
   const accel_policy *policy = table->policy = accel_policy_of(type);
   const size_t sets = (size_t)table->set_count, stripes = (size_t)table->stripe_count;

@@ -14,14 +14,14 @@
 /* The one that a trait names, or the default. */
 ACCEL_INLINE const accel_policy *accel_policy_of(const accel_type *type_)
 {
-  const accel_policy *policy_ = type_->traits().policy;
+  const accel_policy *policy_ = accel_type_policy(type_);
   return policy_ == NULL ? &ACCEL_POLICY_DEFAULT : policy_;
 }
 
 /* Marks an entry as used. The default's function is named, so that it is inlined early. */
 ACCEL_INLINE void accel_policy_hit(const accel_type *type_, accel_flat_set *set_, size_t way_)
 {
-  const accel_policy *policy_ = type_->traits().policy;
+  const accel_policy *policy_ = accel_type_policy(type_);
   if (policy_ == NULL || policy_ == &ACCEL_POLICY_DEFAULT)
     ACCEL_POLICY_DEFAULT_HIT(set_, way_);
   else
