@@ -160,13 +160,18 @@ typedef struct accel_remote_item {
   uint64_t token;  /* lease: asked for; 0 after the call: not granted. fill: see there. Lies in
                     * bytes 16 to 23 of what is stored, little endian (codec.h) */
   accel_status status;
-  uint32_t hint; /* the backend's own while a call runs */
+  uint32_t hint;   /* the backend's own while a call runs */
+  bool is_removed; /* put that failed: nothing is left there, and everybody was told */
 } accel_remote_item;
 
 /* One call's terms and by-products. Zeroed by the caller but for the deadline. */
 typedef struct accel_remote_call {
   uint64_t deadline_ms; /* accel_clock_monotonic_ms; the backend's own limit applies as well */
   void *reply;          /* get: what release frees */
+  /* get: a key at which something lies that cannot be read, a list or an empty text, is OK with no
+   * bytes, and not MISS. Where that costs more than a plain look, only if this is set. */
+  bool looks_closely;
+  const bool *stop_or_null; /* clear: atomic; it fails soon after this is true */
   uint32_t messages_sent, messages_failed;
   char error[160]; /* on failure: what, where; never a password */
 } accel_remote_call;

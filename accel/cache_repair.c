@@ -57,6 +57,7 @@ void accel_core_repair_add(accel_core *core, const core_batch *batch)
   for (size_t i = 0; i < batch->count; i++) {
     const accel_remote_item *item = &batch->items[i];
     if (!accel_failed(item->status) || item->status == ACCEL_ERR_CODEC) continue;
+    if (item->is_removed) continue;
     size_t size;
     const char *text = repair_text(core, item, &size);
     if (accel_repair_add(&core->repair, text, size, item->name_size > ACCEL_KEY_NAME_MAX))

@@ -123,6 +123,7 @@ ACCEL_EXTERN_C_END
 #include "redis/parts.c"
 #include "redis/reaction.c"
 #include "redis/read.c"
+#include "redis/removal.c"
 #include "redis/reply.c"
 #include "redis/roles.c"
 #include "redis/route.c"

@@ -21,6 +21,17 @@ static accel_status redis_call_refuse(accel_remote_call *call, const char *why)
   return ACCEL_ERR_BACKEND;
 }
 
+bool accel_redis_call_is_paused(const redis_link *link, accel_remote_call *call,
+                                const redis_exchange *exchange)
+{
+  const uint64_t until_ms = accel_load_relaxed(&exchange->endpoint->writes_paused_ms);
+  if (until_ms == 0 || accel_clock_monotonic_ms() >= until_ms) return false;
+  if (exchange->purpose != REDIS_STORES) return true;
+  redis_call_tell(link, ACCEL_REMOTE_WRITES_PAUSED);
+  redis_call_refuse(call, "nothing is stored for a while: the server refused it before");
+  return true;
+}
+
 static accel_status redis_call_start(accel_remote_call *call, redis_exchange *exchange)
 {
   redis_endpoint *endpoint = exchange->endpoint;
@@ -29,10 +40,8 @@ static accel_status redis_call_start(accel_remote_call *call, redis_exchange *ex
     return redis_call_refuse(call, "nothing is removed while writes that were given up are on "
                                    "their way on both connections");
   if (exchange->purpose == REDIS_STORES &&
-      accel_clock_monotonic_ms() < accel_load_relaxed(&endpoint->writes_paused_ms)) {
-    redis_call_tell(exchange->link, ACCEL_REMOTE_WRITES_PAUSED);
-    return redis_call_refuse(call, "nothing is stored for a while: the server refused it before");
-  }
+      accel_redis_call_is_paused(exchange->link, call, exchange))
+    return ACCEL_ERR_BACKEND;
   if (!accel_redis_breaker_admits(&endpoint->breaker, &exchange->is_canary)) {
     redis_call_tell(exchange->link, ACCEL_REMOTE_BREAKER_OPEN);
     return redis_call_refuse(call, "the server failed too often: it is left alone for a while");

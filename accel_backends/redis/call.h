@@ -43,6 +43,11 @@ ACCEL_EXTERN_C_BEGIN
  * caller releases the replies. CONFIG: in a forked child. */
 void accel_redis_call_begin(redis_link *link, accel_remote_call *call, redis_exchange *exchange);
 accel_status accel_redis_call_finish(accel_remote_call *call, redis_exchange *exchange);
+/* True: a moment ago the server refused to store anything. What is to be stored counts as refused
+ * now, and the call has its text; what removes is better sent without MULTI, which a full server
+ * refuses. */
+bool accel_redis_call_is_paused(const redis_link *link, accel_remote_call *call,
+                                const redis_exchange *exchange);
 /* Both, for prepared commands that remove something, on a connection of the endpoint; NULL:
  * refused. It releases the commands. On failure *replies is empty. */
 accel_status accel_redis_call_send(redis_link *link, accel_remote_call *call,

@@ -11,19 +11,26 @@
  *
  *   MULTI, the script, RENAME, EXEC
  *
- * If the token does not lie there, nothing is elsewhere, and RENAME finds nothing and says so.
+ * If the token does not lie there, nothing is elsewhere, and RENAME finds nothing and says so. A
+ * server that is full refuses all of that, and is sent the script alone.
  */
 #include "parts.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* Nothing but the token's own bytes compares equal: not a missing key, nor another type. */
+/* Nothing but the token's own bytes compares equal: not a missing key, nor another type. Where the
+ * value does not fit, a lease (flag 2 of the envelope, codec.h) is taken back: nobody is to wait
+ * for what cannot come. */
 #define REDIS_LEASE_SCRIPT \
-  "local v=redis.pcall('GETRANGE',KEYS[1],16,23) if v~=ARGV[1] then return 0 end " \
-  "if ARGV[3]=='0' then redis.call('SET',KEYS[#KEYS],ARGV[2]) " \
-  "else redis.call('SET',KEYS[#KEYS],ARGV[2],'PX',ARGV[3]) end return 1"
-#define REDIS_LEASE_SCRIPT_HASH "fc967b01bfc683aed609ee6d3a67d4f3497aed5b"
+  "local v=redis.pcall('GETRANGE',KEYS[1],6,23) " \
+  "if type(v)~='string' or v:sub(11)~=ARGV[1] then return 0 end " \
+  "local k,r=KEYS[#KEYS] " \
+  "if ARGV[3]=='0' then r=redis.pcall('SET',k,ARGV[2]) " \
+  "else r=redis.pcall('SET',k,ARGV[2],'PX',ARGV[3]) end " \
+  "if r.ok then return 1 end " \
+  "if v:byte(1)%4>1 then redis.call('DEL',KEYS[1]) end return r"
+#define REDIS_LEASE_SCRIPT_HASH "0692404f844907b6afd4bed091b5a8bb7e55102c"
 /* Where a fill lies within EXEC, behind the area: no name has such a character. RENAME touches it
  * too, so nobody is told of it either. */
 #define REDIS_LEASE_ELSEWHERE "~fill"
@@ -72,7 +79,8 @@ static bool redis_lease_append_set(const redis_lease_terms *terms, const accel_r
 
 static bool redis_lease_moves(const redis_lease_terms *terms, const accel_remote_item *item)
 {
-  return !terms->is_lease && item->token != 0 && terms->link->state->is_tracking;
+  if (terms->is_lease || (item->hint & REDIS_HINT_PLAIN) != 0) return false;
+  return item->token != 0 && terms->link->state->is_tracking;
 }
 
 static bool redis_lease_append_script(const accel_remote_item *item, const accel_buffer *key,
@@ -157,6 +165,15 @@ static bool redis_lease_prepare(redis_lease *lease)
   return true;
 }
 
+/* What holds a lease goes to a server that has just refused to store something, too: if it does so
+ * again, the lease is taken back. */
+static redis_purpose redis_lease_purpose(const redis_lease_terms *terms, const redis_part *part)
+{
+  bool has_tokens = !terms->is_lease;
+  for (size_t i = 0; i < part->count; i++) has_tokens &= part->items[i]->token != 0;
+  return has_tokens ? REDIS_REMOVES : REDIS_STORES;
+}
+
 static void redis_lease_begin(void *terms_pointer, void *lease_pointer, const redis_part *part)
 {
   const redis_lease_terms *terms = (const redis_lease_terms *)terms_pointer;
@@ -164,7 +181,7 @@ static void redis_lease_begin(void *terms_pointer, void *lease_pointer, const re
   memset(lease, 0, sizeof *lease);
   lease->terms = terms;
   lease->part = part;
-  lease->exchange.purpose = REDIS_STORES;
+  lease->exchange.purpose = redis_lease_purpose(terms, part);
   lease->exchange.endpoint = part->endpoint;
   lease->exchange.connection = part->connection;
   lease->exchange.block =
@@ -213,6 +230,9 @@ static bool redis_lease_take_moved(const redis_lease *lease, accel_remote_item *
     const redis_reply reply = accel_redis_reply_at(replies, k);
     if (reply.kind == REDIS_REPLY_IS_ERROR) {
       accel_redis_part_refused(lease->part, item, lease->terms->call, replies, k);
+      if (!accel_redis_reply_fails(replies, &reply, "OOM ")) return true;
+      item->status = REDIS_ITEM_AGAIN; /* the script alone may still take a lease back */
+      item->hint |= REDIS_HINT_PLAIN;
       return true;
     }
     if (k < exec && reply.kind != REDIS_REPLY_IS_STATUS) return false;

@@ -221,7 +221,8 @@ void accel_redis_part_refused(const redis_part *part, accel_remote_item *item,
     item->hint |= REDIS_HINT_DEL;
     return;
   }
-  const uint32_t kept = item->hint & (REDIS_HINT_SCRIPT | REDIS_HINT_DEL | REDIS_HINT_WHOLE);
+  const uint32_t kept =
+      item->hint & (REDIS_HINT_SCRIPT | REDIS_HINT_DEL | REDIS_HINT_WHOLE | REDIS_HINT_PLAIN);
   if (accel_redis_route_redirect(route, part->endpoint, replies, i, &item->hint)) {
     item->hint |= kept;
     return;

@@ -7,52 +7,32 @@
  *
  * because the publisher decides how many items a message names, and numbers it. All blocks are one
  * write and one round trip; each takes effect as a whole or not at all. Large values do the same on
- * a connection of their own, which is a lane of its own.
+ * a connection of their own, which is a lane of its own. What a full server refuses is removed in
+ * another way (removal.c).
  */
-#include "parts.h"
+#include "write.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* What all parts of an operation have in common. */
-typedef struct redis_write_terms {
-  redis_link *link;
-  accel_remote_call *call;
-  const accel_remote_publisher *publisher; /* NULL: tells nobody */
-  bool is_del;
-  size_t named_max; /* items of one block: a cluster's are of one slot */
-} redis_write_terms;
-
-/* One part, between its commands and its replies. */
-typedef struct redis_write {
-  const redis_write_terms *terms;
-  const redis_part *part;
-  accel_remote_item **items; /* those that are sent */
-  size_t count;
-  accel_buffer commands; /* of all of them */
-  size_t *ends;          /* [i]: where the i-th item's command ends */
-  size_t *blocks;        /* [i]: how many items the i-th message names */
-  size_t block_count, written;
-  size_t asked; /* ASKING so often */
-  redis_exchange exchange;
-} redis_write;
-
 static void redis_write_close(redis_write *write)
 {
   accel_buffer_release(&write->commands);
+  accel_buffer_release(&write->messages);
   ACCEL_FREE(write->items);
 }
 
-/* One piece of memory for the three arrays. */
+/* One piece of memory for the four arrays. */
 static bool redis_write_open(redis_write *write, size_t count)
 {
-  const size_t each = sizeof *write->items + sizeof *write->ends + sizeof *write->blocks;
+  const size_t each = sizeof *write->items + 3 * sizeof *write->ends;
   if (count > SIZE_MAX / each) return false;
   write->items = (accel_remote_item **)ACCEL_MALLOC(count * each);
   if (write->items == NULL) return false;
   write->ends = (size_t *)(void *)(write->items + count);
   write->blocks = write->ends + count;
+  write->message_ends = write->blocks + count;
   return true;
 }
 
@@ -121,36 +101,48 @@ static bool redis_write_prepare_dels(redis_write *write)
 
 /* ---- sending: with the connection locked ---- */
 
-/* Appends the block of the items from the `written`-th on. False: no memory; nothing appended. */
-static bool redis_write_append_block(redis_write *write, accel_buffer *out)
+bool accel_redis_write_cut_block(redis_write *write)
 {
-  const size_t from = write->written;
-  const size_t before = out->size;
-  const accel_remote_publisher *publisher = write->terms->publisher;
-  accel_buffer message = {0};
+  const redis_write_terms *terms = write->terms;
+  const accel_remote_publisher *publisher = terms->publisher;
+  const size_t from = write->written, left = write->count - from;
+  const size_t most = left < terms->named_max ? left : terms->named_max;
   const accel_remote_item *const *items = (const accel_remote_item *const *)&write->items[from];
-  const size_t left = write->count - from;
-  const size_t most = left < write->terms->named_max ? left : write->terms->named_max;
   const uint32_t lane = accel_redis_endpoint_lane(write->part->endpoint, write->part->connection);
-  const size_t named = publisher->message(publisher->ctx, lane, items, most, &message);
-  bool appended = named > 0;
-  if (appended) {
-    const size_t start = from == 0 ? 0 : write->ends[from - 1];
-    const size_t end = write->ends[from + named - 1];
-    appended = accel_redis_part_append_asking(items[0], out, &write->asked) &&
-               accel_redis_command_append_words(out, REDIS_WORDS("MULTI")) &&
-               accel_buffer_append(out, write->commands.data + start, end - start) &&
-               accel_redis_call_append_publish(out, write->terms->link, &message) &&
-               accel_redis_command_append_words(out, REDIS_WORDS("EXEC"));
-  }
-  accel_buffer_release(&message);
-  if (!appended) {
-    out->size = before;
-    return false;
-  }
+  const size_t named = publisher->message(publisher->ctx, lane, items, most, &write->messages);
+  if (named == 0) return false;
+  write->message_ends[write->block_count] = write->messages.size;
   write->blocks[write->block_count++] = named;
   write->written += named;
   return true;
+}
+
+bool accel_redis_write_append_publish(const redis_write *write, size_t block, accel_buffer *out)
+{
+  const size_t start = block == 0 ? 0 : write->message_ends[block - 1];
+  const accel_buffer message = {.data = write->messages.data + start,
+                                .size = write->message_ends[block] - start};
+  return accel_redis_call_append_publish(out, write->terms->link, &message);
+}
+
+/* Appends the next block. False: no memory; nothing appended. */
+static bool redis_write_append_block(redis_write *write, accel_buffer *out)
+{
+  const size_t from = write->written, before = out->size;
+  bool appended = accel_redis_write_cut_block(write);
+  if (appended) {
+    const size_t start = from == 0 ? 0 : write->ends[from - 1];
+    const size_t end = write->ends[write->written - 1];
+    appended = accel_redis_part_append_asking(write->items[from], out, &write->asked) &&
+               accel_redis_command_append_words(out, REDIS_WORDS("MULTI")) &&
+               accel_buffer_append(out, write->commands.data + start, end - start) &&
+               accel_redis_write_append_publish(write, write->block_count - 1, out) &&
+               accel_redis_command_append_words(out, REDIS_WORDS("EXEC"));
+  }
+  if (appended) return true;
+  out->size = before;
+  if (write->written > from) write->written -= write->blocks[--write->block_count];
+  return false;
 }
 
 static size_t redis_write_append(void *write_pointer, accel_buffer *out)
@@ -172,6 +164,25 @@ static size_t redis_write_append(void *write_pointer, accel_buffer *out)
 
 /* ---- replies ---- */
 
+/* Whether the error says that the server has no room: of a command, or of EXEC for one of them. */
+static bool redis_write_is_full(const redis_replies *replies, size_t i)
+{
+  const redis_reply reply = accel_redis_reply_at(replies, i);
+  return accel_redis_reply_fails(replies, &reply, "OOM ") ||
+         accel_redis_reply_fails(replies, &reply,
+                                 "EXECABORT Transaction discarded because of: OOM ");
+}
+
+/* An error reply to an item's command. Without room the item is tried once more in another way. */
+static void redis_write_refused(redis_write *write, accel_remote_item *item,
+                                const redis_replies *replies, size_t i)
+{
+  accel_redis_part_refused(write->part, item, write->terms->call, replies, i);
+  if (!redis_write_is_full(replies, i)) return;
+  item->status = REDIS_WRITE_FULL;
+  write->is_full = true;
+}
+
 /* What one SET or UNLINK said. False: it cannot have said that. */
 static bool redis_write_take_item(redis_write *write, accel_remote_item *item,
                                   const redis_replies *replies, size_t i)
@@ -181,21 +192,22 @@ static bool redis_write_take_item(redis_write *write, accel_remote_item *item,
   if (reply.kind == REDIS_REPLY_IS_INTEGER) return true;
   if (accel_redis_reply_says(replies, &reply, "OK")) return true;
   if (reply.kind != REDIS_REPLY_IS_ERROR) return false;
-  accel_redis_part_refused(write->part, item, write->terms->call, replies, i);
+  redis_write_refused(write, item, replies, i);
   return true;
 }
 
 /* A block whose EXEC did nothing: the first error among its replies, from `first` on, says why.
- * The message's number is spent all the same, and its loss will show; that costs the others their
- * L1, and no more. */
+ * The message's number is spent all the same, and its loss will show, unless it is sent without
+ * MULTI; that costs the others their L1, and no more. */
 static void redis_write_fail_block(redis_write *write, size_t from, size_t named,
                                    const redis_replies *replies, size_t first)
 {
   size_t i = first;
   while (accel_redis_reply_at(replies, i).kind != REDIS_REPLY_IS_ERROR) i++;
-  for (size_t k = 0; k < named; k++)
-    accel_redis_part_refused(write->part, write->items[from + k], write->terms->call, replies, i);
-  if (write->items[from]->status != REDIS_ITEM_AGAIN) write->terms->call->messages_failed++;
+  for (size_t k = 0; k < named; k++) redis_write_refused(write, write->items[from + k], replies, i);
+  const accel_status status = write->items[from]->status;
+  if (status != REDIS_ITEM_AGAIN && status != REDIS_WRITE_FULL)
+    write->terms->call->messages_failed++;
 }
 
 /* One block's replies, at *i, which it moves behind them. */
@@ -265,13 +277,19 @@ static void redis_write_begin(void *terms_pointer, void *write_pointer, const re
   const bool prepared =
       redis_write_open(write, part->count) &&
       (terms->is_del ? redis_write_prepare_dels(write) : redis_write_prepare_puts(write));
-  if (prepared) {
-    if (write->count > 0) accel_redis_call_begin(terms->link, terms->call, &write->exchange);
+  if (!prepared) {
+    write->count = 0;
+    write->exchange.status =
+        accel_redis_part_fail(part, accel_redis_call_no_memory(NULL, 0, terms->call));
     return;
   }
-  write->count = 0;
-  write->exchange.status =
-      accel_redis_part_fail(part, accel_redis_call_no_memory(NULL, 0, terms->call));
+  if (write->count == 0) return;
+  if (!accel_redis_call_is_paused(terms->link, terms->call, &write->exchange)) {
+    accel_redis_call_begin(terms->link, terms->call, &write->exchange);
+    return;
+  }
+  write->is_full = true;
+  redis_write_fail(write, REDIS_WRITE_FULL);
 }
 
 static accel_status redis_write_finish(void *terms, void *write_pointer)
@@ -284,9 +302,12 @@ static accel_status redis_write_finish(void *terms, void *write_pointer)
   if (accel_failed(status)) {
     call->messages_failed += (uint32_t)write->block_count;
     redis_write_fail(write, status);
-  } else if (write->count > 0 && !redis_write_take_all(write, &exchange->replies)) {
+  } else if (write->count > 0 && !write->is_full &&
+             !redis_write_take_all(write, &exchange->replies)) {
     status = redis_write_fail(write, accel_redis_call_distrust(exchange->connection, call));
+    write->is_full = false;
   }
+  if (write->is_full) status = accel_redis_write_remove(write);
   accel_redis_replies_release(&exchange->replies);
   redis_write_close(write);
   return status;

@@ -191,8 +191,10 @@ static void a_full_server_refuses_writes_only(void **state)
   assert_int_equal(accel_redis_ops.put(one.link, &item, 1, &publisher, &one.call), ACCEL_OK);
   assert_int_equal(item.status, ACCEL_ERR_BACKEND);
   assert_non_null(strstr(one.call.error, "OOM"));
-  assert_int_equal(one.call.messages_sent, 0);
-  assert_int_equal(one.call.messages_failed, 1);
+  assert_true(item.is_removed); /* and told, with the message that it had */
+  assert_int_equal(numbers.number, 1);
+  assert_int_equal(one.call.messages_sent, 1);
+  assert_int_equal(one.call.messages_failed, 0);
   assert_int_equal(client_put(&one, "b", "value"), ACCEL_ERR_BACKEND);
   assert_non_null(strstr(one.call.error, "nothing is stored for a while"));
   assert_int_equal(client_check(&one, "a", "value"), ACCEL_OK);

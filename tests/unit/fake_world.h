@@ -130,8 +130,8 @@ static accel_remote_call call_within(uint32_t ms)
 static accel_remote_item item_of(const char *key)
 {
   const size_t size = strlen(key);
-  const accel_remote_item item = {key, size,  key + 5, size - 5,   "value",
-                                  5,   60000, 0,       ACCEL_MISS, 0};
+  const accel_remote_item item = {key,   size, key + 5,    size - 5, "value", 5,
+                                  60000, 0,    ACCEL_MISS, 0,        false};
   return item;
 }
 
