@@ -112,6 +112,7 @@ class FullDisk(gate_world.World):
     def test_an_old_baseline_survives(self):
         for i in range(200):
             self.entry(f"bench_{i}", 5)
+        self.entry("a", 5)
         self.write(self.OUTPUT, GOOD)
         before = self.read(self.OUTPUT)
         done = subprocess.run(

@@ -132,9 +132,10 @@ static void bootstrap(void **state)
     a[i] = 100 + gate_random_below(&random, 10);
     b[i] = 150 + gate_random_below(&random, 10);
   }
-  const gate_interval first = gate_bootstrap_ratio(a, 20, b, 20, 2000, 42);
-  const gate_interval second = gate_bootstrap_ratio(a, 20, b, 20, 2000, 42);
-  const gate_interval other = gate_bootstrap_ratio(a, 20, b, 20, 50, 43);
+  const gate_numbers low = {a, 20, 20}, high = {b, 20, 20};
+  const gate_interval first = gate_bootstrap_ratio(&low, &high, 0.5, 2000, 42).bounds;
+  const gate_interval second = gate_bootstrap_ratio(&low, &high, 0.5, 2000, 42).bounds;
+  const gate_interval other = gate_bootstrap_ratio(&low, &high, 0.5, 50, 43).bounds;
   assert_true(first.low == second.low && first.high == second.high);
   assert_true(first.low != other.low || first.high != other.high);
   assert_true(1.40 < first.low && first.low < first.high && first.high < 1.56);

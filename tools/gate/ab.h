@@ -50,7 +50,6 @@ typedef struct ab_bench {
   ab_series again;                                                       /* of the re-run */
   double allocs[AB_SIDES], peak_bytes[AB_SIDES], instructions[AB_SIDES]; /* NAN: unknown */
   const char *failure; /* it answered an error; NULL if not */
-  gate_verdict worst;
 } ab_bench;
 
 typedef struct ab_program {
@@ -62,11 +61,12 @@ typedef struct ab_program {
 typedef struct ab_run {
   gate_arena *arena;
   const ab_options *options;
-  const gate_limits *limits;
+  gate_limits *limits;
   gate_problems *problems;
-  const char *folder;    /* temporary; NULL until made */
-  const char *base_tree; /* where the base's headers are */
-  const char *base_name; /* for reports */
+  const char *folder;            /* temporary; NULL until made */
+  const char *base_tree;         /* where the base's headers are */
+  const char *base_name;         /* for reports */
+  const char *commits[AB_SIDES]; /* NULL: not known */
   ab_program *programs;
   size_t program_count;
   ab_bench *benches;

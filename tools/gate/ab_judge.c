@@ -11,186 +11,144 @@ static bool is_compared(const ab_bench *bench)
   return bench->is_on[AB_BASE] && bench->is_on[AB_NOW] && !bench->failure;
 }
 
-/* ---- rows ---- */
+/* ---- a side as a set ---- */
 
-static const gate_metric *metric_of(ab_run *run, const gate_numbers *rounds)
+static double median_of(const gate_numbers *numbers)
 {
-  gate_metric *metric = gate_take(run->arena, 1, sizeof *metric);
-  *metric = (gate_metric){.name = "time", .unit = "ns", .rounds = *rounds};
-  for (int i = 0; i < GATE_FIGURES; i++) metric->figures[i] = NAN;
-  metric->figures[GATE_MEDIAN] = gate_median(rounds->values, rounds->count);
-  metric->figures[GATE_MEAN] = gate_mean(rounds->values, rounds->count);
-  return metric;
-}
-
-static gate_row time_row(ab_run *run, const ab_bench *bench, const char *key,
-                         const gate_numbers *rounds)
-{
-  const gate_limit limit = gate_limits_find(run->limits, bench->id, key);
-  gate_row row = {.id = bench->id,
-                  .full_id = bench->full_id,
-                  .key = key,
-                  .unit = "ns",
-                  .warn = limit.warn,
-                  .fail = limit.fail};
-  gate_judge_rounds(&row, run->limits, &rounds[AB_BASE], &rounds[AB_NOW]);
-  return row;
-}
-
-static const char *const time_keys[] = {"median", "mean", "p95"};
-
-static const gate_numbers *rounds_of(const ab_series *series, size_t key)
-{
-  return key == 0 ? series->medians : key == 1 ? series->means : series->tails;
+  return gate_median(numbers->values, numbers->count);
 }
 
 /* A bench near 1 us has tails of operations in some rounds and none in others: no figure. */
-static bool has_rounds(const ab_series *series, size_t key)
+static bool has_tails(const ab_series *series)
 {
-  const gate_numbers *rounds = rounds_of(series, key);
-  for (int side = 0; side < AB_SIDES; side++)
-    if (rounds[side].count < 2 || rounds[side].count < series->medians[side].count) return false;
-  return true;
+  const size_t rounds = series->medians[AB_BASE].count;
+  return series->tails[AB_BASE].count >= rounds && series->tails[AB_NOW].count >= rounds;
+}
+
+static void add_time(gate_set *set, gate_bench *bench, const ab_series *series, int side)
+{
+  const gate_numbers *rounds = &series->medians[side];
+  if (rounds->count < 2) return;
+  gate_metric *time = gate_bench_add(set, bench, "time", "ns", GATE_LOWER);
+  const gate_interval bounds = gate_median_bounds(rounds->values, rounds->count);
+  time->rounds = *rounds;
+  time->mean_rounds = series->means[side];
+  time->figures[GATE_MEDIAN] = median_of(rounds);
+  time->figures[GATE_MEAN] = median_of(&series->means[side]);
+  time->figures[GATE_LOW] = bounds.low;
+  time->figures[GATE_HIGH] = bounds.high;
+  time->sample_count = (double)rounds->count;
+  if (!has_tails(series)) return;
+  time->p95_rounds = series->tails[side];
+  time->figures[GATE_P95] = median_of(&series->tails[side]);
+  time->has_operation_percentiles = true;
+}
+
+static void add_count(gate_set *set, gate_bench *bench, const char *name, const char *unit,
+                      double value)
+{
+  if (isnan(value)) return;
+  gate_metric *metric = gate_bench_add(set, bench, name, unit, GATE_LOWER);
+  metric->is_exact = true;
+  metric->figures[GATE_VALUE] = value;
+}
+
+static void add_bench(ab_run *run, gate_set *set, const ab_bench *from, int side, bool is_again)
+{
+  const char *why = run->programs[from->program].why;
+  if (side == AB_NOW && from->failure)
+    gate_pairs_set(run->arena, &set->failed, from->id, from->failure);
+  if (side == AB_BASE && !from->is_on[AB_BASE] && why)
+    gate_pairs_set(run->arena, &set->failed, from->id,
+                   gate_format(run->arena, "the base cannot compile it: %s", why));
+  if (!from->is_on[side] || from->failure) return;
+  gate_bench *bench = gate_set_add(set, from->id);
+  bench->full_id = from->full_id;
+  bench->definition_hash = from->definition_hash;
+  bench->target = from->target;
+  bench->acceptable = from->acceptable;
+  add_time(set, bench, is_again ? &from->again : &from->series, side);
+  if (is_again) return;
+  add_count(set, bench, "allocs", "1/op", from->allocs[side]);
+  add_count(set, bench, "peak_bytes", "B", from->peak_bytes[side]);
+  add_count(set, bench, "instructions", "1/op", from->instructions[side]);
+}
+
+static gate_set *side_set(ab_run *run, int side, bool is_again)
+{
+  const char *name = side == AB_BASE ? run->base_name : run->options->tree;
+  gate_set *set = gate_set_new(run->arena, name, GATE_FORM_OWN);
+  gate_fingerprint(run->arena, &set->machine);
+  set->build = run->build;
+  set->commit = run->commits[side];
+  set->started = gate_time_text(run->arena, gate_now_s());
+  if (side == AB_NOW) set->skipped = run->skipped;
+  for (size_t i = 0; i < run->count; i++) add_bench(run, set, &run->benches[i], side, is_again);
+  gate_set_sort(set);
+  return set;
+}
+
+static void judge(ab_run *run, gate_report *report, bool is_again)
+{
+  report->count = report->compared = 0;
+  report->is_paired = true;
+  report->base = side_set(run, AB_BASE, is_again);
+  report->now = side_set(run, AB_NOW, is_again);
+  gate_judge_sets(report, report->base, report->now, run->problems);
+}
+
+static const gate_row *find_row(const gate_report *report, const gate_row *like)
+{
+  for (size_t i = 0; i < report->count; i++)
+    if (strcmp(report->rows[i].id, like->id) == 0 && strcmp(report->rows[i].key, like->key) == 0)
+      return &report->rows[i];
+  return NULL;
 }
 
 /* A failure counts once two series of fresh processes say so. */
-static void confirm(ab_run *run, const ab_bench *bench, gate_row *row, size_t key)
+static void confirm(ab_run *run, gate_report *report)
 {
-  if (row->verdict != GATE_FAIL || !has_rounds(&bench->again, key)) return;
-  const gate_row again = time_row(run, bench, row->key, rounds_of(&bench->again, key));
-  if (again.verdict == GATE_FAIL) {
-    row->note =
-        gate_format(run->arena, "run again: worse by %s", gate_percent(run->arena, again.change));
-    return;
-  }
-  row->verdict = GATE_WARN;
-  row->note = gate_format(run->arena, "not reproduced: run again, it was %s (%s)",
-                          gate_verdict_name(again.verdict), gate_percent(run->arena, again.change));
-}
-
-/* A mean or a tail that noise hides is only told: where the median is clear, it decides. One that
- * is worse beyond the noise still fails. */
-static void give_way(gate_row *row, size_t key, gate_verdict median)
-{
-  const bool is_clear = median != GATE_NOISY && median != GATE_INCONCLUSIVE;
-  if (key == 0 || !is_clear) return;
-  if (row->verdict != GATE_NOISY && row->verdict != GATE_INCONCLUSIVE) return;
-  row->verdict = GATE_REPORTED;
-  row->note = "hidden by noise; the median decides";
-}
-
-static void add_times(ab_run *run, gate_report *report, const ab_bench *bench)
-{
-  gate_verdict median = GATE_OK;
-  for (size_t key = 0; key < sizeof time_keys / sizeof *time_keys; key++) {
-    if (!has_rounds(&bench->series, key)) continue;
-    const gate_numbers *rounds = rounds_of(&bench->series, key);
-    gate_row row = time_row(run, bench, time_keys[key], rounds);
-    if (key == 0) median = row.verdict;
-    confirm(run, bench, &row, key);
-    give_way(&row, key, median);
-    row.base_metric = metric_of(run, &rounds[AB_BASE]);
-    row.now_metric = metric_of(run, &rounds[AB_NOW]);
-    *gate_report_add(report, bench->id, time_keys[key]) = row;
-    if (row.verdict != GATE_REPORTED) report->compared++;
-  }
-}
-
-static void add_count(gate_report *report, const ab_bench *bench, const char *key, const char *unit,
-                      const double *sides)
-{
-  if (isnan(sides[AB_BASE]) || isnan(sides[AB_NOW])) return;
-  gate_row *row = gate_report_add(report, bench->id, key);
-  row->full_id = bench->full_id;
-  row->unit = unit;
-  row->base = sides[AB_BASE];
-  row->now = sides[AB_NOW];
-  row->change = gate_change(row->base, row->now, GATE_LOWER);
-  row->verdict = GATE_OK;
-  if (row->base == 0 && row->now > 0) {
-    row->verdict = GATE_FAIL;
-    row->note = "there were none";
-  } else if (gate_exceeds(row->change, row->fail)) {
-    row->verdict = GATE_FAIL;
-  } else if (gate_exceeds(row->change, row->warn)) {
-    row->verdict = GATE_WARN;
-  } else if (gate_exceeds(-row->change, report->limits->improvement)) {
-    row->verdict = GATE_IMPROVED;
-  }
-  report->compared++;
-}
-
-static void apply_waiver(gate_report *report, size_t first)
-{
-  for (size_t i = first; i < report->count; i++) {
+  gate_report again = {.arena = run->arena, .limits = report->limits};
+  judge(run, &again, true);
+  for (size_t i = 0; i < report->count; i++) {
     gate_row *row = &report->rows[i];
-    const gate_waiver *waiver = gate_limits_waiver(report->limits, row->id);
-    if (!waiver || !gate_waiver_holds(report->limits, waiver)) continue;
-    row->note = gate_format(report->arena, "%s (until %s)", waiver->reason, waiver->until);
-    if (row->verdict != GATE_REPORTED && row->key[0] != '\0') report->compared--;
-    row->verdict = GATE_IGNORED;
-  }
-}
-
-static void add_presence(ab_run *run, gate_report *report, const ab_bench *bench)
-{
-  gate_row *row = gate_report_add(report, bench->id, "");
-  row->full_id = bench->full_id;
-  if (bench->failure) {
-    row->verdict = GATE_MISSING;
-    row->note = gate_format(run->arena, "failed: %s", bench->failure);
-  } else if (bench->is_on[AB_NOW]) {
-    const char *why = run->programs[bench->program].why;
-    row->verdict = GATE_NEW;
-    row->note = why ? gate_format(run->arena, "the base cannot compile it: %s", why)
-                    : "the base does not have it";
-  } else {
-    row->verdict = run->limits->missing == GATE_POLICY_FAIL ? GATE_MISSING : GATE_WARN;
-    row->note = "only the base has it";
-  }
-}
-
-static void add_rows(ab_run *run, gate_report *report)
-{
-  report->count = report->compared = 0;
-  for (size_t i = 0; i < run->count; i++) {
-    const ab_bench *bench = &run->benches[i];
-    const size_t first = report->count;
-    if (!is_compared(bench)) {
-      add_presence(run, report, bench);
-    } else {
-      add_times(run, report, bench);
-      add_count(report, bench, "allocs", "1/op", bench->allocs);
-      add_count(report, bench, "peak_bytes", "B", bench->peak_bytes);
-      add_count(report, bench, "instructions", "1/op", bench->instructions);
+    const gate_row *second = row->verdict == GATE_FAIL ? find_row(&again, row) : NULL;
+    if (!second) continue;
+    const char *change = gate_percent(run->arena, second->change);
+    if (second->verdict == GATE_FAIL) {
+      row->note = gate_format(run->arena, "run again: worse by %s", change);
+      continue;
     }
-    apply_waiver(report, first);
-  }
-  for (size_t i = 0; i < run->skipped.count; i++) {
-    gate_row *row = gate_report_add(report, run->skipped.items[i].key, "");
-    row->verdict = GATE_SKIPPED;
-    row->note = run->skipped.items[i].value;
+    row->verdict = GATE_WARN;
+    row->note = gate_format(run->arena, "not reproduced: run again, it was %s (%s)",
+                            gate_verdict_name(second->verdict), change);
   }
 }
 
 /* ---- which benches need more ---- */
 
-static bool mark(ab_run *run, const gate_report *report, bool *is_active, gate_verdict a,
+/* Keeps active what has a time of one of these verdicts. */
+static bool mark(const ab_run *run, const gate_report *report, bool *is_active, gate_verdict a,
                  gate_verdict b)
 {
   bool is_any = false;
-  memset(is_active, 0, run->count * sizeof *is_active);
-  for (size_t i = 0; i < report->count; i++) {
-    const gate_row *row = &report->rows[i];
-    const bool is_time = strcmp(row->unit, "ns") == 0;
-    if (!is_time || (row->verdict != a && row->verdict != b)) continue;
-    for (size_t j = 0; j < run->count; j++) {
-      if (strcmp(run->benches[j].id, row->id) != 0) continue;
-      is_active[j] = true;
-      is_any = true;
+  for (size_t j = 0; j < run->count; j++) {
+    bool is_marked = false;
+    for (size_t i = 0; i < report->count && !is_marked; i++) {
+      const gate_row *row = &report->rows[i];
+      is_marked = strcmp(row->unit, "ns") == 0 && (row->verdict == a || row->verdict == b) &&
+                  strcmp(run->benches[j].id, row->id) == 0;
     }
+    is_active[j] = is_active[j] && is_marked;
+    is_any = is_any || is_active[j];
   }
   return is_any;
+}
+
+static size_t as_many_again(const ab_options *options, size_t done)
+{
+  const size_t left = options->rounds_max > done ? options->rounds_max - done : 0;
+  return done < left ? done : left;
 }
 
 /* As many again while something is unclear: 10, 20, 40. */
@@ -198,10 +156,9 @@ static bool settle(ab_run *run, gate_report *report, bool *is_active)
 {
   size_t done = run->options->rounds;
   while (done < run->options->rounds_max && ab_now_ms() < run->settled_ms) {
-    add_rows(run, report);
+    judge(run, report, false);
     if (!mark(run, report, is_active, GATE_INCONCLUSIVE, GATE_NOISY)) return true;
-    const size_t more =
-        done < run->options->rounds_max - done ? done : run->options->rounds_max - done;
+    const size_t more = as_many_again(run->options, done);
     printf("%zu more rounds for what is not clear yet\n", more);
     if (!ab_rounds(run, (ab_pass){.is_active = is_active, .rounds = more})) return false;
     done += more;
@@ -209,31 +166,18 @@ static bool settle(ab_run *run, gate_report *report, bool *is_active)
   return true;
 }
 
-/* Whether some figure of the re-run is hidden by noise, which neither confirms nor refutes. */
-static bool is_unclear_again(ab_run *run, const ab_bench *bench)
-{
-  for (size_t key = 0; key < sizeof time_keys / sizeof *time_keys; key++) {
-    if (!has_rounds(&bench->again, key)) continue;
-    const gate_row row = time_row(run, bench, time_keys[key], rounds_of(&bench->again, key));
-    if (row.verdict == GATE_NOISY || row.verdict == GATE_INCONCLUSIVE) return true;
-  }
-  return false;
-}
-
+/* Goes on while noise hides the re-run, which neither confirms nor refutes. */
 static bool run_again(ab_run *run, bool *is_active)
 {
+  gate_report again = {.arena = run->arena, .limits = run->limits};
   size_t done = 0, more = run->options->rounds;
-  for (bool is_any = true; is_any;) {
+  do {
     if (!ab_rounds(run, (ab_pass){is_active, true, more})) return false;
     done += more;
-    more = done < run->options->rounds_max - done ? done : run->options->rounds_max - done;
-    is_any = false;
-    for (size_t i = 0; i < run->count; i++) {
-      is_active[i] = is_active[i] && is_unclear_again(run, &run->benches[i]);
-      is_any = is_any || is_active[i];
-    }
-    is_any = is_any && more > 0 && ab_now_ms() < run->deadline_ms;
-  }
+    more = as_many_again(run->options, done);
+    judge(run, &again, true);
+  } while (mark(run, &again, is_active, GATE_NOISY, GATE_INCONCLUSIVE) && more > 0 &&
+           ab_now_ms() < run->deadline_ms);
   return true;
 }
 
@@ -244,7 +188,8 @@ static bool measure(ab_run *run, gate_report *report)
   if (!ab_rounds(run, (ab_pass){.is_active = is_active, .rounds = run->options->rounds}))
     return false;
   if (!settle(run, report, is_active)) return false;
-  add_rows(run, report);
+  judge(run, report, false);
+  for (size_t i = 0; i < run->count; i++) is_active[i] = is_compared(&run->benches[i]);
   if (!mark(run, report, is_active, GATE_FAIL, GATE_FAIL)) return true;
   puts("running once again what failed");
   return run_again(run, is_active);
@@ -254,6 +199,7 @@ bool ab_judge(ab_run *run, gate_report *report)
 {
   if (!run->options->has_no_times && !measure(run, report)) return false;
   if (run->options->counts) ab_counts(run, report);
-  add_rows(run, report);
+  judge(run, report, false);
+  confirm(run, report);
   return true;
 }

@@ -167,20 +167,21 @@ static const char *apply_setting(gate_limits *limits, const char *name, const ch
   return NULL;
 }
 
-const char *gate_choices_limits(const gate_choices *choices, const char *fallback, gate_limits *out,
-                                gate_problems *problems)
+const char *gate_choices_limits(const gate_choices *choices, const char *fallback, gate_limits *out)
 {
+  gate_arena *arena = choices->arena;
+  gate_problems problems = {.arena = arena};
   const char *profile = choices->profile;
   if (!profile && choices->config)
-    profile = gate_limits_profile_of(choices->arena, choices->config, problems);
-  if (!gate_limits_profile(choices->arena, profile ? profile : fallback, out)) {
-    (void)gate_limits_profile(choices->arena, "default", out);
-    return gate_format(choices->arena,
-                       "unknown profile: %s (there are default, seed000, seed003, seed004)",
+    profile = gate_limits_profile_of(arena, choices->config, &problems);
+  if (!gate_limits_profile(arena, profile ? profile : fallback, out)) {
+    (void)gate_limits_profile(arena, "default", out);
+    return gate_format(arena, "unknown profile: %s (there are default, seed000, seed003, seed004)",
                        profile);
   }
-  if (choices->config && problems->count == 0)
-    (void)gate_limits_read(out, choices->config, problems);
+  if (choices->config && problems.count == 0)
+    (void)gate_limits_read(out, choices->config, &problems);
+  if (problems.count > 0) return problems.items[0].text;
   for (size_t i = 0; i < choices->settings.count; i++) {
     const gate_pair *setting = &choices->settings.items[i];
     const char *wrong = apply_setting(out, setting->key, setting->value);

@@ -81,8 +81,8 @@ extern const char gate_choices_help[];
 /* Takes the answer `val` of gate_next_option; NULL, or what is wrong with its value. */
 const char *gate_choices_take(gate_choices *choices, int val, const char *value);
 /* Profile, config file and settings, in this order. `fallback` is the profile if none was named.
- * NULL, or what is wrong; faults of the config file go to `problems`. */
-const char *gate_choices_limits(const gate_choices *choices, const char *fallback, gate_limits *out,
-                                gate_problems *problems);
+ * NULL, or what is wrong. */
+const char *gate_choices_limits(const gate_choices *choices, const char *fallback,
+                                gate_limits *out);
 
 #endif

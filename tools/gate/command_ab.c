@@ -207,48 +207,12 @@ static gate_exit parse(gate_arguments *arguments, ab_command *command, bool *is_
 
 /* ---- the run ---- */
 
-/* The current side as a set: for --export, and for reports that want targets and machine. */
-static gate_set *side_set(ab_run *run, int side)
-{
-  gate_set *set = gate_set_new(run->arena, side == AB_BASE ? run->base_name : run->options->tree,
-                               GATE_FORM_OWN);
-  gate_fingerprint(run->arena, &set->machine);
-  set->build = run->build;
-  set->skipped = run->skipped;
-  set->started = gate_time_text(run->arena, gate_now_s());
-  for (size_t i = 0; i < run->count; i++) {
-    const ab_bench *from = &run->benches[i];
-    const gate_numbers *rounds = &from->series.medians[side];
-    if (rounds->count == 0) continue;
-    gate_bench *bench = gate_set_add(set, from->id);
-    bench->full_id = from->full_id;
-    bench->definition_hash = from->definition_hash;
-    bench->target = from->target;
-    bench->acceptable = from->acceptable;
-    gate_metric *time = gate_bench_add(set, bench, "time", "ns", GATE_LOWER);
-    time->rounds = *rounds;
-    time->figures[GATE_MEDIAN] = gate_median(rounds->values, rounds->count);
-    time->figures[GATE_MEAN] =
-        gate_median(from->series.means[side].values, from->series.means[side].count);
-    const gate_interval bounds = gate_median_bounds(rounds->values, rounds->count);
-    time->figures[GATE_LOW] = bounds.low;
-    time->figures[GATE_HIGH] = bounds.high;
-    time->sample_count = (double)rounds->count;
-    if (isnan(from->allocs[side])) continue;
-    gate_metric *allocs = gate_bench_add(set, bench, "allocs", "1/op", GATE_LOWER);
-    allocs->is_exact = true;
-    allocs->figures[GATE_VALUE] = from->allocs[side];
-  }
-  gate_set_sort(set);
-  return set;
-}
-
 static gate_exit export_side(const ab_command *command, gate_report *report,
                              gate_problems *problems)
 {
   gate_text text = {.arena = command->arena};
   gate_write_own(&text, report->now);
-  if (report->counts[GATE_FAIL] + report->counts[GATE_NOISY] > 0) {
+  if (report->counts[GATE_FAIL] + report->counts[GATE_NOISY] + report->counts[GATE_FAILED] > 0) {
     fprintf(stderr, "error: %s is not written while something is FAIL or NOISY\n",
             command->export_path);
     return GATE_EXIT_REGRESSION;
@@ -286,8 +250,6 @@ static gate_exit run_all(ab_command *command, ab_run *run, gate_report *report)
   if (!ab_judge(run, report)) return GATE_EXIT_INPUT;
   report->base_name = run->base_name;
   report->now_name = run->options->tree;
-  report->base = side_set(run, AB_BASE);
-  report->now = side_set(run, AB_NOW);
   gate_pairs_set(run->arena, &report->notes, "rounds",
                  gate_format(run->arena, "%zu", run->rounds_done));
   if (run->is_unplaced)
@@ -321,7 +283,7 @@ gate_exit gate_command_ab(gate_arena *arena, int argc, char **argv)
   if (is_done) return parsed;
   gate_problems problems = {.arena = arena};
   gate_limits limits;
-  const char *wrong = gate_choices_limits(&command.choices, "default", &limits, &problems);
+  const char *wrong = gate_choices_limits(&command.choices, "default", &limits);
   if (wrong) return gate_usage_wrong(&arguments, wrong, false);
   ab_run run = {.arena = arena,
                 .options = &command.options,
@@ -331,7 +293,7 @@ gate_exit gate_command_ab(gate_arena *arena, int argc, char **argv)
                 .random = gate_random_seeded(command.seed)};
   gate_report report = {.arena = arena, .command = "ab", .limits = &limits};
   gate_catch_signals();
-  gate_exit code = problems.count > 0 ? GATE_EXIT_INPUT : run_all(&command, &run, &report);
+  gate_exit code = run_all(&command, &run, &report);
   if (code != GATE_EXIT_OK && report.base_name == NULL) gate_print_problems(&problems);
   ab_tree_remove();
   if (gate_interrupted()) {

@@ -185,14 +185,13 @@ static const char *choose_limits(pair_check *state)
   for (size_t i = 0; !first && i < state->options->file_count; i++) first = state->sets[i];
   state->has_limits = true;
   const check_options *options = state->options;
-  return gate_choices_limits(&options->choices, fallback_profile(first), &state->limits,
-                             &state->problems);
+  return gate_choices_limits(&options->choices, fallback_profile(first), &state->limits);
 }
 
 static void check_pair(pair_check *state, size_t index)
 {
   const gate_set *base = state->sets[index], *now = state->sets[index + 1];
-  if (!base || !now || base->count == 0 || now->count == 0) return;
+  if (!base || !now || base->count == 0 || now->count + now->failed.count == 0) return;
   gate_report *report = &state->report;
   const size_t first_row = report->count, before = state->problems.count;
   gate_judge_sets(report, base, now, &state->problems);
@@ -266,13 +265,8 @@ static gate_exit check_pairs(gate_arena *arena, gate_arguments *arguments,
   state.report.now_name = options->files[1];
   state.sets = gate_take(arena, options->file_count, sizeof *state.sets);
   for (size_t i = 0; i < options->file_count; i++) state.sets[i] = read_side(&state, i);
-  const size_t before = state.problems.count;
   const char *wrong = choose_limits(&state);
   if (wrong) return gate_usage_wrong(arguments, wrong, options->is_seed);
-  if (state.problems.count > before) {
-    gate_print_problems(&state.problems);
-    return GATE_EXIT_INPUT;
-  }
   for (size_t i = 0; i < options->file_count; i += 2) check_pair(&state, i);
   return finish_pairs(&state, missing);
 }
@@ -300,12 +294,8 @@ static gate_exit check_folder(gate_arena *arena, gate_arguments *arguments,
     gate_wrong(&problems, options->baseline, "baseline benchmarks are empty");
   const gate_set *now = gate_read_criterion(arena, options->folder, reading, &problems);
   gate_limits limits;
-  gate_problems config = {.arena = arena};
-  const char *wrong =
-      gate_choices_limits(&options->choices, fallback_profile(base), &limits, &config);
+  const char *wrong = gate_choices_limits(&options->choices, fallback_profile(base), &limits);
   if (wrong) return gate_usage_wrong(arguments, wrong, false);
-  for (size_t i = 0; i < config.count; i++)
-    gate_wrong(&problems, config.items[i].path, "%s", config.items[i].text);
   gate_report report = {.arena = arena, .command = "check", .limits = &limits};
   report.base_name = options->baseline;
   report.now_name = options->folder;

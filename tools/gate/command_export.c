@@ -63,36 +63,53 @@ static gate_exit parse(gate_arguments *arguments, export_options *out, bool *is_
   }
 }
 
+/* Whether anything speaks against replacing the old baseline without a word. */
+static const char *objection(gate_arena *arena, const gate_report *report)
+{
+  const size_t *counts = report->counts;
+  const size_t worse = counts[GATE_FAIL] + counts[GATE_NOISY] + counts[GATE_INCONCLUSIVE];
+  if (counts[GATE_NOT_COMPARABLE] > 0)
+    return gate_format(arena, "it is of another machine or build (%s)",
+                       gate_report_difference(report));
+  if (counts[GATE_FAILED] > 0) return "a bench failed";
+  if (counts[GATE_MISSING] > 0)
+    return gate_some(arena, counts[GATE_MISSING], "bench of it is gone", "benches of it are gone");
+  if (report->compared == 0) return "nothing could be compared with it";
+  if (worse == 0) return NULL;
+  return gate_some(arena, worse, "figure got worse beyond the limits, or noise hides it",
+                   "figures got worse beyond the limits, or noise hides them");
+}
+
 /* How the new baseline compares with the one that it replaces. True if it may be written. */
 static bool compare_old(gate_arena *arena, const export_options *options, const gate_set *now,
                         gate_problems *problems)
 {
   if (!gate_exists(options->output)) {
     printf("there was no baseline in %s: this is the first\n", options->output);
-    return true;
+    if (now->failed.count == 0 || options->reason) return true;
+    return gate_wrong(problems, options->output,
+                      "%s failed: %s; not written without --accept REASON",
+                      now->failed.items[0].key, now->failed.items[0].value);
   }
   gate_problems old_problems = {.arena = arena};
   const gate_set *old = gate_read(arena, options->output, (gate_read_options){0}, &old_problems);
   gate_limits limits;
   (void)gate_limits_profile(arena, "default", &limits);
   limits.may_fail_on_single_run = true;
-  limits.missing = GATE_POLICY_WARN;
   gate_report report = {.arena = arena, .command = "export", .limits = &limits};
-  if (!old) {
-    printf("the old baseline cannot be read and is replaced: %s\n", old_problems.items[0].text);
-    return true;
+  const char *why = "it cannot be read";
+  if (old) {
+    gate_judge_sets(&report, old, now, &old_problems);
+    gate_report_sort(&report);
+    gate_text out = {.arena = arena};
+    gate_show_table(&out, &report, (gate_style){.is_ascii = true, .width = 120});
+    gate_print(&out);
+    if (old_problems.count == 0) why = objection(arena, &report);
   }
-  gate_judge_sets(&report, old, now, &old_problems);
-  gate_report_sort(&report);
-  gate_text out = {.arena = arena};
-  gate_show_table(&out, &report, (gate_style){.is_ascii = true, .width = 120});
-  gate_print(&out);
-  if (report.counts[GATE_FAIL] + report.counts[GATE_NOISY] == 0 || options->reason) return true;
-  return gate_wrong(problems, options->output,
-                    "%s worse beyond the limits, %zu hidden by noise; %s stays as it is without "
-                    "--accept REASON",
-                    gate_some(arena, report.counts[GATE_FAIL], "figure got", "figures got"),
-                    report.counts[GATE_NOISY], options->output);
+  gate_print_problems(&old_problems);
+  if (!why || options->reason) return true;
+  return gate_wrong(problems, options->output, "%s stays as it is without --accept REASON: %s",
+                    options->output, why);
 }
 
 /* A baseline of one process is as lucky as that process was. */
@@ -128,7 +145,6 @@ static bool write_baseline(gate_arena *arena, const export_options *options, gat
   if (options->is_seed) {
     gate_write_seed(&text, set);
   } else {
-    gate_fingerprint(arena, &set->machine);
     set->reason = options->reason;
     if (options->commit) set->commit = options->commit;
     if (!set->started) set->started = gate_time_text(arena, gate_now_s());
@@ -159,6 +175,8 @@ gate_exit gate_command_export(gate_arena *arena, int argc, char **argv)
 
   gate_problems problems = {.arena = arena};
   gate_set *set = read_results(arena, &options, &problems);
+  /* Results that do not say where they were made are of this machine. */
+  if (set && set->machine.count == 0 && !options.is_seed) gate_fingerprint(arena, &set->machine);
   if (problems.count == 0 && !options.is_seed && !compare_old(arena, &options, set, &problems)) {
     gate_print_problems(&problems);
     return GATE_EXIT_REGRESSION;

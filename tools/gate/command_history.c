@@ -14,14 +14,16 @@
 static const char help[] =
     "usage: accel-gate history add  --history FILE [--from FILE | --criterion-dir DIR]\n"
     "                               [--commit ID] [--tag NAME]\n"
-    "       accel-gate history show --history FILE [--only GLOB] [--seed N]\n\n"
+    "       accel-gate history show --history FILE [--only GLOB] [--seed N]\n"
+    "       accel-gate history prune --history FILE [--keep N]\n\n"
     "add puts the newest results at the end of FILE, as one line of JSON. show tells, for each\n"
     "bench, its times on the machine of the last line, and where their level changed (with 30\n"
-    "lines or more). The default FILE is docs/benchmarks/history.jsonl.\n";
+    "lines or more). prune drops all but the last N lines (500). The default FILE is "
+    "docs/benchmarks/history.jsonl.\n";
 
 typedef struct history_options {
   const char *history, *from, *commit, *tag, *only;
-  size_t seed;
+  size_t seed, keep;
 } history_options;
 
 static gate_exit add(gate_arena *arena, const history_options *options)
@@ -32,12 +34,12 @@ static gate_exit add(gate_arena *arena, const history_options *options)
     gate_wrong(&problems, options->from, "no benchmark results in %s", options->from);
   if (problems.count == 0) {
     gate_text line = {.arena = arena};
-    gate_fingerprint(arena, &set->machine);
+    if (set->machine.count == 0) gate_fingerprint(arena, &set->machine);
     if (options->commit) set->commit = options->commit;
     if (options->tag) set->tag = options->tag;
     if (!set->started) set->started = gate_time_text(arena, gate_now_s());
     gate_write_line(&line, set);
-    (void)gate_file_append(arena, options->history, gate_text_c(&line), line.length, &problems);
+    (void)gate_history_add(arena, options->history, &line, &problems);
   }
   gate_print_problems(&problems);
   if (problems.count > 0) return GATE_EXIT_INPUT;
@@ -80,6 +82,10 @@ static void show_bench(gate_text *out, const gate_history *history, const gate_b
 static gate_exit show(gate_arena *arena, const history_options *options)
 {
   gate_problems problems = {.arena = arena};
+  if (!gate_exists(options->history)) {
+    printf("no history yet: %s; history add begins one\n", options->history);
+    return GATE_EXIT_OK;
+  }
   const gate_history history = gate_history_read(arena, options->history, &problems);
   gate_text out = {.arena = arena};
   const gate_set *last = history.count > 0 ? history.sets[history.count - 1] : NULL;
@@ -93,6 +99,18 @@ static gate_exit show(gate_arena *arena, const history_options *options)
   return problems.count > 0 ? GATE_EXIT_INPUT : GATE_EXIT_OK;
 }
 
+static gate_exit prune(gate_arena *arena, const history_options *options)
+{
+  gate_problems problems = {.arena = arena};
+  size_t dropped = 0;
+  const bool is_pruned =
+      gate_history_prune(arena, options->history, options->keep, &dropped, &problems);
+  gate_print_problems(&problems);
+  if (!is_pruned) return GATE_EXIT_INPUT;
+  printf("dropped %s of %s\n", gate_some(arena, dropped, "line", "lines"), options->history);
+  return GATE_EXIT_OK;
+}
+
 gate_exit gate_command_history(gate_arena *arena, int argc, char **argv)
 {
   static const struct option list[] = {{"history", required_argument, NULL, 'f'},
@@ -102,11 +120,12 @@ gate_exit gate_command_history(gate_arena *arena, int argc, char **argv)
                                        {"tag", required_argument, NULL, 't'},
                                        {"only", required_argument, NULL, 'o'},
                                        {"seed", required_argument, NULL, 's'},
+                                       {"keep", required_argument, NULL, 'k'},
                                        {"help", no_argument, NULL, 'h'},
                                        {0}};
   gate_arguments arguments = {argc, argv, list, help, NULL};
   history_options options = {
-      "docs/benchmarks/history.jsonl", gate_criterion_folder(arena), NULL, NULL, "*", 42};
+      "docs/benchmarks/history.jsonl", gate_criterion_folder(arena), NULL, NULL, "*", 42, 500};
   const char *action = NULL;
   for (int answer; (answer = gate_next_option(&arguments)) != GATE_END;) {
     switch (answer) {
@@ -120,6 +139,10 @@ gate_exit gate_command_history(gate_arena *arena, int argc, char **argv)
         if (!gate_count_parse(arguments.value, UINT32_MAX, &options.seed))
           return gate_usage_wrong(&arguments, "--seed is a whole number above 0", false);
         break;
+      case 'k':
+        if (!gate_count_parse(arguments.value, UINT32_MAX, &options.keep))
+          return gate_usage_wrong(&arguments, "--keep is a whole number above 0", false);
+        break;
       case GATE_POSITIONAL:
         if (action) return gate_usage_error(&arguments, GATE_UNKNOWN, false);
         action = arguments.value;
@@ -129,5 +152,6 @@ gate_exit gate_command_history(gate_arena *arena, int argc, char **argv)
   }
   if (action && strcmp(action, "add") == 0) return add(arena, &options);
   if (action && strcmp(action, "show") == 0) return show(arena, &options);
-  return gate_usage_wrong(&arguments, "history takes add or show", false);
+  if (action && strcmp(action, "prune") == 0) return prune(arena, &options);
+  return gate_usage_wrong(&arguments, "history takes add, show or prune", false);
 }

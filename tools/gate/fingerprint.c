@@ -92,28 +92,27 @@ void gate_fingerprint(gate_arena *arena, gate_pairs *out)
   if (boost) gate_pairs_set(arena, out, "turbo", *boost == '1' ? "on" : "off");
 }
 
-static const char *pair_difference(gate_arena *arena, const gate_pairs *base, const gate_pairs *now,
-                                   const char *key)
+static const char *pairs_difference(gate_arena *arena, const gate_pairs *base,
+                                    const gate_pairs *now, const char *const *keys)
 {
-  const char *old = gate_pairs_get(base, key);
-  const char *current = gate_pairs_get(now, key);
-  if (!old || !current || strcmp(old, current) == 0) return NULL;
-  return gate_format(arena, "%s: %s, now %s", key, old, current);
-}
-
-const char *gate_difference(gate_arena *arena, const gate_set *base, const gate_set *now)
-{
-  static const char *const machine_keys[] = {"cpu", "cores", "flags_hash"};
-  static const char *const build_keys[] = {"compiler", "compiler_version", "flags", "type"};
-  for (size_t i = 0; i < sizeof machine_keys / sizeof *machine_keys; i++) {
-    const char *found = pair_difference(arena, &base->machine, &now->machine, machine_keys[i]);
-    if (found) return found;
-  }
-  for (size_t i = 0; i < sizeof build_keys / sizeof *build_keys; i++) {
-    const char *found = pair_difference(arena, &base->build, &now->build, build_keys[i]);
-    if (found) return found;
+  for (; *keys; keys++) {
+    const char *old = gate_pairs_get(base, *keys), *current = gate_pairs_get(now, *keys);
+    if (old && current && strcmp(old, current) != 0)
+      return gate_format(arena, "%s: %s, now %s", *keys, old, current);
   }
   return NULL;
+}
+
+const char *gate_machine_difference(gate_arena *arena, const gate_set *base, const gate_set *now)
+{
+  static const char *const keys[] = {"cpu", "cores", "flags_hash", NULL};
+  return pairs_difference(arena, &base->machine, &now->machine, keys);
+}
+
+const char *gate_build_difference(gate_arena *arena, const gate_set *base, const gate_set *now)
+{
+  static const char *const keys[] = {"compiler", "compiler_version", "flags", "type", NULL};
+  return pairs_difference(arena, &base->build, &now->build, keys);
 }
 
 const char *gate_quiet_advice(gate_arena *arena)

@@ -9,10 +9,11 @@
  * system does not tell is left out. */
 void gate_fingerprint(gate_arena *arena, gate_pairs *out);
 
-/* Whether measurements of the two may be compared: cpu, cores and flags_hash of machines, compiler,
- * flags and type of builds. What only one of them tells does not count. Returns NULL if so, else
- * what differs: "cpu: A, now B". */
-const char *gate_difference(gate_arena *arena, const gate_set *base, const gate_set *now);
+/* Whether measurements of the two may be compared: cpu, cores and flags_hash of machines; compiler,
+ * flags and type of builds, without which counts may not either. What only one of them tells does
+ * not count. NULL if so, else what differs: "cpu: A, now B". */
+const char *gate_machine_difference(gate_arena *arena, const gate_set *base, const gate_set *now);
+const char *gate_build_difference(gate_arena *arena, const gate_set *base, const gate_set *now);
 
 /* What to mend before measuring: governor, turbo, load, few cores. One sentence a line. */
 const char *gate_quiet_advice(gate_arena *arena);

@@ -60,15 +60,19 @@ static void write_file(const char *path, const gate_text *text, gate_problems *p
   (void)gate_file_write(problems->arena, path, gate_text_c(text), text->length, problems);
 }
 
-/* A history that cannot be read is told, and the page is written without. */
-static void write_page(const gate_report *report, const gate_choices *choices, bool has_problems,
-                       gate_problems *problems)
+/* A history that cannot be read is told, and the page is written without; on a fresh clone there is
+ * none yet. */
+static void write_page(const gate_report *report, const gate_choices *choices,
+                       gate_problems *problems, gate_problems *unwritten)
 {
   gate_text page = {.arena = report->arena};
   gate_history history = {0};
-  if (choices->history) history = gate_history_read(report->arena, choices->history, problems);
-  gate_show_html(&page, report, &history, has_problems);
-  write_file(choices->html, &page, problems);
+  if (choices->history && gate_exists(choices->history))
+    history = gate_history_read(report->arena, choices->history, problems);
+  else if (choices->history)
+    printf("no history yet: %s\n", choices->history);
+  gate_show_html(&page, report, &history, problems->count > 0);
+  write_file(choices->html, &page, unwritten);
 }
 
 /* The step's page: GitHub takes a MiB of it, so that very many rows are only counted there. */
@@ -88,32 +92,32 @@ static void write_summary(const gate_report *report, const gate_text *markdown,
 }
 
 static void write_files(const gate_report *report, const gate_choices *choices,
-                        gate_problems *problems)
+                        gate_problems *problems, gate_problems *unwritten)
 {
   const bool has_problems = problems->count > 0;
   const gate_text empty = {.arena = report->arena};
+  if (choices->html) write_page(report, choices, problems, unwritten);
   if (choices->markdown || choices->wants_github) {
     gate_text markdown = empty;
     gate_show_markdown(&markdown, report, has_problems);
-    if (choices->markdown) write_file(choices->markdown, &markdown, problems);
-    if (choices->wants_github) write_summary(report, &markdown, problems);
+    if (choices->markdown) write_file(choices->markdown, &markdown, unwritten);
+    if (choices->wants_github) write_summary(report, &markdown, unwritten);
   }
   if (choices->junit) {
     gate_text junit = empty;
     gate_show_junit(&junit, report);
-    write_file(choices->junit, &junit, problems);
+    write_file(choices->junit, &junit, unwritten);
   }
   if (choices->openmetrics) {
     gate_text metrics = empty;
     gate_show_openmetrics(&metrics, report);
-    write_file(choices->openmetrics, &metrics, problems);
+    write_file(choices->openmetrics, &metrics, unwritten);
   }
   if (choices->json) {
     gate_text json = empty;
     gate_show_json(&json, report, has_problems);
-    write_file(choices->json, &json, problems);
+    write_file(choices->json, &json, unwritten);
   }
-  if (choices->html) write_page(report, choices, has_problems, problems);
 }
 
 gate_exit gate_report_finish(gate_report *report, const gate_choices *choices,
@@ -121,18 +125,20 @@ gate_exit gate_report_finish(gate_report *report, const gate_choices *choices,
 {
   gate_text out = {.arena = report->arena};
   const char *is_github = getenv("GITHUB_ACTIONS");
+  gate_note_unused(report);
   gate_report_sort(report);
   gate_show_table(&out, report, style_of(choices));
   if (!choices->wants_no_annotations && (choices->wants_github || is_github))
     gate_show_annotations(&out, report);
   gate_print(&out);
-  const size_t read_problems = problems->count;
-  write_files(report, choices, problems);
+  gate_problems unwritten = {.arena = report->arena};
+  write_files(report, choices, problems, &unwritten);
   gate_print_problems(problems);
-  const bool has_problems = problems->count > 0;
+  gate_print_problems(&unwritten);
+  const bool has_problems = problems->count + unwritten.count > 0;
   const gate_exit code = gate_report_exit(report, has_problems);
   printf("%s: %s\n", gate_report_word(report, has_problems),
-         problems->count > read_problems ? "a report could not be written"
-                                         : gate_report_sentence(report, has_problems));
+         unwritten.count > 0 ? "a report could not be written"
+                             : gate_report_sentence(report, has_problems));
   return code;
 }

@@ -4,8 +4,12 @@
 #include "fingerprint.h"
 #include "read.h"
 
+#include <errno.h>
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static void add_line(gate_arena *arena, gate_history *history, const char *path, size_t number,
                      const char *line, gate_problems *problems)
@@ -37,6 +41,51 @@ gate_history gate_history_read(gate_arena *arena, const char *path, gate_problem
   return history;
 }
 
+bool gate_history_add(gate_arena *arena, const char *path, const gate_text *line,
+                      gate_problems *problems)
+{
+  gate_text whole = {.arena = arena};
+  struct stat status;
+  const size_t size = stat(path, &status) == 0 ? (size_t)status.st_size : 0;
+  if (size + line->length >= GATE_FILE_BYTES_MAX)
+    return gate_wrong(
+        problems, path,
+        "failed to write %s: it would be larger than 64 MiB; accel-gate history prune "
+        "--history %s --keep 500",
+        path, path);
+  FILE *file = size > 0 ? fopen(path, "re") : NULL;
+  if (file && fseek(file, -1, SEEK_END) == 0 && fgetc(file) != '\n') gate_text_add(&whole, "\n");
+  if (file) fclose(file);
+  gate_text_add_bytes(&whole, line->bytes, line->length);
+  return gate_file_append(arena, path, gate_text_c(&whole), whole.length, problems);
+}
+
+bool gate_history_prune(gate_arena *arena, const char *path, size_t keep, size_t *dropped_out,
+                        gate_problems *problems)
+{
+  gate_text kept = {.arena = arena};
+  gate_numbers starts = {0}; /* of lines */
+  char *line = NULL;
+  size_t room = 0;
+  FILE *file = fopen(path, "re");
+  if (!file) return gate_wrong(problems, path, "failed to read %s: %s", path, strerror(errno));
+  for (long at = 0; getline(&line, &room, file) > 0; at = ftell(file))
+    gate_numbers_add(arena, &starts, (double)at);
+  *dropped_out = starts.count > keep ? starts.count - keep : 0;
+  bool is_read = !ferror(file);
+  if (*dropped_out > 0)
+    is_read = is_read && fseek(file, (long)starts.values[*dropped_out], SEEK_SET) == 0;
+  for (ssize_t length; is_read && *dropped_out > 0 && (length = getline(&line, &room, file)) > 0;) {
+    gate_text_add_bytes(&kept, line, (size_t)length);
+    is_read = kept.length < GATE_FILE_BYTES_MAX;
+  }
+  free(line);
+  fclose(file);
+  if (!is_read) return gate_wrong(problems, path, "failed to read %s: keep fewer lines", path);
+  return *dropped_out == 0 ||
+         gate_file_write(arena, path, gate_text_c(&kept), kept.length, problems);
+}
+
 gate_numbers gate_history_series(gate_arena *arena, const gate_history *history, const char *id,
                                  size_t **places_out)
 {
@@ -47,7 +96,7 @@ gate_numbers gate_history_series(gate_arena *arena, const gate_history *history,
     const gate_bench *bench = gate_set_find(history->sets[i], id);
     const gate_metric *time = bench ? gate_bench_find(bench, "time") : NULL;
     if (!time || isnan(gate_metric_main(time))) continue;
-    if (gate_difference(arena, history->sets[i], last)) continue;
+    if (gate_machine_difference(arena, history->sets[i], last)) continue;
     places[series.count] = i;
     gate_numbers_add(arena, &series, gate_metric_main(time));
   }

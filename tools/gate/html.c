@@ -8,21 +8,6 @@
 
 /* ---- what the parts share ---- */
 
-const char *html_kind(gate_verdict verdict)
-{
-  switch (verdict) {
-    case GATE_FAIL:
-    case GATE_MISSING: return "fail";
-    case GATE_WARN:
-    case GATE_NOT_COMPARABLE: return "warn";
-    case GATE_NOISY:
-    case GATE_INCONCLUSIVE: return "unclear";
-    case GATE_IMPROVED: return "improved";
-    case GATE_OK: return "ok";
-    default: return "quiet";
-  }
-}
-
 void html_add(const html_page *page, const char *format, ...)
 {
   va_list arguments;
@@ -186,7 +171,7 @@ static void add_verdicts(const html_page *page)
     gate_text_printf(page->out,
                      "<rect class=\"fill %s\" x=\"%.2f%%\" width=\"%.2f%%\" height=\"10\">"
                      "<title>%zu %s</title></rect>",
-                     html_kind((gate_verdict)v), from, width, counts[v],
+                     gate_verdict_kind((gate_verdict)v), from, width, counts[v],
                      gate_verdict_name((gate_verdict)v));
     from += width;
   }
@@ -198,7 +183,7 @@ static void add_verdicts(const html_page *page)
     gate_text_printf(page->out,
                      "<button type=\"button\" class=\"chip %s\" data-verdict=\"%s\" "
                      "aria-pressed=\"true\"><b>%zu</b> %s</button>\n",
-                     html_kind((gate_verdict)v), name, counts[v], name);
+                     gate_verdict_kind((gate_verdict)v), name, counts[v], name);
   }
   gate_text_add(page->out, "</div>\n");
 }
@@ -207,7 +192,9 @@ static void add_header(const html_page *page)
 {
   const gate_report *report = page->report;
   const char *word = gate_report_word(report, page->has_problems);
-  const char *kind = strcmp(word, "FAIL") == 0 ? "fail" : strcmp(word, "PASS") == 0 ? "ok" : "warn";
+  const char *kind = strcmp(word, "FAIL") == 0 || strcmp(word, "ERROR") == 0 ? "fail"
+                     : strcmp(word, "PASS") == 0                             ? "ok"
+                                                                             : "warn";
   gate_text_printf(page->out,
                    "<header class=\"top %s\">\n<div class=\"title\"><h1><span class=\"answer "
                    "%s\">%s</span> <span class=\"what\">accel-gate %s</span></h1>\n"

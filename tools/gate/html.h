@@ -76,8 +76,6 @@ void html_close_scales(const html_page *page);
 extern const char *const html_style[];
 extern const char *const html_script[];
 
-/* The class of a verdict: fail, warn, unclear, improved, ok or quiet. */
-const char *html_kind(gate_verdict verdict);
 /* printf whose arguments are escaped, of which all are texts: %s only. */
 void html_add(const html_page *page, const char *format, ...);
 /* What is drawn of a list: all of it, or evenly spaced numbers, in order. */

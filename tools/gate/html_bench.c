@@ -114,7 +114,7 @@ static void add_rows(const html_page *page, const html_bench *bench)
              isnan(row->noise) ? "" : gate_format(arena, "\xC2\xB1%.1f %%", row->noise * 100));
     add_cell(page, "warn / fail", limits_text(arena, row));
     html_add(page, "<td data-label=\"verdict\"><span class=\"pill %s\">%s</span>",
-             html_kind(row->verdict), gate_verdict_name(row->verdict));
+             gate_verdict_kind(row->verdict), gate_verdict_name(row->verdict));
     if (row->note) html_add(page, "<span class=\"note\">%s</span>", row->note);
     gate_text_add(page->out, "</td></tr>\n");
   }
@@ -191,7 +191,7 @@ static void add_statistics(const html_page *page, const html_bench *bench)
 
 void html_bench_details(const html_page *page, const html_bench *bench)
 {
-  const char *kind = html_kind(bench->verdict);
+  const char *kind = gate_verdict_kind(bench->verdict);
   const bool is_open = bench->verdict == GATE_FAIL && bench->number <= 8;
   gate_text_printf(page->out,
                    "<details id=\"bench-%zu\" class=\"bench\" data-bench=\"%zu\"%s>\n<summary>"

@@ -54,7 +54,7 @@ static void add_mark(const html_page *page, const gate_row *row, double reach)
 {
   const svg_plot plot = plot_of(page, reach, "change", LINE_HEIGHT);
   const double middle = 0.5;
-  const char *kind = html_kind(row->verdict);
+  const char *kind = gate_verdict_kind(row->verdict);
   svg_open(&plot, gate_format(page->arena, "change %s", change_text(page, row)));
   if (isfinite(row->noise)) svg_band(&plot, "noise", -row->noise, row->noise);
   svg_upright(&plot, "zero", 0);
@@ -83,7 +83,7 @@ static void add_number(const html_page *page, const char *name, double value)
 static void add_line(const html_page *page, const html_bench *bench, double reach, bool is_drawn)
 {
   const gate_row *row = bench->main;
-  const char *kind = html_kind(bench->verdict), *name = gate_verdict_name(bench->verdict);
+  const char *kind = gate_verdict_kind(bench->verdict), *name = gate_verdict_name(bench->verdict);
   gate_text_printf(page->out, "<tr id=\"line-%zu\" data-bench=\"%zu\" data-severity=\"%d\"",
                    bench->number, bench->number, (int)bench->verdict);
   html_add(page, " data-name=\"%s\" data-verdict=\"%s\"", bench->full_id, name);

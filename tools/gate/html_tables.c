@@ -99,8 +99,8 @@ void html_environment(const html_page *page)
   const gate_report *report = page->report;
   const gate_set *base = report->base, *now = report->now;
   gate_text_add(page->out, "<section id=\"environment\">\n<h2>Environment</h2>\n");
-  if (report->difference)
-    html_add(page, "<p class=\"note\">Not comparable: %s</p>\n", report->difference);
+  const char *difference = gate_report_difference(report);
+  if (difference) html_add(page, "<p class=\"note\">Not comparable: %s</p>\n", difference);
   gate_text_add(page->out, "<table class=\"figures environment\"><thead><tr><th></th><th>base</th>"
                            "<th>now</th></tr></thead>\n<tbody>\n");
   add_fact(page, "results", report->base_name, report->now_name, false);

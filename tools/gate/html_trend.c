@@ -187,7 +187,7 @@ void html_trend(const html_page *page)
   const size_t skipped = history->count > TREND_RUNS_MAX ? history->count - TREND_RUNS_MAX : 0;
   for (size_t i = skipped; i < history->count; i++) {
     const gate_set *run = history->sets[i];
-    if (gate_difference(arena, run, last)) continue;
+    if (gate_machine_difference(arena, run, last)) continue;
     if (!first) first = run;
     const double value = index_of(run, first);
     if (isnan(value)) continue;

@@ -1,9 +1,6 @@
 #include "judge.h"
 
-#include "fingerprint.h"
-
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { ROUNDS_MIN = 6, RESAMPLES_FEW = 500, RESAMPLES = 10000, BOOTSTRAP_SEED = 42 };
@@ -20,11 +17,6 @@ double gate_change(double base, double now, gate_better better)
 }
 
 /* ---- one row ---- */
-
-static gate_verdict by_policy(gate_policy policy, gate_verdict strict)
-{
-  return policy == GATE_POLICY_FAIL ? strict : policy == GATE_POLICY_WARN ? GATE_WARN : GATE_OK;
-}
 
 /* By figures alone. */
 static gate_verdict judge_figures(const gate_row *row, const gate_limits *limits)
@@ -60,11 +52,49 @@ static bool is_limited(const gate_row *row)
   return isfinite(row->warn) || isfinite(row->fail);
 }
 
+/* Beyond the limit, and twice the work or more: no noise explains that. */
+static bool is_twice(const gate_row *row)
+{
+  const double ratio = row->better == GATE_LOWER ? row->now / row->base : row->base / row->now;
+  return ratio >= 2 - 1e-9 && gate_exceeds(row->change, row->fail);
+}
+
+bool gate_is_count(const gate_row *row)
+{
+  static const char *const counts[] = {"allocs", "alloc_bytes", "peak_bytes", "instructions",
+                                       "code_size"};
+  for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+    if (strcmp(row->key, counts[i]) == 0) return true;
+  return row->base_metric && row->base_metric->is_exact && row->now_metric->is_exact;
+}
+
+/* ---- rounds that were not taken in turns ---- */
+
+/* What of the rounds stands for the figure: rounds of that figure, of which the median counts, so
+ * that one bad round decides nothing; else the figure is that of the rounds. */
+static double choose_rounds(const gate_row *row, const gate_numbers **base_out,
+                            const gate_numbers **now_out)
+{
+  const gate_metric *base = row->base_metric, *now = row->now_metric;
+  const bool is_mean = strcmp(row->key, "mean") == 0, is_p95 = strcmp(row->key, "p95") == 0;
+  *base_out = is_mean ? &base->mean_rounds : &base->p95_rounds;
+  *now_out = is_mean ? &now->mean_rounds : &now->p95_rounds;
+  const size_t rounds = row->rounds;
+  if ((is_mean || is_p95) && (*base_out)->count >= rounds && (*now_out)->count >= rounds)
+    return 0.5;
+  *base_out = &base->rounds;
+  *now_out = &now->rounds;
+  return is_mean ? GATE_SHARE_MEAN : is_p95 ? 0.95 : strcmp(row->key, "p99") == 0 ? 0.99 : 0.5;
+}
+
+/* Rounds of another figure than the compared ones tell how wide the interval is, not where. */
 static gate_interval bootstrap(const gate_row *row, size_t resamples)
 {
-  const gate_numbers *base = &row->base_metric->rounds, *now = &row->now_metric->rounds;
-  const gate_interval ratio = gate_bootstrap_ratio(base->values, base->count, now->values,
-                                                   now->count, resamples, BOOTSTRAP_SEED);
+  const gate_numbers *base, *now;
+  const double share = choose_rounds(row, &base, &now);
+  const gate_bootstrap drawn = gate_bootstrap_ratio(base, now, share, resamples, BOOTSTRAP_SEED);
+  const double moved = row->now / row->base / drawn.ratio;
+  const gate_interval ratio = {drawn.bounds.low * moved, drawn.bounds.high * moved};
   return row->better == GATE_LOWER ? (gate_interval){ratio.low - 1, ratio.high - 1}
                                    : (gate_interval){1 - ratio.high, 1 - ratio.low};
 }
@@ -85,37 +115,51 @@ static void judge_rounds_apart(gate_row *row, const gate_limits *limits)
   row->verdict = judge_bounds(row, limits);
 }
 
-static bool is_count(const gate_row *row)
+static void judge_few_rounds(gate_arena *arena, gate_row *row, const gate_limits *limits)
 {
-  static const char *const counts[] = {"allocs", "alloc_bytes", "peak_bytes", "instructions",
-                                       "code_size"};
-  for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
-    if (strcmp(row->key, counts[i]) == 0) return true;
-  return row->base_metric && row->base_metric->is_exact && row->now_metric->is_exact;
+  row->verdict = judge_figures(row, limits);
+  if (row->verdict != GATE_FAIL && row->verdict != GATE_WARN) return;
+  if (limits->may_fail_on_single_run) return;
+  if (is_twice(row)) {
+    row->note = "twice the work or more, which no noise explains";
+    return;
+  }
+  if (row->verdict == GATE_FAIL) row->verdict = GATE_NOT_PROVEN;
+  row->note = row->rounds < 2
+                  ? "a single run on a side proves nothing: use ab, 6 rounds, or --threshold"
+                  : gate_format(arena, "%zu rounds on a side prove nothing: 6 do", row->rounds);
 }
 
-static void judge_row(gate_row *row, const gate_limits *limits)
+void gate_judge_row(gate_arena *arena, gate_row *row, const gate_limits *limits)
 {
-  const bool has_rounds = row->rounds >= ROUNDS_MIN &&
-                          (strcmp(row->key, "median") == 0 || strcmp(row->key, "mean") == 0);
+  const bool has_rounds = row->base_metric && row->rounds >= ROUNDS_MIN;
   row->change = gate_change(row->base, row->now, row->better);
   if (!is_limited(row)) {
     row->verdict = GATE_REPORTED;
   } else if (row->base == 0 && row->now > 0) {
     row->verdict = GATE_FAIL;
     row->note = "there were none";
-  } else if (is_count(row)) {
+  } else if (gate_is_count(row)) {
     row->verdict = judge_figures(row, limits);
-  } else if (has_rounds) {
-    judge_rounds_apart(row, limits);
+  } else if (!has_rounds) {
+    judge_few_rounds(arena, row, limits);
   } else {
-    row->verdict = judge_figures(row, limits);
-    if (row->verdict == GATE_FAIL && !limits->may_fail_on_single_run) {
-      row->verdict = GATE_WARN;
-      row->note = "a single run: fewer than 6 rounds on a side prove nothing; use ab, or "
-                  "--threshold";
-    }
+    judge_rounds_apart(row, limits);
+    const bool is_main = strcmp(row->key, "mean") != 0 && strcmp(row->key, "p95") != 0;
+    if (is_main && is_twice(row)) row->verdict = GATE_FAIL;
   }
+}
+
+void gate_give_way(gate_row *row, const gate_row *median)
+{
+  const bool is_clear = median->verdict == GATE_OK || median->verdict == GATE_IMPROVED ||
+                        median->verdict == GATE_WARN || median->verdict == GATE_FAIL;
+  const bool is_of_few = row->rounds >= 2 && row->rounds < ROUNDS_MIN && row->note &&
+                         (row->verdict == GATE_NOT_PROVEN || row->verdict == GATE_FAIL);
+  const bool is_unclear = row->verdict == GATE_NOISY || row->verdict == GATE_INCONCLUSIVE;
+  if (row == median || !is_clear || !(is_unclear || is_of_few)) return;
+  row->verdict = GATE_REPORTED;
+  row->note = "hidden by noise; the median decides";
 }
 
 /* ---- rounds in pairs ---- */
@@ -131,9 +175,10 @@ static double null_control(gate_arena *arena, const gate_numbers *ratios)
   return 1.4826 * gate_median(null.values, null.count);
 }
 
-void gate_judge_rounds(gate_row *row, const gate_limits *limits, const gate_numbers *base,
-                       const gate_numbers *now)
+void gate_judge_pairs(gate_row *row, const gate_limits *limits)
 {
+  const gate_numbers *base, *now;
+  (void)choose_rounds(row, &base, &now);
   const size_t count = base->count < now->count ? base->count : now->count;
   gate_arena arena = {0};
   gate_numbers ratios = {0};
@@ -159,249 +204,5 @@ void gate_judge_rounds(gate_row *row, const gate_limits *limits, const gate_numb
     row->verdict = GATE_NOISY;
   } else {
     row->verdict = judge_bounds(row, limits);
-  }
-}
-
-/* ---- two sets ---- */
-
-gate_row *gate_report_add(gate_report *report, const char *id, const char *key)
-{
-  report->rows =
-      gate_grow(report->arena, report->rows, report->count, &report->capacity, sizeof(gate_row));
-  gate_row *row = &report->rows[report->count++];
-  const gate_limit limit = gate_limits_find(report->limits, id, key);
-  *row = (gate_row){
-      .id = id,
-      .full_id = id,
-      .key = key,
-      .unit = "",
-      .base = NAN,
-      .now = NAN,
-      .change = NAN,
-      .bounds = {NAN, NAN},
-      .noise = NAN,
-      .warn = limit.warn,
-      .fail = limit.fail,
-  };
-  return row;
-}
-
-typedef struct comparison {
-  gate_report *report;
-  const gate_set *base, *now;
-  gate_problems *problems;
-} comparison;
-
-static void apply_waiver(gate_report *report, gate_row *row)
-{
-  const gate_waiver *waiver = gate_limits_waiver(report->limits, row->id);
-  if (!waiver) return;
-  if (gate_waiver_holds(report->limits, waiver)) {
-    row->note = gate_format(report->arena, "%s (until %s)", waiver->reason, waiver->until);
-    row->verdict = GATE_IGNORED;
-  } else {
-    row->note = gate_format(report->arena, "no longer ignored: that was until %s", waiver->until);
-    if (row->verdict < GATE_WARN) row->verdict = GATE_WARN;
-  }
-}
-
-static bool fits(const comparison *pair, const char *id, const gate_metric *base,
-                 const gate_metric *now)
-{
-  const char *path = pair->now->path;
-  if (strcmp(base->unit, now->unit) != 0)
-    return gate_wrong(pair->problems, path, "unit mismatch: %s %s is in %s in %s and in %s in %s",
-                      id, base->name, base->unit, pair->base->path, now->unit, path);
-  if (base->better != now->better)
-    return gate_wrong(
-        pair->problems, path, "direction mismatch: %s %s is better %s in %s and the opposite in %s",
-        id, base->name, base->better == GATE_LOWER ? "lower" : "higher", pair->base->path, path);
-  return true;
-}
-
-static void add_figure(const comparison *pair, const gate_bench *bench, const char *key,
-                       const gate_metric *base, const gate_metric *now, double old, double current)
-{
-  if (isnan(old) || isnan(current)) return;
-  gate_report *report = pair->report;
-  gate_row *row = gate_report_add(report, bench->id, key);
-  row->full_id = bench->full_id;
-  row->unit = base->unit;
-  row->better = base->better;
-  row->base = old;
-  row->now = current;
-  row->base_metric = base;
-  row->now_metric = now;
-  row->rounds = base->rounds.count < now->rounds.count ? base->rounds.count : now->rounds.count;
-  judge_row(row, report->limits);
-  const gate_waiver *waiver = gate_limits_waiver(report->limits, row->id);
-  const bool is_ignored = waiver && gate_waiver_holds(report->limits, waiver);
-  if (is_limited(row) && !is_ignored) report->compared++;
-  if (report->difference && is_limited(row)) {
-    row->verdict = GATE_NOT_COMPARABLE;
-    row->note = report->difference;
-  }
-  apply_waiver(report, row);
-}
-
-static void compare_metric(const comparison *pair, const gate_bench *bench, const gate_metric *base,
-                           const gate_metric *now)
-{
-  static const gate_figure figures[] = {GATE_MEAN, GATE_MEDIAN, GATE_P95, GATE_P99};
-  if (!fits(pair, bench->id, base, now)) return;
-  if (strcmp(base->name, "time") != 0) {
-    const bool is_record = pair->base->form == GATE_FORM_RECORD;
-    add_figure(pair, bench, base->name, base, now,
-               is_record ? base->figures[GATE_P95] : gate_metric_main(base),
-               is_record ? now->figures[GATE_P95] : gate_metric_main(now));
-    return;
-  }
-  for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
-    add_figure(pair, bench, gate_figure_name(figures[i]), base, now, base->figures[figures[i]],
-               now->figures[figures[i]]);
-}
-
-static gate_row *add_note(const comparison *pair, const gate_bench *bench, gate_verdict verdict,
-                          const char *note)
-{
-  gate_row *row = gate_report_add(pair->report, bench->id, "");
-  row->full_id = bench->full_id;
-  row->verdict = verdict;
-  row->note = note;
-  return row;
-}
-
-static const gate_bench *find_either_spelling(const gate_set *set, const char *id)
-{
-  const gate_bench *found = gate_set_find(set, id);
-  for (size_t i = 0; !found && i < set->count; i++)
-    if (gate_ids_equal(set->benches[i].id, id)) found = &set->benches[i];
-  return found;
-}
-
-/* The reason of the id itself or of a group that it belongs to. */
-static const char *reason_for(const gate_pairs *pairs, const char *id)
-{
-  for (size_t i = 0; i < pairs->count; i++) {
-    const size_t length = strlen(pairs->items[i].key);
-    if (gate_ids_equal(pairs->items[i].key, id)) return pairs->items[i].value;
-    if (strncmp(pairs->items[i].key, id, length) == 0 && id[length] == '/')
-      return pairs->items[i].value;
-  }
-  return NULL;
-}
-
-/* Letters to change, add or drop to turn one into the other; ids over 255 bytes are far apart. */
-static size_t edit_distance(const char *a, const char *b)
-{
-  enum { LENGTH_MAX = 255 };
-  size_t row[LENGTH_MAX + 1];
-  const size_t length = strlen(b);
-  if (length > LENGTH_MAX) return SIZE_MAX;
-  for (size_t j = 0; j <= length; j++) row[j] = j;
-  for (size_t i = 0; a[i] != '\0'; i++) {
-    size_t diagonal = row[0];
-    row[0] = i + 1;
-    for (size_t j = 0; j < length; j++) {
-      const size_t above = row[j + 1];
-      size_t best = diagonal + (a[i] != b[j]);
-      if (above + 1 < best) best = above + 1;
-      if (row[j] + 1 < best) best = row[j] + 1;
-      diagonal = above;
-      row[j + 1] = best;
-    }
-  }
-  return row[length];
-}
-
-static const char *rename_hint(const comparison *pair, const char *id)
-{
-  const char *nearest = NULL;
-  size_t least = strlen(id) / 3 + 1;
-  for (size_t i = 0; i < pair->now->count; i++) {
-    const char *other = pair->now->benches[i].id;
-    const size_t distance = edit_distance(id, other);
-    if (distance > least || find_either_spelling(pair->base, other)) continue;
-    nearest = other;
-    least = distance;
-  }
-  gate_arena *arena = pair->report->arena;
-  return nearest ? gate_format(arena, "not in the current run; renamed to %s?", nearest)
-                 : "not in the current run";
-}
-
-static void note_missing(const comparison *pair, const gate_bench *bench)
-{
-  gate_report *report = pair->report;
-  const char *skipped = reason_for(&pair->now->skipped, bench->id);
-  if (skipped) {
-    add_note(pair, bench, GATE_SKIPPED, gate_copy_text(report->arena, skipped));
-    return;
-  }
-  const char *failed = reason_for(&pair->now->failed, bench->id);
-  const bool is_stale = reason_for(&pair->now->stale, bench->id) != NULL;
-  const char *why = failed     ? gate_format(report->arena, "failed: %s", failed)
-                    : is_stale ? "not in the newest run; its results are old"
-                               : rename_hint(pair, bench->id);
-  gate_row *row = add_note(pair, bench, by_policy(report->limits->missing, GATE_MISSING), why);
-  apply_waiver(report, row);
-}
-
-static const char *definition_change(const gate_bench *base, const gate_bench *now)
-{
-  const bool has_hashes = base->definition_hash && now->definition_hash;
-  if (has_hashes && strcmp(base->definition_hash, now->definition_hash) != 0)
-    return "the bench itself changed; it measures another thing than its baseline";
-  if (base->params && now->params && strcmp(base->params, now->params) != 0)
-    return "its parameters changed; it measures another thing than its baseline";
-  return NULL;
-}
-
-static void compare_bench(const comparison *pair, const gate_bench *base)
-{
-  const gate_bench *now = find_either_spelling(pair->now, base->id);
-  if (!now) {
-    note_missing(pair, base);
-    return;
-  }
-  const char *changed = definition_change(base, now);
-  if (changed) {
-    add_note(pair, now, GATE_NEW, changed);
-    return;
-  }
-  for (size_t i = 0; i < base->metric_count; i++) {
-    const gate_metric *metric = gate_bench_find(now, base->metrics[i].name);
-    if (metric) {
-      compare_metric(pair, now, &base->metrics[i], metric);
-    } else if (pair->base->form == GATE_FORM_RECORD) {
-      gate_wrong(pair->problems, pair->now->path, "metric differs: %s is measured by %s in %s only",
-                 base->id, base->metrics[i].name, pair->base->path);
-    }
-  }
-}
-
-void gate_judge_sets(gate_report *report, const gate_set *base, const gate_set *now,
-                     gate_problems *problems)
-{
-  const comparison pair = {report, base, now, problems};
-  if (!report->base) {
-    report->base = base;
-    report->now = now;
-  }
-  report->difference = gate_difference(report->arena, base, now);
-  const bool are_records = base->form == GATE_FORM_RECORD && now->form == GATE_FORM_RECORD;
-  if (are_records && base->count == 1 && now->count == 1 &&
-      !gate_ids_equal(base->benches[0].id, now->benches[0].id)) {
-    gate_wrong(problems, now->path, "bench_id differs: %s in %s, %s in %s", base->benches[0].id,
-               base->path, now->benches[0].id, now->path);
-    return;
-  }
-  for (size_t i = 0; i < base->count; i++)
-    if (gate_limits_judges(report->limits, base->benches[i].id))
-      compare_bench(&pair, &base->benches[i]);
-  for (size_t i = 0; i < now->count; i++) {
-    const gate_bench *bench = &now->benches[i];
-    if (gate_limits_judges(report->limits, bench->id) && !find_either_spelling(base, bench->id))
-      add_note(&pair, bench, GATE_NEW, "not in the baseline");
   }
 }

@@ -14,11 +14,13 @@ typedef enum gate_verdict {
   GATE_NEW,
   GATE_SKIPPED,
   GATE_IGNORED,
-  GATE_INCONCLUSIVE,
-  GATE_NOISY,
   GATE_NOT_COMPARABLE,
+  GATE_INCONCLUSIVE, /* noise hides it, however many rounds */
+  GATE_NOISY,
   GATE_WARN,
+  GATE_NOT_PROVEN, /* beyond the limit, by too few rounds to tell */
   GATE_MISSING,
+  GATE_FAILED, /* the bench itself: there is no result */
   GATE_FAIL,
   GATE_VERDICTS
 } gate_verdict;
@@ -45,17 +47,23 @@ typedef struct gate_report {
   gate_arena *arena;
   const char *command; /* check or ab */
   const char *base_name, *now_name;
-  const gate_limits *limits;
+  gate_limits *limits;
   const gate_set *base, *now; /* of the first pair; for their machines and targets */
   gate_row *rows;             /* ordered: worst first once gate_report_sort was called */
   size_t count, capacity;
   size_t compared;
+  bool is_paired; /* rounds of both sides were taken in turns */
   size_t counts[GATE_VERDICTS];
-  const char *difference; /* of machines or builds; NULL if there is none */
-  gate_pairs notes;       /* heading -> text */
+  const char *machine_difference; /* what differs, of machines and of builds; NULL: nothing */
+  const char *build_difference;
+  gate_pairs notes; /* heading -> text */
 } gate_report;
 
 const char *gate_verdict_name(gate_verdict verdict);
+/* For those who colour: fail, warn, unclear, improved, ok or quiet. */
+const char *gate_verdict_kind(gate_verdict verdict);
+/* Whether it alone makes the exit code 1. */
+bool gate_is_bad(gate_verdict verdict);
 
 /* Compares all that the sets have in common, and tells what only one has. Faults between the two
  * (a unit of another dimension, another direction) are problems. May be called for several
@@ -63,9 +71,19 @@ const char *gate_verdict_name(gate_verdict verdict);
 void gate_judge_sets(gate_report *report, const gate_set *base, const gate_set *now,
                      gate_problems *problems);
 
-/* One verdict of `ab`: rounds of both sides in pairs. Fills change, bounds, noise, verdict. */
-void gate_judge_rounds(gate_row *row, const gate_limits *limits, const gate_numbers *base,
-                       const gate_numbers *now);
+/* One figure of both sides, which stand in the row with their metrics. Fills change, verdict and,
+ * where there are rounds, bounds. */
+void gate_judge_row(gate_arena *arena, gate_row *row, const gate_limits *limits);
+/* The same of rounds that were taken in turns: the ratio of each pair counts. */
+void gate_judge_pairs(gate_row *row, const gate_limits *limits);
+/* A mean or a tail that noise hides is only told where the median is clear: that decides. One that
+ * is worse beyond the noise still fails. */
+void gate_give_way(gate_row *row, const gate_row *median);
+/* Whether it was counted rather than measured: every change is real, on any machine. */
+bool gate_is_count(const gate_row *row);
+void gate_apply_waiver(gate_report *report, gate_row *row);
+/* After all is judged: a row for each limit and waiver of the user that matched nothing. */
+void gate_note_unused(gate_report *report);
 
 /* A row with nothing compared yet. */
 gate_row *gate_report_add(gate_report *report, const char *id, const char *key);
@@ -75,8 +93,10 @@ void gate_report_sort(gate_report *report);
 double gate_report_geomean(const gate_report *report);
 /* What the process ends with. `has_problems`: some input could not be used. */
 gate_exit gate_report_exit(const gate_report *report, bool has_problems);
-/* PASS, FAIL, UNSURE, or NOT JUDGED: results of two machines or builds neither pass nor fail. */
+/* PASS, WARN, UNSURE, NOT PROVEN, NOT JUDGED, ERROR or FAIL: never better than the worst row. */
 const char *gate_report_word(const gate_report *report, bool has_problems);
+/* What differs between the machines or builds of both sides, or NULL. */
+const char *gate_report_difference(const gate_report *report);
 /* One sentence that says what gate_report_exit decided. */
 const char *gate_report_sentence(const gate_report *report, bool has_problems);
 

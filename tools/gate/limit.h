@@ -12,12 +12,17 @@ typedef struct gate_limit {
   const char *match; /* glob over ids; NULL: all */
   double warn;
   double fail;
+  const char *origin; /* what the user wrote; NULL: of a profile */
+  bool is_used;       /* it limited some figure that was compared */
 } gate_limit;
 
 typedef struct gate_waiver {
   const char *match;
   const char *reason;
   const char *until; /* 2026-12-31, the last day on which it holds */
+  const char *text; /* GLOB=REASON as it was written: both may hold "=", so that only ids tell where
+                        the glob ends; NULL once that is known */
+  bool is_used;
 } gate_waiver;
 
 typedef enum gate_policy { GATE_POLICY_PASS, GATE_POLICY_WARN, GATE_POLICY_FAIL } gate_policy;
@@ -29,8 +34,7 @@ typedef struct gate_limits {
   size_t count, capacity;
   gate_waiver *waivers;
   size_t waiver_count, waiver_capacity;
-  const char **only;
-  size_t only_count, only_capacity;
+  gate_pairs only;             /* glob -> "" until it matched an id, then "used" */
   double improvement;          /* this much better counts as improved */
   double noise_min;            /* effects below are never told apart from noise */
   bool may_fail_on_single_run; /* as the founding tools do */
@@ -60,11 +64,16 @@ bool gate_limits_read(gate_limits *limits, const char *path, gate_problems *prob
 /* The profile that the file asks for; NULL if none. */
 const char *gate_limits_profile_of(gate_arena *arena, const char *path, gate_problems *problems);
 
+/* Decides by the ids of both sets where the globs of waivers end, and notes which globs match. */
+void gate_limits_bind(gate_limits *limits, const gate_set *base, const gate_set *now);
+/* Adds what the user asked for and what was not there: its text -> a sentence. */
+void gate_limits_unused(const gate_limits *limits, gate_pairs *out);
+
 /* The limit of a figure; both INFINITY if it is only reported. */
-gate_limit gate_limits_find(const gate_limits *limits, const char *id, const char *key);
+gate_limit gate_limits_find(gate_limits *limits, const char *id, const char *key);
 bool gate_limits_judges(const gate_limits *limits, const char *id);
 /* The waiver of this bench, be it expired or not; NULL if there is none. */
-const gate_waiver *gate_limits_waiver(const gate_limits *limits, const char *id);
+const gate_waiver *gate_limits_waiver(gate_limits *limits, const char *id);
 bool gate_waiver_holds(const gate_limits *limits, const gate_waiver *waiver);
 
 #endif

@@ -18,6 +18,7 @@ typedef struct go_reader {
   bool has_packages;     /* more than one: names alone are not unique */
   gate_pairs directions; /* unit -> higher or lower, where the text says so */
   size_t line;
+  size_t failures; /* of the package that is being read */
 } go_reader;
 
 static bool go_wrong(go_reader *reader, const char *what, const char *word)
@@ -107,6 +108,37 @@ static void read_unit(go_reader *reader, char **words, size_t count)
       gate_pairs_set(reader->set->arena, &reader->directions, words[1], words[i] + 7);
 }
 
+/* `--- FAIL: BenchmarkX-8`, also behind a name; `--- SKIP: ...`; `FAIL pkg [build failed]` and, of
+ * a program that was run by itself, FAIL alone. */
+static void read_outcome(go_reader *reader, char **words, size_t count, bool is_result)
+{
+  gate_set *set = reader->set;
+  gate_arena *arena = set->arena;
+  char **told = words + (is_result ? 1 : 0);
+  const size_t left = count - (is_result ? 1 : 0);
+  if (strcmp(words[0], "FAIL") == 0) {
+    const char *package = count > 1 ? words[1] : "this program";
+    const bool is_told = reader->failures > 0;
+    if (count > 1) reader->failures = 0; /* of this package */
+    if (is_told || gate_id_fault(package)) return;
+    gate_text why = {.arena = arena};
+    for (size_t i = 2; i < count; i++) gate_text_printf(&why, i > 2 ? " %s" : "%s", words[i]);
+    gate_pairs_set(arena, &set->failed, package,
+                   count > 2 ? gate_text_c(&why) : "the text says FAIL");
+    if (count == 1) reader->failures++;
+    return;
+  }
+  if (left < 2 || strcmp(told[0], "---") != 0) return;
+  const char *id = left > 2 ? told[2] : words[0];
+  if (gate_id_fault(id)) return;
+  if (strcmp(told[1], "FAIL:") == 0) {
+    reader->failures++;
+    gate_pairs_set(arena, &set->failed, id, "the text says FAIL");
+  } else if (strcmp(told[1], "SKIP:") == 0) {
+    gate_pairs_set(arena, &set->skipped, id, "the text says SKIP");
+  }
+}
+
 static bool is_header(const char *line, size_t *key_length)
 {
   *key_length = strcspn(line, ": \t");
@@ -129,8 +161,14 @@ static void read_line(go_reader *reader, char *line)
   }
   const bool is_result = strncmp(line, "Benchmark", 9) == 0;
   const bool is_unit = strncmp(line, "Unit ", 5) == 0;
-  if (!is_result && !is_unit) return;
+  const bool is_outcome = strncmp(line, "--- ", 4) == 0 || strncmp(line, "FAIL", 4) == 0 ||
+                          (is_result && strstr(line, "--- "));
+  if (!is_result && !is_unit && !is_outcome) return;
   const size_t count = split_words(line, words);
+  if (is_outcome) {
+    read_outcome(reader, words, count, is_result);
+    return;
+  }
   if (is_unit) read_unit(reader, words, count);
   /* A name alone: the bench printed something before its result. */
   if (is_result && count > 1) read_result(reader, words, count);

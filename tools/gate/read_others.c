@@ -128,9 +128,15 @@ static void read_google_row(gate_set *set, gate_json *json, json_t *row)
   }
   json->where = name;
   if (is_aggregate(row)) return;
-  if (json_is_true(json_object_get(row, "error_occurred")) || json_object_get(row, "skipped")) {
+  if (json_is_true(json_object_get(row, "error_occurred"))) {
     const char *why = gate_json_text(json, row, "error_message");
     gate_pairs_set(set->arena, &set->failed, name, why ? why : "the file says that it failed");
+    return;
+  }
+  if (json_is_true(json_object_get(row, "skipped"))) {
+    const char *why = gate_json_text(json, row, "skip_message");
+    gate_pairs_set(set->arena, &set->skipped, name,
+                   why ? why : "the file says that it was skipped");
     return;
   }
   const char *unit = gate_json_text(json, row, "time_unit");
@@ -177,6 +183,25 @@ void gate_read_google(gate_set *set, gate_json *json)
 
 /* ---- hyperfine ---- */
 
+/* Why the times of a command are worth nothing: some run of it did not succeed. */
+static const char *exit_failure(gate_arena *arena, json_t *codes)
+{
+  size_t index, failed = 0;
+  json_t *code, *last = NULL;
+  json_array_foreach(codes, index, code)
+  {
+    if (json_is_number(code) && json_number_value(code) == 0) continue;
+    failed++;
+    last = code;
+  }
+  if (failed == 0) return NULL;
+  const char *how = json_is_number(last)
+                        ? gate_format(arena, "exit code %.0f", json_number_value(last))
+                        : "a signal";
+  return gate_format(arena, "%zu of %s ended by %s", failed,
+                     gate_some(arena, json_array_size(codes), "run", "runs"), how);
+}
+
 static void read_command(gate_set *set, gate_json *json, json_t *result)
 {
   json->where = NULL;
@@ -187,6 +212,11 @@ static void read_command(gate_set *set, gate_json *json, json_t *result)
     return;
   }
   json->where = command;
+  const char *failure = exit_failure(set->arena, gate_json_array(json, result, "exit_codes"));
+  if (failure) {
+    gate_pairs_set(set->arena, &set->failed, command, failure);
+    return;
+  }
   gate_bench *bench = gate_set_add(set, command);
   gate_metric *time = gate_bench_add(set, bench, "time", "ns", GATE_LOWER);
   time->figures[GATE_MEAN] = gate_json_number(json, result, "mean", GATE_POSITIVE) * 1e9;

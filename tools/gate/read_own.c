@@ -60,13 +60,17 @@ static void read_metric(gate_set *set, gate_bench *bench, gate_json *json, const
   const char *kind = gate_json_text(json, object, "percentiles");
   metric->has_operation_percentiles = kind && strcmp(kind, "op") == 0;
   metric->rounds = gate_json_numbers(json, object, "rounds", GATE_NOT_NEGATIVE);
+  metric->mean_rounds = gate_json_numbers(json, object, "mean_rounds", GATE_NOT_NEGATIVE);
+  metric->p95_rounds = gate_json_numbers(json, object, "p95_rounds", GATE_NOT_NEGATIVE);
   metric->samples = gate_json_numbers(json, object, "samples", GATE_NOT_NEGATIVE);
   metric->iterations = gate_json_numbers(json, object, "iterations", GATE_POSITIVE);
   if (metric->iterations.count > 0 && metric->iterations.count != metric->samples.count)
     gate_json_wrong(json, "metrics.%s has %zu samples and %zu iterations", name,
                     metric->samples.count, metric->iterations.count);
-  for (size_t i = 0; i < metric->rounds.count; i++) metric->rounds.values[i] *= factor;
-  for (size_t i = 0; i < metric->samples.count; i++) metric->samples.values[i] *= factor;
+  const gate_numbers *lists[] = {&metric->rounds, &metric->mean_rounds, &metric->p95_rounds,
+                                 &metric->samples};
+  for (size_t l = 0; l < 4; l++)
+    for (size_t i = 0; i < lists[l]->count; i++) lists[l]->values[i] *= factor;
 }
 
 static void read_about(gate_set *set, gate_bench *bench, gate_json *json, json_t *object)

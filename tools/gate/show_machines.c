@@ -35,7 +35,9 @@ static const char *row_sentence(gate_arena *arena, const gate_row *row)
 
 void gate_show_junit(gate_text *out, const gate_report *report)
 {
-  const size_t failures = report->counts[GATE_FAIL] + report->counts[GATE_MISSING];
+  size_t failures = 0;
+  for (int v = 0; v < GATE_VERDICTS; v++)
+    if (gate_is_bad((gate_verdict)v)) failures += report->counts[v];
   const size_t skipped = report->counts[GATE_SKIPPED] + report->counts[GATE_IGNORED];
   gate_text_printf(out,
                    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
@@ -49,7 +51,7 @@ void gate_show_junit(gate_text *out, const gate_report *report)
     gate_text_add(out, "\" name=\"");
     gate_add_escaped(out, row->key[0] == '\0' ? "presence" : row->key);
     gate_text_add(out, "\">");
-    if (row->verdict == GATE_FAIL || row->verdict == GATE_MISSING) {
+    if (gate_is_bad(row->verdict)) {
       gate_text_printf(out, "<failure type=\"%s\" message=\"", gate_verdict_name(row->verdict));
       gate_add_escaped(out, row_sentence(out->arena, row));
       gate_text_add(out, "\"/>");

@@ -8,6 +8,8 @@ static const char *icon(gate_verdict verdict)
 {
   switch (verdict) {
     case GATE_FAIL: return "\xF0\x9F\x94\xB4 Regression";
+    case GATE_FAILED: return "\xF0\x9F\x94\xB4 Failed";
+    case GATE_NOT_PROVEN: return "\xE2\x9D\x94 Not proven";
     case GATE_MISSING: return "\xE2\x9A\xA0\xEF\xB8\x8F Missing";
     case GATE_IMPROVED: return "\xF0\x9F\x9F\xA2 Improvement";
     case GATE_OK: return "\xE2\x9C\x85 OK";
@@ -130,8 +132,8 @@ static void add_annotations(gate_text *out, const gate_report *report, bool are_
   size_t count = 0;
   for (size_t i = 0; i < report->count; i++) {
     const gate_verdict verdict = report->rows[i].verdict;
-    const bool is_error = verdict == GATE_FAIL || verdict == GATE_MISSING;
-    const bool is_warning = verdict == GATE_WARN;
+    const bool is_error = gate_is_bad(verdict);
+    const bool is_warning = verdict == GATE_WARN || verdict == GATE_NOT_PROVEN;
     if (are_errors ? !is_error : !is_warning) continue;
     if (++count <= SHOWN_MAX) add_annotation(out, &report->rows[i], kind);
   }

@@ -58,16 +58,13 @@ static const char *cut(gate_arena *arena, const char *text, size_t width, bool i
 
 static const char *color_of(gate_verdict verdict)
 {
-  switch (verdict) {
-    case GATE_FAIL:
-    case GATE_MISSING: return "\x1B[31m";
-    case GATE_WARN:
-    case GATE_NOT_COMPARABLE: return "\x1B[33m";
-    case GATE_NOISY:
-    case GATE_INCONCLUSIVE: return "\x1B[35m";
-    case GATE_IMPROVED: return "\x1B[32m";
-    default: return "";
-  }
+  static const char *const colors[][2] = {{"fail", "\x1B[31m"},
+                                          {"warn", "\x1B[33m"},
+                                          {"unclear", "\x1B[35m"},
+                                          {"improved", "\x1B[32m"}};
+  for (size_t i = 0; i < sizeof colors / sizeof *colors; i++)
+    if (strcmp(gate_verdict_kind(verdict), colors[i][0]) == 0) return colors[i][1];
+  return "";
 }
 
 static void add_padded(gate_text *out, const char *text, size_t width, bool is_right)

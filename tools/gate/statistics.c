@@ -221,36 +221,52 @@ uint32_t gate_random_below(gate_random *random, uint32_t below)
   return (uint32_t)(product >> 32);
 }
 
-/* Draws as many as there are, with replacement, and finds the median by how often each was drawn:
+static double summed_up(const double *sorted, size_t count, double share)
+{
+  return share < 0 ? gate_mean(sorted, count) : gate_quantile(sorted, count, share);
+}
+
+/* Draws as many as there are, with replacement, and finds the quantile by how often each was drawn:
  * nothing needs sorting. */
-static double resampled_median(gate_random *random, const double *sorted, size_t count,
-                               uint32_t *drawn)
+static double resampled(gate_random *random, const double *sorted, size_t count, double share,
+                        uint32_t *drawn)
 {
   memset(drawn, 0, count * sizeof *drawn);
   for (size_t i = 0; i < count; i++) drawn[gate_random_below(random, (uint32_t)count)]++;
+  if (share < 0) {
+    double sum = 0;
+    for (size_t i = 0; i < count; i++) sum += sorted[i] * drawn[i];
+    return sum / (double)count;
+  }
+  const double position = share * (double)(count - 1);
+  const size_t rank = (size_t)position;
   size_t below = 0, passed = drawn[0];
-  while (passed <= (count - 1) / 2) passed += drawn[++below];
+  while (passed <= rank) passed += drawn[++below];
   size_t above = below;
-  while (passed <= count / 2) passed += drawn[++above];
-  return (sorted[below] + sorted[above]) / 2;
+  while (passed <= rank + 1 && above + 1 < count) passed += drawn[++above];
+  if (drawn[above] == 0) above = below;
+  return sorted[below] + (position - (double)rank) * (sorted[above] - sorted[below]);
 }
 
-gate_interval gate_bootstrap_ratio(const double *a, size_t a_count, const double *b, size_t b_count,
-                                   size_t resamples, uint64_t seed)
+gate_bootstrap gate_bootstrap_ratio(const gate_numbers *a, const gate_numbers *b, double share,
+                                    size_t resamples, uint64_t seed)
 {
-  if (a_count == 0 || b_count == 0 || resamples == 0) return (gate_interval){NAN, NAN};
+  gate_bootstrap found = {NAN, {NAN, NAN}};
+  if (a->count == 0 || b->count == 0 || resamples == 0) return found;
   gate_arena arena = {0};
   gate_random random = gate_random_seeded(seed);
-  const double *low = gate_sorted(&arena, a, a_count), *high = gate_sorted(&arena, b, b_count);
-  uint32_t *drawn = gate_take(&arena, a_count > b_count ? a_count : b_count, sizeof *drawn);
+  const double *low = gate_sorted(&arena, a->values, a->count);
+  const double *high = gate_sorted(&arena, b->values, b->count);
+  uint32_t *drawn = gate_take(&arena, a->count > b->count ? a->count : b->count, sizeof *drawn);
   double *ratios = gate_take(&arena, resamples, sizeof *ratios);
   for (size_t i = 0; i < resamples; i++) {
-    const double below = resampled_median(&random, low, a_count, drawn);
-    ratios[i] = resampled_median(&random, high, b_count, drawn) / below;
+    const double below = resampled(&random, low, a->count, share, drawn);
+    ratios[i] = resampled(&random, high, b->count, share, drawn) / below;
   }
   qsort(ratios, resamples, sizeof *ratios, compare_numbers);
-  const gate_interval interval = {gate_quantile(ratios, resamples, 0.025),
-                                  gate_quantile(ratios, resamples, 0.975)};
+  found.ratio = summed_up(high, b->count, share) / summed_up(low, a->count, share);
+  found.bounds.low = gate_quantile(ratios, resamples, 0.025);
+  found.bounds.high = gate_quantile(ratios, resamples, 0.975);
   gate_arena_release(&arena);
-  return interval;
+  return found;
 }

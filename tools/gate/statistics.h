@@ -50,9 +50,15 @@ double gate_slope(const double *x, const double *y, size_t count);
  * with corrections for ties and continuity. Two-sided. 1 if one is empty. */
 double gate_mann_whitney(const double *a, size_t a_count, const double *b, size_t b_count);
 
-/* The 95 % percentile interval of median(b) / median(a), each resampled. */
-gate_interval gate_bootstrap_ratio(const double *a, size_t a_count, const double *b, size_t b_count,
-                                   size_t resamples, uint64_t seed);
+/* What a list is summed up by: a share's quantile, 0.5 for the median, or this for the mean. */
+#define GATE_SHARE_MEAN (-1.0)
+/* The ratio of b's to a's, and its 95 % percentile interval, both resampled. */
+typedef struct gate_bootstrap {
+  double ratio;
+  gate_interval bounds;
+} gate_bootstrap;
+gate_bootstrap gate_bootstrap_ratio(const gate_numbers *a, const gate_numbers *b, double share,
+                                    size_t resamples, uint64_t seed);
 
 /* ---- of shapes and of time ---- */
 

@@ -8,9 +8,31 @@
 const char *gate_verdict_name(gate_verdict verdict)
 {
   static const char *const names[GATE_VERDICTS] = {
-      "OK",           "IMPROVED", "REPORTED",       "NEW",  "SKIPPED", "IGNORED",
-      "INCONCLUSIVE", "NOISY",    "NOT-COMPARABLE", "WARN", "MISSING", "FAIL"};
+      "OK",           "IMPROVED", "REPORTED", "NEW",        "SKIPPED", "IGNORED", "NOT-COMPARABLE",
+      "INCONCLUSIVE", "NOISY",    "WARN",     "NOT-PROVEN", "MISSING", "FAILED",  "FAIL"};
   return names[verdict];
+}
+
+const char *gate_verdict_kind(gate_verdict verdict)
+{
+  switch (verdict) {
+    case GATE_FAIL:
+    case GATE_FAILED:
+    case GATE_MISSING: return "fail";
+    case GATE_WARN:
+    case GATE_NOT_PROVEN:
+    case GATE_NOT_COMPARABLE: return "warn";
+    case GATE_NOISY:
+    case GATE_INCONCLUSIVE: return "unclear";
+    case GATE_IMPROVED: return "improved";
+    case GATE_OK: return "ok";
+    default: return "quiet";
+  }
+}
+
+bool gate_is_bad(gate_verdict verdict)
+{
+  return verdict >= GATE_MISSING;
 }
 
 static int compare_rows(const void *a, const void *b)
@@ -48,52 +70,89 @@ double gate_report_geomean(const gate_report *report)
   return count > 0 ? expm1(sum / (double)count) : NAN;
 }
 
+const char *gate_report_difference(const gate_report *report)
+{
+  return report->build_difference ? report->build_difference : report->machine_difference;
+}
+
+static size_t unclear_count(const gate_report *report)
+{
+  return report->counts[GATE_INCONCLUSIVE] + report->counts[GATE_NOISY];
+}
+
 static bool is_unsure(const gate_report *report)
 {
   const gate_limits *limits = report->limits;
-  const size_t unclear = report->counts[GATE_INCONCLUSIVE] + report->counts[GATE_NOISY];
-  return (limits->needs_same_machine && report->difference) ||
-         (limits->inconclusive == GATE_POLICY_FAIL && unclear > 0);
+  return report->counts[GATE_NOT_PROVEN] > 0 ||
+         (limits->needs_same_machine && gate_report_difference(report)) ||
+         (limits->inconclusive == GATE_POLICY_FAIL && unclear_count(report) > 0);
 }
 
 gate_exit gate_report_exit(const gate_report *report, bool has_problems)
 {
-  if (has_problems || report->compared == 0) return GATE_EXIT_INPUT;
-  if (report->counts[GATE_FAIL] + report->counts[GATE_MISSING] > 0) return GATE_EXIT_REGRESSION;
+  const size_t *counts = report->counts;
+  if (has_problems) return GATE_EXIT_INPUT;
+  if (counts[GATE_FAILED] > 0) return GATE_EXIT_REGRESSION;
+  if (report->compared == 0) return GATE_EXIT_INPUT;
+  if (counts[GATE_FAIL] + counts[GATE_MISSING] > 0) return GATE_EXIT_REGRESSION;
   if (is_unsure(report)) return GATE_EXIT_UNSURE;
-  if (report->limits->is_warning_error && report->counts[GATE_WARN] > 0)
-    return GATE_EXIT_REGRESSION;
+  if (report->limits->is_warning_error && counts[GATE_WARN] > 0) return GATE_EXIT_REGRESSION;
   return GATE_EXIT_OK;
 }
 
 const char *gate_report_word(const gate_report *report, bool has_problems)
 {
   const gate_exit code = gate_report_exit(report, has_problems);
+  const size_t *counts = report->counts;
   if (code == GATE_EXIT_REGRESSION) return "FAIL";
-  if (code != GATE_EXIT_OK) return "UNSURE";
-  return report->difference ? "NOT JUDGED" : "PASS";
+  if (code == GATE_EXIT_INPUT) return "ERROR";
+  if (counts[GATE_NOT_PROVEN] > 0) return "NOT PROVEN";
+  if (counts[GATE_NOT_COMPARABLE] > 0) return "NOT JUDGED";
+  if (unclear_count(report) > 0) return "UNSURE";
+  if (code != GATE_EXIT_OK) return "NOT JUDGED";
+  return counts[GATE_WARN] > 0 ? "WARN" : "PASS";
+}
+
+/* "2 regressions, 1 bench missing"; empty if nothing is bad. */
+static const char *list_bad(const gate_report *report)
+{
+  static const struct {
+    gate_verdict verdict;
+    const char *one, *many;
+  } kinds[] = {{GATE_FAIL, "regression", "regressions"},
+               {GATE_FAILED, "bench that failed", "benches that failed"},
+               {GATE_MISSING, "bench missing", "benches missing"},
+               {GATE_NOT_PROVEN, "figure beyond its limit by too few rounds to judge",
+                "figures beyond their limits by too few rounds to judge"},
+               {GATE_NOISY, "figure too noisy", "figures too noisy"},
+               {GATE_INCONCLUSIVE, "figure that noise hides", "figures that noise hides"},
+               {GATE_WARN, "warning", "warnings"}};
+  gate_text out = {.arena = report->arena};
+  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+    const size_t count = report->counts[kinds[i].verdict];
+    if (count == 0) continue;
+    gate_text_printf(&out, "%s%s", out.length > 0 ? ", " : "",
+                     gate_some(report->arena, count, kinds[i].one, kinds[i].many));
+  }
+  return gate_text_c(&out);
 }
 
 const char *gate_report_sentence(const gate_report *report, bool has_problems)
 {
   gate_arena *arena = report->arena;
   const size_t *counts = report->counts;
-  if (has_problems && counts[GATE_FAIL] == 0) return "some input could not be used; see above";
-  if (has_problems)
-    return gate_format(arena, "%s, and some input could not be used",
-                       gate_some(arena, counts[GATE_FAIL], "regression", "regressions"));
-  if (report->compared == 0) return "nothing was compared, which is never a pass";
+  const char *bad = list_bad(report);
+  const char *and_bad = *bad != '\0' ? gate_format(arena, "%s; ", bad) : "";
+  if (has_problems) return gate_format(arena, "%ssome input could not be used, see above", and_bad);
+  if (report->compared == 0)
+    return gate_format(arena, "%snothing was compared, which is never a pass", and_bad);
+  const char *difference = gate_report_difference(report);
+  if (counts[GATE_NOT_COMPARABLE] > 0)
+    return gate_format(arena, "%s%zu of %s not comparable: %s", and_bad,
+                       counts[GATE_NOT_COMPARABLE],
+                       gate_some(arena, report->compared, "figure", "figures"), difference);
   const char *figures = gate_some(arena, report->compared, "figure", "figures");
-  const char *missing = gate_some(arena, counts[GATE_MISSING], "bench is", "benches are");
-  if (counts[GATE_FAIL] > 0)
-    return gate_format(arena, "%zu of %s regressed%s", counts[GATE_FAIL], figures,
-                       counts[GATE_MISSING] > 0 ? gate_format(arena, ", %s missing", missing) : "");
-  if (counts[GATE_MISSING] > 0)
-    return gate_format(arena, "%s missing; no regression in %s", missing, figures);
-  if (report->difference) return gate_format(arena, "not comparable: %s", report->difference);
-  const size_t unclear = counts[GATE_INCONCLUSIVE] + counts[GATE_NOISY];
-  if (unclear > 0 || counts[GATE_WARN] > 0)
-    return gate_format(arena, "no regression in %s; %s, %zu unclear", figures,
-                       gate_some(arena, counts[GATE_WARN], "warning", "warnings"), unclear);
-  return gate_format(arena, "no regression in %s", figures);
+  if (counts[GATE_FAIL] == 0)
+    return gate_format(arena, "%sno regression seen in %s", and_bad, figures);
+  return gate_format(arena, "%s in %s", bad, figures);
 }

@@ -111,6 +111,8 @@ static void write_metric(own_writer *writer, const gate_metric *metric)
   if (metric->sample_count > 0) number_member(writer, "n", metric->sample_count);
   if (metric->has_operation_percentiles) text_member(writer, "percentiles", "op");
   numbers_member(writer, "rounds", &metric->rounds);
+  numbers_member(writer, "mean_rounds", &metric->mean_rounds);
+  numbers_member(writer, "p95_rounds", &metric->p95_rounds);
   if (!writer->is_line) numbers_member(writer, "samples", &metric->samples);
   if (!writer->is_line) numbers_member(writer, "iterations", &metric->iterations);
   close_object(writer);

@@ -1,0 +1,365 @@
+/* Two sets: which benches and figures both have, and what is told of the rest. */
+#include "judge.h"
+
+#include "fingerprint.h"
+
+#include <math.h>
+#include <string.h>
+
+static gate_verdict by_policy(gate_policy policy, gate_verdict strict)
+{
+  return policy == GATE_POLICY_FAIL ? strict : policy == GATE_POLICY_WARN ? GATE_WARN : GATE_OK;
+}
+
+gate_row *gate_report_add(gate_report *report, const char *id, const char *key)
+{
+  report->rows =
+      gate_grow(report->arena, report->rows, report->count, &report->capacity, sizeof(gate_row));
+  gate_row *row = &report->rows[report->count++];
+  const gate_limit limit = gate_limits_find(report->limits, id, key);
+  *row = (gate_row){
+      .id = id,
+      .full_id = id,
+      .key = key,
+      .unit = "",
+      .base = NAN,
+      .now = NAN,
+      .change = NAN,
+      .bounds = {NAN, NAN},
+      .noise = NAN,
+      .warn = limit.warn,
+      .fail = limit.fail,
+  };
+  return row;
+}
+
+typedef struct comparison {
+  gate_report *report;
+  const gate_set *base, *now;
+  gate_problems *problems;
+} comparison;
+
+void gate_apply_waiver(gate_report *report, gate_row *row)
+{
+  const gate_waiver *waiver = gate_limits_waiver(report->limits, row->id);
+  if (!waiver) return;
+  if (gate_waiver_holds(report->limits, waiver)) {
+    row->note = gate_format(report->arena, "%s (until %s)", waiver->reason, waiver->until);
+    row->verdict = GATE_IGNORED;
+  } else {
+    row->note = gate_format(report->arena, "no longer ignored: that was until %s", waiver->until);
+    if (row->verdict < GATE_WARN) row->verdict = GATE_WARN;
+  }
+}
+
+static bool fits(const comparison *pair, const char *id, const gate_metric *base,
+                 const gate_metric *now)
+{
+  const char *path = pair->now->path;
+  if (strcmp(base->unit, now->unit) != 0)
+    return gate_wrong(pair->problems, path, "unit mismatch: %s %s is in %s in %s and in %s in %s",
+                      id, base->name, base->unit, pair->base->path, now->unit, path);
+  if (base->better != now->better)
+    return gate_wrong(
+        pair->problems, path, "direction mismatch: %s %s is better %s in %s and the opposite in %s",
+        id, base->name, base->better == GATE_LOWER ? "lower" : "higher", pair->base->path, path);
+  return true;
+}
+
+/* Counts are the same on every machine, as long as the compiler made the same of the sources. */
+static const char *difference_for(const gate_report *report, const gate_row *row)
+{
+  if (report->build_difference) return report->build_difference;
+  return gate_is_count(row) ? NULL : report->machine_difference;
+}
+
+static gate_row *add_figure(const comparison *pair, const gate_bench *bench, const char *key,
+                            const gate_metric *base, const gate_metric *now, double old,
+                            double current)
+{
+  if (isnan(old) || isnan(current)) return NULL;
+  gate_report *report = pair->report;
+  gate_row *row = gate_report_add(report, bench->id, key);
+  row->full_id = bench->full_id;
+  row->unit = base->unit;
+  row->better = base->better;
+  row->base = old;
+  row->now = current;
+  row->base_metric = base;
+  row->now_metric = now;
+  row->rounds = base->rounds.count < now->rounds.count ? base->rounds.count : now->rounds.count;
+  if (!report->is_paired || gate_is_count(row))
+    gate_judge_row(report->arena, row, report->limits);
+  else
+    gate_judge_pairs(row, report->limits);
+  const bool is_limited = row->verdict != GATE_REPORTED;
+  const char *difference = difference_for(report, row);
+  if (difference && is_limited) {
+    row->verdict = GATE_NOT_COMPARABLE;
+    row->note = difference;
+  }
+  const gate_waiver *waiver = gate_limits_waiver(report->limits, row->id);
+  const bool is_ignored = waiver && gate_waiver_holds(report->limits, waiver);
+  if (is_limited && !is_ignored) report->compared++;
+  return row;
+}
+
+/* Of one number that was measured, its mean and its tails are the number again: a row is enough,
+ * and of two the one with a limit. */
+static bool says_the_same(const gate_report *report, const char *id, gate_figure figure,
+                          const gate_metric *base, const gate_metric *now)
+{
+  static const gate_figure others[] = {GATE_MEDIAN, GATE_MEAN};
+  for (size_t i = 0; i < 2; i++) {
+    const gate_figure other = others[i];
+    if (other == figure || base->figures[other] != base->figures[figure] ||
+        now->figures[other] != now->figures[figure])
+      continue;
+    const gate_limit mine = gate_limits_find(report->limits, id, gate_figure_name(figure));
+    const gate_limit its = gate_limits_find(report->limits, id, gate_figure_name(other));
+    const bool am_limited = isfinite(mine.warn) || isfinite(mine.fail);
+    const bool is_limited = isfinite(its.warn) || isfinite(its.fail);
+    if (is_limited && !am_limited) return true;
+    if (is_limited == am_limited && figure != GATE_MEDIAN) return true;
+  }
+  return false;
+}
+
+static void compare_times(const comparison *pair, const gate_bench *bench, const gate_metric *base,
+                          const gate_metric *now)
+{
+  static const gate_figure figures[] = {GATE_MEDIAN, GATE_MEAN, GATE_P95, GATE_P99};
+  const size_t first = pair->report->count;
+  for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) {
+    const char *key = gate_figure_name(figures[i]);
+    if (!says_the_same(pair->report, bench->id, figures[i], base, now))
+      (void)add_figure(pair, bench, key, base, now, base->figures[figures[i]],
+                       now->figures[figures[i]]);
+  }
+  gate_row *rows = pair->report->rows + first;
+  const size_t count = pair->report->count - first;
+  if (count > 0 && strcmp(rows[0].key, "median") == 0)
+    for (size_t i = 1; i < count; i++) gate_give_way(&rows[i], &rows[0]);
+  for (size_t i = 0; i < count; i++) gate_apply_waiver(pair->report, &rows[i]);
+}
+
+static void compare_metric(const comparison *pair, const gate_bench *bench, const gate_metric *base,
+                           const gate_metric *now)
+{
+  if (!fits(pair, bench->id, base, now)) return;
+  if (strcmp(base->name, "time") == 0) {
+    compare_times(pair, bench, base, now);
+    return;
+  }
+  const bool is_record = pair->base->form == GATE_FORM_RECORD;
+  gate_row *row = add_figure(pair, bench, base->name, base, now,
+                             is_record ? base->figures[GATE_P95] : gate_metric_main(base),
+                             is_record ? now->figures[GATE_P95] : gate_metric_main(now));
+  if (row) gate_apply_waiver(pair->report, row);
+}
+
+static gate_row *add_note(const comparison *pair, const gate_bench *bench, gate_verdict verdict,
+                          const char *note)
+{
+  gate_row *row = gate_report_add(pair->report, bench->id, "");
+  row->full_id = bench->full_id;
+  row->verdict = verdict;
+  row->note = note;
+  return row;
+}
+
+static const gate_bench *find_either_spelling(const gate_set *set, const char *id)
+{
+  const gate_bench *found = gate_set_find(set, id);
+  for (size_t i = 0; !found && i < set->count; i++)
+    if (gate_ids_equal(set->benches[i].id, id)) found = &set->benches[i];
+  return found;
+}
+
+/* The reason of the id itself or of a group that it belongs to. */
+static const char *reason_for(const gate_pairs *pairs, const char *id)
+{
+  for (size_t i = 0; i < pairs->count; i++) {
+    const size_t length = strlen(pairs->items[i].key);
+    if (gate_ids_equal(pairs->items[i].key, id)) return pairs->items[i].value;
+    if (strncmp(pairs->items[i].key, id, length) == 0 && id[length] == '/')
+      return pairs->items[i].value;
+  }
+  return NULL;
+}
+
+/* Letters to change, add or drop to turn one into the other; ids over 255 bytes are far apart. */
+static size_t edit_distance(const char *a, const char *b)
+{
+  enum { LENGTH_MAX = 255 };
+  size_t row[LENGTH_MAX + 1];
+  const size_t length = strlen(b);
+  if (length > LENGTH_MAX) return SIZE_MAX;
+  for (size_t j = 0; j <= length; j++) row[j] = j;
+  for (size_t i = 0; a[i] != '\0'; i++) {
+    size_t diagonal = row[0];
+    row[0] = i + 1;
+    for (size_t j = 0; j < length; j++) {
+      const size_t above = row[j + 1];
+      size_t best = diagonal + (a[i] != b[j]);
+      if (above + 1 < best) best = above + 1;
+      if (row[j] + 1 < best) best = row[j] + 1;
+      diagonal = above;
+      row[j + 1] = best;
+    }
+  }
+  return row[length];
+}
+
+static const char *rename_hint(const comparison *pair, const char *id)
+{
+  const char *nearest = NULL;
+  size_t least = strlen(id) / 3 + 1;
+  for (size_t i = 0; i < pair->now->count; i++) {
+    const char *other = pair->now->benches[i].id;
+    const size_t distance = edit_distance(id, other);
+    if (distance > least || find_either_spelling(pair->base, other)) continue;
+    nearest = other;
+    least = distance;
+  }
+  gate_arena *arena = pair->report->arena;
+  return nearest ? gate_format(arena, "not in the current run; renamed to %s?", nearest)
+                 : "not in the current run";
+}
+
+/* A bench of this id or group was skipped. */
+static bool is_told(const gate_report *report, const char *id)
+{
+  const gate_pairs wanted = {&(gate_pair){id, ""}, 1, 1};
+  for (size_t i = 0; i < report->count; i++)
+    if (report->rows[i].verdict == GATE_SKIPPED && reason_for(&wanted, report->rows[i].id))
+      return true;
+  return false;
+}
+
+static void note_missing(const comparison *pair, const gate_bench *bench)
+{
+  gate_report *report = pair->report;
+  const char *skipped = reason_for(&pair->now->skipped, bench->id);
+  if (skipped) {
+    add_note(pair, bench, GATE_SKIPPED, gate_copy_text(report->arena, skipped));
+    return;
+  }
+  const bool is_stale = reason_for(&pair->now->stale, bench->id) != NULL;
+  const char *why =
+      is_stale ? "not in the newest run; its results are old" : rename_hint(pair, bench->id);
+  gate_row *row = add_note(pair, bench, by_policy(report->limits->missing, GATE_MISSING), why);
+  gate_apply_waiver(report, row);
+}
+
+static const char *definition_change(const gate_bench *base, const gate_bench *now)
+{
+  const bool has_hashes = base->definition_hash && now->definition_hash;
+  if (has_hashes && strcmp(base->definition_hash, now->definition_hash) != 0)
+    return "the bench itself changed; it measures another thing than its baseline";
+  if (base->params && now->params && strcmp(base->params, now->params) != 0)
+    return "its parameters changed; it measures another thing than its baseline";
+  return NULL;
+}
+
+static void compare_bench(const comparison *pair, const gate_bench *base)
+{
+  const gate_bench *now = find_either_spelling(pair->now, base->id);
+  if (!now) {
+    /* What failed is told of all that failed. */
+    if (!reason_for(&pair->now->failed, base->id)) note_missing(pair, base);
+    return;
+  }
+  const char *changed = definition_change(base, now);
+  if (changed) {
+    add_note(pair, now, GATE_NEW, changed);
+    return;
+  }
+  for (size_t i = 0; i < base->metric_count; i++) {
+    const gate_metric *metric = gate_bench_find(now, base->metrics[i].name);
+    if (metric) {
+      compare_metric(pair, now, &base->metrics[i], metric);
+    } else if (pair->base->form == GATE_FORM_RECORD) {
+      gate_wrong(pair->problems, pair->now->path, "metric differs: %s is measured by %s in %s only",
+                 base->id, base->metrics[i].name, pair->base->path);
+    }
+  }
+}
+
+/* With or without a baseline: what gave no result is worse than what got slower. */
+static void add_failures(const comparison *pair)
+{
+  gate_report *report = pair->report;
+  const gate_pairs *failed = &pair->now->failed;
+  for (size_t i = 0; i < failed->count; i++) {
+    const char *id = failed->items[i].key;
+    if (!gate_limits_judges(report->limits, id)) continue;
+    gate_row *row = gate_report_add(report, id, "");
+    row->verdict = GATE_FAILED;
+    row->note = failed->items[i].value;
+    gate_apply_waiver(report, row);
+  }
+}
+
+/* Those that the baseline knows were told already. */
+static void add_skipped(const comparison *pair)
+{
+  const gate_pairs *skipped = &pair->now->skipped;
+  for (size_t i = 0; i < skipped->count; i++) {
+    const gate_bench bench = {.id = skipped->items[i].key, .full_id = skipped->items[i].key};
+    if (!gate_limits_judges(pair->report->limits, bench.id) || is_told(pair->report, bench.id))
+      continue;
+    (void)add_note(pair, &bench, GATE_SKIPPED, skipped->items[i].value);
+  }
+}
+
+static void add_new(const comparison *pair)
+{
+  const gate_set *base = pair->base, *now = pair->now;
+  for (size_t i = 0; i < now->count; i++) {
+    const gate_bench *bench = &now->benches[i];
+    if (!gate_limits_judges(pair->report->limits, bench->id)) continue;
+    if (find_either_spelling(base, bench->id)) continue;
+    const char *failed = reason_for(&base->failed, bench->id);
+    add_note(pair, bench, GATE_NEW,
+             failed ? gate_format(pair->report->arena, "it failed in the baseline: %s", failed)
+                    : "not in the baseline");
+  }
+}
+
+void gate_judge_sets(gate_report *report, const gate_set *base, const gate_set *now,
+                     gate_problems *problems)
+{
+  const comparison pair = {report, base, now, problems};
+  if (!report->base) {
+    report->base = base;
+    report->now = now;
+  }
+  report->machine_difference = gate_machine_difference(report->arena, base, now);
+  report->build_difference = gate_build_difference(report->arena, base, now);
+  gate_limits_bind(report->limits, base, now);
+  const bool are_records = base->form == GATE_FORM_RECORD && now->form == GATE_FORM_RECORD;
+  if (are_records && base->count == 1 && now->count == 1 &&
+      !gate_ids_equal(base->benches[0].id, now->benches[0].id)) {
+    gate_wrong(problems, now->path, "bench_id differs: %s in %s, %s in %s", base->benches[0].id,
+               base->path, now->benches[0].id, now->path);
+    return;
+  }
+  add_failures(&pair);
+  for (size_t i = 0; i < base->count; i++)
+    if (gate_limits_judges(report->limits, base->benches[i].id))
+      compare_bench(&pair, &base->benches[i]);
+  add_new(&pair);
+  add_skipped(&pair);
+}
+
+void gate_note_unused(gate_report *report)
+{
+  gate_pairs unused = {0};
+  gate_limits_unused(report->limits, &unused);
+  for (size_t i = 0; i < unused.count; i++) {
+    gate_row *row = gate_report_add(report, unused.items[i].key, "");
+    row->verdict = GATE_WARN;
+    row->note = unused.items[i].value;
+  }
+}
