@@ -72,7 +72,8 @@ typedef struct accel_local_stats {
 typedef struct accel_local_pin {
   accel_local *local;
   const void *value;
-  void *handle; /* the engine's */
+  void *handle;             /* the engine's */
+  uint64_t fork_generation; /* the cache's: of the process that pinned it */
 } accel_local_pin;
 
 typedef struct accel_local_ops {

@@ -137,7 +137,8 @@ accel_status accel_cache_refresh(accel_cache *cache, const accel_type *type, con
 accel_status accel_cache_warmup(accel_cache *cache, const accel_type *type, const void *keys,
                                 size_t count, size_t *loaded_out);
 
-/* All zero for a cache that is not open; one that close_within could not end still shows. */
+/* All zero for a cache that is not open; one that close_within could not end still shows. In a
+ * forked child the parent's show the configuration and the counters alone. */
 void accel_cache_metrics_snapshot(const accel_cache *cache, accel_metrics *out);
 void accel_cache_diagnostic_snapshot(const accel_cache *cache, accel_diagnostic *out);
 /* Writes at most `capacity` points and returns how many exist. */

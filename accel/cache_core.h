@@ -31,7 +31,7 @@ typedef struct accel_core {
   accel_clock clock;
   accel_span_ops spans;
   bool has_report; /* a log or spans */
-  bool is_closing; /* atomic */
+  bool is_closing; /* atomic; set under work_mutex */
   bool has_locks, has_fork_handler;
   uint64_t fork_generation;
   accel_fork_handler fork_handler;
@@ -88,7 +88,8 @@ uint32_t accel_core_jitter(accel_core *core, uint32_t ttl_ms);
 /* The life of an L1 entry made now: ttl_ms, or less while the channel is down. */
 accel_lifetime accel_core_lifetime(const accel_core *core, uint32_t ttl_ms);
 bool accel_core_is_degraded(const accel_core *core);
-/* Hands a job to the executor and counts it; false: the job is still the caller's. */
+/* Hands a job to the executor and counts it. False: it has no room, or the cache is closing, and
+ * the job is still the caller's. */
 bool accel_core_submit(accel_core *core, accel_job *job);
 /* The job is over; the core may be gone after this. */
 void accel_core_work_done(accel_core *core);

@@ -25,16 +25,19 @@ accel_status accel_cache_get_ref(accel_cache *cache, const accel_type *type, con
   if (status != ACCEL_OK) return status;
   const uint64_t hash = accel_core_hash(core, key);
   status = core->local_ops->pin(core->local, type, key, hash, pin);
+  pin->fork_generation = core->fork_generation;
   const bool is_hit = status == ACCEL_OK || status == ACCEL_NULL;
   accel_stats_local(core->stats, is_hit, !is_hit);
   return status;
 }
 
+/* In a forked child a thread that is not there may hold the entry's lock: the pin is forgotten. */
 void accel_cache_ref_release(accel_local_pin *pin, const accel_type *type)
 {
   if (pin == NULL || pin->local == NULL) return;
   const accel_local_ops *ops = accel_type_local(type);
-  (ops == NULL ? &accel_flat_ops : ops)->unpin(type, pin);
+  if (pin->fork_generation == accel_fork_generation())
+    (ops == NULL ? &accel_flat_ops : ops)->unpin(type, pin);
   memset(pin, 0, sizeof *pin);
 }
 

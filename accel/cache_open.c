@@ -135,8 +135,10 @@ void accel_core_key_set_close(core_key_set *set)
 bool accel_core_submit(accel_core *core, accel_job *job)
 {
   accel_mutex_lock(&core->work_mutex);
-  core->pending++;
+  const bool is_closing = accel_load_acquire(&core->is_closing);
+  if (!is_closing) core->pending++;
   accel_mutex_unlock(&core->work_mutex);
+  if (is_closing) return false;
   job->owner = core;
   if (accel_executor_submit(core->executor, job)) return true;
   accel_core_work_done(core);
@@ -324,10 +326,13 @@ static accel_status core_attach(accel_core *core)
   return core->remote_ops->attach(core->config.remote, &area, &core->link, core->channel);
 }
 
+/* Whatever the child asks takes the cold way, where it is told whose cache this is before any lock
+ * is looked at. */
 static void core_fork_child(void *core_pointer)
 {
   accel_core *core = (accel_core *)core_pointer;
-  core->cache->is_alone = false; /* misses tell the child that the cache is not its own */
+  core->cache->is_alone = false;
+  core->cache->local = NULL;
   if (core->local != NULL) core->local_ops->expire_all(core->local);
 }
 
@@ -379,6 +384,7 @@ static void core_release(accel_core *core)
   }
   accel_stats_close(core->stats);
   ACCEL_FREE(core);
+  accel_object_release();
 }
 
 static accel_status core_no_memory(const accel_core *core)
@@ -427,6 +433,7 @@ accel_status accel_cache_open(accel_cache *cache, const accel_type *type,
   accel_core *core = (accel_core *)ACCEL_MALLOC(sizeof *core);
   if (core == NULL) return accel_error_set(cache, ACCEL_ERR_NOMEM, "no memory to open the cache");
   memset(core, 0, sizeof *core);
+  accel_object_hold();
   core->cache = cache;
   core->type = type;
   core->traits = traits;
@@ -448,9 +455,19 @@ accel_status accel_cache_open(accel_cache *cache, const accel_type *type,
 
 /* ---- close ---- */
 
+/* Under the mutex that guards `pending`: what is submitted from here on is refused, and what was
+ * before is waited for. */
+static void core_begin_close(accel_core *core)
+{
+  accel_mutex_lock(&core->work_mutex);
+  accel_store_release(&core->is_closing, true); /* a running loader may still ask the cache */
+  accel_mutex_unlock(&core->work_mutex);
+}
+
 static bool core_wait_for_work(accel_core *core, uint64_t deadline_ms)
 {
   if (core->fork_generation != accel_fork_generation()) return true;
+  core_begin_close(core);
   accel_executor_hasten(core->executor, core);
   accel_mutex_lock(&core->work_mutex);
   while (core->pending > 0 &&
@@ -464,7 +481,6 @@ static accel_status core_close(accel_cache *cache, uint64_t deadline_ms)
 {
   if (cache == NULL || cache->core == NULL) return ACCEL_OK;
   accel_core *core = cache->core;
-  accel_store_release(&core->is_closing, true); /* a running loader may still ask the cache */
   cache->local = NULL;
   if (!core_wait_for_work(core, deadline_ms))
     return accel_error_set(cache, ACCEL_ERR_TIMEOUT, "the cache of area %s is still loading",

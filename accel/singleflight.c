@@ -2,6 +2,7 @@
 
 #include "platform/atomic.h"
 #include "platform/clock.h"
+#include "platform/system.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -21,8 +22,20 @@ static ACCEL_THREAD_LOCAL struct accel_flight_thread singleflight_thread;
  * which alone reads it without the mutex. Taken after a table's mutex, never before. */
 static accel_mutex singleflight_graph = ACCEL_MUTEX_INITIALIZER;
 
+/* Another thread of the parent's may have held the mutex; and what this one ran is the parent's. */
+static void singleflight_fork_child(void *unused)
+{
+  static const accel_mutex fresh = ACCEL_MUTEX_INITIALIZER;
+  (void)unused;
+  singleflight_graph = fresh;
+  memset(&singleflight_thread, 0, sizeof singleflight_thread);
+}
+
+static accel_fork_handler singleflight_handler = {.child = singleflight_fork_child};
+
 bool accel_singleflight_open(accel_singleflight *table, const accel_type *type)
 {
+  if (!accel_fork_register(&singleflight_handler)) return false;
   memset(table, 0, sizeof *table);
   table->type = type;
   return accel_mutex_open(&table->mutex);

@@ -15,34 +15,22 @@
 ACCEL_THREAD_LOCAL uint32_t accel_thread_slot;
 
 static uint8_t system_slot_taken[ACCEL_THREAD_SLOTS];
-static pthread_key_t system_slot_key;
-static pthread_once_t system_slot_once = PTHREAD_ONCE_INIT;
-static bool system_slot_ready;
 
-/* Runs when a thread ends. The release hands the thread's counters to the number's next owner. */
-static void system_slot_release(void *slot)
+/* The release hands the thread's counters to the number's next owner. */
+void accel_thread_slot_release(void)
 {
+  const uint32_t slot = accel_thread_slot;
   accel_thread_slot = 0;
-  accel_store_release(&system_slot_taken[(uintptr_t)slot], (uint8_t)0);
-}
-
-static void system_slot_make_key(void)
-{
-  system_slot_ready = pthread_key_create(&system_slot_key, system_slot_release) == 0;
+  if (slot != 0) accel_store_release(&system_slot_taken[slot], (uint8_t)0);
 }
 
 uint32_t accel_thread_slot_acquire(void)
 {
   if (accel_thread_slot != 0) return accel_thread_slot;
-  pthread_once(&system_slot_once, system_slot_make_key);
-  if (!system_slot_ready) return 0;
+  if (!accel_thread_note_end()) return 0;
   for (uint32_t slot = 1; slot < ACCEL_THREAD_SLOTS; slot++) {
     if (accel_load_relaxed(&system_slot_taken[slot]) != 0) continue;
     if (accel_exchange_acquire(&system_slot_taken[slot], (uint8_t)1) != 0) continue;
-    if (pthread_setspecific(system_slot_key, (void *)(uintptr_t)slot) != 0) {
-      accel_store_release(&system_slot_taken[slot], (uint8_t)0);
-      return 0;
-    }
     accel_thread_slot = slot;
     return slot;
   }
@@ -162,6 +150,8 @@ static void system_fork_parent(void)
 static void system_fork_child(void)
 {
   accel_add_relaxed(&system_fork_count, 1u);
+  for (uint32_t slot = 1; slot < ACCEL_THREAD_SLOTS; slot++) /* the other threads are not here */
+    if (slot != accel_thread_slot) accel_store_relaxed(&system_slot_taken[slot], (uint8_t)0);
   for (accel_fork_handler *each = system_fork_handlers; each != NULL; each = each->next)
     each->child(each->ctx);
   pthread_mutex_unlock(&system_fork_mutex);
@@ -185,10 +175,13 @@ bool accel_fork_register(accel_fork_handler *handler)
   pthread_once(&system_fork_once, system_fork_install);
   if (!system_fork_ready) return false;
   pthread_mutex_lock(&system_fork_mutex);
-  handler->previous = NULL;
-  handler->next = system_fork_handlers;
-  if (handler->next != NULL) handler->next->previous = handler;
-  system_fork_handlers = handler;
+  if (!handler->is_registered) {
+    handler->is_registered = true;
+    handler->previous = NULL;
+    handler->next = system_fork_handlers;
+    if (handler->next != NULL) handler->next->previous = handler;
+    system_fork_handlers = handler;
+  }
   pthread_mutex_unlock(&system_fork_mutex);
   return true;
 }
@@ -199,5 +192,6 @@ void accel_fork_unregister(accel_fork_handler *handler)
   if (handler->next != NULL) handler->next->previous = handler->previous;
   if (handler->previous != NULL) handler->previous->next = handler->next;
   if (system_fork_handlers == handler) system_fork_handlers = handler->next;
+  handler->is_registered = false;
   pthread_mutex_unlock(&system_fork_mutex);
 }

@@ -14,6 +14,8 @@ ACCEL_EXTERN_C_BEGIN
 extern ACCEL_THREAD_LOCAL uint32_t accel_thread_slot;
 /* Gives the calling thread its number, once; returns it, 0 when all are taken. */
 ACCEL_COLD uint32_t accel_thread_slot_acquire(void);
+/* Gives the number back: when the thread ends. */
+void accel_thread_slot_release(void);
 
 /* The default page hooks: zeroed memory, aligned to the system's page; NULL: none. */
 void *accel_pages_alloc(size_t size);
@@ -35,12 +37,14 @@ bool accel_random_bytes(void *out, size_t size);
  * remembers another number was made by a parent. */
 uint64_t accel_fork_generation(void);
 
-/* Calls `child(ctx)` in the child of every fork until unregistered; it may only touch memory.
- * False: no memory. */
+/* Calls `child(ctx)` in the child of every fork until unregistered; it may only touch memory. To
+ * register it again changes nothing, so a room registers the handler of its static variables
+ * whenever it is opened. False: no memory. */
 typedef struct accel_fork_handler {
   void (*child)(void *ctx);
   void *ctx;
   struct accel_fork_handler *next, *previous;
+  bool is_registered;
 } accel_fork_handler;
 bool accel_fork_register(accel_fork_handler *handler);
 void accel_fork_unregister(accel_fork_handler *handler);

@@ -1,11 +1,71 @@
 #include "thread.h"
 
+#include "atomic.h"
 #include "clock.h"
+#include "system.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
+
+/* ---- cancellation ---- */
+
+static ACCEL_THREAD_LOCAL struct {
+  uint32_t holds;
+  int before; /* the state outside of them */
+} thread_cancel;
+
+void accel_cancel_hold(void)
+{
+  if (thread_cancel.holds++ == 0)
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &thread_cancel.before);
+}
+
+void accel_cancel_release(void)
+{
+  int held;
+  if (--thread_cancel.holds == 0) pthread_setcancelstate(thread_cancel.before, &held);
+}
+
+uint32_t accel_cancel_suspend(void)
+{
+  int held;
+  const uint32_t holds = thread_cancel.holds;
+  thread_cancel.holds = 0;
+  if (holds > 0) pthread_setcancelstate(thread_cancel.before, &held);
+  return holds;
+}
+
+void accel_cancel_resume(uint32_t holds)
+{
+  if (holds > 0) pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &thread_cancel.before);
+  thread_cancel.holds = holds;
+}
+
+typedef struct thread_guarded {
+  void (*run)(void *ctx);
+  void (*left)(void *ctx);
+  void *ctx;
+} thread_guarded;
+
+/* The thread is ending: what it held back stays so for the rest of its life. */
+static void thread_leave_guarded(void *guarded_pointer)
+{
+  const thread_guarded *guarded = (const thread_guarded *)guarded_pointer;
+  accel_cancel_hold();
+  guarded->left(guarded->ctx);
+}
+
+void accel_thread_guard(void (*run)(void *ctx), void (*left)(void *ctx), void *ctx)
+{
+  thread_guarded guarded = {run, left, ctx};
+  pthread_cleanup_push(thread_leave_guarded, &guarded);
+  guarded.run(guarded.ctx);
+  pthread_cleanup_pop(0);
+}
+
+/* ---- mutex and condition ---- */
 
 bool accel_mutex_open(accel_mutex *mutex)
 {
@@ -32,6 +92,7 @@ static void thread_pause(void)
  * finds it held looks again a few times, for two microseconds in all, before he sleeps. */
 void accel_mutex_lock(accel_mutex *mutex)
 {
+  accel_cancel_hold();
   for (unsigned pauses = 1; pauses <= THREAD_PAUSES_MAX; pauses *= 2) {
     if (pthread_mutex_trylock(&mutex->native) == 0) return;
     for (unsigned i = 0; i < pauses; i++) thread_pause();
@@ -41,12 +102,16 @@ void accel_mutex_lock(accel_mutex *mutex)
 
 bool accel_mutex_try_lock(accel_mutex *mutex)
 {
-  return pthread_mutex_trylock(&mutex->native) == 0;
+  accel_cancel_hold();
+  if (pthread_mutex_trylock(&mutex->native) == 0) return true;
+  accel_cancel_release();
+  return false;
 }
 
 void accel_mutex_unlock(accel_mutex *mutex)
 {
   pthread_mutex_unlock(&mutex->native);
+  accel_cancel_release();
 }
 
 bool accel_condition_open(accel_condition *condition)
@@ -85,6 +150,8 @@ bool accel_condition_wait(accel_condition *condition, accel_mutex *mutex, uint64
   until.tv_nsec = (long)(deadline_ms % 1000u) * 1000000L;
   return pthread_cond_timedwait(&condition->native, &mutex->native, &until) != ETIMEDOUT;
 }
+
+/* ---- threads ---- */
 
 typedef struct thread_start {
   void (*run)(void *ctx);
@@ -125,27 +192,125 @@ void accel_thread_detach(accel_thread thread)
   pthread_detach(thread.native);
 }
 
-static pthread_key_t thread_scratch_key;
-static pthread_once_t thread_scratch_once = PTHREAD_ONCE_INIT;
-static bool thread_scratch_ready;
+/* ---- what a thread owns ---- */
 
-static void thread_scratch_free(void *scratch)
+typedef struct thread_scratch {
+  struct thread_scratch *next, *previous;
+  uint64_t bytes[];
+} thread_scratch;
+
+/* One key for all that has to happen when a thread ends. Scratches are listed, because a thread may
+ * outlive the key: the object that holds this code may be unloaded before. */
+static pthread_key_t thread_key;
+static pthread_once_t thread_key_once = PTHREAD_ONCE_INIT;
+static bool thread_key_ready;
+static accel_mutex thread_mutex = ACCEL_MUTEX_INITIALIZER; /* guards the list */
+static thread_scratch *thread_scratches;
+
+static ACCEL_THREAD_LOCAL struct {
+  thread_scratch *scratch;
+  void (*leave)(void);
+} thread_own;
+
+/* The list is whole in a child unless another thread was changing it just then: what it had is
+ * lost, and the thread's own is listed anew. */
+static void thread_fork_child(void *unused)
 {
+  static const accel_mutex fresh = ACCEL_MUTEX_INITIALIZER;
+  (void)unused;
+  thread_mutex = fresh;
+  thread_scratches = thread_own.scratch;
+  if (thread_scratches == NULL) return;
+  thread_scratches->next = thread_scratches->previous = NULL;
+}
+
+static accel_fork_handler thread_handler = {.child = thread_fork_child};
+
+static void thread_scratch_list(thread_scratch *scratch)
+{
+  accel_mutex_lock(&thread_mutex);
+  scratch->previous = NULL;
+  scratch->next = thread_scratches;
+  if (scratch->next != NULL) scratch->next->previous = scratch;
+  thread_scratches = scratch;
+  accel_mutex_unlock(&thread_mutex);
+}
+
+static void thread_scratch_free(thread_scratch *scratch)
+{
+  if (scratch == NULL) return;
+  accel_mutex_lock(&thread_mutex);
+  if (scratch->next != NULL) scratch->next->previous = scratch->previous;
+  if (scratch->previous != NULL) scratch->previous->next = scratch->next;
+  if (thread_scratches == scratch) thread_scratches = scratch->next;
+  accel_mutex_unlock(&thread_mutex);
   ACCEL_FREE(scratch);
 }
 
-static void thread_scratch_make_key(void)
+static void thread_end(void *unused)
 {
-  thread_scratch_ready = pthread_key_create(&thread_scratch_key, thread_scratch_free) == 0;
+  (void)unused;
+  void (*leave)(void) = thread_own.leave;
+  thread_own.leave = NULL;
+  if (leave != NULL) leave();
+  thread_scratch_free(thread_own.scratch);
+  thread_own.scratch = NULL;
+  accel_thread_slot_release();
+}
+
+static void thread_make_key(void)
+{
+  const bool is_ready = accel_fork_register(&thread_handler);
+  thread_key_ready = is_ready && pthread_key_create(&thread_key, thread_end) == 0;
+}
+
+bool accel_thread_note_end(void)
+{
+  pthread_once(&thread_key_once, thread_make_key);
+  return thread_key_ready && pthread_setspecific(thread_key, &thread_own) == 0;
+}
+
+bool accel_thread_on_end(void (*leave)(void))
+{
+  if (thread_own.leave == NULL && !accel_thread_note_end()) return false;
+  thread_own.leave = leave;
+  return true;
 }
 
 void *accel_thread_scratch(size_t size)
 {
-  pthread_once(&thread_scratch_once, thread_scratch_make_key);
-  if (!thread_scratch_ready) return NULL;
-  ACCEL_FREE(pthread_getspecific(thread_scratch_key));
-  void *scratch = ACCEL_MALLOC(size == 0 ? 1 : size);
-  if (pthread_setspecific(thread_scratch_key, scratch) == 0) return scratch;
-  ACCEL_FREE(scratch);
-  return NULL;
+  thread_scratch_free(thread_own.scratch);
+  thread_own.scratch = NULL;
+  if (size > SIZE_MAX - sizeof(thread_scratch) || !accel_thread_note_end()) return NULL;
+  thread_scratch *scratch = (thread_scratch *)ACCEL_MALLOC(sizeof *scratch + size);
+  if (scratch == NULL) return NULL;
+  thread_scratch_list(scratch);
+  thread_own.scratch = scratch;
+  return scratch->bytes;
+}
+
+/* ---- unloading ---- */
+
+static uint32_t thread_object_holds; /* atomic */
+
+void accel_object_hold(void)
+{
+  accel_add_relaxed(&thread_object_holds, 1u);
+}
+
+void accel_object_release(void)
+{
+  accel_sub_acq_rel(&thread_object_holds, 1u);
+}
+
+/* Threads that used the object may live on: nothing of it runs when they end. This is also called
+ * when the program ends, where other threads may still use an open cache: then nothing is done. Of
+ * the priorities that users may have it is the one that comes last, behind destructors of theirs
+ * that close caches. */
+__attribute__((destructor(101))) static void thread_unload(void)
+{
+  if (accel_load_acquire(&thread_object_holds) > 0) return;
+  if (thread_key_ready) pthread_key_delete(thread_key);
+  thread_key_ready = false;
+  while (thread_scratches != NULL) thread_scratch_free(thread_scratches);
 }

@@ -2,6 +2,10 @@
  *
  * For .c files only: headers that users see do not include it, so that they need no POSIX.
  * Threads: any, unless a function says otherwise.
+ *
+ * A thread may be cancelled, or leave by pthread_exit, while it uses the library. Cancellation is
+ * held back while a mutex is held, and from accel_cancel_hold to accel_cancel_release. Where code
+ * of the user's runs that may leave, accel_thread_guard says so to those who have to clean up.
  */
 #ifndef ACCEL_PLATFORM_THREAD_H
 #define ACCEL_PLATFORM_THREAD_H
@@ -43,6 +47,29 @@ void accel_condition_signal(accel_condition *condition);
 void accel_condition_broadcast(accel_condition *condition);
 /* False: `deadline_ms` (accel_clock_monotonic_ms, or ACCEL_NO_DEADLINE) passed. May wake early. */
 bool accel_condition_wait(accel_condition *condition, accel_mutex *mutex, uint64_t deadline_ms);
+
+/* In between no cancellation of the calling thread takes effect. They nest, and so does a mutex,
+ * whose holder is in between. */
+void accel_cancel_hold(void);
+void accel_cancel_release(void);
+/* While code of the user's runs that may be cancelled: as if nothing were held back. Returns what
+ * resume needs. Not while a mutex is held. */
+uint32_t accel_cancel_suspend(void);
+void accel_cancel_resume(uint32_t holds);
+
+/* Runs `run(ctx)`. If the thread ends within it, calls `left(ctx)` on the way out instead of
+ * returning; there cancellation is held back. */
+void accel_thread_guard(void (*run)(void *ctx), void (*left)(void *ctx), void *ctx);
+/* Calls `leave` when the calling thread ends, whatever ends it; a thread has one at most. False: no
+ * memory. */
+bool accel_thread_on_end(void (*leave)(void));
+/* Gives back what the thread owns here when it ends. False: no memory. */
+bool accel_thread_note_end(void);
+
+/* A shared object that holds this code leaves nothing behind when it is unloaded, provided that
+ * nobody holds it then: no pthread key, and no memory of threads that live on. */
+void accel_object_hold(void);
+void accel_object_release(void);
 
 /* Starts `run(ctx)` on a thread that blocks all signals. False: no thread could be had. */
 bool accel_thread_start(accel_thread *thread, void (*run)(void *ctx), void *ctx);

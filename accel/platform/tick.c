@@ -14,8 +14,6 @@ static bool tick_is_ready;  /* the condition is open */
 static bool tick_runs;
 static accel_condition tick_turned;
 static accel_thread tick_thread;
-static bool tick_has_handler;
-static accel_fork_handler tick_handler;
 
 static void tick_once(void)
 {
@@ -43,11 +41,12 @@ static void tick_fork_child(void *unused)
   accel_store_relaxed(&accel_tick_word, ACCEL_TICK_NONE);
 }
 
+static accel_fork_handler tick_handler = {.child = tick_fork_child};
+
 static bool tick_get_ready(void)
 {
-  tick_handler.child = tick_fork_child;
-  tick_has_handler = tick_has_handler || accel_fork_register(&tick_handler);
-  tick_is_ready = tick_is_ready || (tick_has_handler && accel_condition_open(&tick_turned));
+  const bool survives_forks = accel_fork_register(&tick_handler);
+  tick_is_ready = tick_is_ready || (survives_forks && accel_condition_open(&tick_turned));
   return tick_is_ready;
 }
 

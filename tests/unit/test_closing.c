@@ -1,0 +1,134 @@
+/* Close against whoever still hands work to the executor: the bus, whose heartbeat looks after
+ * repairs. One of the bus' threads is held at the one moment that matters, between its decision that
+ * there is something to repair and the queue; there the test's clock_gettime stands in for a thread
+ * that is not scheduled. */
+#define _GNU_SOURCE 1
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "accel.h"
+#include "accel_backends/fake.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+ACCEL_DEFINE_WITH(row, uint64_t, uint64_t, .remote = &accel_fake_ops)
+
+static _Thread_local bool is_to_be_held;
+static atomic_bool is_held, may_go_on;
+
+static void nap(void)
+{
+  const struct timespec pause = {0, 1000000};
+  nanosleep(&pause, NULL);
+}
+
+static void await(const atomic_bool *flag)
+{
+  while (!atomic_load(flag)) nap();
+}
+
+int clock_gettime(clockid_t id, struct timespec *out)
+{
+  if (is_to_be_held) {
+    is_to_be_held = false;
+    atomic_store(&is_held, true);
+    await(&may_go_on);
+  }
+  return (int)syscall(SYS_clock_gettime, id, out);
+}
+
+typedef struct blocker {
+  accel_job job;
+  atomic_bool may_end, has_ended;
+} blocker;
+
+static void block(accel_job *job)
+{
+  blocker *own = (blocker *)(void *)job;
+  await(&own->may_end);
+  atomic_store(&own->has_ended, true);
+}
+
+typedef struct world {
+  accel_fake fake;
+  accel_executor executor;
+  row_cache rows;
+  atomic_bool has_closed;
+} world;
+
+static void *beat(void *all)
+{
+  is_to_be_held = true;
+  accel_fake_heartbeat(&((world *)all)->fake);
+  return NULL;
+}
+
+static void *close_rows(void *all)
+{
+  row_cache_close(&((world *)all)->rows);
+  atomic_store(&((world *)all)->has_closed, true);
+  return NULL;
+}
+
+static void open_world(world *all)
+{
+  const accel_executor_config small = {.max_threads = 1, .queue_size = 1};
+  memset(all, 0, sizeof *all);
+  assert_int_equal(accel_executor_open(&all->executor, &small), ACCEL_OK);
+  assert_int_equal(accel_fake_open(&all->fake, NULL), ACCEL_OK);
+  const accel_config config = {
+      .area = "row", .capacity = 100, .remote = &all->fake, .executor = &all->executor};
+  assert_int_equal(row_cache_open(&all->rows, &config), ACCEL_OK);
+}
+
+/* A del that L2 does not confirm while the executor is full: its repair waits for a heartbeat. */
+static void leave_a_repair_unscheduled(world *all)
+{
+  blocker first = {.job.run = block}, second = {.job.run = block};
+  assert_true(accel_executor_submit(&all->executor, &first.job));
+  while (!accel_executor_submit(&all->executor, &second.job)) nap(); /* the first has begun */
+  accel_fake_fail(&all->fake, ACCEL_FAKE_DEL, ACCEL_FAKE_BEFORE, ACCEL_ERR_BACKEND, 1);
+  assert_int_equal(row_cache_del(&all->rows, 1), ACCEL_ERR_BACKEND);
+  atomic_store(&first.may_end, true);
+  atomic_store(&second.may_end, true);
+  await(&second.has_ended);
+}
+
+static void what_a_heartbeat_begins_is_refused_once_the_cache_closes(void **state)
+{
+  (void)state;
+  static world all;
+  static blocker probe = {.job.run = block, .may_end = true};
+  pthread_t bus, closer;
+  open_world(&all);
+  leave_a_repair_unscheduled(&all);
+  assert_int_equal(pthread_create(&bus, NULL, beat, &all), 0);
+  await(&is_held);
+  assert_int_equal(pthread_create(&closer, NULL, close_rows, &all), 0);
+  for (int i = 0; i < 50; i++) nap(); /* it finds no work and waits for the bus; or is not there */
+  atomic_store(&may_go_on, true);
+  pthread_join(bus, NULL);
+  pthread_join(closer, NULL);
+  /* The queue has one place. A repair of the closed cache would be in it, and run. */
+  assert_true(accel_executor_submit(&all.executor, &probe.job));
+  accel_executor_close(&all.executor);
+  assert_true(atomic_load(&probe.has_ended));
+  accel_fake_close(&all.fake);
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(what_a_heartbeat_begins_is_refused_once_the_cache_closes),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
