@@ -9,16 +9,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#if defined(__SANITIZE_THREAD__)
-#define PROCESS_UNDER_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define PROCESS_UNDER_TSAN 1
-#endif
-#endif
-#ifndef PROCESS_UNDER_TSAN
-#define PROCESS_UNDER_TSAN 0
-#endif
+#include "accel/base.h"
+
+/* TSan starts no threads in a child, and a child of ASan's may find the allocator locked: both only
+ * where the parent had other threads. */
+#define PROCESS_CANNOT_FORK_BESIDE_THREADS ACCEL_IS_SANITIZED
 
 /* Whatever takes longer than this hangs: all that is waited for takes milliseconds. */
 #define PROCESS_PATIENCE_S 20

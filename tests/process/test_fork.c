@@ -205,8 +205,9 @@ static int use_own(void)
   uint64_t keys[16], values[16], value;
   accel_status statuses[16];
   for (uint64_t i = 0; i < 16; i++) keys[i] = i;
-  if (plain_cache_open(&own, &(accel_config){.area = "own", .capacity = 100}) != ACCEL_OK)
-    return __LINE__;
+  const accel_config config = {
+      .area = "own", .capacity = 100, .loader_timeout_ms = PROCESS_PATIENCE_S * 1000};
+  if (plain_cache_open(&own, &config) != ACCEL_OK) return __LINE__;
   plain_cache_set_loader(&own, load_number, NULL);
   plain_cache_set_mloader(&own, load_numbers, NULL);
   if (plain_cache_get(&own, 7, &value) != ACCEL_OK || value != 7) return __LINE__;
@@ -244,7 +245,7 @@ static void open_all(void)
 static void children_are_told_and_work(void **state)
 {
   (void)state;
-  if (PROCESS_UNDER_TSAN) skip(); /* it does not start threads in a child */
+  if (PROCESS_CANNOT_FORK_BESIDE_THREADS) skip();
   pthread_t writers[WRITERS];
   static const big zero;
   open_all();

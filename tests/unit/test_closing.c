@@ -1,7 +1,7 @@
-/* Close against whoever still hands work to the executor: the bus, whose heartbeat looks after
- * repairs. One of the bus' threads is held at the one moment that matters, between its decision that
- * there is something to repair and the queue; there the test's clock_gettime stands in for a thread
- * that is not scheduled. */
+/* Close against whoever still hands work to the executor: the bus, whose heartbeat sees to repairs.
+ * One of the bus' threads is held at the one moment that matters, between its decision that there is
+ * something to repair and the queue; there the test's clock_gettime stands in for a thread that is
+ * not scheduled. */
 #define _GNU_SOURCE 1
 #include <setjmp.h>
 #include <stdarg.h>
