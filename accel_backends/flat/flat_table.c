@@ -112,14 +112,26 @@ fail:
   return NULL;
 }
 
-void accel_flat_table_close(flat_state *state, const accel_type *type, accel_flat_table *table)
+/* Nobody holds a stripe, unless this is a forked child and a thread of the parent's was changing it
+ * just then: what it holds is not looked at, and its values stay where they are. */
+static void flat_table_release_stripe(flat_state *state, const accel_type *type,
+                                      accel_flat_table *table, uint64_t number)
 {
-  for (uint64_t set = 0; set < table->set_count; set++) {
+  const uint64_t first = number * table->stripe_sets;
+  if (!accel_mutex_try_lock(&table->stripes[number].mutex)) return;
+  for (uint64_t set = first; set < first + table->stripe_sets; set++) {
     for (unsigned ways = flat_live_ways(&table->sets[set]); ways != 0; ways &= ways - 1) {
       const flat_entry entry = flat_entry_first(table, set, ways);
       accel_flat_release(state, type, &entry);
     }
   }
+  accel_mutex_unlock(&table->stripes[number].mutex);
+}
+
+void accel_flat_table_close(flat_state *state, const accel_type *type, accel_flat_table *table)
+{
+  for (uint64_t i = 0; i < table->stripe_count; i++)
+    flat_table_release_stripe(state, type, table, i);
   flat_table_close_stripes(table, table->stripe_count);
   ACCEL_PAGES_FREE(table->pages, table->pages_size);
   ACCEL_FREE(table);

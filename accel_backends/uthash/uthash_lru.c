@@ -32,11 +32,15 @@ fail:
                          config->capacity);
 }
 
+/* Nobody holds a shard, unless this is a forked child and a thread of the parent's was changing it
+ * just then: what it holds is not looked at, and its nodes stay where they are. */
 void accel_uthash_close(accel_local *local, const accel_type *type)
 {
   uthash_state *state = uthash_state_of(local);
   for (size_t i = 0; i <= state->shard_mask; i++) {
     uthash_shard *shard = &state->shards[i];
+    if (!accel_mutex_try_lock(&shard->mutex)) continue;
+    accel_mutex_unlock(&shard->mutex);
     while (shard->oldest != NULL) {
       uthash_node *node = shard->oldest;
       accel_uthash_unlink(shard, node);

@@ -1,5 +1,5 @@
 /* Close against whoever still hands work to the executor: the bus, whose heartbeat sees to repairs.
- * One of the bus' threads is held at the one moment that matters, between its decision that there is
+ * One of its threads is held at the one moment that matters, between its decision that there is
  * something to repair and the queue; there the test's clock_gettime stands in for a thread that is
  * not scheduled. */
 #define _GNU_SOURCE 1
