@@ -54,7 +54,9 @@ typedef struct accel_core {
   accel_singleflight flights;
   accel_refresh refresh;
   accel_invalidation invalidation;
-  accel_repair repair; /* open where there is a link */
+  accel_repair repair;                /* open where there is a link */
+  accel_mutex spare_mutex;            /* guards the two below; open where there is a link */
+  accel_buffer spare_name, spare_key; /* for the text of a key when there is no memory */
   accel_job repair_job;
   uint32_t repair_pause_ms; /* of the job, while is_repairing */
   accel_executor own_executor;
@@ -211,10 +213,16 @@ void accel_core_remote_count_messages(accel_core *core, const accel_remote_call 
 
 /* ---- cache_repair.c: what L2 did not confirm ---- */
 
+/* Where there is an L2. False: no memory. Close releases what open had, in a child memory alone. */
+bool accel_core_repair_open(accel_core *core);
+void accel_core_repair_close(accel_core *core, bool is_child);
+
 /* Notes the items of a write that failed, or a clear that did; begin is called once all levels
  * were handled. */
 void accel_core_repair_add(accel_core *core, const core_batch *batch);
 void accel_core_repair_add_area(accel_core *core);
+/* Notes a key that no call to L2 could be made for, for lack of memory: takes none. */
+void accel_core_repair_note(accel_core *core, const void *key);
 /* Sees to it that what is noted is made good, if anything is. */
 void accel_core_repair_begin(accel_core *core);
 /* Whether what L2 has of the item's key is not to be believed. */

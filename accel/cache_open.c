@@ -319,8 +319,7 @@ static accel_status core_attach(accel_core *core)
       core->cache,
       core_hear_change};
   core->remote_ops = core->traits.remote;
-  if (!accel_repair_open(&core->repair, core->remote_ops->clear != NULL)) return ACCEL_ERR_NOMEM;
-  core->repair_job.run = accel_core_repair_run;
+  if (!accel_core_repair_open(core)) return ACCEL_ERR_NOMEM;
   core->has_listener = area.has_listener;
   core->has_leases = core->remote_ops->lease != NULL && !core->config.no_lease;
   return core->remote_ops->attach(core->config.remote, &area, &core->link, core->channel);
@@ -371,10 +370,7 @@ static void core_release(accel_core *core)
   if (core->link != NULL) core->remote_ops->detach(core->link);
   accel_executor_close(&core->own_executor);
   if (core->local != NULL) core->local_ops->close(core->local, core->type);
-  if (is_child)
-    ACCEL_FREE(core->repair.entries);
-  else
-    accel_repair_close(&core->repair);
+  accel_core_repair_close(core, is_child);
   accel_refresh_close(&core->refresh);
   if (core->has_locks && !is_child) {
     accel_singleflight_close(&core->flights);

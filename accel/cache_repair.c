@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define REPAIR_BLOCK 64u
+#define REPAIR_SPARE_BYTES 1024u
 #define REPAIR_PAUSE_FIRST_MS 50u
 #define REPAIR_PAUSE_MAX_MS 1000u
 
@@ -73,6 +74,57 @@ void accel_core_repair_add_area(accel_core *core)
 {
   accel_repair_add_area(&core->repair);
   accel_stats_add(core->stats, ACCEL_COUNT_repair_queued, 1);
+}
+
+/* ---- without memory ---- */
+
+bool accel_core_repair_open(accel_core *core)
+{
+  static const char room[REPAIR_SPARE_BYTES];
+  if (!accel_repair_open(&core->repair, core->remote_ops->clear != NULL)) return false;
+  core->repair_job.run = accel_core_repair_run;
+  if (accel_buffer_append(&core->spare_name, room, sizeof room) &&
+      accel_buffer_append(&core->spare_key, room, sizeof room) &&
+      accel_mutex_open(&core->spare_mutex))
+    return true;
+  accel_buffer_release(&core->spare_name);
+  accel_buffer_release(&core->spare_key);
+  accel_repair_close(&core->repair);
+  return false;
+}
+
+void accel_core_repair_close(accel_core *core, bool is_child)
+{
+  if (core->spare_name.data == NULL) return; /* it was not opened */
+  accel_buffer_release(&core->spare_name);
+  accel_buffer_release(&core->spare_key);
+  if (is_child) {
+    ACCEL_FREE(core->repair.entries);
+    return;
+  }
+  accel_mutex_close(&core->spare_mutex);
+  accel_repair_close(&core->repair);
+}
+
+/* The text is made in the spare buffers, which hold nearly all keys. One whose text outgrows them
+ * when there is no memory for that puts the area on the list. */
+void accel_core_repair_note(accel_core *core, const void *key)
+{
+  const size_t head = strlen(core->area) + 1;
+  accel_mutex_lock(&core->spare_mutex);
+  accel_buffer *name = &core->spare_name, *text = &core->spare_key;
+  name->size = text->size = 0;
+  const bool is_named =
+      accel_key_append_name(core->type, key, name) == ACCEL_OK &&
+      accel_key_append_remote(core->area, (const char *)name->data, name->size, text);
+  const bool is_noted =
+      is_named && accel_repair_add(&core->repair, (const char *)text->data + head,
+                                   text->size - head, name->size > ACCEL_KEY_NAME_MAX);
+  if (!is_named) accel_repair_add_area(&core->repair);
+  accel_mutex_unlock(&core->spare_mutex);
+  const bool is_queued = is_noted || !is_named;
+  accel_stats_add(core->stats,
+                  is_queued ? ACCEL_COUNT_repair_queued : ACCEL_COUNT_repair_overflowed, 1);
 }
 
 /* ---- the job ---- */

@@ -18,6 +18,12 @@ typedef struct write_key {
   accel_status status;
 } write_key;
 
+/* Of the writes of one batch, per stripe: how many are under way, and how many are through. */
+typedef struct write_stripes {
+  uint32_t own[ACCEL_WRITE_STRIPES];
+  uint32_t raised[ACCEL_LOCAL_STRIPES_MAX];
+} write_stripes;
+
 /* ---- lives ---- */
 
 static uint32_t write_configured_ttl(accel_core *core, write_kind kind, uint32_t value_ttl_ms)
@@ -91,101 +97,176 @@ static accel_status write_local(accel_core *core, const void *key, const void *v
 
 /* ---- L2, then L1 ---- */
 
+/* A write that goes to L2. L1 forgets its keys first, whatever happens then: that needs no memory.
+ * Whatever L2 was not asked to do, or did not confirm, is noted in memory that was had at open, and
+ * made good. */
+typedef struct write_call {
+  accel_core *core;
+  write_key *keys;
+  size_t count;
+  write_kind kind;
+  const accel_write *write;
+  write_stripes *stripes; /* NULL: there is one key */
+  core_batch batch;
+  size_t ended; /* so many keys are through */
+  accel_status status;
+} write_call;
+
 /* Before sending: no load under way may be cached, and L1 forgets the key. */
-static void write_begin(accel_core *core, write_key *keys, size_t count)
+static void write_begin(write_call *call)
 {
-  uint32_t own[ACCEL_WRITE_STRIPES];
-  if (count > 1) memset(own, 0, sizeof own);
-  for (size_t i = 0; i < count; i++)
-    keys[i].was_alone = accel_invalidation_write_begin(&core->invalidation, keys[i].id.hash,
-                                                       count > 1 ? own : NULL);
-  for (size_t i = 0; i < count; i++) {
-    accel_singleflight_forget(&core->flights, keys[i].id.key, keys[i].id.hash);
-    if (core->local != NULL)
-      core->local_ops->del(core->local, core->type, keys[i].id.key, keys[i].id.hash);
+  accel_core *core = call->core;
+  uint32_t *own = call->stripes == NULL ? NULL : call->stripes->own;
+  for (size_t i = 0; i < call->count; i++) {
+    write_key *key = &call->keys[i];
+    key->item = SIZE_MAX;
+    key->was_alone = accel_invalidation_write_begin(&core->invalidation, key->id.hash, own);
   }
-  for (size_t i = 0; i < count; i++) keys[i].gate = accel_core_gate(core, keys[i].id.hash);
+  for (size_t i = 0; i < call->count; i++) {
+    const core_key *id = &call->keys[i].id;
+    accel_singleflight_forget(&core->flights, id->key, id->hash);
+    if (core->local != NULL) core->local_ops->del(core->local, core->type, id->key, id->hash);
+  }
+  for (size_t i = 0; i < call->count; i++)
+    call->keys[i].gate = accel_core_gate(core, call->keys[i].id.hash);
 }
 
 /* After the reply. A key enters L1 only if L2 confirmed it and no other write of its stripe
  * overlapped; in every other case it is removed once more. */
-static void write_end(accel_core *core, write_key *key, write_kind kind, const accel_write *write)
+static void write_end(write_call *call, write_key *key)
 {
+  accel_core *core = call->core;
   accel_singleflight_forget(&core->flights, key->id.key, key->id.hash);
   const accel_local_ops *ops = core->local_ops;
-  const bool enters =
-      kind != WRITE_DEL && key->status == ACCEL_OK && key->was_alone && !write->skip_local;
+  const bool enters = call->kind != WRITE_DEL && key->status == ACCEL_OK && key->was_alone &&
+                      !call->write->skip_local;
   if (core->local != NULL && !enters) ops->del(core->local, core->type, key->id.key, key->id.hash);
   if (core->local != NULL && enters) {
-    const uint32_t ttl_ms = write_local_ttl(core, kind, write, key->remote_ttl_ms);
+    const uint32_t ttl_ms = write_local_ttl(core, call->kind, call->write, key->remote_ttl_ms);
     const accel_lifetime life = accel_core_lifetime(core, ttl_ms);
     const accel_status status =
         ops->set(core->local, core->type, key->id.key, key->id.hash, key->value, &life, &key->gate);
     if (accel_failed(status)) key->status = write_explain(core, status);
   }
+  call->ended++;
   accel_invalidation_write_end(&core->invalidation, key->id.hash);
 }
 
-static void write_fill_batch(accel_core *core, core_batch *batch, write_key *keys, size_t count,
-                             write_kind kind, const accel_write *write)
+static void write_fill_batch(write_call *call)
 {
-  for (size_t i = 0; i < count; i++) {
-    write_key *key = &keys[i];
-    key->item = SIZE_MAX;
-    key->remote_ttl_ms = write_remote_ttl(core, kind, write);
-    key->status = accel_core_batch_add_key(core, batch, key->id.key);
-    if (key->status == ACCEL_OK && kind != WRITE_DEL) {
+  accel_core *core = call->core;
+  core_batch *batch = &call->batch;
+  const accel_status opened = accel_core_batch_open(batch, call->count);
+  for (size_t i = 0; i < call->count; i++) {
+    write_key *key = &call->keys[i];
+    key->remote_ttl_ms = write_remote_ttl(core, call->kind, call->write);
+    key->status = opened;
+    if (opened == ACCEL_OK) key->status = accel_core_batch_add_key(core, batch, key->id.key);
+    if (key->status == ACCEL_OK && call->kind != WRITE_DEL) {
       key->status = accel_core_batch_add_value(core, batch, key->value, key->remote_ttl_ms);
       if (key->status != ACCEL_OK) accel_core_batch_drop_last(batch);
     }
     if (key->status == ACCEL_OK) key->item = batch->count - 1;
   }
+  if (opened == ACCEL_OK) accel_core_batch_seal(batch);
 }
 
 /* Values that L2 cannot hold: the older ones are removed there, so that nobody goes on reading
- * what was just replaced. */
-static void write_remove_unstorable(accel_core *core, const write_key *keys, size_t count)
+ * what was just replaced. False: there is no memory to ask for that. */
+static bool write_remove_unstorable(const write_call *call)
 {
+  accel_core *core = call->core;
   size_t unstorable = 0;
-  for (size_t i = 0; i < count; i++) unstorable += keys[i].status == ACCEL_ERR_CODEC;
+  for (size_t i = 0; i < call->count; i++) unstorable += call->keys[i].status == ACCEL_ERR_CODEC;
   core_batch batch;
-  if (unstorable == 0 || accel_core_batch_open(&batch, unstorable) != ACCEL_OK) return;
-  for (size_t i = 0; i < count; i++)
-    if (keys[i].status == ACCEL_ERR_CODEC) accel_core_batch_add_key(core, &batch, keys[i].id.key);
-  accel_core_batch_seal(&batch);
-  accel_core_remote_write(core, &batch, core->remote_ops->del, "removal");
+  if (unstorable == 0) return true;
+  bool is_listed = accel_core_batch_open(&batch, unstorable) == ACCEL_OK;
+  for (size_t i = 0; is_listed && i < call->count; i++)
+    if (call->keys[i].status == ACCEL_ERR_CODEC)
+      is_listed = accel_core_batch_add_key(core, &batch, call->keys[i].id.key) == ACCEL_OK;
+  if (is_listed) {
+    accel_core_batch_seal(&batch);
+    accel_core_remote_write(core, &batch, core->remote_ops->del, "removal");
+  }
   accel_core_batch_close(&batch);
+  return is_listed;
+}
+
+/* What L2 was not even asked to do is noted too. */
+static void write_note_unsent(const write_call *call, accel_status status)
+{
+  for (size_t i = 0; i < call->count; i++)
+    if (call->keys[i].item == SIZE_MAX && call->keys[i].status == status)
+      accel_core_repair_note(call->core, call->keys[i].id.key);
+}
+
+static void write_send(write_call *call)
+{
+  accel_core *core = call->core;
+  const bool is_del = call->kind == WRITE_DEL;
+  write_fill_batch(call);
+  call->status = accel_core_remote_write(core, &call->batch,
+                                         is_del ? core->remote_ops->del : core->remote_ops->put,
+                                         is_del ? "del" : "set");
+  for (size_t i = 0; i < call->count; i++) {
+    write_key *key = &call->keys[i];
+    if (key->item == SIZE_MAX || !accel_failed(call->batch.items[key->item].status)) continue;
+    const bool is_too_large = call->batch.items[key->item].status == ACCEL_ERR_CODEC;
+    key->status = is_too_large ? ACCEL_ERR_CODEC : ACCEL_ERR_BACKEND;
+    if (is_too_large) key->item = SIZE_MAX;
+  }
+  write_note_unsent(call, ACCEL_ERR_NOMEM);
+}
+
+static void write_run(void *call_pointer)
+{
+  write_call *call = (write_call *)call_pointer;
+  write_begin(call);
+  write_send(call);
+  accel_status first = ACCEL_OK;
+  for (size_t i = 0; i < call->count; i++) {
+    write_key *key = &call->keys[i];
+    if (call->stripes != NULL) /* the batch's own do not count */
+      key->gate.generation += call->stripes->raised[key->gate.stripe]++;
+    write_end(call, key);
+    if (first == ACCEL_OK) first = key->status;
+  }
+  if (!write_remove_unstorable(call)) write_note_unsent(call, ACCEL_ERR_CODEC);
+  if (first == ACCEL_ERR_NOMEM) write_explain(call->core, first);
+  if (first != ACCEL_OK) call->status = first;
+}
+
+/* The thread left within a codec or a copy of the user's: whatever L2 did is not to be believed. */
+static void write_leave(void *call_pointer)
+{
+  write_call *call = (write_call *)call_pointer;
+  accel_core *core = call->core;
+  while (call->ended < call->count) {
+    write_key *key = &call->keys[call->ended];
+    key->status = ACCEL_ERR_LOADER;
+    accel_core_repair_note(core, key->id.key);
+    write_end(call, key);
+  }
+  accel_core_repair_begin(core);
+  accel_core_batch_close(&call->batch);
 }
 
 static ACCEL_NOINLINE accel_status write_remote(accel_core *core, write_key *keys, size_t count,
-                                                write_kind kind, const accel_write *write)
+                                                write_stripes *stripes, write_kind kind,
+                                                const accel_write *write)
 {
-  core_batch batch;
-  uint32_t raised[ACCEL_LOCAL_STRIPES_MAX] = {0};
-  accel_status status = accel_core_batch_open(&batch, count);
-  if (status != ACCEL_OK) return write_explain(core, status);
-  write_begin(core, keys, count);
-  write_fill_batch(core, &batch, keys, count, kind, write);
-  accel_core_batch_seal(&batch);
-  const bool is_del = kind == WRITE_DEL;
-  status = accel_core_remote_write(
-      core, &batch, is_del ? core->remote_ops->del : core->remote_ops->put, is_del ? "del" : "set");
-  accel_status first = ACCEL_OK;
-  for (size_t i = 0; i < count; i++) {
-    write_key *key = &keys[i];
-    const bool has_failed = key->item != SIZE_MAX && accel_failed(batch.items[key->item].status);
-    if (has_failed)
-      key->status =
-          batch.items[key->item].status == ACCEL_ERR_CODEC ? ACCEL_ERR_CODEC : ACCEL_ERR_BACKEND;
-    key->gate.generation += raised[key->gate.stripe]; /* the batch's own do not count */
-    write_end(core, key, kind, write);
-    raised[key->gate.stripe]++;
-    if (first == ACCEL_OK) first = key->status;
-  }
-  write_remove_unstorable(core, keys, count);
+  write_call call;
+  memset(&call, 0, sizeof call);
+  call.core = core;
+  call.keys = keys;
+  call.count = count;
+  call.stripes = stripes;
+  call.kind = kind;
+  call.write = write;
+  accel_thread_guard(write_run, write_leave, &call);
   accel_core_repair_begin(core);
-  accel_core_batch_close(&batch);
-  return first == ACCEL_OK ? status : first;
+  accel_core_batch_close(&call.batch);
+  return call.status;
 }
 
 /* ---- one key ---- */
@@ -203,15 +284,18 @@ static accel_status write_one(accel_core *core, const void *key, const void *val
   one.id.key = key;
   one.value = value;
   one.id.hash = accel_core_hash(core, key);
-  return write_remote(core, &one, 1, kind, write);
+  return write_remote(core, &one, 1, NULL, kind, write);
 }
 
 static accel_status write_reported(accel_core *core, const char *name, const void *key,
                                    const void *value, const accel_write *write, write_kind kind)
 {
+  accel_cancel_hold();
   const core_report report = accel_core_report_begin(core, name);
-  const accel_status status = write_one(core, key, value, write, kind);
-  return accel_core_report_end(core, &report, status, "done");
+  accel_status status = write_one(core, key, value, write, kind);
+  status = accel_core_report_end(core, &report, status, "done");
+  accel_cancel_release();
+  return status;
 }
 
 accel_status accel_cache_set(accel_cache *cache, const accel_type *type, const void *key,
@@ -282,25 +366,41 @@ static accel_status write_list(accel_core *core, const void *keys, const void *v
   return first;
 }
 
+/* Without memory for a list the keys are written one after the other: none is left out. */
+static accel_status write_each(accel_core *core, const void *keys, const void *values, size_t count,
+                               write_kind kind)
+{
+  accel_status first = ACCEL_OK;
+  for (size_t i = 0; i < count; i++) {
+    const void *value = values == NULL ? NULL : (const char *)values + i * core->type->value_size;
+    const void *key = accel_type_key_at(core->type, keys, i);
+    const accel_status status = write_one(core, key, value, NULL, kind);
+    if (first == ACCEL_OK) first = status;
+  }
+  return first;
+}
+
 static accel_status write_many(accel_core *core, const void *keys, const void *values, size_t count,
                                write_kind kind)
 {
-  if (count > SIZE_MAX / sizeof(write_key)) return write_explain(core, ACCEL_ERR_NOMEM);
-  write_key *list = (write_key *)ACCEL_MALLOC(count * sizeof *list);
-  if (list == NULL) return write_explain(core, ACCEL_ERR_NOMEM);
-  accel_write write;
-  memset(&write, 0, sizeof write);
+  static const accel_write usual;
+  write_stripes *stripes = NULL;
+  if (count > 1 && count < (SIZE_MAX - sizeof *stripes) / sizeof(write_key))
+    stripes = (write_stripes *)ACCEL_MALLOC(sizeof *stripes + count * sizeof(write_key));
+  if (stripes == NULL) return write_each(core, keys, values, count, kind);
+  memset(stripes, 0, sizeof *stripes);
+  write_key *list = (write_key *)(void *)(stripes + 1);
   size_t listed;
   accel_status first = write_list(core, keys, values, count, list, &listed);
   if (core->link != NULL && listed > 0) {
-    const accel_status status = write_remote(core, list, listed, kind, &write);
+    const accel_status status = write_remote(core, list, listed, stripes, kind, &usual);
     if (first == ACCEL_OK) first = status;
   }
   for (size_t i = 0; core->link == NULL && i < listed; i++) {
-    const accel_status status = write_local(core, list[i].id.key, list[i].value, &write, kind);
+    const accel_status status = write_local(core, list[i].id.key, list[i].value, &usual, kind);
     if (first == ACCEL_OK) first = status;
   }
-  ACCEL_FREE(list);
+  ACCEL_FREE(stripes);
   return first;
 }
 
@@ -313,9 +413,12 @@ static accel_status write_many_checked(accel_cache *cache, const char *name, con
   if (count > 0 && keys == NULL) return accel_error_set(cache, ACCEL_ERR_CONFIG, "keys is NULL");
   if (count > 0 && values == NULL && kind == WRITE_VALUE)
     return accel_error_set(cache, ACCEL_ERR_CONFIG, "values is NULL");
+  accel_cancel_hold();
   const core_report report = accel_core_report_begin(core, name);
   if (count > 0) status = write_many(core, keys, values, count, kind);
-  return accel_core_report_end(core, &report, status, count == 0 ? "ok_empty" : "done");
+  status = accel_core_report_end(core, &report, status, count == 0 ? "ok_empty" : "done");
+  accel_cancel_release();
+  return status;
 }
 
 accel_status accel_cache_mset(accel_cache *cache, const accel_type *type, const void *keys,
@@ -339,6 +442,7 @@ accel_status accel_cache_clear(accel_cache *cache, const accel_type *type)
   accel_status status;
   accel_core *core = accel_core_of(cache, &status);
   if (core == NULL) return status;
+  accel_cancel_hold();
   const core_report report = accel_core_report_begin(core, "cache.clear");
   accel_singleflight_forget_all(&core->flights);
   if (core->local != NULL) core->local_ops->clear(core->local, type);
@@ -349,7 +453,9 @@ accel_status accel_cache_clear(accel_cache *cache, const accel_type *type)
     if (core->local != NULL) core->local_ops->clear(core->local, type);
     accel_core_repair_begin(core);
   }
-  return accel_core_report_end(core, &report, status, "done");
+  status = accel_core_report_end(core, &report, status, "done");
+  accel_cancel_release();
+  return status;
 }
 
 typedef struct write_later {
