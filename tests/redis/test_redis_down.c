@@ -12,6 +12,7 @@
 
 #include "accel.h"
 #include "accel_backends/redis.h"
+#include "lateness.h"
 #include "redis_server.h"
 
 #include <pthread.h>
@@ -53,7 +54,7 @@ static void close_all(void)
 static int start_server(void **state)
 {
   (void)state;
-  return redis_server_start(&server, NULL) ? 0 : -1;
+  return lateness_begin() && redis_server_start(&server, NULL) ? 0 : -1;
 }
 
 static int stop_server(void **state)
@@ -72,7 +73,7 @@ static accel_diagnostic look(void)
 
 static bool channel_comes_up(void)
 {
-  const uint64_t until_ms = accel_clock_deadline(5000);
+  const uint64_t until_ms = accel_clock_deadline(60000);
   while (!look().channel_up && accel_clock_monotonic_ms() < until_ms) usleep(1000);
   return look().channel_up;
 }
@@ -127,7 +128,7 @@ static void stop_readers(void)
 
 static bool is_used_again(void)
 {
-  const uint64_t until_ms = accel_clock_deadline(5000), hits = look().metrics.remote_hit;
+  const uint64_t until_ms = accel_clock_deadline(60000), hits = look().metrics.remote_hit;
   while (look().metrics.remote_hit < hits + 100 && accel_clock_monotonic_ms() < until_ms)
     usleep(1000);
   return look().metrics.remote_hit >= hits + 100;
@@ -142,7 +143,7 @@ static void check_readers(const char *when)
   printf("%s: %u reads, the longest took %.1f ms, the worst overrun is %.1f ms\n", when,
          (unsigned)reads, longest_ms, overrun_ms);
   assert_int_equal(errors, 0);
-  assert_true(overrun_ms < OVERRUN_MS);
+  assert_true(lateness_keeps(overrun_ms, OVERRUN_MS));
 }
 
 /* ---- tests ---- */

@@ -81,7 +81,7 @@ static void a_failover_is_survived(void **state)
   redis_server_kill(&watched.master);
   const uint64_t killed_ms = accel_clock_monotonic_ms();
   while (number_cache_set(&one, 1, &(uint64_t){11}) != ACCEL_OK) {
-    assert_true(accel_clock_monotonic_ms() < killed_ms + 15000);
+    assert_true(accel_clock_monotonic_ms() < killed_ms + 150000);
     usleep(10000);
   }
   print_message("written again %u ms after the master was killed\n",
@@ -91,7 +91,7 @@ static void a_failover_is_survived(void **state)
   assert_int_equal(number_cache_set(&one, 1, &(uint64_t){12}), ACCEL_OK);
   const uint64_t set_ms = accel_clock_monotonic_ms();
   while (number_cache_get(&two, 1, &value) != ACCEL_OK || value != 12) {
-    assert_true(accel_clock_monotonic_ms() < set_ms + SLOW_MS);
+    assert_true(accel_clock_monotonic_ms() < set_ms + 60000);
     usleep(1000);
   }
   number_cache_close(&two);

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SLOTS = 16384, WAIT_MS = 15000 };
+enum { SLOTS = 16384, WAIT_MS = 120000 };
 
 /* ---- a cluster ---- */
 

@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { START_ATTEMPTS = 5, START_WAIT_MS = 10000, ASK_WAIT_MS = 2000 };
+enum { START_ATTEMPTS = 5, START_WAIT_MS = 60000, ASK_WAIT_MS = 20000 };
 
 static void sleep_ms(long ms)
 {

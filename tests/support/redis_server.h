@@ -38,7 +38,7 @@ void redis_server_freeze(redis_server *server);  /* SIGSTOP */
 void redis_server_thaw(redis_server *server);    /* SIGCONT */
 
 /* Sends one command, words separated by single spaces, over a connection of its own and copies
- * the raw reply. False: no reply within two seconds. */
+ * the raw reply. False: no reply within twenty seconds. */
 bool redis_server_ask(const redis_server *server, const char *command, char *reply, size_t size);
 /* Whether the server's reply to `command` contains `text` before `wait_ms` are over. */
 bool redis_server_comes_to_say(const redis_server *server, const char *command, const char *text,

@@ -13,13 +13,14 @@
 
 #include "accel.h"
 #include "accel_backends/fake.h"
+#include "patience.h"
 
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-#define WAIT_MS 5000u
+#define WAIT_MS patience_ms()
 #define KEYS 128u
 
 typedef struct row {

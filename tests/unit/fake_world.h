@@ -12,11 +12,12 @@
 #include "accel_backends/fake.h"
 
 #include "failing_alloc.h"
+#include "patience.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define WAIT_MS 2000u
+#define WAIT_MS patience_ms()
 
 /* ---- a link that counts what it hears ---- */
 

@@ -141,8 +141,10 @@ static void a_childs_hits_ask_the_clock(void **state)
   const pid_t child = fork();
   if (child == 0) {
     uint64_t out;
-    bool is_right =
-        open_and_set(&childs, 50) == ACCEL_OK && number_cache_get(&childs, 1, &out) == ACCEL_OK;
+    const uint64_t begun_ms = accel_clock_monotonic_ms();
+    bool is_right = open_and_set(&childs, 50) == ACCEL_OK;
+    const bool is_there = number_cache_get(&childs, 1, &out) == ACCEL_OK;
+    is_right = is_right && (is_there || accel_clock_monotonic_ms() > begun_ms + 50);
     usleep(80000);
     is_right = is_right && number_cache_get(&childs, 1, &out) == ACCEL_MISS;
     number_cache_close(&childs);
