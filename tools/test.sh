@@ -30,6 +30,6 @@ for argument in "$@"; do
   [[ $argument != --list ]] || exec meson test -C build "$@"
 done
 run_tests build testlog "$@" || true
-left_out=$(sed -n 's/.*\(dependency\|Dependency\) \(.*\) found: NO.*/\2/p' build/meson-logs/meson-log.txt)
+left_out=$(sed -n 's/.*ependency \(.*\) found: NO.*/\1/p' build/meson-logs/meson-log.txt)
 [ -z "$left_out" ] || say "not installed, so what needs it was left out:" $left_out
 tools/summary.py build/meson-logs/testlog.json

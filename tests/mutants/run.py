@@ -7,14 +7,16 @@ A patch opens with two lines that patch(1) skips: why it is wrong, and who must 
     Breaks: W2, a fill takes place although its gate has moved
     Caught by: contract_local_flat fill_after_set_is_refused
 
-the meson test, and where it is given the case of it that must be among the failing ones. All are
-applied, built and taken back one after another in a copy of the project, where only the library
-and the one test are built. A mutant that does not apply, does not build or stays green fails, and
-so does a test that is red without it.
+the meson test, and where it is given the case of it that must be among the failing ones. Each is
+applied, built and taken back in one of a few copies of the project, where only the library and the
+one test are built. A mutant that does not apply, does not build or stays green fails, and so does a
+test that is red without it.
 """
 
+import concurrent.futures
 import os
 import pathlib
+import queue
 import re
 import shutil
 import subprocess
@@ -27,6 +29,7 @@ ROOT = pathlib.Path(sys.argv[1]).resolve()
 HERE = pathlib.Path(__file__).resolve().parent
 COPIED = ("accel", "accel_backends", "bench", "tests", "tools")
 CASE_SECONDS = 60
+COPIES = 2 * (os.cpu_count() or 1)  # as much is waited as is computed
 # What a mutant keeps from happening is not waited for as long as a busy machine may take.
 HURRIED = {**os.environ, "ACCEL_TEST_PATIENCE_MS": "5000"}
 HEAD = re.compile(r"\ABreaks: (.+)\nCaught by: (\S+)(?: (\S+))?\n")
@@ -39,13 +42,13 @@ def run(command, folder, **options):
     )  # fmt: skip
 
 
-def run_test(folder, test, case=None, environment=None):
+def run_test(folder, test, case=None, seconds=CASE_SECONDS, environment=None):
     """Returns (exit status or None for one that hangs, output); ends it once the case is red."""
     process = subprocess.Popen(
         [f"build/tests/{test}"], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         text=True, errors="replace", env=environment,
     )  # fmt: skip
-    watchdog = threading.Timer(CASE_SECONDS, process.kill)
+    watchdog = threading.Timer(seconds, process.kill)
     watchdog.start()
     lines = []
     for line in process.stdout:
@@ -85,8 +88,9 @@ def prepare(folder, tests):
     for result in (run(["meson", "setup", "build", *options], folder), build(folder, tests)):
         if result.returncode != 0:
             return result.stdout
-    for test in sorted(tests):
-        status, output = run_test(folder, test)
+    with concurrent.futures.ThreadPoolExecutor(COPIES) as pool:
+        answers = pool.map(lambda test: run_test(folder, test, seconds=600), sorted(tests))
+    for test, (status, output) in zip(sorted(tests), answers):
         if status != 0:
             return f"{test} is red (exit status {status}) without a mutant:\n{output}"
     return ""
@@ -100,7 +104,7 @@ def try_mutant(folder, path, test, case):
         return f"does not apply, bring it up to date:\n{applied.stdout}"
     run(patch, folder)
     built = build(folder, [test])
-    status, output = run_test(folder, test, case, HURRIED) if built.returncode == 0 else (0, "")
+    status, output = run_test(folder, test, case, environment=HURRIED) if built.returncode == 0 else (0, "")
     restore(folder, path)
     if built.returncode != 0:
         return f"does not build:\n{built.stdout}"
@@ -124,19 +128,26 @@ def main():
             sys.exit(f"{path.name}: does not open with the lines Breaks: and Caught by:")
         if not chosen or path.stem in chosen:
             mutants.append((path, *head.groups()))
-    failed = 0
     with tempfile.TemporaryDirectory() as name:
-        folder = pathlib.Path(name)
-        trouble = prepare(folder, {test for _, _, test, _ in mutants})
+        free, first = queue.Queue(), pathlib.Path(name) / "0"
+        trouble = prepare(first, {test for _, _, test, _ in mutants})
         if trouble:
             sys.exit(trouble)
-        for path, breaks, test, case in mutants:
-            start = time.monotonic()
+        for number in range(1, min(COPIES, len(mutants))):
+            free.put(shutil.copytree(first, pathlib.Path(name) / str(number)))
+        free.put(first)
+
+        def work(path, breaks, test, case):
+            folder, start = free.get(), time.monotonic()
             trouble = try_mutant(folder, path, test, case)
-            failed += trouble != ""
+            free.put(folder)
             verdict = trouble or f"caught by {test} {case or ''}".strip()
             seconds = time.monotonic() - start
             print(f"{seconds:5.1f} s  {path.stem} ({breaks}): {verdict}", flush=True)
+            return trouble == ""
+
+        with concurrent.futures.ThreadPoolExecutor(COPIES) as pool:
+            failed = list(pool.map(work, *zip(*mutants))).count(False)
     print(f"{len(mutants)} mutants, {failed} not caught")
     sys.exit(1 if failed else 0)
 
