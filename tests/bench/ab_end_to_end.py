@@ -52,7 +52,7 @@ class EndToEnd(unittest.TestCase):
     def compare(self, *arguments, tree):
         return subprocess.run(
             [GATE, "ab", *arguments, "--no-annotations", "--color=never"], cwd=tree, env=CLEAN,
-            timeout=150, **QUIETLY,
+            timeout=1500, **QUIETLY,
         )  # fmt: skip
 
     def test_no_change_does_not_fail(self):

@@ -26,7 +26,7 @@ class Together(unittest.TestCase):
 
     def run_tool(self, *command, status=0):
         done = subprocess.run(command, cwd=self.folder, env=CLEAN, capture_output=True, text=True,
-                              check=False, timeout=60)  # fmt: skip
+                              check=False, timeout=600)  # fmt: skip
         self.assertEqual(done.returncode, status, done.stdout + done.stderr)
         return done
 

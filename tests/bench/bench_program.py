@@ -30,7 +30,7 @@ class BenchTest(unittest.TestCase):
     def run_bench(self, *arguments, status=0, stdin="", **environment):
         done = subprocess.run(
             [PROGRAM, *arguments], cwd=self.folder, env={**CLEAN, **environment}, text=True,
-            capture_output=True, input=stdin, check=False, timeout=100,
+            capture_output=True, input=stdin, check=False, timeout=1000,
         )  # fmt: skip
         self.assertEqual(done.returncode, status, done.stderr)
         return done
@@ -247,7 +247,7 @@ class Results(BenchTest):
             path.write_text("".join(mangled), encoding="utf-8")
             done = subprocess.run(
                 [PROGRAM, "memory", "--load-baseline=given", "--nresamples=10"], cwd=self.folder,
-                env=CLEAN, capture_output=True, check=False, timeout=20,
+                env=CLEAN, capture_output=True, check=False, timeout=200,
             )  # fmt: skip
             self.assertIn(done.returncode, (0, 1), "".join(mangled))
 

@@ -83,7 +83,7 @@ class ScriptTest(unittest.TestCase):
         }  # fmt: skip
         done = subprocess.run(
             [ROOT / "tools" / "bench.sh", *arguments], env=settings, capture_output=True,
-            text=True, check=False, timeout=60,
+            text=True, check=False, timeout=600,
         )  # fmt: skip
         self.assertEqual(done.returncode, status, done.stdout + done.stderr)
         done.calls = calls.read_text(encoding="utf-8").splitlines() if calls.exists() else []

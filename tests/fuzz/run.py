@@ -51,7 +51,7 @@ def fuzz(target, folder, seconds):
     corpus.mkdir(exist_ok=True)
     seeds = sources.ROOT / "tests" / "fuzz" / "corpus" / target
     command = [str(binary), str(corpus), str(seeds), f"-max_total_time={seconds}", "-max_len=4096"]
-    command += ["-timeout=10", "-rss_limit_mb=1024", f"-artifact_prefix={folder}/{target}-"]
+    command += ["-timeout=100", "-rss_limit_mb=1024", f"-artifact_prefix={folder}/{target}-"]
     environment = dict(os.environ, ACCEL_FUZZ_TARGET=target)
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     lines = result.stderr.splitlines()

@@ -104,7 +104,9 @@ def try_mutant(folder, path, test, case):
         return f"does not apply, bring it up to date:\n{applied.stdout}"
     run(patch, folder)
     built = build(folder, [test])
-    status, output = run_test(folder, test, case, environment=HURRIED) if built.returncode == 0 else (0, "")
+    status, output = 0, ""
+    if built.returncode == 0:
+        status, output = run_test(folder, test, case, environment=HURRIED)
     restore(folder, path)
     if built.returncode != 0:
         return f"does not build:\n{built.stdout}"

@@ -23,7 +23,7 @@ class Program(unittest.TestCase):
 
     def run_tool(self, *arguments, code=0):
         done = subprocess.run(
-            [TOOL, *arguments], cwd=self.folder, capture_output=True, text=True, timeout=60
+            [TOOL, *arguments], cwd=self.folder, capture_output=True, text=True, timeout=600
         )
         self.assertEqual(done.returncode, code, done)
         return done
