@@ -168,6 +168,7 @@ typedef struct accel_remote_item {
 /* One call's terms and by-products. Zeroed by the caller but for the deadline. */
 typedef struct accel_remote_call {
   uint64_t deadline_ms; /* accel_clock_monotonic_ms; the backend's own limit applies as well */
+  uint64_t limit_ms;    /* the backend's own while a call runs */
   void *reply;          /* get: what release frees */
   /* get: a key at which something lies that cannot be read, a list or an empty text, is OK with no
    * bytes, and not MISS. Where that costs more than a plain look, only if this is set. */

@@ -53,14 +53,17 @@ typedef struct accel_redis_config {
   const char *url;
   const char *key_prefix;      /* none; else 1 to 64 of [A-Za-z0-9_.-] */
   uint32_t connect_timeout_ms; /* 1000, for an attempt in the background; not ACCEL_FOREVER */
-  uint32_t command_timeout_ms; /* 50, for any call; not ACCEL_FOREVER */
+  /* 50, for any call; not ACCEL_FOREVER. A call about values of more than 256 KiB has a ms more for
+   * every 8 KiB of them: of what it stores, or of max_value_bytes for each value it reads; but a
+   * read still gives up when nothing has arrived for command_timeout_ms. */
+  uint32_t command_timeout_ms;
   /* 100, at most 1000000, and within the call's deadline: for so long a thread that waits looks for
    * its reply before it sleeps, letting other threads run meanwhile. On the same machine, or near,
    * replies come sooner than a sleeping thread would be awake; where they come later, this is tried
    * but rarely. ACCEL_NO_SPIN: threads that wait do nothing but sleep. */
   uint32_t spin_us;
-  /* 8 MiB, at most 512 MiB - 64. A larger value is not written; one that is met in Redis breaks
-   * the connection, so processes that share an area agree on it. */
+  /* 8 MiB, at most 512 MiB - 64. A larger value is not written; one that is met in Redis is no
+   * value, and a load replaces it, so processes that share an area agree on it. */
   size_t max_value_bytes;
   accel_redis_coherence coherence; /* ACCEL_PUBSUB */
   /* Of rediss urls only, which need OpenSSL 3 and ACCEL_REDIS_TLS defined where accel is

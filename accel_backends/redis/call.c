@@ -32,9 +32,13 @@ bool accel_redis_call_is_paused(const redis_link *link, accel_remote_call *call,
   return true;
 }
 
+static redis_breaker *redis_call_breaker(const redis_exchange *exchange)
+{
+  return accel_redis_endpoint_breaker(exchange->endpoint, exchange->connection);
+}
+
 static accel_status redis_call_start(accel_remote_call *call, redis_exchange *exchange)
 {
-  redis_endpoint *endpoint = exchange->endpoint;
   exchange->is_canary = false;
   if (exchange->connection == NULL)
     return redis_call_refuse(call, "nothing is removed while writes that were given up are on "
@@ -42,14 +46,15 @@ static accel_status redis_call_start(accel_remote_call *call, redis_exchange *ex
   if (exchange->purpose == REDIS_STORES &&
       accel_redis_call_is_paused(exchange->link, call, exchange))
     return ACCEL_ERR_BACKEND;
-  if (!accel_redis_breaker_admits(&endpoint->breaker, &exchange->is_canary)) {
+  redis_breaker *breaker = redis_call_breaker(exchange);
+  if (!accel_redis_breaker_admits(breaker, &exchange->is_canary)) {
     redis_call_tell(exchange->link, ACCEL_REMOTE_BREAKER_OPEN);
     return redis_call_refuse(call, "the server failed too often: it is left alone for a while");
   }
   const accel_status status =
       accel_redis_connection_begin(exchange->connection, &exchange->block, exchange->deadline_ms,
                                    &exchange->waiter, call->error);
-  if (status != ACCEL_OK) accel_redis_breaker_withdrawn(&endpoint->breaker, exchange->is_canary);
+  if (status != ACCEL_OK) accel_redis_breaker_withdrawn(breaker, exchange->is_canary);
   return status;
 }
 
@@ -65,7 +70,10 @@ void accel_redis_call_begin(redis_link *link, accel_remote_call *call, redis_exc
     exchange->status = ACCEL_ERR_CONFIG;
     return;
   }
-  exchange->deadline_ms = accel_clock_deadline(state->command_timeout_ms);
+  exchange->began_ms = accel_clock_monotonic_ms();
+  const uint64_t limit_ms =
+      call->limit_ms == 0 ? exchange->began_ms + state->command_timeout_ms : call->limit_ms;
+  exchange->deadline_ms = limit_ms + exchange->large_bytes / REDIS_CALL_BYTES_PER_MS;
   exchange->is_cut_short = call->deadline_ms < exchange->deadline_ms;
   if (exchange->is_cut_short) exchange->deadline_ms = call->deadline_ms;
   exchange->status = redis_call_start(call, exchange);
@@ -88,19 +96,32 @@ static bool redis_call_react(redis_exchange *exchange, const redis_reply *error)
   return reaction == REDIS_REACTION_LEAVE_ALONE;
 }
 
+/* A failure that is no sign of the server's health: of a caller in a hurry, of one that waited while
+ * something large was passing, and of those that wait when the connection breaks because of
+ * another, which counts once. */
+static bool redis_call_says_nothing(redis_exchange *exchange)
+{
+  const redis_waiter *waiter = &exchange->waiter;
+  if (exchange->status == ACCEL_ERR_BACKEND) return waiter->is_bystander;
+  if (exchange->status != ACCEL_ERR_TIMEOUT) return false;
+  const bool was_busy = accel_redis_connection_was_busy(exchange->connection, exchange->began_ms);
+  if (was_busy) accel_store_relaxed(&exchange->endpoint->has_large, true); /* reads are bounded */
+  return exchange->is_cut_short || was_busy || !waiter->is_silent;
+}
+
 /* What the outcome says about the server. */
 static void redis_call_judge(redis_exchange *exchange)
 {
   redis_endpoint *endpoint = exchange->endpoint;
-  redis_breaker *breaker = &endpoint->breaker;
+  redis_breaker *breaker = redis_call_breaker(exchange);
   bool is_useless = exchange->status == ACCEL_ERR_BACKEND;
   for (size_t i = 0; i < exchange->replies.count; i++)
     if (exchange->replies.list[i].kind == REDIS_REPLY_IS_ERROR)
       is_useless |= redis_call_react(exchange, &exchange->replies.list[i]);
-  if (exchange->status == ACCEL_ERR_TIMEOUT) {
-    /* A caller in a hurry says nothing about the server; of a canary everything counts. */
-    if (exchange->is_cut_short && !exchange->is_canary) return;
-    is_useless = true;
+  is_useless |= exchange->status == ACCEL_ERR_TIMEOUT;
+  if (redis_call_says_nothing(exchange)) {
+    accel_redis_breaker_withdrawn(breaker, exchange->is_canary);
+    return;
   }
   if (is_useless) {
     accel_redis_breaker_failed(breaker, exchange->is_canary, accel_clock_monotonic_ms());
@@ -153,6 +174,7 @@ accel_status accel_redis_call_send(redis_link *link, accel_remote_call *call,
                                    redis_prepared *prepared, redis_replies *replies)
 {
   redis_exchange exchange;
+  exchange.large_bytes = 0;
   exchange.purpose = REDIS_REMOVES;
   exchange.endpoint = endpoint;
   exchange.connection = connection;

@@ -146,6 +146,7 @@ static accel_status redis_clear_publish(redis_link *link, accel_remote_call *cal
 {
   redis_clear_message message = {.link = link, .publisher = publisher};
   redis_exchange exchange;
+  exchange.large_bytes = 0;
   exchange.purpose = REDIS_REMOVES;
   exchange.endpoint = accel_redis_route_main(&link->state->route);
   exchange.connection = &exchange.endpoint->data;

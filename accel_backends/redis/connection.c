@@ -82,6 +82,11 @@ bool accel_redis_connection_has_given_up(const redis_connection *connection)
   return accel_load_acquire(&connection->given_up) > 0;
 }
 
+bool accel_redis_connection_was_busy(const redis_connection *connection, uint64_t since_ms)
+{
+  return accel_load_relaxed(&connection->large_ms) >= since_ms;
+}
+
 /* ---- requests ---- */
 
 static accel_status redis_connection_refuse(accel_status status, const char *why, char *error)
@@ -105,11 +110,14 @@ static accel_status redis_connection_submit(redis_connection *connection, const 
     connection->queued.size = before;
     return redis_connection_refuse(ACCEL_ERR_NOMEM, "no memory for the commands", error);
   }
-  if (pending == 0) connection->progress_ms = accel_clock_monotonic_ms();
+  if (pending == 0) {
+    connection->progress_ms = connection->reply_ms = accel_clock_monotonic_ms();
+    connection->reply_moved = connection->moved;
+  }
   redis_slot *slot = &connection->slots[connection->submitted % REDIS_CONNECTION_SLOTS];
   accel_store_relaxed(&slot->owner, owner_or_null);
   slot->check = check;
-  slot->replies_due = replies_due;
+  slot->replies_due = slot->replies_asked = replies_due;
   slot->has_begun = slot->is_given_up = false;
   slot->is_write = block->is_write;
   if (owner_or_null != NULL) owner_or_null->slot = slot;
@@ -151,6 +159,7 @@ accel_status accel_redis_connection_begin(redis_connection *connection, const re
 {
   memset(waiter, 0, sizeof *waiter);
   waiter->began_ms = accel_clock_monotonic_ms();
+  waiter->patience_ms = block->patience_ms;
   if (waiter->began_ms >= deadline_ms)
     return redis_connection_refuse(ACCEL_ERR_TIMEOUT, "the deadline had passed before", error);
   accel_mutex_lock(&connection->mutex);
@@ -169,7 +178,7 @@ accel_status accel_redis_connection_finish(redis_connection *connection, redis_w
   accel_mutex_lock(&connection->mutex);
   if (!accel_redis_roles_await(connection, waiter, deadline_ms)) {
     snprintf(error, REDIS_SOCKET_TEXT, "no answer within %u ms",
-             (unsigned)(deadline_ms - waiter->began_ms));
+             (unsigned)(accel_clock_monotonic_ms() - waiter->began_ms));
     waiter->status = ACCEL_ERR_TIMEOUT;
   } else if (waiter->status != ACCEL_OK) {
     accel_mutex_lock(&connection->mutex);
@@ -229,6 +238,7 @@ void accel_redis_connection_adopt(redis_connection *connection, redis_stream *st
     memset(stream_or_null, 0, sizeof *stream_or_null);
     stream_or_null->fd = -1;
     connection->checked = connection->submitted;
+    connection->unacknowledged = 0;
     connection->check_ms = accel_clock_deadline(REDIS_CONNECTION_CHECK_MS);
     accel_store_relaxed(&connection->state, REDIS_CONNECTION_UP);
   }
@@ -270,6 +280,44 @@ static void redis_connection_check(redis_connection *connection, uint64_t now_ms
   connection->checked = connection->submitted;
 }
 
+/* With the mutex held: when it is broken, if nothing moves until then. */
+static uint64_t redis_connection_patience_ends_ms(const redis_connection *connection)
+{
+  const uint64_t moved = connection->moved - connection->reply_moved;
+  const uint64_t silent_ms = connection->progress_ms + REDIS_CONNECTION_SILENCE_MS;
+  const uint64_t endless_ms =
+      connection->reply_ms + REDIS_CONNECTION_SILENCE_MS + moved / REDIS_CONNECTION_SLOWEST_BYTES;
+  return silent_ms < endless_ms ? silent_ms : endless_ms;
+}
+
+/* With the mutex held. True: the peer has taken some of what the system still had to send. */
+static bool redis_connection_drains(redis_connection *connection)
+{
+  const size_t left = accel_redis_socket_unsent(connection->stream.fd);
+  const size_t before = connection->unacknowledged;
+  connection->unacknowledged = left;
+  const bool is_first_look = before == 0 && left <= REDIS_CONNECTION_LARGE_BYTES;
+  if (left == before || left == 0 || is_first_look) return false;
+  connection->moved += left < before ? before - left : 0;
+  return true;
+}
+
+/* With the mutex held: breaks it when the oldest reply has been waited for too long. */
+static void redis_connection_judge(redis_connection *connection)
+{
+  const uint64_t now_ms = accel_clock_monotonic_ms();
+  if (accel_redis_roles_pending(connection) == 0) return;
+  if (now_ms < redis_connection_patience_ends_ms(connection)) return;
+  const bool is_silent = now_ms >= connection->progress_ms + REDIS_CONNECTION_SILENCE_MS;
+  if (is_silent && redis_connection_drains(connection)) {
+    connection->progress_ms = connection->reply_ms = now_ms;
+    return;
+  }
+  accel_redis_roles_break(connection, is_silent
+                                          ? "connection lost: the server is silent"
+                                          : "connection lost: a reply does not come to its end");
+}
+
 /* With the mutex held, while it is up: what a caller would do, without waiting. */
 static void redis_connection_tend_locked(redis_connection *connection)
 {
@@ -279,9 +327,7 @@ static void redis_connection_tend_locked(redis_connection *connection)
     accel_redis_roles_write(connection, false);
   if (accel_redis_roles_pending(connection) > 0 && !connection->has_reader)
     accel_redis_roles_wait(connection, now_ms);
-  if (accel_redis_roles_pending(connection) > 0 &&
-      now_ms >= connection->progress_ms + REDIS_CONNECTION_SILENCE_MS)
-    accel_redis_roles_break(connection, "connection lost: the server is silent");
+  redis_connection_judge(connection);
   /* Callers that came meanwhile found the roles taken. What is left without one waits for poll. */
   (void)accel_redis_roles_wake_next(connection);
 }
@@ -293,7 +339,7 @@ int accel_redis_connection_tend(redis_connection *connection, int *fd_out, uint6
   accel_mutex_lock(&connection->mutex);
   if (connection->state == REDIS_CONNECTION_UP) redis_connection_tend_locked(connection);
   if (connection->state == REDIS_CONNECTION_UP) {
-    const uint64_t silent_ms = connection->progress_ms + REDIS_CONNECTION_SILENCE_MS;
+    const uint64_t silent_ms = redis_connection_patience_ends_ms(connection);
     const bool is_pending = accel_redis_roles_pending(connection) > 0;
     *fd_out = connection->stream.fd;
     events = REDIS_CONNECTION_HANGUP;

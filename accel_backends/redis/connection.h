@@ -14,8 +14,8 @@
  *   position. No reply is ever given to another request.
  * - Any doubt - an error on the socket, bytes that nobody asked for, something that is not a
  *   reply, an answer that is not the check's own, a second without a sign of life while requests
- *   are pending - breaks the connection. All that wait fail at once, and nothing that arrives on
- *   it later is looked at.
+ *   are pending, a reply that takes a second more than its bytes excuse - breaks the connection.
+ *   All that wait fail at once, and nothing that arrives on it later is looked at.
  * - A broken connection's socket and reader are replaced only when nobody holds a role.
  * - Ring and send buffer are bounded: what does not fit fails at once.
  *
@@ -33,7 +33,11 @@
 #define REDIS_CONNECTION_SLOTS 1024u
 #define REDIS_CONNECTION_UNSENT_MAX (64u << 20) /* bytes that may wait; more is refused */
 #define REDIS_CONNECTION_SILENCE_MS 1000u       /* while replies are due: then it is broken */
-#define REDIS_CONNECTION_CHECK_MS 1000u         /* between checks of a connection that is used */
+#define REDIS_CONNECTION_SLOWEST_BYTES 1024u /* per ms: so many excuse that a reply takes longer */
+#define REDIS_CONNECTION_LARGE_BYTES (256u << 10) /* of one text: others wait while it passes */
+#define REDIS_CONNECTION_ELEMENTS_SPARE 512u      /* of replies of one request, for each of them */
+#define REDIS_CONNECTION_WRITE_TEXTS (1u << 20)   /* bytes of the texts that answer one write */
+#define REDIS_CONNECTION_CHECK_MS 1000u           /* between checks of a connection that is used */
 
 typedef enum redis_connection_state {
   REDIS_CONNECTION_UNUSED, /* nobody has needed it yet: the first caller makes it FIRST */
@@ -50,6 +54,9 @@ typedef struct redis_waiter {
   bool is_taken;             /* under the mutex: it has left the ring, DONE follows in any case */
   bool is_waiting;           /* under the mutex: finish was called */
   bool is_unread;            /* it failed, and no byte of its replies had come */
+  bool is_bystander;         /* it failed because of another request, which was due before it */
+  bool is_silent;            /* it was given up, and the connection had been silent all the time */
+  uint32_t patience_ms;      /* the block's */
   struct redis_waiter *next; /* of those to be woken */
   accel_status status;
   redis_replies replies;
@@ -62,7 +69,7 @@ typedef struct redis_waiter {
 typedef struct redis_slot {
   redis_waiter *owner; /* atomic; changed under the mutex */
   uint64_t check;      /* not 0: the reply must be this number, or the stream is not trusted */
-  size_t replies_due;
+  size_t replies_due, replies_asked;
   bool has_begun;             /* one of several is there */
   bool is_write, is_given_up; /* under the mutex: it changes something; nobody waits for that */
   redis_replies replies;
@@ -81,23 +88,29 @@ typedef struct redis_connection {
   redis_connection_state state; /* written under the mutex, read anywhere: atomic */
   redis_stream stream;          /* of the roles: fd is constant between adopt and repair */
   bool has_writer, has_reader;
-  bool is_clogged;      /* the socket took less than there was */
-  accel_buffer queued;  /* commands nobody has begun to write */
-  accel_buffer writing; /* of the writer: what it took from there */
-  size_t written;       /* of that */
-  redis_slot *slots;    /* a ring: the n-th request lies in slots[n % REDIS_CONNECTION_SLOTS] */
-  uint64_t submitted;   /* atomic; requests so far */
-  uint64_t completed;   /* of those */
-  uint32_t given_up;    /* atomic: writes among them that nobody waits for any more */
-  bool is_mid_reply;    /* atomic; of the reader: part of the oldest one's replies has come */
-  uint32_t spin_us;     /* constant: the reader looks for so long before it sleeps; 0: all sleep */
-  redis_trial spins;    /* of the reader */
-  redis_trial rests;    /* of the others, who let each other go first */
-  redis_trial company;  /* of all who do that */
-  uint64_t progress_ms; /* the last byte in either direction, or the first request */
-  uint64_t checked;     /* `submitted` at the last check */
-  uint64_t check_ms;    /* when the next is due */
-  int wake_fd;          /* the keeper's bell; not owned */
+  bool is_clogged;       /* the socket took less than there was */
+  accel_buffer queued;   /* commands nobody has begun to write */
+  accel_buffer writing;  /* of the writer: what it took from there */
+  size_t written;        /* of that */
+  redis_slot *slots;     /* a ring: the n-th request lies in slots[n % REDIS_CONNECTION_SLOTS] */
+  uint64_t submitted;    /* atomic; requests so far */
+  uint64_t completed;    /* of those */
+  uint32_t given_up;     /* atomic: writes among them that nobody waits for any more */
+  bool is_mid_reply;     /* atomic; of the reader: part of the oldest one's replies has come */
+  uint32_t spin_us;      /* constant: the reader looks for so long before it sleeps; 0: all sleep */
+  redis_trial spins;     /* of the reader */
+  redis_trial rests;     /* of the others, who let each other go first */
+  redis_trial company;   /* of all who do that */
+  uint64_t progress_ms;  /* the last byte in either direction, or the first request */
+  uint64_t reply_ms;     /* since then the oldest reply is the next one that is due */
+  uint64_t reply_moved;  /* `moved` at that time */
+  uint64_t moved;        /* bytes in both directions so far */
+  uint64_t large_ms;     /* atomic: the last time that something large was passing */
+  uint32_t answered;     /* of the reader: counts replies that are whole */
+  size_t unacknowledged; /* of the keeper: bytes that the peer had not taken at the last look */
+  uint64_t checked;      /* `submitted` at the last check */
+  uint64_t check_ms;     /* when the next is due */
+  int wake_fd;           /* the keeper's bell; not owned */
   char error[REDIS_SOCKET_TEXT]; /* why it is not up */
 } redis_connection;
 
@@ -108,6 +121,9 @@ typedef struct redis_block {
   size_t (*append)(void *ctx, accel_buffer *out);
   void *ctx;
   bool is_write; /* it changes something at the server */
+  /* Not 0: gives up as soon as nothing has arrived on the connection for so long, even if the
+   * deadline is later. */
+  uint32_t patience_ms;
 } redis_block;
 
 ACCEL_EXTERN_C_BEGIN
@@ -123,6 +139,8 @@ bool accel_redis_connection_is_up(const redis_connection *connection);
 /* True: the caller of a write has left, and it may still happen, since its reply has not come. What
  * must not overtake it leaves on this connection too. */
 bool accel_redis_connection_has_given_up(const redis_connection *connection);
+/* True: something large was passing at that time or later, so that others had to wait. */
+bool accel_redis_connection_was_busy(const redis_connection *connection, uint64_t since_ms);
 /* Waits until it is up. False: it was not by the deadline. */
 bool accel_redis_connection_await_up(redis_connection *connection, uint64_t deadline_ms);
 

@@ -10,6 +10,14 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#define REDIS_ENDPOINT_OVERSIZED 1u /* of a note about a key */
+
+redis_breaker *accel_redis_endpoint_breaker(redis_endpoint *endpoint,
+                                            const redis_connection *connection)
+{
+  return connection == &endpoint->bulk ? &endpoint->bulk_breaker : &endpoint->breaker;
+}
+
 /* ---- connecting ---- */
 
 static void redis_endpoint_set_clock(redis_endpoint *endpoint, const redis_stream_clock *clock)
@@ -35,7 +43,7 @@ static void redis_endpoint_connect(redis_endpoint *endpoint, redis_connection *c
   redis_stream_clock clock = {0};
   const size_t text_max = state->max_value_bytes < REDIS_ENDPOINT_TEXT_BYTES
                               ? REDIS_ENDPOINT_TEXT_BYTES
-                              : state->max_value_bytes;
+                              : state->max_value_bytes + 1; /* it shows that there is more */
   bool opened = accel_redis_stream_open(&stream, &dial, text_max, name);
   const bool has_to_be_master = state->url.kind == REDIS_URL_SENTINEL;
   if (opened && (!accel_redis_stream_greet(&stream, &dial, &clock) ||
@@ -49,7 +57,8 @@ static void redis_endpoint_connect(redis_endpoint *endpoint, redis_connection *c
     stream.is_slow = stream.tls == NULL && accel_redis_socket_allow_slowly(stream.fd);
     redis_endpoint_set_clock(endpoint, &clock);
     accel_redis_backoff_reset(backoff);
-    accel_redis_breaker_probed(&endpoint->breaker, true, accel_clock_monotonic_ms());
+    accel_redis_breaker_probed(accel_redis_endpoint_breaker(endpoint, connection), true,
+                               accel_clock_monotonic_ms());
   }
   accel_redis_connection_adopt(connection, opened ? &stream : NULL, dial.error);
 }
@@ -98,17 +107,18 @@ static size_t redis_endpoint_append_ping(void *unused, accel_buffer *out)
 }
 
 /* While the breaker is open and the connection stands. Without one, connecting is the question. */
-static void redis_endpoint_probe(redis_endpoint *endpoint)
+static void redis_endpoint_probe(const redis_endpoint *endpoint, redis_connection *connection,
+                                 redis_breaker *breaker)
 {
   const redis_block block = {.append = redis_endpoint_append_ping};
   redis_replies replies;
   char error[REDIS_SOCKET_TEXT];
   const accel_status status = accel_redis_connection_call(
-      &endpoint->data, &block, accel_clock_deadline(endpoint->state->command_timeout_ms), &replies,
+      connection, &block, accel_clock_deadline(endpoint->state->command_timeout_ms), &replies,
       error);
   const redis_reply reply = accel_redis_reply_at(&replies, 0);
   const bool is_alive = status == ACCEL_OK && accel_redis_reply_says(&replies, &reply, "PONG");
-  accel_redis_breaker_probed(&endpoint->breaker, is_alive, accel_clock_monotonic_ms());
+  accel_redis_breaker_probed(breaker, is_alive, accel_clock_monotonic_ms());
   accel_redis_replies_release(&replies);
 }
 
@@ -119,21 +129,30 @@ static void redis_endpoint_lower(uint64_t *until_ms, uint64_t time_ms)
   if (time_ms < *until_ms) *until_ms = time_ms;
 }
 
+/* One lane's connection and breaker. Returns when it has to be called again. */
+static uint64_t redis_endpoint_tend_lane(redis_endpoint *endpoint, redis_connection *connection,
+                                         redis_backoff *backoff)
+{
+  redis_breaker *breaker = accel_redis_endpoint_breaker(endpoint, connection);
+  uint64_t until_ms = redis_endpoint_keep(endpoint, connection, backoff);
+  if (!accel_redis_connection_is_up(connection)) return until_ms;
+  if (accel_clock_monotonic_ms() >= accel_redis_breaker_probe_ms(breaker))
+    redis_endpoint_probe(endpoint, connection, breaker);
+  redis_endpoint_lower(&until_ms, accel_redis_breaker_probe_ms(breaker));
+  return until_ms;
+}
+
 /* Returns when it has to be called again. */
 static uint64_t redis_endpoint_tend(redis_endpoint *endpoint)
 {
-  uint64_t until_ms = redis_endpoint_keep(endpoint, &endpoint->data, &endpoint->data_backoff);
-  redis_endpoint_lower(&until_ms,
-                       redis_endpoint_keep(endpoint, &endpoint->bulk, &endpoint->bulk_backoff));
+  uint64_t until_ms = redis_endpoint_tend_lane(endpoint, &endpoint->data, &endpoint->data_backoff);
+  redis_endpoint_lower(
+      &until_ms, redis_endpoint_tend_lane(endpoint, &endpoint->bulk, &endpoint->bulk_backoff));
   if (!accel_redis_connection_is_up(&endpoint->data)) return until_ms;
-  const uint64_t now_ms = accel_clock_monotonic_ms();
-  const uint64_t probe_ms = accel_redis_breaker_probe_ms(&endpoint->breaker);
-  if (now_ms >= probe_ms)
-    redis_endpoint_probe(endpoint);
-  else if (now_ms >= endpoint->next_clock_ms)
+  const bool is_open = accel_redis_breaker_probe_ms(&endpoint->breaker) != ACCEL_NO_DEADLINE;
+  if (!is_open && accel_clock_monotonic_ms() >= endpoint->next_clock_ms)
     redis_endpoint_ask_clock(endpoint);
-  redis_endpoint_lower(&until_ms, accel_redis_breaker_probe_ms(&endpoint->breaker));
-  redis_endpoint_lower(&until_ms, endpoint->next_clock_ms);
+  redis_endpoint_lower(&until_ms, is_open ? until_ms : endpoint->next_clock_ms);
   return until_ms;
 }
 
@@ -170,27 +189,46 @@ static void redis_endpoint_run(void *endpoint_pointer)
 
 /* ---- large values ---- */
 
-/* FNV-1a; never 0. A collision sends a small value the other way, which is no harm. */
+/* FNV-1a, without the last bit; never 0. A collision sends a small value the other way, which is no
+ * harm. */
 static uint32_t redis_endpoint_hash(const char *key, size_t size)
 {
   uint32_t hash = 2166136261u;
   for (size_t i = 0; i < size; i++) hash = (hash ^ (unsigned char)key[i]) * 16777619u;
-  return hash == 0 ? 1 : hash;
+  hash &= ~REDIS_ENDPOINT_OVERSIZED;
+  return hash == 0 ? REDIS_ENDPOINT_OVERSIZED << 1 : hash;
+}
+
+/* What is noted about the key: its hash, perhaps with OVERSIZED; else 0. */
+static uint32_t redis_endpoint_noted(const redis_endpoint *endpoint, uint32_t hash)
+{
+  const uint32_t noted =
+      accel_load_relaxed(&endpoint->large[(hash >> 1) % REDIS_ENDPOINT_LARGE_KEYS]);
+  return (noted & ~REDIS_ENDPOINT_OVERSIZED) == hash ? noted : 0;
 }
 
 void accel_redis_endpoint_note_size(redis_endpoint *endpoint, const char *key, size_t key_size,
                                     size_t size)
 {
-  const bool is_large = size > REDIS_ENDPOINT_LARGE_BYTES;
-  if (!is_large && !accel_load_relaxed(&endpoint->has_large)) return;
+  const bool is_oversized = size > endpoint->state->max_value_bytes;
+  const bool is_noted = size > REDIS_ENDPOINT_LARGE_BYTES || is_oversized;
+  if (!is_noted && !accel_load_relaxed(&endpoint->has_large)) return;
   const uint32_t hash = redis_endpoint_hash(key, key_size);
-  uint32_t *slot = &endpoint->large[hash % REDIS_ENDPOINT_LARGE_KEYS];
-  if (is_large) {
-    accel_store_relaxed(slot, hash);
+  uint32_t *slot = &endpoint->large[(hash >> 1) % REDIS_ENDPOINT_LARGE_KEYS];
+  if (is_noted) {
+    accel_store_relaxed(slot, hash | (is_oversized ? REDIS_ENDPOINT_OVERSIZED : 0));
     accel_store_relaxed(&endpoint->has_large, true);
-  } else if (accel_load_relaxed(slot) == hash) {
+  } else if (redis_endpoint_noted(endpoint, hash) != 0) {
     accel_store_relaxed(slot, 0);
   }
+}
+
+bool accel_redis_endpoint_is_oversized(const redis_endpoint *endpoint, const char *key,
+                                       size_t key_size)
+{
+  if (!accel_load_relaxed(&endpoint->has_large)) return false;
+  const uint32_t noted = redis_endpoint_noted(endpoint, redis_endpoint_hash(key, key_size));
+  return (noted & REDIS_ENDPOINT_OVERSIZED) != 0;
 }
 
 redis_connection *accel_redis_endpoint_to_store(redis_endpoint *endpoint, const char *key,
@@ -217,9 +255,8 @@ redis_connection *accel_redis_endpoint_to_read(redis_endpoint *endpoint, const c
                                                size_t key_size)
 {
   if (!accel_load_relaxed(&endpoint->has_large)) return &endpoint->data;
-  const uint32_t hash = redis_endpoint_hash(key, key_size);
-  const bool is_large =
-      accel_load_relaxed(&endpoint->large[hash % REDIS_ENDPOINT_LARGE_KEYS]) == hash;
+  const uint32_t noted = redis_endpoint_noted(endpoint, redis_endpoint_hash(key, key_size));
+  const bool is_large = noted != 0 && (noted & REDIS_ENDPOINT_OVERSIZED) == 0;
   return is_large ? &endpoint->bulk : &endpoint->data;
 }
 
@@ -237,6 +274,7 @@ bool accel_redis_endpoint_open(redis_endpoint *endpoint, accel_redis_state *stat
   endpoint->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (endpoint->stop_fd < 0) goto fail_stop;
   if (!accel_redis_breaker_open(&endpoint->breaker)) goto fail_breaker;
+  if (!accel_redis_breaker_open(&endpoint->bulk_breaker)) goto fail_bulk_breaker;
   if (!accel_redis_connection_open(&endpoint->data, endpoint->wake_fd, spin_us, true))
     goto fail_data;
   if (!accel_redis_connection_open(&endpoint->bulk, endpoint->wake_fd, spin_us, false))
@@ -245,6 +283,8 @@ bool accel_redis_endpoint_open(redis_endpoint *endpoint, accel_redis_state *stat
 fail_bulk:
   accel_redis_connection_close(&endpoint->data);
 fail_data:
+  accel_redis_breaker_close(&endpoint->bulk_breaker);
+fail_bulk_breaker:
   accel_redis_breaker_close(&endpoint->breaker);
 fail_breaker:
   close(endpoint->stop_fd);
@@ -283,6 +323,7 @@ void accel_redis_endpoint_close(redis_endpoint *endpoint)
 {
   accel_redis_connection_close(&endpoint->bulk);
   accel_redis_connection_close(&endpoint->data);
+  accel_redis_breaker_close(&endpoint->bulk_breaker);
   accel_redis_breaker_close(&endpoint->breaker);
   close(endpoint->stop_fd);
   close(endpoint->wake_fd);

@@ -1,10 +1,10 @@
 /* endpoint.h: one server, as everything that is kept for it (backend redis).
  *
  * An endpoint is an address, a pipelined connection for data that all threads share, a second one
- * for large values that is opened when it is first needed, a circuit breaker, a budget of retries,
- * and a keeper: a thread that connects, connects again after a failure, tends to what no caller is
- * left to do, asks for a sign of life while the breaker is open, and keeps the distance to the
- * server's clock. It can be stopped at any time and is never on the path of a call.
+ * for large values that is opened when it is first needed, a circuit breaker for each of them, a
+ * budget of retries, and a keeper: a thread that connects, connects again after a failure, tends to
+ * what no caller is left to do, asks for a sign of life while a breaker is open, and keeps the
+ * distance to the server's clock. It can be stopped at any time and is never on the path of a call.
  *
  * Threads: open, start, stop, close and abandon exclusive; all else any.
  */
@@ -18,7 +18,7 @@
 #define REDIS_ENDPOINT_TEXT_BYTES 4096u /* of replies that are no values, whatever these may have */
 /* Larger values travel on a connection of their own, so that small ones do not wait behind them.
  * A key is known as large once this process has read or stored it; read.c says how one is found. */
-#define REDIS_ENDPOINT_LARGE_BYTES (256u << 10)
+#define REDIS_ENDPOINT_LARGE_BYTES REDIS_CONNECTION_LARGE_BYTES
 #define REDIS_ENDPOINT_LARGE_KEYS 1024u
 #define REDIS_ENDPOINT_LANES 128u /* numbers of endpoints; the lanes beyond them are bulk's */
 
@@ -30,13 +30,15 @@ typedef struct redis_endpoint {
   bool rests;      /* atomic: no connection is wanted */
   redis_address address;
   redis_connection data, bulk;
-  redis_breaker breaker;
+  redis_breaker breaker, bulk_breaker;
   redis_budget retries;
   uint64_t ahead_ms;         /* atomic: its clock ahead of the monotonic one, or 0: not known */
   uint64_t writes_paused_ms; /* atomic: nothing is stored before this time */
-  uint32_t large[REDIS_ENDPOINT_LARGE_KEYS]; /* atomic: hashes of keys with large values, or 0 */
-  bool has_large;                            /* atomic: there was one; reads are bounded */
-  bool lacks_unlink;                         /* atomic: the server is older than UNLINK */
+  /* Atomic: hashes of keys with large values, of which the last bit says that the value is larger
+   * than it may be; 0: none. */
+  uint32_t large[REDIS_ENDPOINT_LARGE_KEYS];
+  bool has_large;    /* atomic: there was one; reads are bounded */
+  bool lacks_unlink; /* atomic: the server is older than UNLINK */
   accel_thread keeper;
   int wake_fd, stop_fd; /* eventfds: something changed; end */
   /* The keeper's own: */
@@ -61,9 +63,16 @@ void accel_redis_endpoint_close(redis_endpoint *endpoint);
 /* The same in a forked child: what a thread was changing at the fork is left. */
 void accel_redis_endpoint_abandon(redis_endpoint *endpoint);
 
+/* That of the lane, which one of the endpoint's connections is. */
+redis_breaker *accel_redis_endpoint_breaker(redis_endpoint *endpoint,
+                                            const redis_connection *connection);
+
 /* The key's value has so many bytes. */
 void accel_redis_endpoint_note_size(redis_endpoint *endpoint, const char *key, size_t key_size,
                                     size_t size);
+/* True: the last value of the key that was met had more than max_value_bytes. */
+bool accel_redis_endpoint_is_oversized(const redis_endpoint *endpoint, const char *key,
+                                       size_t key_size);
 /* The connection on which to read the key, and that for storing so many bytes. */
 redis_connection *accel_redis_endpoint_to_read(redis_endpoint *endpoint, const char *key,
                                                size_t key_size);

@@ -186,6 +186,7 @@ static void redis_lease_begin(void *terms_pointer, void *lease_pointer, const re
   lease->exchange.connection = part->connection;
   lease->exchange.block =
       (redis_block){.append = accel_redis_call_append_prepared, .ctx = &lease->prepared};
+  lease->exchange.large_bytes = accel_redis_part_large_bytes(part);
   if (!redis_lease_prepare(lease))
     lease->exchange.status =
         accel_redis_part_fail(part, accel_redis_call_no_memory(NULL, 0, terms->call));

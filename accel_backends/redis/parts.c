@@ -175,17 +175,17 @@ accel_status accel_redis_parts_run(redis_link *link, accel_remote_item *items, s
                                    void *single)
 {
   if (count == 0) return ACCEL_OK;
-  const uint64_t callers_ms = call->deadline_ms;
-  const uint64_t limit_ms = accel_clock_deadline(link->state->command_timeout_ms);
-  if (limit_ms < callers_ms) call->deadline_ms = limit_ms; /* for all rounds together */
-  accel_redis_route_settle(&link->state->route, call->deadline_ms);
+  /* For all rounds together, but for what is large. */
+  call->limit_ms = accel_clock_deadline(link->state->command_timeout_ms);
+  const uint64_t until_ms = call->limit_ms < call->deadline_ms ? call->limit_ms : call->deadline_ms;
+  accel_redis_route_settle(&link->state->route, until_ms);
   for (size_t i = 0; i < count; i++) items[i].hint = 0;
   accel_status status = redis_parts_round(link, items, count, call, operation, single, true);
   unsigned pauses = 0;
   for (int round = 1; redis_parts_count_again(items, count) > 0; round++) {
     if (round >= REDIS_PARTS_SURE_ROUNDS || redis_parts_have_to_wait(items, count))
-      redis_parts_pause(pauses++, call->deadline_ms);
-    if (round == REDIS_PARTS_ROUNDS_MAX || accel_clock_monotonic_ms() >= call->deadline_ms) {
+      redis_parts_pause(pauses++, until_ms);
+    if (round == REDIS_PARTS_ROUNDS_MAX || accel_clock_monotonic_ms() >= until_ms) {
       redis_parts_give_up(items, count, call);
       break;
     }
@@ -193,11 +193,19 @@ accel_status accel_redis_parts_run(redis_link *link, accel_remote_item *items, s
         redis_parts_round(link, items, count, call, operation, single, false);
     if (accel_failed(status)) status = further;
   }
-  call->deadline_ms = callers_ms;
+  call->limit_ms = 0;
   return status;
 }
 
 /* ---- for the operations ---- */
+
+size_t accel_redis_part_large_bytes(const redis_part *part)
+{
+  size_t bytes = 0;
+  for (size_t i = 0; i < part->count; i++)
+    if (part->items[i]->size > REDIS_ENDPOINT_LARGE_BYTES) bytes += part->items[i]->size;
+  return bytes;
+}
 
 accel_status accel_redis_part_fail(const redis_part *part, accel_status status)
 {
@@ -221,8 +229,8 @@ void accel_redis_part_refused(const redis_part *part, accel_remote_item *item,
     item->hint |= REDIS_HINT_DEL;
     return;
   }
-  const uint32_t kept =
-      item->hint & (REDIS_HINT_SCRIPT | REDIS_HINT_DEL | REDIS_HINT_WHOLE | REDIS_HINT_PLAIN);
+  const uint32_t kept = item->hint & (REDIS_HINT_SCRIPT | REDIS_HINT_DEL | REDIS_HINT_WHOLE |
+                                      REDIS_HINT_PLAIN | REDIS_HINT_PROBE);
   if (accel_redis_route_redirect(route, part->endpoint, replies, i, &item->hint)) {
     item->hint |= kept;
     return;

@@ -29,7 +29,8 @@ enum {
   REDIS_HINT_WHOLE = 8,  /* the value is large: all of it, on the other connection */
   REDIS_HINT_LATER = 16, /* the server asks for patience */
   REDIS_HINT_PLAIN = 32, /* without MULTI, which a full server refuses */
-  REDIS_HINT_SHIFT = 6
+  REDIS_HINT_PROBE = 64, /* the value was larger than it may be: look if it still is */
+  REDIS_HINT_SHIFT = 7
 };
 
 /* The items that one connection serves, in the caller's order. */
@@ -60,6 +61,9 @@ ACCEL_EXTERN_C_BEGIN
 accel_status accel_redis_parts_run(redis_link *link, accel_remote_item *items, size_t count,
                                    accel_remote_call *call, const redis_operation *operation,
                                    void *single);
+
+/* Bytes of those of its items' data that are large. */
+size_t accel_redis_part_large_bytes(const redis_part *part);
 
 /* Gives every item of the part the status and returns it. */
 accel_status accel_redis_part_fail(const redis_part *part, accel_status status);

@@ -4,8 +4,12 @@
  * holds, and how much of it, is not known before it is read; so from then on no read may make the
  * others on the data connection wait for a large value: each key is asked for at most one byte more
  * than a small value has, by GETRANGE. If that byte comes the item goes another round, for all of
- * it, on the connection for large values. There a plain GET asks, at once for keys that are known
- * to be large. A value is never empty, thus "" is a miss.
+ * it, on the connection for large values, which keys that are known to be large take at once. A
+ * value is never empty, thus "" is a miss.
+ *
+ * A value of more than max_value_bytes is of no use to anybody, and is told by its first bytes, so
+ * that a load may replace it. There too one byte more than allowed is asked for, and a key that is
+ * known for it is only asked if that byte is still there.
  *
  * GETRANGE costs a server more than GET, and in a batch much more than MGET. So whoever has no
  * large values does not pay for them, and whoever has some waits for the first one, once.
@@ -13,8 +17,14 @@
 #include "../../accel/platform/atomic.h"
 #include "parts.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #define REDIS_READ_LAST "262144" /* the byte that only a large value has */
 ACCEL_STATIC_ASSERT(REDIS_ENDPOINT_LARGE_BYTES == 262144, "REDIS_READ_LAST is its text");
+#define REDIS_READ_HEAD_LAST \
+  "31" /* of a value that is too large: what a fill compares lies there */
+#define REDIS_READ_HEAD_BYTES 32u /* fewer than any value has that is of use */
 
 /* What all parts have in common. */
 typedef struct redis_read_terms {
@@ -28,32 +38,54 @@ typedef struct redis_read {
   const redis_read_terms *terms;
   const redis_part *part;
   bool gets_each;  /* one command per item, or MGET */
-  bool is_bounded; /* by GETRANGE */
+  bool is_bounded; /* by GETRANGE, to what a small value has */
+  bool is_bulk;    /* the same, to what a value may have */
   redis_exchange exchange;
 } redis_read;
 
-static bool redis_read_append_bounded(const redis_read *read, const accel_remote_item *item,
-                                      accel_buffer *out)
+static bool redis_read_append_range(const redis_read *read, const accel_remote_item *item,
+                                    const char *first, const char *last, accel_buffer *out)
 {
   const redis_link *link = read->terms->link;
   return accel_redis_command_start(out, 4) && accel_redis_command_add(out, "GETRANGE", 8, "", 0) &&
          accel_redis_command_add(out, link->key_start, link->prefix_size, item->key,
                                  item->key_size) &&
-         accel_redis_command_add(out, "0", 1, "", 0) &&
-         accel_redis_command_add(out, REDIS_READ_LAST, sizeof REDIS_READ_LAST - 1, "", 0);
+         accel_redis_command_add(out, first, strlen(first), "", 0) &&
+         accel_redis_command_add(out, last, strlen(last), "", 0);
+}
+
+static bool redis_read_is_probe(const accel_remote_item *item)
+{
+  return (item->hint & REDIS_HINT_PROBE) != 0;
+}
+
+/* Whether the byte that makes it too large is there, and the head. Adds the replies but one. */
+static bool redis_read_append_probe(const redis_read *read, const accel_remote_item *item,
+                                    const char *beyond, accel_buffer *out, size_t *replies)
+{
+  *replies += 1;
+  return redis_read_append_range(read, item, beyond, beyond, out) &&
+         accel_redis_part_append_asking(item, out, replies) &&
+         redis_read_append_range(read, item, "0", REDIS_READ_HEAD_LAST, out);
+}
+
+static bool redis_read_append_item(const redis_read *read, accel_remote_item *const *item,
+                                   const char *beyond, accel_buffer *out, size_t *replies)
+{
+  if (!accel_redis_part_append_asking(*item, out, replies)) return false;
+  if (redis_read_is_probe(*item)) return redis_read_append_probe(read, *item, beyond, out, replies);
+  if (read->is_bounded) return redis_read_append_range(read, *item, "0", REDIS_READ_LAST, out);
+  if (read->is_bulk) return redis_read_append_range(read, *item, "0", beyond, out);
+  return accel_redis_call_append_keys(out, "GET", read->terms->link, item, 1);
 }
 
 static size_t redis_read_append_gets(const redis_read *read, accel_buffer *out)
 {
   size_t replies = 0;
-  for (size_t i = 0; i < read->part->count; i++, replies++) {
-    accel_remote_item *const *item = &read->part->items[i];
-    if (!accel_redis_part_append_asking(*item, out, &replies)) return 0;
-    const bool appended =
-        read->is_bounded ? redis_read_append_bounded(read, *item, out)
-                         : accel_redis_call_append_keys(out, "GET", read->terms->link, item, 1);
-    if (!appended) return 0;
-  }
+  char beyond[24]; /* the first byte that a value may not have */
+  snprintf(beyond, sizeof beyond, "%zu", read->terms->link->state->max_value_bytes);
+  for (size_t i = 0; i < read->part->count; i++, replies++)
+    if (!redis_read_append_item(read, &read->part->items[i], beyond, out, &replies)) return 0;
   return replies;
 }
 
@@ -73,27 +105,63 @@ static size_t redis_read_append(void *read_pointer, accel_buffer *out)
   return replies;
 }
 
+static void redis_read_note_probe(const redis_part *part, accel_remote_item *item)
+{
+  if (accel_redis_endpoint_is_oversized(part->endpoint, item->key, item->key_size))
+    item->hint |= REDIS_HINT_PROBE;
+}
+
+/* How large the values are shows when they come. */
+static void redis_read_allow_large(redis_read *read)
+{
+  const accel_redis_state *state = read->terms->link->state;
+  const size_t most = SIZE_MAX / state->max_value_bytes;
+  const size_t count = read->part->count < most ? read->part->count : most;
+  read->exchange.large_bytes = count * state->max_value_bytes;
+  read->exchange.block.patience_ms = state->command_timeout_ms;
+}
+
 static void redis_read_begin(void *terms_pointer, void *read_pointer, const redis_part *part)
 {
   const redis_read_terms *terms = (const redis_read_terms *)terms_pointer;
   redis_read *read = (redis_read *)read_pointer;
   read->terms = terms;
   read->part = part;
-  read->is_bounded =
-      part->connection == &part->endpoint->data && accel_load_relaxed(&part->endpoint->has_large);
-  read->gets_each = part->count == 1 || read->terms->gets_each || read->is_bounded;
+  read->is_bulk = part->connection == &part->endpoint->bulk;
+  read->is_bounded = !read->is_bulk && accel_load_relaxed(&part->endpoint->has_large);
+  read->gets_each = part->count == 1 || terms->gets_each || read->is_bounded || read->is_bulk;
+  for (size_t i = 0; i < part->count && read->is_bounded; i++)
+    redis_read_note_probe(part, part->items[i]);
   read->exchange.purpose = REDIS_READS;
   read->exchange.endpoint = part->endpoint;
   read->exchange.connection = part->connection;
   read->exchange.block = (redis_block){.append = redis_read_append, .ctx = read};
+  read->exchange.large_bytes = 0;
+  if (read->is_bulk) redis_read_allow_large(read);
   accel_redis_call_begin(terms->link, terms->call, &read->exchange);
 }
 
 /* ---- replies ---- */
 
+/* The item is to be read once more. */
+static void redis_read_again(accel_remote_item *item, uint32_t hint)
+{
+  item->hint |= hint;
+  item->status = REDIS_ITEM_AGAIN;
+}
+
+/* The value is too large, and told by its head. */
+static void redis_read_cut(const redis_read *read, accel_remote_item *item)
+{
+  accel_redis_endpoint_note_size(read->part->endpoint, item->key, item->key_size, item->size);
+  if (item->size > REDIS_READ_HEAD_BYTES) item->size = REDIS_READ_HEAD_BYTES;
+  item->hint |= REDIS_HINT_PROBE; /* its size is known already */
+}
+
 /* False: no command of ours has such a reply. */
 static bool redis_read_item(const redis_read *read, accel_remote_item *item, size_t i)
 {
+  const size_t size_max = read->terms->link->state->max_value_bytes;
   const redis_replies *replies = &read->exchange.replies;
   const redis_reply reply = accel_redis_reply_at(replies, i);
   item->status = ACCEL_MISS;
@@ -103,17 +171,34 @@ static bool redis_read_item(const redis_read *read, accel_remote_item *item, siz
       accel_redis_part_refused(read->part, item, read->terms->call, replies, i);
     return true;
   }
-  if (reply.kind != REDIS_REPLY_IS_TEXT) return false;
-  if (read->is_bounded && reply.size == 0) return true;
-  if (read->is_bounded && reply.size > REDIS_ENDPOINT_LARGE_BYTES) {
+  const bool is_text = reply.kind == REDIS_REPLY_IS_TEXT;
+  if (!is_text && reply.kind != REDIS_REPLY_IS_OVERSIZED) return false;
+  if ((read->is_bounded || read->is_bulk) && reply.size == 0) return true;
+  const bool is_large = read->is_bounded && reply.size > REDIS_ENDPOINT_LARGE_BYTES;
+  if (!is_text || (is_large && reply.size <= size_max)) {
     accel_redis_endpoint_note_size(read->part->endpoint, item->key, item->key_size, reply.size);
-    item->hint |= REDIS_HINT_WHOLE;
-    item->status = REDIS_ITEM_AGAIN;
+    redis_read_again(item, reply.size > size_max ? REDIS_HINT_PROBE : REDIS_HINT_WHOLE);
     return true;
   }
   item->status = ACCEL_OK;
   item->data = accel_redis_reply_text(replies, &reply);
   item->size = reply.size;
+  if (reply.size > size_max) redis_read_cut(read, item);
+  return true;
+}
+
+/* A probe's replies, the first one at *i, which moves to the last. False: as above. */
+static bool redis_read_probe(const redis_read *read, accel_remote_item *item, size_t *i)
+{
+  const redis_reply beyond = accel_redis_reply_at(&read->exchange.replies, *i);
+  const size_t first = *i;
+  *i += 1 + redis_part_skips(item);
+  if (beyond.kind == REDIS_REPLY_IS_ERROR) return redis_read_item(read, item, first);
+  if (beyond.kind != REDIS_REPLY_IS_TEXT) return false;
+  if (beyond.size > 0) return redis_read_item(read, item, *i);
+  item->hint &= ~(uint32_t)REDIS_HINT_PROBE;
+  accel_redis_endpoint_note_size(read->part->endpoint, item->key, item->key_size, 0);
+  redis_read_again(item, 0);
   return true;
 }
 
@@ -143,7 +228,10 @@ static bool redis_read_all(const redis_read *read)
   if (read->gets_each) {
     for (size_t k = 0; k < part->count; k++, i++) {
       i += redis_part_skips(part->items[k]);
-      if (!redis_read_item(read, part->items[k], i)) return false;
+      const bool is_read = redis_read_is_probe(part->items[k])
+                               ? redis_read_probe(read, part->items[k], &i)
+                               : redis_read_item(read, part->items[k], i);
+      if (!is_read) return false;
     }
     return true;
   }
@@ -159,7 +247,7 @@ static void redis_read_note_sizes(const redis_part *part)
 {
   for (size_t i = 0; i < part->count; i++) {
     const accel_remote_item *item = part->items[i];
-    if (item->status == ACCEL_OK)
+    if (item->status == ACCEL_OK && !redis_read_is_probe(item))
       accel_redis_endpoint_note_size(part->endpoint, item->key, item->key_size, item->size);
   }
 }

@@ -4,10 +4,11 @@
  * reader calls our functions for every element, and those append to flat lists of our own: there
  * is no tree of small allocations, and nothing of hiredis' outlives a call.
  *
- * Everything that comes in is hostile: a text longer than the limit, an array of more elements
- * than any command of ours can cause, nesting, a text without its line end, types of a protocol
- * that was not spoken - each breaks the reader for good. Memory grows with what has arrived,
- * never with what was announced.
+ * Everything that comes in is hostile: more elements than any command of ours can cause, in one
+ * array or in all arrays of a reply, nesting, a text without its line end, types of a protocol that
+ * was not spoken - each breaks the reader for good. Memory grows with what has arrived, never with
+ * what was announced. A text that is too large is let pass without being kept, and an OVERSIZED
+ * stands in its place, so that it harms neither the replies behind it nor the connection.
  *
  * Threads: one at a time per object.
  */
@@ -16,8 +17,10 @@
 
 #include "../../accel/type.h"
 
-#define REDIS_REPLY_ELEMENTS_MAX 65536 /* of one array */
-#define REDIS_REPLY_NESTING_MAX 4      /* arrays within arrays: CLUSTER SLOTS has four */
+#define REDIS_REPLY_ELEMENTS_MAX 65536    /* of one array */
+#define REDIS_REPLY_TOTAL_MAX 524288      /* of all arrays of one reply */
+#define REDIS_REPLY_NESTING_MAX 4         /* arrays within arrays: CLUSTER SLOTS has four */
+#define REDIS_REPLY_TEXTS_MAX (64u << 20) /* bytes of the texts of one reply, if it has several */
 
 typedef enum redis_reply_kind {
   REDIS_REPLY_IS_TEXT,
@@ -25,12 +28,13 @@ typedef enum redis_reply_kind {
   REDIS_REPLY_IS_ERROR,
   REDIS_REPLY_IS_INTEGER,
   REDIS_REPLY_IS_NIL,
-  REDIS_REPLY_IS_ARRAY
+  REDIS_REPLY_IS_ARRAY,
+  REDIS_REPLY_IS_OVERSIZED /* a text that was not kept: it is too large, or one too many */
 } redis_reply_kind;
 
 typedef struct redis_reply {
   redis_reply_kind kind;
-  size_t size;     /* bytes of text, or elements of an array, which follow it */
+  size_t size;     /* bytes of the text, or elements of an array, which follow it */
   size_t offset;   /* of the text, which starts at a multiple of 8 */
   int64_t integer; /* of an integer */
 } redis_reply;
@@ -63,7 +67,7 @@ typedef struct redis_words {
 
 ACCEL_EXTERN_C_BEGIN
 
-/* `text_max`: bytes of a single text. NULL: no memory. */
+/* `text_max`: bytes of a single text that is kept. NULL: no memory. */
 redis_reader *accel_redis_reader_open(size_t text_max);
 void accel_redis_reader_close(redis_reader *reader_or_null);
 /* False: no memory; the reader is broken then. */
@@ -73,6 +77,8 @@ bool accel_redis_reader_feed(redis_reader *reader, const void *data, size_t size
 redis_reader_result accel_redis_reader_next(redis_reader *reader, redis_replies *out_or_null);
 /* True: all bytes fed were part of whole replies. */
 bool accel_redis_reader_is_empty(const redis_reader *reader);
+/* Bytes of the text of which a part has arrived, as it announced itself; 0: there is none. */
+uint64_t accel_redis_reader_expects(const redis_reader *reader);
 const char *accel_redis_reader_error(const redis_reader *reader);
 
 /* The i-th of the list; one that says nil beyond its end. */

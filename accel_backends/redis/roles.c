@@ -24,6 +24,8 @@
 #define REDIS_ROLES_REST_VAIN_NS UINT64_C(200000000) /* of all threads together */
 #define REDIS_ROLES_SPIN_VAIN 4u                     /* times spin_us */
 #define REDIS_ROLES_PAUSE 64u
+/* Who waited for another server meanwhile finds its replies by so many looks after the deadline. */
+#define REDIS_ROLES_LATE_LOOKS 64
 #define REDIS_ROLES_PAUSE_MAX_NS UINT64_C(10000000000)
 
 bool accel_redis_roles_has_unsent(const redis_connection *connection)
@@ -61,7 +63,8 @@ void accel_redis_roles_break(redis_connection *connection, const char *why)
     if (owner == NULL) continue;
     accel_store_relaxed(&slot->owner, NULL);
     owner->is_taken = true;
-    owner->is_unread = i != connection->completed || !accel_load_relaxed(&connection->is_mid_reply);
+    owner->is_bystander = i != connection->completed;
+    owner->is_unread = owner->is_bystander || !accel_load_relaxed(&connection->is_mid_reply);
     owner->status = ACCEL_ERR_BACKEND;
     accel_redis_wake_set(&owner->wake, REDIS_WAKE_DONE);
   }
@@ -156,6 +159,10 @@ static bool redis_roles_write_once(redis_connection *connection)
   connection->is_clogged = sent == REDIS_SOCKET_LATER;
   if (sent <= 0) return false;
   connection->written += (size_t)sent;
+  connection->moved += (uint64_t)sent;
+  connection->progress_ms = accel_clock_monotonic_ms();
+  if (left > REDIS_CONNECTION_LARGE_BYTES)
+    accel_store_relaxed(&connection->large_ms, connection->progress_ms);
   return true;
 }
 
@@ -221,6 +228,15 @@ static bool redis_roles_is_checked(const redis_slot *slot)
   return accel_redis_reply_says(&slot->replies, &reply, expected);
 }
 
+/* Each reply has its limits; all of one request's have these. */
+static bool redis_roles_is_too_much(const redis_slot *slot)
+{
+  const size_t spare = REDIS_CONNECTION_ELEMENTS_SPARE;
+  if (slot->replies.count > REDIS_REPLY_TOTAL_MAX + slot->replies_asked * spare) return true;
+  return slot->is_write &&
+         slot->replies.text.size > REDIS_CONNECTION_WRITE_TEXTS + slot->replies_asked * spare;
+}
+
 /* Reads the replies of the n-th request. REPLY: all of them are there. */
 static redis_reader_result redis_roles_read_one(redis_connection *connection, uint64_t number,
                                                 const char **why_out)
@@ -235,6 +251,10 @@ static redis_reader_result redis_roles_read_one(redis_connection *connection, ui
     if (result != REDIS_READER_REPLY) return result;
     slot->replies_due--;
     slot->has_begun = true;
+    connection->answered++;
+    if (!redis_roles_is_too_much(slot)) continue;
+    *why_out = "more than was asked for";
+    return REDIS_READER_BROKEN;
   }
   if (redis_roles_is_checked(slot)) return REDIS_READER_REPLY;
   *why_out = "an answer to another question";
@@ -257,6 +277,8 @@ static void redis_roles_deal_out(redis_connection *connection)
   }
   const bool is_begun = next < submitted && redis_roles_slot(connection, next)->has_begun;
   accel_store_relaxed(&connection->is_mid_reply, !is_empty || is_begun);
+  if (accel_redis_reader_expects(connection->stream.reader) > REDIS_CONNECTION_LARGE_BYTES)
+    accel_store_relaxed(&connection->large_ms, accel_clock_monotonic_ms());
   if (result == REDIS_READER_REPLY && !is_empty) why = "a reply that nobody asked for";
   if (next > from) {
     redis_waiter *woken = redis_roles_complete(connection, from, (size_t)(next - from));
@@ -344,6 +366,7 @@ void accel_redis_roles_wait(redis_connection *connection, uint64_t deadline_ms)
   if (writes) connection->has_writer = true;
   accel_mutex_unlock(&connection->mutex);
   const uint64_t received = reads ? connection->stream.received : 0;
+  const uint32_t answered = reads ? connection->answered : 0;
   int ready = 0;
   if (reads && (!writes || connection->stream.has_more)) {
     redis_roles_read(connection, deadline_ms);
@@ -353,8 +376,14 @@ void accel_redis_roles_wait(redis_connection *connection, uint64_t deadline_ms)
     if (reads && (ready & ~POLLOUT) != 0) redis_roles_receive(connection, false);
   }
   accel_mutex_lock(&connection->mutex);
-  if (reads && connection->stream.received != received)
+  if (reads && connection->stream.received != received) {
     connection->progress_ms = accel_clock_monotonic_ms();
+    connection->moved += connection->stream.received - received;
+  }
+  if (reads && connection->answered != answered) {
+    connection->reply_ms = connection->progress_ms;
+    connection->reply_moved = connection->moved;
+  }
   if (reads) connection->has_reader = false;
   if (writes) connection->has_writer = false;
   if (writes && (ready & ~POLLIN) != 0) connection->is_clogged = false;
@@ -404,12 +433,20 @@ static bool redis_roles_rest(redis_connection *connection, redis_waiter *waiter,
   return false;
 }
 
+/* With the mutex held: what was sent may still be on its way, and large. */
+static void redis_roles_note_unsent(redis_connection *connection)
+{
+  if (accel_redis_socket_unsent(connection->stream.fd) > REDIS_CONNECTION_LARGE_BYTES)
+    accel_store_relaxed(&connection->large_ms, accel_clock_monotonic_ms());
+}
+
 /* With the mutex, which it lets go. The deadline has passed, but the replies may be in a reader's
  * hands already. True: so they were. */
 static bool redis_roles_give_up(redis_connection *connection, redis_waiter *waiter)
 {
   const bool is_taken = waiter->is_taken;
   if (!is_taken) {
+    redis_roles_note_unsent(connection);
     accel_store_relaxed(&waiter->slot->owner, NULL);
     waiter->slot->is_given_up = waiter->slot->is_write;
     if (waiter->slot->is_write) accel_add_acq_rel(&connection->given_up, 1u);
@@ -423,13 +460,36 @@ static bool redis_roles_give_up(redis_connection *connection, redis_waiter *wait
   return is_taken;
 }
 
+/* With the mutex held: who has patience only while something arrives gives up before the latest. */
+static uint64_t redis_roles_gives_up_ms(const redis_connection *connection,
+                                        const redis_waiter *waiter, uint64_t latest_ms)
+{
+  if (waiter->patience_ms == 0) return latest_ms;
+  const uint64_t since_ms =
+      connection->progress_ms > waiter->began_ms ? connection->progress_ms : waiter->began_ms;
+  const uint64_t silent_ms = since_ms + waiter->patience_ms;
+  return silent_ms < latest_ms ? silent_ms : latest_ms;
+}
+
 bool accel_redis_roles_await(redis_connection *connection, redis_waiter *waiter,
                              uint64_t deadline_ms)
 {
+  const uint64_t latest_ms = deadline_ms;
+  uint64_t moved = UINT64_MAX; /* by the last look after the deadline */
+  int looks = REDIS_ROLES_LATE_LOOKS;
   waiter->is_waiting = true;
   while (accel_redis_wake_state(&waiter->wake) != REDIS_WAKE_DONE) {
-    if (waiter->is_taken || accel_clock_monotonic_ms() >= deadline_ms)
+    deadline_ms = redis_roles_gives_up_ms(connection, waiter, latest_ms);
+    const bool is_over = accel_clock_monotonic_ms() >= deadline_ms;
+    const bool is_vain = looks == 0 || moved == connection->moved || connection->has_reader;
+    if (waiter->is_taken || (is_over && is_vain)) {
+      waiter->is_silent = deadline_ms < latest_ms || waiter->patience_ms == 0;
       return redis_roles_give_up(connection, waiter);
+    }
+    if (is_over) {
+      looks--;
+      moved = connection->moved;
+    }
     accel_redis_wake_clear(&waiter->wake);
     const bool is_writable = accel_redis_roles_has_unsent(connection) && !connection->has_writer;
     if (is_writable && !connection->is_clogged) {

@@ -5,11 +5,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -69,6 +71,12 @@ static ptrdiff_t redis_socket_receive(int fd, void *data, size_t size, int flags
 ptrdiff_t accel_redis_socket_receive(int fd, void *data, size_t size)
 {
   return redis_socket_receive(fd, data, size, MSG_DONTWAIT);
+}
+
+size_t accel_redis_socket_unsent(int fd)
+{
+  int left = 0;
+  return ioctl(fd, SIOCOUTQ, &left) == 0 && left > 0 ? (size_t)left : 0;
 }
 
 bool accel_redis_socket_allow_slowly(int fd)

@@ -274,6 +274,7 @@ static void redis_write_begin(void *terms_pointer, void *write_pointer, const re
   write->exchange.endpoint = part->endpoint;
   write->exchange.connection = part->connection;
   write->exchange.block = (redis_block){.append = redis_write_append, .ctx = write};
+  if (!terms->is_del) write->exchange.large_bytes = accel_redis_part_large_bytes(part);
   const bool prepared =
       redis_write_open(write, part->count) &&
       (terms->is_del ? redis_write_prepare_dels(write) : redis_write_prepare_puts(write));

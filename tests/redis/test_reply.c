@@ -130,7 +130,7 @@ static void hostile_replies_break_the_reader(void **state)
 static void memory_is_bounded_by_what_is_allowed(void **state)
 {
   static char text[TEXT_MAX * 4];
-  static const char *const starts[] = {"$536870912\r\n", "+", "-", ":", "*"};
+  static const char *const starts[] = {"$1073741825\r\n", "+", "-", ":", "*"};
   (void)state;
   for (size_t i = 0; i < sizeof starts / sizeof *starts; i++) {
     redis_replies replies = {0};
@@ -143,7 +143,7 @@ static void memory_is_bounded_by_what_is_allowed(void **state)
   }
 }
 
-static void a_text_of_the_limit_passes_and_a_longer_one_does_not(void **state)
+static void a_text_of_the_limit_passes_and_a_longer_one_is_not_kept(void **state)
 {
   (void)state;
   for (size_t more = 0; more <= 1; more++) {
@@ -155,10 +155,114 @@ static void a_text_of_the_limit_passes_and_a_longer_one_does_not(void **state)
     memcpy(text + head + TEXT_MAX + more, "\r\n", 2);
     const redis_reader_result result =
         read_in_pieces(text, (size_t)head + TEXT_MAX + more + 2, 7, &replies, &count);
-    assert_int_equal(result, more == 0 ? REDIS_READER_MORE : REDIS_READER_BROKEN);
-    assert_int_equal(count, 1 - more);
+    assert_int_equal(result, REDIS_READER_MORE);
+    assert_int_equal(count, 1);
+    const redis_reply reply = accel_redis_reply_at(&replies, 0);
+    assert_int_equal(reply.kind, more == 0 ? REDIS_REPLY_IS_TEXT : REDIS_REPLY_IS_OVERSIZED);
+    assert_int_equal(reply.size, TEXT_MAX + more);
+    if (more > 0) assert_int_equal(replies.text.size, 0);
     accel_redis_replies_release(&replies);
   }
+}
+
+/* In every cut: alone, in an array, twice in a row, and with what follows. */
+static void a_text_that_is_too_large_harms_nothing_behind_it(void **state)
+{
+  enum { LARGE = 3 * TEXT_MAX };
+  static char stream[4 * LARGE];
+  size_t size = 0;
+  (void)state;
+  static const char *const pieces[] = {"*4\r\n$1\r\na\r\n$3000\r\n", "\r\n$3000\r\n",
+                                       "\r\n:7\r\n$3000\r\n", "\r\n+next\r\n"};
+  for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
+    memcpy(stream + size, pieces[i], strlen(pieces[i]));
+    size += strlen(pieces[i]);
+    if (i == 3) break;
+    memset(stream + size, '\n', LARGE);
+    size += LARGE;
+  }
+  for (size_t piece = 1; piece < size + 1; piece += piece < 40 ? 1 : 97) {
+    redis_replies replies = {0};
+    size_t count = 0;
+    assert_int_equal(read_in_pieces(stream, size, piece, &replies, &count), REDIS_READER_MORE);
+    assert_int_equal(count, 3);
+    assert_int_equal(replies.count, 7);
+    static const redis_reply_kind kinds[] = {REDIS_REPLY_IS_ARRAY,     REDIS_REPLY_IS_TEXT,
+                                             REDIS_REPLY_IS_OVERSIZED, REDIS_REPLY_IS_OVERSIZED,
+                                             REDIS_REPLY_IS_INTEGER,   REDIS_REPLY_IS_OVERSIZED,
+                                             REDIS_REPLY_IS_STATUS};
+    for (size_t i = 0; i < 7; i++) assert_int_equal(replies.list[i].kind, kinds[i]);
+    assert_int_equal(replies.list[5].size, LARGE);
+    accel_redis_replies_release(&replies);
+  }
+}
+
+static void a_large_text_ends_as_it_says(void **state)
+{
+  static char stream[4 * TEXT_MAX];
+  (void)state;
+  for (size_t wrong = 0; wrong < 2; wrong++) {
+    redis_replies replies = {0};
+    size_t count = 0;
+    const int head = snprintf(stream, sizeof stream, "$3000\r\n");
+    memset(stream + head, 'v', 3000);
+    memcpy(stream + head + 3000, wrong == 0 ? "x\n+next\r\n" : "\rx+next\r\n", 9);
+    assert_int_equal(read_in_pieces(stream, (size_t)head + 3009, 50, &replies, &count),
+                     REDIS_READER_BROKEN);
+    assert_int_equal(count, 0);
+    accel_redis_replies_release(&replies);
+  }
+}
+
+/* Each array is small enough, all of them are not: what arrives without an end costs little. */
+static void elements_of_one_reply_are_bounded(void **state)
+{
+  enum { ELEMENTS = REDIS_REPLY_ELEMENTS_MAX };
+  static char block[16 + 4 * ELEMENTS];
+  redis_reader *reader = accel_redis_reader_open(TEXT_MAX);
+  redis_replies replies = {0};
+  redis_reader_result result = REDIS_READER_MORE;
+  const size_t head = (size_t)snprintf(block, sizeof block, "*%d\r\n", ELEMENTS);
+  (void)state;
+  for (size_t i = 0; i < ELEMENTS; i++) memcpy(block + head + 4 * i, ":0\r\n", 4);
+  assert_true(accel_redis_reader_feed(reader, block, head));
+  unsigned blocks = 0;
+  while (result == REDIS_READER_MORE && blocks < 100) {
+    assert_true(accel_redis_reader_feed(reader, block, head + (size_t)4 * ELEMENTS));
+    result = accel_redis_reader_next(reader, &replies);
+    blocks++;
+  }
+  assert_int_equal(result, REDIS_READER_BROKEN);
+  assert_true(replies.count <= REDIS_REPLY_TOTAL_MAX);
+  accel_redis_replies_release(&replies);
+  accel_redis_reader_close(reader);
+}
+
+/* The budget of texts that come together: what is beyond it is not kept. */
+static void texts_of_one_reply_are_bounded(void **state)
+{
+  enum { TEXT = 8 << 20, TEXTS = 20 };
+  redis_reader *reader = accel_redis_reader_open(TEXT);
+  redis_replies replies = {0};
+  char *text = (char *)calloc(1, TEXT + 2);
+  size_t kept = 0;
+  (void)state;
+  assert_non_null(text);
+  memcpy(text + TEXT, "\r\n", 2);
+  assert_true(accel_redis_reader_feed(reader, "*20\r\n", 5));
+  for (unsigned i = 0; i < TEXTS; i++) {
+    assert_true(accel_redis_reader_feed(reader, "$8388608\r\n", 10));
+    assert_int_equal(accel_redis_reader_next(reader, &replies), REDIS_READER_MORE);
+    assert_true(accel_redis_reader_feed(reader, text, TEXT + 2));
+    assert_int_equal(accel_redis_reader_next(reader, &replies),
+                     i + 1 == TEXTS ? REDIS_READER_REPLY : REDIS_READER_MORE);
+  }
+  for (size_t i = 1; i < replies.count; i++) kept += replies.list[i].kind == REDIS_REPLY_IS_TEXT;
+  assert_int_equal(replies.count, 1 + TEXTS);
+  assert_int_equal(kept, REDIS_REPLY_TEXTS_MAX / TEXT);
+  accel_redis_replies_release(&replies);
+  accel_redis_reader_close(reader);
+  free(text);
 }
 
 /* Noise made of the bytes that mean something; the sanitizers watch. */
@@ -207,7 +311,11 @@ int main(void)
       cmocka_unit_test(a_dropped_reply_leaves_no_trace),
       cmocka_unit_test(hostile_replies_break_the_reader),
       cmocka_unit_test(memory_is_bounded_by_what_is_allowed),
-      cmocka_unit_test(a_text_of_the_limit_passes_and_a_longer_one_does_not),
+      cmocka_unit_test(a_text_of_the_limit_passes_and_a_longer_one_is_not_kept),
+      cmocka_unit_test(a_text_that_is_too_large_harms_nothing_behind_it),
+      cmocka_unit_test(a_large_text_ends_as_it_says),
+      cmocka_unit_test(elements_of_one_reply_are_bounded),
+      cmocka_unit_test(texts_of_one_reply_are_bounded),
       cmocka_unit_test(noise_is_survived),
       cmocka_unit_test(commands_are_bytes_of_any_kind),
   };
