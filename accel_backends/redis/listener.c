@@ -65,6 +65,7 @@ static void redis_listener_tell_down(redis_listener *listener, redis_link *link,
 typedef struct redis_listener_message {
   const char *channel, *data;
   size_t channel_size, data_size;
+  bool is_lost; /* too large to be kept: a gap, of this channel alone */
 } redis_listener_message;
 
 static void redis_listener_tell_message(redis_listener *listener, redis_link *link,
@@ -74,6 +75,11 @@ static void redis_listener_tell_message(redis_listener *listener, redis_link *li
   (void)listener;
   if (!link->is_up || strlen(link->channel) != message->channel_size) return;
   if (memcmp(link->channel, message->channel, message->channel_size) != 0) return;
+  if (message->is_lost) {
+    link->sink.down(link->sink.ctx);
+    link->sink.up(link->sink.ctx);
+    return;
+  }
   link->sink.message(link->sink.ctx, message->data, message->data_size);
 }
 
@@ -218,6 +224,8 @@ static void redis_listener_lose_channel(redis_listener *listener)
 static bool redis_listener_greet(redis_listener *listener, redis_dial *dial)
 {
   accel_buffer command = {0};
+  listener->questions = listener->answers = 0;
+  listener->proven_ms = accel_clock_monotonic_ms();
   const bool answered =
       accel_redis_command_append_words(&command, REDIS_WORDS("PING")) &&
       accel_redis_stream_exchange(&listener->stream, dial, &command, 1, &listener->replies);
@@ -242,9 +250,32 @@ static void redis_listener_connect_channel(redis_listener *listener)
     accel_redis_route_change_main(&listener->state->route);
     return;
   }
-  listener->heard_ms = accel_clock_monotonic_ms();
-  listener->next_tick_ms = listener->heard_ms + REDIS_LISTENER_TICK_MS;
+  listener->next_tick_ms = listener->proven_ms + REDIS_LISTENER_TICK_MS;
 }
+
+/* ---- proofs of life ---- */
+
+uint64_t accel_redis_listener_until_ms(const redis_listener *listener)
+{
+  return listener->proven_ms + REDIS_LISTENER_PROOF_MS;
+}
+
+static bool redis_listener_append_question(redis_listener *listener, accel_buffer *out)
+{
+  if (listener->questions - listener->answers == REDIS_LISTENER_QUESTIONS) return true;
+  listener->asked_ms[listener->questions++ % REDIS_LISTENER_QUESTIONS] = accel_clock_monotonic_ms();
+  return accel_redis_command_append_words(out, REDIS_WORDS("PING"));
+}
+
+/* False: nobody asked. */
+static bool redis_listener_take_answer(redis_listener *listener)
+{
+  if (listener->answers == listener->questions) return false;
+  listener->proven_ms = listener->asked_ms[listener->answers++ % REDIS_LISTENER_QUESTIONS];
+  return true;
+}
+
+/* ---- subscribing ---- */
 
 /* With the mutex held. */
 static bool redis_listener_is_channel_used(const redis_listener *listener,
@@ -305,7 +336,9 @@ static bool redis_listener_has_links(redis_listener *listener)
 static bool redis_listener_send_changes(redis_listener *listener, bool pings)
 {
   redis_dial dial = redis_listener_dial(listener);
+  const uint64_t until_ms = accel_redis_listener_until_ms(listener);
   accel_buffer commands = {0};
+  if (until_ms < dial.deadline_ms) dial.deadline_ms = until_ms;
   const bool is_tracking = listener->state->is_tracking && listener->stream.fd >= 0;
   bool sent = !is_tracking ||
               (accel_redis_tracking_cover(listener) &&
@@ -314,7 +347,7 @@ static bool redis_listener_send_changes(redis_listener *listener, bool pings)
   sent = sent && redis_listener_append_changes(listener, &commands);
   accel_mutex_unlock(&listener->mutex);
   if (listener->stream.fd >= 0) {
-    if (sent && pings) sent = accel_redis_command_append_words(&commands, REDIS_WORDS("PING"));
+    if (sent && pings) sent = redis_listener_append_question(listener, &commands);
     sent = sent && accel_redis_stream_send(&listener->stream, &dial, &commands);
   }
   accel_buffer_release(&commands);
@@ -350,15 +383,16 @@ static bool redis_listener_take_reply(redis_listener *listener)
   const redis_reply kind = accel_redis_reply_at(replies, 1);
   const redis_reply channel = accel_redis_reply_at(replies, 2);
   const redis_reply data = accel_redis_reply_at(replies, 3);
-  if (accel_redis_reply_says(replies, &whole, "PONG")) return true;
+  if (accel_redis_reply_says(replies, &whole, "PONG")) return redis_listener_take_answer(listener);
   if (whole.kind == REDIS_REPLY_IS_ERROR) return redis_listener_take_refusal(listener);
   if (whole.kind == REDIS_REPLY_IS_INTEGER && listener->state->is_tracking) {
+    const bool is_asked = listener->tracking.was_asked && listener->tracking.client_id == 0;
     listener->tracking.client_id = whole.integer;
     redis_listener_signal(listener->wake_fd); /* there is more to say now */
-    return listener->tracking.was_asked;
+    return is_asked;
   }
   if (whole.kind != REDIS_REPLY_IS_ARRAY) return false;
-  if (accel_redis_reply_says(replies, &kind, "pong")) return true;
+  if (accel_redis_reply_says(replies, &kind, "pong")) return redis_listener_take_answer(listener);
   if (accel_redis_reply_says(replies, &kind, "subscribe") ||
       accel_redis_reply_says(replies, &kind, "unsubscribe")) {
     listener->confirmations++;
@@ -374,12 +408,14 @@ static bool redis_listener_take_reply(redis_listener *listener)
     redis_listener_each(listener, redis_listener_tell_change, NULL);
     return true;
   }
-  if (channel.kind != REDIS_REPLY_IS_TEXT || data.kind != REDIS_REPLY_IS_TEXT) return false;
+  if (channel.kind != REDIS_REPLY_IS_TEXT) return false;
+  if (data.kind != REDIS_REPLY_IS_TEXT && data.kind != REDIS_REPLY_IS_OVERSIZED) return false;
   redis_listener_message message = {
       .channel = accel_redis_reply_text(replies, &channel),
       .channel_size = channel.size,
       .data = accel_redis_reply_text(replies, &data),
       .data_size = data.size,
+      .is_lost = data.kind == REDIS_REPLY_IS_OVERSIZED,
   };
   redis_listener_each(listener, redis_listener_tell_message, &message);
   return true;
@@ -398,15 +434,11 @@ static bool redis_listener_take_replies(redis_listener *listener)
   }
 }
 
+/* What came at once: who talks without end is looked at between. */
 static bool redis_listener_hear(redis_listener *listener)
 {
   char error[REDIS_SOCKET_TEXT];
-  do {
-    if (!accel_redis_stream_feed(&listener->stream, error)) return false;
-    listener->heard_ms = accel_clock_monotonic_ms();
-    if (!redis_listener_take_replies(listener)) return false;
-  } while (listener->stream.has_more);
-  return true;
+  return accel_redis_stream_feed(&listener->stream, error) && redis_listener_take_replies(listener);
 }
 
 /* Returns when it has to be called again. */
@@ -428,7 +460,8 @@ static uint64_t redis_listener_tend_channel(redis_listener *listener, bool is_re
   if (is_alive && is_readable) is_alive = redis_listener_hear(listener);
   if (is_alive && is_tick && listener->state->is_tracking)
     is_alive = accel_redis_tracking_holds(listener);
-  if (!is_alive || now_ms >= listener->heard_ms + REDIS_LISTENER_SILENCE_MS) {
+  const uint64_t proof_ms = accel_redis_listener_until_ms(listener);
+  if (!is_alive || accel_clock_monotonic_ms() >= proof_ms) {
     redis_listener_lose_channel(listener);
     return listener->backoff.next_ms;
   }
@@ -436,7 +469,7 @@ static uint64_t redis_listener_tend_channel(redis_listener *listener, bool is_re
     listener->next_tick_ms = now_ms + REDIS_LISTENER_TICK_MS;
     redis_listener_each(listener, redis_listener_send_heartbeat, NULL);
   }
-  return listener->next_tick_ms;
+  return listener->next_tick_ms < proof_ms ? listener->next_tick_ms : proof_ms;
 }
 
 /* ---- the thread ---- */
@@ -460,9 +493,10 @@ static void redis_listener_run(void *listener_pointer)
         {.fd = listener->stream.fd, .events = POLLIN},
     };
     accel_store_release(&listener->is_at_rest, true);
-    const int ready = poll(polled, 3, redis_listener_poll_ms(until_ms));
+    const bool has_more = listener->stream.has_more;
+    const int ready = poll(polled, 3, has_more ? 0 : redis_listener_poll_ms(until_ms));
     accel_store_release(&listener->is_at_rest, false);
-    is_readable = ready > 0 && polled[2].revents != 0;
+    is_readable = has_more || (ready > 0 && polled[2].revents != 0);
     if (ready <= 0) continue;
     if (polled[0].revents != 0) return;
     uint64_t rings;

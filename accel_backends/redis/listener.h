@@ -1,8 +1,10 @@
 /* listener.h: hears what other processes changed (backend redis).
  *
- * One thread holds one connection on which it subscribes to the channel of every attached area,
- * proves it alive by PING once a second, and tells the areas' sinks what it hears. When it is lost
- * it is made again, with growing pauses of random length. Which endpoint it listens to is the
+ * One thread holds one connection on which it subscribes to the channel of every attached area, asks
+ * it by PING once a second, and tells the areas' sinks what it hears. An answer proves that nothing
+ * is left on the way that the server said before the question. Bytes that arrive prove nothing, as
+ * they may be late: the channel is down when the last question that was answered is three seconds
+ * old. When it is lost it is made again, with growing pauses of random length. Which endpoint it listens to is the
  * route's to say. Heartbeats leave on the connection of the lane that they repeat; one that is not
  * up, or was never used, has none.
  *
@@ -22,7 +24,8 @@
 #include "tracking.h"
 
 #define REDIS_LISTENER_TICK_MS 1000u     /* between PINGs, and between heartbeats */
-#define REDIS_LISTENER_SILENCE_MS 3000u  /* without a byte: the channel is down */
+#define REDIS_LISTENER_PROOF_MS 3000u    /* since the last question that was answered: down */
+#define REDIS_LISTENER_QUESTIONS 8u      /* PINGs that can be under way: more than fit into that */
 #define REDIS_LISTENER_REFUSED_MS 2000u  /* until a refused channel is asked for again */
 #define REDIS_LISTENER_TEXT_MAX 1048576u /* bytes of one message */
 
@@ -63,7 +66,10 @@ typedef struct redis_listener {
   redis_backoff backoff;
   redis_tracking tracking;
   uint64_t requests, confirmations;
-  uint64_t heard_ms, next_tick_ms;
+  uint64_t asked_ms[REDIS_LISTENER_QUESTIONS]; /* a ring: when the n-th PING was sent */
+  uint64_t questions, answers;
+  uint64_t proven_ms; /* when the last PING that was answered was sent */
+  uint64_t next_tick_ms;
 } redis_listener;
 
 ACCEL_EXTERN_C_BEGIN
@@ -71,6 +77,8 @@ ACCEL_EXTERN_C_BEGIN
 /* False: no memory, descriptors or thread; nothing is held then. */
 bool accel_redis_listener_open(redis_listener *listener, struct accel_redis_state *state);
 bool accel_redis_listener_start(redis_listener *listener);
+/* When the channel is down, unless the server answers before. The thread's own. */
+uint64_t accel_redis_listener_until_ms(const redis_listener *listener);
 /* Ends the thread; waits for what it is doing. */
 void accel_redis_listener_stop(redis_listener *listener);
 void accel_redis_listener_close(redis_listener *listener);

@@ -79,6 +79,15 @@ ptrdiff_t accel_redis_stream_write(redis_stream *stream, const void *data, size_
   return accel_redis_socket_send(stream->fd, data, size);
 }
 
+/* Waits for the events. False: the time is over, whatever goes on arriving, or it was told to stop. */
+static bool redis_stream_wait(const redis_stream *stream, const redis_dial *dial, int events)
+{
+  if (accel_clock_monotonic_ms() >= dial->deadline_ms) return false;
+  if (events == POLLIN && stream->has_more)
+    return accel_redis_socket_wait(dial->stop_fd, POLLIN, -1, 0) == 0;
+  return accel_redis_socket_wait(stream->fd, events, dial->stop_fd, dial->deadline_ms) != 0;
+}
+
 bool accel_redis_stream_send(redis_stream *stream, redis_dial *dial, const accel_buffer *commands)
 {
   for (size_t sent = 0; sent < commands->size;) {
@@ -91,7 +100,7 @@ bool accel_redis_stream_send(redis_stream *stream, redis_dial *dial, const accel
     }
     sent += (size_t)size;
     if (size > 0) continue;
-    if (accel_redis_socket_wait(stream->fd, POLLOUT, dial->stop_fd, dial->deadline_ms) == 0) {
+    if (!redis_stream_wait(stream, dial, POLLOUT)) {
       snprintf(dial->error, sizeof dial->error, "the server takes no commands");
       return false;
     }
@@ -110,9 +119,8 @@ static bool redis_stream_receive(redis_stream *stream, redis_dial *dial, redis_r
         return false;
       case REDIS_READER_MORE: break;
     }
-    if (!stream->has_more &&
-        accel_redis_socket_wait(stream->fd, POLLIN, dial->stop_fd, dial->deadline_ms) == 0) {
-      snprintf(dial->error, sizeof dial->error, "the server does not answer");
+    if (!redis_stream_wait(stream, dial, POLLIN)) {
+      snprintf(dial->error, sizeof dial->error, "the server does not answer in time");
       return false;
     }
     if (!accel_redis_stream_feed(stream, dial->error)) return false;
@@ -164,8 +172,8 @@ static size_t redis_stream_receive_line(redis_stream *stream, redis_dial *dial)
                accel_redis_socket_reason(errno));
       return 0;
     }
-    if (accel_redis_socket_wait(stream->fd, POLLIN, dial->stop_fd, dial->deadline_ms) == 0) {
-      snprintf(dial->error, sizeof dial->error, "the server does not answer");
+    if (!redis_stream_wait(stream, dial, POLLIN)) {
+      snprintf(dial->error, sizeof dial->error, "the server does not answer in time");
       return 0;
     }
   }

@@ -265,7 +265,9 @@ static bool redis_tls_shake_hands(redis_tls *tls, redis_dial *dial)
       return false;
     }
     const int events = wanted == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT;
-    if (accel_redis_socket_wait(tls->fd, events, dial->stop_fd, dial->deadline_ms) != 0) continue;
+    if (accel_clock_monotonic_ms() < dial->deadline_ms &&
+        accel_redis_socket_wait(tls->fd, events, dial->stop_fd, dial->deadline_ms) != 0)
+      continue;
     snprintf(dial->error, sizeof dial->error, "TLS: the server does not answer");
     return false;
   }

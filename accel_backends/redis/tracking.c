@@ -53,8 +53,11 @@ static bool redis_tracking_ask(redis_listener *listener, const char *const *word
   redis_tracking_words self = {words};
   const redis_block block = {.append = redis_tracking_append_words, .ctx = &self};
   char error[REDIS_SOCKET_TEXT];
+  /* A patient caller's limit does not hold up the channel's own proof of life. */
+  const uint64_t limit_ms = accel_clock_deadline(state->command_timeout_ms);
+  const uint64_t proof_ms = accel_redis_listener_until_ms(listener);
   return accel_redis_connection_call(&accel_redis_route_main(&state->route)->data, &block,
-                                     accel_clock_deadline(state->command_timeout_ms), replies,
+                                     limit_ms < proof_ms ? limit_ms : proof_ms, replies,
                                      error) == ACCEL_OK;
 }
 
@@ -95,6 +98,17 @@ static bool redis_tracking_note(redis_tracking *tracking, const char *prefix)
   return true;
 }
 
+static bool redis_tracking_is_granted(redis_listener *listener, const char *const *words)
+{
+  redis_replies replies;
+  if (!redis_tracking_ask(listener, words, &replies)) return false;
+  const redis_reply reply = accel_redis_reply_at(&replies, 0);
+  const bool is_granted = accel_redis_reply_says(&replies, &reply, "OK");
+  if (!is_granted) accel_redis_listener_note_refusal(listener, &replies, "CLIENT TRACKING");
+  accel_redis_replies_release(&replies);
+  return is_granted;
+}
+
 bool accel_redis_tracking_cover(redis_listener *listener)
 {
   redis_tracking *tracking = &listener->tracking;
@@ -102,17 +116,14 @@ bool accel_redis_tracking_cover(redis_listener *listener)
   if (tracking->client_id == 0) return true;
   snprintf(id, sizeof id, "%" PRId64, tracking->client_id);
   while (redis_tracking_find_new(listener, prefix)) {
-    redis_replies replies;
-    if (!redis_tracking_ask(listener,
-                            REDIS_WORDS("CLIENT", "TRACKING", "ON", "REDIRECT", id, "BCAST",
-                                        "NOLOOP", "PREFIX", prefix),
-                            &replies))
+    /* The data connection may still ask for a listener that was lost: a prefix is asked for once. */
+    if (tracking->count == 0 &&
+        !redis_tracking_is_granted(listener, REDIS_WORDS("CLIENT", "TRACKING", "OFF")))
       return false;
-    const redis_reply reply = accel_redis_reply_at(&replies, 0);
-    const bool is_granted = accel_redis_reply_says(&replies, &reply, "OK");
-    if (!is_granted) accel_redis_listener_note_refusal(listener, &replies, "CLIENT TRACKING");
-    accel_redis_replies_release(&replies);
-    if (!is_granted || !redis_tracking_note(tracking, prefix)) return false;
+    if (!redis_tracking_is_granted(listener, REDIS_WORDS("CLIENT", "TRACKING", "ON", "REDIRECT", id,
+                                                         "BCAST", "NOLOOP", "PREFIX", prefix)) ||
+        !redis_tracking_note(tracking, prefix))
+      return false;
   }
   return true;
 }
@@ -143,6 +154,10 @@ void accel_redis_tracking_tell(const redis_link *link, const redis_replies *repl
   }
   for (size_t i = 1; i <= keys.size; i++) {
     const redis_reply key = accel_redis_reply_at(replies, first + i);
+    if (key.kind == REDIS_REPLY_IS_OVERSIZED) { /* one more than are kept: it may be any */
+      link->changed(link->sink.ctx, NULL, 0);
+      return;
+    }
     const char *text = accel_redis_reply_text(replies, &key);
     if (key.kind != REDIS_REPLY_IS_TEXT || key.size < start_size) continue;
     if (memcmp(text, link->key_start, start_size) != 0) continue;
