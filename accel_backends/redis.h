@@ -44,8 +44,8 @@ typedef struct accel_redis_config {
    * redis+sentinel://[user:password@]host[:port],.../name[/database]: the master that these
    * Sentinels call by this name; user and password are the master's.
    * redis+cluster://[user:password@]host[:port],...: a cluster, of which these are some servers.
-   * Of both at most 127 different servers are met in the life of an accel_redis; keys of a further
-   * one fail, and the error says so.
+   * Of both at most 127 servers are in use at a time; keys of a further one fail, and the error
+   * says so. The place of a server that is gone is used again.
    * rediss+sentinel:// and rediss+cluster://: these over TLS, Sentinels as well as servers.
    * User, password and path may be percent-encoded. NULL: redis://127.0.0.1:6379.
    * One copy is kept until close, to sign in again, in a page that core dumps leave out, and wiped

@@ -109,6 +109,30 @@ void accel_redis_address_close(redis_address *address, uint64_t deadline_ms)
   accel_mutex_close(&address->mutex);
 }
 
+redis_address *accel_redis_address_make(const char *host, const char *port)
+{
+  redis_address *address = (redis_address *)ACCEL_MALLOC(sizeof *address);
+  if (address == NULL) return NULL;
+  if (accel_redis_address_open(address, host, port)) {
+    address->holders = 1;
+    return address;
+  }
+  ACCEL_FREE(address);
+  return NULL;
+}
+
+void accel_redis_address_hold(redis_address *address)
+{
+  accel_add_relaxed(&address->holders, 1);
+}
+
+void accel_redis_address_release(redis_address *address, uint64_t deadline_ms)
+{
+  if (accel_sub_acq_rel(&address->holders, 1) != 1) return;
+  accel_redis_address_close(address, deadline_ms);
+  ACCEL_FREE(address);
+}
+
 void accel_redis_address_abandon(redis_address *address)
 {
   redis_lookup *lookup = address->lookup;

@@ -96,8 +96,8 @@ static bool redis_call_react(redis_exchange *exchange, const redis_reply *error)
   return reaction == REDIS_REACTION_LEAVE_ALONE;
 }
 
-/* A failure that is no sign of the server's health: of a caller in a hurry, of one that waited while
- * something large was passing, and of those that wait when the connection breaks because of
+/* A failure that is no sign of the server's health: of a caller in a hurry, of one that waited
+ * while something large was passing, and of those that wait when the connection breaks because of
  * another, which counts once. */
 static bool redis_call_says_nothing(redis_exchange *exchange)
 {

@@ -41,10 +41,10 @@ typedef struct redis_exchange {
 ACCEL_EXTERN_C_BEGIN
 
 /* Under the call's deadline and the backend's own limit, which grows with what is large, unless the
- * lane is to be left in peace. A read whose connection broke before a byte of its reply came is sent once more, within
- * its deadline and the endpoint's budget. Refusals are counted and reacted to. Every begin is
- * followed by a finish, which returns exchange->status; after a failure the call has its text. The
- * caller releases the replies. CONFIG: in a forked child. */
+ * lane is to be left in peace. A read whose connection broke before a byte of its reply came is
+ * sent once more, within its deadline and the endpoint's budget. Refusals are counted and reacted
+ * to. Every begin is followed by a finish, which returns exchange->status; after a failure the call
+ * has its text. The caller releases the replies. CONFIG: in a forked child. */
 void accel_redis_call_begin(redis_link *link, accel_remote_call *call, redis_exchange *exchange);
 accel_status accel_redis_call_finish(accel_remote_call *call, redis_exchange *exchange);
 /* True: a moment ago the server refused to store anything. What is to be stored counts as refused

@@ -42,6 +42,16 @@ void accel_redis_breaker_close(redis_breaker *breaker)
   accel_mutex_close(&breaker->mutex);
 }
 
+void accel_redis_breaker_forget(redis_breaker *breaker)
+{
+  accel_mutex_lock(&breaker->mutex);
+  breaker->pause_ms = 0;
+  breaker->window_ms = 0;
+  accel_store_relaxed(&breaker->in_a_row, 0);
+  accel_store_release(&breaker->state, REDIS_BREAKER_CLOSED);
+  accel_mutex_unlock(&breaker->mutex);
+}
+
 bool accel_redis_breaker_admits(redis_breaker *breaker, bool *is_canary_out)
 {
   *is_canary_out = false;

@@ -64,6 +64,8 @@ void accel_redis_backoff_reset(redis_backoff *backoff);
 /* False: no memory. */
 bool accel_redis_breaker_open(redis_breaker *breaker);
 void accel_redis_breaker_close(redis_breaker *breaker);
+/* It is another server: nothing is held against it. */
+void accel_redis_breaker_forget(redis_breaker *breaker);
 /* True: the call may go, and ends with succeeded, failed or withdrawn. */
 bool accel_redis_breaker_admits(redis_breaker *breaker, bool *is_canary_out);
 void accel_redis_breaker_succeeded(redis_breaker *breaker, bool is_canary);

@@ -246,6 +246,14 @@ void accel_redis_connection_adopt(redis_connection *connection, redis_stream *st
   accel_mutex_unlock(&connection->mutex);
 }
 
+void accel_redis_connection_expect(redis_connection *connection)
+{
+  accel_mutex_lock(&connection->mutex);
+  if (connection->state == REDIS_CONNECTION_DOWN)
+    accel_store_relaxed(&connection->state, REDIS_CONNECTION_FIRST);
+  accel_mutex_unlock(&connection->mutex);
+}
+
 bool accel_redis_connection_repair(redis_connection *connection)
 {
   accel_mutex_lock(&connection->mutex);

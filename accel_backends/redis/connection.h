@@ -165,6 +165,8 @@ void accel_redis_connection_break(redis_connection *connection, const char *why)
 /* Takes over a stream that was greeted, and closes `stream`; NULL: the attempt failed, `why`. */
 void accel_redis_connection_adopt(redis_connection *connection, redis_stream *stream_or_null,
                                   const char *why);
+/* Its next attempt to connect is a first one: callers wait for it. */
+void accel_redis_connection_expect(redis_connection *connection);
 /* Cleans up after a break. True: it is down, and may be made anew. */
 bool accel_redis_connection_repair(redis_connection *connection);
 /* Moves what can be moved without waiting, checks a connection that is used for answers that are

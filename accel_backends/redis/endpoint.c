@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define REDIS_ENDPOINT_OVERSIZED 1u /* of a note about a key */
+#define REDIS_ENDPOINT_NOT_USED "the server is not in use any more"
 
 redis_breaker *accel_redis_endpoint_breaker(redis_endpoint *endpoint,
                                             const redis_connection *connection)
@@ -27,29 +28,52 @@ static void redis_endpoint_set_clock(redis_endpoint *endpoint, const redis_strea
   endpoint->next_clock_ms = accel_clock_monotonic_ms() + REDIS_ENDPOINT_CLOCK_MS;
 }
 
+redis_address *accel_redis_endpoint_hold_address(redis_endpoint *endpoint)
+{
+  accel_mutex_lock(&endpoint->mutex);
+  redis_address *address = endpoint->address;
+  accel_redis_address_hold(address);
+  accel_mutex_unlock(&endpoint->mutex);
+  return address;
+}
+
+/* Dials the connection's server. */
+static bool redis_endpoint_dial(redis_endpoint *endpoint, const redis_connection *connection,
+                                redis_dial *dial, redis_stream *stream, redis_stream_clock *clock)
+{
+  const accel_redis_state *state = endpoint->state;
+  const char *name = connection == &endpoint->data ? "accel" : "accel-bulk";
+  const size_t text_max = state->max_value_bytes < REDIS_ENDPOINT_TEXT_BYTES
+                              ? REDIS_ENDPOINT_TEXT_BYTES
+                              : state->max_value_bytes + 1; /* it shows that there is more */
+  if (!accel_redis_stream_open(stream, dial, text_max, name)) return false;
+  const bool has_to_be_master = state->url.kind == REDIS_URL_SENTINEL;
+  if (accel_redis_stream_greet(stream, dial, clock) &&
+      (!has_to_be_master || accel_redis_scout_is_master(stream, dial)))
+    return true;
+  accel_redis_stream_close(stream);
+  return false;
+}
+
 static void redis_endpoint_connect(redis_endpoint *endpoint, redis_connection *connection,
                                    redis_backoff *backoff)
 {
   const accel_redis_state *state = endpoint->state;
-  const char *name = connection == &endpoint->data ? "accel" : "accel-bulk";
+  redis_address *address = accel_redis_endpoint_hold_address(endpoint);
   redis_dial dial = {
       .url = &state->url,
-      .address = &endpoint->address,
+      .address = address,
       .tls = state->tls,
       .stop_fd = endpoint->stop_fd,
       .deadline_ms = accel_clock_deadline(state->connect_timeout_ms),
   };
   redis_stream stream;
   redis_stream_clock clock = {0};
-  const size_t text_max = state->max_value_bytes < REDIS_ENDPOINT_TEXT_BYTES
-                              ? REDIS_ENDPOINT_TEXT_BYTES
-                              : state->max_value_bytes + 1; /* it shows that there is more */
-  bool opened = accel_redis_stream_open(&stream, &dial, text_max, name);
-  const bool has_to_be_master = state->url.kind == REDIS_URL_SENTINEL;
-  if (opened && (!accel_redis_stream_greet(&stream, &dial, &clock) ||
-                 (has_to_be_master && !accel_redis_scout_is_master(&stream, &dial)))) {
-    accel_redis_stream_close(&stream);
-    opened = false;
+  const bool opened = redis_endpoint_dial(endpoint, connection, &dial, &stream, &clock);
+  accel_redis_address_release(address, 0);
+  if (accel_load_acquire(&endpoint->is_other)) { /* it is not the one any more */
+    if (opened) accel_redis_stream_close(&stream);
+    return;
   }
   if (!opened) accel_redis_route_suspect(&endpoint->state->route);
   accel_redis_backoff_failed(backoff, accel_clock_monotonic_ms());
@@ -67,9 +91,11 @@ static void redis_endpoint_connect(redis_endpoint *endpoint, redis_connection *c
 static uint64_t redis_endpoint_keep(redis_endpoint *endpoint, redis_connection *connection,
                                     redis_backoff *backoff)
 {
+  const bool rests = accel_load_acquire(&endpoint->rests);
+  if (rests) accel_redis_connection_break(connection, REDIS_ENDPOINT_NOT_USED);
   if (accel_redis_connection_is_up(connection)) return ACCEL_NO_DEADLINE;
   if (!accel_redis_connection_repair(connection)) return ACCEL_NO_DEADLINE; /* the bell rings */
-  if (accel_load_acquire(&endpoint->rests)) return ACCEL_NO_DEADLINE;
+  if (rests) return ACCEL_NO_DEADLINE;
   if (accel_clock_monotonic_ms() >= backoff->next_ms)
     redis_endpoint_connect(endpoint, connection, backoff);
   return accel_redis_connection_is_up(connection) ? ACCEL_NO_DEADLINE : backoff->next_ms;
@@ -142,9 +168,28 @@ static uint64_t redis_endpoint_tend_lane(redis_endpoint *endpoint, redis_connect
   return until_ms;
 }
 
+/* Nothing that was learnt of the former server holds for this one. */
+static void redis_endpoint_begin_anew(redis_endpoint *endpoint)
+{
+  accel_redis_connection_break(&endpoint->data, REDIS_ENDPOINT_NOT_USED);
+  accel_redis_connection_break(&endpoint->bulk, REDIS_ENDPOINT_NOT_USED);
+  accel_redis_breaker_forget(&endpoint->breaker);
+  accel_redis_breaker_forget(&endpoint->bulk_breaker);
+  memset(&endpoint->data_backoff, 0, sizeof endpoint->data_backoff);
+  memset(&endpoint->bulk_backoff, 0, sizeof endpoint->bulk_backoff);
+  accel_store_relaxed(&endpoint->ahead_ms, UINT64_C(0));
+  accel_store_relaxed(&endpoint->writes_paused_ms, UINT64_C(0));
+  accel_store_relaxed(&endpoint->lacks_unlink, false);
+  accel_store_relaxed(&endpoint->has_large, false);
+  for (size_t i = 0; i < REDIS_ENDPOINT_LARGE_KEYS; i++)
+    accel_store_relaxed(&endpoint->large[i], 0u);
+  endpoint->next_clock_ms = 0;
+}
+
 /* Returns when it has to be called again. */
 static uint64_t redis_endpoint_tend(redis_endpoint *endpoint)
 {
+  if (accel_exchange_acquire(&endpoint->is_other, false)) redis_endpoint_begin_anew(endpoint);
   uint64_t until_ms = redis_endpoint_tend_lane(endpoint, &endpoint->data, &endpoint->data_backoff);
   redis_endpoint_lower(
       &until_ms, redis_endpoint_tend_lane(endpoint, &endpoint->bulk, &endpoint->bulk_backoff));
@@ -268,7 +313,9 @@ bool accel_redis_endpoint_open(redis_endpoint *endpoint, accel_redis_state *stat
   memset(endpoint, 0, sizeof *endpoint);
   endpoint->state = state;
   const uint32_t spin_us = state->spin_us;
-  if (!accel_redis_address_open(&endpoint->address, host, port)) return false;
+  endpoint->address = accel_redis_address_make(host, port);
+  if (endpoint->address == NULL) return false;
+  if (!accel_mutex_open(&endpoint->mutex)) goto fail_mutex;
   endpoint->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (endpoint->wake_fd < 0) goto fail_wake;
   endpoint->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -291,7 +338,9 @@ fail_breaker:
 fail_stop:
   close(endpoint->wake_fd);
 fail_wake:
-  accel_redis_address_close(&endpoint->address, 0);
+  accel_mutex_close(&endpoint->mutex);
+fail_mutex:
+  accel_redis_address_release(endpoint->address, 0);
   return false;
 }
 
@@ -300,10 +349,25 @@ void accel_redis_endpoint_rest(redis_endpoint *endpoint, bool rests)
   const uint64_t one = 1;
   if (accel_exchange_acquire(&endpoint->rests, rests) == rests) return;
   if (rests) {
-    accel_redis_connection_break(&endpoint->data, "the server is not in use any more");
-    accel_redis_connection_break(&endpoint->bulk, "the server is not in use any more");
+    accel_store_relaxed(&endpoint->rested_ms, accel_clock_monotonic_ms());
+    accel_redis_connection_break(&endpoint->data, REDIS_ENDPOINT_NOT_USED);
+    accel_redis_connection_break(&endpoint->bulk, REDIS_ENDPOINT_NOT_USED);
   }
   if (write(endpoint->wake_fd, &one, sizeof one) < 0) return; /* only when it is set already */
+}
+
+bool accel_redis_endpoint_replace(redis_endpoint *endpoint, const char *host, const char *port)
+{
+  redis_address *address = accel_redis_address_make(host, port);
+  if (address == NULL) return false;
+  accel_mutex_lock(&endpoint->mutex);
+  redis_address *former = endpoint->address;
+  endpoint->address = address;
+  accel_mutex_unlock(&endpoint->mutex);
+  accel_redis_address_release(former, 0);
+  accel_store_release(&endpoint->is_other, true);
+  accel_redis_connection_expect(&endpoint->data);
+  return true;
 }
 
 bool accel_redis_endpoint_start(redis_endpoint *endpoint)
@@ -327,8 +391,9 @@ void accel_redis_endpoint_close(redis_endpoint *endpoint)
   accel_redis_breaker_close(&endpoint->breaker);
   close(endpoint->stop_fd);
   close(endpoint->wake_fd);
-  accel_redis_address_close(&endpoint->address,
-                            accel_clock_deadline(endpoint->state->connect_timeout_ms));
+  accel_redis_address_release(endpoint->address,
+                              accel_clock_deadline(endpoint->state->connect_timeout_ms));
+  accel_mutex_close(&endpoint->mutex);
 }
 
 void accel_redis_endpoint_abandon(redis_endpoint *endpoint)
@@ -337,5 +402,6 @@ void accel_redis_endpoint_abandon(redis_endpoint *endpoint)
   accel_redis_connection_abandon(&endpoint->data);
   close(endpoint->stop_fd);
   close(endpoint->wake_fd);
-  accel_redis_address_abandon(&endpoint->address);
+  accel_redis_address_abandon(endpoint->address);
+  ACCEL_FREE(endpoint->address);
 }

@@ -6,7 +6,7 @@
  * what no caller is left to do, asks for a sign of life while a breaker is open, and keeps the
  * distance to the server's clock. It can be stopped at any time and is never on the path of a call.
  *
- * Threads: open, start, stop, close and abandon exclusive; all else any.
+ * Threads: open, start, stop, close and abandon exclusive; replace see there; all else any.
  */
 #ifndef ACCEL_BACKENDS_REDIS_ENDPOINT_H
 #define ACCEL_BACKENDS_REDIS_ENDPOINT_H
@@ -26,9 +26,12 @@ struct accel_redis_state;
 
 typedef struct redis_endpoint {
   struct accel_redis_state *state;
-  uint32_t number; /* the route's */
-  bool rests;      /* atomic: no connection is wanted */
-  redis_address address;
+  uint32_t number;        /* the route's */
+  bool rests;             /* atomic: no connection is wanted */
+  uint64_t rested_ms;     /* atomic: since when */
+  bool is_other;          /* atomic: the address is another server's; the keeper begins anew */
+  accel_mutex mutex;      /* guards which address it is */
+  redis_address *address; /* held */
   redis_connection data, bulk;
   redis_breaker breaker, bulk_breaker;
   redis_budget retries;
@@ -54,6 +57,12 @@ bool accel_redis_endpoint_open(redis_endpoint *endpoint, struct accel_redis_stat
                                const char *host, const char *port);
 /* Whether it is to be without connections. Threads: any. */
 void accel_redis_endpoint_rest(redis_endpoint *endpoint, bool rests);
+/* The place of a server that is gone becomes another one's, while it rests; calls that were on
+ * their way to the former one fail, or are told by the new one that they are wrong. False: no
+ * memory, or a text is too long. Threads: one at a time. */
+bool accel_redis_endpoint_replace(redis_endpoint *endpoint, const char *host, const char *port);
+/* To be released. Threads: any. */
+redis_address *accel_redis_endpoint_hold_address(redis_endpoint *endpoint);
 /* False: no thread. */
 bool accel_redis_endpoint_start(redis_endpoint *endpoint);
 /* Ends the keeper; waits for what it is doing, which stops at once. */

@@ -196,12 +196,12 @@ static void redis_listener_send_heartbeat(redis_listener *listener, redis_link *
 
 /* ---- the channels ---- */
 
+/* Without an address: for one that is connected. */
 static redis_dial redis_listener_dial(redis_listener *listener)
 {
   accel_redis_state *state = listener->state;
   redis_dial dial = {
       .url = &state->url,
-      .address = &accel_redis_route_main(&state->route)->address,
       .tls = state->tls,
       .stop_fd = listener->stop_fd,
       .deadline_ms = accel_clock_deadline(state->connect_timeout_ms),
@@ -241,8 +241,10 @@ static bool redis_listener_greet(redis_listener *listener, redis_dial *dial)
 static void redis_listener_connect_channel(redis_listener *listener)
 {
   redis_dial dial = redis_listener_dial(listener);
+  dial.address = accel_redis_endpoint_hold_address(accel_redis_route_main(&listener->state->route));
   const bool is_open =
       accel_redis_stream_open(&listener->stream, &dial, REDIS_LISTENER_TEXT_MAX, "accel-listener");
+  accel_redis_address_release(dial.address, 0);
   if (dial.is_refused) redis_listener_note_stranger(listener, dial.error);
   if (!is_open || !redis_listener_greet(listener, &dial)) {
     accel_redis_backoff_failed(&listener->backoff, accel_clock_monotonic_ms());

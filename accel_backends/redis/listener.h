@@ -1,12 +1,12 @@
 /* listener.h: hears what other processes changed (backend redis).
  *
- * One thread holds one connection on which it subscribes to the channel of every attached area, asks
- * it by PING once a second, and tells the areas' sinks what it hears. An answer proves that nothing
- * is left on the way that the server said before the question. Bytes that arrive prove nothing, as
- * they may be late: the channel is down when the last question that was answered is three seconds
- * old. When it is lost it is made again, with growing pauses of random length. Which endpoint it listens to is the
- * route's to say. Heartbeats leave on the connection of the lane that they repeat; one that is not
- * up, or was never used, has none.
+ * One thread holds one connection on which it subscribes to the channel of every attached area,
+ * asks it by PING once a second, and tells the areas' sinks what it hears. An answer proves that
+ * nothing is left on the way that the server said before the question. Bytes that arrive prove
+ * nothing, as they may be late: the channel is down when the last question that was answered is
+ * three seconds old. When it is lost it is made again, with growing pauses of random length. Which
+ * endpoint it listens to is the route's to say. Heartbeats leave on the connection of the lane that
+ * they repeat; one that is not up, or was never used, has none.
  *
  * Confirmations and refusals come in the order of the requests: a link is up when as many came as
  * were sent up to its own. So neither an area that is attached twice nor one that left and returned

@@ -186,9 +186,9 @@ void accel_redis_reader_close(redis_reader *reader_or_null)
 
 /* ---- texts that are too large to be kept ----
  *
- * hiredis keeps a text until it is whole. Of one that announces too much it gets only what came with
- * the head; the rest is thrown away as it comes. When all of it has come, the end of what hiredis has
- * is made to say nil, in whose place an OVERSIZED is put. */
+ * hiredis keeps a text until it is whole. Of one that announces too much it gets only what came
+ * with the head; the rest is thrown away as it comes. When all of it has come, the end of what
+ * hiredis has is made to say nil, in whose place an OVERSIZED is put. */
 
 static const char *const redis_reader_nil = "-1\r\n";
 
@@ -202,8 +202,8 @@ static int redis_reader_type(const redisReader *native)
 #endif
 }
 
-/* What stands at the cursor is the head of a text, behind its mark: its size is read, and the head's
- * own. 0: it is none, or not complete yet. */
+/* What stands at the cursor is the head of a text, behind its mark: its size is read, and the
+ * head's own. 0: it is none, or not complete yet. */
 static size_t redis_reader_read_head(const redis_reader *reader, uint64_t *announced)
 {
   const redisReader *native = reader->native;

@@ -43,22 +43,54 @@ fail_open:
   return NULL;
 }
 
-/* The endpoint of an address, in use from now on. NULL: no memory, or too many were met. */
+/* With the mutex held. */
+static redis_endpoint *redis_route_match(const redis_route *route, const char *host,
+                                         const char *port)
+{
+  for (size_t i = 1; i < route->count; i++) {
+    const redis_address *address = route->endpoints[i]->address;
+    if (strcmp(address->port, port) == 0 && strcmp(address->host, host) == 0)
+      return route->endpoints[i];
+  }
+  return NULL;
+}
+
+/* With the mutex held: the place of the server that has been gone for longest. NULL: none is. */
+static redis_endpoint *redis_route_vacant(const redis_route *route)
+{
+  redis_endpoint *vacant = NULL;
+  for (size_t i = 1; i < route->count; i++) {
+    redis_endpoint *each = route->endpoints[i];
+    if (i == route->main || !accel_load_acquire(&each->rests)) continue;
+    if (vacant == NULL ||
+        accel_load_relaxed(&each->rested_ms) < accel_load_relaxed(&vacant->rested_ms))
+      vacant = each;
+  }
+  return vacant;
+}
+
+/* With the mutex held: a place for a server that has none. */
+static redis_endpoint *redis_route_settle_in(redis_route *route, const char *host, const char *port)
+{
+  redis_endpoint *vacant = redis_route_vacant(route);
+  const bool is_full = route->count == REDIS_ROUTE_ENDPOINTS_MAX;
+  const bool is_gone =
+      vacant != NULL && accel_clock_monotonic_ms() >= vacant->rested_ms + REDIS_ROUTE_GONE_MS;
+  if (!is_full && !is_gone) return redis_route_add(route, host, port);
+  if (vacant == NULL || !accel_redis_endpoint_replace(vacant, host, port)) return NULL;
+  return vacant;
+}
+
+/* The endpoint of an address, in use from now on. NULL: no memory, or too many are in use. */
 static redis_endpoint *redis_route_find(redis_route *route, const char *host, uint16_t port)
 {
   char text[REDIS_ADDRESS_PORT_SIZE];
-  redis_endpoint *found = NULL;
   snprintf(text, sizeof text, "%u", (unsigned)port);
   accel_mutex_lock(&route->mutex);
-  for (size_t i = 1; i < route->count && found == NULL; i++) {
-    const redis_address *address = &route->endpoints[i]->address;
-    if (strcmp(address->port, text) == 0 && strcmp(address->host, host) == 0)
-      found = route->endpoints[i];
-  }
-  if (found == NULL && route->count < REDIS_ROUTE_ENDPOINTS_MAX)
-    found = redis_route_add(route, host, text);
-  accel_mutex_unlock(&route->mutex);
+  redis_endpoint *found = redis_route_match(route, host, text);
+  if (found == NULL) found = redis_route_settle_in(route, host, text);
   if (found != NULL) accel_redis_endpoint_rest(found, false);
+  accel_mutex_unlock(&route->mutex);
   return found;
 }
 
@@ -201,8 +233,10 @@ bool accel_redis_route_redirect(redis_route *route, redis_endpoint *endpoint,
   }
   const bool is_moved = accel_redis_slots_read_moved(replies, i, "MOVED ", &moved);
   if (!is_moved && !accel_redis_slots_read_moved(replies, i, "ASK ", &moved)) return false;
-  const char *host = moved.node.host[0] == '\0' ? endpoint->address.host : moved.node.host;
+  redis_address *own = accel_redis_endpoint_hold_address(endpoint);
+  const char *host = moved.node.host[0] == '\0' ? own->host : moved.node.host;
   const redis_endpoint *target = redis_route_find(route, host, moved.node.port);
+  accel_redis_address_release(own, 0);
   if (target == NULL) return false;
   *hint = target->number << REDIS_HINT_SHIFT;
   if (!is_moved) {
@@ -230,6 +264,28 @@ static void redis_route_fail(redis_route *route, const char *why)
   redis_route_tell_settled(route);
 }
 
+static bool redis_route_has_node(const redis_slots_map *map, const redis_address *address)
+{
+  char port[REDIS_ADDRESS_PORT_SIZE];
+  for (size_t i = 0; i < map->node_count; i++) {
+    snprintf(port, sizeof port, "%u", (unsigned)map->nodes[i].port);
+    if (strcmp(map->nodes[i].host, address->host) == 0 && strcmp(port, address->port) == 0)
+      return true;
+  }
+  return false;
+}
+
+/* Servers that are not in the map make room for those that are new in it. */
+static void redis_route_rest_missing(redis_route *route, const redis_slots_map *map)
+{
+  accel_mutex_lock(&route->mutex);
+  for (size_t i = 1; i < route->count; i++)
+    if (i != accel_load_relaxed(&route->main) &&
+        !redis_route_has_node(map, route->endpoints[i]->address))
+      accel_redis_endpoint_rest(route->endpoints[i], true);
+  accel_mutex_unlock(&route->mutex);
+}
+
 /* Endpoints that serve nothing rest. */
 static void redis_route_rest_unused(redis_route *route)
 {
@@ -238,15 +294,14 @@ static void redis_route_rest_unused(redis_route *route)
       accel_redis_endpoint_rest(route->endpoints[i], true);
 }
 
-/* Why keys lead to endpoint 0: the number of servers that one route may meet is limited, because
- * each stays for calls that are on their way, and is a lane of its own. */
+/* Why keys lead to endpoint 0: the number of servers at a time is limited, because each is a lane
+ * of its own. */
 static void redis_route_explain_nowhere(redis_route *route, bool lacks_servers)
 {
   char text[REDIS_SOCKET_TEXT] = "no server owns the slot of the key";
   if (lacks_servers && accel_load_relaxed(&route->count) == REDIS_ROUTE_ENDPOINTS_MAX)
     snprintf(text, sizeof text,
-             "there is another server, and %u different ones were met already, the most for one "
-             "accel_redis: open a new one",
+             "there is another server, and %u are in use already, the most for one accel_redis",
              REDIS_ROUTE_ENDPOINTS_MAX - 1);
   else if (lacks_servers)
     snprintf(text, sizeof text, "no memory or descriptor for a server that has the key");
@@ -262,6 +317,7 @@ void accel_redis_route_apply_map(redis_route *route, const redis_slots_map *map_
   }
   uint8_t numbers[REDIS_SLOTS_UNOWNED + 1] = {0};
   bool lacks_servers = false;
+  redis_route_rest_missing(route, map_or_null);
   for (size_t i = 0; i < map_or_null->node_count; i++) {
     const redis_slots_node *node = &map_or_null->nodes[i];
     const redis_endpoint *endpoint = redis_route_find(route, node->host, node->port);

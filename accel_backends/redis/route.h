@@ -6,7 +6,8 @@
  *
  * Whatever serves an item asks here and nowhere else. An endpoint that was handed out stays valid
  * until the accel_redis closes; a route may change its mind at any time. Endpoints that are not
- * part of it any more rest: they keep no connection.
+ * part of it any more rest: they keep no connection, and after a while another server may get their
+ * place.
  *
  * Where Sentinels or a cluster have to be asked first, endpoint 0 stands for nowhere: it never
  * connects, so that calls fail at once, saying why.
@@ -22,8 +23,10 @@
 #include "scout.h"
 #include "slots.h"
 
-/* Different servers that one accel_redis may meet in its life; each has two lanes (endpoint.h). */
+/* Different servers at a time, the one that stands for nowhere included; each has two lanes
+ * (endpoint.h). */
 #define REDIS_ROUTE_ENDPOINTS_MAX REDIS_ENDPOINT_LANES
+#define REDIS_ROUTE_GONE_MS 2000u /* until the place of one that rests is taken without need */
 
 typedef struct redis_route {
   struct accel_redis_state *state;

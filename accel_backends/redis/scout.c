@@ -130,11 +130,15 @@ static bool redis_scout_visit(redis_scout *scout, redis_address *address, redis_
 static bool redis_scout_visit_known(redis_scout *scout, redis_slots_map *map, char *error)
 {
   size_t at = 0;
-  for (redis_endpoint *each; (each = accel_redis_route_next(scout->route, &at)) != NULL;)
-    if (accel_redis_connection_is_up(&each->data) &&
-        redis_scout_visit(scout, &each->address, redis_scout_take_map, map, error))
-      return true;
-  return false;
+  bool found = false;
+  for (redis_endpoint *each;
+       !found && (each = accel_redis_route_next(scout->route, &at)) != NULL;) {
+    if (!accel_redis_connection_is_up(&each->data)) continue;
+    redis_address *address = accel_redis_endpoint_hold_address(each);
+    found = redis_scout_visit(scout, address, redis_scout_take_map, map, error);
+    accel_redis_address_release(address, 0);
+  }
+  return found;
 }
 
 static bool redis_scout_look(redis_scout *scout)

@@ -79,7 +79,8 @@ ptrdiff_t accel_redis_stream_write(redis_stream *stream, const void *data, size_
   return accel_redis_socket_send(stream->fd, data, size);
 }
 
-/* Waits for the events. False: the time is over, whatever goes on arriving, or it was told to stop. */
+/* Waits for the events. False: the time is over, whatever goes on arriving, or it was told to stop.
+ * */
 static bool redis_stream_wait(const redis_stream *stream, const redis_dial *dial, int events)
 {
   if (accel_clock_monotonic_ms() >= dial->deadline_ms) return false;

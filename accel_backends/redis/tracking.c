@@ -116,7 +116,8 @@ bool accel_redis_tracking_cover(redis_listener *listener)
   if (tracking->client_id == 0) return true;
   snprintf(id, sizeof id, "%" PRId64, tracking->client_id);
   while (redis_tracking_find_new(listener, prefix)) {
-    /* The data connection may still ask for a listener that was lost: a prefix is asked for once. */
+    /* The data connection may still ask for a listener that was lost: a prefix is asked for once.
+     * */
     if (tracking->count == 0 &&
         !redis_tracking_is_granted(listener, REDIS_WORDS("CLIENT", "TRACKING", "OFF")))
       return false;

@@ -309,7 +309,7 @@ static void a_frozen_server_fails_its_own_keys_alone(void **state)
   redis_route *route = &world.redis.state->route;
   size_t at = 0;
   for (redis_endpoint *each; (each = accel_redis_route_next(route, &at)) != NULL;) {
-    const bool is_frozen = strstr(cluster.servers[frozen].url, each->address.port) != NULL;
+    const bool is_frozen = strstr(cluster.servers[frozen].url, each->address->port) != NULL;
     if (!is_frozen) assert_int_equal(each->breaker.state, REDIS_BREAKER_CLOSED);
   }
   redis_server_thaw(&cluster.servers[frozen]);

@@ -1,5 +1,5 @@
-/* A server whose replies have no end: arrays within arrays, texts, single bytes. Memory stays within
- * a budget, attempts to connect end in their time, and what does not end is given up.
+/* A server whose replies have no end: arrays within arrays, texts, single bytes. Memory stays
+ * within a budget, attempts to connect end in their time, and what does not end is given up.
  *
  * The server is a thread here, because no Redis can be made to do it. */
 #include "accel.h"
@@ -165,8 +165,8 @@ static size_t resident_bytes(void)
   return pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
-/* The connection that is concerned is given up and made anew, again and again; the channel is not up
- * for good; nothing grows. */
+/* The connection that is concerned is given up and made anew, again and again; the channel is not
+ * up for good; nothing grows. */
 static void run(place place_, form form_)
 {
   const uint64_t until_ms = accel_clock_deadline(PATIENCE_MS);

@@ -6,10 +6,12 @@
 
 #include <cmocka.h>
 
+#include "accel/platform/atomic.h"
 #include "accel_backends/redis/state.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { NODES = 32, SLOTS_EACH = REDIS_SLOTS / NODES };
 
@@ -57,61 +59,101 @@ static void move_all(unsigned generation)
   accel_redis_route_apply_map(&route_state.route, &map, NULL);
 }
 
-static const redis_endpoint *owner_of(size_t slot)
+static redis_endpoint *owner_of(size_t slot)
 {
   return accel_redis_route_number(&route_state.route, route_state.route.owner[slot]);
 }
 
-static void all_servers_may_be_replaced_until_too_many_were_met(void **state)
+static bool has_port(const redis_endpoint *endpoint, unsigned port)
+{
+  char text[8];
+  snprintf(text, sizeof text, "%u", port);
+  return strcmp(endpoint->address->port, text) == 0;
+}
+
+/* All at once, again and again: many more than there are places. */
+static void all_servers_may_be_replaced(void **state)
 {
   (void)state;
-  for (unsigned generation = 0; generation < 4; generation++) {
+  for (unsigned generation = 0; generation < 20; generation++) {
     move_all(generation);
     for (unsigned i = 0; i < NODES; i++) {
       const redis_endpoint *owner = owner_of(i * SLOTS_EACH);
-      const unsigned met = generation * NODES + i + 1;
-      if (met >= REDIS_ROUTE_ENDPOINTS_MAX) {
-        assert_int_equal(owner->number, 0); /* nowhere, and it says why */
-        assert_non_null(strstr(owner->data.error, "127 different ones were met"));
-        assert_non_null(strstr(owner->data.error, "open a new one"));
-        continue;
-      }
-      char port[8];
-      snprintf(port, sizeof port, "%u", 1000 + generation * NODES + i);
-      assert_string_equal(owner->address.port, port);
+      assert_int_not_equal(owner->number, 0);
+      assert_false(owner->rests);
+      assert_true(has_port(owner, 1000 + generation * NODES + i));
+      for (unsigned k = 0; k < i; k++) assert_ptr_not_equal(owner, owner_of(k * SLOTS_EACH));
     }
   }
-  move_all(0); /* those that were met are known for good */
-  for (unsigned i = 0; i < NODES; i++) assert_int_equal(owner_of(i * SLOTS_EACH)->number, i + 1);
   assert_string_equal(accel_redis_route_number(&route_state.route, 0)->data.error,
                       "no server owns the slot of the key");
 }
 
-static void masters_may_be_replaced_until_too_many_were_met(void **state)
+/* Of a place that another server got nothing is left. */
+static void a_place_is_given_away_as_new(void **state)
+{
+  (void)state;
+  move_all(0);
+  for (unsigned i = 1; i <= NODES; i++) {
+    redis_endpoint *each = accel_redis_route_number(&route_state.route, i);
+    for (unsigned k = 0; k < REDIS_BREAKER_IN_A_ROW; k++)
+      accel_redis_breaker_failed(&each->breaker, false, 1);
+    each->has_large = each->lacks_unlink = true;
+    each->ahead_ms = each->writes_paused_ms = 1;
+  }
+  for (unsigned generation = 1; generation < 20; generation++) move_all(generation);
+  for (unsigned i = 0; i < NODES; i++) {
+    redis_endpoint *owner = owner_of(i * SLOTS_EACH);
+    assert_true(accel_redis_endpoint_start(owner)); /* the keeper does it */
+    while (accel_load_acquire(&owner->is_other)) usleep(1000);
+    accel_redis_endpoint_stop(owner);
+    assert_int_equal(owner->breaker.state, REDIS_BREAKER_CLOSED);
+    assert_false(owner->has_large || owner->lacks_unlink);
+    assert_int_equal(owner->writes_paused_ms, 0);
+  }
+}
+
+static void more_servers_than_places_are_told(void **state)
+{
+  enum { TOO_MANY = REDIS_ROUTE_ENDPOINTS_MAX };
+  unsigned nowhere = 0;
+  (void)state;
+  memset(&map, 0, sizeof map);
+  map.node_count = TOO_MANY;
+  for (unsigned i = 0; i < TOO_MANY; i++) {
+    snprintf(map.nodes[i].host, sizeof map.nodes[i].host, "127.0.0.1");
+    map.nodes[i].port = (uint16_t)(1000 + i);
+    map.owner[i] = (uint8_t)i;
+  }
+  memset(map.owner + TOO_MANY, 0, REDIS_SLOTS - TOO_MANY);
+  accel_redis_route_apply_map(&route_state.route, &map, NULL);
+  for (unsigned i = 0; i < TOO_MANY; i++) nowhere += owner_of(i)->number == 0;
+  assert_int_equal(nowhere, TOO_MANY - (REDIS_ROUTE_ENDPOINTS_MAX - 1));
+  const redis_endpoint *zero = accel_redis_route_number(&route_state.route, 0);
+  assert_non_null(strstr(zero->data.error, "127 are in use already"));
+}
+
+static void masters_may_be_replaced(void **state)
 {
   redis_slots_node master = {.host = "127.0.0.1"};
   (void)state;
-  for (unsigned met = 1; met <= REDIS_ROUTE_ENDPOINTS_MAX; met++) {
+  for (unsigned met = 1; met <= 5 * REDIS_ROUTE_ENDPOINTS_MAX; met++) {
     master.port = (uint16_t)(1000 + met);
     accel_redis_route_apply_master(&route_state.route, &master, NULL);
     const redis_endpoint *main = accel_redis_route_main(&route_state.route);
-    assert_int_equal(main->number, met % REDIS_ROUTE_ENDPOINTS_MAX);
-    if (met < REDIS_ROUTE_ENDPOINTS_MAX) continue;
-    assert_true(main->rests);
-    assert_non_null(strstr(main->data.error, "127 different ones were met"));
+    assert_int_not_equal(main->number, 0);
+    assert_false(main->rests);
+    assert_true(has_port(main, master.port));
   }
-  master.port = 1001; /* one that was met is known for good */
-  accel_redis_route_apply_master(&route_state.route, &master, NULL);
-  assert_int_equal(accel_redis_route_main(&route_state.route)->number, 1);
 }
 
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(all_servers_may_be_replaced_until_too_many_were_met,
-                                      open_cluster, close_route),
-      cmocka_unit_test_setup_teardown(masters_may_be_replaced_until_too_many_were_met, open_watched,
-                                      close_route),
+      cmocka_unit_test_setup_teardown(all_servers_may_be_replaced, open_cluster, close_route),
+      cmocka_unit_test_setup_teardown(a_place_is_given_away_as_new, open_cluster, close_route),
+      cmocka_unit_test_setup_teardown(more_servers_than_places_are_told, open_cluster, close_route),
+      cmocka_unit_test_setup_teardown(masters_may_be_replaced, open_watched, close_route),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
