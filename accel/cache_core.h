@@ -223,6 +223,8 @@ void accel_core_repair_add(accel_core *core, const core_batch *batch);
 void accel_core_repair_add_area(accel_core *core);
 /* Notes a key that no call to L2 could be made for, for lack of memory: takes none. */
 void accel_core_repair_note(accel_core *core, const void *key);
+/* Notes the key of this name once more: a write of it that was given up came late. */
+void accel_core_repair_add_name(accel_core *core, const char *name, size_t size);
 /* Sees to it that what is noted is made good, if anything is. */
 void accel_core_repair_begin(accel_core *core);
 /* Whether what L2 has of the item's key is not to be believed. */

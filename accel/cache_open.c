@@ -188,12 +188,26 @@ void accel_core_hear_key(void *core_pointer, const char *name, size_t size)
   ACCEL_FREE(key);
 }
 
+/* A write of this cache that was given up has happened after all. */
+static void core_hear_late(void *core_pointer, const char *name, size_t size)
+{
+  accel_core *core = (accel_core *)core_pointer;
+  accel_core_repair_add_name(core, name, size);
+  accel_core_hear_key(core, name, size);
+}
+
 static void core_hear_message(void *core_pointer, const void *data, size_t size)
 {
   accel_core *core = (accel_core *)core_pointer;
   const accel_invalidation_handler handler = {core, accel_core_hear_key, core_hear_everything};
+  const accel_invalidation_handler late = {core, core_hear_late, core_hear_everything};
+  const uint64_t forgotten = core->invalidation.forgotten;
   switch (accel_invalidation_receive(&core->invalidation, data, size, &handler)) {
     case ACCEL_INVALIDATION_OWN: break;
+    case ACCEL_INVALIDATION_LATE:
+      accel_invalidation_each_name(data, size, &late);
+      accel_core_repair_begin(core);
+      break;
     case ACCEL_INVALIDATION_APPLIED:
       accel_stats_add(core->stats, ACCEL_COUNT_invalidation_receive, 1);
       break;
@@ -201,6 +215,8 @@ static void core_hear_message(void *core_pointer, const void *data, size_t size)
       accel_stats_add(core->stats, ACCEL_COUNT_invalidation_receive_failures, 1);
       break;
   }
+  if (core->invalidation.forgotten != forgotten)
+    accel_stats_add(core->stats, ACCEL_COUNT_invalidation_senders_forgotten, 1);
 }
 
 /* L2 itself tells. A key whose name is hashed there cannot be told from others. */
@@ -226,6 +242,7 @@ static void core_hear_channel(accel_core *core, bool is_up)
 static void core_hear_up(void *core)
 {
   core_hear_channel((accel_core *)core, true);
+  accel_repair_revive(&((accel_core *)core)->repair);
   accel_core_repair_begin((accel_core *)core);
 }
 
@@ -236,6 +253,7 @@ static void core_hear_down(void *core)
 
 static bool core_heartbeat(void *core, uint32_t lane, accel_buffer *out)
 {
+  accel_repair_expire(&((accel_core *)core)->repair);
   accel_core_repair_begin((accel_core *)core); /* in case the executor had no room */
   return accel_invalidation_heartbeat(&((accel_core *)core)->invalidation, lane, out);
 }

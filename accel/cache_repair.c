@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define REPAIR_BLOCK 64u
+#define REPAIR_BLOCK 256u
 #define REPAIR_SPARE_BYTES 1024u
 #define REPAIR_PAUSE_FIRST_MS 50u
 #define REPAIR_PAUSE_MAX_MS 1000u
@@ -55,6 +55,7 @@ void accel_core_repair_begin(accel_core *core)
 void accel_core_repair_add(accel_core *core, const core_batch *batch)
 {
   uint64_t added = 0, overflowed = 0;
+  accel_invalidation_note_failure(&core->invalidation);
   for (size_t i = 0; i < batch->count; i++) {
     const accel_remote_item *item = &batch->items[i];
     if (!accel_failed(item->status) || item->status == ACCEL_ERR_CODEC) continue;
@@ -81,7 +82,8 @@ void accel_core_repair_add_area(accel_core *core)
 bool accel_core_repair_open(accel_core *core)
 {
   static const char room[REPAIR_SPARE_BYTES];
-  if (!accel_repair_open(&core->repair, core->remote_ops->clear != NULL)) return false;
+  const bool can_clear = core->remote_ops->clear != NULL;
+  if (!accel_repair_open(&core->repair, can_clear, !core->config.no_broadcast)) return false;
   core->repair_job.run = accel_core_repair_run;
   if (accel_buffer_append(&core->spare_name, room, sizeof room) &&
       accel_buffer_append(&core->spare_key, room, sizeof room) &&
@@ -99,7 +101,7 @@ void accel_core_repair_close(accel_core *core, bool is_child)
   accel_buffer_release(&core->spare_name);
   accel_buffer_release(&core->spare_key);
   if (is_child) {
-    ACCEL_FREE(core->repair.entries);
+    accel_repair_abandon(&core->repair);
     return;
   }
   accel_mutex_close(&core->spare_mutex);
@@ -111,6 +113,7 @@ void accel_core_repair_close(accel_core *core, bool is_child)
 void accel_core_repair_note(accel_core *core, const void *key)
 {
   const size_t head = strlen(core->area) + 1;
+  accel_invalidation_note_failure(&core->invalidation);
   accel_mutex_lock(&core->spare_mutex);
   accel_buffer *name = &core->spare_name, *text = &core->spare_key;
   name->size = text->size = 0;
@@ -125,6 +128,19 @@ void accel_core_repair_note(accel_core *core, const void *key)
   const bool is_queued = is_noted || !is_named;
   accel_stats_add(core->stats,
                   is_queued ? ACCEL_COUNT_repair_queued : ACCEL_COUNT_repair_overflowed, 1);
+}
+
+void accel_core_repair_add_name(accel_core *core, const char *name, size_t size)
+{
+  accel_buffer key = {0};
+  const size_t head = strlen(core->area) + 1;
+  accel_stats_add(core->stats, ACCEL_COUNT_repair_late, 1);
+  if (accel_key_append_remote(core->area, name, size, &key))
+    accel_repair_add(&core->repair, (const char *)key.data + head, key.size - head,
+                     size > ACCEL_KEY_NAME_MAX);
+  else
+    accel_repair_add_area(&core->repair);
+  accel_buffer_release(&key);
 }
 
 /* ---- the job ---- */
@@ -167,6 +183,7 @@ static bool repair_keys(accel_core *core, const accel_repair_entry *entries, siz
     batch.items[i].key = (const char *)batch.keys.data + (uintptr_t)batch.items[i].key;
   if (is_done) {
     const accel_remote_publisher publisher = {&core->invalidation, accel_invalidation_message};
+    accel_invalidation_pass_failures(&core->invalidation); /* what comes from here on is late */
     core->remote_ops->del(core->link, batch.items, count,
                           core->config.no_broadcast ? NULL : &publisher, &batch.call);
     accel_core_remote_count_messages(core, &batch.call);

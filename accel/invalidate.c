@@ -149,28 +149,67 @@ static bool invalidation_should_know(const accel_invalidation *invalidation, uin
   return before_ms != UINT32_MAX && before_ms < accel_clock_monotonic_ms() - invalidation->since_ms;
 }
 
-/* Notes the sender's number; true: one or more before it are missing. */
+static uint64_t invalidation_mix(uint64_t id, uint32_t lane, uint64_t sequence)
+{
+  const uint64_t mixed = (id + lane * 0x9E3779B97F4A7C15u + sequence) * 0xD1B54A32D192ED03u;
+  return (mixed ^ mixed >> 32) * 0x9E3779B97F4A7C15u >> 20;
+}
+
+/* The places in which the sender's lane may be noted. */
+static accel_invalidation_sender *invalidation_places(accel_invalidation *invalidation, uint64_t id,
+                                                      uint32_t lane)
+{
+  const uint64_t sets = ACCEL_INVALIDATION_SENDERS / ACCEL_INVALIDATION_WAYS;
+  const uint64_t set = invalidation_mix(id, lane, 0) % sets;
+  return &invalidation->senders[set * ACCEL_INVALIDATION_WAYS];
+}
+
+static uint32_t *invalidation_trace(accel_invalidation *invalidation, uint64_t id, uint32_t lane)
+{
+  return &invalidation->traces[invalidation_mix(id, lane, 0) % ACCEL_INVALIDATION_TRACES];
+}
+
+static void invalidation_forget(accel_invalidation *invalidation,
+                                const accel_invalidation_sender *sender)
+{
+  if (sender->used == 0) return;
+  *invalidation_trace(invalidation, sender->id, sender->lane) =
+      (uint32_t)invalidation_mix(sender->id, sender->lane, sender->sequence);
+  invalidation->forgotten++;
+}
+
+/* True: of a sender that is not noted the number before was lost, or may have been. */
+static bool invalidation_lacks_before(accel_invalidation *invalidation, uint64_t id,
+                                      const invalidation_head *head)
+{
+  const uint64_t before = head->sequence - (head->op == INVALIDATE_OP_HEARTBEAT ? 0 : 1);
+  if (!invalidation_should_know(invalidation, head->before_ms)) return false;
+  return *invalidation_trace(invalidation, id, head->lane) !=
+         (uint32_t)invalidation_mix(id, head->lane, before);
+}
+
+/* Notes the sender's number; true: one or more before it are missing, or it cannot be. */
 static bool invalidation_note_sequence(accel_invalidation *invalidation, uint64_t id,
                                        const invalidation_head *head)
 {
-  accel_invalidation_sender *oldest = &invalidation->senders[0];
+  accel_invalidation_sender *places = invalidation_places(invalidation, id, head->lane);
+  accel_invalidation_sender *oldest = places;
   const bool is_heartbeat = head->op == INVALIDATE_OP_HEARTBEAT;
-  invalidation->received++;
-  for (size_t i = 0; i < ACCEL_INVALIDATION_SENDERS; i++) {
-    accel_invalidation_sender *sender = &invalidation->senders[i];
+  if (++invalidation->received == 0) invalidation->received = 1;
+  for (accel_invalidation_sender *sender = places; sender < places + ACCEL_INVALIDATION_WAYS;
+       sender++) {
     if (sender->used < oldest->used) oldest = sender;
     if (sender->id != id || sender->lane != head->lane || sender->used == 0) continue;
     const uint64_t expected = is_heartbeat ? sender->sequence : sender->sequence + 1;
-    if (head->sequence > sender->sequence) sender->sequence = head->sequence;
+    const bool is_next = head->sequence == expected || head->sequence == sender->sequence;
+    sender->sequence = head->sequence;
     sender->used = invalidation->received;
-    return head->sequence > expected;
+    return !is_next;
   }
-  const bool is_missing = invalidation_should_know(invalidation, head->before_ms);
-  if (oldest->used != 0) invalidation->since_ms = accel_clock_monotonic_ms(); /* one is forgotten */
-  oldest->id = id;
-  oldest->lane = head->lane;
-  oldest->sequence = head->sequence;
-  oldest->used = invalidation->received;
+  invalidation_forget(invalidation, oldest);
+  const bool is_missing = invalidation_lacks_before(invalidation, id, head);
+  *oldest = (accel_invalidation_sender){
+      .id = id, .lane = head->lane, .sequence = head->sequence, .used = invalidation->received};
   return is_missing;
 }
 
@@ -220,18 +259,48 @@ accel_invalidation_result accel_invalidation_receive(accel_invalidation *invalid
     return ACCEL_INVALIDATION_INVALID;
   }
   const uint64_t id = invalidation_take(data + 8, 8);
-  if (id == invalidation->node_id) return ACCEL_INVALIDATION_OWN;
   const invalidation_head head = {op, lane, invalidation_take(data + 16, 8),
                                   (uint32_t)invalidation_take(data + 32, 4)};
+  if (id == invalidation->node_id) {
+    const bool is_late = head.sequence <= accel_load_acquire(&invalidation->lanes[lane].passed);
+    return is_late && op == INVALIDATE_OP_KEYS ? ACCEL_INVALIDATION_LATE : ACCEL_INVALIDATION_OWN;
+  }
   const bool has_gap = invalidation_note_sequence(invalidation, id, &head);
   if (has_gap || op == INVALIDATE_OP_AREA) handler->everything(handler->ctx);
   if (op == INVALIDATE_OP_KEYS) invalidation_walk_names(names, names_size, count, handler);
   return ACCEL_INVALIDATION_APPLIED;
 }
 
+void accel_invalidation_each_name(const void *data, size_t size,
+                                  const accel_invalidation_handler *handler)
+{
+  const unsigned char *bytes = (const unsigned char *)data;
+  invalidation_walk_names(bytes + INVALIDATE_HEAD, size - INVALIDATE_HEAD - INVALIDATE_TAIL,
+                          (size_t)invalidation_take(bytes + 6, 2), handler);
+}
+
+/* ---- writes that failed ---- */
+
+void accel_invalidation_note_failure(accel_invalidation *invalidation)
+{
+  for (size_t i = 0; i < ACCEL_REMOTE_LANES; i++) {
+    accel_invalidation_lane *lane = &invalidation->lanes[i];
+    accel_store_release(&lane->failed, accel_load_acquire(&lane->sequence));
+  }
+}
+
+void accel_invalidation_pass_failures(accel_invalidation *invalidation)
+{
+  for (size_t i = 0; i < ACCEL_REMOTE_LANES; i++) {
+    accel_invalidation_lane *lane = &invalidation->lanes[i];
+    accel_store_release(&lane->passed, accel_load_acquire(&lane->failed));
+  }
+}
+
 void accel_invalidation_reset(accel_invalidation *invalidation)
 {
   memset(invalidation->senders, 0, sizeof invalidation->senders);
+  memset(invalidation->traces, 0, sizeof invalidation->traces);
   invalidation->since_ms = accel_clock_monotonic_ms();
 }
 

@@ -22,6 +22,17 @@
  * way a message seems younger than it is, so that a slow one may be taken for a lost one, but none
  * that was lost for an old one.
  *
+ * One's own messages come back, and say nothing new, but for those of a write that was given up. It
+ * may happen after the repair that was to undo it: what was sent on a connection that is closed
+ * may still arrive. So the numbers that were out when a write failed are remembered, and once its
+ * repair begins a message that bears one of them is LATE.
+ *
+ * What is remembered of others is bounded. A sender that had to be forgotten leaves a trace of its
+ * last number; without one it is taken for one that lost the number before, if that number is
+ * younger than this cache's subscription. A number that is not the next one, lower or higher, is a
+ * gap, and the next is counted from it. So neither many senders nor a forged number hide a loss;
+ * they cost L1.
+ *
  * The second half of the room counts, per stripe of keys, the writes that are on their way to L2:
  * a set may fill L1 only if it was alone from its first step to its last.
  *
@@ -35,7 +46,9 @@
 
 #define ACCEL_INVALIDATION_KEYS_MAX 64
 #define ACCEL_INVALIDATION_SIZE_MAX 16384
-#define ACCEL_INVALIDATION_SENDERS 256
+#define ACCEL_INVALIDATION_SENDERS 1024 /* lanes of all other caches of the area */
+#define ACCEL_INVALIDATION_WAYS 8       /* places for each, by its hash */
+#define ACCEL_INVALIDATION_TRACES 4096  /* of those that were forgotten */
 #define ACCEL_WRITE_STRIPES 1024
 
 /* One ordered way to the bus (backend.h). */
@@ -43,22 +56,26 @@ typedef struct accel_invalidation_lane {
   uint64_t sequence;    /* atomic: the last one given out */
   uint64_t sequence_ms; /* atomic: when */
   uint32_t quiet_ticks; /* atomic: heartbeat calls since then */
+  uint64_t failed;      /* atomic: the last one out when a write failed */
+  uint64_t passed;      /* atomic: the same of those whose repair has begun */
 } accel_invalidation_lane;
 
 /* Another node's lane. */
 typedef struct accel_invalidation_sender {
-  uint64_t id, sequence, used;
-  uint32_t lane;
+  uint64_t id, sequence;
+  uint32_t lane, used; /* used 0: the place is free */
 } accel_invalidation_sender;
 
 typedef struct accel_invalidation {
   uint64_t node_id;
   uint32_t area_hash;
   accel_invalidation_lane lanes[ACCEL_REMOTE_LANES];
-  uint64_t received; /* of receive: orders the senders by use */
-  uint64_t since_ms; /* of receive: whoever has sent since then is among the senders */
+  uint32_t received;  /* of receive: orders the senders by use */
+  uint64_t since_ms;  /* of receive: whoever has sent since then is known, or was forgotten */
+  uint64_t forgotten; /* of receive: so many senders, for want of places */
   accel_invalidation_sender senders[ACCEL_INVALIDATION_SENDERS]; /* of receive */
-  uint32_t writes[ACCEL_WRITE_STRIPES];                          /* atomic: on their way */
+  uint32_t traces[ACCEL_INVALIDATION_TRACES]; /* of receive: hashes of senders with their number */
+  uint32_t writes[ACCEL_WRITE_STRIPES];       /* atomic: on their way */
 } accel_invalidation;
 
 /* What a message asks for, in this order: first its gap, then its content. */
@@ -70,6 +87,7 @@ typedef struct accel_invalidation_handler {
 
 typedef enum accel_invalidation_result {
   ACCEL_INVALIDATION_OWN,     /* this cache's own message: nothing was called */
+  ACCEL_INVALIDATION_LATE,    /* the same, of a write that was given up, and it names keys */
   ACCEL_INVALIDATION_APPLIED, /* handled */
   ACCEL_INVALIDATION_INVALID  /* not a message of ours, or harmed: everything was called */
 } accel_invalidation_result;
@@ -89,6 +107,15 @@ bool accel_invalidation_heartbeat(accel_invalidation *invalidation, uint32_t lan
 accel_invalidation_result accel_invalidation_receive(accel_invalidation *invalidation,
                                                      const void *data, size_t size,
                                                      const accel_invalidation_handler *handler);
+/* Calls handler->key for every name in a message that receive called LATE. */
+void accel_invalidation_each_name(const void *data, size_t size,
+                                  const accel_invalidation_handler *handler);
+
+/* A write failed: what was sent so far may happen or not, now or later. Threads: any. */
+void accel_invalidation_note_failure(accel_invalidation *invalidation);
+/* What failed is about to be repaired: from now on it comes too late. Threads: any. */
+void accel_invalidation_pass_failures(accel_invalidation *invalidation);
+
 /* Forgets every sender's number: after a gap that was handled as one. */
 void accel_invalidation_reset(accel_invalidation *invalidation);
 

@@ -6,9 +6,14 @@
  * server answers, and until then reads of this process leave L2 out of account for it. Values are
  * never kept: what was to be written may be old by then.
  *
- * The queue is bounded and its memory is had at open. A key too many, or a clear that failed, puts
- * the whole area on the list: then L2 is left out for every key until it is cleared. Where an L2
- * cannot clear, only the TTL heals what is beyond the bound.
+ * What was made good may be undone, since what was sent on a connection that is closed may still
+ * arrive. Whoever hears the channel is told of that (invalidate.h); who did not hear it for a while
+ * cannot know. So the key is watched for a minute more, and noted anew when the channel comes back.
+ *
+ * The queue is bounded. The memory of the first 1024 keys is had at open; a batch that fails asks
+ * for more, which is given back when all is done. A key too many, one for which there is no memory,
+ * or a clear that failed, puts the whole area on the list: then L2 is left out for every key until
+ * it is cleared. Where an L2 cannot clear, only the TTL heals what is beyond the bound.
  *
  * Only for .c files: it needs threads. Threads: any, all functions but open and close.
  */
@@ -20,33 +25,56 @@
 #include "platform/atomic.h"
 #include "platform/thread.h"
 
-#define ACCEL_REPAIR_KEYS 1024u
+#define ACCEL_REPAIR_KEYS_FIRST 1024u /* for which there is memory in any case */
+#define ACCEL_REPAIR_KEYS 131072u     /* at most */
+#define ACCEL_REPAIR_WATCH_MS 60000u
+
+typedef enum accel_repair_state {
+  ACCEL_REPAIR_FREE,
+  ACCEL_REPAIR_NOTED,
+  ACCEL_REPAIR_WATCHED /* made good; reads ask L2 again */
+} accel_repair_state;
 
 /* A key as L2 knows it, without area and colon: its name, or for long names a hash. */
 typedef struct accel_repair_entry {
-  uint64_t number; /* of the failure; 0: the place is free */
-  uint16_t size, next;
+  uint64_t number;  /* of the failure */
+  uint64_t done_ms; /* of one that is watched: since when */
+  uint32_t next;
+  uint16_t size;
   bool is_hash;
+  uint8_t state; /* accel_repair_state */
   char text[ACCEL_KEY_NAME_MAX];
 } accel_repair_entry;
+
+/* Places for entries, found by their text's hash; as many chains as places. */
+typedef struct accel_repair_table {
+  accel_repair_entry *entries; /* not touched before they are used */
+  uint32_t *heads;             /* first place + 1 */
+  uint32_t capacity;
+} accel_repair_table;
 
 typedef struct accel_repair {
   accel_mutex mutex; /* guards everything */
   uint32_t length;   /* atomic: keys noted, and one for the area */
+  uint32_t watched;  /* atomic: keys */
   uint64_t failures;
-  bool can_clear;
-  uint64_t area_number;              /* of the failure that put the area on the list; 0: none */
-  uint16_t heads[ACCEL_REPAIR_KEYS]; /* by the text's hash: first place + 1 */
-  uint16_t free_place;               /* + 1 */
-  uint16_t used;                     /* places that were ever taken */
-  accel_repair_entry *entries; /* ACCEL_REPAIR_KEYS of them, not touched before they are used */
+  bool can_clear, watches;
+  uint64_t area_number;     /* of the failure that put the area on the list; 0: none */
+  accel_repair_table table; /* `first`, or a larger one */
+  accel_repair_table first; /* had at open */
+  uint32_t free_place;      /* + 1 */
+  uint32_t used;            /* places that were ever taken */
+  uint32_t cursor;          /* of peek: the place at which it begins */
 } accel_repair;
 
 ACCEL_EXTERN_C_BEGIN
 
-/* `can_clear`: whether the area can be put on the list. False: no memory. */
-bool accel_repair_open(accel_repair *repair, bool can_clear);
+/* `can_clear`: whether the area can be put on the list; `watches`: whether a channel tells of what
+ * comes late. False: no memory. */
+bool accel_repair_open(accel_repair *repair, bool can_clear, bool watches);
 void accel_repair_close(accel_repair *repair);
+/* Frees the memory alone: in a forked child, where the mutex may be held for ever. */
+void accel_repair_abandon(accel_repair *repair);
 
 /* Notes a key. False: there is no room, and the area is noted instead, if that can be. */
 bool accel_repair_add(accel_repair *repair, const char *text, size_t size, bool is_hash);
@@ -60,12 +88,18 @@ ACCEL_INLINE size_t accel_repair_length(const accel_repair *repair_)
 
 /* The number of the area's failure, 0: it is not on the list. */
 uint64_t accel_repair_area(accel_repair *repair);
-/* Copies up to `count` keys; returns how many. They stay noted until done. */
+/* Copies up to `count` keys, others than the last time if there are more; returns how many. They
+ * stay noted until done. */
 size_t accel_repair_peek(accel_repair *repair, accel_repair_entry *out, size_t count);
 /* The key was made good, unless it failed once more meanwhile. */
 void accel_repair_done(accel_repair *repair, const accel_repair_entry *entry);
 /* The same for the area as it was when `number` was had, and for all keys that failed before. */
 void accel_repair_area_done(accel_repair *repair, uint64_t number);
+
+/* The channel is back: what is watched is noted anew. */
+void accel_repair_revive(accel_repair *repair);
+/* Forgets what was watched long enough. */
+void accel_repair_expire(accel_repair *repair);
 
 ACCEL_EXTERN_C_END
 #endif

@@ -60,7 +60,9 @@
   X(remote_refused, "remote_refused_total")       /* any other error */ \
   X(remote_writes_paused, "remote_writes_paused_total") /* not asked, after the first two */ \
   X(remote_breaker_open, "remote_breaker_open_total")   /* not asked, after failures */ \
-  X(remote_retried, "remote_retried_total")             /* reads that were sent again */
+  X(remote_retried, "remote_retried_total")             /* reads that were sent again */ \
+  X(repair_late, "repair_late_total") /* happened after their repair, and repaired again */ \
+  X(invalidation_senders_forgotten, "invalidation_senders_forgotten_total") /* no places */
 
 #define ACCEL_COUNTER_FIELD_(field_, metric_) uint64_t field_;
 typedef struct accel_metrics {

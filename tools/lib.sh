@@ -18,6 +18,7 @@ PACKAGES_ALL+=(libjansson-dev python3-yaml) # accel-gate; the workflows
 PACKAGES_ALL+=(chromium chromium-driver) # a test looks at the page of accel-gate
 PACKAGES_ALL+=(zlib1g-dev libxml2-utils) # accel-sim
 PACKAGES_ALL+=(liblz4-dev) # accel_backends/lz4.h
+PACKAGES_ALL+=(iproute2) # a test loses packets
 
 say() { printf '%s\n' "$*"; }
 fail() {

@@ -40,12 +40,17 @@ fail_mutex:
   return false;
 }
 
+/* A write that was not answered is given up with the connection: it must not arrive later, when
+ * somebody has made good that it may be missing. */
 static void redis_connection_forget(redis_connection *connection)
 {
+  bool has_writes = false;
   for (; connection->completed < connection->submitted; connection->completed++) {
     redis_slot *slot = &connection->slots[connection->completed % REDIS_CONNECTION_SLOTS];
+    has_writes |= slot->is_write;
     accel_redis_replies_release(&slot->replies);
   }
+  if (has_writes) accel_redis_socket_forsake(connection->stream.fd);
   accel_buffer_release(&connection->queued);
   accel_buffer_release(&connection->writing);
   connection->written = 0;

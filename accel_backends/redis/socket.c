@@ -165,6 +165,12 @@ void accel_redis_socket_close(int fd)
   if (fd >= 0) close(fd);
 }
 
+void accel_redis_socket_forsake(int fd)
+{
+  const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+  if (fd >= 0) (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
 const char *accel_redis_socket_reason(int error)
 {
   /* Known errors are constant strings wherever accel runs; strerror_r has two signatures. */

@@ -35,6 +35,8 @@ ACCEL_EXTERN_C_BEGIN
  * The connected descriptor, or -1 with dial->error. */
 int accel_redis_socket_open(redis_dial *dial);
 void accel_redis_socket_close(int fd);
+/* Close will reset the connection: what the kernel has not delivered yet it throws away. */
+void accel_redis_socket_forsake(int fd);
 
 /* Waits for `events` (of poll); returns those that came, errors among them, 0 when the deadline
  * passed or stop_fd (or -1) became readable. */

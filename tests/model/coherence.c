@@ -323,9 +323,18 @@ static void step_channel(const rules *r, const state *from, search *found)
     reach(found, &s, "a message arrives");
   }
   s = *from;
+  if (s.late_messages > 0) { /* its number was given up: forget the key, and repair again */
+    s.late_messages--;
+    if (!r->deaf_to_late) {
+      l1_drop(&s);
+      s.has_repair = true;
+    }
+    reach(found, &s, "its own message arrives, late");
+  }
+  s = *from;
   if (s.losses_left > 0 && s.is_connected) {
     s.is_connected = false;
-    s.messages = 0;
+    s.messages = s.late_messages = 0;
     s.losses_left--;
     reach(found, &s, "the channel breaks");
   }
@@ -341,6 +350,7 @@ static void step_channel(const rules *r, const state *from, search *found)
   } else {
     s.is_gap_known = false;
     s.is_connected = true;
+    if (s.was_repaired && !r->forgets_repaired) s.has_repair = true;
     l1_drop(&s);
     reach(found, &s, "the channel is back: the epoch rises");
   }
@@ -366,12 +376,15 @@ static void step_server(const rules *r, const state *from, search *found)
   if (s.late != 0) {
     l2_put(r, &s, L2_VALUE, (uint8_t)(s.late - 1));
     s.late = 0;
+    if (s.is_connected && r->closed_delivers) s.late_messages++;
     reach(found, &s, "the set that was given up arrives");
   }
   s = *from;
   if (!s.has_repair || s.failures_left > 0) return;
-  if (s.late != 0 && !r->repair_overtakes) return; /* it follows on the same connection */
+  /* It follows on the same connection, unless that is closed. */
+  if (s.late != 0 && !r->repair_overtakes && !r->closed_delivers) return;
   s.has_repair = false;
+  s.was_repaired = r->closed_delivers;
   if (r->repair_writes)
     l2_put(r, &s, L2_VALUE, 1); /* what the first write was to write */
   else

@@ -25,6 +25,8 @@ typedef struct state {
   bool is_connected, is_gap_known, has_repair;
   uint8_t tokens, own_under_way;
   uint8_t late; /* the version + 1 that a set which was given up still brings to L2; 0: none */
+  uint8_t late_messages; /* of such sets, on their way to this process */
+  bool was_repaired;     /* and may be overwritten once more by what is late */
   uint8_t evictions_left, expiries_left, losses_left, failures_left;
   actor readers[ACTORS_MAX], refreshers[1], writers[ACTORS_MAX], owners[2];
 } state;
@@ -50,6 +52,8 @@ typedef struct rules {
   bool drops_before_only, drops_after_only, overlaps_fill;
   bool forgets_failures, believes_in_doubt, repair_writes, refresh_is_blind;
   bool owners_in_turn, sets_are_late, repair_overtakes;
+  bool closed_delivers; /* what was sent on a connection that is closed may arrive after a repair */
+  bool deaf_to_late, forgets_repaired;
 } rules;
 
 enum { STALE_L1 = 1, STALE_L2 = 2, LEVELS_DIFFER = 4 };

@@ -52,7 +52,8 @@ typedef struct proxy_pair {
   struct proxy_pair *next;
   pipe_ pipes[2];
   bool is_listener, is_silent, is_over;
-  int polled; /* index of its two pollfds */
+  bool is_detained, outlives; /* requests stay here; the client's end does not end it */
+  int polled;                 /* index of its two pollfds */
 } proxy_pair;
 
 static uint64_t now_ns(void)
@@ -210,6 +211,11 @@ static void pair_end(proxy_pair *pair, proxy_trip_kind kind)
     pair_silence(pair);
     return;
   }
+  if (pair->outlives) { /* the client's side alone */
+    shutdown(pair->pipes[PROXY_REQUESTS].from, SHUT_RDWR);
+    pair->pipes[PROXY_REQUESTS].has_ended = true;
+    return;
+  }
   for (size_t i = 0; i < 2 && kind == PROXY_RESET; i++) socket_reset(pair->pipes[i].from);
   pair->is_over = true;
 }
@@ -258,9 +264,11 @@ static void pipe_read(proxy *proxy_, proxy_pair *pair, proxy_direction direction
   static char data[CHUNK]; /* of the only thread */
   const ssize_t size = recv(pipe->from, data, sizeof data, 0);
   if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  if (size < 0) pair_end(pair, PROXY_RESET);
-  if (size == 0) pipe->has_ended = true;
+  const bool is_left = pair->outlives && direction == PROXY_REQUESTS;
+  if (size < 0 && !is_left) pair_end(pair, PROXY_RESET);
+  if (size == 0 || (size < 0 && is_left)) pipe->has_ended = true;
   if (size <= 0 || pair->is_silent) return;
+  if (direction == PROXY_REPLIES && pair->pipes[PROXY_REQUESTS].has_ended) return; /* nobody's */
   const proxy_flow *flow = &proxy_->flows[direction];
   const bool is_late = is_about(pair, proxy_->flow_who[direction]);
   const uint64_t due_ns = now_ns() + (is_late ? flow->latency_ms * 1000000ull : 0);
@@ -337,6 +345,8 @@ static void pipe_write(proxy *proxy_, proxy_pair *pair, proxy_direction directio
   const proxy_flow *flow = &proxy_->flows[direction];
   const bool is_flowing = is_about(pair, proxy_->flow_who[direction]);
   pipe->is_clogged = false;
+  if (direction == PROXY_REQUESTS && pair->is_detained) return;
+  if (direction == PROXY_REPLIES && pair->outlives && pair->pipes[PROXY_REQUESTS].has_ended) return;
   while (pipe->first != NULL && !pair->is_over && !pair->is_silent) {
     const uint64_t now = now_ns();
     if (pipe->first->due_ns > now || pipe->next_ns > now) return;
@@ -350,6 +360,10 @@ static void pipe_write(proxy *proxy_, proxy_pair *pair, proxy_direction directio
     if (is_flowing && flow->bytes_per_second > 0 && size > 1448) size = 1448;
     size = trip_limit(proxy_, pair, direction, size);
     const ssize_t sent = send(pipe->to, first->data + first->sent, size, MSG_NOSIGNAL);
+    if (sent < 0 && pair->outlives && direction == PROXY_REPLIES) {
+      pair->pipes[PROXY_REQUESTS].has_ended = true;
+      return;
+    }
     if (sent < 0) pipe->is_clogged = errno == EAGAIN || errno == EINTR;
     if (sent < 0 && !pipe->is_clogged) pair_end(pair, PROXY_RESET);
     if (sent < 0) return;
@@ -359,6 +373,20 @@ static void pipe_write(proxy *proxy_, proxy_pair *pair, proxy_direction directio
 }
 
 /* ---- the thread ---- */
+
+static void proxy_apply_detention(proxy *proxy_)
+{
+  proxy_->counts.outlived = 0;
+  for (proxy_pair *pair = proxy_->pairs; pair != NULL; pair = pair->next) {
+    if (proxy_->detains && is_about(pair, proxy_->detain_who))
+      pair->is_detained = pair->outlives = true;
+    if (proxy_->releases) pair->is_detained = false;
+    const pipe_ *requests = &pair->pipes[PROXY_REQUESTS];
+    proxy_->counts.outlived += pair->is_detained && requests->has_ended && requests->first != NULL;
+  }
+  if (proxy_->detains || proxy_->releases) proxy_->counts.detains = proxy_->detains;
+  proxy_->detains = proxy_->releases = false;
+}
 
 static void proxy_apply_cut(proxy *proxy_)
 {
@@ -402,6 +430,8 @@ static int proxy_watch(proxy *proxy_, struct pollfd *polled, nfds_t *count)
       polled[(*count)++] =
           (struct pollfd){.fd = events == 0 ? -1 : pipe->from, .events = (short)events};
       if (pipe->first == NULL || pipe->is_clogged || pair->is_silent) continue;
+      if (i == PROXY_REQUESTS && pair->is_detained) continue;
+      if (i == PROXY_REPLIES && pair->outlives && pair->pipes[PROXY_REQUESTS].has_ended) continue;
       uint64_t at_ns = pipe->first->due_ns;
       if (at_ns < pipe->next_ns) at_ns = pipe->next_ns;
       if (at_ns < wake_ns) wake_ns = at_ns;
@@ -446,6 +476,7 @@ static void *proxy_run(void *proxy_pointer)
     proxy_serve(proxy_, polled);
     if (polled[1].revents != 0) proxy_accept(proxy_);
     proxy_apply_cut(proxy_);
+    proxy_apply_detention(proxy_);
     proxy_sweep(proxy_);
   }
   for (proxy_pair *pair = proxy_->pairs; pair != NULL; pair = pair->next) pair->is_over = true;
@@ -508,65 +539,4 @@ void proxy_heal(proxy *proxy_)
     if (pair->is_silent) pair_end(pair, PROXY_RESET); /* whoever left was not heard */
   }
   proxy_unlock(proxy_);
-}
-
-void proxy_set_flow(proxy *proxy_, proxy_direction direction, proxy_who who, const proxy_flow *flow)
-{
-  pthread_mutex_lock(&proxy_->mutex);
-  proxy_->flows[direction] = *flow;
-  proxy_->flow_who[direction] = who;
-  proxy_unlock(proxy_);
-}
-
-void proxy_arm(proxy *proxy_, const proxy_trip *trip)
-{
-  pthread_mutex_lock(&proxy_->mutex);
-  proxy_->trip = *trip;
-  proxy_unlock(proxy_);
-}
-
-void proxy_cut(proxy *proxy_, proxy_trip_kind kind, proxy_who who)
-{
-  pthread_mutex_lock(&proxy_->mutex);
-  proxy_->cut = kind;
-  proxy_->cut_who = who;
-  proxy_unlock(proxy_);
-}
-
-void proxy_refuse(proxy *proxy_, bool refuses)
-{
-  pthread_mutex_lock(&proxy_->mutex);
-  proxy_->refuses = refuses;
-  proxy_unlock(proxy_);
-}
-
-void proxy_silence(proxy *proxy_, bool silences)
-{
-  pthread_mutex_lock(&proxy_->mutex);
-  proxy_->silences = silences;
-  proxy_unlock(proxy_);
-}
-
-void proxy_exchange(proxy *proxy_, proxy_who who, unsigned count)
-{
-  pthread_mutex_lock(&proxy_->mutex);
-  proxy_->exchanges = count;
-  proxy_->exchange_who = who;
-  proxy_unlock(proxy_);
-}
-
-void proxy_drop(proxy *proxy_, proxy_who who, unsigned count)
-{
-  pthread_mutex_lock(&proxy_->mutex);
-  proxy_->drops = count;
-  proxy_->drop_who = who;
-  proxy_unlock(proxy_);
-}
-
-proxy_counts proxy_look(proxy *proxy_)
-{
-  pthread_mutex_lock(&proxy_->mutex);
-  const proxy_counts counts = proxy_->counts;
-  pthread_mutex_unlock(&proxy_->mutex);
-  return counts;
 }

@@ -54,6 +54,8 @@ typedef struct proxy_counts {
   unsigned trips;             /* that happened */
   unsigned exchanged;         /* pairs of replies */
   unsigned dropped;           /* replies */
+  bool detains;               /* as proxy_detain asked */
+  unsigned outlived;          /* connections whose client has gone, with requests to pass on */
   uint64_t requests, replies; /* bytes passed on */
 } proxy_counts;
 
@@ -66,7 +68,8 @@ typedef struct proxy {
   int target_port, listener, bell;
   pthread_t thread;
   pthread_mutex_t mutex; /* guards what follows */
-  bool ends, refuses, silences;
+  bool ends, refuses, silences, detains, releases;
+  proxy_who detain_who;
   proxy_flow flows[2];
   proxy_who flow_who[2];
   proxy_trip trip;
@@ -98,6 +101,12 @@ void proxy_silence(proxy *proxy_, bool silences);
 void proxy_exchange(proxy *proxy_, proxy_who who, unsigned count);
 /* The next `count` replies, or messages, are not passed on. */
 void proxy_drop(proxy *proxy_, proxy_who who, unsigned count);
+
+/* What clients send on the present connections stays here until proxy_release, and is then passed
+ * on, also of clients that have closed or reset their connection meanwhile: as proxies, TLS
+ * terminators and kernels do. A cut ends their client's side only. Replies pass. */
+void proxy_detain(proxy *proxy_, proxy_who who);
+void proxy_release(proxy *proxy_);
 
 proxy_counts proxy_look(proxy *proxy_);
 

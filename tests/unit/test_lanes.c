@@ -171,6 +171,63 @@ static void a_lane_that_cannot_be_is_not_believed(void **state)
   accel_buffer_release(&message);
 }
 
+/* A number that nobody gave out costs L1, and hides no later loss. */
+static void a_forged_number_is_a_gap_and_no_more(void **state)
+{
+  (void)state;
+  accel_buffer message = message_on(0);
+  receive(&message);
+  static const uint64_t forged[] = {1000, UINT64_MAX, 0};
+  for (size_t i = 0; i < 3; i++) {
+    const accel_invalidation honest = sender;
+    sender.lanes[0].sequence = forged[i];
+    message = message_on(0);
+    sender = honest;
+    so_far.everything = 0;
+    receive(&message);
+    assert_int_equal(so_far.everything, 1);
+    message = message_on(0);
+    receive(&message); /* counted from the forged one: a gap once more */
+    assert_int_equal(so_far.everything, 2);
+    message = message_on(0);
+    receive(&message);
+    assert_int_equal(so_far.everything, 2); /* all is well again */
+    message = message_on(0);
+    accel_buffer_release(&message); /* lost */
+    message = message_on(0);
+    receive(&message);
+    assert_int_equal(so_far.everything, 3);
+  }
+}
+
+/* More senders than there are places and traces: a loss may be assumed, but none is overlooked. */
+static void with_too_many_senders_a_loss_still_shows(void **state)
+{
+  enum { CROWD = 3 * (ACCEL_INVALIDATION_SENDERS + ACCEL_INVALIDATION_TRACES) };
+  (void)state;
+  usleep(LATER_US);
+  accel_buffer message = message_on(0);
+  receive(&message);
+  usleep(STALL_US);
+  accel_buffer lost = message_on(0);
+  accel_buffer_release(&lost);
+  message = message_on(0);
+  const accel_invalidation one = sender;
+  static accel_invalidation passer_by;
+  assert_true(accel_invalidation_open(&passer_by, "area"));
+  for (size_t i = 0; i < CROWD; i++) {
+    sender = passer_by;
+    sender.node_id += i;
+    accel_buffer first = message_on(0);
+    receive(&first);
+  }
+  sender = one;
+  assert_true(receiver.forgotten > 0);
+  assert_int_equal(so_far.everything, 0);
+  receive(&message);
+  assert_int_equal(so_far.everything, 1);
+}
+
 /* With more senders than it remembers a cache must not take each forgotten one for a gap. */
 static void a_sender_that_was_forgotten_is_no_gap(void **state)
 {
@@ -203,6 +260,8 @@ int main(void)
       cmocka_unit_test_setup(messages_lost_before_the_first_one_heard_are_a_gap, open_both),
       cmocka_unit_test_setup(so_does_a_heartbeat_for_the_only_message, open_both),
       cmocka_unit_test_setup(a_lane_that_cannot_be_is_not_believed, open_both),
+      cmocka_unit_test_setup(a_forged_number_is_a_gap_and_no_more, open_both),
+      cmocka_unit_test_setup(with_too_many_senders_a_loss_still_shows, open_both),
       cmocka_unit_test_setup(a_sender_that_was_forgotten_is_no_gap, open_both),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,88 @@
+/* proxy_rules.c: what a test says to the proxy's thread. */
+#include "proxy.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+static void proxy_unlock(proxy *proxy_)
+{
+  const uint64_t ring = 1;
+  pthread_mutex_unlock(&proxy_->mutex);
+  if (write(proxy_->bell, &ring, sizeof ring) != sizeof ring) abort();
+}
+
+void proxy_set_flow(proxy *proxy_, proxy_direction direction, proxy_who who, const proxy_flow *flow)
+{
+  pthread_mutex_lock(&proxy_->mutex);
+  proxy_->flows[direction] = *flow;
+  proxy_->flow_who[direction] = who;
+  proxy_unlock(proxy_);
+}
+
+void proxy_arm(proxy *proxy_, const proxy_trip *trip)
+{
+  pthread_mutex_lock(&proxy_->mutex);
+  proxy_->trip = *trip;
+  proxy_unlock(proxy_);
+}
+
+void proxy_cut(proxy *proxy_, proxy_trip_kind kind, proxy_who who)
+{
+  pthread_mutex_lock(&proxy_->mutex);
+  proxy_->cut = kind;
+  proxy_->cut_who = who;
+  proxy_unlock(proxy_);
+}
+
+void proxy_refuse(proxy *proxy_, bool refuses)
+{
+  pthread_mutex_lock(&proxy_->mutex);
+  proxy_->refuses = refuses;
+  proxy_unlock(proxy_);
+}
+
+void proxy_silence(proxy *proxy_, bool silences)
+{
+  pthread_mutex_lock(&proxy_->mutex);
+  proxy_->silences = silences;
+  proxy_unlock(proxy_);
+}
+
+void proxy_exchange(proxy *proxy_, proxy_who who, unsigned count)
+{
+  pthread_mutex_lock(&proxy_->mutex);
+  proxy_->exchanges = count;
+  proxy_->exchange_who = who;
+  proxy_unlock(proxy_);
+}
+
+void proxy_detain(proxy *proxy_, proxy_who who)
+{
+  pthread_mutex_lock(&proxy_->mutex);
+  proxy_->detains = true;
+  proxy_->detain_who = who;
+  proxy_unlock(proxy_);
+}
+
+void proxy_release(proxy *proxy_)
+{
+  pthread_mutex_lock(&proxy_->mutex);
+  proxy_->releases = true;
+  proxy_unlock(proxy_);
+}
+
+void proxy_drop(proxy *proxy_, proxy_who who, unsigned count)
+{
+  pthread_mutex_lock(&proxy_->mutex);
+  proxy_->drops = count;
+  proxy_->drop_who = who;
+  proxy_unlock(proxy_);
+}
+
+proxy_counts proxy_look(proxy *proxy_)
+{
+  pthread_mutex_lock(&proxy_->mutex);
+  const proxy_counts counts = proxy_->counts;
+  pthread_mutex_unlock(&proxy_->mutex);
+  return counts;
+}
