@@ -265,7 +265,8 @@ typedef struct accel_remote_ops {
   accel_status (*lease)(void *link, accel_remote_item *items, size_t count, uint32_t lease_ms,
                         accel_remote_call *call);
   /* Stores what a load found; tells nobody. With a token only where that token still lies
-   * (compare-and-set; MISS: it does not), with 0 always. */
+   * (compare-and-set; MISS: it does not), with 0 always. A lease is renewed by filling it with its
+   * own envelope: its life is then the item's. */
   accel_status (*fill)(void *link, accel_remote_item *items, size_t count, accel_remote_call *call);
   /* Stores, or removes, and publishes, as one step: no process can see one without the other, and
    * one that dies cannot do one without the other. Without a publisher it tells nobody. */

@@ -53,6 +53,54 @@ static void a_lease_runs_out(void **state)
   assert_int_equal(suite_ask_lease(test, 1, "a", 2, 60000), 2);
 }
 
+/* Fills the key's lease with its own envelope, and a life of that length. */
+static accel_status suite_renew(suite_test *test, size_t link, const char *name, uint64_t token,
+                                uint32_t lease_ms)
+{
+  suite_key key;
+  suite_lease lease = {{0}};
+  for (size_t i = 0; i < 8; i++) lease.bytes[16 + i] = (unsigned char)(token >> (8 * i));
+  accel_remote_item item = suite_item(test, name, &key);
+  item.data = lease.bytes;
+  item.size = sizeof lease.bytes;
+  item.token = token;
+  item.ttl_ms = lease_ms;
+  accel_remote_call call = suite_call();
+  assert_int_equal(test->ops->fill(test->links[link], &item, 1, &call), ACCEL_OK);
+  return item.status;
+}
+
+static void a_lease_is_renewed_by_filling_it_with_itself(void **state)
+{
+  suite_test *test = (suite_test *)*state;
+  const uint32_t short_ms = 500;
+  accel_status renewed = ACCEL_MISS;
+  for (int attempt = 0; attempt < 20 && renewed == ACCEL_MISS; attempt++) {
+    assert_true(suite_ask_lease(test, 0, "a", SUITE_TOKEN, short_ms) == SUITE_TOKEN);
+    renewed = suite_renew(test, 0, "a", SUITE_TOKEN, 60000); /* a slow machine may be late */
+  }
+  assert_int_equal(renewed, ACCEL_OK);
+  assert_int_equal(suite_renew(test, 1, "a", SUITE_TOKEN + 1, 60000), ACCEL_MISS);
+  assert_true(suite_ask_lease(test, 0, "short", 1, short_ms) == 1);
+  assert_true(suite_comes_to_hold(test, "short", NULL)); /* that time is over */
+  assert_int_equal(suite_ask_lease(test, 1, "a", 7, 60000), 0);
+  assert_int_equal(suite_renew(test, 0, "a", SUITE_TOKEN, short_ms), ACCEL_OK);
+  assert_true(suite_comes_to_hold(test, "a", NULL));
+  assert_int_equal(suite_renew(test, 0, "a", SUITE_TOKEN, 60000), ACCEL_MISS);
+}
+
+static void what_replaced_a_lease_is_not_renewed(void **state)
+{
+  suite_test *test = (suite_test *)*state;
+  assert_int_equal(suite_ask_lease(test, 0, "a", 5, 60000), 5);
+  suite_put(test, 1, "a", "a value that is longer than a token is", ACCEL_FOREVER, false);
+  assert_int_equal(suite_renew(test, 0, "a", 5, 60000), ACCEL_MISS);
+  assert_true(suite_holds(test, 0, "a", "a value that is longer than a token is"));
+  suite_del(test, 1, "a", false);
+  assert_int_equal(suite_renew(test, 0, "a", 5, 60000), ACCEL_MISS);
+  assert_true(suite_holds(test, 0, "a", NULL));
+}
+
 static void a_fill_needs_its_token(void **state)
 {
   suite_test *test = (suite_test *)*state;
@@ -145,6 +193,8 @@ static void clear_of_nothing_succeeds(void **state)
 static const struct CMUnitTest suite_lease_tests[] = {
     SUITE_TEST(a_lease_is_granted_once),
     SUITE_TEST(a_lease_runs_out),
+    SUITE_TEST(a_lease_is_renewed_by_filling_it_with_itself),
+    SUITE_TEST(what_replaced_a_lease_is_not_renewed),
     SUITE_TEST(a_fill_needs_its_token),
     SUITE_TEST(a_write_voids_the_lease),
     SUITE_TEST(one_of_many_threads_gets_the_lease),
