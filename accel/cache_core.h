@@ -2,7 +2,8 @@
  *
  * accel_core is everything of an open cache that a hit does not touch. The rooms: cache_open.c
  * makes and ends it, cache_read.c reads, cache_load.c runs loads and writes them back,
- * cache_lease.c shares them with other processes, cache_write.c writes, cache_remote.c speaks with
+ * cache_lease.c shares them with other processes, cache_renew.c keeps their leases, cache_write.c
+ * writes, cache_remote.c speaks with
  * L2, cache_wrap.c serves the generated wrappers, cache_report.c tells what happened.
  */
 #ifndef ACCEL_CACHE_CORE_H
@@ -17,6 +18,7 @@
 #include "platform/system.h"
 #include "platform/thread.h"
 #include "refresh.h"
+#include "renewal.h"
 #include "repair.h"
 #include "singleflight.h"
 
@@ -62,6 +64,10 @@ typedef struct accel_core {
   accel_executor own_executor;
   accel_executor *executor;
 
+  accel_renewal renewal;
+  bool has_renew_mutex;
+  accel_mutex renew_mutex;              /* guards the two below and what flights say of them */
+  accel_flight *kept_first, *kept_last; /* by when their leases are due */
   accel_condition lease_news;           /* with work_mutex: something in L2 changed */
   uint32_t lease_waits;                 /* atomic: who waits for that */
   uint8_t load_failures[CORE_FAILURES]; /* atomic: in a row, by the key's hash */
@@ -240,11 +246,23 @@ size_t accel_core_lease(accel_core *core, accel_flight **flights, size_t count);
  * what has to be loaded after all comes first; returns how many. */
 size_t accel_core_lease_wait(accel_core *core, accel_flight **flights, size_t count,
                              accel_error_policy errors);
+/* A token of this cache for a lease, or for a mark in its place. */
+uint64_t accel_core_lease_token(accel_core *core);
 /* Something changed in L2: whoever waits looks at once. */
 void accel_core_lease_wake(accel_core *core);
 /* Life of the mark that a load without a value leaves where its lease was: none, or after
  * failures a while in which other processes do not rush to the source. */
 uint32_t accel_core_lease_end_ms(const accel_core *core, const accel_flight *flight);
+
+/* ---- cache_renew.c: leases live while their loads do ---- */
+
+/* Where there are leases. False: no memory. */
+bool accel_core_renew_open(accel_core *core);
+/* Before detach. */
+void accel_core_renew_close(accel_core *core);
+/* From now on the leases that these flights hold are renewed, and no longer. */
+void accel_core_keep_leases(accel_core *core, accel_flight **flights, size_t count);
+void accel_core_drop_lease(accel_core *core, accel_flight *flight);
 
 /* ---- cache_load.c ---- */
 

@@ -3,9 +3,9 @@
  * A miss in L2 asks for the key's lease: an envelope without a value that is stored only where
  * nothing lies. Whoever gets it loads, and replaces the lease by the value only if the lease still
  * lies there; every set or del of any process takes it away, so that a load which they overtook
- * writes nothing. Whoever does not get it waits for the value. Nobody waits for ever: a process
- * may die with a lease in its hand. After half of the load's time limit the other half is used to
- * load here, without writing to L2.
+ * writes nothing. Whoever does not get it waits for the value. A process may die with a lease in
+ * its hand: leases are short, and renewed while their loads run (cache_renew.c). A load may hang:
+ * after half of its time limit the other half is used to load here, without writing to L2.
  *
  * A token's upper half names its cache, so that a cache knows its own leases again: a load that
  * failed leaves one, for a short time, that keeps other processes waiting and its own not.
@@ -22,16 +22,18 @@
 #define LEASE_FAILURE_MS 250u
 #define LEASE_FAILURE_MS_MAX 10000u
 
+/* Without anybody who renews them leases last longer than loads are expected to. */
 static uint32_t lease_life_ms(const accel_core *core)
 {
   const uint32_t limit_ms = core->config.loader_timeout_ms;
+  if (core->renewal.has_joined) return core->config.lease_ms;
   if (limit_ms == ACCEL_FOREVER) return LEASE_MS_UNLIMITED;
   if (limit_ms < LEASE_MS_MIN / 2) return LEASE_MS_MIN;
   return limit_ms < ACCEL_FOREVER / 2 ? 2 * limit_ms : ACCEL_FOREVER - 1;
 }
 
 /* Not 0, and of this cache. */
-static uint64_t lease_token(accel_core *core)
+uint64_t accel_core_lease_token(accel_core *core)
 {
   const uint64_t own = core->invalidation.node_id >> 32 << 32;
   const uint64_t token = own | (accel_core_random(core) & UINT32_MAX);
@@ -65,7 +67,7 @@ static size_t lease_list(accel_core *core, core_batch *batch, accel_flight **fli
     accel_flight *flight = flights[i];
     if (flight->lease != (int)state) continue;
     if (accel_core_batch_add_key(core, batch, flight->key) != ACCEL_OK) continue;
-    const uint64_t token = lease_token(core);
+    const uint64_t token = accel_core_lease_token(core);
     if (state != CORE_LEASE_SHORT &&
         accel_core_batch_add_lease(core, batch, token, lease_life_ms(core)) != ACCEL_OK) {
       accel_core_batch_drop_last(batch);
@@ -192,6 +194,7 @@ size_t accel_core_lease(accel_core *core, accel_flight **flights, size_t count)
 {
   if (!core->has_leases) return count;
   lease_ask(core, flights, count);
+  accel_core_keep_leases(core, flights, count);
   return lease_sort(flights, count);
 }
 
@@ -267,6 +270,7 @@ size_t accel_core_lease_wait(accel_core *core, accel_flight **flights, size_t co
     accel_core_remote_get(core, flights + ready, count - ready, &look);
     count = ready + lease_drop_landed(flights + ready, count - ready);
     lease_ask(core, flights + ready, count - ready);
+    accel_core_keep_leases(core, flights + ready, count - ready);
     ready += lease_sort(flights + ready, count - ready);
     if (pause_ms < LEASE_PAUSE_MAX_MS) pause_ms *= 2;
   }

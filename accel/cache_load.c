@@ -73,7 +73,8 @@ static accel_status load_add_outcome(accel_core *core, core_batch *batch,
     const void *value = flight->status == ACCEL_OK ? flight->value : NULL;
     return accel_core_batch_add_value(core, batch, value, flight->remote_ttl_ms);
   }
-  return accel_core_batch_add_lease(core, batch, flight->token,
+  /* With a token of its own, so that a renewal on its way does not prolong it. */
+  return accel_core_batch_add_lease(core, batch, accel_core_lease_token(core),
                                     accel_core_lease_end_ms(core, flight));
 }
 
@@ -158,6 +159,7 @@ static bool load_has_nulls_to_remove(accel_flight **flights, size_t count, const
 void accel_core_store(accel_core *core, accel_flight **flights, size_t count,
                       const core_terms *terms)
 {
+  for (size_t i = 0; i < count; i++) accel_core_drop_lease(core, flights[i]);
   if (core->link != NULL && !terms->skip_remote) {
     load_store_remote(core, flights, count, terms, false);
     if (!core->has_leases && load_has_nulls_to_remove(flights, count, terms))

@@ -340,6 +340,7 @@ static accel_status core_attach(accel_core *core)
   if (!accel_core_repair_open(core)) return ACCEL_ERR_NOMEM;
   core->has_listener = area.has_listener;
   core->has_leases = core->remote_ops->lease != NULL && !core->config.no_lease;
+  if (!accel_core_renew_open(core)) return ACCEL_ERR_NOMEM;
   return core->remote_ops->attach(core->config.remote, &area, &core->link, core->channel);
 }
 
@@ -385,6 +386,7 @@ static void core_release(accel_core *core)
 {
   const bool is_child = core->fork_generation != accel_fork_generation();
   if (core->has_fork_handler) accel_fork_unregister(&core->fork_handler);
+  accel_core_renew_close(core);
   if (core->link != NULL) core->remote_ops->detach(core->link);
   accel_executor_close(&core->own_executor);
   if (core->local != NULL) core->local_ops->close(core->local, core->type);

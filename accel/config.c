@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define CONFIG_NAME_MAX 64
+#define CONFIG_LEASE_MS_MIN 100u
 
 bool accel_config_is_name(const char *text)
 {
@@ -72,11 +73,15 @@ static accel_status config_check_numbers(const void *owner, const accel_config *
   } finite[] = {{"loader_soft_timeout_ms", config->loader_soft_timeout_ms},
                 {"refresh_ahead_window_ms", config->refresh_ahead_window_ms},
                 {"stale_max_ms", config->stale_max_ms},
-                {"stale_throttle_ms", config->stale_throttle_ms}};
+                {"stale_throttle_ms", config->stale_throttle_ms},
+                {"lease_ms", config->lease_ms}};
   for (size_t i = 0; i < sizeof finite / sizeof finite[0]; i++)
     if (finite[i].ms == ACCEL_FOREVER)
       return accel_error_set(owner, ACCEL_ERR_CONFIG, "%s is ACCEL_FOREVER; it must have an end",
                              finite[i].field);
+  if (config->lease_ms != 0 && config->lease_ms < CONFIG_LEASE_MS_MIN)
+    return accel_error_set(owner, ACCEL_ERR_CONFIG, "lease_ms is %u; it must be at least %u",
+                           (unsigned)config->lease_ms, CONFIG_LEASE_MS_MIN);
   if (config->remote_errors != ACCEL_IGNORE && config->remote_errors != ACCEL_PROPAGATE)
     return accel_error_set(owner, ACCEL_ERR_CONFIG,
                            "remote_errors is %d, which is no accel_error_policy",
@@ -121,6 +126,7 @@ static void config_apply_defaults(accel_config *resolved)
   CONFIG_DEFAULT(stale_throttle_ms, 1000);
   CONFIG_DEFAULT(warmup_batch_size, 256);
   CONFIG_DEFAULT(degraded_ttl_ms, 1000);
+  CONFIG_DEFAULT(lease_ms, 1000);
   if (!(resolved->ttl_jitter_ratio > 0)) resolved->ttl_jitter_ratio = 0.1;
   if (resolved->no_ttl_jitter) resolved->ttl_jitter_ratio = 0;
 }

@@ -93,6 +93,7 @@ static accel_flight *flight_new(const accel_type *type, const void *key, uint64_
 
 static void flight_free(const accel_type *type, accel_flight *flight)
 {
+  ACCEL_ASSERT(!accel_load_relaxed(&flight->is_kept));
   if (flight->is_landed && flight->status == ACCEL_OK) type->drop(flight->value);
   accel_condition_close(&flight->changed);
   ACCEL_FREE(flight);

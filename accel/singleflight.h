@@ -50,9 +50,12 @@ typedef struct accel_flight {
   int lease;              /* what is known of its key in L2 (cache_core.h) */
   uint64_t token;         /* what lies there, or is to lie there when it is written to */
   bool was_refused;       /* its lease, though nothing was seen to lie there */
-  bool may_stay_stale;    /* everybody who waits for it can do with an expired value */
-  void *key;              /* a copy, of the type's own K; a string key points behind it */
-  void *value;            /* a V; owned by the flight when it landed with ACCEL_OK */
+  bool is_kept;           /* atomic; its lease is renewed while the load runs */
+  uint64_t renew_ms;      /* when that is due */
+  struct accel_flight *kept_next, *kept_previous; /* of those whose leases are */
+  bool may_stay_stale; /* everybody who waits for it can do with an expired value */
+  void *key;           /* a copy, of the type's own K; a string key points behind it */
+  void *value;         /* a V; owned by the flight when it landed with ACCEL_OK */
   char error[ACCEL_ERROR_SIZE];
 } accel_flight;
 

@@ -1,0 +1,143 @@
+/* cache_renew.c: leases live while their loads do (W4).
+ *
+ * A lease is short, so that others wait no longer than that for a process that died, or stands
+ * still, with one in its hand; and it is renewed at a third of its life while the load runs. To
+ * renew is to fill: the lease's own envelope replaces it, if it still lies there, with a life that
+ * begins anew. One that was overtaken by a write, or came too late, is not renewed any more, and
+ * the load's value will not be written either.
+ *
+ * Flights whose leases are kept stand in a list, by when they are due: all have the same period.
+ * Whoever runs a load puts its flights in, and takes them out before they are finished.
+ */
+#include "cache_core.h"
+
+#include <string.h>
+
+#define RENEW_BLOCK 64u
+
+static uint32_t renew_period_ms(const accel_core *core)
+{
+  return core->config.lease_ms / 3;
+}
+
+/* ---- the list: with the mutex held ---- */
+
+static void renew_append(accel_core *core, accel_flight *flight, uint64_t due_ms)
+{
+  flight->renew_ms = due_ms;
+  flight->kept_next = NULL;
+  flight->kept_previous = core->kept_last;
+  *(core->kept_last == NULL ? &core->kept_first : &core->kept_last->kept_next) = flight;
+  core->kept_last = flight;
+  accel_store_relaxed(&flight->is_kept, true);
+}
+
+static void renew_remove(accel_core *core, accel_flight *flight)
+{
+  accel_flight *next = flight->kept_next, *previous = flight->kept_previous;
+  *(next == NULL ? &core->kept_last : &next->kept_previous) = previous;
+  *(previous == NULL ? &core->kept_first : &previous->kept_next) = next;
+  accel_store_relaxed(&flight->is_kept, false);
+}
+
+/* ---- for those who load ---- */
+
+void accel_core_keep_leases(accel_core *core, accel_flight **flights, size_t count)
+{
+  if (!core->renewal.has_joined) return;
+  const uint64_t due_ms = accel_clock_deadline(renew_period_ms(core));
+  bool has_new = false;
+  accel_mutex_lock(&core->renew_mutex);
+  for (size_t i = 0; i < count; i++) {
+    if (flights[i]->lease != CORE_LEASE_HELD || flights[i]->is_kept) continue;
+    renew_append(core, flights[i], due_ms);
+    has_new = true;
+  }
+  accel_mutex_unlock(&core->renew_mutex);
+  if (has_new) accel_renewal_ask(&core->renewal, due_ms);
+}
+
+void accel_core_drop_lease(accel_core *core, accel_flight *flight)
+{
+  if (!accel_load_relaxed(&flight->is_kept)) return;
+  accel_mutex_lock(&core->renew_mutex);
+  if (flight->is_kept) renew_remove(core, flight);
+  accel_mutex_unlock(&core->renew_mutex);
+}
+
+/* ---- on the thread that renews ---- */
+
+/* Those that are due go to the end of the list, and are held for the call. */
+static size_t renew_take_due(accel_core *core, accel_flight *due[RENEW_BLOCK])
+{
+  const uint64_t now_ms = accel_clock_monotonic_ms();
+  size_t count = 0;
+  accel_mutex_lock(&core->renew_mutex);
+  while (count < RENEW_BLOCK && core->kept_first != NULL && core->kept_first->renew_ms <= now_ms) {
+    accel_flight *flight = core->kept_first;
+    renew_remove(core, flight);
+    renew_append(core, flight, now_ms + renew_period_ms(core));
+    accel_singleflight_retain(flight);
+    due[count++] = flight;
+  }
+  accel_mutex_unlock(&core->renew_mutex);
+  return count;
+}
+
+/* What does not fit into memory, or is not answered, is tried again when it is due next. */
+static void renew_block(accel_core *core, accel_flight **flights, size_t count)
+{
+  core_batch batch;
+  accel_flight *listed[RENEW_BLOCK];
+  const accel_status opened = accel_core_batch_open(&batch, count);
+  for (size_t i = 0; i < count && opened == ACCEL_OK; i++) {
+    if (accel_core_batch_add_key(core, &batch, flights[i]->key) != ACCEL_OK) continue;
+    if (accel_core_batch_add_lease(core, &batch, flights[i]->token, core->config.lease_ms) !=
+        ACCEL_OK) {
+      accel_core_batch_drop_last(&batch);
+      continue;
+    }
+    listed[batch.count - 1] = flights[i];
+    batch.items[batch.count - 1].token = flights[i]->token;
+  }
+  if (opened == ACCEL_OK) accel_core_batch_seal(&batch);
+  batch.call.deadline_ms = accel_clock_deadline(renew_period_ms(core));
+  if (batch.count > 0) core->remote_ops->fill(core->link, batch.items, batch.count, &batch.call);
+  accel_core_remote_count_failures(core, &batch);
+  for (size_t i = 0; i < batch.count; i++)
+    if (batch.items[i].status == ACCEL_MISS) accel_core_drop_lease(core, listed[i]);
+  accel_core_batch_close(&batch);
+}
+
+static uint64_t renew_run(void *core_pointer)
+{
+  accel_core *core = (accel_core *)core_pointer;
+  accel_flight *due[RENEW_BLOCK];
+  size_t count;
+  while ((count = renew_take_due(core, due)) > 0) {
+    renew_block(core, due, count);
+    for (size_t i = 0; i < count; i++) accel_singleflight_release(&core->flights, due[i]);
+  }
+  accel_mutex_lock(&core->renew_mutex);
+  const uint64_t next_ms =
+      core->kept_first == NULL ? ACCEL_NO_DEADLINE : core->kept_first->renew_ms;
+  accel_mutex_unlock(&core->renew_mutex);
+  return next_ms;
+}
+
+bool accel_core_renew_open(accel_core *core)
+{
+  if (!core->has_leases) return true;
+  if (!accel_mutex_open(&core->renew_mutex)) return false;
+  core->has_renew_mutex = true;
+  core->renewal.run = renew_run;
+  core->renewal.ctx = core;
+  accel_renewal_join(&core->renewal); /* without it leases are long */
+  return true;
+}
+
+void accel_core_renew_close(accel_core *core)
+{
+  accel_renewal_leave(&core->renewal);
+  if (core->has_renew_mutex) accel_mutex_close(&core->renew_mutex);
+}
