@@ -182,6 +182,14 @@ static void empty_server(void)
 
 /* ---- the tests ---- */
 
+static long lease_left_ms(uint64_t key)
+{
+  char command[64], reply[64];
+  snprintf(command, sizeof command, "PTTL lease:%u", (unsigned)key);
+  assert_true(redis_server_ask(&server, command, reply, sizeof reply));
+  return reply[0] == ':' ? strtol(reply + 1, NULL, 10) : -1;
+}
+
 static void expect_no_long_wait_after_death(holding how)
 {
   process other;
@@ -190,6 +198,7 @@ static void expect_no_long_wait_after_death(holding how)
   const pid_t holder = start_holder(how);
   assert_int_equal(kill(holder, SIGKILL), 0);
   assert_int_equal(waitpid(holder, NULL, 0), holder);
+  assert_true(lease_left_ms(0) <= LEASE_MS);
   open_other(&other);
   assert_int_equal(entry_cache_get(&other.cache, 0, &value), ACCEL_OK);
   assert_int_equal(value, 1);
@@ -219,20 +228,13 @@ static void a_dead_batch_leases_end(void **state)
   const pid_t holder = start_holder(HOLD_MANY);
   assert_int_equal(kill(holder, SIGKILL), 0);
   assert_int_equal(waitpid(holder, NULL, 0), holder);
+  assert_true(lease_left_ms(0) <= LEASE_MS);
   open_other(&other);
   for (uint64_t i = 0; i < KEYS; i++) keys[i] = i;
   assert_int_equal(entry_cache_mget(&other.cache, keys, KEYS, NULL, values, statuses), ACCEL_OK);
   for (uint64_t i = 0; i < KEYS; i++) assert_int_equal(values[i], i + 1);
   expect_taken_over(&other, KEYS);
   process_close(&other);
-}
-
-static long lease_left_ms(uint64_t key)
-{
-  char command[64], reply[64];
-  snprintf(command, sizeof command, "PTTL lease:%u", (unsigned)key);
-  assert_true(redis_server_ask(&server, command, reply, sizeof reply));
-  return reply[0] == ':' ? strtol(reply + 1, NULL, 10) : -1;
 }
 
 /* Waits until the life of the key's lease has been begun anew so often. A process that was kept
@@ -292,6 +294,7 @@ static void a_frozen_process_lease_ends_and_it_overwrites_nothing(void **state)
   empty_server();
   const pid_t holder = start_holder(HOLD_ONE);
   assert_int_equal(kill(holder, SIGSTOP), 0);
+  assert_true(lease_left_ms(0) <= LEASE_MS);
   open_other(&other);
   assert_int_equal(entry_cache_get(&other.cache, 0, &value), ACCEL_OK);
   assert_int_equal(value, 1);
