@@ -18,7 +18,7 @@
 #   --run-bench          baseline: run the bench first
 #   --accept REASON      baseline: although it got worse; the reason stays in the file
 #   --bench NAME         which one; cache_path_bench
-#   --baseline FILE      docs/benchmarks/NAME.json
+#   --baseline FILE      docs/benchmarks/NAME.json, of packaging_bench bench-pack.json
 #   --output FILE        where baseline writes; the same
 #   --criterion-dir DIR  results; $CRITERION_HOME or target/criterion
 #   -h, --help           this text
@@ -108,6 +108,7 @@ number='^([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$'
 [[ $threshold =~ $number ]] && awk -v x="$threshold" 'BEGIN { exit !(x >= 0 && x <= 1) }' ||
   usage "--threshold takes a number from 0 to 1, not \"$threshold\""
 [[ $bench =~ ^[a-z0-9_]+$ ]] || usage "--bench takes the name of a bench, not \"$bench\""
+[ "$bench" != packaging_bench ] || baseline=${baseline:-docs/benchmarks/bench-pack.json}
 baseline=${baseline:-docs/benchmarks/$bench.json}
 output=${output:-$baseline}
 

@@ -1,5 +1,6 @@
 """The files for continuous integration: well-formed, every script in them is a script, nothing that
-strangers write gets into one, and what they call is there.
+strangers write gets into one, what they call is there, and a check that may be required always
+comes. workflows_run.py runs them.
 
 usage: workflows.py ROOT [ACCEL_GATE]
 """
@@ -65,6 +66,9 @@ def check_script(path, name, script):
     for tool in re.findall(r"(?<![\w/])tools/[\w.-]+\.\w+", joined):
         if not (ROOT / tool).is_file():
             report(path, f"{name}: {tool} does not exist")
+    for command in re.findall(r"tools/bench_ci\.sh ([a-z]+)", joined):
+        if f"bench_{command}()" not in (ROOT / "tools/bench_ci.sh").read_text(encoding="utf-8"):
+            report(path, f"{name}: bench_ci.sh has no command {command}")
     for command, rest in re.findall(r"tools/accel-gate ([a-z]+)([^|;]*)", joined):
         known = gate_options(command)
         for option in re.findall(r"(?<=\s)--[a-z][\w-]*", rest):
@@ -79,6 +83,12 @@ def check_github(path):
             report(path, f"says nothing about {key}")
     if True not in value and "on" not in value:  # YAML 1.1 reads a bare `on` as true
         report(path, "says nothing about when it runs")
+    events = value.get(True, value.get("on")) or {}
+    if "pull_request" in events:
+        if (events["pull_request"] or {}).get("paths"):
+            report(path, "a required check that a path filter keeps away is waited for for ever")
+        if "merge_group" not in events:
+            report(path, "a merge queue waits for it for ever")
     for job_name, job in value.get("jobs", {}).items():
         if "timeout-minutes" not in job:
             report(path, f"{job_name} may run for ever")
@@ -88,6 +98,8 @@ def check_github(path):
                 report(path, f"{name} needs either uses or run")
             if "uses" in step and not re.fullmatch(r"[\w-]+/[\w./-]+@v\d+", step["uses"]):
                 report(path, f"{name}: {step['uses']} names no version")
+            if step.get("continue-on-error"):
+                report(path, f"{name}: hides every failure, also that nothing was judged")
             if "run" in step:
                 check_script(path, name, step["run"])
 
