@@ -7,14 +7,10 @@
  */
 #include "result.h"
 
-#include <ctype.h>
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define SAMPLES_MOST 100000
 
 /* Room for a folder, an id's directory and a file's name. */
 typedef struct path_text {
@@ -32,114 +28,72 @@ static path_text path_of(const results *all, const identity *id, const char *whe
 
 /* ---- the files ---- */
 
-static void write_estimate(json *to, const char *key, const stats_estimate *estimate, double level)
+static json_t *estimate_of(const stats_estimate *estimate, double level)
 {
-  json_object(to, key);
-  json_object(to, "confidence_interval");
-  json_number(to, "confidence_level", level);
-  json_number(to, "lower_bound", estimate->low);
-  json_number(to, "upper_bound", estimate->high);
-  json_end(to);
-  json_number(to, "point_estimate", estimate->point);
-  json_number(to, "standard_error", estimate->standard_error);
-  json_end(to);
+  return json_pack("{s:{s:f, s:o, s:o}, s:o, s:o}", "confidence_interval", "confidence_level",
+                   level, "lower_bound", json_figure(estimate->low), "upper_bound",
+                   json_figure(estimate->high), "point_estimate", json_figure(estimate->point),
+                   "standard_error", json_figure(estimate->standard_error));
 }
 
-static char *tukey_text(const result *one)
+static json_t *tukey_of(const stats_fences *fences)
 {
-  json to;
-  const stats_fences *const fences = &one->summary.fences;
-  if (!json_open(&to, false)) return NULL;
-  json_array(&to, NULL);
-  json_number(&to, NULL, fences->low_severe);
-  json_number(&to, NULL, fences->low_mild);
-  json_number(&to, NULL, fences->high_mild);
-  json_number(&to, NULL, fences->high_severe);
-  json_end(&to);
-  return json_finish(&to);
+  const double list[] = {fences->low_severe, fences->low_mild, fences->high_mild,
+                         fences->high_severe};
+  return json_figures(list, 4);
 }
 
-static char *sample_text(const result *one)
+static json_t *sample_of(const measure_samples *samples)
 {
-  json to;
-  const measure_samples *const samples = &one->samples;
-  if (!json_open(&to, false)) return NULL;
-  json_object(&to, NULL);
-  json_string(&to, "sampling_mode", samples->is_linear ? "Linear" : "Flat");
-  json_array(&to, "iters");
-  for (size_t i = 0; i < samples->count; i++) json_number(&to, NULL, samples->iterations[i]);
-  json_end(&to);
-  json_array(&to, "times");
-  for (size_t i = 0; i < samples->count; i++) json_number(&to, NULL, samples->times[i]);
-  json_end(&to);
-  json_end(&to);
-  return json_finish(&to);
+  return json_pack("{s:s, s:o, s:o}", "sampling_mode", samples->is_linear ? "Linear" : "Flat",
+                   "iters", json_figures(samples->iterations, samples->count), "times",
+                   json_figures(samples->times, samples->count));
 }
 
-static char *estimates_text(const result *one, double level)
+static json_t *estimates_of(const stats_summary *summary, double level)
 {
-  json to;
-  const stats_summary *const summary = &one->summary;
-  if (!json_open(&to, false)) return NULL;
-  json_object(&to, NULL);
-  write_estimate(&to, "mean", &summary->mean, level);
-  write_estimate(&to, "median", &summary->median, level);
-  write_estimate(&to, "median_abs_dev", &summary->median_deviation, level);
-  if (summary->has_slope)
-    write_estimate(&to, "slope", &summary->slope, level);
-  else
-    json_null(&to, "slope");
-  write_estimate(&to, "std_dev", &summary->standard_deviation, level);
-  json_end(&to);
-  return json_finish(&to);
+  return json_pack("{s:o, s:o, s:o, s:o, s:o}", "mean", estimate_of(&summary->mean, level),
+                   "median", estimate_of(&summary->median, level), "median_abs_dev",
+                   estimate_of(&summary->median_deviation, level), "slope",
+                   summary->has_slope ? estimate_of(&summary->slope, level) : json_null(),
+                   "std_dev", estimate_of(&summary->standard_deviation, level));
 }
 
-static char *change_text(const result *one, double level)
+static json_t *change_of(const stats_change *change, double level)
 {
-  json to;
-  if (!json_open(&to, false)) return NULL;
-  json_object(&to, NULL);
-  write_estimate(&to, "mean", &one->change.mean, level);
-  write_estimate(&to, "median", &one->change.median, level);
-  json_end(&to);
-  return json_finish(&to);
+  return json_pack("{s:o, s:o}", "mean", estimate_of(&change->mean, level), "median",
+                   estimate_of(&change->median, level));
 }
 
-static char *benchmark_text(const result *one)
+static json_t *throughput_of(const bench_case *bench)
 {
-  json to;
-  const bench_case *const bench = one->bench;
-  const bool has_parameter = one->id->parameter[0] != '\0';
-  if (!json_open(&to, false)) return NULL;
-  json_object(&to, NULL);
-  json_string(&to, "group_id", bench->group);
-  json_string(&to, "function_id", bench->function);
-  json_string(&to, "value_str", has_parameter ? one->id->parameter : NULL);
-  if (bench->bytes > 0 || bench->elements > 0) {
-    json_object(&to, "throughput");
-    if (bench->bytes > 0)
-      json_integer(&to, "Bytes", bench->bytes);
-    else
-      json_integer(&to, "Elements", bench->elements);
-    json_end(&to);
-  } else {
-    json_null(&to, "throughput");
-  }
-  json_string(&to, "full_id", one->id->full);
-  json_string(&to, "directory_name", one->id->directory);
-  json_string(&to, "title", one->id->title);
-  json_end(&to);
-  return json_finish(&to);
+  if (bench->bytes > 0) return json_pack("{s:I}", "Bytes", (json_int_t)bench->bytes);
+  if (bench->elements > 0) return json_pack("{s:I}", "Elements", (json_int_t)bench->elements);
+  return json_null();
+}
+
+static json_t *benchmark_of(const bench_case *bench, const identity *id)
+{
+  const char *const parameter = id->parameter[0] != '\0' ? id->parameter : NULL;
+  return json_pack("{s:s, s:s?, s:s?, s:o, s:s, s:s, s:s}", "group_id", bench->group, "function_id",
+                   bench->function, "value_str", parameter, "throughput", throughput_of(bench),
+                   "full_id", id->full, "directory_name", id->directory, "title", id->title);
+}
+
+static bool save(const results *all, const identity *id, const char *where, const char *file,
+                 json_t *value)
+{
+  return result_write(path_of(all, id, where, file).text, json_text(value, false));
 }
 
 static bool save_as(const results *all, const result *one, const char *where)
 {
   const double level = all->settings->statistics.confidence_level;
-  return result_write(path_of(all, one->id, where, "tukey.json").text, tukey_text(one)) &&
-         result_write(path_of(all, one->id, where, "sample.json").text, sample_text(one)) &&
-         result_write(path_of(all, one->id, where, "estimates.json").text,
-                      estimates_text(one, level)) &&
-         result_write(path_of(all, one->id, where, "benchmark.json").text, benchmark_text(one));
+  const identity *const id = one->id;
+  return save(all, id, where, "tukey.json", tukey_of(&one->summary.fences)) &&
+         save(all, id, where, "sample.json", sample_of(&one->samples)) &&
+         save(all, id, where, "estimates.json", estimates_of(&one->summary, level)) &&
+         save(all, id, where, "benchmark.json", benchmark_of(one->bench, id));
 }
 
 static path_text skip_mark(const results *all, const char *group)
@@ -160,7 +114,7 @@ bool criterion_save(const results *all, const result *one)
   if (!save_as(all, one, "new")) return false;
   if (!one->has_change)
     unlink(change.text);
-  else if (!result_write(change.text, change_text(one, level)))
+  else if (!save(all, one->id, "change", "estimates.json", change_of(&one->change, level)))
     return false;
   return all->settings->save_as == NULL || save_as(all, one, all->settings->save_as);
 }
@@ -174,76 +128,37 @@ bool criterion_mark_skipped(const results *all, const result *one)
     snprintf(name, sizeof name, "%s.json", files[i]);
     unlink(path_of(all, one->id, "new", name).text);
   }
-  json to;
-  if (!json_open(&to, true)) return false;
-  json_object(&to, NULL);
-  json_string(&to, "group", one->bench->group);
-  json_string(&to, "reason", one->reason);
-  json_string(&to, "run_id", all->run_id);
-  json_string(&to, "started", all->started);
-  json_end(&to);
-  return result_write(skip_mark(all, one->bench->group).text, json_finish(&to));
+  json_t *const mark =
+      json_pack("{s:s, s:o, s:s, s:s}", "group", one->bench->group, "reason",
+                json_words(one->reason), "run_id", all->run_id, "started", all->started);
+  return result_write(skip_mark(all, one->bench->group).text, json_text(mark, true));
 }
 
 /* ---- reading a sample back ---- */
 
-static char *read_file(const char *path)
+/* `list` as `count` numbers above 0; NULL if it is anything else. */
+static double *take_numbers(const json_t *list, size_t count)
 {
-  FILE *const file = fopen(path, "r");
-  if (file == NULL) return NULL;
-  const size_t most = 64u << 20;
-  char *text = (char *)malloc(most + 1);
-  const size_t size = text != NULL ? fread(text, 1, most, file) : 0;
-  const bool is_whole = text != NULL && feof(file) && !ferror(file);
-  fclose(file);
-  if (!is_whole) {
-    free(text);
-    errno = EFBIG;
-    return NULL;
+  double *const numbers = count > 0 ? (double *)calloc(count, sizeof *numbers) : NULL;
+  bool is_usable = numbers != NULL && json_array_size(list) == count;
+  for (size_t i = 0; is_usable && i < count; i++) {
+    numbers[i] = json_number_value(json_array_get(list, i));
+    is_usable = isfinite(numbers[i]) && numbers[i] > 0;
   }
-  text[size] = '\0';
-  char *const fitting = (char *)realloc(text, size + 1);
-  return fitting != NULL ? fitting : text;
+  if (is_usable) return numbers;
+  free(numbers);
+  return NULL;
 }
 
-static const char *skip_blanks(const char *at)
+static bool parse_samples(const json_t *sample, measure_samples *out)
 {
-  return at + strspn(at, " \t\r\n");
-}
-
-/* Reads the array of positive numbers that follows `"key":`. Returns how many; 0: it is not one. */
-static size_t read_numbers(const char *text, const char *key, double *numbers)
-{
-  char quoted[32];
-  snprintf(quoted, sizeof quoted, "\"%s\"", key);
-  const char *at = strstr(text, quoted);
-  if (at == NULL) return 0;
-  at = skip_blanks(at + strlen(quoted));
-  if (*at++ != ':') return 0;
-  at = skip_blanks(at);
-  if (*at++ != '[') return 0;
-  for (size_t count = 0; count < SAMPLES_MOST; count++) {
-    char *end;
-    at = skip_blanks(at);
-    if (!isdigit((unsigned char)*at)) return 0;
-    numbers[count] = strtod(at, &end);
-    if (!isfinite(numbers[count]) || numbers[count] <= 0) return 0;
-    at = skip_blanks(end);
-    if (*at == ']') return count + 1;
-    if (*at++ != ',') return 0;
-  }
-  return 0;
-}
-
-static bool parse_samples(const char *text, measure_samples *out)
-{
-  *out = (measure_samples){.is_linear = strstr(text, "\"Linear\"") != NULL};
-  out->iterations = (double *)malloc(SAMPLES_MOST * sizeof(double));
-  out->times = (double *)malloc(SAMPLES_MOST * sizeof(double));
-  if (out->iterations != NULL && out->times != NULL) {
-    out->count = read_numbers(text, "iters", out->iterations);
-    if (out->count > 0 && read_numbers(text, "times", out->times) == out->count) return true;
-  }
+  const json_t *const iterations = json_object_get(sample, "iters");
+  const char *const mode = json_string_value(json_object_get(sample, "sampling_mode"));
+  const size_t count = json_array_size(iterations);
+  *out = (measure_samples){.count = count, .is_linear = mode && strcmp(mode, "Linear") == 0};
+  out->iterations = take_numbers(iterations, count);
+  out->times = take_numbers(json_object_get(sample, "times"), count);
+  if (out->iterations != NULL && out->times != NULL) return true;
   free(out->iterations);
   free(out->times);
   *out = (measure_samples){0};
@@ -252,14 +167,14 @@ static bool parse_samples(const char *text, measure_samples *out)
 
 bool criterion_load(const results *all, const identity *id, const char *name, measure_samples *out)
 {
+  json_error_t why;
   const path_text path = path_of(all, id, name, "sample.json");
-  char *const text = read_file(path.text);
-  if (text == NULL) {
-    if (errno != ENOENT) fprintf(stderr, "error: %s: %s\n", path.text, strerror(errno));
-    return false;
-  }
-  const bool is_read = parse_samples(text, out);
-  if (!is_read) fprintf(stderr, "error: %s is not a sample of criterion's\n", path.text);
-  free(text);
+  if (access(path.text, F_OK) != 0) return false;
+  json_t *const sample = json_load_file(path.text, 0, &why);
+  const bool is_read = parse_samples(sample, out);
+  if (!is_read)
+    fprintf(stderr, "error: %s is not a sample of criterion's%s%s\n", path.text,
+            sample == NULL ? ": " : "", sample == NULL ? why.text : "");
+  json_decref(sample);
   return is_read;
 }

@@ -1,36 +1,19 @@
-/* Formats of other tools: libtest's bencher lines, Go's benchmark text, Google Benchmark's JSON.
+/* Forms of other tools: libtest's bencher lines, Go's benchmark text, Google Benchmark's JSON.
  *
  * One run of a bench is one measurement there: a sample is not an independent repetition. Several
  * runs, put one after the other, are several. */
 #include "result.h"
 
 #include <ctype.h>
-#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-/* ---- bencher: the median and the standard deviation, whole nanoseconds ---- */
-
-static void format_thousands(double number, char text[static 40])
-{
-  char digits[32];
-  snprintf(digits, sizeof digits, "%.0f", number);
-  const size_t length = strlen(digits);
-  size_t to = 0;
-  for (size_t i = 0; i < length; i++) {
-    if (i > 0 && (length - i) % 3 == 0) text[to++] = ',';
-    text[to++] = digits[i];
-  }
-  text[to] = '\0';
-}
 
 void bencher_print_result(const result *one)
 {
-  char median[40], deviation[40];
-  format_thousands(one->summary.median.point, median);
-  format_thousands(one->summary.standard_deviation.point, deviation);
+  char median[JSON_THOUSANDS], deviation[JSON_THOUSANDS];
+  json_thousands(one->summary.median.point, 2, median);
+  json_thousands(one->summary.standard_deviation.point, 2, deviation);
   printf("test %s ... bench: %11s ns/iter (+/- %s)\n", one->id->full, median, deviation);
 }
 
@@ -53,7 +36,7 @@ static double total_iterations(const measure_samples *samples)
 
 static void print_go_result(const result *one, unsigned threads)
 {
-  char time[32];
+  char time[JSON_DIGITS];
   const double mean_ns = one->summary.mean.point;
   print_go_name(one->id->full);
   json_format(mean_ns, time);
@@ -78,103 +61,49 @@ void go_print_run(const results *all)
 
 /* ---- Google Benchmark ---- */
 
-static void write_context(json *to, const results *all)
+static json_t *rate_of(uint64_t amount, double mean_ns)
 {
-  char name[256] = "";
-  host_info host;
-  host_describe(&host);
-  gethostname(name, sizeof name - 1);
-  json_object(to, "context");
-  json_string(to, "date", host.date);
-  json_string(to, "host_name", name);
-  json_string(to, "executable", all->suite->name);
-  json_integer(to, "num_cpus", host.cores);
-  json_integer(to, "mhz_per_cpu", (uint64_t)lround(host.mhz));
-  json_bool(to, "cpu_scaling_enabled",
-            host.governor[0] != '\0' && strcmp(host.governor, "performance") != 0);
-  json_array(to, "caches");
-  for (unsigned i = 0; i < host.cache_count; i++) {
-    json_object(to, NULL);
-    json_string(to, "type", host.caches[i].type);
-    json_integer(to, "level", host.caches[i].level);
-    json_integer(to, "size", host.caches[i].size);
-    json_integer(to, "num_sharing", host.caches[i].num_sharing);
-    json_end(to);
-  }
-  json_end(to);
-  json_array(to, "load_avg");
-  for (int i = 0; i < 3; i++) json_number(to, NULL, host.load[i]);
-  json_end(to);
-  json_string(to, "library_version", all->suite->accel_version);
-  json_string(to, "library_build_type", "release");
-  json_integer(to, "json_schema_version", 1);
-  json_string(to, "run_id", all->run_id);
-  json_end(to);
+  return amount > 0 ? json_figure((double)amount / mean_ns * 1e9) : NULL;
 }
 
-static void write_row(json *to, const results *all, const result *one, uint64_t index)
+/* A row of a bench that failed says why there is no time. */
+static json_t *row_of(const results *all, const result *one, json_int_t index)
 {
-  const double mean_ns = one->summary.mean.point;
-  json_object(to, NULL);
-  json_string(to, "name", one->id->full);
-  json_integer(to, "family_index", index);
-  json_integer(to, "per_family_instance_index", 0);
-  json_string(to, "run_name", one->id->full);
-  json_string(to, "run_type", "iteration");
-  json_integer(to, "repetitions", 1);
-  json_integer(to, "repetition_index", 0);
-  json_integer(to, "threads", all->settings->plan.threads);
-  json_integer(to, "iterations", (uint64_t)total_iterations(&one->samples));
-  json_number(to, "real_time", mean_ns);
-  json_number(to, "cpu_time", mean_ns * one->samples.cpu_ratio);
-  json_string(to, "time_unit", "ns");
-  if (one->bench->bytes > 0)
-    json_number(to, "bytes_per_second", (double)one->bench->bytes / mean_ns * 1e9);
-  if (one->bench->elements > 0)
-    json_number(to, "items_per_second", (double)one->bench->elements / mean_ns * 1e9);
-  json_number(to, "allocs_per_iter", one->memory.allocations);
-  json_integer(to, "max_bytes_used", one->memory.peak_bytes);
-  json_end(to);
-}
-
-/* Its own name, and why there is no time. */
-static void write_absent_row(json *to, const result *one, uint64_t index)
-{
-  const bool is_skipped = one->state == RESULT_SKIPPED;
-  json_object(to, NULL);
-  json_string(to, "name", one->id->full);
-  json_integer(to, "family_index", index);
-  json_integer(to, "per_family_instance_index", 0);
-  json_string(to, "run_name", one->id->full);
-  json_string(to, "run_type", "iteration");
-  json_integer(to, "repetitions", 1);
-  json_integer(to, "threads", 1);
-  json_bool(to, is_skipped ? "skipped" : "error_occurred", true);
-  json_string(to, is_skipped ? "skip_message" : "error_message", one->reason);
-  json_integer(to, "iterations", 0);
-  json_number(to, "real_time", 0);
-  json_number(to, "cpu_time", 0);
-  json_string(to, "time_unit", "ns");
-  json_end(to);
+  const bool is_ok = one->state == RESULT_OK;
+  const double mean_ns = is_ok ? one->summary.mean.point : 0;
+  json_t *const row =
+      json_pack("{s:s, s:I, s:i, s:s, s:s, s:i, s:i, s:I, s:I, s:o, s:o, s:s}", "name",
+                one->id->full, "family_index", index, "per_family_instance_index", 0, "run_name",
+                one->id->full, "run_type", "iteration", "repetitions", 1, "repetition_index", 0,
+                "threads", (json_int_t)all->settings->plan.threads, "iterations",
+                (json_int_t)total_iterations(&one->samples), "real_time", json_figure(mean_ns),
+                "cpu_time", json_figure(mean_ns * one->samples.cpu_ratio), "time_unit", "ns");
+  json_t *const more = is_ok ? json_pack("{s:o*, s:o*, s:o, s:I}", "bytes_per_second",
+                                         rate_of(one->bench->bytes, mean_ns), "items_per_second",
+                                         rate_of(one->bench->elements, mean_ns), "allocs_per_iter",
+                                         json_figure(one->memory.allocations), "max_bytes_used",
+                                         (json_int_t)one->memory.peak_bytes)
+                             : json_pack("{s:b, s:o}", "error_occurred", 1, "error_message",
+                                         json_words(one->reason));
+  json_object_update(row, more);
+  json_decref(more);
+  return row;
 }
 
 void google_print_run(const results *all)
 {
-  json to;
-  if (!json_open(&to, true)) return;
-  json_object(&to, NULL);
-  write_context(&to, all);
-  json_array(&to, "benchmarks");
+  json_t *const rows = json_array();
   for (size_t i = 0; i < all->suite->count; i++) {
-    const result *const one = &all->list[i];
-    if (one->state == RESULT_OK)
-      write_row(&to, all, one, i);
-    else if (one->state == RESULT_FAILED)
-      write_absent_row(&to, one, i);
+    const result_state state = all->list[i].state;
+    if (state == RESULT_OK || state == RESULT_FAILED)
+      json_array_append_new(rows, row_of(all, &all->list[i], (json_int_t)i));
   }
-  json_end(&to);
-  json_end(&to);
-  char *const text = json_finish(&to);
-  if (text != NULL) puts(text);
+  json_t *const context = host_google_context();
+  json_object_set_new(context, "executable", json_string(all->suite->name));
+  json_object_set_new(context, "library_version", json_string(all->suite->accel_version));
+  json_object_set_new(context, "run_id", json_string(all->run_id));
+  char *const text =
+      json_text(json_pack("{s:o, s:o}", "context", context, "benchmarks", rows), true);
+  if (text != NULL) fputs(text, stdout);
   free(text);
 }

@@ -56,13 +56,70 @@ uint64_t host_hash(uint64_t hash, const char *text)
 
 void host_date(char date[static 32])
 {
-  const time_t now = time(NULL);
+  const char *const fixed = getenv("SOURCE_DATE_EPOCH");
+  const time_t now = fixed != NULL && isdigit((unsigned char)*fixed)
+                         ? (time_t)strtoll(fixed, NULL, 10)
+                         : time(NULL);
   struct tm parts;
-  gmtime_r(&now, &parts);
-  strftime(date, 32, "%Y-%m-%dT%H:%M:%SZ", &parts);
+  date[0] = '\0';
+  if (gmtime_r(&now, &parts) != NULL) strftime(date, 32, "%Y-%m-%dT%H:%M:%SZ", &parts);
 }
 
 /* ---- description ---- */
+
+static void describe_turbo(host_info *out)
+{
+  char line[16];
+  if (read_line("/sys/devices/system/cpu/intel_pstate/no_turbo", line, sizeof line))
+    snprintf(out->turbo, sizeof out->turbo, "%s", line[0] == '0' ? "on" : "off");
+  if (read_line("/sys/devices/system/cpu/cpufreq/boost", line, sizeof line))
+    snprintf(out->turbo, sizeof out->turbo, "%s", line[0] == '1' ? "on" : "off");
+}
+
+void host_describe(host_info *out)
+{
+  char flags[8192];
+  struct utsname system;
+  bool is_guest = false;
+  *out = (host_info){0};
+  read_field("/proc/cpuinfo", "model name", out->cpu, sizeof out->cpu);
+  read_field("/proc/cpuinfo", "microcode", out->microcode, sizeof out->microcode);
+  if (read_field("/proc/cpuinfo", "flags", flags, sizeof flags)) {
+    snprintf(out->flags_hash, sizeof out->flags_hash, "%016" PRIx64, host_hash(0, flags));
+    is_guest = strstr(flags, " hypervisor") != NULL;
+  }
+  if (!read_line("/sys/class/dmi/id/product_name", out->virtualization,
+                 sizeof out->virtualization) &&
+      is_guest)
+    snprintf(out->virtualization, sizeof out->virtualization, "guest");
+  if (uname(&system) == 0)
+    snprintf(out->kernel, sizeof out->kernel, "%.50s %.60s %.40s", system.sysname, system.release,
+             system.machine);
+  const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+  out->cores = cores > 0 ? (unsigned)cores : 0;
+  const long pages = sysconf(_SC_PHYS_PAGES), page_size = sysconf(_SC_PAGESIZE);
+  if (pages > 0 && page_size > 0) out->memory_kb = (uint64_t)pages * (uint64_t)page_size >> 10;
+  read_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", out->governor,
+            sizeof out->governor);
+  describe_turbo(out);
+}
+
+static json_t *known(const char *text)
+{
+  return text[0] != '\0' ? json_words(text) : NULL;
+}
+
+json_t *host_machine(void)
+{
+  host_info host;
+  host_describe(&host);
+  return json_pack("{s:o*, s:I, s:o*, s:o*, s:o*, s:o*, s:I, s:o*, s:o*}", "cpu", known(host.cpu),
+                   "cores", (json_int_t)host.cores, "flags_hash", known(host.flags_hash),
+                   "microcode", known(host.microcode), "kernel", known(host.kernel),
+                   "virtualization", known(host.virtualization), "memory_kb",
+                   (json_int_t)host.memory_kb, "governor", known(host.governor), "turbo",
+                   known(host.turbo));
+}
 
 static uint64_t parse_size(const char *text)
 {
@@ -71,65 +128,42 @@ static uint64_t parse_size(const char *text)
   return *end == 'K' ? number << 10 : *end == 'M' ? number << 20 : number;
 }
 
-/* "0-1,4" has three. */
-static unsigned count_list(const char *text)
+static json_t *cache_of(unsigned index)
 {
-  unsigned count = 0;
-  while (isdigit((unsigned char)*text)) {
-    char *end;
-    const unsigned long first = strtoul(text, &end, 10);
-    const unsigned long last = *end == '-' ? strtoul(end + 1, &end, 10) : first;
-    if (last >= first) count += (unsigned)(last - first + 1);
-    text = *end == ',' ? end + 1 : end;
+  static const char *const names[] = {"size", "type", "level", "shared_cpu_map"};
+  char lines[4][256];
+  for (size_t i = 0; i < 4; i++) {
+    char path[128];
+    snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu0/cache/index%u/%s", index, names[i]);
+    if (!read_line(path, lines[i], sizeof lines[i])) return NULL;
   }
-  return count;
+  unsigned sharing = 0;
+  for (const char *at = lines[3]; *at != '\0'; at++)
+    if (isxdigit((unsigned char)*at))
+      sharing += (unsigned)__builtin_popcount((unsigned)strtoul((char[]){*at, '\0'}, NULL, 16));
+  return json_pack("{s:s, s:I, s:I, s:I}", "type", lines[1], "level",
+                   (json_int_t)strtol(lines[2], NULL, 10), "size", (json_int_t)parse_size(lines[0]),
+                   "num_sharing", (json_int_t)sharing);
 }
 
-static void describe_caches(host_info *out)
+json_t *host_google_context(void)
 {
-  for (unsigned i = 0; i < sizeof out->caches / sizeof *out->caches; i++) {
-    char path[128], line[256];
-    host_cache *const cache = &out->caches[out->cache_count];
-    const char *const folder = "/sys/devices/system/cpu/cpu0/cache/index";
-    snprintf(path, sizeof path, "%s%u/size", folder, i);
-    if (!read_line(path, line, sizeof line)) return;
-    cache->size = parse_size(line);
-    snprintf(path, sizeof path, "%s%u/type", folder, i);
-    if (!read_line(path, line, sizeof line)) return;
-    snprintf(cache->type, sizeof cache->type, "%.15s", line);
-    snprintf(path, sizeof path, "%s%u/level", folder, i);
-    if (!read_line(path, line, sizeof line)) return;
-    cache->level = (unsigned)strtoul(line, NULL, 10);
-    snprintf(path, sizeof path, "%s%u/shared_cpu_list", folder, i);
-    read_line(path, line, sizeof line);
-    cache->num_sharing = count_list(line);
-    out->cache_count++;
-  }
-}
-
-void host_describe(host_info *out)
-{
-  char text[8192];
-  struct utsname system;
-  *out = (host_info){0};
-  host_date(out->date);
-  read_field("/proc/cpuinfo", "model name", out->cpu, sizeof out->cpu);
-  if (read_field("/proc/cpuinfo", "flags", text, sizeof text)) out->flags_hash = host_hash(0, text);
-  if (read_field("/proc/cpuinfo", "cpu MHz", text, sizeof text)) out->mhz = strtod(text, NULL);
-  if (uname(&system) == 0)
-    snprintf(out->kernel, sizeof out->kernel, "%.60s %.60s", system.sysname, system.release);
-  const long cores = sysconf(_SC_NPROCESSORS_ONLN);
-  out->cores = cores > 0 ? (unsigned)cores : 0;
-  const long pages = sysconf(_SC_PHYS_PAGES), page_size = sysconf(_SC_PAGESIZE);
-  if (pages > 0 && page_size > 0) out->memory_kb = (uint64_t)pages * (uint64_t)page_size >> 10;
-  if (!read_line("/sys/class/dmi/id/product_name", out->virtualization,
-                 sizeof out->virtualization) &&
-      access("/proc/xen", F_OK) == 0)
-    snprintf(out->virtualization, sizeof out->virtualization, "xen");
-  read_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", out->governor,
-            sizeof out->governor);
-  if (getloadavg(out->load, 3) != 3) out->load[0] = out->load[1] = out->load[2] = 0;
-  describe_caches(out);
+  char date[32], name[256] = "", mhz[64] = "";
+  double load[3] = {0};
+  host_info host;
+  host_describe(&host);
+  host_date(date);
+  gethostname(name, sizeof name - 1);
+  read_field("/proc/cpuinfo", "cpu MHz", mhz, sizeof mhz);
+  if (getloadavg(load, 3) != 3) load[0] = load[1] = load[2] = 0;
+  json_t *const caches = json_array();
+  for (unsigned i = 0; json_array_append_new(caches, cache_of(i)) == 0; i++) continue;
+  const bool is_scaling = host.governor[0] != '\0' && strcmp(host.governor, "performance") != 0;
+  return json_pack("{s:s, s:o, s:I, s:I, s:b, s:o, s:o, s:s, s:i}", "date", date, "host_name",
+                   json_words(name), "num_cpus", (json_int_t)host.cores, "mhz_per_cpu",
+                   (json_int_t)strtod(mhz, NULL), "cpu_scaling_enabled", is_scaling, "caches",
+                   caches, "load_avg", json_figures(load, 3), "library_build_type", "release",
+                   "json_schema_version", 1);
 }
 
 /* ---- quiet or not ---- */
@@ -182,7 +216,8 @@ static void check_affinity(FILE *to, unsigned cores)
 void host_print_checklist(FILE *to)
 {
   host_info host;
-  char text[64];
+  char text[64] = "";
+  double load = 0;
   host_describe(&host);
   const host_times before = host_cpu_times();
   usleep(200000);
@@ -196,8 +231,8 @@ void host_print_checklist(FILE *to)
                "echo off > /sys/devices/system/cpu/smt/control");
   check_switch(to, "ASLR", "/proc/sys/kernel/randomize_va_space", "0", "setarch -R");
   check_affinity(to, host.cores);
-  snprintf(text, sizeof text, "%.2f", host.load[0]);
-  check(to, "load", text, host.load[0] < 0.5, "stop what else is running");
+  if (getloadavg(&load, 1) == 1) snprintf(text, sizeof text, "%.2f", load);
+  check(to, "load", text, load < 0.5, "stop what else is running");
   snprintf(text, sizeof text, "%.1f %%", 100 * steal);
   check(to, "steal", text, steal < 0.01, "a machine of one's own; its neighbours take time");
   char status[32];

@@ -76,10 +76,11 @@ void identity_fill(const bench_suite *suite, unsigned threads, identity *out)
   }
 }
 
-uint64_t identity_hash(const bench_case *bench, const identity *id)
+void identity_hash(const bench_case *bench, const identity *id, char text[static 17])
 {
   char sizes[96];
   snprintf(sizes, sizeof sizes, "\n%" PRIu64 "\n%" PRIu64 "\n", bench->elements, bench->bytes);
-  const uint64_t hash = host_hash(host_hash(0, id->full), sizes);
-  return bench->definition != NULL ? host_hash(hash, bench->definition) : hash;
+  uint64_t hash = host_hash(host_hash(0, id->full), sizes);
+  if (bench->definition != NULL) hash = host_hash(hash, bench->definition);
+  snprintf(text, 17, "%016" PRIx64, hash);
 }

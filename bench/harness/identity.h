@@ -21,6 +21,6 @@ void identity_fill(const bench_suite *suite, unsigned threads, identity *out);
 void identity_sanitise(const char *component, char to[static 65]);
 
 /* Hash of what defines the case: names, threads, sizes and its definition, but not the library. */
-uint64_t identity_hash(const bench_case *bench, const identity *id);
+void identity_hash(const bench_case *bench, const identity *id, char text[static 17]);
 
 #endif

@@ -1,42 +1,32 @@
-/* json.h: writes JSON into memory: strict, with the shortest numbers that read back the same.
+/* json.h: what jansson lacks: text with the shortest numbers that read back the same.
  *
- * Keys and strings are UTF-8; what is not is replaced by "?". A number that is not finite is
- * written as null, because JSON has none. A NULL key is for the elements of an array. Failures are
- * remembered and reported by json_finish.
- */
+ * Values are made by json_pack, whose format omits what is NULL behind "s:o*" and "s:s*". A failure
+ * to allocate makes the whole NULL, which json_text passes on: nobody needs to look earlier. */
 #ifndef BENCH_JSON_H
 #define BENCH_JSON_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
 
-#define JSON_DEPTH 16
+/* A number; null if it is not finite, because JSON has no such numbers. */
+json_t *json_figure(double number);
+/* NULL, which a member may be left out by, if it is not finite. */
+json_t *json_figure_or_none(double number);
+json_t *json_figures(const double *numbers, size_t count);
+/* A string; what is not UTF-8 is replaced by "?". */
+json_t *json_words(const char *text);
 
-typedef struct json {
-  FILE *file;
-  char *text;
-  size_t size;
-  bool is_pretty, has_members[JSON_DEPTH];
-  char closing[JSON_DEPTH];
-  unsigned depth;
-} json;
+/* The text of `value`, whose reference it takes; to be freed by the caller. Pretty: members on
+ * lines of their own, lists of numbers on one. NULL: no memory. */
+char *json_text(json_t *value, bool is_pretty);
 
-/* False: no memory; json_finish is not called then. */
-bool json_open(json *to, bool is_pretty);
-void json_object(json *to, const char *key);
-void json_array(json *to, const char *key);
-void json_end(json *to);
-void json_number(json *to, const char *key, double number); /* 18.0 */
-void json_integer(json *to, const char *key, uint64_t number);
-void json_string(json *to, const char *key, const char *text_or_null);
-void json_bool(json *to, const char *key, bool is_true);
-void json_null(json *to, const char *key);
-/* The text, to be freed by the caller; NULL: no memory. */
-char *json_finish(json *to);
+/* "1,234.56": with `decimals`, or with -1 as many as it takes to read back the same. */
+#define JSON_THOUSANDS 512
+void json_thousands(double number, int decimals, char text[static JSON_THOUSANDS]);
 
-/* "18.0", "1e300": `text` has room for 32. */
-void json_format(double number, char text[static 32]);
+/* "18.0", "0.1", "1e300", as Rust writes them; `number` is finite. */
+#define JSON_DIGITS 64
+void json_format(double number, char text[static JSON_DIGITS]);
 
 #endif

@@ -1,140 +1,15 @@
 #include "options.h"
 
+#include "arguments.h"
+
 #include <ctype.h>
 #include <errno.h>
-#include <getopt.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static const char help[] =
-    "usage: %s [OPTION...] [FILTER]\n"
-    "\n"
-    "Measures the benches whose id matches FILTER, a regular expression; all without one.\n"
-    "Options with a value take it as the next argument or after \"=\".\n"
-    "\n"
-    "      --exact                  FILTER is a whole id\n"
-    "      --list                   print the ids\n"
-    "      --test                   run each bench once, without measuring\n"
-    "      --sample-size N          samples of a bench, at least 10; 60\n"
-    "      --warm-up-time S         seconds before them; 3\n"
-    "      --measurement-time S     seconds for them; 5\n"
-    "      --nresamples N           of the bootstrap; 10000\n"
-    "      --noise-threshold X      changes below are noise; 0.01\n"
-    "      --confidence-level X     of intervals, between 0 and 1; 0.95\n"
-    "      --significance-level X   p below it is a change, between 0 and 1; 0.05\n"
-    "      --quick                  10 samples in half a second, 1000 resamples\n"
-    "      --profile-time S         repeat each bench for S seconds, for a profiler\n"
-    "      --save-baseline NAME     compare with NAME, then replace it; base\n"
-    "      --baseline NAME          compare with NAME, and keep it\n"
-    "      --baseline-lenient NAME  the same where there is one\n"
-    "      --discard-baseline       neither compare nor keep\n"
-    "      --load-baseline NAME     analyse what NAME holds instead of measuring\n"
-    "      --output-format WHAT     criterion (for people), bencher, json, google or go\n"
-    "      --json FILE              also write JSON there\n"
-    "      --criterion-dir FOLDER   where results go; $CRITERION_HOME,\n"
-    "                               $CARGO_TARGET_DIR/criterion, or target/criterion\n"
-    "      --summary-dir FOLDER     where suites of service levels leave their summaries;\n"
-    "                               $CARGO_TARGET_DIR/benchmarks, or target/benchmarks\n"
-    "      --seed N                 of the bootstrap; 42\n"
-    "      --threads N              run the benches that allow it on N threads; 1\n"
-    "      --pin CPU                stay on this CPU\n"
-    "      --checklist              tell whether this host is quiet\n"
-    "      --serve                  read commands from stdin, for accel-gate ab\n"
-    "      --count ID N             run N iterations of one bench, for callgrind\n"
-    "      --perf                   with --count: say how many instructions they took\n"
-    "      --color WHEN             auto, always or never\n"
-    "  -v, --verbose                more figures, and the checklist\n"
-    "      --quiet                  ids and times only\n"
-    "  -h, --help                   this text\n"
-    "\n"
-    "environment: ACCELERATOR_BENCH_REDIS_URL, ACCEL_BENCH_RUN_ID, CRITERION_HOME,\n"
-    "CARGO_TARGET_DIR, NO_COLOR\n";
-
-void options_print_help(FILE *to, const char *program)
-{
-  fprintf(to, help, program);
-}
-
-enum {
-  SAMPLE_SIZE = 256,
-  WARM_UP_TIME,
-  MEASUREMENT_TIME,
-  NRESAMPLES,
-  NOISE_THRESHOLD,
-  CONFIDENCE_LEVEL,
-  SIGNIFICANCE_LEVEL,
-  PROFILE_TIME,
-  SAVE_BASELINE,
-  BASELINE,
-  BASELINE_LENIENT,
-  DISCARD_BASELINE,
-  LOAD_BASELINE,
-  OUTPUT_FORMAT,
-  JSON_FILE,
-  CRITERION_DIR,
-  SUMMARY_DIR,
-  SEED,
-  THREADS,
-  PIN,
-  COUNT,
-  COLOR,
-  EXACT,
-  LIST,
-  TEST,
-  QUICK,
-  CHECKLIST,
-  SERVE,
-  PERF,
-  QUIET,
-  CARGO_BENCH, /* what cargo gives to every bench; means nothing */
-};
-
-static const struct option long_options[] = {
-    {"exact", no_argument, NULL, EXACT},
-    {"list", no_argument, NULL, LIST},
-    {"test", no_argument, NULL, TEST},
-    {"sample-size", required_argument, NULL, SAMPLE_SIZE},
-    {"warm-up-time", required_argument, NULL, WARM_UP_TIME},
-    {"measurement-time", required_argument, NULL, MEASUREMENT_TIME},
-    {"nresamples", required_argument, NULL, NRESAMPLES},
-    {"noise-threshold", required_argument, NULL, NOISE_THRESHOLD},
-    {"confidence-level", required_argument, NULL, CONFIDENCE_LEVEL},
-    {"significance-level", required_argument, NULL, SIGNIFICANCE_LEVEL},
-    {"quick", no_argument, NULL, QUICK},
-    {"profile-time", required_argument, NULL, PROFILE_TIME},
-    {"save-baseline", required_argument, NULL, SAVE_BASELINE},
-    {"baseline", required_argument, NULL, BASELINE},
-    {"baseline-lenient", required_argument, NULL, BASELINE_LENIENT},
-    {"discard-baseline", no_argument, NULL, DISCARD_BASELINE},
-    {"load-baseline", required_argument, NULL, LOAD_BASELINE},
-    {"output-format", required_argument, NULL, OUTPUT_FORMAT},
-    {"json", required_argument, NULL, JSON_FILE},
-    {"criterion-dir", required_argument, NULL, CRITERION_DIR},
-    {"summary-dir", required_argument, NULL, SUMMARY_DIR},
-    {"seed", required_argument, NULL, SEED},
-    {"threads", required_argument, NULL, THREADS},
-    {"pin", required_argument, NULL, PIN},
-    {"checklist", no_argument, NULL, CHECKLIST},
-    {"serve", no_argument, NULL, SERVE},
-    {"count", required_argument, NULL, COUNT},
-    {"perf", no_argument, NULL, PERF},
-    {"color", required_argument, NULL, COLOR},
-    {"verbose", no_argument, NULL, 'v'},
-    {"quiet", no_argument, NULL, QUIET},
-    {"help", no_argument, NULL, 'h'},
-    {"bench", no_argument, NULL, CARGO_BENCH},
-    {NULL, 0, NULL, 0},
-};
-
 /* ---- values ---- */
-
-static bool complain(const char *option, const char *value, const char *wanted)
-{
-  fprintf(stderr, "error: --%s takes %s, not \"%s\"\n", option, wanted, value);
-  return false;
-}
 
 /* Decimal notation only: strtod also reads blanks, "inf" and hexadecimal numbers. */
 static bool parse_number(const char *text, double *out)
@@ -146,171 +21,261 @@ static bool parse_number(const char *text, double *out)
   return *end == '\0' && errno == 0 && isfinite(*out);
 }
 
-static bool parse_integer(const char *text, uint64_t *out)
+static bool parse_integer(const char *text, uint64_t least, uint64_t most, uint64_t *out)
 {
   char *end;
   if (!isdigit((unsigned char)text[0])) return false;
   errno = 0;
   *out = strtoull(text, &end, 10);
-  return *end == '\0' && errno == 0;
+  return *end == '\0' && errno == 0 && *out >= least && *out <= most;
 }
 
-static bool take_seconds(const char *option, const char *value, double *out)
+static const char *take_seconds(void *field, const char *value)
 {
-  if (parse_number(value, out) && *out > 0 && *out <= 86400) return true;
-  return complain(option, value, "seconds, more than 0 and at most a day");
+  double *const out = (double *)field;
+  const bool is_usable = parse_number(value, out) && *out > 0 && *out <= 86400;
+  return is_usable ? NULL : "expected seconds, more than 0 and at most a day";
 }
 
-static bool take_level(const char *option, const char *value, double *out)
+static const char *take_level(void *field, const char *value)
 {
-  if (parse_number(value, out) && *out > 0 && *out < 1) return true;
-  return complain(option, value, "a number between 0 and 1");
+  double *const out = (double *)field;
+  const bool is_usable = parse_number(value, out) && *out > 0 && *out < 1;
+  return is_usable ? NULL : "expected a number between 0 and 1";
 }
 
-static bool take_noise(const char *option, const char *value, double *out)
+static const char *take_noise(void *field, const char *value)
 {
-  if (parse_number(value, out) && *out >= 0) return true;
-  return complain(option, value, "a number of at least 0");
+  double *const out = (double *)field;
+  return parse_number(value, out) && *out >= 0 ? NULL : "expected a number of at least 0";
 }
 
-static bool take_integer(const char *option, const char *value, uint64_t least, uint64_t most,
-                         uint64_t *out)
+static const char *take_seed(void *field, const char *value)
 {
-  char wanted[96];
-  if (parse_integer(value, out) && *out >= least && *out <= most) return true;
-  snprintf(wanted, sizeof wanted, "a whole number from %llu to %llu", (unsigned long long)least,
-           (unsigned long long)most);
-  return complain(option, value, wanted);
+  return parse_integer(value, 0, UINT64_MAX, (uint64_t *)field) ? NULL : "expected a whole number";
+}
+
+static const char *take_sample_size(void *field, const char *value)
+{
+  uint64_t number;
+  if (!parse_integer(value, 10, 100000, &number))
+    return "expected a whole number from 10 to 100000";
+  *(size_t *)field = (size_t)number;
+  return NULL;
+}
+
+static const char *take_resamples(void *field, const char *value)
+{
+  uint64_t number;
+  if (!parse_integer(value, 1, 10000000, &number))
+    return "expected a whole number from 1 to 10000000";
+  *(size_t *)field = (size_t)number;
+  return NULL;
+}
+
+static const char *take_threads(void *field, const char *value)
+{
+  uint64_t number;
+  if (!parse_integer(value, 1, 256, &number)) return "expected a whole number from 1 to 256";
+  *(unsigned *)field = (unsigned)number;
+  return NULL;
+}
+
+static const char *take_pin(void *field, const char *value)
+{
+  uint64_t number;
+  if (!parse_integer(value, 0, 1023, &number)) return "expected a whole number from 0 to 1023";
+  *(int *)field = (int)number;
+  return NULL;
+}
+
+static const char *take_path(void *field, const char *value)
+{
+  *(const char **)field = value;
+  return value[0] != '\0' ? NULL : "expected a path";
 }
 
 /* A baseline's name is a folder's: it leads nowhere else, and replaces nothing but baselines. */
-static bool take_name(const char *option, const char *value, const char **out)
+static const char *take_name(void *field, const char *value)
 {
-  *out = value;
+  *(const char **)field = value;
   const bool is_reserved = strcmp(value, "new") == 0 || strcmp(value, "change") == 0 ||
                            strcmp(value, "report") == 0 || value[0] == '.';
   if (value[0] != '\0' && strlen(value) <= 64 && strpbrk(value, "/\\") == NULL && !is_reserved)
-    return true;
-  return complain(option, value, "a folder's name of up to 64 bytes other than new");
+    return NULL;
+  return "expected a folder's name of up to 64 bytes other than new";
 }
 
-static bool take_path(const char *option, const char *value, const char *wanted, const char **out)
+/* ---- options that change more than a field ---- */
+
+static const char *take_baseline(void *all, const char *value)
 {
-  *out = value;
-  return value[0] != '\0' || complain(option, value, wanted);
+  options *const out = (options *)all;
+  out->is_baseline_optional = false;
+  out->save_as = NULL; /* compared with only: no baseline changes */
+  return take_name(&out->baseline, value);
 }
 
-static bool take_format(const char *option, const char *value, options_format *out)
+static const char *take_baseline_lenient(void *all, const char *value)
+{
+  const char *const wrong = take_baseline(all, value);
+  ((options *)all)->is_baseline_optional = true;
+  return wrong;
+}
+
+static const char *take_discard(void *all, const char *value)
+{
+  (void)value;
+  ((options *)all)->save_as = NULL;
+  return NULL;
+}
+
+static const char *take_format(void *field, const char *value)
 {
   static const char *const names[] = {"criterion", "bencher", "json", "google", "go"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     if (strcmp(value, names[i]) != 0) continue;
-    *out = (options_format)i;
-    return true;
+    *(options_format *)field = (options_format)i;
+    return NULL;
   }
-  return complain(option, value, "criterion, bencher, json, google or go");
+  return "expected criterion, bencher, json, google or go";
 }
 
-static bool take_color(const char *option, const char *value, bool *out)
+static const char *take_color(void *field, const char *value)
 {
-  if (strcmp(value, "auto") == 0) return true;
+  bool *const out = (bool *)field;
+  if (strcmp(value, "auto") == 0) return NULL;
   *out = strcmp(value, "always") == 0;
-  return *out || strcmp(value, "never") == 0 || complain(option, value, "auto, always or never");
+  return *out || strcmp(value, "never") == 0 ? NULL : "expected auto, always or never";
 }
 
-/* ---- options ---- */
-
-static bool take_whole(options *out, int option, const char *name, const char *value)
+static const char *take_profile(void *all, const char *value)
 {
-  uint64_t number = 0;
-  switch (option) {
-    case SAMPLE_SIZE:
-      if (!take_integer(name, value, 10, 100000, &number)) return false;
-      out->plan.sample_size = (size_t)number;
-      return true;
-    case NRESAMPLES:
-      if (!take_integer(name, value, 1, 10000000, &number)) return false;
-      out->statistics.resamples = (size_t)number;
-      return true;
-    case SEED: return take_integer(name, value, 0, UINT64_MAX, &out->statistics.seed);
-    case THREADS:
-      if (!take_integer(name, value, 1, 256, &number)) return false;
-      out->plan.threads = (unsigned)number;
-      return true;
-    default:
-      if (!take_integer(name, value, 0, 1023, &number)) return false;
-      out->pin_cpu = (int)number;
-      return true;
-  }
+  ((options *)all)->mode = MODE_PROFILE;
+  return take_seconds(&((options *)all)->profile_s, value);
 }
 
-static bool take_baseline(options *out, int option, const char *name, const char *value)
+static const char *take_count(void *all, const char *value)
 {
-  if (option == LOAD_BASELINE) return take_name(name, value, &out->load);
-  if (option == SAVE_BASELINE) return take_name(name, value, &out->save_as);
-  out->is_baseline_optional = option == BASELINE_LENIENT;
-  out->save_as = NULL; /* compared with only: no baseline changes */
-  return take_name(name, value, &out->baseline);
+  options *const out = (options *)all;
+  out->mode = MODE_COUNT;
+  out->filter = value;
+  out->is_exact = true;
+  return NULL;
 }
 
-static bool take_valued(options *out, int option, const char *name, const char *value)
+static const char *take_quick(void *all, const char *value)
 {
-  switch (option) {
-    case WARM_UP_TIME: return take_seconds(name, value, &out->plan.warm_up_s);
-    case MEASUREMENT_TIME: return take_seconds(name, value, &out->plan.measurement_s);
-    case PROFILE_TIME: out->mode = MODE_PROFILE; return take_seconds(name, value, &out->profile_s);
-    case NOISE_THRESHOLD: return take_noise(name, value, &out->noise_threshold);
-    case CONFIDENCE_LEVEL: return take_level(name, value, &out->statistics.confidence_level);
-    case SIGNIFICANCE_LEVEL: return take_level(name, value, &out->significance_level);
-    case SAVE_BASELINE:
-    case BASELINE:
-    case BASELINE_LENIENT:
-    case LOAD_BASELINE: return take_baseline(out, option, name, value);
-    case OUTPUT_FORMAT: return take_format(name, value, &out->format);
-    case COLOR: return take_color(name, value, &out->is_coloured);
-    case JSON_FILE: return take_path(name, value, "a file", &out->json_path);
-    case CRITERION_DIR: return take_path(name, value, "a folder", &out->criterion_path);
-    case SUMMARY_DIR: return take_path(name, value, "a folder", &out->summary_path);
-    case COUNT:
-      out->mode = MODE_COUNT;
-      out->filter = value;
-      out->is_exact = true;
-      return true;
-    default: return take_whole(out, option, name, value);
-  }
+  options *const out = (options *)all;
+  (void)value;
+  out->is_quick = true;
+  out->plan = (measure_plan){.1, .5, 10, out->plan.threads};
+  out->statistics.resamples = 1000;
+  return NULL;
 }
 
-static void take_flag(options *out, int option)
+static const char *take_list(void *mode, const char *value)
 {
-  switch (option) {
-    case EXACT: out->is_exact = true; break;
-    case LIST: out->mode = MODE_LIST; break;
-    case TEST: out->mode = MODE_TEST; break;
-    case CHECKLIST: out->mode = MODE_CHECKLIST; break;
-    case SERVE: out->mode = MODE_SERVE; break;
-    case PERF: out->has_counter = true; break;
-    case DISCARD_BASELINE: out->save_as = NULL; break;
-    case QUIET: out->is_quiet = true; break;
-    case 'v': out->is_verbose = true; break;
-    case 'h': out->mode = MODE_HELP; break;
-    case QUICK:
-      out->is_quick = true;
-      out->plan = (measure_plan){.1, .5, 10, out->plan.threads};
-      out->statistics.resamples = 1000;
-      break;
-    default: break;
-  }
+  (void)value;
+  *(options_mode *)mode = MODE_LIST;
+  return NULL;
+}
+
+static const char *take_test(void *mode, const char *value)
+{
+  (void)value;
+  *(options_mode *)mode = MODE_TEST;
+  return NULL;
+}
+
+static const char *take_checklist(void *mode, const char *value)
+{
+  (void)value;
+  *(options_mode *)mode = MODE_CHECKLIST;
+  return NULL;
+}
+
+static const char *take_serve(void *mode, const char *value)
+{
+  (void)value;
+  *(options_mode *)mode = MODE_SERVE;
+  return NULL;
+}
+
+#define FIELD(name_) offsetof(options, name_)
+static const argument table[] = {
+    {"exact", NULL, "FILTER is a whole id", arguments_flag, FIELD(is_exact), 0},
+    {"list", NULL, "print the ids", take_list, FIELD(mode), 0},
+    {"test", NULL, "run each bench once, without measuring", take_test, FIELD(mode), 0},
+    {"sample-size", "N", "samples of a bench, at least 10; 60", take_sample_size,
+     FIELD(plan.sample_size), 0},
+    {"warm-up-time", "S", "seconds before them; 3", take_seconds, FIELD(plan.warm_up_s), 0},
+    {"measurement-time", "S", "seconds for them; 5", take_seconds, FIELD(plan.measurement_s), 0},
+    {"nresamples", "N", "of the bootstrap; 10000", take_resamples, FIELD(statistics.resamples), 0},
+    {"noise-threshold", "X", "changes below are noise; 0.01", take_noise, FIELD(noise_threshold),
+     0},
+    {"confidence-level", "X", "of intervals, between 0 and 1; 0.95", take_level,
+     FIELD(statistics.confidence_level), 0},
+    {"significance-level", "X", "p below it is a change, between 0 and 1; 0.05", take_level,
+     FIELD(significance_level), 0},
+    {"quick", NULL, "10 samples in half a second, 1000 resamples", take_quick, 0, 0},
+    {"profile-time", "S", "repeat each bench for S seconds, for a profiler", take_profile, 0, 0},
+    {"save-baseline", "NAME", "compare with NAME, then replace it; base", take_name, FIELD(save_as),
+     0},
+    {"baseline", "NAME", "compare with NAME, and keep it", take_baseline, 0, 0},
+    {"baseline-lenient", "NAME", "the same where there is one", take_baseline_lenient, 0, 0},
+    {"discard-baseline", NULL, "neither compare nor keep", take_discard, 0, 0},
+    {"load-baseline", "NAME", "analyse what NAME holds instead of measuring", take_name,
+     FIELD(load), 0},
+    {"output-format", "WHAT", "criterion (for people), bencher, json, google or go", take_format,
+     FIELD(format), 0},
+    {"json", "FILE", "also write JSON there", take_path, FIELD(json_path), 0},
+    {"criterion-dir", "FOLDER",
+     "where results go; $CRITERION_HOME,\n$CARGO_TARGET_DIR/criterion, or target/criterion",
+     take_path, FIELD(criterion_path), 0},
+    {"summary-dir", "FOLDER",
+     "where suites of service levels leave their summaries;\n"
+     "$CARGO_TARGET_DIR/benchmarks, or target/benchmarks",
+     take_path, FIELD(summary_path), 0},
+    {"seed", "N", "of the bootstrap; 42", take_seed, FIELD(statistics.seed), 0},
+    {"threads", "N", "run the benches that allow it on N threads; 1", take_threads,
+     FIELD(plan.threads), 0},
+    {"pin", "CPU", "stay on this CPU", take_pin, FIELD(pin_cpu), 0},
+    {"checklist", NULL, "tell whether this host is quiet", take_checklist, FIELD(mode), 0},
+    {"serve", NULL, "read commands from stdin, for accel-gate ab", take_serve, FIELD(mode), 0},
+    {"count", "ID", "run N iterations of one bench, for callgrind; N follows", take_count, 0, 0},
+    {"perf", NULL, "with --count: say how many instructions they took", arguments_flag,
+     FIELD(has_counter), 0},
+    {"color", "WHEN", "auto, always or never", take_color, FIELD(is_coloured), 0},
+    {"verbose", NULL, "more figures, and the checklist", arguments_flag, FIELD(is_verbose), 'v'},
+    {"quiet", NULL, "ids and times only", arguments_flag, FIELD(is_quiet), 0},
+    {"bench", NULL, NULL, arguments_flag, FIELD(is_cargo), 0}, /* what cargo gives to every bench */
+    {0},
+};
+
+void options_print_help(FILE *to, const char *program)
+{
+  const argument_group groups[] = {{table, NULL}, {0}};
+  fprintf(to,
+          "usage: %s [OPTION...] [FILTER]\n\n"
+          "Measures the benches whose id matches FILTER, a regular expression; all without one.\n"
+          "Options with a value take it as the next argument or after \"=\".\n\n",
+          program);
+  arguments_help(to, groups);
+  fputs("\nenvironment: ACCELERATOR_BENCH_REDIS_URL, ACCEL_BENCH_RUN_ID, CRITERION_HOME,\n"
+        "CARGO_TARGET_DIR, NO_COLOR\n",
+        to);
 }
 
 /* What is left are operands: a filter, or after --count its iterations. */
 static bool take_operands(options *out, int count, char **operands)
 {
-  if (out->mode == MODE_COUNT) {
-    if (count != 1) {
-      fprintf(stderr, "error: --count takes an id and a number of iterations\n");
-      return false;
-    }
-    return take_integer("count", operands[0], 0, UINT64_MAX, &out->count_iterations);
+  const bool is_count = out->mode == MODE_COUNT;
+  if (is_count) {
+    if (count == 1 && parse_integer(operands[0], 0, UINT64_MAX, &out->count_iterations))
+      return true;
+    fprintf(stderr, "error: --count takes an id and a number of iterations\n");
+    return false;
   }
   if (count > 1) {
     fprintf(stderr, "error: one FILTER at most; \"%s\" is another\n", operands[1]);
@@ -339,6 +304,9 @@ static const char *default_criterion_folder(void)
 int options_parse(options *out, int count, char **arguments)
 {
   static char summary_path[4096];
+  char wrong[512];
+  int operands;
+  const argument_group groups[] = {{table, out}, {0}};
   *out = (options){
       .plan = {3, 5, 60, 1},
       .statistics = {10000, .95, 42},
@@ -350,20 +318,9 @@ int options_parse(options *out, int count, char **arguments)
       .pin_cpu = -1,
       .is_coloured = getenv("NO_COLOR") == NULL && isatty(STDOUT_FILENO) == 1,
   };
-  int option, index = 0;
-  optind = 0; /* glibc: from the start, also when called a second time */
-  while ((option = getopt_long(count, arguments, ":vh", long_options, &index)) != -1) {
-    if (option == ':' || option == '?') {
-      const char *const what = arguments[optind - 1];
-      const char *const wrong = option == ':' ? "needs a value" : "is no option, or takes no value";
-      fprintf(stderr, "error: %s %s; see --help\n", what, wrong);
-      return 2;
-    }
-    if (option < 256 || long_options[index].has_arg == no_argument)
-      take_flag(out, option);
-    else if (!take_valued(out, option, long_options[index].name, optarg))
-      return 2;
-    if (out->mode == MODE_HELP) return 0;
+  switch (arguments_parse(groups, count, arguments, &operands, wrong)) {
+    case ARGUMENTS_HELP: out->mode = MODE_HELP; return 0;
+    case ARGUMENTS_WRONG: fprintf(stderr, "error: %s; see --help\n", wrong); return 2;
+    default: return take_operands(out, operands, arguments + 1) ? 0 : 2;
   }
-  return take_operands(out, count - optind, arguments + optind) ? 0 : 2;
 }

@@ -43,6 +43,7 @@ typedef struct options {
   const char *criterion_path; /* the folder of results */
   const char *summary_path;   /* the folder of summaries */
   uint64_t count_iterations;
+  bool is_cargo;    /* --bench, which means nothing */
   bool has_counter; /* with MODE_COUNT: of instructions */
   int pin_cpu;      /* -1: none */
 } options;

@@ -72,34 +72,20 @@ bool result_write(const char *path, char *text)
 
 /* ---- where and how ---- */
 
-void result_write_build(json *to, const results *all)
+json_t *result_build(const results *all)
 {
   const bench_build *const build = all->build;
   const char *const type = build->sanitizer != NULL                        ? "sanitized"
                            : build->is_optimised && !build->has_assertions ? "release"
                                                                            : "debug";
-  json_object(to, "build");
-  json_string(to, "type", type);
-  json_string(to, "compiler", build->compiler);
-  json_string(to, "flags", build->flags);
-  json_string(to, "libc", gnu_get_libc_version());
-  json_string(to, "accel", all->suite->accel_version);
-  json_end(to);
+  return json_pack("{s:s, s:s, s:s, s:s, s:s?}", "type", type, "compiler", build->compiler, "flags",
+                   build->flags, "libc", gnu_get_libc_version(), "accel",
+                   all->suite->accel_version);
 }
 
-void result_write_machine(json *to)
+json_t *result_targets(const bench_case *bench)
 {
-  char hash[17];
-  host_info host;
-  host_describe(&host);
-  snprintf(hash, sizeof hash, "%016llx", (unsigned long long)host.flags_hash);
-  json_object(to, "machine");
-  json_string(to, "cpu", host.cpu);
-  json_integer(to, "cores", host.cores);
-  json_string(to, "kernel", host.kernel);
-  json_string(to, "virtualization", host.virtualization);
-  json_integer(to, "memory_kb", host.memory_kb);
-  json_string(to, "governor", host.governor);
-  json_string(to, "flags_hash", hash);
-  json_end(to);
+  if (bench->target_ns <= 0) return NULL;
+  return json_pack("{s:{s:f, s:f}}", "time", "target", bench->target_ns, "acceptable",
+                   bench->acceptable_ns);
 }

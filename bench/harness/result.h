@@ -52,9 +52,10 @@ bool result_percentiles_of(const result *of, result_percentiles *out);
 /* Writes `text` (freed here; NULL: it could not be made) to a file beside `path` and renames it, so
  * that what was there survives a failure. Makes missing folders. Complains on stderr. */
 bool result_write(const char *path, char *text);
-/* "gcc 12.2.0" and so on, as members of the open object. */
-void result_write_build(json *to, const results *all);
-void result_write_machine(json *to);
+/* "gcc 12.2.0" and so on. */
+json_t *result_build(const results *all);
+/* NULL if the case has none. */
+json_t *result_targets(const bench_case *bench);
 
 /* criterion.c: the tree of one result, and its baselines. */
 bool criterion_save(const results *all, const result *one);

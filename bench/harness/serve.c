@@ -10,6 +10,7 @@
 #include "result.h"
 
 #include <ctype.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,10 +29,9 @@ typedef struct server {
   served *cases; /* as many as the suite has */
 } server;
 
-static void answer(json *to)
+static void answer(json_t *what)
 {
-  json_end(to);
-  char *const text = json_finish(to);
+  char *const text = json_text(what, false);
   puts(text != NULL ? text : "{\"error\":\"no memory\"}");
   free(text);
   fflush(stdout);
@@ -39,78 +39,30 @@ static void answer(json *to)
 
 static void answer_error(const char *message)
 {
-  json to;
-  if (!json_open(&to, false)) {
-    puts("{\"error\":\"no memory\"}");
-    fflush(stdout);
-    return;
-  }
-  json_object(&to, NULL);
-  json_string(&to, "error", message);
-  answer(&to);
+  answer(json_pack("{s:o}", "error", json_words(message)));
 }
 
-static void greet(const results *all)
-{
-  json to;
-  if (!json_open(&to, false)) return;
-  json_object(&to, NULL);
-  json_integer(&to, "accel_bench", 1);
-  json_string(&to, "executable", all->suite->name);
-  json_integer(&to, "seed", all->settings->statistics.seed);
-  json_string(&to, "run_id", all->run_id);
-  result_write_build(&to, all);
-  answer(&to);
-}
-
-static void list_case(json *to, const results *all, const result *one)
+static json_t *about_case(const results *all, const result *one)
 {
   char hash[17];
   const bench_case *const bench = one->bench;
-  const unsigned long long hashed = identity_hash(bench, one->id);
-  snprintf(hash, sizeof hash, "%016llx", hashed);
-  json_object(to, NULL);
-  json_string(to, "id", one->id->directory);
-  json_string(to, "full_id", one->id->full);
-  json_integer(to, "threads", all->settings->plan.threads);
-  json_bool(to, "is_local", !bench->is_remote);
-  json_integer(to, "elements", bench->elements);
-  json_integer(to, "bytes", bench->bytes);
-  json_string(to, "bench_hash", hash);
-  json_object(to, "params");
-  json_integer(to, "seed", all->settings->statistics.seed);
-  if (bench->definition != NULL) json_string(to, "definition", bench->definition);
-  json_end(to);
-  if (bench->target_ns > 0) {
-    json_object(to, "targets");
-    json_object(to, "time");
-    json_number(to, "target", bench->target_ns);
-    json_number(to, "acceptable", bench->acceptable_ns);
-    json_end(to);
-    json_end(to);
-  }
-  json_end(to);
+  identity_hash(bench, one->id, hash);
+  return json_pack("{s:s, s:s, s:I, s:b, s:s, s:o*}", "id", one->id->directory, "full_id",
+                   one->id->full, "threads", (json_int_t)all->settings->plan.threads, "is_local",
+                   !bench->is_remote, "bench_hash", hash, "targets", result_targets(bench));
 }
 
 static void list(const results *all)
 {
-  json to;
-  if (!json_open(&to, false)) return;
-  json_object(&to, NULL);
-  json_array(&to, "benches");
-  for (size_t i = 0; i < all->suite->count; i++)
-    if (all->list[i].state == RESULT_OK) list_case(&to, all, &all->list[i]);
-  json_end(&to);
-  json_array(&to, "skipped");
+  json_t *const benches = json_array(), *const skipped = json_array();
   for (size_t i = 0; i < all->suite->count; i++) {
-    if (all->list[i].state != RESULT_SKIPPED) continue;
-    json_object(&to, NULL);
-    json_string(&to, "id", all->list[i].id->directory);
-    json_string(&to, "reason", all->list[i].reason);
-    json_end(&to);
+    const result *const one = &all->list[i];
+    if (one->state == RESULT_OK) json_array_append_new(benches, about_case(all, one));
+    if (one->state == RESULT_SKIPPED)
+      json_array_append_new(skipped, json_pack("{s:s, s:o}", "id", one->id->directory, "reason",
+                                               json_words(one->reason)));
   }
-  json_end(&to);
-  answer(&to);
+  answer(json_pack("{s:o, s:o}", "benches", benches, "skipped", skipped));
 }
 
 /* Opens the bench of that id, once, after counting what it allocates. NULL: it was answered why. */
@@ -140,7 +92,6 @@ static result *open_case(server *self, const char *id)
 
 static void calibrate(server *self, const char *id, uint64_t ms)
 {
-  json to;
   uint64_t iterations = 0;
   double elapsed_ns = 0;
   const unsigned threads = self->all->settings->plan.threads;
@@ -148,40 +99,28 @@ static void calibrate(server *self, const char *id, uint64_t ms)
   if (one == NULL) return;
   const char *const failure =
       measure_warm_up(one->bench, (double)ms / 1e3, threads, &iterations, &elapsed_ns);
-  if (failure != NULL || !json_open(&to, false)) {
-    answer_error(failure != NULL ? failure : "no memory");
-    return;
-  }
-  json_object(&to, NULL);
-  json_string(&to, "id", id);
-  json_integer(&to, "iters", iterations);
-  json_number(&to, "ns", elapsed_ns);
-  answer(&to);
+  if (failure != NULL)
+    answer_error(failure);
+  else
+    answer(json_pack("{s:s, s:I, s:o}", "id", id, "iters", (json_int_t)iterations, "ns",
+                     json_figure(elapsed_ns)));
+}
+
+static json_t *figure_of(const measure_latency *latency, double ns)
+{
+  return json_figure(latency->count > 0 ? ns : NAN);
 }
 
 static void answer_run(const result *one, const measure_samples *samples,
                        const measure_latency *latency)
 {
-  json to;
-  if (!json_open(&to, false)) return;
-  json_object(&to, NULL);
-  json_string(&to, "id", one->id->directory);
-  json_integer(&to, "iters", (uint64_t)samples->iterations[0]);
-  json_array(&to, "times");
-  for (size_t i = 0; i < samples->count; i++) json_number(&to, NULL, samples->times[i]);
-  json_end(&to);
-  json_number(&to, "allocs", one->memory.allocations);
-  json_integer(&to, "peak_bytes", one->memory.peak_bytes);
-  if (latency->count > 0) {
-    json_number(&to, "p95_op", latency->p95);
-    json_number(&to, "p99_op", latency->p99);
-  } else {
-    json_null(&to, "p95_op");
-    json_null(&to, "p99_op");
-  }
-  json_integer(&to, "involuntary", samples->involuntary_switches);
-  json_number(&to, "steal_ratio", samples->steal_ratio);
-  answer(&to);
+  answer(json_pack(
+      "{s:s, s:I, s:o, s:o, s:I, s:o, s:o, s:I, s:o}", "id", one->id->directory, "iters",
+      (json_int_t)samples->iterations[0], "times", json_figures(samples->times, samples->count),
+      "allocs", json_figure(one->memory.allocations), "peak_bytes",
+      (json_int_t)one->memory.peak_bytes, "p95_op", figure_of(latency, latency->p95), "p99_op",
+      figure_of(latency, latency->p99), "involuntary", (json_int_t)samples->involuntary_switches,
+      "steal_ratio", json_figure(samples->steal_ratio)));
 }
 
 static void run(server *self, const char *id, uint64_t iterations, size_t count, bool has_tails)
@@ -256,7 +195,9 @@ int serve(results *all)
   char line[1024];
   server self = {all, (served *)calloc(all->suite->count, sizeof(served))};
   if (self.cases == NULL) return 1;
-  greet(all);
+  answer(json_pack("{s:i, s:s, s:I, s:s, s:o}", "accel_bench", 1, "executable", all->suite->name,
+                   "seed", (json_int_t)all->settings->statistics.seed, "run_id", all->run_id,
+                   "build", result_build(all)));
   while (fgets(line, sizeof line, stdin) != NULL) {
     line[strcspn(line, "\r\n")] = '\0';
     if (strcmp(line, "quit") == 0) break;

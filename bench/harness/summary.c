@@ -23,23 +23,17 @@ static void fill_values(const result *one, double *values)
 
 static char *summary_text(const results *all, const result *one, const double *values)
 {
-  json to;
   const size_t count = one->samples.count;
   const bool is_throughput = one->bench->bytes > 0;
-  if (!json_open(&to, true)) return NULL;
-  json_object(&to, NULL);
-  json_string(&to, "bench_id", one->id->directory);
-  json_string(&to, "metric", is_throughput ? "throughput_mbs" : "duration_ms");
-  json_string(&to, "unit", is_throughput ? "MB/s" : "ms");
-  json_number(&to, "p05", stats_percentile(values, count, 5));
-  json_number(&to, "p50", stats_percentile(values, count, 50));
-  json_number(&to, "p95", stats_percentile(values, count, 95));
-  json_integer(&to, "n", count);
-  json_string(&to, "timestamp", all->started);
-  if (one->bench->definition != NULL) json_string(&to, "notes", one->bench->definition);
-  json_end(&to);
-  fputc('\n', to.file);
-  return json_finish(&to);
+  return json_text(
+      json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:I, s:s, s:s*}", "bench_id", one->id->directory,
+                "metric", is_throughput ? "throughput_mbs" : "duration_ms", "unit",
+                is_throughput ? "MB/s" : "ms", "p05",
+                json_figure(stats_percentile(values, count, 5)), "p50",
+                json_figure(stats_percentile(values, count, 50)), "p95",
+                json_figure(stats_percentile(values, count, 95)), "n", (json_int_t)count,
+                "timestamp", all->started, "notes", one->bench->definition),
+      true);
 }
 
 bool summary_save(const results *all, const result *one)

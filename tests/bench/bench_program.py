@@ -68,13 +68,13 @@ class Arguments(BenchTest):
             "color": ["sometimes"],
         }.items():
             for value in wrong:
-                self.refused(f"--{option}={value}", says=f"^error: --{option} takes ")
-                self.refused(f"--{option}", value, says=f"^error: --{option} takes ")
+                self.refused(f"--{option}={value}", says=f"^error: invalid --{option} value: ")
+                self.refused(f"--{option}", value, says=f"^error: invalid --{option} value: ")
 
     def test_unknown_and_incomplete_ones(self):
-        self.refused("--bogus", says="--bogus is no option")
-        self.refused("--list=3", says="--list=3 is no option, or takes no value")
-        self.refused("--sample-size", says="--sample-size needs a value")
+        self.refused("--bogus", says="unknown argument: --bogus")
+        self.refused("--list=3", says="unknown argument: --list=3")
+        self.refused("--sample-size", says="missing value for --sample-size")
         self.refused("a", "b", says="one FILTER at most")
         self.refused("--count", "memory", says="an id and a number")
 
@@ -348,7 +348,7 @@ class Formats(BenchTest):
         lines = self.run_bench(*QUICK, "plain|odd", "--output-format=bencher").stdout.splitlines()
         self.assertEqual(len(lines), 3)
         for line in lines:
-            self.assertRegex(line, r"^test .+ \.\.\. bench: +[\d,]+ ns/iter \(\+/- [\d,]+\)$")
+            self.assertRegex(line, r"^test .+ \.\.\. bench: +[\d,.]+ ns/iter \(\+/- [\d,.]+\)$")
 
     def test_go(self):
         done = self.run_bench(*QUICK, "plain|memory|odd", "--output-format", "go")

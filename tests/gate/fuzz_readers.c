@@ -26,7 +26,9 @@ static void check_set(const gate_set *set)
     for (size_t m = 0; m < bench->metric_count; m++)
       for (int f = 0; f < GATE_FIGURES; f++) {
         const double figure = bench->metrics[m].figures[f];
-        demand(isnan(figure) || (isfinite(figure) && figure >= 0), "figures are finite");
+        const bool may_be_negative = bench->metrics[m].unit[0] == '\0' || f == GATE_DEVIATION;
+        demand(isnan(figure) || isfinite(figure), "figures are finite");
+        demand(isnan(figure) || figure >= 0 || may_be_negative, "what is measured is not below 0");
       }
   }
 }
@@ -55,12 +57,11 @@ static gate_set *read_with(const char *reader, gate_arena *arena, const char *te
     return gate_read_text(arena, reader, text, size, options, problems);
   gate_set *set = gate_set_new(arena, reader, GATE_FORM_CRITERION);
   gate_bench *bench = gate_set_add(set, "id");
-  if (strcmp(reader, "estimates") == 0)
-    (void)gate_read_estimates(set, bench, reader, text, size, options, problems);
-  else if (strcmp(reader, "sample") == 0)
-    (void)gate_read_sample(set, bench, reader, text, size, problems);
-  else if (strcmp(reader, "benchmark") == 0)
-    (void)gate_read_benchmark(set, bench, reader, text, size, problems);
+  static const char *const parts[] = {"estimates", "sample", "benchmark"};
+  for (int part = 0; part < 3; part++)
+    if (strcmp(reader, parts[part]) == 0)
+      (void)gate_read_entry_part(set, bench, (gate_entry_part)part, reader, text, size, options,
+                                 problems);
   gate_read_finish(set, options, problems);
   return set;
 }

@@ -51,7 +51,8 @@ static bool compile_command(ab_run *run, words *list, const char *source, const 
   if (!add_harness(run, list)) return false;
   add_word(list, "-o");
   add_word(list, program);
-  add_words(list, options->has_redis ? "-pthread -lhiredis -lm" : "-pthread -lm");
+  add_words(list, options->has_redis ? "-lhiredis" : "");
+  add_words(list, "-pthread -ljansson -lm");
   list->items = gate_grow(list->arena, list->items, list->count, &list->capacity,
                           sizeof *list->items); /* the NULL behind the last */
   return true;

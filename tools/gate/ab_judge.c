@@ -81,7 +81,7 @@ static gate_set *side_set(ab_run *run, int side, bool is_again)
   gate_fingerprint(run->arena, &set->machine);
   set->build = run->build;
   set->commit = run->commits[side];
-  set->started = gate_time_text(run->arena, gate_now_s());
+  set->started = gate_time_text(run->arena);
   if (side == AB_NOW) set->skipped = run->skipped;
   for (size_t i = 0; i < run->count; i++) add_bench(run, set, &run->benches[i], side, is_again);
   gate_set_sort(set);

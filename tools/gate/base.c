@@ -1,5 +1,8 @@
 #include "base.h"
 
+#include "harness/json.h"
+
+#include <fnmatch.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +19,7 @@ typedef struct gate_arena_block {
 
 enum { BLOCK_BYTES = 64 * 1024 };
 
-static void out_of_memory(void)
+void gate_out_of_memory(void)
 {
   fputs("error: out of memory\n", stderr);
   exit(GATE_EXIT_INPUT);
@@ -25,7 +28,7 @@ static void out_of_memory(void)
 static gate_arena_block *add_block(gate_arena *arena, size_t size)
 {
   gate_arena_block *block = malloc(sizeof *block + size);
-  if (!block) out_of_memory();
+  if (!block) gate_out_of_memory();
   block->used = 0;
   block->size = size;
   block->next = arena->blocks;
@@ -36,7 +39,7 @@ static gate_arena_block *add_block(gate_arena *arena, size_t size)
 void *gate_take(gate_arena *arena, size_t count, size_t size)
 {
   const size_t align = _Alignof(max_align_t);
-  if (size != 0 && count > (SIZE_MAX / 4) / size) out_of_memory();
+  if (size != 0 && count > (SIZE_MAX / 4) / size) gate_out_of_memory();
   const size_t needed = (count * size + align) / align * align;
   gate_arena_block *block = arena->blocks;
   if (!block || block->size - block->used < needed)
@@ -212,42 +215,11 @@ bool gate_count_parse(const char *text, size_t most, size_t *out)
   return *text == '\0' && value > 0;
 }
 
-/* Lays out `digits` x 10^(point - number of digits). */
-static void add_layout(gate_text *text, const char *digits, int point)
-{
-  const int count = (int)strlen(digits);
-  if (point >= count && point <= 16) {
-    gate_text_printf(text, "%s%.*s.0", digits, point - count, "0000000000000000");
-  } else if (point > 0 && point <= 16) {
-    gate_text_printf(text, "%.*s.%s", point, digits, digits + point);
-  } else if (point > -5 && point <= 0) {
-    gate_text_printf(text, "0.%.*s%s", -point, "00000", digits);
-  } else {
-    gate_text_printf(text, "%c%s%se%d", digits[0], count > 1 ? "." : "", digits + 1, point - 1);
-  }
-}
-
 void gate_number_add(gate_text *text, double value)
 {
-  if (!isfinite(value)) {
-    gate_text_add(text, "null");
-    return;
-  }
-  char scientific[40];
-  int precision = 0;
-  do {
-    snprintf(scientific, sizeof scientific, "%.*e", precision, value);
-  } while (strtod(scientific, NULL) != value && precision++ < 17);
-  char digits[24];
-  size_t count = 0;
-  const char *from = scientific;
-  for (; *from != 'e'; from++)
-    if (is_digit(*from) && count < sizeof digits - 1) digits[count++] = *from;
-  while (count > 1 && digits[count - 1] == '0') count--;
-  digits[count] = '\0';
-  if (signbit(value)) gate_text_add(text, "-");
-  const bool is_zero = count == 1 && digits[0] == '0';
-  add_layout(text, digits, is_zero ? 1 : (int)strtol(from + 1, NULL, 10) + 1);
+  char digits[JSON_DIGITS] = "null";
+  if (isfinite(value)) json_format(value, digits);
+  gate_text_add(text, digits);
 }
 
 void gate_number_add_short(gate_text *text, double value)
@@ -307,7 +279,10 @@ const char *gate_quantity(gate_arena *arena, double value, const char *unit)
     }
   }
   gate_number_add_short(&text, value);
-  gate_text_printf(&text, " %s", unit);
+  if (strncmp(unit, "1/", 2) == 0)
+    gate_text_add(&text, unit + 1);
+  else if (*unit != '\0')
+    gate_text_printf(&text, " %s", unit);
   return gate_text_c(&text);
 }
 
@@ -319,6 +294,7 @@ const char *gate_some(gate_arena *arena, size_t count, const char *one, const ch
 const char *gate_percent(gate_arena *arena, double ratio)
 {
   if (isnan(ratio)) return "-";
+  if (fabs(ratio) < 0.0005) return "0.0 %";
   return gate_format(arena, "%+.1f %%", ratio * 100);
 }
 
@@ -331,52 +307,16 @@ size_t gate_letters(const char *text)
   return count;
 }
 
-/* The length of the letter at `at`, or 0 if it is none. */
-static size_t letter_length(const unsigned char *at, size_t left)
-{
-  if (at[0] < 0x80) return 1;
-  const size_t length = at[0] >= 0xF0 ? 4 : at[0] >= 0xE0 ? 3 : 2;
-  if (at[0] < 0xC2 || at[0] > 0xF4 || length > left) return 0;
-  for (size_t i = 1; i < length; i++)
-    if ((at[i] & 0xC0) != 0x80) return 0;
-  if (at[0] == 0xE0 && at[1] < 0xA0) return 0; /* longer than need be */
-  if (at[0] == 0xED && at[1] > 0x9F) return 0; /* half of a pair of UTF-16 */
-  if (at[0] == 0xF0 && at[1] < 0x90) return 0;
-  if (at[0] == 0xF4 && at[1] > 0x8F) return 0;
-  return length;
-}
-
 bool gate_is_utf8(const char *text, size_t length)
 {
-  const unsigned char *at = (const unsigned char *)text;
-  while (length > 0) {
-    const size_t step = letter_length(at, length);
-    if (step == 0) return false;
-    at += step;
-    length -= step;
-  }
-  return true;
+  json_t *string = json_stringn(text, length);
+  json_decref(string);
+  return string != NULL;
 }
 
 bool gate_matches(const char *pattern, const char *text)
 {
-  const char *star = NULL, *retry = NULL;
-  while (*text != '\0') {
-    if (*pattern == '*') {
-      star = pattern++;
-      retry = text;
-    } else if (*pattern == '?' || *pattern == *text) {
-      pattern++;
-      text++;
-    } else if (star) {
-      pattern = star + 1;
-      text = ++retry;
-    } else {
-      return false;
-    }
-  }
-  while (*pattern == '*') pattern++;
-  return *pattern == '\0';
+  return strcmp(pattern, text) == 0 || fnmatch(pattern, text, 0) == 0;
 }
 
 /* ---- what is wrong ---- */

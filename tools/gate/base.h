@@ -29,6 +29,8 @@ typedef struct gate_arena {
   struct gate_arena_block *blocks;
 } gate_arena;
 
+/* Says so, and ends with 3. */
+void gate_out_of_memory(void) __attribute__((noreturn));
 /* Zeroed, aligned for every type, never NULL. */
 void *gate_take(gate_arena *arena, size_t count, size_t size);
 char *gate_copy_text(gate_arena *arena, const char *text);
@@ -80,13 +82,13 @@ const char *gate_number_plain(gate_arena *arena, double value);
 const char *gate_quantity(gate_arena *arena, double value, const char *unit);
 /* "1 bench", "3 benches". */
 const char *gate_some(gate_arena *arena, size_t count, const char *one, const char *many);
-/* "+12.3 %". */
+/* "+12.3 %", "0.0 %". */
 const char *gate_percent(gate_arena *arena, double ratio);
 
 /* Letters (code points) of UTF-8. */
 size_t gate_letters(const char *text);
 bool gate_is_utf8(const char *text, size_t length);
-/* `pattern` with * and ?, over the whole of `text`; * also matches a slash. */
+/* `pattern` with *, ? and [...], over the whole of `text`; * also matches a slash. */
 bool gate_matches(const char *pattern, const char *text);
 
 /* ---- what is wrong ---- */

@@ -135,7 +135,7 @@ static void print_record(const gate_row *row, gate_choices choices, double *wors
   } else {
     printf("[%s][%s] p95 %s change %.2f%% (baseline=%.15g, current=%.15g)\n",
            row->verdict == GATE_IMPROVED ? "OK" : gate_verdict_name(row->verdict), row->id, metric,
-           percent, row->base / 1e6, row->now / 1e6);
+           gate_shown_change(row) * 100 + 0.0, row->base / 1e6, row->now / 1e6);
   }
 }
 

@@ -143,11 +143,11 @@ static bool write_baseline(gate_arena *arena, const export_options *options, gat
 {
   gate_text text = {.arena = arena};
   if (options->is_seed) {
-    gate_write_seed(&text, set);
+    (void)gate_write_seed(&text, set);
   } else {
     set->reason = options->reason;
     if (options->commit) set->commit = options->commit;
-    if (!set->started) set->started = gate_time_text(arena, gate_now_s());
+    if (!set->started) set->started = gate_time_text(arena);
     gate_write_own(&text, set);
   }
   return gate_file_write(arena, options->output, gate_text_c(&text), text.length, problems);

@@ -37,7 +37,7 @@ static gate_exit add(gate_arena *arena, const history_options *options)
     if (set->machine.count == 0) gate_fingerprint(arena, &set->machine);
     if (options->commit) set->commit = options->commit;
     if (options->tag) set->tag = options->tag;
-    if (!set->started) set->started = gate_time_text(arena, gate_now_s());
+    if (!set->started) set->started = gate_time_text(arena);
     gate_write_line(&line, set);
     (void)gate_history_add(arena, options->history, &line, &problems);
   }

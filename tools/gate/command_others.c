@@ -7,6 +7,8 @@
 #include "read.h"
 #include "write.h"
 
+#include "harness/host.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -69,13 +71,6 @@ static const char validate_help[] =
     "usage: accel-gate validate FILE...\n\n"
     "Reads every FILE (or folder) strictly and tells its form, or all that is wrong in it.\n";
 
-static const char *form_name(gate_form form)
-{
-  static const char *const names[] = {"unknown", "criterion", "founding baseline", "own, schema 2",
-                                      "record",  "Go text",   "Google Benchmark",  "hyperfine"};
-  return names[form];
-}
-
 static bool validate(gate_arena *arena, const char *path)
 {
   gate_problems problems = {.arena = arena};
@@ -83,7 +78,7 @@ static bool validate(gate_arena *arena, const char *path)
   if (set && problems.count == 0 && set->count == 0)
     gate_wrong(&problems, path, "%s holds no benchmark", path);
   if (problems.count == 0)
-    printf("OK %s (%s, %s)\n", path, form_name(set->form),
+    printf("OK %s (%s, %s)\n", path, gate_form_name(set->form),
            gate_some(arena, set->count, "bench", "benches"));
   fflush(stdout);
   gate_print_problems(&problems);
@@ -236,20 +231,10 @@ gate_exit gate_command_fingerprint(gate_arena *arena, int argc, char **argv)
   gate_pairs machine = {0};
   gate_text out = {.arena = arena};
   gate_fingerprint(arena, &machine);
-  if (is_json) gate_text_add(&out, "{");
-  for (size_t i = 0; i < machine.count; i++) {
-    const gate_pair *pair = &machine.items[i];
-    if (!is_json) {
-      gate_text_printf(&out, "%-15s %s\n", pair->key, pair->value);
-      continue;
-    }
-    gate_text_add(&out, i > 0 ? ", " : "");
-    gate_json_add_text(&out, pair->key);
-    gate_text_add(&out, ": ");
-    gate_json_add_text(&out, pair->value);
-  }
-  gate_text_add(&out, is_json ? "}\n" : "");
-  if (is_advice) gate_text_add(&out, gate_quiet_advice(arena));
+  if (is_json) gate_add_json(&out, gate_pairs_json(&machine), true);
+  for (size_t i = 0; !is_json && i < machine.count; i++)
+    gate_text_printf(&out, "%-15s %s\n", machine.items[i].key, machine.items[i].value);
   gate_print(&out);
+  if (is_advice) host_print_checklist(stdout);
   return GATE_EXIT_OK;
 }

@@ -15,12 +15,8 @@ void gate_fingerprint(gate_arena *arena, gate_pairs *out);
 const char *gate_machine_difference(gate_arena *arena, const gate_set *base, const gate_set *now);
 const char *gate_build_difference(gate_arena *arena, const gate_set *base, const gate_set *now);
 
-/* What to mend before measuring: governor, turbo, load, few cores. One sentence a line. */
-const char *gate_quiet_advice(gate_arena *arena);
-
-/* Seconds since 1970, or $SOURCE_DATE_EPOCH, so that outputs can be made again byte for byte. */
-int64_t gate_now_s(void);
-/* 2026-11-21T07:50:00Z. */
-const char *gate_time_text(gate_arena *arena, int64_t seconds);
+/* Now, or $SOURCE_DATE_EPOCH, so that outputs can be made again byte for byte:
+ * 2026-11-21T07:50:00Z. */
+const char *gate_time_text(gate_arena *arena);
 
 #endif

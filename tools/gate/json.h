@@ -1,5 +1,6 @@
-/* Strict JSON: no NaN, no duplicate key, nothing behind the end, at most 64 deep. Hides how
- * jansson reports; every fault becomes a problem that names file, line and field. */
+/* Reads JSON strictly: no NaN, no duplicate key, nothing behind the end, at most 64 deep. Hides how
+ * jansson reports; every fault becomes a problem that names file, line and field. What writes JSON
+ * is bench/harness/json.h. */
 #ifndef ACCEL_GATE_JSON_H
 #define ACCEL_GATE_JSON_H
 
@@ -22,7 +23,8 @@ typedef struct gate_json {
 } gate_json;
 
 /* False, with a problem "failed to parse PATH: why at line L column C", if it is not JSON. On
- * success the caller ends with gate_json_release. */
+ * success the caller ends with gate_json_release. Values on lines one behind the other, as a
+ * history or several records are, become one array. */
 bool gate_json_open(gate_json *json, const char *path, const char *text, size_t length,
                     gate_problems *problems);
 void gate_json_release(gate_json *json);
@@ -36,10 +38,9 @@ double gate_json_number(gate_json *json, json_t *object, const char *key, gate_r
 const char *gate_json_text(gate_json *json, json_t *object, const char *key);
 json_t *gate_json_object(gate_json *json, json_t *object, const char *key);
 json_t *gate_json_array(gate_json *json, json_t *object, const char *key);
+/* The same of what has to be there. */
+double gate_json_wanted_number(gate_json *json, json_t *object, const char *key, gate_range range);
 /* Every number of the array `key`; none if it is not there. */
 gate_numbers gate_json_numbers(gate_json *json, json_t *object, const char *key, gate_range range);
-
-/* Writes a text as JSON, with its quotes. */
-void gate_json_add_text(gate_text *text, const char *value);
 
 #endif

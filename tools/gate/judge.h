@@ -100,6 +100,9 @@ const char *gate_report_difference(const gate_report *report);
 /* One sentence that says what gate_report_exit decided. */
 const char *gate_report_sentence(const gate_report *report, bool has_problems);
 
+/* The change as people see it: + is more, be that worse or better. */
+double gate_shown_change(const gate_row *row);
+gate_interval gate_shown_bounds(const gate_row *row);
 /* change > limit, where numbers that are equal on paper count as equal. */
 bool gate_exceeds(double change, double limit);
 /* How much worse `now` is: (now - base) / base, with its sign turned where higher is better. */

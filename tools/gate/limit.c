@@ -75,7 +75,7 @@ bool gate_limits_profile(gate_arena *arena, const char *name, gate_limits *out)
     out->may_fail_on_single_run = found->may_fail_on_single_run;
     out->missing = found->missing;
     out->inconclusive = GATE_POLICY_WARN;
-    out->today = gate_format(arena, "%.10s", gate_time_text(arena, gate_now_s()));
+    out->today = gate_format(arena, "%.10s", gate_time_text(arena));
     return true;
   }
   return false;

@@ -1,39 +1,100 @@
 #include "read.h"
 
 #include "file.h"
-#include "json.h"
 #include "statistics.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* ---- which form ---- */
+
+static bool has_member(json_t *array, const char *key)
+{
+  return json_object_get(json_array_get(array, 0), key) != NULL;
+}
+
+/* {"name": {"measure": {"value": number, ...}}}. */
+static bool is_bmf(json_t *root)
+{
+  const char *key;
+  json_t *bench, *measure = NULL;
+  json_object_foreach(root, key, bench)
+  {
+    measure = json_object_iter_value(json_object_iter(bench));
+    if (!json_is_number(json_object_get(measure, "value"))) return false;
+  }
+  return measure != NULL;
+}
+
 static gate_form json_form(json_t *root)
 {
+  json_t *results = json_object_get(root, "results");
   if (json_is_object(json_object_get(root, "context"))) return GATE_FORM_GOOGLE;
-  if (json_is_array(json_object_get(root, "results"))) return GATE_FORM_HYPERFINE;
+  if (has_member(results, "median(elapsed)")) return GATE_FORM_NANOBENCH;
+  if (json_is_array(results)) return GATE_FORM_HYPERFINE;
+  if (json_is_array(json_object_get(root, "benchmarks"))) return GATE_FORM_UNKNOWN;
   if (json_object_get(root, "benchmarks"))
     return json_object_get(root, "schema") ? GATE_FORM_OWN : GATE_FORM_SEED;
   /* One with a key missing is still meant to be one. */
   if (json_object_get(root, "bench_id") || json_object_get(root, "metric")) return GATE_FORM_RECORD;
-  return GATE_FORM_UNKNOWN;
+  if (has_member(root, "bench_id")) return GATE_FORM_RECORD;
+  if (has_member(root, "name") && has_member(root, "value")) return GATE_FORM_ACTION;
+  return is_bmf(root) ? GATE_FORM_BMF : GATE_FORM_UNKNOWN;
 }
 
-static bool starts_as_json(const char *text)
+static const char *other_json(json_t *root)
 {
-  text += strspn(text, " \t\r\n");
-  return *text == '{' || *text == '[' || *text == '\0';
+  if (json_object_get(root, "machine_info")) return "it looks like pytest-benchmark's JSON";
+  if (has_member(root, "primaryMetric")) return "it looks like JMH's JSON";
+  if (json_object_get(root, "reason"))
+    return "it looks like cargo-criterion's messages; give the "
+           "folder target/criterion";
+  if (json_object_get(root, "mean"))
+    return "it looks like a file of criterion's; give the folder "
+           "target/criterion";
+  if (json_object_get(root, "accel_gate"))
+    return "it is a report of accel-gate, which holds verdicts "
+           "rather than results";
+  if (json_object_size(root) + json_array_size(root) == 0) return "it is empty";
+  return "its keys are of no form that is known";
 }
 
-/* Whether some line is a result of Go's, or one of its headers. */
-static bool looks_like_go(const char *text)
+/* What looks like another tool's text, by what only that says. */
+static const char *other_text(const char *text)
 {
-  static const char *const starts[] = {"Benchmark", "goos:", "goarch:", "pkg:", "cpu:", "Unit "};
-  for (const char *line = text; line; line = strchr(line, '\n')) {
-    line += *line == '\n';
-    for (size_t i = 0; i < sizeof starts / sizeof *starts; i++)
-      if (strncmp(line, starts[i], strlen(starts[i])) == 0) return true;
-  }
+  static const struct {
+    const char *mark, *what;
+  } kinds[] = {
+      {"time:   [", "criterion's console text; give the folder target/criterion"},
+      {"resamples", "Catch2's console text; run it with --reporter xml"},
+      {"Time             CPU", "Google Benchmark's console text; run it with "
+                               "--benchmark_format=json"},
+      {"name,iterations,real_time", "Google Benchmark's CSV; run it with --benchmark_format=json"},
+      {"ns/op |", "nanobench's table; render its JSON template"},
+      {"command,mean,stddev", "hyperfine's CSV; use --export-json"},
+      {"Time (mean", "hyperfine's console text; use --export-json"},
+      {"Performance counter stats", "perf stat"},
+      {"# TYPE ", "OpenMetrics"},
+      {"PK\x03\x04", "a zip archive; unpack it"},
+      {"\x28\xB5\x2F\xFD", "zstd; unpack it"},
+      {"\xFD"
+       "7zXZ",
+       "xz; unpack it"},
+      {"\xFF\xFE", "UTF-16; save it as UTF-8"},
+      {"\xFE\xFF", "UTF-16; save it as UTF-8"},
+      {"<", "XML or HTML, but not of Catch2"},
+  };
+  if (text[strspn(text, " \t\r\n")] == '\0') return "an empty file";
+  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+    if (strstr(text, kinds[i].mark)) return kinds[i].what;
+  return NULL;
+}
+
+static bool has_line(const char *text, const char *start)
+{
+  for (const char *found = text; (found = strstr(found, start)); found++)
+    if (found == text || found[-1] == '\n') return true;
   return false;
 }
 
@@ -46,16 +107,17 @@ static gate_set *read_json(gate_arena *arena, const char *path, const char *text
   switch (set->form) {
     case GATE_FORM_SEED:
     case GATE_FORM_OWN: gate_read_own(set, &json, options); break;
-    case GATE_FORM_RECORD: gate_read_record(set, &json); break;
+    case GATE_FORM_RECORD: gate_read_records(set, &json); break;
     case GATE_FORM_GOOGLE: gate_read_google(set, &json); break;
     case GATE_FORM_HYPERFINE: gate_read_hyperfine(set, &json); break;
+    case GATE_FORM_NANOBENCH: gate_read_nanobench(set, &json); break;
+    case GATE_FORM_BMF: gate_read_bmf(set, &json); break;
+    case GATE_FORM_ACTION: gate_read_action(set, &json); break;
     default:
-      if (options.is_seed) {
+      if (options.is_seed)
         gate_json_wrong(&json, "missing field `benchmarks`");
-      } else {
-        gate_json_wrong(&json, "no form that is known: a baseline, Google Benchmark's, hyperfine's "
-                               "or a bench_id record");
-      }
+      else
+        gate_json_wrong(&json, "%s; this is not read", other_json(json.root));
   }
   gate_json_release(&json);
   return set;
@@ -64,14 +126,27 @@ static gate_set *read_json(gate_arena *arena, const char *path, const char *text
 gate_set *gate_read_text(gate_arena *arena, const char *path, const char *text, size_t length,
                          gate_read_options options, gate_problems *problems)
 {
+  const char *start = text + strspn(text, " \t\r\n");
+  const char *other = other_text(text);
   gate_set *set = NULL;
-  if (options.is_seed || starts_as_json(text)) {
+  if (options.is_seed || *start == '{' || *start == '[') {
     set = read_json(arena, path, text, length, options, problems);
-  } else if (looks_like_go(text)) {
+  } else if (strncmp(start, "<", 1) == 0 && strstr(text, "<Catch")) {
+    set = gate_set_new(arena, path, GATE_FORM_CATCH2);
+    gate_read_catch2(set, text, length, problems);
+  } else if (has_line(text, "test ")) {
+    set = gate_set_new(arena, path, GATE_FORM_LIBTEST);
+    gate_read_libtest(set, gate_copy_bytes(arena, text, length), problems);
+  } else if (has_line(text, "Benchmark") && !(other && strstr(other, "console"))) {
     set = gate_set_new(arena, path, GATE_FORM_GO);
-    gate_read_go(set, text, length, problems);
+    gate_read_go(set, gate_copy_bytes(arena, text, length), problems);
+  } else if (other) {
+    gate_wrong(problems, path, "failed to parse %s: it looks like %s (line 1); this is not read",
+               path, other);
   } else {
-    gate_wrong(problems, path, "failed to parse %s: neither JSON nor Go benchmark text at line 1",
+    gate_wrong(problems, path,
+               "failed to parse %s: neither JSON nor Catch2's XML nor benchmark text "
+               "of Go or libtest (line 1)",
                path);
   }
   if (set) gate_read_finish(set, options, problems);
@@ -98,23 +173,50 @@ const char *gate_criterion_folder(gate_arena *arena)
   return "target/criterion";
 }
 
-/* ---- what all readers end with ---- */
+/* ---- what readers share ---- */
 
+void gate_each_line(char *text, void (*take)(void *ctx, char *line, size_t number), void *ctx)
+{
+  size_t number = 0;
+  for (char *line = text; line;) {
+    char *end = strchr(line, '\n');
+    if (end) *end = '\0';
+    line[strcspn(line, "\r")] = '\0';
+    take(ctx, line, ++number);
+    line = end ? end + 1 : NULL;
+  }
+}
+
+const char *gate_unit_metric(const char *unit)
+{
+  if (strcmp(unit, "ns") == 0) return "time";
+  if (strcmp(unit, "B/s") == 0 || strcmp(unit, "elem/s") == 0) return "throughput";
+  return NULL;
+}
+
+void gate_add_round(gate_set *set, gate_bench *bench, const char *name, const char *unit,
+                    double value)
+{
+  if (isnan(value)) return;
+  gate_metric *metric = gate_bench_get(set, bench, name, unit, gate_unit_better(unit));
+  gate_numbers_add(set->arena, &metric->rounds, value);
+}
+
+/* Of a single number there are no percentiles. */
 void gate_metric_summarise(gate_arena *arena, gate_metric *metric, const gate_numbers *values)
 {
   if (values->count == 0) return;
   const double *sorted = gate_sorted(arena, values->values, values->count);
-  const double found[GATE_FIGURES] = {
-      [GATE_MEAN] = gate_mean(sorted, values->count),
-      [GATE_MEDIAN] = gate_quantile(sorted, values->count, 0.5),
-      [GATE_P05] = gate_quantile(sorted, values->count, 0.05),
-      [GATE_P50] = gate_quantile(sorted, values->count, 0.5),
-      [GATE_P95] = gate_quantile(sorted, values->count, 0.95),
-      [GATE_P99] = gate_quantile(sorted, values->count, 0.99),
-      [GATE_LOW] = NAN,
-      [GATE_HIGH] = NAN,
-      [GATE_VALUE] = NAN,
-  };
+  double found[GATE_FIGURES];
+  for (int i = 0; i < GATE_FIGURES; i++) found[i] = NAN;
+  found[GATE_MEAN] = gate_mean(sorted, values->count);
+  found[GATE_MEDIAN] = gate_quantile(sorted, values->count, 0.5);
+  if (values->count > 1) {
+    found[GATE_P05] = gate_quantile(sorted, values->count, 0.05);
+    found[GATE_P50] = found[GATE_MEDIAN];
+    found[GATE_P95] = gate_quantile(sorted, values->count, 0.95);
+    found[GATE_P99] = gate_quantile(sorted, values->count, 0.99);
+  }
   for (int i = 0; i < GATE_FIGURES; i++)
     if (isnan(metric->figures[i])) metric->figures[i] = found[i];
   if (metric->sample_count == 0) metric->sample_count = (double)values->count;
@@ -127,11 +229,12 @@ static bool may_be_zero(const gate_metric *metric)
 
 static const char *metric_fault(const gate_metric *metric)
 {
+  const bool is_counter = metric->unit[0] == '\0'; /* of a user, who may count down */
   for (int i = 0; i < GATE_FIGURES; i++) {
     const double figure = metric->figures[i];
-    if (isnan(figure)) continue;
+    if (isnan(figure) || i == GATE_DEVIATION) continue;
     if (!isfinite(figure)) return "is not finite";
-    if (figure < 0) return "is below 0";
+    if (figure < 0 && !is_counter) return "is below 0";
     if (figure == 0 && !may_be_zero(metric)) return "is 0";
   }
   /* Percentiles that were rounded for print may touch. */
@@ -161,9 +264,12 @@ static bool check_bench(const gate_set *set, const gate_bench *bench, gate_read_
 void gate_read_finish(gate_set *set, gate_read_options options, gate_problems *problems)
 {
   size_t kept = 0;
+  const bool is_whole = set->form == GATE_FORM_OWN || set->form == GATE_FORM_CRITERION;
   gate_set_sort(set);
   for (size_t i = 0; i < set->count; i++) {
     const gate_bench *bench = &set->benches[i];
+    for (size_t m = 0; m < bench->metric_count && !is_whole; m++)
+      gate_metric_summarise(set->arena, &bench->metrics[m], &bench->metrics[m].rounds);
     if (kept > 0 && strcmp(set->benches[kept - 1].id, bench->id) == 0) {
       gate_wrong(problems, set->path, "failed to parse %s: %s occurs twice", set->path, bench->id);
     } else if (check_bench(set, bench, options, problems)) {

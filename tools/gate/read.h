@@ -4,6 +4,7 @@
 #ifndef ACCEL_GATE_READ_H
 #define ACCEL_GATE_READ_H
 
+#include "json.h"
 #include "record.h"
 
 typedef struct gate_read_options {
@@ -27,29 +28,43 @@ gate_set *gate_read_criterion(gate_arena *arena, const char *folder, gate_read_o
 /* $CRITERION_HOME, else $CARGO_TARGET_DIR/criterion, else target/criterion. */
 const char *gate_criterion_folder(gate_arena *arena);
 
-/* The parts of a criterion entry, for the reader above and for tests that feed it bytes. Each
- * adds to `bench`; false with a problem if the text is not what it should be. */
-bool gate_read_estimates(gate_set *set, gate_bench *bench, const char *path, const char *text,
-                         size_t length, gate_read_options options, gate_problems *problems);
-bool gate_read_sample(gate_set *set, gate_bench *bench, const char *path, const char *text,
-                      size_t length, gate_problems *problems);
-bool gate_read_benchmark(gate_set *set, gate_bench *bench, const char *path, const char *text,
-                         size_t length, gate_problems *problems);
+/* The parts of a criterion entry, each a file, for the reader above and for tests that feed it
+ * bytes. They add to `bench`; false with a problem if the text is not what it should be. */
+typedef enum gate_entry_part {
+  GATE_ESTIMATES,
+  GATE_SAMPLE,
+  GATE_BENCHMARK,
+} gate_entry_part;
+bool gate_read_entry_part(gate_set *set, gate_bench *bench, gate_entry_part part, const char *path,
+                          const char *text, size_t length, gate_read_options options,
+                          gate_problems *problems);
 
 /* ---- between the readers ---- */
 
-struct gate_json;
-void gate_read_own(gate_set *set, struct gate_json *json, gate_read_options options);
-void gate_read_record(gate_set *set, struct gate_json *json);
-void gate_read_google(gate_set *set, struct gate_json *json);
-void gate_read_hyperfine(gate_set *set, struct gate_json *json);
-void gate_read_go(gate_set *set, const char *text, size_t length, gate_problems *problems);
+void gate_read_own(gate_set *set, gate_json *json, gate_read_options options);
+void gate_read_records(gate_set *set, gate_json *json);
+void gate_read_google(gate_set *set, gate_json *json);
+void gate_read_hyperfine(gate_set *set, gate_json *json);
+void gate_read_nanobench(gate_set *set, gate_json *json);
+void gate_read_bmf(gate_set *set, gate_json *json);
+void gate_read_action(gate_set *set, gate_json *json);
+void gate_read_go(gate_set *set, char *text, gate_problems *problems);
+void gate_read_libtest(gate_set *set, char *text, gate_problems *problems);
+void gate_read_catch2(gate_set *set, const char *text, size_t length, gate_problems *problems);
 
-/* Sorts, and drops what breaks the invariants between benches and between figures. */
-void gate_read_finish(gate_set *set, gate_read_options options, gate_problems *problems);
+/* Calls `take` for every line, which ends with NUL; the text is changed. */
+void gate_each_line(char *text, void (*take)(void *ctx, char *line, size_t number), void *ctx);
+/* Adds one round of a metric; NAN is none. */
+void gate_add_round(gate_set *set, gate_bench *bench, const char *name, const char *unit,
+                    double value);
+/* The name that a unit gives a metric if nothing else does: time, throughput, allocs, ... NULL for
+ * a unit that is not known. */
+const char *gate_unit_metric(const char *canonical);
 /* Fills mean, median, percentiles and count from `values` where they are not given. */
 void gate_metric_summarise(gate_arena *arena, gate_metric *metric, const gate_numbers *values);
-/* All objects of one text {"key": value, ...}, values of any type as texts. */
-void gate_read_pairs(gate_set *set, struct gate_json *json, const char *key, gate_pairs *out);
+/* All members of the object `key` whose values are texts, numbers or truths, as texts. */
+void gate_read_pairs(gate_set *set, gate_json *json, const char *key, gate_pairs *out);
+/* Sorts, summarises rounds, and drops what breaks the invariants between benches and figures. */
+void gate_read_finish(gate_set *set, gate_read_options options, gate_problems *problems);
 
 #endif

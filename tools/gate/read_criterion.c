@@ -18,110 +18,96 @@ enum { FOLDER_DEPTH_MAX = 64 };
 /* ---- the files of one entry ---- */
 
 /* {"point_estimate":x,"confidence_interval":{...}} of `key`; NAN with a problem without it. */
-static double read_estimate(gate_json *json, const char *key, bool is_seed, json_t **interval_out)
+static double read_estimate(gate_json *json, const char *key)
 {
   json_t *estimate = gate_json_object(json, json->root, key);
-  const gate_range range = GATE_POSITIVE;
   const bool was_wrong = json->is_wrong;
   json->is_wrong = false;
-  const double value = gate_json_number(json, estimate, "point_estimate", range);
+  const double value = gate_json_number(json, estimate, "point_estimate", GATE_POSITIVE);
   if (isnan(value) && !json->is_wrong)
-    gate_wrong(json->problems, json->path, "missing %s.point_estimate in %s", key, json->path);
+    gate_wrong(json->problems, json->path, "missing %s.point_estimate in %s%s", key, json->path,
+               json_object_get(json->root, "Mean")
+                   ? ", which looks like criterion 0.2's; those of 0.3 and later are read"
+                   : "");
   json->is_wrong = was_wrong || isnan(value);
-  if (interval_out)
-    *interval_out = is_seed ? NULL : gate_json_object(json, estimate, "confidence_interval");
   return value;
 }
 
-static bool read_estimates(gate_set *set, gate_bench *bench, gate_json *json,
+static void read_estimates(gate_set *set, gate_bench *bench, gate_json *json,
                            gate_read_options options)
 {
-  json_t *interval = NULL;
   gate_metric *time = gate_bench_add(set, bench, "time", "ns", GATE_LOWER);
-  time->figures[GATE_MEAN] = read_estimate(json, "mean", options.is_seed, &interval);
+  time->figures[GATE_MEAN] = read_estimate(json, "mean");
   if (options.needs_median || !options.is_seed)
-    time->figures[GATE_MEDIAN] = read_estimate(json, "median", options.is_seed, NULL);
+    time->figures[GATE_MEDIAN] = read_estimate(json, "median");
+  if (options.is_seed) return;
+  json_t *mean = gate_json_object(json, json->root, "mean");
+  json_t *interval = gate_json_object(json, mean, "confidence_interval");
   const double low = gate_json_number(json, interval, "lower_bound", GATE_NOT_NEGATIVE);
   const double high = gate_json_number(json, interval, "upper_bound", GATE_POSITIVE);
   if (low > time->figures[GATE_MEAN] || high < time->figures[GATE_MEAN])
     gate_json_wrong(json, "mean is not between its bounds");
   time->figures[GATE_LOW] = low;
   time->figures[GATE_HIGH] = high;
-  return !json->is_wrong;
 }
 
-bool gate_read_estimates(gate_set *set, gate_bench *bench, const char *path, const char *text,
-                         size_t length, gate_read_options options, gate_problems *problems)
+static bool differ(const gate_numbers *numbers)
 {
-  gate_json json;
-  if (!gate_json_open(&json, path, text, length, problems)) return false;
-  const bool is_read = read_estimates(set, bench, &json, options);
-  gate_json_release(&json);
-  return is_read;
+  for (size_t i = 1; i < numbers->count; i++)
+    if (numbers->values[i] != numbers->values[0]) return true;
+  return false;
 }
 
-static bool read_sample(gate_set *set, gate_bench *bench, gate_json *json)
+static void read_sample(gate_set *set, gate_bench *bench, gate_json *json)
 {
   enum { SAMPLES_MAX = 500 };
   const gate_numbers iterations = gate_json_numbers(json, json->root, "iters", GATE_POSITIVE);
   const gate_numbers times = gate_json_numbers(json, json->root, "times", GATE_POSITIVE);
-  if (json->is_wrong) return false;
   if (iterations.count != times.count || times.count == 0)
-    return gate_json_wrong(json, "iters has %zu numbers, times %zu", iterations.count, times.count);
-  gate_metric *time = gate_bench_find_or_null(bench, "time");
-  if (!time) time = gate_bench_add(set, bench, "time", "ns", GATE_LOWER);
+    gate_json_wrong(json, "iters has %zu numbers, times %zu", iterations.count, times.count);
+  if (json->is_wrong) return;
+  gate_metric *time = gate_bench_get(set, bench, "time", "ns", GATE_LOWER);
   gate_numbers samples = {0};
   for (size_t i = 0; i < times.count; i++)
     gate_numbers_add(set->arena, &samples, times.values[i] / iterations.values[i]);
   gate_metric_summarise(set->arena, time, &samples);
-  if (samples.count > SAMPLES_MAX) return true;
+  if (samples.count > SAMPLES_MAX) return;
   time->samples = samples;
-  bool is_linear = false;
-  for (size_t i = 1; i < iterations.count; i++)
-    is_linear = is_linear || iterations.values[i] > iterations.values[0] ||
-                iterations.values[i] < iterations.values[0];
-  if (is_linear) time->iterations = iterations;
-  return true;
+  if (differ(&iterations)) time->iterations = iterations;
 }
 
-bool gate_read_sample(gate_set *set, gate_bench *bench, const char *path, const char *text,
-                      size_t length, gate_problems *problems)
-{
-  gate_json json;
-  if (!gate_json_open(&json, path, text, length, problems)) return false;
-  const bool is_read = read_sample(set, bench, &json);
-  gate_json_release(&json);
-  return is_read;
-}
-
-static bool read_benchmark(gate_set *set, gate_bench *bench, gate_json *json)
+static void read_benchmark(gate_set *set, gate_bench *bench, gate_json *json)
 {
   const char *full_id = gate_json_text(json, json->root, "full_id");
   json_t *throughput = gate_json_object(json, json->root, "throughput");
   const double elements = gate_json_number(json, throughput, "Elements", GATE_POSITIVE);
   double bytes = gate_json_number(json, throughput, "Bytes", GATE_POSITIVE);
   if (isnan(bytes)) bytes = gate_json_number(json, throughput, "BytesDecimal", GATE_POSITIVE);
-  if (json->is_wrong) return false;
   if (full_id && gate_id_fault(full_id))
-    return gate_json_wrong(json, "full_id %s", gate_id_fault(full_id));
+    gate_json_wrong(json, "full_id %s", gate_id_fault(full_id));
+  if (json->is_wrong) return;
   if (full_id) bench->full_id = gate_copy_text(set->arena, full_id);
   const gate_metric *time = gate_bench_find(bench, "time");
   const double ns = time ? gate_metric_main(time) : NAN;
-  if (isnan(ns) || (isnan(elements) && isnan(bytes))) return true;
+  if (isnan(ns) || (isnan(elements) && isnan(bytes))) return;
   gate_metric *rate =
       gate_bench_add(set, bench, "throughput", isnan(bytes) ? "elem/s" : "B/s", GATE_HIGHER);
   rate->figures[GATE_MEDIAN] = (isnan(bytes) ? elements : bytes) * 1e9 / ns;
-  return true;
 }
 
-bool gate_read_benchmark(gate_set *set, gate_bench *bench, const char *path, const char *text,
-                         size_t length, gate_problems *problems)
+bool gate_read_entry_part(gate_set *set, gate_bench *bench, gate_entry_part part, const char *path,
+                          const char *text, size_t length, gate_read_options options,
+                          gate_problems *problems)
 {
   gate_json json;
   if (!gate_json_open(&json, path, text, length, problems)) return false;
-  const bool is_read = read_benchmark(set, bench, &json);
+  switch (part) {
+    case GATE_ESTIMATES: read_estimates(set, bench, &json, options); break;
+    case GATE_SAMPLE: read_sample(set, bench, &json); break;
+    case GATE_BENCHMARK: read_benchmark(set, bench, &json); break;
+  }
   gate_json_release(&json);
-  return is_read;
+  return !json.is_wrong;
 }
 
 /* ---- the walk ---- */
@@ -136,31 +122,23 @@ typedef struct walk {
   struct stat parents[FOLDER_DEPTH_MAX];
 } walk;
 
-/* A neighbour of the estimates; one that is not there is no fault. */
-static bool neighbour(walk *state, const char *folder, const char *name, char **path_out,
-                      char **text_out, size_t *length_out)
-{
-  *path_out = gate_format(state->set->arena, "%s/%s", folder, name);
-  return gate_exists(*path_out) &&
-         gate_file_read(state->set->arena, *path_out, text_out, length_out, state->problems);
-}
-
-/* `folder` is .../<id>/new. */
+/* `folder` is .../<id>/new. Neighbours of the estimates may be missing. */
 static void read_entry(walk *state, const char *folder, const char *id)
 {
-  char *path, *text;
-  size_t length;
-  state->estimates++;
-  if (!neighbour(state, folder, "estimates.json", &path, &text, &length)) return;
+  static const char *const files[] = {"estimates.json", "sample.json", "benchmark.json"};
+  const int last = state->options.is_seed ? GATE_ESTIMATES : GATE_BENCHMARK;
   gate_set *set = state->set;
-  gate_problems *problems = state->problems;
   gate_bench *bench = gate_set_add(set, id);
-  bool is_read = gate_read_estimates(set, bench, path, text, length, state->options, problems);
-  if (is_read && !state->options.is_seed) {
-    if (neighbour(state, folder, "sample.json", &path, &text, &length))
-      is_read = gate_read_sample(set, bench, path, text, length, problems) && is_read;
-    if (neighbour(state, folder, "benchmark.json", &path, &text, &length))
-      is_read = gate_read_benchmark(set, bench, path, text, length, problems) && is_read;
+  bool is_read = true;
+  state->estimates++;
+  for (int part = GATE_ESTIMATES; part <= last && is_read; part++) {
+    char *text;
+    size_t length;
+    const char *path = gate_format(set->arena, "%s/%s", folder, files[part]);
+    if (part != GATE_ESTIMATES && !gate_exists(path)) continue;
+    is_read = gate_file_read(set->arena, path, &text, &length, state->problems) &&
+              gate_read_entry_part(set, bench, (gate_entry_part)part, path, text, length,
+                                   state->options, state->problems);
   }
   if (!is_read) set->count--;
 }
@@ -249,11 +227,9 @@ static void join_bench(gate_set *set, gate_bench *bench, const gate_bench *recor
   if (strcmp(bench->full_id, bench->id) == 0) bench->full_id = record->full_id;
   for (size_t i = 0; i < record->metric_count; i++) {
     const gate_metric *more = &record->metrics[i];
-    gate_metric *metric = gate_bench_find_or_null(bench, more->name);
-    if (!metric) {
-      *gate_bench_add(set, bench, more->name, more->unit, more->better) = *more;
-      continue;
-    }
+    const bool is_new = !gate_bench_find(bench, more->name);
+    gate_metric *metric = gate_bench_get(set, bench, more->name, more->unit, more->better);
+    if (is_new) *metric = *more;
     for (int f = 0; f < GATE_FIGURES; f++)
       if (gate_has(more, (gate_figure)f)) metric->figures[f] = more->figures[f];
     metric->rounds = more->rounds;

@@ -94,11 +94,10 @@ static void read_founding(gate_set *set, gate_bench *bench, gate_json *json, jso
   const gate_range range = options.is_seed ? GATE_ANY : GATE_POSITIVE;
   const double mean = gate_json_number(json, object, "mean_ns", range);
   const double median = options.is_seed ? NAN : gate_json_number(json, object, "median_ns", range);
-  gate_metric *time = gate_bench_find_or_null(bench, "time");
-  if (isnan(mean) && !time && bench->metric_count == 0 && !json->is_wrong)
+  if (isnan(mean) && bench->metric_count == 0 && !json->is_wrong)
     gate_json_wrong(json, "missing field `mean_ns`");
   if (isnan(mean) && isnan(median)) return;
-  if (!time) time = gate_bench_add(set, bench, "time", "ns", GATE_LOWER);
+  gate_metric *time = gate_bench_get(set, bench, "time", "ns", GATE_LOWER);
   if (!gate_has(time, GATE_MEAN)) time->figures[GATE_MEAN] = mean;
   if (!gate_has(time, GATE_MEDIAN)) time->figures[GATE_MEDIAN] = median;
 }

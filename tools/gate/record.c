@@ -24,6 +24,13 @@ gate_bench *gate_set_add(gate_set *set, const char *id)
   return bench;
 }
 
+gate_bench *gate_set_get(gate_set *set, const char *id)
+{
+  for (size_t i = set->count; i > 0; i--)
+    if (strcmp(set->benches[i - 1].id, id) == 0) return &set->benches[i - 1];
+  return gate_set_add(set, id);
+}
+
 static int compare_benches(const void *a, const void *b)
 {
   return strcmp(((const gate_bench *)a)->id, ((const gate_bench *)b)->id);
@@ -54,11 +61,12 @@ gate_metric *gate_bench_add(gate_set *set, gate_bench *bench, const char *name, 
   return metric;
 }
 
-gate_metric *gate_bench_find_or_null(gate_bench *bench, const char *name)
+gate_metric *gate_bench_get(gate_set *set, gate_bench *bench, const char *name, const char *unit,
+                            gate_better better)
 {
   for (size_t i = 0; i < bench->metric_count; i++)
     if (strcmp(bench->metrics[i].name, name) == 0) return &bench->metrics[i];
-  return NULL;
+  return gate_bench_add(set, bench, name, unit, better);
 }
 
 const gate_metric *gate_bench_find(const gate_bench *bench, const char *name)
@@ -116,6 +124,8 @@ static const unit units[] = {
     {"s", "ns", 1e9},
     {"ns/op", "ns", 1},
     {"ns/iter", "ns", 1},
+    {"us/iter", "ns", 1e3},
+    {"ms/iter", "ns", 1e6},
     {"sec/op", "ns", 1e9},
     {"B", "B", 1},
     {"kB", "B", 1e3},
@@ -150,7 +160,9 @@ const char *gate_unit_canonical(const char *name, double *factor_out)
 gate_better gate_unit_better(const char *canonical)
 {
   const size_t length = strlen(canonical);
-  return length >= 2 && strcmp(canonical + length - 2, "/s") == 0 ? GATE_HIGHER : GATE_LOWER;
+  const bool is_rate = (length >= 2 && strcmp(canonical + length - 2, "/s") == 0) ||
+                       (length >= 4 && strcmp(canonical + length - 4, "/sec") == 0);
+  return is_rate ? GATE_HIGHER : GATE_LOWER;
 }
 
 const char *gate_id_fault(const char *id)
@@ -174,7 +186,25 @@ bool gate_ids_equal(const char *a, const char *b)
 
 const char *gate_figure_name(gate_figure figure)
 {
-  static const char *const names[GATE_FIGURES] = {"mean", "median", "p05", "p50",  "p95",
-                                                  "p99",  "lo",     "hi",  "value"};
+  static const char *const names[GATE_FIGURES] = {"mean", "median", "p05", "p50",   "p95",
+                                                  "p99",  "lo",     "hi",  "value", "deviation"};
   return names[figure];
+}
+
+const char *gate_form_name(gate_form form)
+{
+  static const char *const names[GATE_FORMS] = {"unknown",
+                                                "criterion",
+                                                "founding baseline",
+                                                "own, schema 2",
+                                                "record",
+                                                "Go text",
+                                                "Google Benchmark",
+                                                "hyperfine",
+                                                "nanobench",
+                                                "Catch2 XML",
+                                                "libtest text",
+                                                "Bencher Metric Format",
+                                                "github-action-benchmark"};
+  return names[form];
 }

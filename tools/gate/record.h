@@ -26,6 +26,7 @@ typedef enum gate_figure {
   GATE_LOW,   /* the ends of the 95 % interval that came with the file */
   GATE_HIGH,  /* */
   GATE_VALUE, /* of a metric that is one number, such as an exact count */
+  GATE_DEVIATION,
   GATE_FIGURES
 } gate_figure;
 
@@ -78,7 +79,16 @@ typedef enum gate_form {
   GATE_FORM_GO,
   GATE_FORM_GOOGLE,
   GATE_FORM_HYPERFINE,
+  GATE_FORM_NANOBENCH,
+  GATE_FORM_CATCH2,
+  GATE_FORM_LIBTEST,
+  GATE_FORM_BMF,
+  GATE_FORM_ACTION, /* github-action-benchmark's */
+  GATE_FORMS
 } gate_form;
+
+/* As people call it. */
+const char *gate_form_name(gate_form form);
 
 typedef struct gate_set {
   gate_arena *arena;
@@ -104,6 +114,8 @@ gate_set *gate_set_new(gate_arena *arena, const char *path, gate_form form);
 
 /* A new bench at the end. The caller sorts when all are there. */
 gate_bench *gate_set_add(gate_set *set, const char *id);
+/* The one of this id that was added last, or a new one. */
+gate_bench *gate_set_get(gate_set *set, const char *id);
 void gate_set_sort(gate_set *set);
 /* NULL if there is none. `set` is sorted. */
 const gate_bench *gate_set_find(const gate_set *set, const char *id);
@@ -111,8 +123,11 @@ const gate_bench *gate_set_find(const gate_set *set, const char *id);
 /* A metric of which nothing is known yet but its name, unit and direction. */
 gate_metric *gate_bench_add(gate_set *set, gate_bench *bench, const char *name, const char *unit,
                             gate_better better);
+/* The metric of this name, or a new one. */
+gate_metric *gate_bench_get(gate_set *set, gate_bench *bench, const char *name, const char *unit,
+                            gate_better better);
+/* NULL if there is none. */
 const gate_metric *gate_bench_find(const gate_bench *bench, const char *name);
-gate_metric *gate_bench_find_or_null(gate_bench *bench, const char *name);
 
 /* The number that stands for a metric when one is asked for: median, else value, mean, p50, p95. */
 double gate_metric_main(const gate_metric *metric);

@@ -1,7 +1,7 @@
 /* What other programs read: JUnit, OpenMetrics, JSON. */
 #include "show.h"
 
-#include "json.h"
+#include "write.h"
 
 #include <math.h>
 #include <string.h>
@@ -107,73 +107,39 @@ void gate_show_openmetrics(gate_text *out, const gate_report *report)
   gate_text_add(out, "# EOF\n");
 }
 
-static void add_member(gate_text *out, const char *key, double value)
+static json_t *rounds_of(const gate_metric *metric)
 {
-  gate_text_printf(out, ", \"%s\": ", key);
-  gate_number_add(out, value);
+  const bool has_rounds = metric && metric->rounds.count > 0;
+  return has_rounds ? json_figures(metric->rounds.values, metric->rounds.count) : NULL;
 }
 
-static void add_numbers(gate_text *out, const char *key, const gate_metric *metric)
+static json_t *row_json(const gate_row *row)
 {
-  if (!metric || metric->rounds.count == 0) return;
-  gate_text_printf(out, ", \"%s\": [", key);
-  for (size_t i = 0; i < metric->rounds.count; i++) {
-    if (i > 0) gate_text_add(out, ", ");
-    gate_number_add(out, metric->rounds.values[i]);
-  }
-  gate_text_add(out, "]");
-}
-
-static void add_text(gate_text *out, const char *key, const char *value)
-{
-  gate_text_printf(out, ", \"%s\": ", key);
-  gate_json_add_text(out, value);
-}
-
-static void add_pairs(gate_text *out, const char *key, const gate_pairs *pairs)
-{
-  gate_text_printf(out, ",\n  \"%s\": {", key);
-  for (size_t i = 0; i < pairs->count; i++) {
-    gate_text_add(out, i > 0 ? ", " : "");
-    gate_json_add_text(out, pairs->items[i].key);
-    gate_text_add(out, ": ");
-    gate_json_add_text(out, pairs->items[i].value);
-  }
-  gate_text_add(out, "}");
+  return json_pack(
+      "{s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o*, s:o*, s:s*}",
+      "id", row->id, "full_id", row->full_id, "metric", row->key, "unit", row->unit, "better",
+      row->better == GATE_LOWER ? "lower" : "higher", "verdict", gate_verdict_name(row->verdict),
+      "base", json_figure(row->base), "now", json_figure(row->now), "worse",
+      json_figure(row->change), "low", json_figure(row->bounds.low), "high",
+      json_figure(row->bounds.high), "noise", json_figure(row->noise), "warn",
+      json_figure(row->warn), "fail", json_figure(row->fail), "base_rounds",
+      rounds_of(row->base_metric), "now_rounds", rounds_of(row->now_metric), "note", row->note);
 }
 
 void gate_show_json(gate_text *out, const gate_report *report, bool has_problems)
 {
-  gate_text_printf(out, "{\n  \"accel_gate\": 1, \"command\": \"%s\", \"exit\": %d",
-                   report->command, (int)gate_report_exit(report, has_problems));
-  add_text(out, "sentence", gate_report_sentence(report, has_problems));
-  add_text(out, "profile", report->limits->profile);
-  add_text(out, "base", report->base_name ? report->base_name : "");
-  add_text(out, "now", report->now_name ? report->now_name : "");
-  if (report->now) add_pairs(out, "machine", &report->now->machine);
-  add_pairs(out, "notes", &report->notes);
-  gate_text_add(out, ",\n  \"rows\": [");
-  for (size_t i = 0; i < report->count; i++) {
-    const gate_row *row = &report->rows[i];
-    gate_text_add(out, i == 0 ? "\n    {\"id\": " : ",\n    {\"id\": ");
-    gate_json_add_text(out, row->id);
-    add_text(out, "full_id", row->full_id);
-    add_text(out, "metric", row->key);
-    add_text(out, "unit", row->unit);
-    add_text(out, "better", row->better == GATE_LOWER ? "lower" : "higher");
-    add_text(out, "verdict", gate_verdict_name(row->verdict));
-    add_member(out, "base", row->base);
-    add_member(out, "now", row->now);
-    add_member(out, "worse", row->change);
-    add_member(out, "low", row->bounds.low);
-    add_member(out, "high", row->bounds.high);
-    add_member(out, "noise", row->noise);
-    add_member(out, "warn", row->warn);
-    add_member(out, "fail", row->fail);
-    add_numbers(out, "base_rounds", row->base_metric);
-    add_numbers(out, "now_rounds", row->now_metric);
-    if (row->note) add_text(out, "note", row->note);
-    gate_text_add(out, "}");
-  }
-  gate_text_add(out, "\n  ]\n}\n");
+  json_t *rows = json_array();
+  for (size_t i = 0; i < report->count; i++)
+    json_array_append_new(rows, row_json(&report->rows[i]));
+  gate_add_json(
+      out,
+      json_pack("{s:i, s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:o*, s:o, s:o}", "accel_gate", 1,
+                "command", report->command, "exit", (int)gate_report_exit(report, has_problems),
+                "word", gate_report_word(report, has_problems), "sentence",
+                gate_report_sentence(report, has_problems), "profile", report->limits->profile,
+                "base", report->base_name ? report->base_name : "", "now",
+                report->now_name ? report->now_name : "", "machine",
+                report->now ? gate_pairs_json(&report->now->machine) : NULL, "notes",
+                gate_pairs_json(&report->notes), "rows", rows),
+      true);
 }

@@ -36,8 +36,7 @@ static void add_cell(gate_text *out, const char *text)
 static void add_row(gate_text *out, const gate_row *row)
 {
   gate_arena *arena = out->arena;
-  /* As founded: the sign of the number itself, not of the harm. */
-  const double change = row->better == GATE_LOWER ? row->change : -row->change;
+  const gate_interval bounds = gate_shown_bounds(row);
   gate_text_add(out, "| ");
   add_cell(out, row->full_id);
   gate_text_add(out, " | ");
@@ -47,10 +46,9 @@ static void add_row(gate_text *out, const gate_row *row)
   gate_text_printf(out, " | %s",
                    isnan(row->now) ? (row->verdict == GATE_MISSING ? "Not found" : "-")
                                    : gate_quantity(arena, row->now, row->unit));
-  gate_text_printf(out, " | %s", gate_percent(arena, change));
-  if (!isnan(row->bounds.low))
-    gate_text_printf(out, " (worse by %+.1f to %+.1f)", row->bounds.low * 100,
-                     row->bounds.high * 100);
+  gate_text_printf(out, " | %s", gate_percent(arena, gate_shown_change(row)));
+  if (!isnan(bounds.low))
+    gate_text_printf(out, " (%+.1f to %+.1f)", bounds.low * 100, bounds.high * 100);
   gate_text_printf(out, " | %s", icon(row->verdict));
   if (row->note) {
     gate_text_add(out, ": ");

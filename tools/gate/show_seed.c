@@ -70,10 +70,9 @@ static void add_seed_row(gate_text *out, const gate_row *row)
                       : strcmp(row->key, "throughput") == 0 ? "Throughput (MB/s)"
                                                             : "Allocs/op";
   const double scale = strcmp(row->key, "throughput") == 0 ? 1e6 : 1;
-  const double change = row->better == GATE_LOWER ? row->change : -row->change;
   const char *base = gate_format(out->arena, "%.15g", row->base / scale);
   gate_text_printf(out, "| %s | %s | %s | %.15g | %.2f%% | %s |\n", row->id, label, base,
-                   row->now / scale, change * 100, seed_status(row));
+                   row->now / scale, gate_shown_change(row) * 100, seed_status(row));
 }
 
 void gate_show_seed_markdown(gate_text *out, const gate_report *report)

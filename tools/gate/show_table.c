@@ -11,8 +11,8 @@ typedef struct table_line {
   gate_verdict verdict;
 } table_line;
 
-static const char *const headings[COLUMNS] = {"verdict", "bench", "metric",      "base",
-                                              "now",     "worse", "[low, high]", "noise"};
+static const char *const headings[COLUMNS] = {"verdict", "bench",  "metric",      "base",
+                                              "now",     "change", "[low, high]", "noise"};
 
 static const char *interval_text(gate_arena *arena, gate_interval interval)
 {
@@ -29,8 +29,8 @@ static table_line line_of(gate_arena *arena, const gate_row *row, gate_style sty
   line.cells[2] = row->key;
   line.cells[3] = has_figures ? gate_quantity(arena, row->base, row->unit) : "";
   line.cells[4] = has_figures ? gate_quantity(arena, row->now, row->unit) : "";
-  line.cells[5] = has_figures ? gate_percent(arena, row->change) : "";
-  line.cells[6] = interval_text(arena, row->bounds);
+  line.cells[5] = has_figures ? gate_percent(arena, gate_shown_change(row)) : "";
+  line.cells[6] = interval_text(arena, gate_shown_bounds(row));
   line.cells[7] = "";
   if (!isnan(row->noise))
     line.cells[7] =
@@ -136,6 +136,9 @@ static void add_notes(gate_text *out, const gate_report *report, gate_style styl
 
 static void add_footer(gate_text *out, const gate_report *report, gate_style style)
 {
+  if (report->is_paired)
+    gate_text_add(out, "change: the median of the ratios of rounds that were run in turns, which "
+                       "need not be now / base\n");
   const double geomean = gate_report_geomean(report);
   if (!isnan(geomean))
     gate_text_printf(out, "geometric mean of times: %s\n", gate_percent(out->arena, geomean));

@@ -30,6 +30,17 @@ const char *gate_verdict_kind(gate_verdict verdict)
   }
 }
 
+double gate_shown_change(const gate_row *row)
+{
+  return row->better == GATE_LOWER ? row->change : -row->change;
+}
+
+gate_interval gate_shown_bounds(const gate_row *row)
+{
+  if (row->better == GATE_LOWER) return row->bounds;
+  return (gate_interval){-row->bounds.high, -row->bounds.low};
+}
+
 bool gate_is_bad(gate_verdict verdict)
 {
   return verdict >= GATE_MISSING;

@@ -1,8 +1,9 @@
 /* The forms of other tools. */
 #include "write.h"
 
-#include "json.h"
 #include "statistics.h"
+
+#include "harness/host.h"
 
 #include <math.h>
 #include <string.h>
@@ -10,92 +11,119 @@
 static double spread(const gate_metric *metric)
 {
   const gate_numbers *values = metric->samples.count > 1 ? &metric->samples : &metric->rounds;
+  if (gate_has(metric, GATE_DEVIATION)) return metric->figures[GATE_DEVIATION];
   return gate_deviation(values->values, values->count);
 }
 
-static const char *number(gate_arena *arena, double value)
+static bool is_time(const gate_metric *metric)
 {
-  gate_text text = {.arena = arena};
-  gate_number_add(&text, value);
-  return gate_text_c(&text);
+  return strcmp(metric->name, "time") == 0;
 }
 
 /* ---- Google Benchmark ---- */
 
-static void google_row(gate_text *text, const gate_bench *bench, size_t index, size_t round,
-                       size_t rounds, double time_ns)
+/* How Google Benchmark calls a metric; other counters have their own names. */
+static const char *google_key(const gate_metric *metric)
 {
-  const gate_metric *rate = gate_bench_find(bench, "throughput");
-  gate_text_printf(text, "%s    {\"name\": ", index + round > 0 ? ",\n" : "");
-  gate_json_add_text(text, bench->full_id);
-  gate_text_printf(
-      text, ", \"family_index\": %zu, \"per_family_instance_index\": 0, \"run_name\": ", index);
-  gate_json_add_text(text, bench->full_id);
-  const char *time = number(text->arena, time_ns);
-  gate_text_printf(
-      text,
-      ", \"run_type\": \"iteration\", \"repetitions\": %zu, \"repetition_index\": %zu, "
-      "\"threads\": 1, \"iterations\": 1, \"real_time\": %s, \"cpu_time\": %s, "
-      "\"time_unit\": \"ns\"",
-      rounds, round, time, time);
-  if (rate)
-    gate_text_printf(text, ", \"%s\": %s",
-                     strcmp(rate->unit, "B/s") == 0 ? "bytes_per_second" : "items_per_second",
-                     number(text->arena, gate_metric_main(rate)));
-  gate_text_add(text, "}");
+  static const char *const keys[][3] = {{"throughput", "B/s", "bytes_per_second"},
+                                        {"throughput", "elem/s", "items_per_second"},
+                                        {"allocs", "1/op", "allocs_per_iter"},
+                                        {"peak_bytes", "B", "max_bytes_used"}};
+  for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+    if (strcmp(metric->name, keys[i][0]) == 0 && strcmp(metric->unit, keys[i][1]) == 0)
+      return keys[i][2];
+  return metric->name;
+}
+
+/* A row of a round, or of a figure that sums up all rounds. */
+static json_t *google_row(const gate_bench *bench, size_t index, size_t round, size_t rounds,
+                          const char *aggregate, gate_figure figure)
+{
+  const gate_metric *time = gate_bench_find(bench, "time");
+  const double ns = round < time->rounds.count ? time->rounds.values[round] : time->figures[figure];
+  json_t *row = json_pack(
+      "{s:s, s:I, s:i, s:s, s:s, s:s*, s:I, s:I, s:i, s:i, s:o, s:o, s:s}", "name", bench->full_id,
+      "family_index", (json_int_t)index, "per_family_instance_index", 0, "run_name", bench->full_id,
+      "run_type", aggregate ? "aggregate" : "iteration", "aggregate_name", aggregate, "repetitions",
+      (json_int_t)rounds, "repetition_index", (json_int_t)round, "threads", 1, "iterations", 1,
+      "real_time", json_figure(ns), "cpu_time", json_figure(ns), "time_unit", "ns");
+  for (size_t m = 0; m < bench->metric_count; m++) {
+    const gate_metric *metric = &bench->metrics[m];
+    const double value =
+        round < metric->rounds.count ? metric->rounds.values[round] : gate_metric_main(metric);
+    if (!is_time(metric) && isfinite(value))
+      json_object_set_new(row, google_key(metric), json_real(value));
+  }
+  return row;
+}
+
+static void add_google_rows(json_t *rows, const gate_bench *bench, size_t index)
+{
+  const gate_metric *time = gate_bench_find(bench, "time");
+  const size_t rounds = time->rounds.count;
+  const bool has_both = gate_has(time, GATE_MEAN) && gate_has(time, GATE_MEDIAN) &&
+                        time->figures[GATE_MEAN] != time->figures[GATE_MEDIAN];
+  for (size_t round = 0; round < rounds; round++)
+    json_array_append_new(rows, google_row(bench, index, round, rounds, NULL, GATE_MEDIAN));
+  if (rounds > 0) return;
+  const gate_figure only = gate_has(time, GATE_MEDIAN) ? GATE_MEDIAN : GATE_MEAN;
+  if (!has_both) {
+    json_array_append_new(rows, google_row(bench, index, 0, 1, NULL, only));
+    return;
+  }
+  const size_t count = (size_t)fmax(time->sample_count, 1);
+  json_array_append_new(rows, google_row(bench, index, 0, count, "mean", GATE_MEAN));
+  json_array_append_new(rows, google_row(bench, index, 0, count, "median", GATE_MEDIAN));
 }
 
 static bool write_google(gate_text *text, const gate_set *set)
 {
   const char *cores = gate_pairs_get(&set->machine, "cores");
-  size_t index = 0;
-  gate_text_add(text, "{\n  \"context\": {\n    \"date\": ");
-  gate_json_add_text(text, set->started ? set->started : "");
-  gate_text_add(text, ",\n    \"host_name\": \"\",\n    \"executable\": ");
-  gate_json_add_text(text, set->path ? set->path : "");
-  gate_text_printf(text,
-                   ",\n    \"num_cpus\": %s,\n    \"mhz_per_cpu\": 0,\n    \"caches\": [],\n    "
-                   "\"load_avg\": [],\n    \"library_build_type\": \"release\",\n    "
-                   "\"json_schema_version\": 1\n  },\n  \"benchmarks\": [\n",
-                   cores && strspn(cores, "0123456789") == strlen(cores) && *cores ? cores : "1");
+  size_t count, index = 0;
+  json_t *rows = json_array();
   for (size_t i = 0; i < set->count; i++) {
     const gate_metric *time = gate_bench_find(&set->benches[i], "time");
-    if (!time) continue;
-    const size_t rounds = time->rounds.count;
-    for (size_t round = 0; round < rounds; round++)
-      google_row(text, &set->benches[i], index, round, rounds, time->rounds.values[round]);
-    if (rounds == 0) google_row(text, &set->benches[i], index, 0, 1, gate_metric_main(time));
-    index++;
+    if (time && (gate_has(time, GATE_MEAN) || gate_has(time, GATE_MEDIAN)))
+      add_google_rows(rows, &set->benches[i], index++);
   }
-  gate_text_add(text, "\n  ]\n}\n");
+  json_t *context = json_pack(
+      "{s:s, s:s, s:s, s:I, s:i, s:[], s:[], s:s, s:i}", "date", set->started ? set->started : "",
+      "host_name", "", "executable", "accel-gate", "num_cpus",
+      (json_int_t)(cores && gate_count_parse(cores, 4096, &count) ? count : 1), "mhz_per_cpu", 0,
+      "caches", "load_avg", "library_build_type", "release", "json_schema_version", 1);
+  gate_add_json(text, json_pack("{s:o, s:o}", "context", context, "benchmarks", rows), true);
   return index > 0;
 }
 
 /* ---- github-action-benchmark ---- */
 
+static json_t *action_row(gate_arena *arena, const gate_bench *bench, const gate_metric *metric)
+{
+  char digits[JSON_DIGITS];
+  const bool is_alone = is_time(metric) || strcmp(metric->name, "value") == 0;
+  const char *range = NULL;
+  if (isfinite(spread(metric))) {
+    json_format(spread(metric), digits);
+    range = gate_format(arena, "\xC2\xB1 %s", digits);
+  }
+  return json_pack(
+      "{s:s, s:s, s:o, s:s*}", "name",
+      is_alone ? bench->full_id : gate_format(arena, "%s %s", bench->full_id, metric->name), "unit",
+      metric->unit, "value", json_figure(gate_metric_main(metric)), "range", range);
+}
+
 static bool write_action(gate_text *text, const gate_set *set, gate_better better)
 {
-  size_t count = 0;
-  gate_text_add(text, "[");
-  for (size_t i = 0; i < set->count; i++) {
+  json_t *rows = json_array();
+  for (size_t i = 0; i < set->count; i++)
     for (size_t m = 0; m < set->benches[i].metric_count; m++) {
       const gate_metric *metric = &set->benches[i].metrics[m];
-      if (metric->better != better || isnan(gate_metric_main(metric))) continue;
-      const bool is_time = strcmp(metric->name, "time") == 0;
-      gate_text_add(text, count++ > 0 ? ",\n  {\"name\": " : "\n  {\"name\": ");
-      gate_json_add_text(
-          text, is_time ? set->benches[i].full_id
-                        : gate_format(text->arena, "%s %s", set->benches[i].full_id, metric->name));
-      gate_text_add(text, ", \"unit\": ");
-      gate_json_add_text(text, metric->unit);
-      gate_text_printf(text, ", \"value\": %s", number(text->arena, gate_metric_main(metric)));
-      if (isfinite(spread(metric)))
-        gate_text_printf(text, ", \"range\": \"\xC2\xB1 %s\"", number(text->arena, spread(metric)));
-      gate_text_add(text, "}");
+      if (metric->better == better && !isnan(gate_metric_main(metric)))
+        json_array_append_new(rows, action_row(text->arena, &set->benches[i], metric));
     }
-  }
-  gate_text_add(text, "\n]\n");
-  return count > 0;
+  const bool is_told = json_array_size(rows) > 0;
+  gate_add_json(text, rows, true);
+  return is_told;
 }
 
 static bool write_action_smaller(gate_text *text, const gate_set *set)
@@ -110,34 +138,31 @@ static bool write_action_bigger(gate_text *text, const gate_set *set)
 
 /* ---- Bencher ---- */
 
+static json_t *measure_of(const gate_metric *metric)
+{
+  const double value = gate_metric_main(metric);
+  const double low = metric->figures[GATE_LOW], high = metric->figures[GATE_HIGH];
+  const bool has_bounds = low <= value && high >= value;
+  return json_pack("{s:o, s:o*, s:o*}", "value", json_figure(value), "lower_value",
+                   has_bounds ? json_figure(low) : NULL, "upper_value",
+                   has_bounds ? json_figure(high) : NULL);
+}
+
 static bool write_bmf(gate_text *text, const gate_set *set)
 {
-  size_t count = 0;
-  gate_text_add(text, "{");
+  json_t *benches = json_object();
   for (size_t i = 0; i < set->count; i++) {
-    gate_text_add(text, count++ > 0 ? ",\n  " : "\n  ");
-    gate_json_add_text(text, set->benches[i].full_id);
-    gate_text_add(text, ": {");
-    bool is_first = true;
+    json_t *measures = json_object();
     for (size_t m = 0; m < set->benches[i].metric_count; m++) {
       const gate_metric *metric = &set->benches[i].metrics[m];
-      const bool is_time = strcmp(metric->name, "time") == 0;
-      const double value = gate_metric_main(metric);
-      if (isnan(value)) continue;
-      gate_text_add(text, is_first ? "" : ", ");
-      is_first = false;
-      gate_json_add_text(text, is_time ? "latency" : metric->name);
-      gate_text_printf(text, ": {\"value\": %s", number(text->arena, value));
-      if (metric->figures[GATE_LOW] <= value && metric->figures[GATE_HIGH] >= value)
-        gate_text_printf(text, ", \"lower_value\": %s, \"upper_value\": %s",
-                         number(text->arena, metric->figures[GATE_LOW]),
-                         number(text->arena, metric->figures[GATE_HIGH]));
-      gate_text_add(text, "}");
+      if (!isnan(gate_metric_main(metric)))
+        json_object_set_new(measures, is_time(metric) ? "latency" : metric->name,
+                            measure_of(metric));
     }
-    gate_text_add(text, "}");
+    json_object_set_new(benches, set->benches[i].full_id, measures);
   }
-  gate_text_add(text, "\n}\n");
-  return count > 0;
+  gate_add_json(text, benches, true);
+  return set->count > 0;
 }
 
 /* ---- Go ---- */
@@ -159,15 +184,13 @@ static void go_values(gate_text *text, const gate_bench *bench, size_t round)
   for (size_t m = 0; m < bench->metric_count; m++) {
     const gate_metric *metric = &bench->metrics[m];
     const char *unit = metric->unit;
-    double value =
+    const double value =
         round < metric->rounds.count ? metric->rounds.values[round] : gate_metric_main(metric);
-    if (isnan(value) || strchr(unit, ' ')) continue;
+    if (isnan(value) || value < 0 || strchr(unit, ' ')) continue;
     if (strcmp(unit, "ns") == 0) unit = "ns/op";
     if (strcmp(unit, "1/op") == 0) unit = gate_format(text->arena, "%s/op", metric->name);
-    if (strcmp(unit, "B/s") == 0) {
-      unit = "MB/s";
-      value /= 1e6;
-    }
+    if (*unit == '\0') unit = metric->name;
+    if (strchr(unit, ' ')) continue;
     gate_text_printf(text, "\t%s %s", gate_number_plain(text->arena, value), unit);
   }
   gate_text_add(text, "\n");
@@ -192,30 +215,19 @@ static bool write_go(gate_text *text, const gate_set *set)
   return set->count > 0;
 }
 
-/* ---- bencher text ---- */
+/* ---- libtest ---- */
 
-static const char *with_commas(gate_arena *arena, double value)
+static bool write_libtest(gate_text *text, const gate_set *set)
 {
-  const char *digits = gate_format(arena, "%.0f", value);
-  gate_text out = {.arena = arena};
-  const size_t length = strlen(digits);
-  for (size_t i = 0; i < length; i++) {
-    if (i > 0 && (length - i) % 3 == 0) gate_text_add(&out, ",");
-    gate_text_add_bytes(&out, digits + i, 1);
-  }
-  return gate_text_c(&out);
-}
-
-static bool write_bencher(gate_text *text, const gate_set *set)
-{
+  char time[JSON_THOUSANDS], deviation[JSON_THOUSANDS];
   size_t count = 0;
   for (size_t i = 0; i < set->count; i++) {
-    const gate_metric *time = gate_bench_find(&set->benches[i], "time");
-    if (!time) continue;
-    const double deviation = isfinite(spread(time)) ? spread(time) : 0;
+    const gate_metric *metric = gate_bench_find(&set->benches[i], "time");
+    if (!metric || isnan(gate_metric_main(metric))) continue;
+    json_thousands(gate_metric_main(metric), -1, time);
+    json_thousands(isfinite(spread(metric)) ? spread(metric) : 0, -1, deviation);
     gate_text_printf(text, "test %s ... bench: %11s ns/iter (+/- %s)\n", set->benches[i].full_id,
-                     with_commas(text->arena, gate_metric_main(time)),
-                     with_commas(text->arena, deviation));
+                     time, deviation);
     count++;
   }
   return count > 0;
@@ -223,7 +235,26 @@ static bool write_bencher(gate_text *text, const gate_set *set)
 
 /* ---- records ---- */
 
-static bool write_record(gate_text *text, const gate_set *set)
+/* In ms or MB/s, and in "exact" as it is where that is another number: scaling rounds. */
+static json_t *record_of(const gate_set *set, const gate_bench *bench, const gate_metric *metric)
+{
+  const bool is_rate = metric->better == GATE_HIGHER;
+  const char *when = bench->timestamp ? bench->timestamp : set->started;
+  const double p95 = metric->figures[GATE_P95];
+  const double p50 = gate_has(metric, GATE_P50) ? metric->figures[GATE_P50] : p95;
+  const bool is_rounded = p50 / 1e6 * 1e6 != p50 || p95 / 1e6 * 1e6 != p95;
+  return json_pack("{s:s, s:s, s:s, s:o, s:o, s:I, s:s, s:o*}", "bench_id", bench->id, "metric",
+                   is_rate ? "throughput_mbs" : "duration_ms", "unit", is_rate ? "MB/s" : "ms",
+                   "p50", json_figure(p50 / 1e6), "p95", json_figure(p95 / 1e6), "n",
+                   (json_int_t)fmax(metric->sample_count, 1), "timestamp",
+                   when ? when : "1970-01-01T00:00:00Z", "exact",
+                   is_rounded
+                       ? json_pack("{s:o, s:o}", "p50", json_figure(p50), "p95", json_figure(p95))
+                       : NULL);
+}
+
+/* A record a line. */
+static bool write_records(gate_text *text, const gate_set *set)
 {
   size_t count = 0;
   for (size_t i = 0; i < set->count; i++) {
@@ -233,17 +264,8 @@ static bool write_record(gate_text *text, const gate_set *set)
     const bool is_rate = rate && gate_has(rate, GATE_P95) && strcmp(rate->unit, "B/s") == 0;
     const gate_metric *metric = is_rate ? rate : time;
     if (!metric || !gate_has(metric, GATE_P95)) continue;
-    const double p95 = metric->figures[GATE_P95];
-    const double p50 = gate_has(metric, GATE_P50) ? metric->figures[GATE_P50] : p95;
-    const char *when = bench->timestamp ? bench->timestamp : set->started;
-    gate_text_add(text, "{\"bench_id\": ");
-    gate_json_add_text(text, bench->id);
-    gate_text_printf(
-        text, ", \"metric\": \"%s\", \"unit\": \"%s\", \"p50\": %.15g, \"p95\": %.15g, ",
-        is_rate ? "throughput_mbs" : "duration_ms", is_rate ? "MB/s" : "ms", p50 / 1e6, p95 / 1e6);
-    gate_text_printf(text, "\"n\": %.0f, \"timestamp\": ", fmax(metric->sample_count, 1));
-    gate_json_add_text(text, when ? when : "1970-01-01T00:00:00Z");
-    gate_text_add(text, "}\n");
+    gate_add_json(text, record_of(set, bench, metric), false);
+    gate_text_add(text, "\n");
     count++;
   }
   return count > 0;
@@ -255,21 +277,15 @@ static bool write_own_form(gate_text *text, const gate_set *set)
   return true;
 }
 
-static bool write_seed_form(gate_text *text, const gate_set *set)
-{
-  gate_write_seed(text, set);
-  return true;
-}
-
 const gate_writer gate_writers[] = {
-    {"google", write_google, "Google Benchmark's JSON"},
-    {"gab-smaller", write_action_smaller, "github-action-benchmark, what is better small"},
-    {"gab-bigger", write_action_bigger, "github-action-benchmark, what is better big"},
-    {"bmf", write_bmf, "Bencher's metric format"},
-    {"go", write_go, "Go's benchmark text, for benchstat"},
-    {"bencher", write_bencher, "the text of Rust's libtest"},
-    {"004", write_record, "a bench_id record a line"},
-    {"own", write_own_form, "our own form, schema 2"},
-    {"seed", write_seed_form, "the founding baseline"},
-    {NULL, NULL, NULL},
+    {"google", write_google},
+    {"gab-smaller", write_action_smaller},
+    {"gab-bigger", write_action_bigger},
+    {"bmf", write_bmf},
+    {"go", write_go},
+    {"bencher", write_libtest},
+    {"004", write_records},
+    {"own", write_own_form},
+    {"seed", gate_write_seed},
+    {NULL, NULL},
 };

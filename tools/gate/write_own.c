@@ -1,185 +1,110 @@
 #include "write.h"
 
-#include "json.h"
-
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
-void gate_write_seed(gate_text *text, const gate_set *set)
+void gate_add_json(gate_text *text, json_t *value, bool is_pretty)
 {
-  gate_text_add(text, "{\n  \"version\": 1,\n  \"benchmarks\": {");
+  char *written = json_text(value, is_pretty);
+  if (!written) gate_out_of_memory();
+  gate_text_add(text, written);
+  free(written);
+}
+
+json_t *gate_pairs_json(const gate_pairs *pairs)
+{
+  json_t *object = json_object();
+  for (size_t i = 0; i < pairs->count; i++)
+    json_object_set_new(object, pairs->items[i].key, json_words(pairs->items[i].value));
+  return object;
+}
+
+bool gate_write_seed(gate_text *text, const gate_set *set)
+{
+  json_t *benches = json_object();
   for (size_t i = 0; i < set->count; i++) {
     const gate_metric *time = gate_bench_find(&set->benches[i], "time");
-    gate_text_add(text, i == 0 ? "\n    " : ",\n    ");
-    gate_json_add_text(text, set->benches[i].id);
-    gate_text_add(text, ": {\n      \"mean_ns\": ");
-    gate_number_add(text, time ? time->figures[GATE_MEAN] : NAN);
-    gate_text_add(text, ",\n      \"median_ns\": ");
-    gate_number_add(text, time ? time->figures[GATE_MEDIAN] : NAN);
-    gate_text_add(text, "\n    }");
+    if (time && gate_has(time, GATE_MEAN))
+      json_object_set_new(benches, set->benches[i].id,
+                          json_pack("{s:f, s:o}", "mean_ns", time->figures[GATE_MEAN], "median_ns",
+                                    json_figure(time->figures[GATE_MEDIAN])));
   }
-  gate_text_add(text, set->count > 0 ? "\n  }\n}\n" : "}\n}\n");
+  const bool is_told = json_object_size(benches) > 0;
+  gate_add_json(text, json_pack("{s:i, s:o}", "version", 1, "benchmarks", benches), true);
+  return is_told;
 }
 
-/* A document being written: with line ends and blanks for people, or without for a line. */
-typedef struct own_writer {
-  gate_text *text;
-  bool is_line;
-  size_t depth;
-  bool is_first; /* nothing written yet at this depth */
-} own_writer;
-
-static void new_line(own_writer *writer)
+static void set_numbers(json_t *object, const char *key, const gate_numbers *numbers)
 {
-  if (writer->is_line) return;
-  gate_text_add(writer->text, "\n");
-  for (size_t i = 0; i < writer->depth; i++) gate_text_add(writer->text, "  ");
+  if (numbers->count > 0)
+    json_object_set_new(object, key, json_figures(numbers->values, numbers->count));
 }
 
-static void key(own_writer *writer, const char *name)
+static json_t *metric_json(const gate_metric *metric, bool is_line)
 {
-  if (!writer->is_first) gate_text_add(writer->text, ",");
-  writer->is_first = false;
-  new_line(writer);
-  gate_json_add_text(writer->text, name);
-  gate_text_add(writer->text, writer->is_line ? ":" : ": ");
-}
-
-static void open_object(own_writer *writer)
-{
-  gate_text_add(writer->text, "{");
-  writer->depth++;
-  writer->is_first = true;
-}
-
-static void close_object(own_writer *writer)
-{
-  writer->depth--;
-  if (!writer->is_first) new_line(writer);
-  gate_text_add(writer->text, "}");
-  writer->is_first = false;
-}
-
-static void text_member(own_writer *writer, const char *name, const char *value)
-{
-  if (!value) return;
-  key(writer, name);
-  gate_json_add_text(writer->text, value);
-}
-
-static void number_member(own_writer *writer, const char *name, double value)
-{
-  if (!isfinite(value)) return;
-  key(writer, name);
-  gate_number_add(writer->text, value);
-}
-
-static void numbers_member(own_writer *writer, const char *name, const gate_numbers *numbers)
-{
-  if (numbers->count == 0) return;
-  key(writer, name);
-  gate_text_add(writer->text, "[");
-  for (size_t i = 0; i < numbers->count; i++) {
-    if (i > 0) gate_text_add(writer->text, writer->is_line ? "," : ", ");
-    gate_number_add(writer->text, numbers->values[i]);
-  }
-  gate_text_add(writer->text, "]");
-}
-
-static void pairs_member(own_writer *writer, const char *name, const gate_pairs *pairs)
-{
-  if (pairs->count == 0) return;
-  key(writer, name);
-  open_object(writer);
-  for (size_t i = 0; i < pairs->count; i++)
-    text_member(writer, pairs->items[i].key, pairs->items[i].value);
-  close_object(writer);
-}
-
-static void write_metric(own_writer *writer, const gate_metric *metric)
-{
-  key(writer, metric->name);
-  open_object(writer);
-  text_member(writer, "unit", metric->unit);
-  text_member(writer, "better", metric->better == GATE_LOWER ? "lower" : "higher");
-  if (metric->is_exact) {
-    key(writer, "exact");
-    gate_text_add(writer->text, "true");
-  }
+  json_t *object = json_pack("{s:s, s:s}", "unit", metric->unit, "better",
+                             metric->better == GATE_LOWER ? "lower" : "higher");
+  if (metric->is_exact) json_object_set_new(object, "exact", json_true());
   for (int i = 0; i < GATE_FIGURES; i++)
-    number_member(writer, gate_figure_name((gate_figure)i), metric->figures[i]);
-  if (metric->sample_count > 0) number_member(writer, "n", metric->sample_count);
-  if (metric->has_operation_percentiles) text_member(writer, "percentiles", "op");
-  numbers_member(writer, "rounds", &metric->rounds);
-  numbers_member(writer, "mean_rounds", &metric->mean_rounds);
-  numbers_member(writer, "p95_rounds", &metric->p95_rounds);
-  if (!writer->is_line) numbers_member(writer, "samples", &metric->samples);
-  if (!writer->is_line) numbers_member(writer, "iterations", &metric->iterations);
-  close_object(writer);
+    if (isfinite(metric->figures[i]))
+      json_object_set_new(object, gate_figure_name((gate_figure)i), json_real(metric->figures[i]));
+  if (metric->sample_count > 0)
+    json_object_set_new(object, "n", json_integer((json_int_t)metric->sample_count));
+  if (metric->has_operation_percentiles)
+    json_object_set_new(object, "percentiles", json_string("op"));
+  set_numbers(object, "rounds", &metric->rounds);
+  set_numbers(object, "mean_rounds", &metric->mean_rounds);
+  set_numbers(object, "p95_rounds", &metric->p95_rounds);
+  if (is_line) return object;
+  set_numbers(object, "samples", &metric->samples);
+  set_numbers(object, "iterations", &metric->iterations);
+  return object;
 }
 
-static void write_bench(own_writer *writer, const gate_bench *bench)
+static json_t *bench_json(const gate_bench *bench, bool is_line)
 {
   const gate_metric *time = gate_bench_find(bench, "time");
-  key(writer, bench->id);
-  open_object(writer);
-  if (time) number_member(writer, "mean_ns", time->figures[GATE_MEAN]);
-  if (time) number_member(writer, "median_ns", time->figures[GATE_MEDIAN]);
-  text_member(writer, "full_id", bench->full_id);
-  text_member(writer, "bench_hash", bench->definition_hash);
-  if (bench->params) {
-    key(writer, "params");
-    gate_text_add(writer->text, bench->params);
-  }
-  if (isfinite(bench->target)) {
-    key(writer, "targets");
-    open_object(writer);
-    key(writer, "time");
-    open_object(writer);
-    number_member(writer, "target", bench->target);
-    number_member(writer, "acceptable", bench->acceptable);
-    close_object(writer);
-    close_object(writer);
-  }
-  key(writer, "metrics");
-  open_object(writer);
-  for (size_t i = 0; i < bench->metric_count; i++) write_metric(writer, &bench->metrics[i]);
-  close_object(writer);
-  close_object(writer);
+  json_t *metrics = json_object(), *targets = NULL;
+  for (size_t i = 0; i < bench->metric_count; i++)
+    json_object_set_new(metrics, bench->metrics[i].name, metric_json(&bench->metrics[i], is_line));
+  if (isfinite(bench->target))
+    targets = json_pack("{s:{s:f, s:o*}}", "time", "target", bench->target, "acceptable",
+                        json_figure_or_none(bench->acceptable));
+  return json_pack("{s:o*, s:o*, s:s, s:s*, s:s*, s:o*, s:o*, s:o}", "mean_ns",
+                   json_figure_or_none(time ? time->figures[GATE_MEAN] : NAN), "median_ns",
+                   json_figure_or_none(time ? time->figures[GATE_MEDIAN] : NAN), "full_id",
+                   bench->full_id, "bench_hash", bench->definition_hash, "timestamp",
+                   bench->timestamp, "params",
+                   bench->params ? json_loads(bench->params, 0, NULL) : NULL, "targets", targets,
+                   "metrics", metrics);
 }
 
-static void write_set(own_writer *writer, const gate_set *set)
+static json_t *pairs_or_none(const gate_pairs *pairs)
 {
-  open_object(writer);
-  key(writer, "version");
-  gate_text_add(writer->text, "1");
-  key(writer, "schema");
-  gate_text_add(writer->text, "2");
-  text_member(writer, "run_id", set->run_id);
-  text_member(writer, "started", set->started);
-  text_member(writer, "commit", set->commit);
-  text_member(writer, "tag", set->tag);
-  text_member(writer, "reason", set->reason);
-  pairs_member(writer, "machine", &set->machine);
-  pairs_member(writer, "build", &set->build);
-  pairs_member(writer, "skipped", &set->skipped);
-  pairs_member(writer, "failed", &set->failed);
-  key(writer, "benchmarks");
-  open_object(writer);
-  for (size_t i = 0; i < set->count; i++) write_bench(writer, &set->benches[i]);
-  close_object(writer);
-  close_object(writer);
-  gate_text_add(writer->text, "\n");
+  return pairs->count > 0 ? gate_pairs_json(pairs) : NULL;
+}
+
+static json_t *set_json(const gate_set *set, bool is_line)
+{
+  json_t *benches = json_object();
+  for (size_t i = 0; i < set->count; i++)
+    json_object_set_new(benches, set->benches[i].id, bench_json(&set->benches[i], is_line));
+  return json_pack("{s:i, s:i, s:s*, s:s*, s:s*, s:s*, s:s*, s:o*, s:o*, s:o*, s:o*, s:o}",
+                   "version", 1, "schema", 2, "run_id", set->run_id, "started", set->started,
+                   "commit", set->commit, "tag", set->tag, "reason", set->reason, "machine",
+                   pairs_or_none(&set->machine), "build", pairs_or_none(&set->build), "skipped",
+                   pairs_or_none(&set->skipped), "failed", pairs_or_none(&set->failed),
+                   "benchmarks", benches);
 }
 
 void gate_write_own(gate_text *text, const gate_set *set)
 {
-  own_writer writer = {.text = text};
-  write_set(&writer, set);
+  gate_add_json(text, set_json(set, false), true);
 }
 
 void gate_write_line(gate_text *text, const gate_set *set)
 {
-  own_writer writer = {.text = text, .is_line = true};
-  write_set(&writer, set);
+  gate_add_json(text, set_json(set, true), false);
+  gate_text_add(text, "\n");
 }

@@ -1,0 +1,45 @@
+/* arguments.h: command lines by a table, from which --help is printed too.
+ *
+ * Long options in both forms (--x v and --x=v), never abbreviated, -h for --help; the last repeat
+ * wins. Operands keep their order. Everything behind "--" is an operand. */
+#ifndef BENCH_ARGUMENTS_H
+#define BENCH_ARGUMENTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+/* Takes a value (NULL for a flag) into a field. NULL, or what is wrong: a text that lives as long
+ * as the program, or until the next value is taken. */
+typedef const char *argument_take(void *field, const char *value);
+
+typedef struct argument {
+  const char *name;    /* without the dashes */
+  const char *value;   /* what the value is, as --help names it; NULL: a flag */
+  const char *meaning; /* lines for --help; NULL: the option is not shown */
+  argument_take *take;
+  size_t offset; /* of the field in the group's `to` */
+  char letter;   /* a short form, or 0 */
+} argument;
+
+typedef struct argument_group {
+  const argument *items; /* ends with a NULL name; NULL items end the groups */
+  void *to;
+} argument_group;
+
+typedef enum arguments_outcome {
+  ARGUMENTS_TAKEN,
+  ARGUMENTS_HELP,
+  ARGUMENTS_WRONG
+} arguments_outcome;
+
+/* words[0] is the command. Operands are moved to words[1] and on; *operands_out says how many there
+ * are. `wrong` gets a sentence if something is. -h acts where it stands. */
+arguments_outcome arguments_parse(const argument_group *groups, int count, char **words,
+                                  int *operands_out, char wrong[static 512]);
+void arguments_help(FILE *to, const argument_group *groups);
+
+/* Fields: const char *, bool, and size_t from 1 to 2^32 - 1. */
+argument_take arguments_text, arguments_flag, arguments_count;
+
+#endif

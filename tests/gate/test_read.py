@@ -1,0 +1,260 @@
+"""Forms that C and C++ people have: read, or refused by their name. What is written is read back
+bit for bit."""
+
+import gzip
+import json
+import os
+import subprocess
+import threading
+
+import gate_world
+
+CATCH2 = """<?xml version="1.0" encoding="UTF-8"?>
+<Catch2TestRun name="bench" rng-seed="1" catch2-version="3.1.0">
+  <TestCase name="fib" tags="[b]" filename="t.cpp" line="3">
+    <BenchmarkResults name="fib 20" samples="100" resamples="100000" iterations="12">
+      <!--All values in nano seconds-->
+      <mean value="{mean}" lowerBound="{mean}" upperBound="2e9" ci="0.95"/>
+      <standardDeviation value="3.5" lowerBound="3" upperBound="4" ci="0.95"/>
+      <outliers variance="0.5" lowMild="0" lowSevere="0" highMild="1" highSevere="0"/>
+    </BenchmarkResults>
+    <BenchmarkResults name="bad" samples="1" resamples="1" iterations="1">
+      <failed message="std::bad_alloc"/>
+    </BenchmarkResults>
+    <OverallResult success="true"/>
+  </TestCase>
+</Catch2TestRun>
+"""
+NANOBENCH = {"results": [
+    {"title": "hash", "name": name, "unit": "op", "batch": batch, "median(elapsed)": 2e-8,
+     "median(instructions)": 50.0, "measurements": [{"iterations": 9, "elapsed": ns * 1e-9}
+                                                    for ns in (19, 20, 21)]}
+    for name, batch in (("crc", 1), ("batched", 10))]}  # fmt: skip
+
+
+def aggregate(kind, ns, **more):
+    return {"name": f"BM_x_{kind}", "run_name": "BM_x", "run_type": "aggregate", "repetitions": 9,
+            "aggregate_name": kind, "real_time": ns, "cpu_time": ns, "time_unit": "us"} | more
+
+
+class Forms(gate_world.World):
+    def bench(self, content, name, form=None):
+        """The bench of this name in what a file is converted to."""
+        if content is not None:
+            self.write("in", content)
+        result = self.gate("convert", "--to=own", "in")
+        self.assertEqual(result.code, 0, result)
+        if form:
+            self.assertIn(f"({form}, ", self.gate("validate", "in").out)
+        return json.loads(result.out)["benchmarks"][name]["metrics"]
+
+    def test_google_aggregates_only(self):
+        rows = [aggregate("mean", 3), aggregate("median", 2, items_per_second=5e5),
+                aggregate("stddev", 0.5), aggregate("cv", 0.1, time_unit="us"),
+                {"name": "BM_x_BigO", "run_name": "BM_x", "run_type": "aggregate",
+                 "aggregate_name": "BigO", "cpu_coefficient": 1, "big_o": "N"}]  # fmt: skip
+        metrics = self.bench({"context": {}, "benchmarks": rows}, "BM_x", "Google Benchmark")
+        self.assertEqual(metrics["time"]["mean"], 3000)
+        self.assertEqual(metrics["time"]["median"], 2000)
+        self.assertEqual(metrics["time"]["deviation"], 500)
+        self.assertEqual(metrics["throughput"]["median"], 5e5)
+        rows.insert(0, {"name": "BM_x", "run_type": "iteration", "real_time": 7})
+        metrics = self.bench({"context": {}, "benchmarks": rows}, "BM_x")
+        self.assertEqual(metrics["time"]["rounds"], [7])
+
+    def test_google_counters(self):
+        row = {"name": "BM_x", "run_type": "iteration", "real_time": 7, "max_bytes_used": 512,
+               "allocs_per_iter": 2, "hits": 3.5, "drift": -2, "threads": 4, "label": "x"}
+        metrics = self.bench({"context": {}, "benchmarks": [row]}, "BM_x")
+        self.assertEqual(metrics["peak_bytes"]["median"], 512)
+        self.assertEqual(metrics["allocs"]["median"], 2)
+        self.assertEqual(metrics["hits"]["median"], 3.5)
+        self.assertEqual(metrics["drift"]["median"], -2)
+        self.assertEqual(set(metrics), {"time", "peak_bytes", "allocs", "hits", "drift"})
+        row |= {"hits": 7, "max_bytes_used": 900}
+        self.write("more", {"context": {}, "benchmarks": [row]})
+        self.check(1, "in", "more", "--threshold=hits=0.5")
+        self.check(1, "in", "more")
+
+    def test_catch2(self):
+        self.write("in", CATCH2.format(mean=100))
+        metrics = self.bench(None, "fib/fib 20", "Catch2 XML")
+        self.assertEqual(metrics["time"]["mean"], 100)
+        self.assertEqual(metrics["time"]["deviation"], 3.5)
+        self.write("now", CATCH2.format(mean=1000))
+        result = self.check(1, "in", "now")
+        self.assertRegex(result.out, "FAIL +fib/fib 20")
+        self.assertRegex(result.out, "FAILED +fib/bad")
+        self.assertIn("std::bad_alloc", result.out)
+        old = CATCH2.replace("Catch2TestRun", "Catch").replace('success="true"', 'success="false"')
+        self.write("now", old.format(mean=100))
+        self.assertRegex(self.check(1, "in", "now").out, r"FAILED +fib\b")
+        bomb = '<!DOCTYPE x [<!ENTITY a "b">]><Catch><TestCase name="&a;"></Catch>'
+        for bad in (CATCH2[:300], CATCH2.format(mean="-1"), CATCH2.format(mean="x"), bomb):
+            self.write("bad", bad)
+            self.assertEqual(self.gate("validate", "bad").code, 3)
+
+    def test_nanobench(self):
+        metrics = self.bench(NANOBENCH, "crc", "nanobench")
+        self.assertEqual(metrics["time"]["median"], 20)
+        self.assertEqual(len(metrics["time"]["samples"]), 3)
+        self.assertNotIn("rounds", metrics["time"])
+        self.assertEqual(metrics["instructions"]["median"], 50)
+        self.assertEqual(self.bench(NANOBENCH, "batched")["time"]["median"], 2)
+        other = [result | {"title": "b"} for result in NANOBENCH["results"]]
+        self.bench({"results": NANOBENCH["results"] + other}, "hash/crc")
+
+    def test_libtest(self):
+        text = ("running 3 tests\ntest a::b ... bench:   1,234.56 ns/iter (+/- 12.5)\n"
+                "test slow ... bench:   2 ms/iter (+/- 1)\ntest c ... FAILED\ntest d ... ignored\n"
+                "test e ... ok\n")
+        metrics = self.bench(text, "a::b", "libtest text")
+        self.assertEqual(metrics["time"]["median"], 1234.56)
+        self.assertEqual(metrics["time"]["deviation"], 12.5)
+        self.assertEqual(self.bench(None, "slow")["time"]["median"], 2e6)
+        result = self.check(1, "in", "in")
+        self.assertRegex(result.out, "FAILED +c")
+        self.assertRegex(result.out, "SKIPPED +d")
+        for bad in ("test a ... bench: 0 ns/iter (+/- 0)\n", "test a ... bench: x ns/iter\n"):
+            self.write("bad", bad)
+            self.assertIn("line 1", self.gate("validate", "bad").err)
+
+    def test_bencher_metric_format_and_action(self):
+        content = {"a": {"latency": {"value": 5, "lower_value": 4, "upper_value": 6},
+                         "heap": {"value": 7}}}  # fmt: skip
+        metrics = self.bench(content, "a", "Bencher Metric Format")
+        self.assertEqual((metrics["time"]["median"], metrics["time"]["lo"]), (5, 4))
+        self.assertEqual(metrics["heap"]["median"], 7)
+        content = [{"name": "a", "unit": "ms", "value": 2, "range": "\u00b1 0.5"},
+                   {"name": "b", "unit": "ops/sec", "value": 9}]  # fmt: skip
+        metrics = self.bench(content, "a", "github-action-benchmark")
+        self.assertEqual((metrics["time"]["median"], metrics["time"]["deviation"]), (2e6, 5e5))
+        self.assertEqual(self.bench(content, "b")["value"]["better"], "higher")
+
+    def test_marks_of_byte_order_and_gzip(self):
+        text = "\ufeffBenchmarkA-8 1 5 ns/op\nBenchmarkB-8 1 5 ns/op\n"
+        self.assertIn("time", self.bench(text, "BenchmarkA-8"))
+        packed = gzip.compress(b'{"benchmarks":') + gzip.compress(b'{"a":{"mean_ns":5}}}')
+        self.path("in").write_bytes(packed)
+        self.assertIn("time", self.bench(None, "a"))
+        for broken in (packed[:-9], packed + b"x", b"\x1f\x8b\x08\x00" + b"\xff" * 30):
+            self.path("in").write_bytes(broken)
+            self.assertIn("gzip", self.gate("validate", "in").err)
+        self.path("in").write_bytes(gzip.compress(b" " * (65 * 1024 * 1024)))
+        self.assertIn("64 MiB", self.gate("validate", "in").err)
+
+    def test_pipes(self):
+        self.own("base.json", {"a": {"mean_ns": 5}})
+        command = [gate_world.TOOL, "check", "base.json", "-"]
+        with open(self.folder / "base.json", "rb") as file:
+            for given in ({"stdin": file}, {"input": self.read("base.json").encode()}):
+                done = subprocess.run(command, cwd=self.folder, capture_output=True, check=False,
+                                      **given)  # fmt: skip
+                self.assertEqual(done.returncode, 0, done)
+        os.mkfifo(self.path("pipe"))
+        late = threading.Timer(0.2, lambda: self.path("pipe").write_text(self.read("base.json")))
+        late.start()
+        self.check(0, "base.json", "pipe")
+        late.join()
+        script = f"{gate_world.TOOL} check <(cat base.json) <(sleep 0.1; cat base.json)"
+        done = subprocess.run(["bash", "-c", script], cwd=self.folder, capture_output=True,
+                              check=False)  # fmt: skip
+        self.assertEqual(done.returncode, 0, done)
+
+    def test_refused_by_name(self):
+        for content, word in (
+            ({"machine_info": {}, "benchmarks": [{"name": "a"}]}, "pytest-benchmark"),
+            ([{"benchmark": "a", "primaryMetric": {}}], "JMH"),
+            ("a/b                     time:   [1.0 ns 2.0 ns 3.0 ns]\n", "criterion's console"),
+            ("Benchmarking a/b\nBenchmark a\n  time:   [1 ns 2 ns 3 ns]\n", "criterion's console"),
+            ('{"reason":"benchmark-complete","id":"a"}', "cargo-criterion"),
+            ("benchmark name   samples   iterations  est\nresamples", "Catch2's console"),
+            ("Benchmark             Time             CPU   Iterations\nBM_x 5 ns 5 ns 9\n",
+             "Google Benchmark's console"),
+            ("name,iterations,real_time,cpu_time\n", "CSV"), ("command,mean,stddev\n", "hyperfine"),
+            ("<html></html>", "not of Catch2"), ("", "empty"), (" \n", "empty"),
+            ("| ns/op | op/s |\n", "nanobench"), ({"accel_gate": 1, "rows": []}, "report"),
+            ({"mean": {"point_estimate": 5}}, "criterion"),
+        ):  # fmt: skip
+            self.write("in", content)
+            result = self.gate("validate", "in")
+            self.assertEqual(result.code, 3, content)
+            self.assertIn(word, result.err)
+        self.path("in").write_bytes("BenchmarkA 1 5 ns/op".encode("utf-16"))
+        self.assertIn("UTF-16", self.gate("validate", "in").err)
+        self.write("target/criterion/a/new/estimates.json", {"Mean": {"point_estimate": 5}})
+        self.assertIn("criterion 0.2", self.gate("validate", "target/criterion").err)
+
+
+class BackAndForth(gate_world.World):
+    ODD = 100 / 3
+
+    def test_bit_for_bit(self):
+        """Own to each form, back, and to that form again: the same text and the same figures."""
+        rounds = [self.ODD * (1 + i / 7) for i in range(6)]
+        rate = {"unit": "B/s", "better": "higher", "median": 1e9 / 7, "p50": 1e9 / 7,
+                "p95": 2e9 / 7}  # fmt: skip
+        for name, time in (
+            ("rounds", gate_world.time_metric(rounds, p50=self.ODD, p95=self.ODD * 2, n=6)),
+            ("figures", {"mean": self.ODD, "median": self.ODD / 7, "p50": 3.7, "p95": 0.37,
+                         "p50": 0.1 / 3, "lo": 1.1 / 3, "hi": 1e9 / 7, "n": 9}),
+            ("one", {"median": 0.37, "p50": 0.37, "p95": 0.37}),
+        ):  # fmt: skip
+            benches = {
+                each: {"full_id": each, "metrics": {"time": time, "throughput": rate, "allocs": {
+                    "unit": "1/op", "exact": True, "value": 0}}}
+                for each in ("group/a", "BenchmarkB")
+            }  # fmt: skip
+            self.own("own.json", benches, started=gate_world.STAMP)
+            for form in ("google", "gab-smaller", "gab-bigger", "bmf", "go", "bencher", "004",
+                         "own", "seed"):  # fmt: skip
+                if form == "seed" and "mean" not in time:
+                    continue  # it has means alone
+                with self.subTest(f"{name} {form}"):
+                    text = self.gate("convert", f"--to={form}", "own.json").out
+                    self.write("there", text)
+                    self.assertEqual(self.gate("convert", f"--to={form}", "there").out, text)
+                    self.write("back", self.gate("convert", "--to=own", "there").out)
+                    metrics = json.loads(self.read("back"))["benchmarks"]["BenchmarkB"]["metrics"]
+                    for metric in metrics.values():
+                        kept = benches["BenchmarkB"]["metrics"]
+                        numbers = {value for one in kept.values() for value in one.values()
+                                   if isinstance(value, (int, float))} | set(rounds)
+                        told = [metric[key] for key in ("median", "mean", "p50", "value")
+                                if key in metric][0]
+                        if "rounds" in metric and len(metric["rounds"]) > 1:
+                            continue
+                        self.assertIn(told, numbers)
+
+    def test_less_than_a_nanosecond(self):
+        self.own("own.json", {"a": {"mean_ns": 0.37}})
+        text = self.gate("convert", "--to=bencher", "own.json").out
+        self.assertIn(" 0.37 ns/iter", text)
+
+
+class Numbers(gate_world.World):
+    """As people read them."""
+
+    def row(self, base, now, unit, better="lower", name="x", *arguments):
+        for path, value in (("base.json", base), ("now.json", now)):
+            self.own(path, {"a": {"metrics": {name: {"unit": unit, "better": better,
+                                                     "value": value}}}})  # fmt: skip
+        limit = f"--threshold={name}=0.2"
+        return self.gate("check", "base.json", "now.json", limit, *arguments).out
+
+    def test_zeros_and_signs(self):
+        self.assertNotIn("-0.0", self.row(1e6, 1e6 - 1, "B"))
+        out = self.row(0, 0, "1/op")
+        self.assertRegex(out, " 0/op +0/op +0.0 %")
+        gain = self.row(100, 125, "elem/s", "higher")
+        self.assertRegex(gain, r"IMPROVED .* \+25.0 %")
+        self.assertRegex(self.row(100, 50, "elem/s", "higher"), r"FAIL .* -50.0 %")
+
+    def test_records(self):
+        for name, value in (("base.json", 100), ("now.json", 125)):
+            self.record(name, value, "throughput_mbs")
+        self.assertIn("change 25.00%", self.check(0, "base.json", "now.json").out)
+
+
+if __name__ == "__main__":
+    gate_world.main()
