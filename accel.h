@@ -61,6 +61,7 @@
 #ifdef ACCEL_IMPLEMENTATION
 #include "accel/cache_lease.c"
 #include "accel/cache_load.c"
+#include "accel/cache_loader.c"
 #include "accel/cache_local.c"
 #include "accel/cache_open.c"
 #include "accel/cache_read.c"

@@ -37,6 +37,7 @@ typedef struct accel_core {
   bool has_locks, has_fork_handler;
   uint64_t fork_generation;
   accel_fork_handler fork_handler;
+  accel_opened opened;
 
   uint64_t seed, jitter_seed;
   uint64_t random; /* atomic; of the leases */
@@ -127,6 +128,13 @@ bool accel_core_key_set_open(core_key_set *set, const accel_type *type, const vo
  * was, and then it is added. */
 size_t accel_core_key_set_add(core_key_set *set, size_t i);
 void accel_core_key_set_close(core_key_set *set);
+
+/* ---- cache_loader.c ---- */
+
+/* Zeroes a cache that is to be opened. CONFIG: it is open and stays so, or was given a loader while
+ * it was not open. Reads no byte of it. */
+accel_status accel_core_begin_open(accel_cache *cache);
+void accel_core_note_opened(accel_core *core);
 
 /* ---- cache_report.c ---- */
 

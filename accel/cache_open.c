@@ -357,6 +357,8 @@ static void core_fork_child(void *core_pointer)
 static accel_status core_open_executor(accel_core *core)
 {
   core->executor = core->config.executor;
+  if (core->executor != NULL && !accel_executor_is_open(core->executor))
+    return accel_error_set(core->cache, ACCEL_ERR_CONFIG, "executor is not an open accel_executor");
   if (core->executor != NULL) return ACCEL_OK;
   core->executor = &core->own_executor;
   return accel_executor_open(&core->own_executor, NULL);
@@ -387,6 +389,7 @@ static void core_release(accel_core *core)
   const bool is_child = core->fork_generation != accel_fork_generation();
   if (core->has_fork_handler) accel_fork_unregister(&core->fork_handler);
   accel_core_renew_close(core);
+  accel_opened_remove(&core->opened);
   if (core->link != NULL) core->remote_ops->detach(core->link);
   accel_executor_close(&core->own_executor);
   if (core->local != NULL) core->local_ops->close(core->local, core->type);
@@ -437,12 +440,12 @@ static accel_status core_open_parts(accel_core *core)
 accel_status accel_cache_open(accel_cache *cache, const accel_type *type,
                               const accel_config *config)
 {
-  if (cache == NULL) return accel_error_set(NULL, ACCEL_ERR_CONFIG, "cache is NULL");
-  memset(cache, 0, sizeof *cache);
+  accel_status status = accel_core_begin_open(cache);
+  if (status != ACCEL_OK) return status;
   const accel_traits traits = type->traits();
   const accel_config_facts facts = {traits.remote != NULL, traits.has_weigh};
   accel_config resolved;
-  accel_status status = accel_config_resolve(cache, config, &facts, &resolved);
+  status = accel_config_resolve(cache, config, &facts, &resolved);
   if (status == ACCEL_OK) status = core_check_traits(cache, type, &traits);
   if (status != ACCEL_OK) return status;
 
@@ -461,6 +464,7 @@ accel_status accel_cache_open(accel_cache *cache, const accel_type *type,
     core_release(core);
     return status;
   }
+  accel_core_note_opened(core);
   cache->core = core;
   cache->seed = core->seed;
   cache->stats = core->stats;
@@ -516,26 +520,4 @@ accel_status accel_cache_close_within(accel_cache *cache, const accel_type *type
 {
   (void)type;
   return core_close(cache, accel_clock_deadline(ms));
-}
-
-void accel_cache_set_loader(accel_cache *cache, const accel_type *type, accel_fn *load, void *ctx)
-{
-  (void)type;
-  accel_status status;
-  accel_core *core = accel_core_of(cache, &status);
-  if (core == NULL) return;
-  core->load = load;
-  core->load_ctx = ctx;
-  cache->is_alone = accel_core_is_alone(core);
-}
-
-void accel_cache_set_mloader(accel_cache *cache, const accel_type *type, accel_fn *mload, void *ctx)
-{
-  (void)type;
-  accel_status status;
-  accel_core *core = accel_core_of(cache, &status);
-  if (core == NULL) return;
-  core->mload = mload;
-  core->mload_ctx = ctx;
-  cache->is_alone = accel_core_is_alone(core);
 }

@@ -10,6 +10,7 @@
 struct accel_executor_state {
   accel_executor_config config;
   uint64_t fork_generation;
+  accel_opened opened;
   accel_mutex mutex; /* guards everything below */
   accel_condition work;
   accel_condition ended;          /* the last thread has ended */
@@ -35,9 +36,16 @@ bool accel_executor_is_worker(void)
   return executor_is_worker;
 }
 
+static const char executor_kind;
+
+bool accel_executor_is_open(const accel_executor *executor)
+{
+  return accel_opened_find(executor, &executor_kind) == ACCEL_OPENED_BY_US;
+}
+
 accel_status accel_executor_open(accel_executor *executor, const accel_executor_config *config)
 {
-  if (executor == NULL) return ACCEL_ERR_CONFIG;
+  if (executor == NULL || accel_executor_is_open(executor)) return ACCEL_ERR_CONFIG;
   executor->state = NULL;
   struct accel_executor_state *state = (struct accel_executor_state *)ACCEL_MALLOC(sizeof *state);
   if (state == NULL) return ACCEL_ERR_NOMEM;
@@ -51,6 +59,7 @@ accel_status accel_executor_open(accel_executor *executor, const accel_executor_
   if (!accel_mutex_open(&state->mutex)) goto fail_mutex;
   if (!accel_condition_open(&state->work)) goto fail_work;
   if (!accel_condition_open(&state->ended)) goto fail_ended;
+  accel_opened_add(&state->opened, executor, &executor_kind);
   executor->state = state;
   return ACCEL_OK;
 
@@ -193,6 +202,7 @@ void accel_executor_close(accel_executor *executor)
   if (executor == NULL || executor->state == NULL) return;
   struct accel_executor_state *state = executor->state;
   executor->state = NULL;
+  accel_opened_remove(&state->opened);
   if (state->fork_generation == accel_fork_generation()) {
     accel_mutex_lock(&state->mutex);
     state->is_closing = true;

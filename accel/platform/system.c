@@ -195,3 +195,49 @@ void accel_fork_unregister(accel_fork_handler *handler)
   handler->is_registered = false;
   pthread_mutex_unlock(&system_fork_mutex);
 }
+
+/* ---- open objects ---- */
+
+static accel_opened *system_opened; /* under the mutex of the forks */
+
+static uint64_t system_opened_lock(void)
+{
+  const uint64_t generation = accel_fork_generation(); /* installs the handlers of a fork */
+  pthread_mutex_lock(&system_fork_mutex);
+  return generation;
+}
+
+void accel_opened_add(accel_opened *entry, const void *object, const void *kind)
+{
+  entry->fork_generation = system_opened_lock();
+  entry->object = object;
+  entry->kind = kind;
+  entry->previous = NULL;
+  entry->next = system_opened;
+  if (entry->next != NULL) entry->next->previous = entry;
+  system_opened = entry;
+  pthread_mutex_unlock(&system_fork_mutex);
+}
+
+void accel_opened_remove(accel_opened *entry)
+{
+  if (entry->object == NULL) return;
+  system_opened_lock();
+  if (entry->next != NULL) entry->next->previous = entry->previous;
+  if (entry->previous != NULL) entry->previous->next = entry->next;
+  if (system_opened == entry) system_opened = entry->next;
+  entry->object = NULL;
+  pthread_mutex_unlock(&system_fork_mutex);
+}
+
+accel_opened_by accel_opened_find(const void *object, const void *kind)
+{
+  const uint64_t generation = system_opened_lock();
+  const accel_opened *entry = system_opened; /* the newest is the first */
+  while (entry != NULL && (entry->object != object || entry->kind != kind)) entry = entry->next;
+  accel_opened_by by = ACCEL_OPENED_BY_NOBODY;
+  if (entry != NULL)
+    by = entry->fork_generation == generation ? ACCEL_OPENED_BY_US : ACCEL_OPENED_BY_PARENT;
+  pthread_mutex_unlock(&system_fork_mutex);
+  return by;
+}

@@ -49,5 +49,24 @@ typedef struct accel_fork_handler {
 bool accel_fork_register(accel_fork_handler *handler);
 void accel_fork_unregister(accel_fork_handler *handler);
 
+/* The objects that this process has opened and not closed, by address: whatever bytes lie there, it
+ * can be told whether a cache, an executor or an L2 is open. `kind` is an address that stands for
+ * what the object is. */
+typedef struct accel_opened {
+  const void *object, *kind;
+  uint64_t fork_generation;
+  struct accel_opened *next, *previous;
+} accel_opened;
+/* Notes an object as open. `entry` is kept until removed. */
+void accel_opened_add(accel_opened *entry, const void *object, const void *kind);
+/* Does nothing to an entry that is zeroed or was removed. */
+void accel_opened_remove(accel_opened *entry);
+typedef enum accel_opened_by {
+  ACCEL_OPENED_BY_NOBODY = 0, /* or it is closed again */
+  ACCEL_OPENED_BY_US,
+  ACCEL_OPENED_BY_PARENT /* before a fork */
+} accel_opened_by;
+accel_opened_by accel_opened_find(const void *object, const void *kind);
+
 ACCEL_EXTERN_C_END
 #endif

@@ -49,7 +49,8 @@ static void fake_note_fork(void *ctx)
 
 accel_status accel_fake_open(accel_fake *fake, const accel_fake_config *config_or_null)
 {
-  if (fake == NULL) return ACCEL_ERR_CONFIG;
+  if (fake == NULL || accel_opened_find(fake, &accel_fake_ops) == ACCEL_OPENED_BY_US)
+    return ACCEL_ERR_CONFIG;
   fake->state = NULL;
   struct accel_fake_state *state = (struct accel_fake_state *)ACCEL_MALLOC(sizeof *state);
   if (state == NULL) return ACCEL_ERR_NOMEM;
@@ -63,6 +64,7 @@ accel_status accel_fake_open(accel_fake *fake, const accel_fake_config *config_o
   state->fork_handler.child = fake_note_fork;
   state->fork_handler.ctx = state;
   if (!accel_fork_register(&state->fork_handler)) goto fail_condition;
+  accel_opened_add(&state->opened, fake, &accel_fake_ops);
   fake->state = state;
   return ACCEL_OK;
 
@@ -82,6 +84,7 @@ void accel_fake_close(accel_fake *fake)
   if (fake == NULL || fake->state == NULL) return;
   struct accel_fake_state *state = fake->state;
   accel_fork_unregister(&state->fork_handler);
+  accel_opened_remove(&state->opened);
   accel_fake_bus_release(state);
   accel_fake_script_release(&state->script);
   accel_fake_store_close(&state->store);
@@ -283,8 +286,8 @@ static accel_status fake_attach(void *remote, const accel_remote_area *area, boo
                                 void **link_out, char *channel)
 {
   accel_fake *fake = (accel_fake *)remote;
-  if (fake == NULL || fake->state == NULL)
-    return accel_error_set(area->owner, ACCEL_ERR_CONFIG, "remote: the fake is not open");
+  if (accel_opened_find(fake, &accel_fake_ops) == ACCEL_OPENED_BY_NOBODY)
+    return accel_error_set(area->owner, ACCEL_ERR_CONFIG, "remote is not an open accel_fake");
   fake_link *link;
   const accel_status status = accel_fake_bus_attach(fake->state, area, has_bus, &link);
   if (status != ACCEL_OK) return status;

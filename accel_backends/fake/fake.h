@@ -53,7 +53,7 @@ ACCEL_EXTERN_C_BEGIN
 extern const accel_remote_ops accel_fake_ops;
 extern const accel_remote_ops accel_fake_plain_ops;
 
-/* OK, CONFIG (fake is NULL), NOMEM. */
+/* OK; CONFIG: NULL, or it is open already and stays so; NOMEM. */
 accel_status accel_fake_open(accel_fake *fake, const accel_fake_config *config_or_null);
 /* After its caches, and when nobody waits in it. Does nothing to one that is not open. */
 void accel_fake_close(accel_fake *fake);

@@ -134,6 +134,7 @@ void accel_fake_bus_release(struct accel_fake_state *state);
 struct accel_fake_state {
   accel_mutex mutex;
   accel_condition changed;
+  accel_opened opened;
   accel_fork_handler fork_handler;
   bool is_forked; /* set in a child: other threads' locks may be held for ever */
   size_t max_value_bytes;

@@ -16,9 +16,9 @@ static bool redis_link_is_forked(const redis_link *link)
 static accel_status redis_link_attach(void *remote, const accel_remote_area *area, void **link_out,
                                       char *channel)
 {
-  accel_redis_state *state = remote == NULL ? NULL : ((accel_redis *)remote)->state;
-  if (state == NULL)
-    return accel_error_set(area->owner, ACCEL_ERR_CONFIG, "remote is a closed accel_redis");
+  if (accel_opened_find(remote, &accel_redis_ops) == ACCEL_OPENED_BY_NOBODY)
+    return accel_error_set(area->owner, ACCEL_ERR_CONFIG, "remote is not an open accel_redis");
+  accel_redis_state *state = ((accel_redis *)remote)->state;
   if (state->fork_generation != accel_fork_generation())
     return accel_error_set(area->owner, ACCEL_ERR_CONFIG,
                            "remote is an accel_redis that was opened before the fork");
@@ -38,6 +38,7 @@ static accel_status redis_link_attach(void *remote, const accel_remote_area *are
            area->area);
   memcpy(channel, link->has_listener ? link->channel : "",
          link->has_listener ? strlen(link->channel) + 1 : 1);
+  accel_add_relaxed(&state->users, 1u);
   if (link->has_listener) accel_redis_listener_add(&state->listener, link);
   *link_out = link;
   return ACCEL_OK;
@@ -46,10 +47,12 @@ static accel_status redis_link_attach(void *remote, const accel_remote_area *are
 static void redis_link_detach(void *link_pointer)
 {
   redis_link *link = (redis_link *)link_pointer;
+  accel_redis_state *state = link->state;
   if (!link->has_listener)
     ACCEL_FREE(link);
   else if (!redis_link_is_forked(link)) /* else its close frees it */
-    accel_redis_listener_remove(&link->state->listener, link);
+    accel_redis_listener_remove(&state->listener, link);
+  accel_redis_state_release(state);
 }
 
 static bool redis_link_is_ready(void *link_pointer)

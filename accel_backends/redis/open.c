@@ -118,6 +118,9 @@ fail_listener:
 accel_status accel_redis_open(accel_redis *redis, const accel_redis_config *config)
 {
   if (redis == NULL) return ACCEL_ERR_CONFIG;
+  if (accel_opened_find(redis, &accel_redis_ops) == ACCEL_OPENED_BY_US)
+    return accel_error_set(redis, ACCEL_ERR_CONFIG,
+                           "the accel_redis is open already, and stays open; close it first");
   redis->state = NULL;
   if (config == NULL) return accel_error_set(redis, ACCEL_ERR_CONFIG, "config is NULL");
   accel_status status = redis_open_check(redis, config);
@@ -126,17 +129,19 @@ accel_status accel_redis_open(accel_redis *redis, const accel_redis_config *conf
   if (state == NULL) return accel_error_set(redis, ACCEL_ERR_NOMEM, "no memory for Redis");
   memset(state, 0, sizeof *state);
   status = redis_open_state(redis, config, state);
-  if (accel_failed(status))
+  if (accel_failed(status)) {
     ACCEL_FREE(state);
-  else
-    redis->state = state;
-  return status;
+    return status;
+  }
+  state->users = 1;
+  accel_opened_add(&state->opened, redis, &accel_redis_ops);
+  redis->state = state;
+  return ACCEL_OK;
 }
 
-void accel_redis_close(accel_redis *redis)
+void accel_redis_state_release(accel_redis_state *state)
 {
-  if (redis == NULL || redis->state == NULL) return;
-  accel_redis_state *state = redis->state;
+  if (accel_sub_acq_rel(&state->users, 1u) != 1) return;
   if (state->fork_generation == accel_fork_generation()) {
     accel_redis_listener_stop(&state->listener);
     accel_redis_route_stop(&state->route);
@@ -149,7 +154,15 @@ void accel_redis_close(accel_redis *redis)
   accel_redis_tls_close(state->tls);
   accel_redis_url_release(&state->url);
   ACCEL_FREE(state);
+}
+
+void accel_redis_close(accel_redis *redis)
+{
+  if (redis == NULL || redis->state == NULL) return;
+  accel_redis_state *state = redis->state;
   redis->state = NULL;
+  accel_opened_remove(&state->opened);
+  accel_redis_state_release(state);
 }
 
 static size_t redis_open_append_ping(void *unused, accel_buffer *out)

@@ -2,6 +2,7 @@
 #ifndef ACCEL_BACKENDS_REDIS_STATE_H
 #define ACCEL_BACKENDS_REDIS_STATE_H
 
+#include "../../accel/platform/system.h"
 #include "../redis.h"
 #include "listener.h"
 #include "route.h"
@@ -9,6 +10,8 @@
 
 typedef struct accel_redis_state {
   uint64_t fork_generation; /* of the process that opened it */
+  accel_opened opened;
+  uint32_t users; /* atomic: the open accel_redis, and each cache that is attached */
   redis_url url;
   char prefix[66]; /* with its colon; "" without */
   uint32_t connect_timeout_ms, command_timeout_ms;
@@ -19,5 +22,8 @@ typedef struct accel_redis_state {
   redis_route route;
   redis_listener listener;
 } accel_redis_state;
+
+/* One user less; the last one ends the threads and frees everything. */
+void accel_redis_state_release(accel_redis_state *state);
 
 #endif
