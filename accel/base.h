@@ -59,6 +59,14 @@
 #endif
 
 #define ACCEL_UNUSED __attribute__((unused))
+/* For a function whose result is not to be overlooked; it stands before everything else. */
+#if defined(__cplusplus) && __cplusplus >= 201703L
+#define ACCEL_NODISCARD [[nodiscard]]
+#elif defined(__STDC_VERSION__) && __STDC_VERSION__ >= 202000L
+#define ACCEL_NODISCARD [[nodiscard]]
+#else
+#define ACCEL_NODISCARD __attribute__((warn_unused_result))
+#endif
 #define ACCEL_INLINE static inline __attribute__((always_inline, unused))
 /* What is also called through a pointer: gcc -Og refuses to compile an always_inline function that
  * it finds a call to only late. */

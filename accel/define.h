@@ -85,11 +85,12 @@
   { return ((n_##_cache_##what_##_fn *)f_)arguments_; }
 
 /* Every function of a cache: X(how, name, result, return, verb, parameters after the cache,
- * arguments after cache and type), S(how, name, verb, …) for those that return a status, G: get. */
+ * arguments after cache and type), S(how, name, verb, …) for those whose status is not to be
+ * overlooked, G: get. */
 #define ACCEL_FUNCTIONS_(S, X, G, h_, n_, K_, V_) \
   S(h_, n_, open, (, const accel_config *config_), (, config_)) \
   X(h_, n_, void, , close, (), ()) \
-  S(h_, n_, close_within, (, uint32_t ms_), (, ms_)) \
+  X(h_, n_, accel_status, return, close_within, (, uint32_t ms_), (, ms_)) \
   X(h_, n_, void, , set_loader, (, n_##_cache_load_fn *l_, void *c_), (, (accel_fn *)l_, c_)) \
   X(h_, n_, void, , set_mloader, (, n_##_cache_mload_fn *l_, void *c_), (, (accel_fn *)l_, c_)) \
   G(h_, n_, get, (, K_ key_, V_ *out_), (, &key_, out_)) \
@@ -102,16 +103,16 @@
     (, keys_, count_, read_, out_, to_)) \
   S(h_, n_, set, (, K_ key_, const V_ *value_), (, &key_, value_)) \
   S(h_, n_, set_with, (, K_ key_, const accel_write *w_, const V_ *value_), (, &key_, w_, value_)) \
-  S(h_, n_, set_null, (, K_ key_), (, &key_)) \
+  X(h_, n_, accel_status, return, set_null, (, K_ key_), (, &key_)) \
   S(h_, n_, mset, (, const K_ *keys_, const V_ *values_, size_t many_), (, keys_, values_, many_)) \
-  S(h_, n_, del, (, K_ key_), (, &key_)) \
-  S(h_, n_, del_after, (, K_ key_, uint32_t ms_), (, &key_, ms_)) \
-  S(h_, n_, mdel, (, const K_ *keys_, size_t count_), (, keys_, count_)) \
-  S(h_, n_, clear, (), ()) \
-  S(h_, n_, refresh, (, K_ key_), (, &key_)) \
-  S(h_, n_, warmup, (, const K_ *keys_, size_t many_, size_t *loaded_), (, keys_, many_, loaded_)) \
+  X(h_, n_, accel_status, return, del, (, K_ key_), (, &key_)) \
+  X(h_, n_, accel_status, return, del_after, (, K_ key_, uint32_t ms_), (, &key_, ms_)) \
+  X(h_, n_, accel_status, return, mdel, (, const K_ *keys_, size_t count_), (, keys_, count_)) \
+  X(h_, n_, accel_status, return, clear, (), ()) \
+  X(h_, n_, accel_status, return, refresh, (, K_ key_), (, &key_)) \
+  X(h_, n_, accel_status, return, warmup, (, const K_ *k_, size_t s_, size_t *o_), (, k_, s_, o_)) \
   S(h_, n_, get_ref, (, K_ key_, n_##_cache_ref *ref_), (, &key_, (accel_local_pin *)ref_)) \
-  S(h_, n_, resize, (, size_t capacity_), (, capacity_)) \
+  X(h_, n_, accel_status, return, resize, (, size_t capacity_), (, capacity_)) \
   X(h_, n_, size_t, return, hottest, (, K_ *keys_, size_t count_), (, keys_, count_)) \
   X(h_, n_, void, , each, (, n_##_cache_visit_fn *visit_, void *ctx_), (, (accel_fn *)visit_, ctx_))
 /* Those of any other object: L(how, name, result, return, verb, object, its core type, …). */
@@ -128,18 +129,18 @@
 #define ACCEL_PROTOTYPE_(how_, n_, result_, return_, verb_, parameters_, arguments_) \
   how_ result_ n_##_cache_##verb_(n_##_cache *cache_ ACCEL_BARE_ parameters_);
 #define ACCEL_PROTOTYPE_STATUS_(how_, n_, verb_, parameters_, arguments_) \
-  ACCEL_PROTOTYPE_(how_, n_, accel_status, return, verb_, parameters_, arguments_)
+  ACCEL_PROTOTYPE_(ACCEL_NODISCARD how_, n_, accel_status, return, verb_, parameters_, arguments_)
 #define ACCEL_FUNCTION_(how_, n_, result_, return_, verb_, parameters_, arguments_) \
   how_ result_ n_##_cache_##verb_(n_##_cache *cache_ ACCEL_BARE_ parameters_) \
   { return_ accel_cache_##verb_((accel_cache *)cache_, &n_##_cache_type_ ACCEL_BARE_ arguments_); }
 #define ACCEL_FUNCTION_STATUS_(how_, n_, verb_, parameters_, arguments_) \
-  ACCEL_FUNCTION_(how_, n_, accel_status, return, verb_, parameters_, arguments_)
+  ACCEL_FUNCTION_(ACCEL_NODISCARD how_, n_, accel_status, return, verb_, parameters_, arguments_)
 /* The usual hit is so short that it saves few registers; all the rest is a function of its own. */
 #define ACCEL_FUNCTION_GET_(how_, n_, verb_, parameters_, arguments_) \
   ACCEL_UNUSED ACCEL_NOINLINE static accel_status n_##_cache_##verb_##_full_( \
       n_##_cache *cache_ ACCEL_BARE_ parameters_) \
   { return accel_cache_##verb_((accel_cache *)cache_, &n_##_cache_type_ ACCEL_BARE_ arguments_); } \
-  how_ accel_status n_##_cache_##verb_(n_##_cache *cache_ ACCEL_BARE_ parameters_) \
+  ACCEL_NODISCARD how_ accel_status n_##_cache_##verb_(n_##_cache *cache_ ACCEL_BARE_ parameters_) \
   { \
     const accel_status quick_ = accel_cache_##verb_##_quick( \
         (accel_cache *)cache_, &n_##_cache_type_ ACCEL_BARE_ arguments_); \

@@ -33,7 +33,8 @@ ACCEL_EXTERN_C_BEGIN
 
 /* Opens an executor; `config` may be NULL, zero is the default of each field. OK; CONFIG: NULL, or
  * it is open already and stays so; NOMEM. Threads: exclusive use. */
-accel_status accel_executor_open(accel_executor *executor, const accel_executor_config *config);
+ACCEL_NODISCARD accel_status accel_executor_open(accel_executor *executor,
+                                                 const accel_executor_config *config);
 /* Runs what is queued, early if it was to wait, then ends the threads. After the caches that use
  * it. In a forked child it releases memory only. Threads: exclusive use. */
 void accel_executor_close(accel_executor *executor);
@@ -42,7 +43,7 @@ void accel_executor_close(accel_executor *executor);
 bool accel_executor_submit(accel_executor *executor, accel_job *job);
 /* Makes all jobs of `owner` that wait for their time due now. Threads: any. */
 void accel_executor_hasten(accel_executor *executor, const void *owner);
-/* Whether this process opened it and did not close it, whatever lies at the address. Threads: any. */
+/* Whether this process opened it and did not close it, whatever lies there. Threads: any. */
 bool accel_executor_is_open(const accel_executor *executor);
 /* Whether the calling thread belongs to an executor. */
 bool accel_executor_is_worker(void);

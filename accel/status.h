@@ -27,6 +27,13 @@ typedef enum accel_status {
 
 ACCEL_EXTERN_C_BEGIN
 
+/* Says that a status does not matter here, as after a set that may fail: `(void)` is not enough for
+ * gcc. Threads: any. */
+ACCEL_INLINE void accel_ignore(accel_status status_)
+{
+  (void)status_;
+}
+
 /* True for the negative ones. Threads: any. */
 ACCEL_INLINE bool accel_failed(accel_status status_)
 {

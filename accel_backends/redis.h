@@ -85,14 +85,16 @@ ACCEL_EXTERN_C_BEGIN
 /* Checks the configuration and starts the background threads. Does not wait for the server and
  * does not fail because it is down: calls made before the first attempt to connect is over wait
  * for it, within their own limits; later ones fail at once while there is no connection.
- * OK; CONFIG: a NULL, or a field that accel_redis_last_error names; NOMEM: also no thread or no
- * descriptor. After a failure it is closed. Threads: exclusive use. */
-accel_status accel_redis_open(accel_redis *redis, const accel_redis_config *config);
+ * OK; CONFIG: a NULL, or a field that accel_redis_last_error names; or it is open already, and
+ * stays open; NOMEM: also no thread or no descriptor. After any other failure it is closed.
+ * Threads: exclusive use. */
+ACCEL_NODISCARD accel_status accel_redis_open(accel_redis *redis, const accel_redis_config *config);
 
-/* Ends the threads and the connections and frees everything. All caches that were opened with it
- * are closed before. Waits for the system's resolver, if it is looking up a host's name,
- * connect_timeout_ms at most; then it is left alone. In a forked child it touches neither threads
- * nor the server. Nothing happens to a closed one, or NULL. Threads: exclusive use. */
+/* Ends the threads and the connections and frees everything. Caches that were opened with it are
+ * closed before; where some are not, they keep what they need, and the last of them to close ends
+ * it. Waits for the system's resolver, if it is looking up a host's name, connect_timeout_ms at
+ * most; then it is left alone. In a forked child it touches neither threads nor the server. Nothing
+ * happens to a closed one, or NULL. Threads: exclusive use. */
 void accel_redis_close(accel_redis *redis);
 
 /* Asks the server for a sign of life, and says if it keeps this process from hearing of changes,

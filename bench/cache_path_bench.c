@@ -174,7 +174,7 @@ static accel_status get_manual(uint64_t key, item_t *out)
   accel_status status = item_cache_get(&items, key, out);
   if (status != ACCEL_MISS) return status;
   status = find_item(key, out);
-  if (status == ACCEL_OK) item_cache_set(&items, key, out);
+  if (status == ACCEL_OK) status = item_cache_set(&items, key, out);
   return status;
 }
 
@@ -194,9 +194,9 @@ static accel_status mget_manual(const uint64_t *keys, size_t count, item_t *valu
   if (missed.count == 0) return ACCEL_OK;
   status = find_items(missed.keys, missed.count, missed.items, missed.statuses);
   if (status != ACCEL_OK) return status;
-  item_cache_mset(&items, missed.keys, missed.items, missed.count);
+  status = item_cache_mset(&items, missed.keys, missed.items, missed.count);
   hand_out_missed(&missed, values, statuses);
-  return ACCEL_OK;
+  return status;
 }
 
 static ACCEL_CACHEABLE_BATCH(item, mget_macro, (void), (), .cache = &items)
@@ -252,7 +252,7 @@ static accel_status remote_get_manual(uint64_t key, item_t *out)
   accel_status status = shared_item_cache_get(&shared_items, key, out);
   if (status != ACCEL_MISS) return status;
   status = find_item(key, out);
-  if (status == ACCEL_OK) shared_item_cache_set(&shared_items, key, out);
+  if (status == ACCEL_OK) status = shared_item_cache_set(&shared_items, key, out);
   return status;
 }
 
@@ -272,9 +272,9 @@ static accel_status remote_mget_manual(const uint64_t *keys, size_t count, item_
   if (missed.count == 0) return ACCEL_OK;
   status = find_items(missed.keys, missed.count, missed.items, missed.statuses);
   if (status != ACCEL_OK) return status;
-  shared_item_cache_mset(&shared_items, missed.keys, missed.items, missed.count);
+  status = shared_item_cache_mset(&shared_items, missed.keys, missed.items, missed.count);
   hand_out_missed(&missed, values, statuses);
-  return ACCEL_OK;
+  return status;
 }
 
 static ACCEL_CACHEABLE_BATCH(shared_item, remote_mget_macro, (void), (), .cache = &shared_items)

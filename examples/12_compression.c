@@ -32,7 +32,7 @@ int main(void)
     fprintf(stderr, "%s\n", article_cache_last_error(&cache));
     return 1;
   }
-  article_cache_set(&cache, 1, &written);
+  accel_ignore(article_cache_set(&cache, 1, &written));
   const accel_read from_remote = {.skip_local = true};
   const accel_status status = article_cache_get_with(&cache, 1, &from_remote, &read);
   accel_buffer stored = {.data = NULL};

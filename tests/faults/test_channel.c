@@ -69,7 +69,7 @@ static void fill_mine(unsigned keys, uint64_t version)
   const uint64_t until_ms = accel_clock_deadline(200000);
   for (uint64_t key = 0; key < keys;) {
     item_t item;
-    item_cache_get(&mine.cache, key, &item);
+    accel_ignore(item_cache_get(&mine.cache, key, &item));
     if (holds(&mine, key, version)) key++;
     assert_true(accel_clock_monotonic_ms() < until_ms);
   }
@@ -261,7 +261,8 @@ static unsigned race_round(race *self, uint64_t round)
   pthread_t readers[RACE_READERS], writers[RACE_WRITERS];
   item_t marker;
   self->is_over = false;
-  while (!holds(&mine, RACE_MARKER, round)) item_cache_get(&mine.cache, RACE_MARKER, &marker);
+  while (!holds(&mine, RACE_MARKER, round))
+    accel_ignore(item_cache_get(&mine.cache, RACE_MARKER, &marker));
   for (size_t i = 0; i < RACE_READERS; i++) pthread_create(&readers[i], NULL, race_read, self);
   for (size_t i = 0; i < RACE_WRITERS; i++) pthread_create(&writers[i], NULL, race_write, self);
   for (size_t i = 0; i < RACE_WRITERS; i++) pthread_join(writers[i], NULL);

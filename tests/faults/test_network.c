@@ -79,7 +79,7 @@ static void cut_mget(cut_world *cut)
   item_t items[CUT_BATCH];
   accel_status statuses[CUT_BATCH];
   for (uint64_t i = 0; i < CUT_BATCH; i++) keys[i] = i;
-  item_cache_mget(&cut->world.cache, keys, CUT_BATCH, &read, items, statuses);
+  accel_ignore(item_cache_mget(&cut->world.cache, keys, CUT_BATCH, &read, items, statuses));
   for (uint64_t i = 0; i < CUT_BATCH; i++) check_read(statuses[i], i, &items[i]);
 }
 
@@ -334,7 +334,7 @@ static void a_dead_line_is_noticed_and_stale_values_end(void **state)
   assert_int_equal(item_cache_set(&other.cache, KEY, &item), ACCEL_OK);
   const accel_read local_only = {.skip_remote = true, .disable_load = true};
   while (item_cache_get_with(&world.cache, KEY, &local_only, &item) != ACCEL_OK)
-    item_cache_get(&world.cache, KEY, &item);
+    accel_ignore(item_cache_get(&world.cache, KEY, &item));
   proxy_silence(&faults, true);
   proxy_cut(&faults, PROXY_SILENCE, PROXY_ALL);
   usleep(20000);

@@ -274,7 +274,7 @@ static inline accel_info local_info(row_cache *cache, uint64_t key)
   accel_info info = {.source = ACCEL_FROM_NONE};
   const accel_read read = {.disable_load = true, .skip_remote = true, .info = &info};
   row value;
-  row_cache_get_with(cache, key, &read, &value);
+  accel_ignore(row_cache_get_with(cache, key, &read, &value));
   return info;
 }
 
