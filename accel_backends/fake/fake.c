@@ -287,7 +287,8 @@ static accel_status fake_attach(void *remote, const accel_remote_area *area, boo
 {
   accel_fake *fake = (accel_fake *)remote;
   if (accel_opened_find(fake, &accel_fake_ops) == ACCEL_OPENED_BY_NOBODY)
-    return accel_error_set(area->owner, ACCEL_ERR_CONFIG, "remote is not an open accel_fake");
+    return accel_error_set(area->owner, ACCEL_ERR_CONFIG,
+                           "remote is not open: it is no accel_fake, or a closed one");
   fake_link *link;
   const accel_status status = accel_fake_bus_attach(fake->state, area, has_bus, &link);
   if (status != ACCEL_OK) return status;

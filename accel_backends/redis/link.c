@@ -17,7 +17,8 @@ static accel_status redis_link_attach(void *remote, const accel_remote_area *are
                                       char *channel)
 {
   if (accel_opened_find(remote, &accel_redis_ops) == ACCEL_OPENED_BY_NOBODY)
-    return accel_error_set(area->owner, ACCEL_ERR_CONFIG, "remote is not an open accel_redis");
+    return accel_error_set(area->owner, ACCEL_ERR_CONFIG,
+                           "remote is not open: it is no accel_redis, or a closed accel_redis");
   accel_redis_state *state = ((accel_redis *)remote)->state;
   if (state->fork_generation != accel_fork_generation())
     return accel_error_set(area->owner, ACCEL_ERR_CONFIG,

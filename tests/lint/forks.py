@@ -20,6 +20,8 @@ FORK_SAFE = {
     "renewal_changed": "opened anew, because the handler says that it is not ready",
     "renewal_rested": "the same",
     "renewal_thread": "not looked at unless renewal_runs, which the handler clears",
+    "system_opened": "under the mutex that a fork takes; an entry says which process made it",
+    "loader_too_early": "one word",
     "redis_reply_functions": "never written: hiredis wants it without const",
     "tick_holders": "one word: who holds in the parent holds in the child until it closes",
     "tick_turn": "one word that only grows; the thread that compares it is not in the child",
