@@ -10,7 +10,7 @@
 
 #include <stdatomic.h>
 
-enum { SMALL = 100, LARGE = 400 << 10, SLOW = 1 << 20, PATIENCE_MS = 60000, WRITERS = 6 };
+enum { SMALL = 100, LARGE = 400 << 10, SLOW = 4 << 20, PATIENCE_MS = 60000, WRITERS = 6 };
 
 static redis_server server;
 static proxy way;
@@ -432,7 +432,7 @@ static void a_removal_comes_after_a_set_that_was_given_up(void **state)
 {
   (void)state;
   slow_down((proxy_flow){.bytes_per_second = SLOW});
-  assert_int_equal(set("late", LARGE, 100), ACCEL_ERR_TIMEOUT);
+  assert_int_equal(set("late", LARGE, 20), ACCEL_ERR_TIMEOUT);
   assert_int_equal(del("late", 0), ACCEL_OK);
   assert_true(comes_to(&listener.keys, 2)); /* it came, and went */
   assert_false(exists("late"));
@@ -447,7 +447,7 @@ static void nothing_is_removed_before_writes_on_both_connections(void **state)
   accel_remote_call call = call_within(0);
   (void)state;
   assert_int_equal(set("large", LARGE, 0), ACCEL_OK);
-  slow_down((proxy_flow){.latency_ms = 400});
+  slow_down((proxy_flow){.latency_ms = 200});
   assert_int_equal(set("large", LARGE, 50), ACCEL_ERR_TIMEOUT);
   assert_int_equal(set("small", SMALL, 50), ACCEL_ERR_TIMEOUT);
   assert_int_equal(del("small", 0), ACCEL_ERR_BACKEND);
