@@ -15,8 +15,9 @@
  *
  * In Redis a key is [prefix:]area:name, a channel [prefix:]accel:invalidation:area. A user of an
  * access list needs +get +mget +set +unlink +del +scan +eval +evalsha +getrange +multi +exec
- * +publish +subscribe +unsubscribe +ping +time +select (+role with Sentinels, +cluster|slots and
- * +asking in a cluster), its keys and its channels; with
+ * +publish +subscribe +unsubscribe +ping +time +select (+role with Sentinels, whose own users need
+ * +sentinel|get-master-addr-by-name; +cluster|slots and +asking in a cluster), its keys and its
+ * channels; with
  * ACCEL_TRACKING also +client|id +client|tracking +client|getredir +rename
  * &__redis__:invalidate.
  *
@@ -42,7 +43,8 @@ typedef enum accel_redis_coherence {
 typedef struct accel_redis_config {
   /* redis://[user:password@]host[:port][/database], rediss:// for TLS, or unix:///path.
    * redis+sentinel://[user:password@]host[:port],.../name[/database]: the master that these
-   * Sentinels call by this name; user and password are the master's.
+   * Sentinels call by this name; user and password are the master's, sentinel_user and
+   * sentinel_password those of the Sentinels.
    * redis+cluster://[user:password@]host[:port],...: a cluster, of which these are some servers.
    * Of both at most 127 servers are in use at a time; keys of a further one fail, and the error
    * says so. The place of a server that is gone is used again.
@@ -73,6 +75,9 @@ typedef struct accel_redis_config {
   const char *tls_certificate_file; /* the client's, with its chain; none */
   const char *tls_key_file;         /* for it; group and others may have no access */
   const char *tls_server_name;      /* what each certificate must name; the server's own host */
+  /* Of sentinel urls only: who enters at the Sentinels. None; a password without a user: the
+   * default user. Kept and wiped as those of the url. */
+  const char *sentinel_user, *sentinel_password;
 } accel_redis_config;
 
 /* Zeroed: closed. An open one is not moved or copied. */
@@ -102,6 +107,16 @@ void accel_redis_close(accel_redis *redis);
  * before a fork. Waits command_timeout_ms at most. Threads: any. */
 accel_status accel_redis_ping(accel_redis *redis);
 
+/* From now on new connections sign in so: to the server, to each one of a cluster, to the master
+ * that Sentinels name (at the Sentinels themselves nothing changes). Those that stand go on as they
+ * are, and those that are down try at once. user NULL or "": the server's default user. Both are
+ * copied, the former ones wiped. While passwords are changed, let the server accept both, or be
+ * told here first: a connection that breaks between is made anew as soon as both agree. OK; CONFIG:
+ * redis is NULL, closed, or opened before a fork, or the password NULL, empty, or, as the user,
+ * longer than 16384 bytes; NOMEM: nothing is changed. Threads: any. */
+accel_status accel_redis_set_password(accel_redis *redis, const char *user_or_null,
+                                      const char *password);
+
 /* What went wrong, as one sentence, if this thread's last failure was on `redis`, else "". Never
  * holds a password. Valid until the thread's next failure. Threads: each sees its own. */
 const char *accel_redis_last_error(const accel_redis *redis);
@@ -120,7 +135,9 @@ ACCEL_EXTERN_C_END
 #include "redis/calm.c"
 #include "redis/clear.c"
 #include "redis/connection.c"
+#include "redis/credentials.c"
 #include "redis/endpoint.c"
+#include "redis/hearing.c"
 #include "redis/lease.c"
 #include "redis/link.c"
 #include "redis/listener.c"
@@ -138,6 +155,7 @@ ACCEL_EXTERN_C_END
 #include "redis/stream.c"
 #include "redis/tls.c"
 #include "redis/tracking.c"
+#include "redis/trial.c"
 #include "redis/url.c"
 #include "redis/wake.c"
 #include "redis/write.c"

@@ -28,6 +28,7 @@
 
 #include "../../accel/platform/thread.h"
 #include "stream.h"
+#include "trial.h"
 #include "wake.h"
 
 #define REDIS_CONNECTION_SLOTS 1024u
@@ -74,13 +75,6 @@ typedef struct redis_slot {
   bool is_write, is_given_up; /* under the mutex: it changes something; nobody waits for that */
   redis_replies replies;
 } redis_slot;
-
-/* Of something that may be in vain: whether to go on with it. What it costs is lost time, and after
- * some of that there is a pause many times as long, so that it stays a small share. Atomic. */
-typedef struct redis_trial {
-  uint64_t vain_ns; /* lost since it was last of use */
-  uint64_t pause_until_ns;
-} redis_trial;
 
 typedef struct redis_connection {
   accel_mutex mutex;            /* guards all but what the holder of a role uses */

@@ -58,10 +58,11 @@ static bool redis_endpoint_dial(redis_endpoint *endpoint, const redis_connection
 static void redis_endpoint_connect(redis_endpoint *endpoint, redis_connection *connection,
                                    redis_backoff *backoff)
 {
-  const accel_redis_state *state = endpoint->state;
+  accel_redis_state *state = endpoint->state;
   redis_address *address = accel_redis_endpoint_hold_address(endpoint);
   redis_dial dial = {
-      .url = &state->url,
+      .credentials = &state->credentials,
+      .database = state->url.database,
       .address = address,
       .tls = state->tls,
       .stop_fd = endpoint->stop_fd,
@@ -189,6 +190,8 @@ static void redis_endpoint_begin_anew(redis_endpoint *endpoint)
 /* Returns when it has to be called again. */
 static uint64_t redis_endpoint_tend(redis_endpoint *endpoint)
 {
+  if (accel_exchange_acquire(&endpoint->hurries, false))
+    endpoint->data_backoff.next_ms = endpoint->bulk_backoff.next_ms = 0;
   if (accel_exchange_acquire(&endpoint->is_other, false)) redis_endpoint_begin_anew(endpoint);
   uint64_t until_ms = redis_endpoint_tend_lane(endpoint, &endpoint->data, &endpoint->data_backoff);
   redis_endpoint_lower(
@@ -353,6 +356,13 @@ void accel_redis_endpoint_rest(redis_endpoint *endpoint, bool rests)
     accel_redis_connection_break(&endpoint->data, REDIS_ENDPOINT_NOT_USED);
     accel_redis_connection_break(&endpoint->bulk, REDIS_ENDPOINT_NOT_USED);
   }
+  if (write(endpoint->wake_fd, &one, sizeof one) < 0) return; /* only when it is set already */
+}
+
+void accel_redis_endpoint_hurry(redis_endpoint *endpoint)
+{
+  const uint64_t one = 1;
+  accel_store_release(&endpoint->hurries, true);
   if (write(endpoint->wake_fd, &one, sizeof one) < 0) return; /* only when it is set already */
 }
 

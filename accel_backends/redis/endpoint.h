@@ -29,6 +29,7 @@ typedef struct redis_endpoint {
   uint32_t number;        /* the route's */
   bool rests;             /* atomic: no connection is wanted */
   uint64_t rested_ms;     /* atomic: since when */
+  bool hurries;           /* atomic: what was in vain may succeed now, so that no pause is due */
   bool is_other;          /* atomic: the address is another server's; the keeper begins anew */
   accel_mutex mutex;      /* guards which address it is */
   redis_address *address; /* held */
@@ -57,6 +58,8 @@ bool accel_redis_endpoint_open(redis_endpoint *endpoint, struct accel_redis_stat
                                const char *host, const char *port);
 /* Whether it is to be without connections. Threads: any. */
 void accel_redis_endpoint_rest(redis_endpoint *endpoint, bool rests);
+/* Connects at once, if it has no connection. Threads: any. */
+void accel_redis_endpoint_hurry(redis_endpoint *endpoint);
 /* The place of a server that is gone becomes another one's, while it rests; calls that were on
  * their way to the former one fail, or are told by the new one that they are wrong. False: no
  * memory, or a text is too long. Threads: one at a time. */

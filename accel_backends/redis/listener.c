@@ -4,7 +4,7 @@
 #include "../../accel/platform/clock.h"
 #include "../../accel/platform/system.h"
 #include "call.h"
-#include "reaction.h"
+#include "hearing.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -22,142 +22,9 @@ static void redis_listener_signal(int fd)
   if (write(fd, &one, sizeof one) < 0) return; /* only when it is set already */
 }
 
-/* ---- calling the sinks: never with the mutex held, and a link that is being called stays ---- */
-
-typedef void redis_listener_visit(redis_listener *listener, redis_link *link, void *ctx);
-
-/* Calls `visit` for every link that does not leave. */
-static void redis_listener_each(redis_listener *listener, redis_listener_visit *visit, void *ctx)
+void accel_redis_listener_ring(redis_listener *listener)
 {
-  accel_mutex_lock(&listener->mutex);
-  for (redis_link *link = listener->links; link != NULL; link = link->next) {
-    if (link->is_leaving) continue;
-    listener->calling = link;
-    accel_mutex_unlock(&listener->mutex);
-    visit(listener, link, ctx);
-    accel_mutex_lock(&listener->mutex);
-    listener->calling = NULL;
-    accel_condition_broadcast(&listener->idle);
-  }
-  accel_mutex_unlock(&listener->mutex);
-}
-
-static void redis_listener_tell_up(redis_listener *listener, redis_link *link, void *unused)
-{
-  (void)unused;
-  if (link->is_up || link->request == 0 || link->request > listener->confirmations) return;
-  link->is_up = true;
-  accel_mutex_lock(&listener->mutex);
-  link->refusal[0] = '\0';
-  accel_mutex_unlock(&listener->mutex);
-  link->sink.up(link->sink.ctx);
-}
-
-static void redis_listener_tell_down(redis_listener *listener, redis_link *link, void *unused)
-{
-  (void)listener, (void)unused;
-  link->request = link->next_request_ms = 0;
-  if (!link->is_up) return;
-  link->is_up = false;
-  link->sink.down(link->sink.ctx);
-}
-
-typedef struct redis_listener_message {
-  const char *channel, *data;
-  size_t channel_size, data_size;
-  bool is_lost; /* too large to be kept: a gap, of this channel alone */
-} redis_listener_message;
-
-static void redis_listener_tell_message(redis_listener *listener, redis_link *link,
-                                        void *message_pointer)
-{
-  const redis_listener_message *message = (const redis_listener_message *)message_pointer;
-  (void)listener;
-  if (!link->is_up || strlen(link->channel) != message->channel_size) return;
-  if (memcmp(link->channel, message->channel, message->channel_size) != 0) return;
-  if (message->is_lost) {
-    link->sink.down(link->sink.ctx);
-    link->sink.up(link->sink.ctx);
-    return;
-  }
-  link->sink.message(link->sink.ctx, message->data, message->data_size);
-}
-
-static void redis_listener_tell_change(redis_listener *listener, redis_link *link, void *unused)
-{
-  (void)unused;
-  if (link->is_up && link->changed != NULL) accel_redis_tracking_tell(link, &listener->replies, 3);
-}
-
-/* With the mutex held. */
-static const char *redis_listener_reason(const redis_listener *listener)
-{
-  if (listener->refusal[0] != '\0') return listener->refusal;
-  for (const redis_link *link = listener->links; link != NULL; link = link->next)
-    if (!link->is_leaving && link->refusal[0] != '\0') return link->refusal;
-  return "";
-}
-
-bool accel_redis_listener_refusal(redis_listener *listener, char *text)
-{
-  accel_mutex_lock(&listener->mutex);
-  snprintf(text, sizeof listener->refusal, "%s", redis_listener_reason(listener));
-  accel_mutex_unlock(&listener->mutex);
-  return text[0] != '\0';
-}
-
-void accel_redis_listener_explain(redis_listener *listener, const redis_link *link, char *text)
-{
-  accel_mutex_lock(&listener->mutex);
-  const char *why = link->refusal[0] != '\0' ? link->refusal : listener->refusal;
-  memcpy(text, why, sizeof listener->refusal);
-  accel_mutex_unlock(&listener->mutex);
-}
-
-typedef struct redis_listener_refused {
-  accel_remote_event event;
-  uint64_t request; /* whose link alone is concerned; 0: all are */
-} redis_listener_refused;
-
-static void redis_listener_tell_refused(redis_listener *listener, redis_link *link,
-                                        void *refused_pointer)
-{
-  const redis_listener_refused *refused = (const redis_listener_refused *)refused_pointer;
-  if (refused->request != 0 && link->request != refused->request) return;
-  if (link->sink.event != NULL) link->sink.event(link->sink.ctx, refused->event, 1);
-  if (refused->request == 0) return;
-  link->request = 0;
-  link->next_request_ms = accel_clock_deadline(REDIS_LISTENER_REFUSED_MS);
-  accel_mutex_lock(&listener->mutex);
-  accel_redis_stream_explain(&listener->replies, 0, "the listener", link->refusal);
-  accel_mutex_unlock(&listener->mutex);
-}
-
-static void redis_listener_note_text(redis_listener *listener, const char *text)
-{
-  accel_mutex_lock(&listener->mutex);
-  snprintf(listener->refusal, sizeof listener->refusal, "%s", text);
-  accel_mutex_unlock(&listener->mutex);
-}
-
-static void redis_listener_note_stranger(redis_listener *listener, const char *text)
-{
-  redis_listener_refused refused = {.event = ACCEL_REMOTE_NO_AUTH};
-  redis_listener_note_text(listener, text);
-  redis_listener_each(listener, redis_listener_tell_refused, &refused);
-}
-
-void accel_redis_listener_note_refusal(redis_listener *listener, const redis_replies *replies,
-                                       const char *what)
-{
-  char text[REDIS_SOCKET_TEXT];
-  redis_listener_refused refused = {.request = 0};
-  const redis_reply whole = accel_redis_reply_at(replies, 0);
-  accel_redis_stream_explain(replies, 0, what, text);
-  redis_listener_note_text(listener, text);
-  if (whole.kind != REDIS_REPLY_IS_ERROR) return;
-  accel_redis_reaction_to(replies, &whole, &refused.event);
-  redis_listener_each(listener, redis_listener_tell_refused, &refused);
+  redis_listener_signal(listener->wake_fd);
 }
 
 typedef struct redis_listener_beat {
@@ -201,7 +68,8 @@ static redis_dial redis_listener_dial(redis_listener *listener)
 {
   accel_redis_state *state = listener->state;
   redis_dial dial = {
-      .url = &state->url,
+      .credentials = &state->credentials,
+      .database = state->url.database,
       .tls = state->tls,
       .stop_fd = listener->stop_fd,
       .deadline_ms = accel_clock_deadline(state->connect_timeout_ms),
@@ -216,7 +84,7 @@ static void redis_listener_lose_channel(redis_listener *listener)
   listener->requests = listener->confirmations = 0;
   accel_redis_tracking_reset(&listener->tracking);
   accel_redis_backoff_failed(&listener->backoff, accel_clock_monotonic_ms());
-  redis_listener_each(listener, redis_listener_tell_down, NULL);
+  accel_redis_hearing_tell_down(listener);
 }
 
 /* Without PING the channel cannot be proven alive: who may not send it is told so before he
@@ -245,7 +113,7 @@ static void redis_listener_connect_channel(redis_listener *listener)
   const bool is_open =
       accel_redis_stream_open(&listener->stream, &dial, REDIS_LISTENER_TEXT_MAX, "accel-listener");
   accel_redis_address_release(dial.address, 0);
-  if (dial.is_refused) redis_listener_note_stranger(listener, dial.error);
+  if (dial.is_refused) accel_redis_hearing_note_stranger(listener, dial.error);
   if (!is_open || !redis_listener_greet(listener, &dial)) {
     accel_redis_backoff_failed(&listener->backoff, accel_clock_monotonic_ms());
     accel_redis_route_suspect(&listener->state->route);
@@ -267,14 +135,6 @@ static bool redis_listener_append_question(redis_listener *listener, accel_buffe
   if (listener->questions - listener->answers == REDIS_LISTENER_QUESTIONS) return true;
   listener->asked_ms[listener->questions++ % REDIS_LISTENER_QUESTIONS] = accel_clock_monotonic_ms();
   return accel_redis_command_append_words(out, REDIS_WORDS("PING"));
-}
-
-/* False: nobody asked. */
-static bool redis_listener_take_answer(redis_listener *listener)
-{
-  if (listener->answers == listener->questions) return false;
-  listener->proven_ms = listener->asked_ms[listener->answers++ % REDIS_LISTENER_QUESTIONS];
-  return true;
 }
 
 /* ---- subscribing ---- */
@@ -356,91 +216,12 @@ static bool redis_listener_send_changes(redis_listener *listener, bool pings)
   return sent;
 }
 
-/* An error reply. One that answers a SUBSCRIBE and says nothing about the server is the trouble of
- * that link, which asks again later; the other channels stay. False: the connection is of no use.
- */
-static bool redis_listener_take_refusal(redis_listener *listener)
-{
-  const redis_replies *replies = &listener->replies;
-  const redis_reply whole = accel_redis_reply_at(replies, 0);
-  redis_listener_refused refused = {.request = 0};
-  const redis_reaction reaction = accel_redis_reaction_to(replies, &whole, &refused.event);
-  const bool is_of_link = reaction == REDIS_REACTION_NONE &&
-                          listener->confirmations < listener->requests &&
-                          listener->confirmations + 1 != listener->tracking.request;
-  if (!is_of_link) {
-    accel_redis_listener_note_refusal(listener, replies, "the listener");
-    return false;
-  }
-  refused.request = ++listener->confirmations;
-  redis_listener_each(listener, redis_listener_tell_refused, &refused);
-  return true;
-}
-
-/* One reply on the channels' connection. False: it cannot be trusted any more. */
-static bool redis_listener_take_reply(redis_listener *listener)
-{
-  const redis_replies *replies = &listener->replies;
-  const redis_reply whole = accel_redis_reply_at(replies, 0);
-  const redis_reply kind = accel_redis_reply_at(replies, 1);
-  const redis_reply channel = accel_redis_reply_at(replies, 2);
-  const redis_reply data = accel_redis_reply_at(replies, 3);
-  if (accel_redis_reply_says(replies, &whole, "PONG")) return redis_listener_take_answer(listener);
-  if (whole.kind == REDIS_REPLY_IS_ERROR) return redis_listener_take_refusal(listener);
-  if (whole.kind == REDIS_REPLY_IS_INTEGER && listener->state->is_tracking) {
-    const bool is_asked = listener->tracking.was_asked && listener->tracking.client_id == 0;
-    listener->tracking.client_id = whole.integer;
-    redis_listener_signal(listener->wake_fd); /* there is more to say now */
-    return is_asked;
-  }
-  if (whole.kind != REDIS_REPLY_IS_ARRAY) return false;
-  if (accel_redis_reply_says(replies, &kind, "pong")) return redis_listener_take_answer(listener);
-  if (accel_redis_reply_says(replies, &kind, "subscribe") ||
-      accel_redis_reply_says(replies, &kind, "unsubscribe")) {
-    listener->confirmations++;
-    accel_redis_backoff_reset(&listener->backoff);
-    accel_mutex_lock(&listener->mutex);
-    listener->refusal[0] = '\0';
-    accel_mutex_unlock(&listener->mutex);
-    redis_listener_each(listener, redis_listener_tell_up, NULL);
-    return listener->confirmations <= listener->requests;
-  }
-  if (!accel_redis_reply_says(replies, &kind, "message")) return false;
-  if (accel_redis_reply_says(replies, &channel, REDIS_TRACKING_CHANNEL)) {
-    redis_listener_each(listener, redis_listener_tell_change, NULL);
-    return true;
-  }
-  if (channel.kind != REDIS_REPLY_IS_TEXT) return false;
-  if (data.kind != REDIS_REPLY_IS_TEXT && data.kind != REDIS_REPLY_IS_OVERSIZED) return false;
-  redis_listener_message message = {
-      .channel = accel_redis_reply_text(replies, &channel),
-      .channel_size = channel.size,
-      .data = accel_redis_reply_text(replies, &data),
-      .data_size = data.size,
-      .is_lost = data.kind == REDIS_REPLY_IS_OVERSIZED,
-  };
-  redis_listener_each(listener, redis_listener_tell_message, &message);
-  return true;
-}
-
-static bool redis_listener_take_replies(redis_listener *listener)
-{
-  for (;;) {
-    switch (accel_redis_reader_next(listener->stream.reader, &listener->replies)) {
-      case REDIS_READER_MORE: return true;
-      case REDIS_READER_BROKEN: return false;
-      case REDIS_READER_REPLY: break;
-    }
-    if (!redis_listener_take_reply(listener)) return false;
-    accel_redis_replies_release(&listener->replies);
-  }
-}
-
 /* What came at once: who talks without end is looked at between. */
 static bool redis_listener_hear(redis_listener *listener)
 {
   char error[REDIS_SOCKET_TEXT];
-  return accel_redis_stream_feed(&listener->stream, error) && redis_listener_take_replies(listener);
+  return accel_redis_stream_feed(&listener->stream, error) &&
+         accel_redis_hearing_take_replies(listener);
 }
 
 /* Returns when it has to be called again. */
@@ -453,6 +234,7 @@ static uint64_t redis_listener_tend_channel(redis_listener *listener, bool is_re
   const uint64_t now_ms = accel_clock_monotonic_ms();
   const bool has_to_move =
       accel_exchange_acquire(&listener->has_to_move, false) && listener->stream.fd >= 0;
+  if (accel_exchange_acquire(&listener->hurries, false)) listener->backoff.next_ms = 0;
   if (listener->stream.fd < 0 && is_wanted && now_ms >= listener->backoff.next_ms)
     redis_listener_connect_channel(listener);
   const bool is_open = listener->stream.fd >= 0;
@@ -469,7 +251,7 @@ static uint64_t redis_listener_tend_channel(redis_listener *listener, bool is_re
   }
   if (is_tick) {
     listener->next_tick_ms = now_ms + REDIS_LISTENER_TICK_MS;
-    redis_listener_each(listener, redis_listener_send_heartbeat, NULL);
+    accel_redis_hearing_each(listener, redis_listener_send_heartbeat, NULL);
   }
   return listener->next_tick_ms < proof_ms ? listener->next_tick_ms : proof_ms;
 }
@@ -508,10 +290,16 @@ static void redis_listener_run(void *listener_pointer)
 
 /* ---- from outside ---- */
 
+void accel_redis_listener_hurry(redis_listener *listener)
+{
+  accel_store_release(&listener->hurries, true);
+  accel_redis_listener_ring(listener);
+}
+
 void accel_redis_listener_move(redis_listener *listener)
 {
   accel_store_release(&listener->has_to_move, true);
-  redis_listener_signal(listener->wake_fd);
+  accel_redis_listener_ring(listener);
 }
 
 bool accel_redis_listener_open(redis_listener *listener, accel_redis_state *state)
@@ -583,7 +371,7 @@ void accel_redis_listener_add(redis_listener *listener, redis_link *link)
   link->next = listener->links;
   listener->links = link;
   accel_mutex_unlock(&listener->mutex);
-  redis_listener_signal(listener->wake_fd);
+  accel_redis_listener_ring(listener);
 }
 
 void accel_redis_listener_remove(redis_listener *listener, redis_link *link)
@@ -593,5 +381,5 @@ void accel_redis_listener_remove(redis_listener *listener, redis_link *link)
   while (listener->calling == link)
     accel_condition_wait(&listener->idle, &listener->mutex, ACCEL_NO_DEADLINE);
   accel_mutex_unlock(&listener->mutex);
-  redis_listener_signal(listener->wake_fd);
+  accel_redis_listener_ring(listener);
 }

@@ -58,6 +58,7 @@ typedef struct redis_listener {
   redis_link *links;    /* attached, or leaving until their channel is */
   char refusal[160];    /* with the mutex: what the server would not let it do for any link; "" */
   redis_link *calling;  /* whose sink is being called */
+  bool hurries;         /* atomic: what was in vain may succeed now, so that no pause is due */
   bool has_to_move;     /* atomic: another endpoint is the main one */
   bool is_at_rest;      /* the thread waits and has nothing in its hands: for abandon */
   /* The thread's own: */
@@ -77,6 +78,8 @@ ACCEL_EXTERN_C_BEGIN
 /* False: no memory, descriptors or thread; nothing is held then. */
 bool accel_redis_listener_open(redis_listener *listener, struct accel_redis_state *state);
 bool accel_redis_listener_start(redis_listener *listener);
+/* There is something to do. Threads: any. */
+void accel_redis_listener_ring(redis_listener *listener);
 /* When the channel is down, unless the server answers before. The thread's own. */
 uint64_t accel_redis_listener_until_ms(const redis_listener *listener);
 /* Ends the thread; waits for what it is doing. */
@@ -93,6 +96,8 @@ bool accel_redis_listener_refusal(redis_listener *listener, char *text);
 /* Copies the link's reason; "" if there is none. Threads: any. */
 void accel_redis_listener_explain(redis_listener *listener, const redis_link *link, char *text);
 
+/* Connects at once, if it has no connection. Threads: any. */
+void accel_redis_listener_hurry(redis_listener *listener);
 /* The main endpoint has changed: leaves the one that is listened to. Threads: any. */
 void accel_redis_listener_move(redis_listener *listener);
 

@@ -85,6 +85,48 @@ static accel_status redis_open_check_kind(const accel_redis *redis, const accel_
                          "coherence is ACCEL_TRACKING, which redis+cluster:// does not have");
 }
 
+/* From the url, which is to hold no copy, and for the Sentinels from the configuration. */
+static accel_status redis_open_credentials(const accel_redis *redis,
+                                           const accel_redis_config *config,
+                                           accel_redis_state *state)
+{
+  const redis_url *url = &state->url;
+  const bool has_own = config->sentinel_user != NULL || config->sentinel_password != NULL;
+  accel_status status = ACCEL_OK;
+  if (has_own && url->kind != REDIS_URL_SENTINEL)
+    status = accel_error_set(redis, ACCEL_ERR_CONFIG,
+                             "sentinel_ fields need a url of redis+sentinel://");
+  else if (has_own)
+    status = accel_redis_credentials_set(&state->sentinel_credentials, redis, "sentinel_password",
+                                         config->sentinel_user, config->sentinel_password);
+  if (status == ACCEL_OK && url->password != NULL)
+    status =
+        accel_redis_credentials_set(&state->credentials, redis, "url", url->user, url->password);
+  accel_redis_url_forget_password(&state->url);
+  return status;
+}
+
+static bool redis_open_empty_credentials(accel_redis_state *state)
+{
+  if (!accel_redis_credentials_open(&state->credentials)) return false;
+  if (accel_redis_credentials_open(&state->sentinel_credentials)) return true;
+  accel_redis_credentials_close(&state->credentials);
+  return false;
+}
+
+static void redis_open_release(accel_redis_state *state)
+{
+  accel_redis_tls_close(state->tls);
+  accel_redis_credentials_close(&state->sentinel_credentials);
+  accel_redis_credentials_close(&state->credentials);
+  accel_redis_url_release(&state->url);
+}
+
+static accel_status redis_open_no_memory(const accel_redis *redis)
+{
+  return accel_error_set(redis, ACCEL_ERR_NOMEM, "no memory, descriptor or thread for Redis");
+}
+
 static accel_status redis_open_state(accel_redis *redis, const accel_redis_config *config,
                                      accel_redis_state *state)
 {
@@ -92,10 +134,15 @@ static accel_status redis_open_state(accel_redis *redis, const accel_redis_confi
   const accel_status status = accel_redis_url_parse(redis, url, &state->url);
   if (accel_failed(status)) return status;
   redis_open_settle(state, config);
+  if (!redis_open_empty_credentials(state)) {
+    accel_redis_url_release(&state->url);
+    return redis_open_no_memory(redis);
+  }
   accel_status settled = redis_open_check_kind(redis, state);
+  if (settled == ACCEL_OK) settled = redis_open_credentials(redis, config, state);
   if (settled == ACCEL_OK) settled = redis_open_tls(redis, config, state);
   if (accel_failed(settled)) {
-    accel_redis_url_release(&state->url);
+    redis_open_release(state);
     return settled;
   }
   if (!accel_redis_listener_open(&state->listener, state)) goto fail_listener;
@@ -110,9 +157,8 @@ fail_route_start:
 fail_route:
   accel_redis_listener_close(&state->listener);
 fail_listener:
-  accel_redis_tls_close(state->tls);
-  accel_redis_url_release(&state->url);
-  return accel_error_set(redis, ACCEL_ERR_NOMEM, "no memory, descriptor or thread for Redis");
+  redis_open_release(state);
+  return redis_open_no_memory(redis);
 }
 
 accel_status accel_redis_open(accel_redis *redis, const accel_redis_config *config)
@@ -151,8 +197,7 @@ void accel_redis_state_release(accel_redis_state *state)
     accel_redis_route_abandon(&state->route);
     accel_redis_listener_abandon(&state->listener);
   }
-  accel_redis_tls_close(state->tls);
-  accel_redis_url_release(&state->url);
+  redis_open_release(state);
   ACCEL_FREE(state);
 }
 
@@ -171,13 +216,34 @@ static size_t redis_open_append_ping(void *unused, accel_buffer *out)
   return accel_redis_command_append_words(out, REDIS_WORDS("PING")) ? 1 : 0;
 }
 
-accel_status accel_redis_ping(accel_redis *redis)
+static accel_status redis_open_check_use(const accel_redis *redis)
 {
   if (redis == NULL || redis->state == NULL)
     return accel_error_set(redis, ACCEL_ERR_CONFIG, "redis is not open");
-  accel_redis_state *state = redis->state;
-  if (state->fork_generation != accel_fork_generation())
+  if (redis->state->fork_generation != accel_fork_generation())
     return accel_error_set(redis, ACCEL_ERR_CONFIG, "redis was opened before the fork");
+  return ACCEL_OK;
+}
+
+accel_status accel_redis_set_password(accel_redis *redis, const char *user_or_null,
+                                      const char *password)
+{
+  const accel_status usable = redis_open_check_use(redis);
+  if (accel_failed(usable)) return usable;
+  accel_redis_state *state = redis->state;
+  const accel_status status = accel_redis_credentials_set(
+      &state->credentials, redis, "accel_redis_set_password", user_or_null, password);
+  if (accel_failed(status)) return status;
+  accel_redis_route_hurry(&state->route);
+  accel_redis_listener_hurry(&state->listener);
+  return ACCEL_OK;
+}
+
+accel_status accel_redis_ping(accel_redis *redis)
+{
+  const accel_status usable = redis_open_check_use(redis);
+  if (accel_failed(usable)) return usable;
+  accel_redis_state *state = redis->state;
   const redis_block block = {.append = redis_open_append_ping};
   redis_replies replies;
   char error[REDIS_SOCKET_TEXT];

@@ -20,13 +20,11 @@
 #define REDIS_ROLES_COMPANY_NS UINT64_C(300000)
 #define REDIS_ROLES_ALONE_NS UINT64_C(1000) /* it took less: there was nobody */
 #define REDIS_ROLES_RESTS 12                /* so often others go first before a waiter sleeps */
-/* So much of it in vain, then there is a pause, so many times as long as what was lost. */
+/* So much of it in vain, then there is a pause (trial.h). */
 #define REDIS_ROLES_REST_VAIN_NS UINT64_C(200000000) /* of all threads together */
 #define REDIS_ROLES_SPIN_VAIN 4u                     /* times spin_us */
-#define REDIS_ROLES_PAUSE 64u
 /* Who waited for another server meanwhile finds its replies by so many looks after the deadline. */
 #define REDIS_ROLES_LATE_LOOKS 64
-#define REDIS_ROLES_PAUSE_MAX_NS UINT64_C(10000000000)
 
 bool accel_redis_roles_has_unsent(const redis_connection *connection)
 {
@@ -79,33 +77,6 @@ static void redis_roles_break_at_socket(redis_connection *connection, int reason
   accel_redis_roles_break(connection, why);
 }
 
-/* ---- what may be in vain ---- */
-
-static bool redis_roles_pauses(const redis_trial *trial, uint64_t now_ns)
-{
-  return now_ns < accel_load_relaxed(&trial->pause_until_ns);
-}
-
-static void redis_roles_note_success(redis_trial *trial)
-{
-  if (accel_load_relaxed(&trial->vain_ns) != 0) accel_store_relaxed(&trial->vain_ns, UINT64_C(0));
-}
-
-/* From so much on there is a pause, so many times as long. */
-static void redis_roles_note_vain(redis_trial *trial, uint64_t now_ns, uint64_t took_ns,
-                                  uint64_t limit_ns)
-{
-  const uint64_t vain_ns = accel_load_relaxed(&trial->vain_ns) + took_ns;
-  const bool pauses = vain_ns >= limit_ns;
-  accel_store_relaxed(&trial->vain_ns, pauses ? UINT64_C(0) : vain_ns);
-  if (!pauses) return;
-  const bool is_long = vain_ns > REDIS_ROLES_PAUSE_MAX_NS / REDIS_ROLES_PAUSE;
-  const uint64_t until_ns =
-      now_ns + (is_long ? REDIS_ROLES_PAUSE_MAX_NS : vain_ns * REDIS_ROLES_PAUSE);
-  if (until_ns > accel_load_relaxed(&trial->pause_until_ns))
-    accel_store_relaxed(&trial->pause_until_ns, until_ns);
-}
-
 /* ---- writing ---- */
 
 /* What the writer takes next; the two buffers change places. */
@@ -126,13 +97,13 @@ static void redis_roles_take_queued(redis_connection *connection)
 static bool redis_roles_let_others_go(redis_connection *connection)
 {
   const uint64_t began_ns = accel_clock_monotonic_ns();
-  if (redis_roles_pauses(&connection->company, began_ns)) return false;
+  if (accel_redis_trial_pauses(&connection->company, began_ns)) return false;
   const uint64_t before = accel_load_relaxed(&connection->submitted);
   accel_redis_wake_yield();
   const uint64_t now_ns = accel_clock_monotonic_ns(), took_ns = now_ns - began_ns;
   const uint64_t came = accel_load_relaxed(&connection->submitted) - before;
   if (took_ns > (1 + came) * REDIS_ROLES_COMPANY_NS)
-    redis_roles_note_vain(&connection->company, now_ns, took_ns, 0);
+    accel_redis_trial_note_vain(&connection->company, now_ns, took_ns, 0);
   return took_ns > REDIS_ROLES_ALONE_NS;
 }
 
@@ -140,7 +111,7 @@ static bool redis_roles_let_others_go(redis_connection *connection)
  * write. */
 static void redis_roles_gather(redis_connection *connection)
 {
-  if (redis_roles_pauses(&connection->company, accel_clock_monotonic_ns())) return;
+  if (accel_redis_trial_pauses(&connection->company, accel_clock_monotonic_ns())) return;
   accel_mutex_unlock(&connection->mutex);
   (void)redis_roles_let_others_go(connection);
   accel_mutex_lock(&connection->mutex);
@@ -314,7 +285,7 @@ static bool redis_roles_spin(redis_connection *connection, uint64_t deadline_ms)
 {
   if (connection->spin_us == 0) return false;
   const uint64_t now_ms = accel_clock_monotonic_ms(), began_ns = accel_clock_monotonic_ns();
-  if (now_ms >= deadline_ms || redis_roles_pauses(&connection->spins, began_ns)) return false;
+  if (now_ms >= deadline_ms || accel_redis_trial_pauses(&connection->spins, began_ns)) return false;
   const uint64_t limit_ns = UINT64_C(1000) * connection->spin_us;
   const uint64_t left_ms = deadline_ms - now_ms;
   const uint64_t within_ns = left_ms < limit_ns / 1000000 ? left_ms * 1000000 : limit_ns;
@@ -331,10 +302,10 @@ static bool redis_roles_spin(redis_connection *connection, uint64_t deadline_ms)
   }
   const uint64_t came = accel_load_relaxed(&connection->submitted) - before;
   if (is_there && took_ns <= (1 + came) * limit_ns)
-    redis_roles_note_success(&connection->spins);
+    accel_redis_trial_note_success(&connection->spins);
   else
-    redis_roles_note_vain(&connection->spins, began_ns + took_ns, took_ns,
-                          REDIS_ROLES_SPIN_VAIN * limit_ns);
+    accel_redis_trial_note_vain(&connection->spins, began_ns + took_ns, took_ns,
+                                REDIS_ROLES_SPIN_VAIN * limit_ns);
   return is_there;
 }
 
@@ -418,18 +389,19 @@ static bool redis_roles_rest(redis_connection *connection, redis_waiter *waiter,
 {
   if (connection->spin_us == 0) return false;
   const uint64_t began_ns = accel_clock_monotonic_ns();
-  if (redis_roles_pauses(&connection->rests, began_ns)) return false;
+  if (accel_redis_trial_pauses(&connection->rests, began_ns)) return false;
   for (int i = 0; i < REDIS_ROLES_RESTS; i++) {
     if (accel_clock_monotonic_ms() + REDIS_ROLES_EXACT_MS >= deadline_ms) return false;
     const bool has_others = redis_roles_let_others_go(connection);
     if (accel_redis_wake_state(&waiter->wake) != REDIS_WAKE_NOTHING) {
-      redis_roles_note_success(&connection->rests);
+      accel_redis_trial_note_success(&connection->rests);
       return true;
     }
     if (!has_others) return false;
   }
   const uint64_t now_ns = accel_clock_monotonic_ns();
-  redis_roles_note_vain(&connection->rests, now_ns, now_ns - began_ns, REDIS_ROLES_REST_VAIN_NS);
+  accel_redis_trial_note_vain(&connection->rests, now_ns, now_ns - began_ns,
+                              REDIS_ROLES_REST_VAIN_NS);
   return false;
 }
 

@@ -210,6 +210,13 @@ void accel_redis_route_suspect(redis_route *route)
   if (route->scout.hosts != NULL) accel_redis_scout_wake(&route->scout);
 }
 
+void accel_redis_route_hurry(redis_route *route)
+{
+  const size_t count = accel_load_acquire(&route->count);
+  for (size_t i = 0; i < count; i++) accel_redis_endpoint_hurry(accel_redis_route_number(route, i));
+  accel_redis_route_suspect(route);
+}
+
 /* Errors of a server that is not, or not yet again, what it was taken for. */
 static bool redis_route_is_displaced(const redis_replies *replies, const redis_reply *reply)
 {

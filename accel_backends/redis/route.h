@@ -70,6 +70,8 @@ redis_endpoint *accel_redis_route_next(redis_route *route, size_t *at);
  * it is no redirection; one that says that a server lost its place is told to the scout. */
 bool accel_redis_route_redirect(redis_route *route, redis_endpoint *endpoint,
                                 const redis_replies *replies, size_t i, uint32_t *hint);
+/* Who may enter has changed: all that have no connection try at once. */
+void accel_redis_route_hurry(redis_route *route);
 /* A server could not be reached, or is not what it was: look again, soon. */
 void accel_redis_route_suspect(redis_route *route);
 

@@ -113,9 +113,10 @@ typedef bool redis_scout_take(redis_scout *scout, redis_dial *dial, redis_slots_
 static bool redis_scout_visit(redis_scout *scout, redis_address *address, redis_scout_take *take,
                               redis_slots_map *map, char *error)
 {
-  const accel_redis_state *state = scout->route->state;
+  accel_redis_state *state = scout->route->state;
+  const bool is_sentinel = state->url.kind == REDIS_URL_SENTINEL;
   redis_dial dial = {
-      .url = &scout->visitor,
+      .credentials = is_sentinel ? &state->sentinel_credentials : &state->credentials,
       .address = address,
       .tls = state->tls,
       .stop_fd = scout->stop_fd,
@@ -222,11 +223,6 @@ bool accel_redis_scout_open(redis_scout *scout, redis_route *route)
 {
   memset(scout, 0, sizeof *scout);
   scout->route = route;
-  scout->visitor = *redis_scout_url(scout);
-  if (scout->visitor.kind == REDIS_URL_SENTINEL) {
-    scout->visitor.user = NULL;
-    scout->visitor.password = NULL;
-  }
   scout->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (scout->wake_fd < 0) return false;
   scout->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

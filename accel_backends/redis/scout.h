@@ -31,7 +31,6 @@ typedef struct redis_scout {
   int wake_fd, stop_fd;
   redis_address *hosts; /* of the URL; NULL: nobody has to be asked */
   size_t host_count;
-  redis_url visitor;   /* who enters there: at Sentinels nobody */
   size_t last_good;    /* of the hosts: asked first */
   redis_backoff pause; /* after failures */
 } redis_scout;

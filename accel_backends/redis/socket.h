@@ -10,14 +10,15 @@
 #define ACCEL_BACKENDS_REDIS_SOCKET_H
 
 #include "address.h"
-#include "url.h"
+#include "credentials.h"
 
 #define REDIS_SOCKET_TEXT 160    /* bytes of an error's text */
 #define REDIS_SOCKET_SLICE_MS 5L /* of a slow receive, which the system may stretch by a tick */
 
 /* What an attempt to reach a server may take. */
 typedef struct redis_dial {
-  const redis_url *url; /* who enters */
+  redis_credentials *credentials; /* who enters; NULL: nobody in particular */
+  uint32_t database;
   redis_address *address;
   struct redis_tls_context *tls; /* NULL: not encrypted */
   uint64_t deadline_ms;

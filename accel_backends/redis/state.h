@@ -4,6 +4,7 @@
 
 #include "../../accel/platform/system.h"
 #include "../redis.h"
+#include "credentials.h"
 #include "listener.h"
 #include "route.h"
 #include "url.h"
@@ -12,7 +13,8 @@ typedef struct accel_redis_state {
   uint64_t fork_generation; /* of the process that opened it */
   accel_opened opened;
   uint32_t users; /* atomic: the open accel_redis, and each cache that is attached */
-  redis_url url;
+  redis_url url;  /* without user and password */
+  redis_credentials credentials, sentinel_credentials;
   char prefix[66]; /* with its colon; "" without */
   uint32_t connect_timeout_ms, command_timeout_ms;
   uint32_t spin_us; /* 0: none */

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define REDIS_STREAM_AUTH_HEADS 128 /* bytes of AUTH without its words */
+#define REDIS_STREAM_REFUSAL 128 /* bytes of a refusal that are told */
 
 void accel_redis_stream_explain(const redis_replies *replies, size_t i, const char *what,
                                 char *error)
@@ -130,28 +130,6 @@ static bool redis_stream_receive(redis_stream *stream, redis_dial *dial, redis_r
 
 /* ---- signing in: no copy of a password remains in memory ---- */
 
-/* The buffer is made in one piece, because one that grows leaves copies behind. */
-static bool redis_stream_send_password(redis_stream *stream, redis_dial *dial)
-{
-  const redis_url *url = dial->url;
-  const char *first = url->user == NULL ? url->password : url->user;
-  const char *second_or_null = url->user == NULL ? NULL : url->password;
-  const size_t size = strlen(first) + (second_or_null == NULL ? 0 : strlen(second_or_null)) +
-                      REDIS_STREAM_AUTH_HEADS;
-  accel_buffer command = {.data = (unsigned char *)ACCEL_MALLOC(size), .capacity = size};
-  if (command.data == NULL) {
-    snprintf(dial->error, sizeof dial->error, "no memory to sign in");
-    return false;
-  }
-  const bool appended =
-      accel_redis_command_append_words(&command, REDIS_WORDS("AUTH", first, second_or_null));
-  ACCEL_ASSERT(appended && command.capacity == size);
-  const bool sent = appended && accel_redis_stream_send(stream, dial, &command);
-  explicit_bzero(command.data, size);
-  accel_buffer_release(&command);
-  return sent;
-}
-
 /* A line, and nothing behind it, to the start of stream->input: not by way of the reader, because
  * some servers repeat the words of a command that they do not know. Returns its size; 0: none came,
  * dial->error says why. */
@@ -181,16 +159,31 @@ static size_t redis_stream_receive_line(redis_stream *stream, redis_dial *dial)
   return filled;
 }
 
-/* Of a refusal only the code is told. */
-static bool redis_stream_accepts(const char *line, size_t size, redis_dial *dial)
+/* What the server says, made printable; of a text that repeats something of the password only the
+ * code. */
+static void redis_stream_tell_refusal(const redis_sign_in *sign_in, const char *line, size_t size,
+                                      redis_dial *dial)
 {
-  size_t code = 1;
-  if (size == 5 && memcmp(line, "+OK\r\n", 5) == 0) return true;
+  char text[REDIS_STREAM_REFUSAL];
+  size_t told = 1, code = 1;
   while (code < size && line[code] >= 'A' && line[code] <= 'Z') code++;
+  while (told < size && told < sizeof text && line[told] != '\r' && line[told] != '\n') told++;
+  if (accel_redis_sign_in_is_told(sign_in, line, told)) told = code < 40 ? code : 1;
+  for (size_t i = 1; i < told; i++) {
+    const unsigned char byte = (unsigned char)line[i];
+    text[i - 1] = byte < ' ' || byte >= 0x7F ? '?' : line[i];
+  }
+  text[told - 1] = '\0';
+  snprintf(dial->error, sizeof dial->error, "signing in: the server says %s", text);
+}
+
+static bool redis_stream_accepts(const redis_sign_in *sign_in, const char *line, size_t size,
+                                 redis_dial *dial)
+{
+  if (size == 5 && memcmp(line, "+OK\r\n", 5) == 0) return true;
   dial->is_refused = line[0] == '-';
   if (dial->is_refused)
-    snprintf(dial->error, sizeof dial->error, "signing in: the server says %.*s",
-             code < 40 ? (int)code - 1 : 0, line + 1);
+    redis_stream_tell_refusal(sign_in, line, size, dial);
   else
     snprintf(dial->error, sizeof dial->error, "signing in: a reply of an unexpected kind");
   return false;
@@ -198,16 +191,24 @@ static bool redis_stream_accepts(const char *line, size_t size, redis_dial *dial
 
 static ACCEL_NOINLINE bool redis_stream_authenticate(redis_stream *stream, redis_dial *dial)
 {
-  if (!redis_stream_send_password(stream, dial)) return false;
-  const size_t size = redis_stream_receive_line(stream, dial);
-  const bool accepted = size > 0 && redis_stream_accepts((const char *)stream->input, size, dial);
-  explicit_bzero(stream->input, REDIS_STREAM_CHUNK);
+  redis_sign_in sign_in;
+  if (!accel_redis_sign_in_make(&sign_in, dial->credentials)) {
+    snprintf(dial->error, sizeof dial->error, "no memory to sign in");
+    return false;
+  }
+  bool accepted = sign_in.command.size == 0;
+  if (!accepted && accel_redis_stream_send(stream, dial, &sign_in.command)) {
+    const size_t size = redis_stream_receive_line(stream, dial);
+    accepted = size > 0 && redis_stream_accepts(&sign_in, (const char *)stream->input, size, dial);
+    explicit_bzero(stream->input, REDIS_STREAM_CHUNK);
+  }
+  accel_redis_sign_in_release(&sign_in);
   return accepted;
 }
 
 static bool redis_stream_sign_in(redis_stream *stream, redis_dial *dial)
 {
-  if (dial->url->password == NULL) return true;
+  if (dial->credentials == NULL) return true;
   const bool accepted = redis_stream_authenticate(stream, dial);
   accel_wipe_traces();
   return accepted;
@@ -292,7 +293,7 @@ bool accel_redis_stream_greet(redis_stream *stream, redis_dial *dial, redis_stre
   accel_buffer commands = {0};
   redis_replies replies = {0};
   char database[12];
-  snprintf(database, sizeof database, "%u", (unsigned)dial->url->database);
+  snprintf(database, sizeof database, "%u", (unsigned)dial->database);
   bool greeted = accel_redis_command_append_words(&commands, REDIS_WORDS("SELECT", database)) &&
                  accel_redis_command_append_words(&commands, REDIS_WORDS("PING")) &&
                  accel_redis_command_append_words(&commands, REDIS_WORDS("TIME"));
@@ -302,7 +303,7 @@ bool accel_redis_stream_greet(redis_stream *stream, redis_dial *dial, redis_stre
   const uint64_t answered_ms = accel_clock_monotonic_ms();
   const redis_reply selected = accel_redis_reply_at(&replies, 0);
   const redis_reply alive = accel_redis_reply_at(&replies, 1);
-  const bool is_default = dial->url->database == 0; /* where SELECT need not be allowed */
+  const bool is_default = dial->database == 0; /* where SELECT need not be allowed */
   if (greeted && !is_default && !accel_redis_reply_says(&replies, &selected, "OK")) {
     accel_redis_stream_explain(&replies, 0, "choosing the database", dial->error);
     greeted = false;

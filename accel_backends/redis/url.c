@@ -234,6 +234,19 @@ accel_status accel_redis_url_parse(const void *owner, const char *text, redis_ur
   return status;
 }
 
+static ACCEL_NOINLINE void redis_url_wipe(const redis_url *url, const char **text)
+{
+  if (*text != NULL) explicit_bzero(url->memory + (*text - url->memory), strlen(*text));
+  *text = NULL;
+}
+
+void accel_redis_url_forget_password(redis_url *url)
+{
+  redis_url_wipe(url, &url->user);
+  redis_url_wipe(url, &url->password);
+  accel_wipe_traces();
+}
+
 void accel_redis_url_release(redis_url *url)
 {
   if (url->memory != NULL) {

@@ -50,6 +50,8 @@ ACCEL_EXTERN_C_BEGIN
 
 /* OK, NOMEM; CONFIG with a text for `owner` (error.h). On failure nothing is held. */
 accel_status accel_redis_url_parse(const void *owner, const char *text, redis_url *url);
+/* Wipes user and password, of which somebody else has a copy now. */
+void accel_redis_url_forget_password(redis_url *url);
 /* Wipes the password and frees the memory. */
 void accel_redis_url_release(redis_url *url);
 

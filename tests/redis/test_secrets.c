@@ -379,6 +379,64 @@ static void one_copy_is_kept_to_sign_in_again(void **state)
   house_close(&plain);
 }
 
+/* As a program does that learns of a new one: its own copy is wiped. */
+static ON_THE_STACK accel_status set_right_password(visit *one)
+{
+  char password[MEMORY_PASSWORD_SIZE];
+  memory_add_password(password, BETWEEN);
+  const accel_status status = accel_redis_set_password(&one->redis, "anna", password);
+  explicit_bzero(password, sizeof password);
+  accel_wipe_traces();
+  return status;
+}
+
+static void a_password_that_is_set_is_kept_once(void **state)
+{
+  house plain;
+  visit one;
+  (void)state;
+  house_open(&plain, HOUSE_PLAIN);
+  assert_int_equal(enter(&one, &plain, "redis://anna:", BETWEEN_WRONG, ""), ACCEL_OK);
+  assert_int_equal(look_around(&one), 0);
+  for (int i = 0; i < 3; i++) assert_int_equal(set_right_password(&one), ACCEL_OK);
+  const uint64_t until_ms = accel_clock_deadline(PATIENCE_MS);
+  while (accel_redis_ping(&one.redis) != ACCEL_OK && accel_clock_monotonic_ms() < until_ms)
+    usleep(2000);
+  stay_and_return(&one, &plain);
+  usleep(200000);
+  expect_copies("set three times", 1);
+  leave(&one);
+  expect_copies("closed", 0);
+  house_close(&plain);
+}
+
+/* A Redis that is taken for a Sentinel lets in whoever has the password, and then knows nothing. */
+static void the_password_of_sentinels_is_kept_once(void **state)
+{
+  char password[MEMORY_PASSWORD_SIZE], url[64];
+  accel_redis redis;
+  house plain;
+  (void)state;
+  house_open(&plain, HOUSE_PLAIN);
+  snprintf(url, sizeof url, "redis+sentinel://127.0.0.1:%d/the-master", plain.port);
+  memory_add_password(password, BETWEEN);
+  const accel_redis_config config = {
+      .url = url, .sentinel_user = "anna", .sentinel_password = password};
+  assert_int_equal(accel_redis_open(&redis, &config), ACCEL_OK);
+  explicit_bzero(password, sizeof password);
+  accel_wipe_traces();
+  const uint64_t until_ms = accel_clock_deadline(PATIENCE_MS);
+  do {
+    assert_true(accel_clock_monotonic_ms() < until_ms);
+    accel_redis_ping(&redis);
+    say(accel_redis_last_error(&redis));
+  } while (strstr(accel_redis_last_error(&redis), "asking a Sentinel") == NULL);
+  expect_copies("of Sentinels", 1);
+  accel_redis_close(&redis);
+  expect_copies("closed", 0);
+  house_close(&plain);
+}
+
 static void a_wrong_password_is_forgotten_as_well(void **state)
 {
   house plain;
@@ -496,6 +554,8 @@ int main(void)
       cmocka_unit_test(traces_are_wiped),
       cmocka_unit_test(what_calls_save_of_a_password_is_wiped),
       cmocka_unit_test(one_copy_is_kept_to_sign_in_again),
+      cmocka_unit_test(a_password_that_is_set_is_kept_once),
+      cmocka_unit_test(the_password_of_sentinels_is_kept_once),
       cmocka_unit_test(a_wrong_password_is_forgotten_as_well),
       cmocka_unit_test(an_echo_is_forgotten),
       cmocka_unit_test(refused_urls_are_forgotten),
