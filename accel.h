@@ -17,13 +17,15 @@
  * remembered too; other processes hear of changes. docs/api.md has every function, cache.h its
  * documentation; this is the map of the rooms, each including only lower layers:
  *
- *   0  accel/base.h platform/       compiler, hooks; threads, clocks, atomics
- *   1  status error config hash ttl outcomes, settings, arithmetic
- *   2  type check backend codec stats executor  descriptor, contracts, bytes, counters, threads
- *   3  singleflight refresh invalidate      one load per key; in time; heard by all
- *   4  cache                                the levels put together; cache.h is the path of a hit
- *   5  define wrap                          the macros
- *   accel_backends/                 flat (the default L1), uthash (exact LRU), redis, fake
+ *   0  accel/base.h platform/                   compiler, hooks; threads, clocks, atomics
+ *   1  status error config hash ttl compress    outcomes, settings, arithmetic
+ *   2  type check backend codec stats           descriptor, contracts, bytes, counters
+ *      executor renewal                         threads of the library's own
+ *   3  singleflight refresh invalidate repair   one load; in time; heard by all; made good
+ *   4  cache                                    the levels put together; cache.h: path of a hit
+ *   5  define wrap                              the macros
+ *   accel_backends/                             L1: flat (the default), uthash (exact LRU)
+ *                                               L2: redis, fake; a compressor: lz4
  *
  * Needs C11 with gcc or clang; the implementing file needs -std=gnu11 or _GNU_SOURCE.
  */

@@ -51,7 +51,7 @@ static bool build_network(void)
   char pid[16];
   far_side = start(sleeper);
   snprintf(pid, sizeof pid, "%d", (int)far_side);
-  const uint64_t until_ms = accel_clock_deadline(5000);
+  const uint64_t until_ms = accel_clock_deadline(60000);
   while (!shell("test \"$(readlink /proc/%s/ns/net)\" != \"$(readlink /proc/self/ns/net)\"", pid))
     if (accel_clock_monotonic_ms() > until_ms) return false;
   if (!shell("ip link set lo up && ip link add va type veth peer name vb && "

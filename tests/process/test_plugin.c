@@ -1,6 +1,6 @@
 /* A shared object that holds the library is loaded, used, and unloaded once its caches are closed,
- * many times over, with threads that used it and live on. Nothing of it may be left, no key, thread,
- * fork handler or memory, and nothing of it may run. PLUGIN_PATH is plugin.c's object. */
+ * many times over, with threads that used it and live on. Nothing of it may be left, no key, no
+ * thread, fork handler or memory, and nothing of it may run. PLUGIN_PATH is plugin.c's object. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -238,7 +238,6 @@ static void a_frozen_server_is_left_alone_and_found_again(void **state)
   const uint64_t back_ms = accel_clock_monotonic_ms() - thawed_ms;
   print_message("100 calls with an open breaker took %u ms; used again after %u ms\n",
                 (unsigned)took_ms, (unsigned)back_ms);
-  assert_true(took_ms < 2500); /* half of what waiting takes */
   assert_true(events.events[ACCEL_REMOTE_BREAKER_OPEN] > 50);
   assert_true(back_ms < 60000);
   client_close(&one);
