@@ -61,6 +61,7 @@
 #include "accel_backends/uthash/uthash_lru.h"
 
 #ifdef ACCEL_IMPLEMENTATION
+#include "accel/cache_await.c"
 #include "accel/cache_lease.c"
 #include "accel/cache_load.c"
 #include "accel/cache_loader.c"
@@ -77,6 +78,7 @@
 #include "accel/config.c"
 #include "accel/error.c"
 #include "accel/executor.c"
+#include "accel/executor_queue.c"
 #include "accel/hash.c"
 #include "accel/invalidate.c"
 #include "accel/platform/clock.c"

@@ -1,17 +1,17 @@
 /* cache_core.h: what the rooms of layer 4 share (layer 4, private). Only for .c files.
  *
  * accel_core is everything of an open cache that a hit does not touch. The rooms: cache_open.c
- * makes and ends it, cache_read.c reads, cache_load.c runs loads and writes them back,
- * cache_lease.c shares them with other processes, cache_renew.c keeps their leases, cache_write.c
- * writes, cache_remote.c speaks with
- * L2, cache_wrap.c serves the generated wrappers, cache_report.c tells what happened.
+ * makes and ends it, cache_read.c begins a read and cache_await.c ends it, cache_load.c runs loads
+ * and writes them back, cache_lease.c shares them with other processes, cache_renew.c keeps their
+ * leases, cache_write.c writes, cache_remote.c speaks with L2, cache_wrap.c serves the generated
+ * wrappers, cache_report.c tells what happened.
  */
 #ifndef ACCEL_CACHE_CORE_H
 #define ACCEL_CACHE_CORE_H
 
 #include "cache.h"
 #include "error.h"
-#include "executor.h"
+#include "executor_share.h"
 #include "invalidate.h"
 #include "platform/atomic.h"
 #include "platform/clock.h"
@@ -61,9 +61,10 @@ typedef struct accel_core {
   accel_mutex spare_mutex;            /* guards the two below; open where there is a link */
   accel_buffer spare_name, spare_key; /* for the text of a key when there is no memory */
   accel_job repair_job;
-  uint32_t repair_pause_ms; /* of the job, while is_repairing */
-  accel_executor own_executor;
-  accel_executor *executor;
+  uint32_t repair_pause_ms;                   /* of the job, while is_repairing */
+  accel_executor *executor, *common_executor; /* the second is the first, or NULL */
+  struct accel_executor_share *share;         /* of the executor */
+  uint32_t later_count;                       /* atomic: second dels that wait for their time */
 
   accel_renewal renewal;
   bool has_renew_mutex;
@@ -282,6 +283,7 @@ typedef struct core_terms {
   bool is_refresh;
   bool skip_remote, no_null_cache;
   bool is_leased;  /* what may be loaded was settled with other processes */
+  bool stays;      /* what was begun is loaded, even if nobody waits for it any more */
   uint32_t ttl_ms; /* 0: configured */
   accel_error_policy errors;
   uint64_t error_mark; /* of the thread that loads, before it began */
@@ -294,6 +296,13 @@ core_terms accel_core_terms(const accel_core *core, const accel_read *read_or_nu
  * caller holds them until this returns; their order may change. */
 bool accel_core_load(accel_core *core, accel_flight **flights, size_t count,
                      const core_terms *terms);
+/* The same, here in any case. */
+void accel_core_load_here(accel_core *core, accel_flight **flights, size_t count,
+                          const core_terms *terms);
+/* A load's job that left its queue without having been run: whoever waits for it yet is refused. */
+void accel_core_load_discard(accel_job *job_or_null);
+/* Drops those that nobody waits for. Returns how many are left, which come first. */
+size_t accel_core_drop_unwanted(accel_core *core, accel_flight **flights, size_t count);
 /* Gives L1 what a landed flight brought, a value or the absence of one, if it is to have it. There
  * is an L1. */
 void accel_core_fill_local(accel_core *core, accel_flight *flight, const accel_lifetime *life);
@@ -306,7 +315,7 @@ void accel_core_store(accel_core *core, accel_flight **flights, size_t count,
 /* Starts a reload in the background unless one is under way. OK, NOMEM, LOADER: no room. */
 accel_status accel_core_refresh(accel_core *core, const void *key, uint64_t hash);
 
-/* ---- cache_read.c ---- */
+/* ---- cache_read.c and cache_await.c ---- */
 
 /* One distinct key that L1 did not answer. */
 typedef struct core_miss {
@@ -350,8 +359,18 @@ void accel_core_plan_init(core_plan *plan, accel_core *core, const void *keys, s
  * the caller) before accel_core_plan_end. */
 bool accel_core_plan_begin(core_plan *plan);
 void accel_core_plan_load(core_plan *plan);
+/* Where the answer for key `i` goes, NULL: nowhere; and what is told of it. */
+void *accel_core_plan_value(const core_plan *plan, size_t i);
+accel_info *accel_core_plan_info(const core_plan *plan, size_t i, accel_info *unwanted);
+bool accel_core_plan_can_load(const core_plan *plan);
 /* Waits for the others' flights, writes values and statuses, releases everything. OK, or the first
  * failure in key order. */
 accel_status accel_core_plan_end(core_plan *plan);
+
+void accel_core_tell(accel_info *info, accel_origin source, const accel_lifetime *life,
+                     uint64_t now_ms);
+bool accel_core_is_fresh(const accel_local_found *found, uint64_t now_ms);
+/* An expired value, where the fresh one cannot be had and the read permits it. */
+bool accel_core_read_stale(accel_core *core, const core_miss *miss, void *out, accel_info *info);
 
 #endif

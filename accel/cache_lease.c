@@ -12,6 +12,8 @@
  */
 #include "cache_core.h"
 
+#include "hash.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,8 +44,9 @@ uint64_t accel_core_lease_token(accel_core *core)
 
 uint32_t accel_core_lease_end_ms(const accel_core *core, const accel_flight *flight)
 {
-  if (!accel_failed(flight->status)) return 1;
-  const uint32_t failures = accel_load_relaxed(&core->load_failures[flight->hash % CORE_FAILURES]);
+  if (!accel_failed(flight->status) || flight->is_dropped) return 1;
+  const uint32_t failures =
+      accel_load_relaxed(&core->load_failures[accel_hash_mixed(flight->hash) % CORE_FAILURES]);
   const uint32_t doublings = failures <= 1 ? 0 : failures - 1;
   if (doublings > 5) return LEASE_FAILURE_MS_MAX;
   return LEASE_FAILURE_MS << doublings;
@@ -269,6 +272,7 @@ size_t accel_core_lease_wait(accel_core *core, accel_flight **flights, size_t co
       flights[i]->gate = accel_core_gate(core, flights[i]->hash);
     accel_core_remote_get(core, flights + ready, count - ready, &look);
     count = ready + lease_drop_landed(flights + ready, count - ready);
+    count = ready + accel_core_drop_unwanted(core, flights + ready, count - ready);
     lease_ask(core, flights + ready, count - ready);
     accel_core_keep_leases(core, flights + ready, count - ready);
     ready += lease_sort(flights + ready, count - ready);

@@ -1,5 +1,7 @@
 #include "cache_core.h"
 
+#include "hash.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,11 +9,12 @@
 /* One call of the user's loader for one or several flights. Whatever memory it takes is had before
  * anything is started, so that nothing can fail for lack of it once the source is being asked. */
 typedef struct core_load {
-  accel_job job;
+  accel_flight_load queue; /* first: its job is the load's */
   accel_core *core;
   core_terms terms;
   accel_flight **flights; /* held by the load, or by whoever waits for it in this thread */
-  size_t count;
+  size_t count;           /* those that it loads, which come first */
+  size_t held;
   /* The mloader's arrays; NULL: the loader is called per key, straight into the flights. */
   void *keys, *values;
   accel_status *statuses;
@@ -182,7 +185,7 @@ static accel_status load_checked(accel_status status)
 /* How often the loads of a key failed in a row, roughly: keys share a number. */
 static void load_count_row(accel_core *core, const accel_flight *flight, bool has_failed)
 {
-  uint8_t *row = &core->load_failures[flight->hash % CORE_FAILURES];
+  uint8_t *row = &core->load_failures[accel_hash_mixed(flight->hash) % CORE_FAILURES];
   const uint8_t before = accel_load_relaxed(row);
   if (!has_failed && before != 0) accel_store_relaxed(row, (uint8_t)0);
   if (has_failed && before < UINT8_MAX) accel_store_relaxed(row, (uint8_t)(before + 1));
@@ -227,18 +230,45 @@ void accel_core_land(accel_core *core, accel_flight *flight, accel_status status
   accel_singleflight_land(&core->flights, flight, status, error);
 }
 
-static accel_status load_one_by_one(accel_core *core, core_load *load, accel_flight **flights,
-                                    size_t count)
+size_t accel_core_drop_unwanted(accel_core *core, accel_flight **flights, size_t count)
 {
-  accel_status first = ACCEL_OK;
+  size_t left = 0;
   for (size_t i = 0; i < count; i++) {
-    load->terms.error_mark = accel_error_mark();
-    const accel_status status = load_checked(core->type->load(
-        load->terms.load, load->terms.load_ctx, flights[i]->key, flights[i]->value));
-    if (first == ACCEL_OK && accel_failed(status)) first = status;
-    accel_core_land(core, flights[i], status, &load->terms);
+    accel_flight *flight = flights[i];
+    if (accel_singleflight_drop_unwanted(&core->flights, flight)) continue;
+    flights[i] = flights[left];
+    flights[left++] = flight;
   }
-  return first;
+  if (left == count) return left;
+  static const core_terms usual;
+  accel_stats_add(core->stats, ACCEL_COUNT_load_dropped, count - left);
+  accel_core_store(core, flights + left, count - left, &usual); /* gives their leases back */
+  return left;
+}
+
+/* While one is loaded the others are in a queue: a load that needs one of them, in this thread or
+ * another, takes it over. Returns how many were loaded, which come first. */
+static size_t load_one_by_one(accel_core *core, core_load *load, accel_flight **flights,
+                              size_t count, accel_status *first)
+{
+  accel_job *emptied;
+  size_t loaded = 0;
+  load->queue.is_running = true;
+  if (count > 1) accel_singleflight_queue(&core->flights, flights, count, &load->queue);
+  for (size_t i = 0; i < count; i++) {
+    accel_flight *flight = flights[i];
+    if (count > 1 && !(accel_singleflight_take(&core->flights, flight, &load->queue, &emptied) &&
+                       accel_core_drop_unwanted(core, &flight, 1) == 1))
+      continue;
+    flights[i] = flights[loaded];
+    flights[loaded++] = flight;
+    load->terms.error_mark = accel_error_mark();
+    const accel_status status = load_checked(
+        core->type->load(load->terms.load, load->terms.load_ctx, flight->key, flight->value));
+    if (*first == ACCEL_OK && accel_failed(status)) *first = status;
+    accel_core_land(core, flight, status, &load->terms);
+  }
+  return loaded;
 }
 
 static accel_status load_many(accel_core *core, core_load *load, accel_flight **flights,
@@ -265,7 +295,7 @@ static accel_status load_many(accel_core *core, core_load *load, accel_flight **
 
 static void load_close(core_load *load)
 {
-  for (size_t i = 0; i < load->count; i++)
+  for (size_t i = 0; i < load->held; i++)
     accel_singleflight_release(&load->core->flights, load->flights[i]);
   ACCEL_FREE(load);
 }
@@ -274,10 +304,14 @@ static void load_close(core_load *load)
 static void load_part(core_load *load, accel_flight **flights, size_t count)
 {
   accel_core *core = load->core;
+  count = accel_core_drop_unwanted(core, flights, count);
   if (count == 0) return;
   const core_report report = accel_core_report_begin(core, "cache.load");
-  const accel_status status = load->keys == NULL ? load_one_by_one(core, load, flights, count)
-                                                 : load_many(core, load, flights, count);
+  accel_status status = ACCEL_OK;
+  if (load->keys == NULL)
+    count = load_one_by_one(core, load, flights, count, &status);
+  else
+    status = load_many(core, load, flights, count);
   accel_core_report_end(core, &report, status, "ok");
   accel_core_store(core, flights, count, &load->terms);
 }
@@ -305,11 +339,59 @@ static void load_run(core_load *load)
             accel_core_lease_wait(core, others, load->count - ready, load->terms.errors));
 }
 
+static core_load *load_of_job(accel_job *job)
+{
+  return (core_load *)(void *)job; /* the first member */
+}
+
+/* What was taken over meanwhile, or dropped, comes last. */
+static void load_collect(core_load *load)
+{
+  load->count =
+      accel_singleflight_unqueue(&load->core->flights, load->flights, load->count, &load->queue);
+}
+
 static void load_run_job(accel_job *job)
 {
-  core_load *load = (core_load *)(void *)job; /* the first member */
+  core_load *load = load_of_job(job);
   accel_core *core = load->core;
+  load_collect(load);
   load_run(load);
+  load_close(load);
+  accel_core_work_done(core);
+}
+
+/* Nobody will load them: those who wait get `status`. */
+static void load_refuse(accel_core *core, accel_flight **flights, size_t count, accel_status status,
+                        const char *error)
+{
+  for (size_t i = 0; i < count; i++) {
+    accel_singleflight_land(&core->flights, flights[i], status, error);
+    accel_singleflight_finish(&core->flights, flights[i]);
+  }
+}
+
+/* What is left of a load that no thread will run. */
+static void load_refuse_queued(core_load *load)
+{
+  accel_core *core = load->core;
+  load_collect(load);
+  if (load->count == 0) return;
+  if (accel_load_acquire(&core->is_closing)) {
+    load_refuse(core, load->flights, load->count, ACCEL_ERR_CLOSED, "the cache is closing");
+    return;
+  }
+  accel_stats_add(core->stats, ACCEL_COUNT_load_rejected, load->count);
+  load_refuse(core, load->flights, load->count, ACCEL_ERR_LOADER,
+              "the executor has no room for a load");
+}
+
+void accel_core_load_discard(accel_job *job_or_null)
+{
+  if (job_or_null == NULL) return;
+  core_load *load = load_of_job(job_or_null);
+  accel_core *core = load->core;
+  load_refuse_queued(load);
   load_close(load);
   accel_core_work_done(core);
 }
@@ -346,7 +428,8 @@ static core_load *load_new(accel_core *core, accel_flight **flights, size_t coun
   memset(load, 0, sizeof *load);
   load->core = core;
   load->terms = *terms;
-  load->count = count;
+  load->count = load->held = count;
+  load->queue.executor = core->executor;
   load->flights = (accel_flight **)(void *)(block + sizeof *load);
   for (size_t i = 0; i < count; i++) {
     load->flights[i] = flights[i];
@@ -360,39 +443,49 @@ static core_load *load_new(accel_core *core, accel_flight **flights, size_t coun
   return load;
 }
 
-/* Nobody will load them: those who wait get `status`. */
-static bool load_refuse(accel_core *core, accel_flight **flights, size_t count, accel_status status,
-                        const char *error)
+static bool load_has_no_memory(accel_core *core, accel_flight **flights, size_t count)
 {
-  for (size_t i = 0; i < count; i++) {
-    accel_singleflight_land(&core->flights, flights[i], status, error);
-    accel_singleflight_finish(&core->flights, flights[i]);
-  }
+  load_refuse(core, flights, count, ACCEL_ERR_NOMEM, "no memory to load");
   return false;
+}
+
+static bool load_here(accel_core *core, accel_flight **flights, size_t count,
+                      const core_terms *terms)
+{
+  if (!load_is_batch(terms, count)) {
+    core_load own = {.core = core, .terms = *terms, .flights = flights, .count = count};
+    own.queue.executor = core->executor;
+    load_run(&own);
+    return true;
+  }
+  core_load *load = load_new(core, flights, count, terms);
+  if (load == NULL) return load_has_no_memory(core, flights, count);
+  load_run(load);
+  load_close(load);
+  return true;
+}
+
+void accel_core_load_here(accel_core *core, accel_flight **flights, size_t count,
+                          const core_terms *terms)
+{
+  if (count > 0) load_here(core, flights, count, terms);
 }
 
 bool accel_core_load(accel_core *core, accel_flight **flights, size_t count,
                      const core_terms *terms)
 {
   const bool is_here = !terms->is_refresh && (terms->is_in_caller || accel_executor_is_worker());
-  if (is_here && !load_is_batch(terms, count)) {
-    core_load own = {.core = core, .terms = *terms, .flights = flights, .count = count};
-    load_run(&own);
-    return true;
-  }
+  if (is_here) return load_here(core, flights, count, terms);
   core_load *load = load_new(core, flights, count, terms);
-  if (load == NULL) return load_refuse(core, flights, count, ACCEL_ERR_NOMEM, "no memory to load");
-  if (is_here) {
-    load_run(load);
-    load_close(load);
-    return true;
-  }
-  for (size_t i = 0; i < count; i++) accel_singleflight_hand_over(flights[i]);
-  load->job.run = load_run_job;
-  if (accel_core_submit(core, &load->job)) return true;
+  if (load == NULL) return load_has_no_memory(core, flights, count);
+  load->queue.job.run = load_run_job;
+  load->queue.job.drop = accel_core_load_discard;
+  load->queue.job.patience_ms = core->config.loader_timeout_ms;
+  accel_singleflight_queue(&core->flights, load->flights, count, &load->queue);
+  if (accel_core_submit(core, &load->queue.job)) return true;
+  load_refuse_queued(load);
   load_close(load);
-  accel_stats_add(core->stats, ACCEL_COUNT_load_rejected, count);
-  return load_refuse(core, flights, count, ACCEL_ERR_LOADER, "the executor has no room for a load");
+  return false;
 }
 
 accel_status accel_core_refresh(accel_core *core, const void *key, uint64_t hash)
@@ -401,7 +494,8 @@ accel_status accel_core_refresh(accel_core *core, const void *key, uint64_t hash
   terms.is_refresh = true;
   const accel_gate gate = accel_core_gate(core, hash);
   bool is_first;
-  const accel_flight_wish wish = {.share = true, .fills_local = core->local != NULL};
+  const accel_flight_wish wish = {
+      .share = true, .fills_local = core->local != NULL, .stays = true, .is_refresh = true};
   accel_flight *flight = accel_singleflight_join(&core->flights, key, hash, wish, &is_first);
   if (flight == NULL)
     return accel_error_set(core->cache, ACCEL_ERR_NOMEM, "no memory for a refresh in area %s",

@@ -116,7 +116,7 @@ bool accel_core_key_set_open(core_key_set *set, const accel_type *type, const vo
 size_t accel_core_key_set_add(core_key_set *set, size_t i)
 {
   const core_key *key = core_key_at(set, i);
-  for (size_t place = key->hash & set->mask;; place = (place + 1) & set->mask) {
+  for (size_t place = accel_hash_mixed(key->hash) & set->mask;; place = (place + 1) & set->mask) {
     const size_t found = set->places[place];
     if (found == SIZE_MAX) {
       set->places[place] = i;
@@ -139,7 +139,7 @@ bool accel_core_submit(accel_core *core, accel_job *job)
   if (!is_closing) core->pending++;
   accel_mutex_unlock(&core->work_mutex);
   if (is_closing) return false;
-  job->owner = core;
+  job->share = core->share;
   if (accel_executor_submit(core->executor, job)) return true;
   accel_core_work_done(core);
   return false;
@@ -359,9 +359,16 @@ static accel_status core_open_executor(accel_core *core)
   core->executor = core->config.executor;
   if (core->executor != NULL && !accel_executor_is_open(core->executor))
     return accel_error_set(core->cache, ACCEL_ERR_CONFIG, "executor is not an open accel_executor");
-  if (core->executor != NULL) return ACCEL_OK;
-  core->executor = &core->own_executor;
-  return accel_executor_open(&core->own_executor, NULL);
+  if (core->executor == NULL)
+    core->executor = core->common_executor = accel_executor_common_acquire();
+  if (core->executor != NULL) core->share = accel_executor_share_new();
+  return core->share == NULL ? ACCEL_ERR_NOMEM : ACCEL_OK;
+}
+
+static void core_close_executor(accel_core *core)
+{
+  accel_executor_share_close(core->executor, core->share);
+  accel_executor_common_release(core->common_executor);
 }
 
 static bool core_open_locks(accel_core *core)
@@ -391,7 +398,7 @@ static void core_release(accel_core *core)
   accel_core_renew_close(core);
   accel_opened_remove(&core->opened);
   if (core->link != NULL) core->remote_ops->detach(core->link);
-  accel_executor_close(&core->own_executor);
+  core_close_executor(core);
   if (core->local != NULL) core->local_ops->close(core->local, core->type);
   accel_core_repair_close(core, is_child);
   accel_refresh_close(&core->refresh);
@@ -484,11 +491,23 @@ static void core_begin_close(accel_core *core)
   accel_mutex_unlock(&core->work_mutex);
 }
 
+/* Runs what is queued, dels and repairs, so that it waits for no other cache's work. Loads are
+ * for nobody any more. */
+static void core_run_rest(accel_core *core, uint64_t deadline_ms)
+{
+  accel_executor_hasten_share(core->executor, core->share);
+  do {
+    accel_job *job = accel_executor_take(core->executor, core->share);
+    if (job == NULL) return;
+    (job->drop == NULL ? job->run : job->drop)(job);
+  } while (accel_clock_monotonic_ms() < deadline_ms);
+}
+
 static bool core_wait_for_work(accel_core *core, uint64_t deadline_ms)
 {
   if (core->fork_generation != accel_fork_generation()) return true;
   core_begin_close(core);
-  accel_executor_hasten(core->executor, core);
+  core_run_rest(core, deadline_ms);
   accel_mutex_lock(&core->work_mutex);
   while (core->pending > 0 &&
          accel_condition_wait(&core->work_done, &core->work_mutex, deadline_ms)) {}

@@ -5,21 +5,6 @@
 
 /* ---- L1 ---- */
 
-static void read_tell(accel_info *info, accel_origin source, const accel_lifetime *life,
-                      uint64_t now_ms)
-{
-  const int64_t age_ms = (int64_t)(now_ms - life->born_ms); /* born_ms may have wrapped around */
-  info->source = source;
-  info->stale = false;
-  info->age_ms = age_ms <= 0 ? 0 : age_ms < ACCEL_FOREVER ? (uint32_t)age_ms : ACCEL_FOREVER;
-  info->ttl_left_ms = accel_ttl_left(now_ms, life->expires_ms);
-}
-
-static bool read_is_fresh(const accel_local_found *found, uint64_t now_ms)
-{
-  return found->is_current && now_ms < found->life.expires_ms;
-}
-
 static void read_refresh_if_due(accel_core *core, const void *key, uint64_t hash,
                                 const accel_lifetime *life, uint64_t now_ms)
 {
@@ -39,7 +24,7 @@ static accel_status read_local(accel_core *core, const void *key, uint64_t hash,
   accel_status status = ops->peek(core->local, core->type, key, hash, NULL, &found);
   if (accel_failed(status) || status == ACCEL_MISS) return status;
   const uint64_t now_ms = accel_core_now(core);
-  if (!read_is_fresh(&found, now_ms)) {
+  if (!accel_core_is_fresh(&found, now_ms)) {
     const uint64_t expired_ms = found.life.expires_ms < now_ms ? found.life.expires_ms : now_ms;
     *has_stale = status == ACCEL_OK &&
                  accel_ttl_is_stale_usable(now_ms, expired_ms, core->config.stale_max_ms);
@@ -47,53 +32,18 @@ static accel_status read_local(accel_core *core, const void *key, uint64_t hash,
   }
   if (status == ACCEL_OK && out != NULL) {
     status = ops->peek(core->local, core->type, key, hash, out, &found);
-    if (status == ACCEL_OK && !read_is_fresh(&found, now_ms)) {
+    if (status == ACCEL_OK && !accel_core_is_fresh(&found, now_ms)) {
       core->type->drop(out); /* it was replaced by an older one in between: rare, and a miss */
       return ACCEL_MISS;
     }
   }
   if (status != ACCEL_OK && status != ACCEL_NULL) return status;
-  read_tell(info, ACCEL_FROM_LOCAL, &found.life, now_ms);
+  accel_core_tell(info, ACCEL_FROM_LOCAL, &found.life, now_ms);
   read_refresh_if_due(core, key, hash, &found.life, now_ms);
   return status;
 }
 
-/* An expired value, where the fresh one cannot be had and the read permits it. */
-static bool read_stale(accel_core *core, const core_miss *miss, void *out, accel_info *info)
-{
-  accel_local_found found;
-  if (!miss->has_stale || out == NULL) return false;
-  if (core->local_ops->peek(core->local, core->type, miss->id.key, miss->id.hash, out, &found) !=
-      ACCEL_OK)
-    return false;
-  const uint64_t now_ms = accel_core_now(core);
-  read_tell(info, ACCEL_FROM_LOCAL, &found.life, now_ms);
-  info->stale = !read_is_fresh(&found, now_ms);
-  if (info->stale) {
-    info->ttl_left_ms = 0;
-    accel_stats_add(core->stats, ACCEL_COUNT_stale_fallback, 1);
-  }
-  return true;
-}
-
 /* ---- the plan ---- */
-
-static void *plan_value(const core_plan *plan, size_t i)
-{
-  if (plan->values_out == NULL) return NULL;
-  return accel_type_value_at(plan->core->type, plan->values_out, i);
-}
-
-static accel_info *plan_info(const core_plan *plan, size_t i, accel_info *unwanted)
-{
-  if (plan->read.infos != NULL) return &plan->read.infos[i];
-  return plan->read.info != NULL && plan->count == 1 ? plan->read.info : unwanted;
-}
-
-static bool plan_can_load(const core_plan *plan)
-{
-  return plan->terms.load != NULL || plan->terms.mload != NULL || plan->is_load_callers;
-}
 
 static bool plan_has_remote(const core_plan *plan)
 {
@@ -103,11 +53,6 @@ static bool plan_has_remote(const core_plan *plan)
 static bool plan_permits_stale(const core_plan *plan)
 {
   return plan->read.allow_stale || plan->core->config.stale_on_error;
-}
-
-static core_miss *plan_miss(const core_plan *plan, size_t i)
-{
-  return plan->miss_of[i] == SIZE_MAX ? NULL : &plan->misses[plan->miss_of[i]];
 }
 
 static void plan_add_miss(core_plan *plan, size_t i, const void *key, uint64_t hash, bool has_stale)
@@ -129,7 +74,7 @@ static void plan_read_local(core_plan *plan)
   uint64_t hits = 0;
   for (size_t i = 0; i < plan->count; i++) {
     const void *key = accel_type_key_at(core->type, plan->keys, i);
-    accel_info unwanted, *info = plan_info(plan, i, &unwanted);
+    accel_info unwanted, *info = accel_core_plan_info(plan, i, &unwanted);
     memset(info, 0, sizeof *info);
     plan->miss_of[i] = SIZE_MAX;
     plan->statuses_out[i] = accel_core_check_key(core, key);
@@ -137,7 +82,8 @@ static void plan_read_local(core_plan *plan)
     bool has_stale = false;
     const uint64_t hash = accel_core_hash(core, key);
     accel_status status = ACCEL_MISS;
-    if (has_local) status = read_local(core, key, hash, plan_value(plan, i), info, &has_stale);
+    if (has_local)
+      status = read_local(core, key, hash, accel_core_plan_value(plan, i), info, &has_stale);
     plan->statuses_out[i] = status;
     if (accel_failed(status)) accel_error_set(core->cache, status, "no memory to copy a value");
     if (status == ACCEL_MISS) plan_add_miss(plan, i, key, hash, has_stale);
@@ -182,9 +128,10 @@ static void plan_settle_throttled(core_plan *plan)
 static void plan_join(core_plan *plan)
 {
   accel_core *core = plan->core;
-  const bool is_shared = plan_can_load(plan) && !core->config.no_penetration_protect;
+  const bool is_shared = accel_core_plan_can_load(plan) && !core->config.no_penetration_protect;
   const bool fills_local = core->local != NULL && !plan->read.skip_local;
-  const accel_flight_wish wish = {.share = is_shared, .fills_local = fills_local};
+  const accel_flight_wish wish = {
+      .share = is_shared, .fills_local = fills_local, .stays = plan->terms.stays};
   for (size_t i = 0; i < plan->miss_count; i++) {
     core_miss *miss = &plan->misses[i];
     if (miss->is_settled) continue;
@@ -284,7 +231,8 @@ bool accel_core_plan_begin(core_plan *plan)
   plan_read_local(plan);
   plan->is_reported = plan->miss_count > 0 || core->config.trace_hits;
   if (plan->is_reported) plan->report = accel_core_report_begin(core, plan->operation);
-  if (plan->miss_count == 0 || (!plan_can_load(plan) && !plan_has_remote(plan))) return false;
+  if (plan->miss_count == 0 || (!accel_core_plan_can_load(plan) && !plan_has_remote(plan)))
+    return false;
   plan_merge_duplicates(plan);
   plan_settle_throttled(plan);
   plan_join(plan);
@@ -296,91 +244,12 @@ bool accel_core_plan_begin(core_plan *plan)
     leads = plan_collect_leads(plan, plan->leads);
     if (plan->is_load_callers) leads = plan_lease(plan, leads);
   }
-  if (!plan_can_load(plan)) {
+  if (!accel_core_plan_can_load(plan)) {
     plan_give_up(plan, leads);
     leads = 0;
   }
   plan->lead_count = leads;
   return leads > 0;
-}
-
-/* ---- the end of a read ---- */
-
-static void plan_await(core_plan *plan, core_miss *miss, uint64_t deadline_ms)
-{
-  accel_core *core = plan->core;
-  const accel_flight *flight = miss->flight;
-  const bool is_told = plan->read.infos != NULL || plan->read.info != NULL;
-  switch (accel_singleflight_wait(&core->flights, miss->flight, deadline_ms)) {
-    case ACCEL_FLIGHT_DONE:
-      miss->status = flight->status;
-      if (accel_failed(miss->status))
-        accel_error_set(core->cache, miss->status, "%s", flight->error);
-      else if (is_told)
-        read_tell(&miss->info, (accel_origin)flight->source, &flight->life, accel_core_now(core));
-      return;
-    case ACCEL_FLIGHT_CIRCLE:
-      miss->has_stale = false; /* a mistake of the program's, not to be hidden */
-      miss->status = accel_error_set(core->cache, ACCEL_ERR_CONFIG,
-                                     "a load in area %s needs the key that it loads", core->area);
-      return;
-    case ACCEL_FLIGHT_TIMEOUT: break;
-  }
-  miss->status = accel_error_set(core->cache, ACCEL_ERR_TIMEOUT,
-                                 "a load in area %s took longer than loader_timeout_ms, %u",
-                                 core->area, (unsigned)core->config.loader_timeout_ms);
-  if (!miss->is_leader) return;
-  accel_stats_add(core->stats, ACCEL_COUNT_load_timeout, 1);
-  accel_refresh_throttle(&core->refresh, miss->id.hash, accel_core_now(core),
-                         core->config.stale_throttle_ms);
-}
-
-/* Each key's deadline counts from the moment the read began to wait. */
-static void plan_await_all(core_plan *plan)
-{
-  const accel_config *config = &plan->core->config;
-  uint64_t hard_ms = 0, soft_ms = 0;
-  for (size_t i = 0; i < plan->miss_count; i++) {
-    core_miss *miss = &plan->misses[i];
-    if (miss->is_settled || miss->flight == NULL) continue;
-    if (hard_ms == 0 && !accel_singleflight_is_done(miss->flight)) {
-      hard_ms = accel_refresh_wait_deadline(config, false);
-      soft_ms = accel_refresh_wait_deadline(config, true);
-    }
-    plan_await(plan, miss, miss->has_stale ? soft_ms : hard_ms);
-  }
-}
-
-static accel_status plan_take(core_plan *plan, core_miss *miss, size_t i)
-{
-  accel_core *core = plan->core;
-  accel_info unwanted, *info = plan_info(plan, i, &unwanted);
-  void *out = plan_value(plan, i);
-  const bool was_loaded = miss->flight != NULL && plan_can_load(plan);
-  const bool cannot_be_had =
-      accel_failed(miss->status) || (miss->status == ACCEL_MISS && !was_loaded);
-  if (cannot_be_had) return read_stale(core, miss, out, info) ? ACCEL_OK : miss->status;
-  *info = miss->info;
-  if (miss->status != ACCEL_OK || miss->flight == NULL || out == NULL) return miss->status;
-  if (core->type->copy(out, miss->flight->value)) return ACCEL_OK;
-  return accel_error_set(core->cache, ACCEL_ERR_NOMEM, "no memory to copy a value");
-}
-
-accel_status accel_core_plan_end(core_plan *plan)
-{
-  if (plan->failure != ACCEL_OK) return plan->failure;
-  plan_await_all(plan);
-  accel_status first = ACCEL_OK;
-  for (size_t i = 0; i < plan->count; i++) {
-    core_miss *miss = plan_miss(plan, i);
-    if (miss != NULL) plan->statuses_out[i] = plan_take(plan, miss, i);
-    if (first == ACCEL_OK && accel_failed(plan->statuses_out[i])) first = plan->statuses_out[i];
-  }
-  for (size_t i = 0; i < plan->miss_count; i++)
-    if (plan->misses[i].flight != NULL)
-      accel_singleflight_release(&plan->core->flights, plan->misses[i].flight);
-  ACCEL_FREE(plan->memory);
-  return first;
 }
 
 void accel_core_plan_load(core_plan *plan)
@@ -450,7 +319,7 @@ static accel_status read_local_alone(accel_core *core, const void *key, void *ou
   const bool is_miss = status == ACCEL_MISS;
   accel_stats_local(core->stats, status == ACCEL_OK || status == ACCEL_NULL, is_miss);
   if (!is_miss || !core->config.stale_on_error) return status;
-  return read_stale(core, &miss, out, &unwanted) ? ACCEL_OK : ACCEL_MISS;
+  return accel_core_read_stale(core, &miss, out, &unwanted) ? ACCEL_OK : ACCEL_MISS;
 }
 
 accel_status accel_cache_get_cold(accel_cache *cache, const accel_type *type, const void *key,
@@ -553,6 +422,7 @@ static accel_status warmup_chunk(accel_core *core, const void *keys, size_t coun
   const accel_read read = {.infos = infos};
   core_plan plan;
   accel_core_plan_init(&plan, core, keys, count, &read);
+  plan.terms.stays = true;
   const accel_status status = read_many(&plan, NULL);
   if (plan.failure != ACCEL_OK) return status;
   for (size_t i = 0; i < count; i++) *loaded += infos[i].source == ACCEL_FROM_LOADER;

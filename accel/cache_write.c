@@ -458,6 +458,8 @@ accel_status accel_cache_clear(accel_cache *cache, const accel_type *type)
   return status;
 }
 
+#define WRITE_LATER_MAX 65536u
+
 typedef struct write_later {
   accel_job job;
   accel_core *core;
@@ -472,7 +474,25 @@ static void write_later_run(accel_job *job)
   const accel_status status = write_one(core, later->key, NULL, NULL, WRITE_DEL);
   accel_core_report_end(core, &report, status, "done");
   ACCEL_FREE(later);
+  accel_sub_acq_rel(&core->later_count, 1u);
   accel_core_work_done(core);
+}
+
+static write_later *write_later_new(accel_core *core, const void *key, uint32_t ms)
+{
+  const accel_type *type = core->type;
+  const char *text = type->key_kind == ACCEL_KEY_STRING ? *(const char *const *)key : "";
+  const size_t text_size = strlen(text) + 1;
+  write_later *later = (write_later *)ACCEL_MALLOC(sizeof *later + type->key_size + text_size);
+  if (later == NULL) return NULL;
+  memset(later, 0, sizeof *later);
+  later->core = core;
+  later->job.run = write_later_run;
+  later->job.due_ms = accel_clock_deadline(ms);
+  memcpy(later->key, key, type->key_size);
+  char *copy = (char *)memcpy(later->key + type->key_size, text, text_size);
+  if (type->key_kind == ACCEL_KEY_STRING) memcpy(later->key, &copy, sizeof copy);
+  return later;
 }
 
 accel_status accel_cache_del_after(accel_cache *cache, const accel_type *type, const void *key,
@@ -483,19 +503,17 @@ accel_status accel_cache_del_after(accel_cache *cache, const accel_type *type, c
   accel_core *core = cache->core;
   if (ms == ACCEL_FOREVER)
     return accel_error_set(cache, ACCEL_ERR_CONFIG, "ms is ACCEL_FOREVER, which never comes");
-  const char *text = type->key_kind == ACCEL_KEY_STRING ? *(const char *const *)key : "";
-  const size_t text_size = strlen(text) + 1;
-  write_later *later = (write_later *)ACCEL_MALLOC(sizeof *later + type->key_size + text_size);
+  if (accel_add_acq_rel(&core->later_count, 1u) >= WRITE_LATER_MAX) {
+    accel_sub_acq_rel(&core->later_count, 1u);
+    return accel_error_set(cache, ACCEL_ERR_BACKEND,
+                           "%u second dels wait in area %s, and no more may; the first was done",
+                           WRITE_LATER_MAX, core->area);
+  }
+  write_later *later = write_later_new(core, key, ms);
+  if (later != NULL && accel_core_submit(core, &later->job)) return first;
+  accel_sub_acq_rel(&core->later_count, 1u);
   if (later == NULL) return write_explain(core, ACCEL_ERR_NOMEM);
-  memset(later, 0, sizeof *later);
-  later->core = core;
-  later->job.run = write_later_run;
-  later->job.due_ms = accel_clock_deadline(ms);
-  memcpy(later->key, key, type->key_size);
-  char *copy = (char *)memcpy(later->key + type->key_size, text, text_size);
-  if (type->key_kind == ACCEL_KEY_STRING) memcpy(later->key, &copy, sizeof copy);
-  if (accel_core_submit(core, &later->job)) return first;
   ACCEL_FREE(later);
   return accel_error_set(cache, ACCEL_ERR_BACKEND,
-                         "the executor has no room for the second del in area %s", core->area);
+                         "no thread can be had for the second del in area %s", core->area);
 }

@@ -59,7 +59,7 @@ typedef struct accel_config {
   void *remote;                     /* the opened L2, e.g. an accel_redis; outlives the cache */
   accel_error_policy remote_errors; /* what a read does when L2 fails */
   const accel_clock *clock;         /* NULL: the system's; copied */
-  struct accel_executor *executor;  /* NULL: one of its own; else outlives the cache */
+  struct accel_executor *executor;  /* NULL: the common one; else outlives the cache */
   void (*log)(void *ctx, const accel_log_record *record); /* NULL: none */
   void *log_ctx;
   const accel_span_ops *spans;               /* NULL: none; copied */

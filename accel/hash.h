@@ -31,6 +31,12 @@ ACCEL_INLINE uint64_t accel_hash_integer(uint64_t key_, uint64_t seed_)
   return accel_hash_fold(accel_hash_fold(key_ ^ seed_, seed_ | 1u), 0x9E3779B97F4A7C15u);
 }
 
+/* A hash for tables that look at some of its bits alone: a user's need not be mixed. */
+ACCEL_INLINE uint64_t accel_hash_mixed(uint64_t hash_)
+{
+  return accel_hash_fold(hash_, 0x9E3779B97F4A7C15u);
+}
+
 /* `size` bytes; fast, keyed by the seed, not for use outside the process. */
 uint64_t accel_hash_bytes(const void *data, size_t size, uint64_t seed);
 /* A string; NULL hashes as a value of its own, so that the caller may check for it later. */

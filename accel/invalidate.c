@@ -308,7 +308,7 @@ void accel_invalidation_reset(accel_invalidation *invalidation)
 
 static size_t invalidation_stripe(uint64_t hash)
 {
-  return hash >> 20 & (ACCEL_WRITE_STRIPES - 1);
+  return accel_hash_mixed(hash) & (ACCEL_WRITE_STRIPES - 1);
 }
 
 bool accel_invalidation_write_begin(accel_invalidation *invalidation, uint64_t hash,

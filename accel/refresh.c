@@ -1,5 +1,6 @@
 #include "refresh.h"
 
+#include "hash.h"
 #include "platform/atomic.h"
 
 #include <stdlib.h>
@@ -31,7 +32,7 @@ bool accel_refresh_is_due(const accel_lifetime *life, uint64_t now_ms)
 
 static accel_throttle_entry *refresh_entry(const accel_refresh *refresh, uint64_t hash)
 {
-  return &refresh->throttle[hash >> 40 & (ACCEL_THROTTLE_ENTRIES - 1)];
+  return &refresh->throttle[accel_hash_mixed(hash) & (ACCEL_THROTTLE_ENTRIES - 1)];
 }
 
 void accel_refresh_throttle(accel_refresh *refresh, uint64_t hash, uint64_t now_ms,

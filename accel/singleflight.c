@@ -1,5 +1,7 @@
 #include "singleflight.h"
 
+#include "executor_share.h"
+#include "hash.h"
 #include "platform/atomic.h"
 #include "platform/clock.h"
 #include "platform/system.h"
@@ -19,7 +21,8 @@ static ACCEL_THREAD_LOCAL struct accel_flight_thread singleflight_thread;
 
 /* Guards what every thread waits for and every flight's runner, of all caches: a circle may lead
  * through several. A flight's runner is written by the thread that it names, before or afterwards,
- * which alone reads it without the mutex. Taken after a table's mutex, never before. */
+ * so that whoever reads it without the mutex sees whether it is himself. Taken after a table's
+ * mutex, never before. */
 static accel_mutex singleflight_graph = ACCEL_MUTEX_INITIALIZER;
 
 /* Another thread of the parent's may have held the mutex; and what this one ran is the parent's. */
@@ -38,11 +41,14 @@ bool accel_singleflight_open(accel_singleflight *table, const accel_type *type)
   if (!accel_fork_register(&singleflight_handler)) return false;
   memset(table, 0, sizeof *table);
   table->type = type;
+  table->buckets = table->few;
+  table->mask = ACCEL_SINGLEFLIGHT_BUCKETS - 1;
   return accel_mutex_open(&table->mutex);
 }
 
 void accel_singleflight_close(accel_singleflight *table)
 {
+  if (table->buckets != table->few) ACCEL_FREE(table->buckets);
   accel_mutex_close(&table->mutex);
 }
 
@@ -105,24 +111,38 @@ static void flight_free(const accel_type *type, accel_flight *flight)
 static void flight_set_runner(accel_flight *flight, struct accel_flight_thread *runner)
 {
   accel_mutex_lock(&singleflight_graph);
-  flight->runner = runner;
+  accel_store_relaxed(&flight->runner, runner);
   accel_mutex_unlock(&singleflight_graph);
+}
+
+static bool flight_runs_here(const accel_flight *flight)
+{
+  return accel_load_relaxed(&flight->runner) == &singleflight_thread;
 }
 
 static void flight_list_running(accel_flight *flight)
 {
+  flight->running_previous = NULL;
   flight->running_next = singleflight_thread.running;
+  if (flight->running_next != NULL) flight->running_next->running_previous = flight;
   singleflight_thread.running = flight;
 }
 
 static void flight_stop_running(accel_flight *flight)
 {
-  if (flight->runner == NULL) return;
-  ACCEL_ASSERT(flight->runner == &singleflight_thread);
-  accel_flight **place = &singleflight_thread.running;
-  while (*place != flight) place = &(*place)->running_next;
-  *place = flight->running_next;
+  if (!flight_runs_here(flight)) return;
+  if (flight->running_next != NULL)
+    flight->running_next->running_previous = flight->running_previous;
+  if (flight->running_previous != NULL)
+    flight->running_previous->running_next = flight->running_next;
+  else
+    singleflight_thread.running = flight->running_next;
   flight_set_runner(flight, NULL);
+}
+
+bool accel_singleflight_is_running(void)
+{
+  return singleflight_thread.running != NULL;
 }
 
 /* Notes what the thread waits for, unless that closes a circle. */
@@ -146,21 +166,86 @@ static void flight_end_wait(void)
 
 void accel_singleflight_run(accel_flight *flight)
 {
-  if (flight->runner == &singleflight_thread) return;
+  if (flight_runs_here(flight)) return;
   flight_list_running(flight);
   flight_set_runner(flight, &singleflight_thread);
 }
 
-void accel_singleflight_hand_over(accel_flight *flight)
-{
-  flight_stop_running(flight);
-}
-
 /* ---- the table ---- */
 
-static accel_flight **singleflight_bucket(accel_singleflight *table, uint64_t hash)
+static accel_flight **singleflight_bucket(const accel_singleflight *table, uint64_t hash)
 {
-  return &table->buckets[hash >> 32 & (ACCEL_SINGLEFLIGHT_BUCKETS - 1)];
+  return &table->buckets[accel_hash_mixed(hash) & table->mask];
+}
+
+static uint32_t *singleflight_current(accel_singleflight *table, uint64_t hash)
+{
+  return &table->current[accel_hash_mixed(hash) >> 56 & (ACCEL_SINGLEFLIGHT_STRIPES - 1)];
+}
+
+/* Without memory the chains get longer. */
+static void singleflight_grow(accel_singleflight *table)
+{
+  const size_t count = 4 * (table->mask + 1);
+  accel_flight **buckets = (accel_flight **)ACCEL_MALLOC(count * sizeof *buckets);
+  if (buckets == NULL) return;
+  memset(buckets, 0, count * sizeof *buckets);
+  accel_flight **before = table->buckets;
+  const size_t before_count = table->mask + 1;
+  table->buckets = buckets;
+  table->mask = count - 1;
+  for (size_t i = 0; i < before_count; i++) {
+    for (accel_flight *each = before[i], *next; each != NULL; each = next) {
+      next = each->next;
+      accel_flight **bucket = singleflight_bucket(table, each->hash);
+      each->next = *bucket;
+      *bucket = each;
+    }
+  }
+  if (before != table->few) ACCEL_FREE(before);
+}
+
+/* Gives back what a large batch needed. */
+static void singleflight_shrink(accel_singleflight *table)
+{
+  if (table->buckets == table->few) return;
+  ACCEL_FREE(table->buckets);
+  table->buckets = table->few;
+  table->mask = ACCEL_SINGLEFLIGHT_BUCKETS - 1;
+  memset(table->few, 0, sizeof table->few);
+}
+
+static void singleflight_list(accel_singleflight *table, accel_flight *flight)
+{
+  if (++table->count > table->mask) singleflight_grow(table);
+  accel_flight **bucket = singleflight_bucket(table, flight->hash);
+  flight->next = *bucket;
+  *bucket = flight;
+  flight->is_listed = true;
+  uint32_t *current = singleflight_current(table, flight->hash);
+  accel_store_release(current, *current + 1);
+}
+
+static void flight_forget(accel_singleflight *table, accel_flight *flight)
+{
+  if (flight->is_forgotten) return;
+  flight->is_forgotten = true;
+  uint32_t *current = singleflight_current(table, flight->hash);
+  accel_store_release(current, *current - 1);
+}
+
+static void singleflight_unlist(accel_singleflight *table, accel_flight *flight)
+{
+  if (!flight->is_listed) return;
+  accel_flight **place = singleflight_bucket(table, flight->hash);
+  while (*place != flight) place = &(*place)->next;
+  *place = flight->next;
+  flight->is_listed = false;
+  if (!flight->is_forgotten) {
+    uint32_t *current = singleflight_current(table, flight->hash);
+    accel_store_release(current, *current - 1);
+  }
+  if (--table->count == 0) singleflight_shrink(table);
 }
 
 static bool singleflight_is_of(const accel_singleflight *table, const accel_flight *flight,
@@ -171,61 +256,55 @@ static bool singleflight_is_of(const accel_singleflight *table, const accel_flig
 
 static bool singleflight_takes(const accel_flight *flight, accel_flight_wish wish)
 {
-  return flight->is_shared && (!wish.fills_local || flight->fills_local || !flight->is_settled);
+  return wish.share && flight->is_shared && !flight->is_forgotten &&
+         (!wish.fills_local || flight->fills_local || !flight->is_settled);
 }
 
+/* One to share; else, for a load that needs its own key though its flight is not shared or was
+ * forgotten meanwhile, what the thread itself runs. */
 static accel_flight *singleflight_find(accel_singleflight *table, const void *key, uint64_t hash,
                                        accel_flight_wish wish)
 {
-  accel_flight *each = *singleflight_bucket(table, hash);
-  while (each != NULL &&
-         !(singleflight_takes(each, wish) && singleflight_is_of(table, each, key, hash)))
-    each = each->next;
-  return each;
+  accel_flight *own = NULL;
+  for (accel_flight *each = *singleflight_bucket(table, hash); each != NULL; each = each->next) {
+    if (!singleflight_is_of(table, each, key, hash)) continue;
+    if (singleflight_takes(each, wish)) return each;
+    if (flight_runs_here(each)) own = each;
+  }
+  return own;
 }
 
-static void singleflight_unlist(accel_singleflight *table, accel_flight *flight)
+/* Whoever comes late to a queue is served first: what is wanted most should not lie at its end. */
+static void flight_want(accel_flight *flight)
 {
-  if (!flight->is_listed) return;
-  accel_flight **place = singleflight_bucket(table, flight->hash);
-  while (*place != flight) place = &(*place)->next;
-  accel_store_release(place, flight->next);
-  flight->is_listed = false;
-}
-
-/* A load that needs its own key, though its flight is not shared or was forgotten meanwhile: found
- * among what the thread runs. */
-static accel_flight *singleflight_find_own(const accel_singleflight *table, const void *key,
-                                           uint64_t hash)
-{
-  accel_flight *each = singleflight_thread.running;
-  while (each != NULL && !(each->table == table && singleflight_is_of(table, each, key, hash)))
-    each = each->running_next;
-  return each;
+  flight->wanted++;
+  if (flight->load == NULL) return;
+  if (flight->wanted == 1) flight->load->wanted++;
+  accel_executor_prefer(flight->load->executor, &flight->load->job);
 }
 
 accel_flight *accel_singleflight_join(accel_singleflight *table, const void *key, uint64_t hash,
                                       accel_flight_wish wish, bool *is_leader)
 {
   accel_mutex_lock(&table->mutex);
-  accel_flight *flight = wish.share ? singleflight_find(table, key, hash, wish) : NULL;
-  if (flight == NULL) flight = singleflight_find_own(table, key, hash);
+  accel_flight *flight = singleflight_find(table, key, hash, wish);
   *is_leader = flight == NULL;
   if (flight != NULL) {
     accel_add_relaxed(&flight->references, 1u);
     if (wish.fills_local && !flight->is_settled) flight->fills_local = true;
   } else if ((flight = flight_new(table->type, key, hash)) != NULL) {
-    accel_flight **bucket = singleflight_bucket(table, hash);
-    flight->table = table;
     flight->is_shared = wish.share;
     flight->fills_local = wish.fills_local;
-    flight->is_listed = true;
-    flight->next = *bucket;
+    flight->is_refresh = wish.is_refresh;
     flight->runner = &singleflight_thread; /* nobody has seen it yet */
     flight_list_running(flight);
-    accel_store_release(bucket, flight);
+    singleflight_list(table, flight);
   } else {
     *is_leader = false; /* nobody leads what does not exist */
+  }
+  if (flight != NULL) {
+    flight->stays |= wish.stays;
+    if (!wish.is_refresh) flight_want(flight);
   }
   accel_mutex_unlock(&table->mutex);
   return flight;
@@ -253,6 +332,7 @@ void accel_singleflight_land(accel_singleflight *table, accel_flight *flight, ac
   flight->status = status;
   if (error[0] != '\0') snprintf(flight->error, sizeof flight->error, "%s", error);
   flight->is_landed = true;
+  if (flight->urgent > 0) accel_condition_broadcast(&flight->changed);
   accel_mutex_unlock(&table->mutex);
 }
 
@@ -265,12 +345,17 @@ bool accel_singleflight_settle(accel_singleflight *table, accel_flight *flight)
   return fills_local;
 }
 
-void accel_singleflight_finish(accel_singleflight *table, accel_flight *flight)
+static void flight_finish(accel_singleflight *table, accel_flight *flight)
 {
-  accel_mutex_lock(&table->mutex);
   singleflight_unlist(table, flight);
   accel_store_release(&flight->is_done, true);
   accel_condition_broadcast(&flight->changed);
+}
+
+void accel_singleflight_finish(accel_singleflight *table, accel_flight *flight)
+{
+  accel_mutex_lock(&table->mutex);
+  flight_finish(table, flight);
   accel_mutex_unlock(&table->mutex);
 }
 
@@ -279,25 +364,146 @@ bool accel_singleflight_is_done(const accel_flight *flight)
   return accel_load_acquire(&flight->is_done);
 }
 
-accel_flight_wait accel_singleflight_wait(accel_singleflight *table, accel_flight *flight,
-                                          uint64_t deadline_ms)
+static accel_job *flight_unqueue(accel_flight *flight);
+
+/* With the table's mutex held. Whoever is waited for himself wakes to look whether he must take
+ * over what he waits for. */
+static accel_flight_wait flight_wait(accel_singleflight *table, accel_flight *flight,
+                                     uint64_t deadline_ms, uint64_t take_ms, accel_job **emptied)
 {
+  while (!flight->is_done) {
+    const bool is_queued = flight->load != NULL;
+    const bool may_take = take_ms != ACCEL_NO_DEADLINE && accel_clock_monotonic_ms() >= take_ms;
+    if (may_take && flight->is_landed) break;
+    if (may_take && is_queued) {
+      *emptied = flight_unqueue(flight);
+      return ACCEL_FLIGHT_TAKEN;
+    }
+    const uint64_t until_ms = !may_take && take_ms < deadline_ms ? take_ms : deadline_ms;
+    if (accel_condition_wait(&flight->changed, &table->mutex, until_ms)) continue;
+    if (flight->is_landed || flight->is_done) break;
+    if (until_ms == deadline_ms) return ACCEL_FLIGHT_TIMEOUT;
+  }
+  return ACCEL_FLIGHT_DONE;
+}
+
+accel_flight_wait accel_singleflight_wait(accel_singleflight *table, accel_flight *flight,
+                                          uint64_t deadline_ms, uint64_t take_ms,
+                                          accel_job **emptied)
+{
+  *emptied = NULL;
   if (accel_singleflight_is_done(flight)) return ACCEL_FLIGHT_DONE;
   accel_mutex_lock(&table->mutex);
-  accel_flight_wait result = ACCEL_FLIGHT_DONE;
   if (!flight->is_done && !flight_begin_wait(flight)) {
     accel_mutex_unlock(&table->mutex);
     return ACCEL_FLIGHT_CIRCLE;
   }
-  while (!flight->is_done) {
-    if (accel_condition_wait(&flight->changed, &table->mutex, deadline_ms)) continue;
-    if (flight->is_landed || flight->is_done) break;
-    result = ACCEL_FLIGHT_TIMEOUT;
-    break;
-  }
+  flight->urgent += take_ms != ACCEL_NO_DEADLINE;
+  const accel_flight_wait result = flight_wait(table, flight, deadline_ms, take_ms, emptied);
+  flight->urgent -= take_ms != ACCEL_NO_DEADLINE;
   flight_end_wait();
+  if (result == ACCEL_FLIGHT_TAKEN) accel_singleflight_run(flight);
   accel_mutex_unlock(&table->mutex);
   return result;
+}
+
+/* ---- queues ---- */
+
+void accel_singleflight_queue(accel_singleflight *table, accel_flight **flights, size_t count,
+                              accel_flight_load *load)
+{
+  for (size_t i = 0; i < count; i++) flight_stop_running(flights[i]);
+  accel_mutex_lock(&table->mutex);
+  for (size_t i = 0; i < count; i++) {
+    flights[i]->load = load;
+    load->queued++;
+    load->wanted += flights[i]->wanted > 0;
+    accel_condition_broadcast(&flights[i]->changed);
+  }
+  load->job.is_background = load->wanted == 0;
+  accel_mutex_unlock(&table->mutex);
+}
+
+/* Returns the load's job if that was its last flight and it is still in a queue. */
+static accel_job *flight_unqueue(accel_flight *flight)
+{
+  accel_flight_load *load = flight->load;
+  flight->load = NULL;
+  load->wanted -= flight->wanted > 0;
+  if (--load->queued > 0) return NULL;
+  return accel_executor_withdraw(load->executor, &load->job) ? &load->job : NULL;
+}
+
+size_t accel_singleflight_unqueue(accel_singleflight *table, accel_flight **flights, size_t count,
+                                  accel_flight_load *load)
+{
+  size_t kept = 0;
+  accel_mutex_lock(&table->mutex);
+  for (size_t i = 0; i < count; i++) {
+    accel_flight *flight = flights[i];
+    if (flight->load != load) continue;
+    flight->load = NULL;
+    flights[i] = flights[kept];
+    flights[kept++] = flight;
+  }
+  load->queued = load->wanted = 0;
+  accel_mutex_unlock(&table->mutex);
+  return kept;
+}
+
+bool accel_singleflight_take(accel_singleflight *table, accel_flight *flight,
+                             const accel_flight_load *load_or_null, accel_job **emptied)
+{
+  accel_mutex_lock(&table->mutex);
+  const bool is_taken =
+      flight->load != NULL && (load_or_null == NULL || flight->load == load_or_null);
+  *emptied = is_taken ? flight_unqueue(flight) : NULL;
+  if (is_taken) accel_singleflight_run(flight);
+  accel_mutex_unlock(&table->mutex);
+  return is_taken;
+}
+
+static void flight_drop(accel_singleflight *table, accel_flight *flight)
+{
+  flight->status = ACCEL_ERR_TIMEOUT;
+  snprintf(flight->error, sizeof flight->error, "nobody waits for the load any more");
+  flight->is_landed = true;
+  flight->is_dropped = true;
+  flight_forget(table, flight);
+}
+
+accel_job *accel_singleflight_leave(accel_singleflight *table, accel_flight *flight, bool stays,
+                                    bool *is_dropped)
+{
+  accel_job *job = NULL;
+  accel_mutex_lock(&table->mutex);
+  flight->stays |= stays;
+  accel_flight_load *load = flight->load;
+  const bool is_last = --flight->wanted == 0;
+  *is_dropped = is_last && load != NULL && !flight->stays && !load->is_running;
+  if (is_last && load != NULL) load->wanted--;
+  if (*is_dropped) {
+    job = flight_unqueue(flight);
+    flight_drop(table, flight);
+    flight_finish(table, flight);
+  }
+  if (is_last && load != NULL && job == NULL && load->queued > 0 && load->wanted == 0 &&
+      !accel_executor_defer(load->executor, &load->job))
+    job = &load->job;
+  accel_mutex_unlock(&table->mutex);
+  return job;
+}
+
+bool accel_singleflight_drop_unwanted(accel_singleflight *table, accel_flight *flight)
+{
+  accel_mutex_lock(&table->mutex);
+  const bool is_unwanted = flight->wanted == 0 && !flight->stays && !flight->is_landed;
+  if (is_unwanted) {
+    flight_stop_running(flight);
+    flight_drop(table, flight);
+  }
+  accel_mutex_unlock(&table->mutex);
+  return is_unwanted;
 }
 
 /* ---- forgetting ---- */
@@ -311,28 +517,21 @@ bool accel_singleflight_is_forgotten(accel_singleflight *table, const accel_flig
 }
 
 /* Most writes find no load under way and take no lock. One that is listed just now reads its source
- * after this write began. */
+ * after this write began. What is forgotten stays in the table, for the load that needs itself. */
 void accel_singleflight_forget(accel_singleflight *table, const void *key, uint64_t hash)
 {
-  if (accel_load_acquire(singleflight_bucket(table, hash)) == NULL) return;
+  if (accel_load_acquire(singleflight_current(table, hash)) == 0) return;
   accel_mutex_lock(&table->mutex);
-  for (accel_flight *each = *singleflight_bucket(table, hash), *next; each != NULL; each = next) {
-    next = each->next;
-    if (!singleflight_is_of(table, each, key, hash)) continue;
-    each->is_forgotten = true;
-    singleflight_unlist(table, each);
-  }
+  for (accel_flight *each = *singleflight_bucket(table, hash); each != NULL; each = each->next)
+    if (singleflight_is_of(table, each, key, hash)) flight_forget(table, each);
   accel_mutex_unlock(&table->mutex);
 }
 
 void accel_singleflight_forget_all(accel_singleflight *table)
 {
   accel_mutex_lock(&table->mutex);
-  for (size_t i = 0; i < ACCEL_SINGLEFLIGHT_BUCKETS; i++) {
-    while (table->buckets[i] != NULL) {
-      table->buckets[i]->is_forgotten = true;
-      singleflight_unlist(table, table->buckets[i]);
-    }
-  }
+  for (size_t i = 0; table->count > 0 && i <= table->mask; i++)
+    for (accel_flight *each = table->buckets[i]; each != NULL; each = each->next)
+      flight_forget(table, each);
   accel_mutex_unlock(&table->mutex);
 }

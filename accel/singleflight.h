@@ -4,14 +4,20 @@
  * wait for it and share what it brings. Its memory holds the key, the value and the outcome, so
  * that a leader may leave (its time limit passed) while the load goes on.
  *
- * States: pending, landed (the outcome is readable and will not change), done (it is also written
- * to the cache levels). Those who wait are woken at done, but take a landed outcome rather than
- * time out: writing back may not cost a reader its value.
+ * States: queued (in a load that waits for a thread, or for its turn in a batch), running, landed
+ * (the outcome is readable and will not change), done (it is also written to the cache levels).
+ * Those who wait are woken at done, but take a landed outcome rather than time out: writing back
+ * may not cost a reader its value.
  *
  * A set or del of the key, or a message that names it, forgets its flights: they land for those who
  * already wait, nobody joins them any more, and their leader sees that the outcome must not be
  * written back. Who forgets does so before L1 forgets the key: flights that begin afterwards are
  * left alone, and so one at a time may fill L1.
+ *
+ * Nobody waits for a queue who has others wait for him, and no load is made for nobody. A thread
+ * that loads anyhow takes a queued flight over and runs it itself. Each flight counts those who
+ * wait for it; when the last one gives up while it is queued it is dropped, and a load without
+ * flights leaves its queue. What is to be kept fresh, though nobody waits, stays in the background.
  *
  * A thread that waits for a flight which cannot land before the thread itself goes on (its own
  * key, or a circle through other threads' flights) is told so instead of waiting.
@@ -23,18 +29,33 @@
 
 #include "backend.h"
 #include "error.h"
+#include "executor.h"
 #include "platform/thread.h"
 #include "type.h"
 
+/* Several flights on their way through an executor. */
+typedef struct accel_flight_load {
+  accel_job job;
+  accel_executor *executor;
+  size_t queued;   /* flights that wait in it; guarded by their table's mutex */
+  size_t wanted;   /* of those: somebody waits for them */
+  bool is_running; /* they wait for their turn in it; whoever runs it drops them */
+} accel_flight_load;
+
 typedef struct accel_flight {
-  struct accel_flight *next;         /* in its bucket, while in the table */
-  struct accel_flight *running_next; /* of the same thread, innermost first */
-  const struct accel_singleflight *table;
+  struct accel_flight *next;                            /* in its bucket, while in the table */
+  struct accel_flight *running_next, *running_previous; /* of the same thread, innermost first */
   struct accel_flight_thread *runner; /* the thread whose progress it needs; NULL: none yet */
+  accel_flight_load *load;            /* where it is queued; NULL: nowhere */
+  uint32_t wanted;                    /* how many wait for it */
+  uint32_t urgent;                    /* of those: others wait for them meanwhile */
   accel_condition changed;
   uint64_t hash;
   uint32_t references; /* atomic */
   bool is_shared, is_listed, is_forgotten;
+  bool stays;      /* it is loaded even if nobody waits for it */
+  bool is_dropped; /* nobody waited for it, and nobody will find it */
+  bool is_refresh; /* whoever began it did not wait, nor look for it in L2 */
   bool is_landed;
   bool is_done;     /* atomic */
   bool fills_local; /* one of those who wait for it wants L1 to have it */
@@ -59,17 +80,22 @@ typedef struct accel_flight {
   char error[ACCEL_ERROR_SIZE];
 } accel_flight;
 
-#define ACCEL_SINGLEFLIGHT_BUCKETS 256
+#define ACCEL_SINGLEFLIGHT_BUCKETS 64 /* more are had as flights need them */
+#define ACCEL_SINGLEFLIGHT_STRIPES 256
 
 typedef struct accel_singleflight {
   const accel_type *type;
   accel_mutex mutex; /* guards the table and what of a flight is not said to be atomic */
-  accel_flight *buckets[ACCEL_SINGLEFLIGHT_BUCKETS];
+  accel_flight **buckets;
+  size_t mask, count;
+  accel_flight *few[ACCEL_SINGLEFLIGHT_BUCKETS];
+  uint32_t current[ACCEL_SINGLEFLIGHT_STRIPES]; /* atomic: by hash, those not forgotten */
 } accel_singleflight;
 
 typedef enum accel_flight_wait {
   ACCEL_FLIGHT_DONE,    /* the outcome is there */
   ACCEL_FLIGHT_TIMEOUT, /* the deadline passed before it was */
+  ACCEL_FLIGHT_TAKEN,   /* it was queued: the calling thread runs it from now on */
   ACCEL_FLIGHT_CIRCLE   /* it waits, directly or not, for the calling thread */
 } accel_flight_wait;
 
@@ -83,6 +109,8 @@ void accel_singleflight_close(accel_singleflight *table);
 typedef struct accel_flight_wish {
   bool share;       /* without it he always starts one that nobody joins */
   bool fills_local; /* L1 is to have what it brings: he joins none that is settled without that */
+  bool stays;       /* it is to be loaded even if nobody waits for it */
+  bool is_refresh;  /* he neither waits for it nor looks into L2 first */
 } accel_flight_wish;
 
 /* Joins the flight of `key`, or starts one (*is_leader) that the calling thread runs. NULL: no
@@ -94,10 +122,30 @@ void accel_singleflight_release(accel_singleflight *table, accel_flight *flight)
 /* One more holder. */
 void accel_singleflight_retain(accel_flight *flight);
 
-/* The calling thread runs the flight from now on, and so hands it over or lands it; none does while
- * it waits in a queue. */
+/* The calling thread runs the flight from now on, and so queues it or lands it. */
 void accel_singleflight_run(accel_flight *flight);
-void accel_singleflight_hand_over(accel_flight *flight);
+
+/* ---- queues. Functions that return a job found that nothing waits in its load any more, and took
+ * it from its executor: the caller disposes of it. ---- */
+
+/* The calling thread hands flights over to a load, from which others may take them. */
+void accel_singleflight_queue(accel_singleflight *table, accel_flight **flights, size_t count,
+                              accel_flight_load *load);
+/* Takes back what is still there: these come first; returns how many. */
+size_t accel_singleflight_unqueue(accel_singleflight *table, accel_flight **flights, size_t count,
+                                  accel_flight_load *load);
+/* True: it was queued, in this load or with NULL in any; the calling thread runs it from now on. */
+bool accel_singleflight_take(accel_singleflight *table, accel_flight *flight,
+                             const accel_flight_load *load_or_null, accel_job **emptied);
+/* Somebody who joined gives up. With `stays` it is to be loaded all the same. *is_dropped: it was
+ * queued for nobody else, and is finished with ACCEL_ERR_TIMEOUT. */
+accel_job *accel_singleflight_leave(accel_singleflight *table, accel_flight *flight, bool stays,
+                                    bool *is_dropped);
+/* The same for one that the calling thread runs, and has not begun to load. True: it is landed with
+ * ACCEL_ERR_TIMEOUT, and nobody joins it; it is to be finished. */
+bool accel_singleflight_drop_unwanted(accel_singleflight *table, accel_flight *flight);
+/* Whether the calling thread runs a flight, so that others may wait for it. */
+bool accel_singleflight_is_running(void);
 
 /* Publishes the outcome. With ACCEL_OK the flight owns *flight->value. `error` may be "". */
 void accel_singleflight_land(accel_singleflight *table, accel_flight *flight, accel_status status,
@@ -110,8 +158,11 @@ void accel_singleflight_finish(accel_singleflight *table, accel_flight *flight);
 
 /* Whether the outcome is there, so that wait returns DONE at once. Any thread. */
 bool accel_singleflight_is_done(const accel_flight *flight);
+/* Waits until the outcome is there, or until `deadline_ms`. From `take_ms` on the caller does not
+ * wait for a queue: it takes the flight if it is queued, and an outcome that is landed only. */
 accel_flight_wait accel_singleflight_wait(accel_singleflight *table, accel_flight *flight,
-                                          uint64_t deadline_ms);
+                                          uint64_t deadline_ms, uint64_t take_ms,
+                                          accel_job **emptied);
 
 bool accel_singleflight_is_forgotten(accel_singleflight *table, const accel_flight *flight);
 void accel_singleflight_forget(accel_singleflight *table, const void *key, uint64_t hash);

@@ -62,7 +62,8 @@
   X(remote_breaker_open, "remote_breaker_open_total")   /* not asked, after failures */ \
   X(remote_retried, "remote_retried_total")             /* reads that were sent again */ \
   X(repair_late, "repair_late_total") /* happened after their repair, and repaired again */ \
-  X(invalidation_senders_forgotten, "invalidation_senders_forgotten_total") /* no places */
+  X(invalidation_senders_forgotten, "invalidation_senders_forgotten_total") /* no places */ \
+  X(load_dropped, "load_dropped_total") /* not begun: all who waited for them had gone */
 
 #define ACCEL_COUNTER_FIELD_(field_, metric_) uint64_t field_;
 typedef struct accel_metrics {

@@ -312,6 +312,7 @@ static inline void *task_get(void *ctx)
                      : row_cache_get_or_load(self->cache, self->key, &self->read, load_row,
                                              self->source, &self->value);
   snprintf(self->error, sizeof self->error, "%s", row_cache_last_error(self->cache));
+  __atomic_store_n(&self->is_done, true, __ATOMIC_RELEASE);
   return NULL;
 }
 

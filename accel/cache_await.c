@@ -1,0 +1,220 @@
+/* cache_await.c: the end of a read (layer 4): it waits for its flights, takes over what is queued
+ * where it must not wait for a queue, and tells what came of each key.
+ */
+#include "cache_core.h"
+
+#include <stdlib.h>
+
+void accel_core_tell(accel_info *info, accel_origin source, const accel_lifetime *life,
+                     uint64_t now_ms)
+{
+  const int64_t age_ms = (int64_t)(now_ms - life->born_ms); /* born_ms may have wrapped around */
+  info->source = source;
+  info->stale = false;
+  info->age_ms = age_ms <= 0 ? 0 : age_ms < ACCEL_FOREVER ? (uint32_t)age_ms : ACCEL_FOREVER;
+  info->ttl_left_ms = accel_ttl_left(now_ms, life->expires_ms);
+}
+
+bool accel_core_is_fresh(const accel_local_found *found, uint64_t now_ms)
+{
+  return found->is_current && now_ms < found->life.expires_ms;
+}
+
+/* An expired value, where the fresh one cannot be had and the read permits it. */
+bool accel_core_read_stale(accel_core *core, const core_miss *miss, void *out, accel_info *info)
+{
+  accel_local_found found;
+  if (!miss->has_stale || out == NULL) return false;
+  if (core->local_ops->peek(core->local, core->type, miss->id.key, miss->id.hash, out, &found) !=
+      ACCEL_OK)
+    return false;
+  const uint64_t now_ms = accel_core_now(core);
+  accel_core_tell(info, ACCEL_FROM_LOCAL, &found.life, now_ms);
+  info->stale = !accel_core_is_fresh(&found, now_ms);
+  if (info->stale) {
+    info->ttl_left_ms = 0;
+    accel_stats_add(core->stats, ACCEL_COUNT_stale_fallback, 1);
+  }
+  return true;
+}
+
+/* ---- what a plan wants ---- */
+
+void *accel_core_plan_value(const core_plan *plan, size_t i)
+{
+  if (plan->values_out == NULL) return NULL;
+  return accel_type_value_at(plan->core->type, plan->values_out, i);
+}
+
+accel_info *accel_core_plan_info(const core_plan *plan, size_t i, accel_info *unwanted)
+{
+  if (plan->read.infos != NULL) return &plan->read.infos[i];
+  return plan->read.info != NULL && plan->count == 1 ? plan->read.info : unwanted;
+}
+
+bool accel_core_plan_can_load(const core_plan *plan)
+{
+  return plan->terms.load != NULL || plan->terms.mload != NULL || plan->is_load_callers;
+}
+
+static core_miss *await_miss(const core_plan *plan, size_t i)
+{
+  return plan->miss_of[i] == SIZE_MAX ? NULL : &plan->misses[plan->miss_of[i]];
+}
+
+/* ---- the end of a read ---- */
+
+/* How late who waits takes over what is queued. A thread that loads anyhow does so at once; one
+ * whose own load others wait for gives a thread of the executor a moment, which keeps to limits. */
+#define AWAIT_TAKE_MS 10u
+
+static uint64_t await_take_ms(const core_plan *plan)
+{
+  if (!accel_core_plan_can_load(plan)) return ACCEL_NO_DEADLINE;
+  if (plan->terms.is_in_caller || plan->is_load_callers || accel_executor_is_worker()) return 0;
+  return accel_singleflight_is_running() ? accel_clock_deadline(AWAIT_TAKE_MS) : ACCEL_NO_DEADLINE;
+}
+
+/* Loads what was queued for others, here. Nobody has settled it with other processes. */
+static void await_load_taken(const core_plan *plan, accel_flight **flights, size_t count,
+                             bool is_refresh)
+{
+  core_terms terms = plan->terms;
+  terms.is_leased = false;
+  terms.is_refresh = is_refresh;
+  accel_core_load_here(plan->core, flights, count, &terms);
+}
+
+static bool await_takes(const core_plan *plan, const core_miss *miss, bool is_refresh)
+{
+  accel_job *emptied = NULL;
+  const bool is_taken = !miss->is_settled && miss->flight != NULL &&
+                        miss->flight->is_refresh == is_refresh &&
+                        !accel_singleflight_is_done(miss->flight) &&
+                        accel_singleflight_take(&plan->core->flights, miss->flight, NULL, &emptied);
+  accel_core_load_discard(emptied);
+  return is_taken;
+}
+
+/* Takes over what this read would wait for: all at once, but for refreshes. */
+static void await_take_over(core_plan *plan)
+{
+  size_t taken = 0;
+  for (size_t i = 0; i < plan->miss_count; i++)
+    if (await_takes(plan, &plan->misses[i], false)) plan->leads[taken++] = plan->misses[i].flight;
+  await_load_taken(plan, plan->leads, taken, false);
+  for (size_t i = 0; i < plan->miss_count; i++)
+    if (await_takes(plan, &plan->misses[i], true))
+      await_load_taken(plan, &plan->misses[i].flight, 1, true);
+}
+
+static void await_leave(core_plan *plan, core_miss *miss, bool stays)
+{
+  bool is_dropped;
+  accel_core_load_discard(
+      accel_singleflight_leave(&plan->core->flights, miss->flight, stays, &is_dropped));
+  if (is_dropped) accel_stats_add(plan->core->stats, ACCEL_COUNT_load_dropped, 1);
+}
+
+/* Who leaves with a stale value at his soft limit leaves a refresh behind. */
+static void await_give_up_waiting(core_plan *plan, core_miss *miss, bool is_soft)
+{
+  accel_core *core = plan->core;
+  await_leave(plan, miss, is_soft || plan->terms.stays);
+  miss->status = accel_error_set(core->cache, ACCEL_ERR_TIMEOUT,
+                                 "a load in area %s took longer than loader_timeout_ms, %u",
+                                 core->area, (unsigned)core->config.loader_timeout_ms);
+  if (!miss->is_leader) return;
+  accel_stats_add(core->stats, ACCEL_COUNT_load_timeout, 1);
+  accel_refresh_throttle(&core->refresh, miss->id.hash, accel_core_now(core),
+                         core->config.stale_throttle_ms);
+}
+
+static void await_take_outcome(const core_plan *plan, core_miss *miss)
+{
+  accel_core *core = plan->core;
+  const accel_flight *flight = miss->flight;
+  const bool is_told = plan->read.infos != NULL || plan->read.info != NULL;
+  miss->status = flight->status;
+  if (accel_failed(miss->status))
+    accel_error_set(core->cache, miss->status, "%s", flight->error);
+  else if (is_told)
+    accel_core_tell(&miss->info, (accel_origin)flight->source, &flight->life, accel_core_now(core));
+}
+
+/* When to give up, and when to take over. */
+typedef struct await_limits {
+  uint64_t hard_ms, soft_ms, take_ms;
+} await_limits;
+
+static void await_one(core_plan *plan, core_miss *miss, const await_limits *limits)
+{
+  accel_core *core = plan->core;
+  const uint64_t deadline_ms = miss->has_stale ? limits->soft_ms : limits->hard_ms;
+  accel_job *emptied;
+  accel_flight_wait result;
+  while ((result = accel_singleflight_wait(&core->flights, miss->flight, deadline_ms,
+                                           limits->take_ms, &emptied)) == ACCEL_FLIGHT_TAKEN) {
+    accel_core_load_discard(emptied);
+    await_load_taken(plan, &miss->flight, 1, miss->flight->is_refresh);
+  }
+  if (result == ACCEL_FLIGHT_DONE) {
+    await_take_outcome(plan, miss);
+  } else if (result == ACCEL_FLIGHT_TIMEOUT) {
+    await_give_up_waiting(plan, miss, deadline_ms < limits->hard_ms);
+  } else {
+    await_leave(plan, miss, false);
+    miss->has_stale = false; /* a mistake of the program's, not to be hidden */
+    miss->status = accel_error_set(core->cache, ACCEL_ERR_CONFIG,
+                                   "a load in area %s needs the key that it loads", core->area);
+  }
+}
+
+/* Each key's deadline counts from the moment the read began to wait. */
+static void await_all(core_plan *plan)
+{
+  const accel_config *config = &plan->core->config;
+  await_limits limits = {0, 0, await_take_ms(plan)};
+  if (limits.take_ms == 0) await_take_over(plan);
+  for (size_t i = 0; i < plan->miss_count; i++) {
+    core_miss *miss = &plan->misses[i];
+    if (miss->is_settled || miss->flight == NULL) continue;
+    if (limits.hard_ms == 0 && !accel_singleflight_is_done(miss->flight)) {
+      limits.hard_ms = accel_refresh_wait_deadline(config, false);
+      limits.soft_ms = accel_refresh_wait_deadline(config, true);
+    }
+    await_one(plan, miss, &limits);
+  }
+}
+
+static accel_status await_take(core_plan *plan, core_miss *miss, size_t i)
+{
+  accel_core *core = plan->core;
+  accel_info unwanted, *info = accel_core_plan_info(plan, i, &unwanted);
+  void *out = accel_core_plan_value(plan, i);
+  const bool was_loaded = miss->flight != NULL && accel_core_plan_can_load(plan);
+  const bool cannot_be_had =
+      accel_failed(miss->status) || (miss->status == ACCEL_MISS && !was_loaded);
+  if (cannot_be_had) return accel_core_read_stale(core, miss, out, info) ? ACCEL_OK : miss->status;
+  *info = miss->info;
+  if (miss->status != ACCEL_OK || miss->flight == NULL || out == NULL) return miss->status;
+  if (core->type->copy(out, miss->flight->value)) return ACCEL_OK;
+  return accel_error_set(core->cache, ACCEL_ERR_NOMEM, "no memory to copy a value");
+}
+
+accel_status accel_core_plan_end(core_plan *plan)
+{
+  if (plan->failure != ACCEL_OK) return plan->failure;
+  await_all(plan);
+  accel_status first = ACCEL_OK;
+  for (size_t i = 0; i < plan->count; i++) {
+    core_miss *miss = await_miss(plan, i);
+    if (miss != NULL) plan->statuses_out[i] = await_take(plan, miss, i);
+    if (first == ACCEL_OK && accel_failed(plan->statuses_out[i])) first = plan->statuses_out[i];
+  }
+  for (size_t i = 0; i < plan->miss_count; i++)
+    if (plan->misses[i].flight != NULL)
+      accel_singleflight_release(&plan->core->flights, plan->misses[i].flight);
+  ACCEL_FREE(plan->memory);
+  return first;
+}
