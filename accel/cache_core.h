@@ -208,6 +208,11 @@ typedef struct core_look {
   accel_error_policy errors;
 } core_look;
 
+#define CORE_KEYS_PER_LIMIT 8u
+
+/* Until when L2 may be asked for so many keys, at least one: as long as a load may take, for every
+ * CORE_KEYS_PER_LIMIT begun. */
+uint64_t accel_core_remote_deadline(const accel_core *core, size_t count);
 /* Looks flights up in L2, in one round trip: lands and finishes those that it finds (L1
  * filled where a flight's fills_local says so), notes of the others what lies there. Under
  * ACCEL_PROPAGATE a failure lands too. */

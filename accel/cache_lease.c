@@ -82,7 +82,7 @@ static size_t lease_list(accel_core *core, core_batch *batch, accel_flight **fli
     listed[batch->count - 1] = flight;
   }
   accel_core_batch_seal(batch);
-  batch->call.deadline_ms = accel_clock_deadline(core->config.loader_timeout_ms);
+  batch->call.deadline_ms = accel_core_remote_deadline(core, count);
   return batch->count;
 }
 

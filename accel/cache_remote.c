@@ -122,6 +122,13 @@ void accel_core_batch_seal(core_batch *batch)
 
 /* ---- reading ---- */
 
+uint64_t accel_core_remote_deadline(const accel_core *core, size_t count)
+{
+  const uint64_t limit_ms = core->config.loader_timeout_ms;
+  if (limit_ms == ACCEL_FOREVER) return ACCEL_NO_DEADLINE;
+  return accel_clock_monotonic_ms() + limit_ms * (1 + (count - 1) / CORE_KEYS_PER_LIMIT);
+}
+
 /* What the flight found in L2 goes to L1 and to those who wait. Readers are told its life in L2,
  * which may have begun before this process' clock did: then born_ms wraps around. */
 static void remote_land(accel_core *core, accel_flight *flight, accel_status status,
@@ -264,7 +271,7 @@ void accel_core_remote_get(accel_core *core, accel_flight **flights, size_t coun
   accel_core_batch_seal(&batch);
   remote_leave_out(core, &batch, flights, look);
   if (batch.count > 0) {
-    batch.call.deadline_ms = accel_clock_deadline(core->config.loader_timeout_ms);
+    batch.call.deadline_ms = accel_core_remote_deadline(core, batch.count);
     core->remote_ops->get(core->link, batch.items, batch.count, &batch.call);
     remote_settle(core, &batch, flights, look);
     core->remote_ops->release(core->link, &batch.call);

@@ -131,6 +131,7 @@ ACCEL_EXTERN_C_END
 #if defined(ACCEL_IMPLEMENTATION) && !defined(ACCEL_BACKENDS_REDIS_IMPLEMENTED)
 #define ACCEL_BACKENDS_REDIS_IMPLEMENTED
 #include "redis/address.c"
+#include "redis/blocks.c"
 #include "redis/call.c"
 #include "redis/calm.c"
 #include "redis/clear.c"

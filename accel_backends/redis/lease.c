@@ -14,7 +14,7 @@
  * If the token does not lie there, nothing is elsewhere, and RENAME finds nothing and says so. A
  * server that is full refuses all of that, and is sent the script alone.
  */
-#include "parts.h"
+#include "blocks.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -294,7 +294,7 @@ static accel_status redis_lease_run(redis_lease_terms *terms, accel_remote_item 
                                      .begin = redis_lease_begin,
                                      .finish = redis_lease_finish};
   redis_lease single;
-  return accel_redis_parts_run(terms->link, items, count, terms->call, &operation, &single);
+  return accel_redis_blocks_run(terms->link, items, count, terms->call, &operation, &single);
 }
 
 accel_status accel_redis_lease(void *link, accel_remote_item *items, size_t count,

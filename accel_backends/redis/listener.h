@@ -38,7 +38,9 @@ typedef struct redis_link {
   size_t prefix_size;                         /* of it, with the colon */
   uint16_t prefix_checksum;                   /* of these bytes (slots.h) */
   char channel[192];
-  bool has_listener; /* without one it is none of the listener's business */
+  bool is_fast;         /* atomic: the last batch took a small part of its time */
+  uint32_t value_bytes; /* atomic: as batches found them lately; 0: not known */
+  bool has_listener;    /* without one it is none of the listener's business */
   accel_remote_sink sink;
   void (*changed)(void *ctx, const char *name_or_null, size_t size); /* NULL: not wanted */
   /* The listener's: */

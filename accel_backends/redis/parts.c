@@ -14,7 +14,7 @@ typedef struct redis_parts {
 
 /* ---- splitting ---- */
 
-static redis_endpoint *redis_parts_endpoint(redis_link *link, const accel_remote_item *item)
+redis_endpoint *accel_redis_parts_endpoint(redis_link *link, const accel_remote_item *item)
 {
   redis_route *route = &link->state->route;
   const uint32_t hinted = item->hint >> REDIS_HINT_SHIFT;
@@ -41,7 +41,7 @@ static redis_connection *redis_parts_connection(redis_endpoint *endpoint,
 static redis_part redis_parts_target(redis_link *link, const accel_remote_item *item,
                                      const redis_operation *operation)
 {
-  redis_part target = {.endpoint = redis_parts_endpoint(link, item)};
+  redis_part target = {.endpoint = accel_redis_parts_endpoint(link, item)};
   target.connection = redis_parts_connection(target.endpoint, item, operation);
   return target;
 }

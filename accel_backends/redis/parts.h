@@ -62,6 +62,9 @@ accel_status accel_redis_parts_run(redis_link *link, accel_remote_item *items, s
                                    accel_remote_call *call, const redis_operation *operation,
                                    void *single);
 
+/* Who serves the item. */
+redis_endpoint *accel_redis_parts_endpoint(redis_link *link, const accel_remote_item *item);
+
 /* Bytes of those of its items' data that are large. */
 size_t accel_redis_part_large_bytes(const redis_part *part);
 

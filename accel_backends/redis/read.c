@@ -15,7 +15,7 @@
  * large values does not pay for them, and whoever has some waits for the first one, once.
  */
 #include "../../accel/platform/atomic.h"
-#include "parts.h"
+#include "blocks.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -285,7 +285,7 @@ accel_status accel_redis_get(void *link_pointer, accel_remote_item *items, size_
                                      .finish = redis_read_finish};
   redis_read single;
   call->reply = NULL;
-  return accel_redis_parts_run(link, items, count, call, &operation, &single);
+  return accel_redis_blocks_run(link, items, count, call, &operation, &single);
 }
 
 void accel_redis_release(void *link, accel_remote_call *call)

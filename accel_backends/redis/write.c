@@ -12,6 +12,8 @@
  */
 #include "write.h"
 
+#include "blocks.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -328,7 +330,7 @@ static accel_status redis_write_run(redis_write_terms *terms, accel_remote_item 
                                      .finish = redis_write_finish};
   redis_write single;
   terms->named_max = is_cluster ? 1 : SIZE_MAX;
-  return accel_redis_parts_run(terms->link, items, count, terms->call, &operation, &single);
+  return accel_redis_blocks_run(terms->link, items, count, terms->call, &operation, &single);
 }
 
 accel_status accel_redis_put(void *link, accel_remote_item *items, size_t count,

@@ -47,8 +47,8 @@ bool accel_redis_write_append_publish(const redis_write *write, size_t block, ac
 
 /* ---- removal.c ---- */
 
-/* Removes the items whose status is REDIS_WRITE_FULL and tells, within the time of a call of its
- * own. Gives each its status: OK to a del, BACKEND to a put. Returns OK, or the failure of all. */
+/* Removes the items whose status is REDIS_WRITE_FULL and tells, within the call's time. Gives each
+ * its status: OK to a del, BACKEND to a put. Returns OK, or the failure of all. */
 accel_status accel_redis_write_remove(redis_write *write);
 
 ACCEL_EXTERN_C_END
