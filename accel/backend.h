@@ -143,8 +143,9 @@ typedef struct accel_local_ops {
  * L2: a store of bytes that several processes share, and a channel on which they tell each other
  * what changed.
  *
- * Every call takes arrays; one call is one round trip. Items have statuses of their own: a call
- * that returns OK has set every item's; one that fails has set them all to the failure.
+ * Every call takes arrays; one call is one round trip, or a few if there are many items. Items have
+ * statuses of their own: a call that returns OK has set every item's; one that fails has set them
+ * all to a failure.
  * Statuses: OK, MISS (get: no such key), BACKEND, TIMEOUT, CODEC (too large), NOMEM.
  *
  * Threads: any, all operations, but attach and detach of one link (exclusive use of that link).

@@ -97,8 +97,9 @@ accel_status accel_cache_get_with(accel_cache *cache, const accel_type *type, co
 /* The same with a loader for this call, which runs in the calling thread. */
 accel_status accel_cache_get_or_load(accel_cache *cache, const accel_type *type, const void *key,
                                      const accel_read *read, accel_fn *load, void *ctx, void *out);
-/* Reads `count` keys with one round trip to L2 and one call of the mloader. Every status is
- * written, a value only for OK. OK if no key failed, else the first failure in key order. */
+/* Reads `count` keys with one round trip to L2, many block by block, and one call of the mloader.
+ * Every status is written, a value only for OK. OK if no key failed, else the first failure in key
+ * order. */
 accel_status accel_cache_mget(accel_cache *cache, const accel_type *type, const void *keys,
                               size_t count, const accel_read *read, void *values_out,
                               accel_status *statuses_out);
@@ -115,8 +116,8 @@ accel_status accel_cache_set_with(accel_cache *cache, const accel_type *type, co
                                   const accel_write *write, const void *value);
 /* Notes that the key does not exist. With no_null_cache it is del. */
 accel_status accel_cache_set_null(accel_cache *cache, const accel_type *type, const void *key);
-/* Writes many, in one round trip; of duplicate keys the last wins. The first failure in key
- * order; the others were written all the same. */
+/* Writes many, in one round trip or block by block; of duplicate keys the last wins. The first
+ * failure in key order; the others were written all the same. */
 accel_status accel_cache_mset(accel_cache *cache, const accel_type *type, const void *keys,
                               const void *values, size_t count);
 /* Removes a key from every level and tells the other processes. Idempotent. OK, BACKEND. */

@@ -55,9 +55,10 @@ typedef struct accel_redis_config {
   const char *url;
   const char *key_prefix;      /* none; else 1 to 64 of [A-Za-z0-9_.-] */
   uint32_t connect_timeout_ms; /* 1000, for an attempt in the background; not ACCEL_FOREVER */
-  /* 50, for any call; not ACCEL_FOREVER. A call about values of more than 256 KiB has a ms more for
-   * every 8 KiB of them: of what it stores, or of max_value_bytes for each value it reads; but a
-   * read still gives up when nothing has arrived for command_timeout_ms. */
+  /* 50, for any call, or each block of a large batch; not ACCEL_FOREVER. A call about values of
+   * more than 256 KiB has a ms more for every 8 KiB of them: of what it stores, or of
+   * max_value_bytes for each value it reads; but a read still gives up when nothing has arrived
+   * for command_timeout_ms. */
   uint32_t command_timeout_ms;
   /* 100, at most 1000000, and within the call's deadline: for so long a thread that waits looks for
    * its reply before it sleeps, letting other threads run meanwhile. On the same machine, or near,
