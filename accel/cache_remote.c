@@ -7,6 +7,7 @@
 
 #define REMOTE_TOKEN_AT 16u /* in what is stored (codec.h) */
 #define REMOTE_TOKEN_END 24u
+#define REMOTE_LAST_CLEAR_MS 1000u /* of a cache that is closing */
 
 /* ---- items ---- */
 
@@ -272,6 +273,7 @@ void accel_core_remote_get(accel_core *core, accel_flight **flights, size_t coun
   remote_leave_out(core, &batch, flights, look);
   if (batch.count > 0) {
     batch.call.deadline_ms = accel_core_remote_deadline(core, batch.count);
+    batch.call.looks_closely = look->is_again; /* a lease was refused where nothing seemed to lie */
     core->remote_ops->get(core->link, batch.items, batch.count, &batch.call);
     remote_settle(core, &batch, flights, look);
     core->remote_ops->release(core->link, &batch.call);
@@ -336,7 +338,9 @@ accel_status accel_core_remote_clear(accel_core *core)
   const accel_remote_publisher publisher = {&core->invalidation, accel_invalidation_message};
   accel_remote_call call;
   memset(&call, 0, sizeof call);
-  call.deadline_ms = ACCEL_NO_DEADLINE;
+  const bool is_last = accel_load_acquire(&core->is_closing);
+  call.deadline_ms = is_last ? accel_clock_deadline(REMOTE_LAST_CLEAR_MS) : ACCEL_NO_DEADLINE;
+  call.stop_or_null = is_last ? NULL : &core->is_closing;
   const accel_status status =
       core->remote_ops->clear(core->link, core->config.no_broadcast ? NULL : &publisher, &call);
   if (accel_failed(status)) accel_stats_add(core->stats, ACCEL_COUNT_remote_errors, 1);

@@ -247,6 +247,24 @@ static bool codec_append_hashed(const char *name, size_t name_size, accel_buffer
   return accel_buffer_append(out, text, sizeof text);
 }
 
+bool accel_key_is_remote(const char *text, size_t size)
+{
+  if (size == 1 + 32 && text[0] == '#') {
+    size_t digits = 0;
+    for (size_t i = 1; i < size; i++) digits += codec_digit(text[i]) <= 15;
+    return digits == 32;
+  }
+  if (size > ACCEL_KEY_NAME_MAX) return false;
+  for (size_t i = 0; i < size; i++) {
+    if (codec_is_plain((unsigned char)text[i])) continue;
+    if (text[i] != '%' || size - i < 3) return false;
+    const unsigned high = codec_digit(text[i + 1]), low = codec_digit(text[i + 2]);
+    if (high > 15 || low > 15 || codec_is_plain((unsigned char)(high << 4 | low))) return false;
+    i += 2;
+  }
+  return true;
+}
+
 bool accel_key_append_remote(const char *area, const char *name, size_t name_size,
                              accel_buffer *out)
 {

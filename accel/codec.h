@@ -54,6 +54,8 @@ accel_status accel_key_append_name(const accel_type *type, const void *key, acce
 /* Appends area:name as L2 knows it. False: no memory. */
 bool accel_key_append_remote(const char *area, const char *name, size_t name_size,
                              accel_buffer *out);
+/* Whether untrusted bytes can be what accel_key_append_remote makes of a key behind "area:". */
+bool accel_key_is_remote(const char *text, size_t size);
 /* The inverse of accel_key_append_name, for untrusted names. The decoded text goes into `text`
  * (name_size + 1 bytes); the key of a string type points to it. False: not a name of this type,
  * or a type whose keys have no inverse; *key_out is undefined then. */

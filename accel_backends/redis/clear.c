@@ -1,10 +1,13 @@
+#include "../../accel/codec.h"
+#include "../../accel/platform/atomic.h"
 #include "call.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define REDIS_CLEAR_CURSOR_SIZE 24 /* a cursor's digits and a 0 */
+#define REDIS_CLEAR_CURSOR_SIZE 24  /* a cursor's digits and a 0 */
+#define REDIS_CLEAR_LIMIT_MS 60000u /* of one server: then its SCAN has no end */
 
 /* Where one step takes place. */
 typedef struct redis_clear_place {
@@ -23,8 +26,10 @@ static accel_status redis_clear_scan(redis_link *link, const redis_clear_place *
   memset(replies, 0, sizeof *replies);
   snprintf(pattern, sizeof pattern, "%s*", link->key_start);
   if (!accel_redis_command_append_words(
-          &prepared.commands, REDIS_WORDS("SCAN", cursor, "MATCH", pattern, "COUNT", "512")))
+          &prepared.commands, REDIS_WORDS("SCAN", cursor, "MATCH", pattern, "COUNT", "4096"))) {
+    accel_buffer_release(&prepared.commands);
     return accel_redis_call_no_memory(NULL, 0, call);
+  }
   return accel_redis_call_send(link, call, place->endpoint, place->connection, &prepared, replies);
 }
 
@@ -42,12 +47,20 @@ static bool redis_clear_is_scan(const redis_replies *replies, char *cursor)
   return true;
 }
 
+/* Whether it is a key of the area. Where an area without a prefix is called as others' prefix is,
+ * theirs begin like that too, but none of them is a key's name: that has no colon. */
+static bool redis_clear_is_ours(const redis_link *link, const char *text, size_t size)
+{
+  const size_t start_size = strlen(link->key_start);
+  return size >= start_size && memcmp(text, link->key_start, start_size) == 0 &&
+         accel_key_is_remote(text + start_size, size - start_size);
+}
+
 /* Makes the commands that remove what a SCAN found. A server that answers with keys of somebody
  * else's is not helped. False: no memory. */
 static bool redis_clear_prepare(const redis_link *link, const redis_endpoint *endpoint,
                                 const redis_replies *found, redis_prepared *prepared)
 {
-  const size_t start_size = strlen(link->key_start);
   /* A cluster's command would have to stay within one slot. */
   const size_t keys_max =
       accel_redis_route_is_cluster(&link->state->route) ? 1 : REDIS_CALL_KEYS_MAX;
@@ -59,8 +72,7 @@ static bool redis_clear_prepare(const redis_link *link, const redis_endpoint *en
   for (size_t i = 3; i < found->count; i++) {
     const redis_reply key = accel_redis_reply_at(found, i);
     const char *text = accel_redis_reply_text(found, &key);
-    if (key.kind == REDIS_REPLY_IS_TEXT && key.size >= start_size &&
-        memcmp(text, link->key_start, start_size) == 0) {
+    if (key.kind == REDIS_REPLY_IS_TEXT && redis_clear_is_ours(link, text, key.size)) {
       words[command.count] = text;
       sizes[command.count++] = key.size;
     }
@@ -169,11 +181,26 @@ static accel_status redis_clear_publish(redis_link *link, accel_remote_call *cal
   return status;
 }
 
+/* OK as long as it may go on. */
+static accel_status redis_clear_goes_on(accel_remote_call *call, uint64_t until_ms)
+{
+  const bool is_stopped = call->stop_or_null != NULL && accel_load_acquire(call->stop_or_null);
+  const uint64_t now_ms = accel_clock_monotonic_ms();
+  if (!is_stopped && now_ms < until_ms && now_ms < call->deadline_ms) return ACCEL_OK;
+  snprintf(call->error, sizeof call->error, "%s",
+           is_stopped ? "the clear was stopped: the cache is closing"
+                      : "the clear takes too long: SCAN came to no end");
+  return ACCEL_ERR_BACKEND;
+}
+
 static accel_status redis_clear_endpoint(redis_link *link, redis_endpoint *endpoint,
                                          accel_remote_call *call)
 {
+  const uint64_t until_ms = accel_clock_deadline(REDIS_CLEAR_LIMIT_MS);
   char cursor[REDIS_CLEAR_CURSOR_SIZE] = "0";
   do {
+    const accel_status may = redis_clear_goes_on(call, until_ms);
+    if (accel_failed(may)) return may;
     const accel_status status = redis_clear_step(link, endpoint, call, cursor);
     if (accel_failed(status)) return status;
   } while (strcmp(cursor, "0") != 0);

@@ -13,6 +13,16 @@ static bool redis_link_is_forked(const redis_link *link)
   return link->state->fork_generation != accel_fork_generation();
 }
 
+/* Channels are those of all databases, keys are not. No area's name has a colon. */
+static void redis_link_name_channel(redis_link *link, const char *area)
+{
+  const accel_redis_state *state = link->state;
+  char database[16] = "";
+  if (state->url.database != 0) snprintf(database, sizeof database, "%u:", state->url.database);
+  snprintf(link->channel, sizeof link->channel, "%saccel:invalidation:%s%s", state->prefix,
+           database, area);
+}
+
 static accel_status redis_link_attach(void *remote, const accel_remote_area *area, void **link_out,
                                       char *channel)
 {
@@ -35,8 +45,7 @@ static accel_status redis_link_attach(void *remote, const accel_remote_area *are
   link->prefix_size = strlen(state->prefix);
   link->prefix_checksum = accel_redis_slot_add(0, state->prefix, link->prefix_size);
   snprintf(link->key_start, sizeof link->key_start, "%s%s:", state->prefix, area->area);
-  snprintf(link->channel, sizeof link->channel, "%saccel:invalidation:%s", state->prefix,
-           area->area);
+  redis_link_name_channel(link, area->area);
   memcpy(channel, link->has_listener ? link->channel : "",
          link->has_listener ? strlen(link->channel) + 1 : 1);
   accel_add_relaxed(&state->users, 1u);

@@ -28,7 +28,7 @@ enum {
   REDIS_HINT_ASK = 4,    /* say ASKING before */
   REDIS_HINT_WHOLE = 8,  /* the value is large: all of it, on the other connection */
   REDIS_HINT_LATER = 16, /* the server asks for patience */
-  REDIS_HINT_PLAIN = 32, /* without MULTI, which a full server refuses */
+  REDIS_HINT_PLAIN = 32, /* without MULTI, which a full server refuses; read: by GET */
   REDIS_HINT_PROBE = 64, /* the value was larger than it may be: look if it still is */
   REDIS_HINT_SHIFT = 7
 };

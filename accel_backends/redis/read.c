@@ -11,6 +11,10 @@
  * that a load may replace it. There too one byte more than allowed is asked for, and a key that is
  * known for it is only asked if that byte is still there.
  *
+ * Something that is no text is of no use either, and told as a value without bytes. MGET passes
+ * over it, and GETRANGE over a text that is empty: whoever has reason to look closely has each key
+ * asked for by a plain GET.
+ *
  * GETRANGE costs a server more than GET, and in a batch much more than MGET. So whoever has no
  * large values does not pay for them, and whoever has some waits for the first one, once.
  */
@@ -74,6 +78,8 @@ static bool redis_read_append_item(const redis_read *read, accel_remote_item *co
 {
   if (!accel_redis_part_append_asking(*item, out, replies)) return false;
   if (redis_read_is_probe(*item)) return redis_read_append_probe(read, *item, beyond, out, replies);
+  const bool is_plain = ((*item)->hint & REDIS_HINT_PLAIN) != 0;
+  if (is_plain) return accel_redis_call_append_keys(out, "GET", read->terms->link, item, 1);
   if (read->is_bounded) return redis_read_append_range(read, *item, "0", REDIS_READ_LAST, out);
   if (read->is_bulk) return redis_read_append_range(read, *item, "0", beyond, out);
   return accel_redis_call_append_keys(out, "GET", read->terms->link, item, 1);
@@ -129,7 +135,8 @@ static void redis_read_begin(void *terms_pointer, void *read_pointer, const redi
   read->part = part;
   read->is_bulk = part->connection == &part->endpoint->bulk;
   read->is_bounded = !read->is_bulk && accel_load_relaxed(&part->endpoint->has_large);
-  read->gets_each = part->count == 1 || terms->gets_each || read->is_bounded || read->is_bulk;
+  read->gets_each = part->count == 1 || terms->gets_each || read->is_bounded || read->is_bulk ||
+                    terms->call->looks_closely;
   for (size_t i = 0; i < part->count && read->is_bounded; i++)
     redis_read_note_probe(part, part->items[i]);
   read->exchange.purpose = REDIS_READS;
@@ -158,6 +165,14 @@ static void redis_read_cut(const redis_read *read, accel_remote_item *item)
   item->hint |= REDIS_HINT_PROBE; /* its size is known already */
 }
 
+/* Something lies there that a load may replace, and no more is known. */
+static void redis_read_useless(accel_remote_item *item)
+{
+  item->status = ACCEL_OK;
+  item->data = "";
+  item->size = 0;
+}
+
 /* False: no command of ours has such a reply. */
 static bool redis_read_item(const redis_read *read, accel_remote_item *item, size_t i)
 {
@@ -167,13 +182,20 @@ static bool redis_read_item(const redis_read *read, accel_remote_item *item, siz
   item->status = ACCEL_MISS;
   if (reply.kind == REDIS_REPLY_IS_NIL) return true;
   if (reply.kind == REDIS_REPLY_IS_ERROR) {
-    if (!accel_redis_reply_fails(replies, &reply, "WRONGTYPE"))
+    if (accel_redis_reply_fails(replies, &reply, "WRONGTYPE"))
+      redis_read_useless(item);
+    else
       accel_redis_part_refused(read->part, item, read->terms->call, replies, i);
     return true;
   }
   const bool is_text = reply.kind == REDIS_REPLY_IS_TEXT;
   if (!is_text && reply.kind != REDIS_REPLY_IS_OVERSIZED) return false;
-  if ((read->is_bounded || read->is_bulk) && reply.size == 0) return true;
+  const bool is_whole =
+      (item->hint & REDIS_HINT_PLAIN) != 0 || !(read->is_bounded || read->is_bulk);
+  if (!is_whole && reply.size == 0) {
+    if (read->terms->call->looks_closely) redis_read_again(item, REDIS_HINT_PLAIN);
+    return true;
+  }
   const bool is_large = read->is_bounded && reply.size > REDIS_ENDPOINT_LARGE_BYTES;
   if (!is_text || (is_large && reply.size <= size_max)) {
     accel_redis_endpoint_note_size(read->part->endpoint, item->key, item->key_size, reply.size);

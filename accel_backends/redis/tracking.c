@@ -1,5 +1,6 @@
 #include "tracking.h"
 
+#include "../../accel/codec.h"
 #include "call.h"
 
 #include <inttypes.h>
@@ -162,6 +163,8 @@ void accel_redis_tracking_tell(const redis_link *link, const redis_replies *repl
     const char *text = accel_redis_reply_text(replies, &key);
     if (key.kind != REDIS_REPLY_IS_TEXT || key.size < start_size) continue;
     if (memcmp(text, link->key_start, start_size) != 0) continue;
-    link->changed(link->sink.ctx, text + start_size, key.size - start_size);
+    /* Where areas without a prefix are called as others' prefixes are, more begins like that. */
+    if (accel_key_is_remote(text + start_size, key.size - start_size))
+      link->changed(link->sink.ctx, text + start_size, key.size - start_size);
   }
 }

@@ -22,6 +22,7 @@ typedef struct peer {
   const char *answer; /* to every piece that is received after the greeting */
   unsigned pause_ms;  /* before each of its bytes; 0: all at once */
   int answers_left;   /* atomic: it falls silent after so many */
+  bool answers_checks;
   int listener;
   bool ends; /* atomic */
   pthread_t thread;
@@ -37,6 +38,14 @@ typedef struct peer {
 static bool peer_say(int fd, const char *text, size_t size)
 {
   return send(fd, text, size, MSG_NOSIGNAL) == (ssize_t)size;
+}
+
+/* A connection's check (connection.h): without its number back it is broken after a second. */
+static bool peer_answers_check(int fd, const char *text, size_t size)
+{
+  static const char start[] = "*2\r\n$4\r\nPING\r\n";
+  if (strncmp(text, start, sizeof start - 1) != 0) return false;
+  return peer_say(fd, text + sizeof start - 1, size - (sizeof start - 1));
 }
 
 /* As the only server of a cluster. */
@@ -80,7 +89,7 @@ static void *peer_serve(void *served_pointer)
       peer_say(served->fd, "+PONG\r\n", 7);
     else if (strstr(text, "CLUSTER") != NULL)
       peer_say_slots(served->owner, served->fd);
-    else
+    else if (!served->owner->answers_checks || !peer_answers_check(served->fd, text, (size_t)size))
       peer_answer(served->owner, served->fd);
   }
   close(served->fd);
