@@ -1,5 +1,6 @@
 #include "blocks.h"
 
+#include "../../accel/codec.h"
 #include "../../accel/platform/atomic.h"
 
 #include <stdio.h>
@@ -71,9 +72,11 @@ static size_t redis_blocks_cut(const redis_blocks *blocks, const accel_remote_it
 static void redis_blocks_note_sizes(const redis_blocks *blocks, const accel_remote_item *items,
                                     size_t count)
 {
+  /* What is stored may be a lease. */
+  const size_t least = blocks->operation->purpose == REDIS_READS ? 0 : ACCEL_ENVELOPE_SIZE;
   size_t found = 0, bytes = 0;
   for (size_t i = 0; i < count; i++) {
-    if (items[i].status != ACCEL_OK || items[i].size == 0) continue;
+    if (items[i].status != ACCEL_OK || items[i].size <= least) continue;
     bytes += items[i].size;
     found++;
   }
@@ -136,6 +139,17 @@ static accel_status redis_blocks_give_up(accel_remote_item *items, size_t count,
   return accel_redis_call_fail(items, count, ACCEL_ERR_TIMEOUT);
 }
 
+/* What is one block as it is. */
+static accel_status redis_blocks_run_all(const redis_blocks *blocks, accel_remote_item *items,
+                                         size_t count, accel_remote_call *call, void *single)
+{
+  const accel_status status =
+      accel_redis_parts_run(blocks->link, items, count, call, blocks->operation, single);
+  if (accel_load_relaxed(&blocks->link->value_bytes) == 0)
+    redis_blocks_note_sizes(blocks, items, count);
+  return status;
+}
+
 /* One block, and what is to be learnt from it. */
 static accel_status redis_blocks_run_one(redis_blocks *blocks, accel_remote_item *items,
                                          size_t count, accel_remote_call *call, void *single)
@@ -159,8 +173,8 @@ accel_status accel_redis_blocks_run(redis_link *link, accel_remote_item *items, 
                                     accel_remote_call *call, const redis_operation *operation,
                                     void *single)
 {
-  if (count <= 1) return accel_redis_parts_run(link, items, count, call, operation, single);
   redis_blocks blocks = {.link = link, .operation = operation};
+  if (count <= 1) return redis_blocks_run_all(&blocks, items, count, call, single);
   size_t limit_ms = link->state->command_timeout_ms;
   if (accel_load_relaxed(&link->is_fast)) limit_ms *= REDIS_BLOCKS_TRUSTED;
   redis_blocks_resize(&blocks, limit_ms * REDIS_BLOCKS_BYTES_PER_MS,
@@ -169,7 +183,7 @@ accel_status accel_redis_blocks_run(redis_link *link, accel_remote_item *items, 
   for (size_t from = 0; from < count;) {
     const size_t taken = redis_blocks_cut(&blocks, items + from, count - from);
     const accel_status block =
-        taken == count ? accel_redis_parts_run(link, items, count, call, operation, single)
+        taken == count ? redis_blocks_run_all(&blocks, items, count, call, single)
                        : redis_blocks_run_one(&blocks, items + from, taken, call, single);
     if (accel_failed(status)) status = block;
     from += taken;

@@ -226,14 +226,14 @@ static void closing_does_not_wait_for_an_endless_clear(void **state)
   fault_world world;
   (void)state;
   assert_true(peer_open(&endless, "-ERR not now\r\n", 0));
-  endless.answers_checks = true;
-  endless.answers_left = INT32_MAX;
+  __atomic_store_n(&endless.answers_checks, true, __ATOMIC_RELAXED);
+  __atomic_store_n(&endless.answers_left, INT32_MAX, __ATOMIC_RELAXED);
   const accel_redis_config where = {.url = endless.url, .command_timeout_ms = 2000};
   fault_open(&world, &where, (accel_config){.no_broadcast = true});
   const uint64_t until_ms = accel_clock_deadline(10000);
   while (!fault_look(&world).remote_ready) assert_true(accel_clock_monotonic_ms() < until_ms);
   assert_int_equal(item_cache_clear(&world.cache), ACCEL_ERR_BACKEND);
-  endless.answer = "*2\r\n$1\r\n7\r\n*0\r\n";
+  __atomic_store_n(&endless.answer, "*2\r\n$1\r\n7\r\n*0\r\n", __ATOMIC_RELAXED);
   usleep(1500000); /* by now it is at it, and nothing else will end it */
   assert_int_equal(fault_look(&world).repairs, 1);
   const uint64_t began_ns = accel_clock_monotonic_ns();

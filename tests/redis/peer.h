@@ -19,7 +19,7 @@
 enum { PEER_CONNECTIONS = 64 };
 
 typedef struct peer {
-  const char *answer; /* to every piece that is received after the greeting */
+  const char *answer; /* atomic: to every piece that is received after the greeting */
   unsigned pause_ms;  /* before each of its bytes; 0: all at once */
   int answers_left;   /* atomic: it falls silent after so many */
   bool answers_checks;
@@ -61,14 +61,15 @@ static void peer_say_slots(const peer *peer_, int fd)
 static void peer_answer(peer *peer_, int fd)
 {
   if (__atomic_fetch_sub(&peer_->answers_left, 1, __ATOMIC_RELAXED) <= 0) return;
-  const size_t size = strlen(peer_->answer);
+  const char *answer = __atomic_load_n(&peer_->answer, __ATOMIC_RELAXED);
+  const size_t size = strlen(answer);
   if (peer_->pause_ms == 0) {
-    peer_say(fd, peer_->answer, size);
+    peer_say(fd, answer, size);
     return;
   }
   for (size_t i = 0; i < size && !__atomic_load_n(&peer_->ends, __ATOMIC_ACQUIRE); i++) {
     usleep(peer_->pause_ms * 1000);
-    if (!peer_say(fd, peer_->answer + i, 1)) return;
+    if (!peer_say(fd, answer + i, 1)) return;
   }
 }
 
