@@ -72,11 +72,11 @@ static size_t redis_blocks_cut(const redis_blocks *blocks, const accel_remote_it
 static void redis_blocks_note_sizes(const redis_blocks *blocks, const accel_remote_item *items,
                                     size_t count)
 {
-  /* What is stored may be a lease. */
-  const size_t least = blocks->operation->purpose == REDIS_READS ? 0 : ACCEL_ENVELOPE_SIZE;
+  /* What is stored may be a lease, which says nothing of values. */
+  const size_t unlike = blocks->operation->purpose == REDIS_READS ? 0 : ACCEL_ENVELOPE_SIZE;
   size_t found = 0, bytes = 0;
   for (size_t i = 0; i < count; i++) {
-    if (items[i].status != ACCEL_OK || items[i].size <= least) continue;
+    if (items[i].status != ACCEL_OK || items[i].size == 0 || items[i].size == unlike) continue;
     bytes += items[i].size;
     found++;
   }
