@@ -63,6 +63,7 @@
 #ifdef ACCEL_IMPLEMENTATION
 #include "accel/cache_await.c"
 #include "accel/cache_lease.c"
+#include "accel/cache_leave.c"
 #include "accel/cache_load.c"
 #include "accel/cache_loader.c"
 #include "accel/cache_local.c"

@@ -157,6 +157,7 @@ static void await_one(core_plan *plan, core_miss *miss, const await_limits *limi
                                            limits->take_ms, &emptied)) == ACCEL_FLIGHT_TAKEN) {
     accel_core_load_discard(emptied);
     await_load_taken(plan, &miss->flight, 1, miss->flight->is_refresh);
+    if (accel_core_is_foreign(core)) return;
   }
   if (result == ACCEL_FLIGHT_DONE) {
     await_take_outcome(plan, miss);
@@ -176,6 +177,7 @@ static void await_all(core_plan *plan)
   const accel_config *config = &plan->core->config;
   await_limits limits = {0, 0, await_take_ms(plan)};
   if (limits.take_ms == 0) await_take_over(plan);
+  if (accel_core_is_foreign(plan->core)) return;
   for (size_t i = 0; i < plan->miss_count; i++) {
     core_miss *miss = &plan->misses[i];
     if (miss->is_settled || miss->flight == NULL) continue;
@@ -184,7 +186,19 @@ static void await_all(core_plan *plan)
       limits.soft_ms = accel_refresh_wait_deadline(config, true);
     }
     await_one(plan, miss, &limits);
+    if (accel_core_is_foreign(plan->core)) return;
   }
+}
+
+/* A loader forked, and this is the child: what the flights hold is left where it is. */
+static accel_status await_refuse(core_plan *plan)
+{
+  accel_core *core = plan->core;
+  for (size_t i = 0; i < plan->count; i++) plan->statuses_out[i] = ACCEL_ERR_CONFIG;
+  ACCEL_FREE(plan->memory);
+  return accel_error_set(core->cache, ACCEL_ERR_CONFIG,
+                         "the cache of area %s was opened before a fork; a child opens its own",
+                         core->area);
 }
 
 static accel_status await_take(core_plan *plan, core_miss *miss, size_t i)
@@ -205,7 +219,8 @@ static accel_status await_take(core_plan *plan, core_miss *miss, size_t i)
 accel_status accel_core_plan_end(core_plan *plan)
 {
   if (plan->failure != ACCEL_OK) return plan->failure;
-  await_all(plan);
+  if (!accel_core_is_foreign(plan->core)) await_all(plan);
+  if (accel_core_is_foreign(plan->core)) return await_refuse(plan);
   accel_status first = ACCEL_OK;
   for (size_t i = 0; i < plan->count; i++) {
     core_miss *miss = await_miss(plan, i);

@@ -2,9 +2,9 @@
  *
  * accel_core is everything of an open cache that a hit does not touch. The rooms: cache_open.c
  * makes and ends it, cache_read.c begins a read and cache_await.c ends it, cache_load.c runs loads
- * and writes them back, cache_lease.c shares them with other processes, cache_renew.c keeps their
- * leases, cache_write.c writes, cache_remote.c speaks with L2, cache_wrap.c serves the generated
- * wrappers, cache_report.c tells what happened.
+ * and writes them back, cache_leave.c ends those of threads that end, cache_lease.c shares them
+ * with other processes, cache_renew.c keeps their leases, cache_write.c writes, cache_remote.c
+ * speaks with L2, cache_wrap.c serves the generated wrappers, cache_report.c tells what happened.
  */
 #ifndef ACCEL_CACHE_CORE_H
 #define ACCEL_CACHE_CORE_H
@@ -85,6 +85,9 @@ typedef struct accel_core {
 accel_core *accel_core_of(const accel_cache *cache, accel_status *status);
 /* A cache with nothing behind L1 and nobody to tell. */
 bool accel_core_is_alone(const accel_core *core);
+/* The calling process is a child that was forked by code of the user's within a call: nothing of
+ * the core may be touched. */
+bool accel_core_is_foreign(const accel_core *core);
 /* OK if `key` is usable as one. */
 accel_status accel_core_check_key(const accel_core *core, const void *key);
 uint64_t accel_core_now(const accel_core *core);
@@ -320,6 +323,24 @@ void accel_core_store(accel_core *core, accel_flight **flights, size_t count,
 /* Starts a reload in the background unless one is under way. OK, NOMEM, LOADER: no room. */
 accel_status accel_core_refresh(accel_core *core, const void *key, uint64_t hash);
 
+/* Where a load that failed had a lease: other processes wait a while before they load. */
+void accel_core_tell_failure(accel_core *core, accel_flight *flight, const core_terms *terms);
+
+/* ---- cache_leave.c: threads that end where the user's code runs ---- */
+
+/* Called where the calling thread ends: whoever waits for a flight that it runs is told
+ * ACCEL_ERR_LOADER, and what bodies held is released. */
+void accel_core_leave(void);
+
+/* What the body of a wrapper holds while it runs, but for the flights that it leads. */
+typedef struct core_body {
+  struct core_body *outer;
+  accel_core *core;
+  void *memory, *plan_memory, *own_statuses;
+  size_t count;
+  accel_flight *followed[];
+} core_body;
+
 /* ---- cache_read.c and cache_await.c ---- */
 
 /* One distinct key that L1 did not answer. */
@@ -350,7 +371,10 @@ typedef struct core_plan {
   size_t *miss_of;      /* key index to miss; SIZE_MAX: L1 answered */
   accel_flight **leads; /* flights that this plan must have loaded */
   size_t lead_count;
-  void *memory; /* of the arrays; a single read needs none */
+  void *memory;                   /* of the arrays; a single read needs none */
+  void *own_statuses, *own_infos; /* NULL, or what its maker frees behind it */
+  core_body *body;                /* of a batch, while its body runs */
+  accel_status result;            /* of the whole read */
   core_miss one_miss;
   size_t one_miss_of;
   accel_flight *one_lead;
@@ -371,6 +395,13 @@ bool accel_core_plan_can_load(const core_plan *plan);
 /* Waits for the others' flights, writes values and statuses, releases everything. OK, or the first
  * failure in key order. */
 accel_status accel_core_plan_end(core_plan *plan);
+/* For accel_thread_guard: the thread ends between begin and end, and releases everything. */
+void accel_core_plan_leave(void *plan);
+/* Around the body that loads plan->leads. `body` has accel_core_body_size bytes in `memory`; NULL:
+ * the plan follows nobody and has no memory. False: no memory, and no body may run. */
+size_t accel_core_body_size(const core_plan *plan);
+bool accel_core_body_begin(core_plan *plan, core_body *body_or_null, void *memory);
+void accel_core_body_end(core_plan *plan);
 
 void accel_core_tell(accel_info *info, accel_origin source, const accel_lifetime *life,
                      uint64_t now_ms);

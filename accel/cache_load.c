@@ -18,6 +18,7 @@ typedef struct core_load {
   /* The mloader's arrays; NULL: the loader is called per key, straight into the flights. */
   void *keys, *values;
   accel_status *statuses;
+  bool is_block; /* it lies in memory of its own */
 } core_load;
 
 core_terms accel_core_terms(const accel_core *core, const accel_read *read_or_null)
@@ -246,6 +247,22 @@ size_t accel_core_drop_unwanted(accel_core *core, accel_flight **flights, size_t
   return left;
 }
 
+void accel_core_tell_failure(accel_core *core, accel_flight *flight, const core_terms *terms)
+{
+  if (core->link != NULL && accel_failed(flight->status) && flight->lease == CORE_LEASE_HELD)
+    load_store_remote(core, &flight, 1, terms, false);
+}
+
+static accel_status load_ask_one(const core_load *load, accel_flight *flight)
+{
+  const core_terms *terms = &load->terms;
+  const uint32_t holds = accel_cancel_suspend();
+  const accel_status status =
+      load->core->type->load(terms->load, terms->load_ctx, flight->key, flight->value);
+  accel_cancel_resume(holds);
+  return load_checked(status);
+}
+
 /* While one is loaded the others are in a queue: a load that needs one of them, in this thread or
  * another, takes it over. Returns how many were loaded, which come first. */
 static size_t load_one_by_one(accel_core *core, core_load *load, accel_flight **flights,
@@ -263,8 +280,8 @@ static size_t load_one_by_one(accel_core *core, core_load *load, accel_flight **
     flights[i] = flights[loaded];
     flights[loaded++] = flight;
     load->terms.error_mark = accel_error_mark();
-    const accel_status status = load_checked(
-        core->type->load(load->terms.load, load->terms.load_ctx, flight->key, flight->value));
+    const accel_status status = load_ask_one(load, flight);
+    if (accel_core_is_foreign(core)) break;
     if (*first == ACCEL_OK && accel_failed(status)) *first = status;
     accel_core_land(core, flight, status, &load->terms);
   }
@@ -280,8 +297,11 @@ static accel_status load_many(accel_core *core, core_load *load, accel_flight **
     load->statuses[i] = ACCEL_MISS;
   }
   load->terms.error_mark = accel_error_mark();
+  const uint32_t holds = accel_cancel_suspend();
   const accel_status all = type->mload(load->terms.mload, load->terms.mload_ctx, load->keys, count,
                                        load->values, load->statuses);
+  accel_cancel_resume(holds);
+  if (accel_core_is_foreign(core)) return all;
   for (size_t i = 0; i < count; i++) {
     accel_flight *flight = flights[i];
     accel_status status = accel_failed(all) ? all : load_checked(load->statuses[i]);
@@ -312,6 +332,7 @@ static void load_part(core_load *load, accel_flight **flights, size_t count)
     count = load_one_by_one(core, load, flights, count, &status);
   else
     status = load_many(core, load, flights, count);
+  if (accel_core_is_foreign(core)) return; /* the loader forked, and this is the child */
   accel_core_report_end(core, &report, status, "ok");
   accel_core_store(core, flights, count, &load->terms);
 }
@@ -328,12 +349,14 @@ static size_t load_lease(core_load *load)
 }
 
 /* Those that other processes are loading come last, so that nobody waits for them who need not. */
-static void load_run(core_load *load)
+static void load_run(void *load_pointer)
 {
+  core_load *load = (core_load *)load_pointer;
   accel_core *core = load->core;
   for (size_t i = load->count; i-- > 0;) accel_singleflight_run(load->flights[i]);
   const size_t ready = load_lease(load);
   load_part(load, load->flights, ready);
+  if (accel_core_is_foreign(core)) return;
   accel_flight **others = load->flights + ready;
   load_part(load, others,
             accel_core_lease_wait(core, others, load->count - ready, load->terms.errors));
@@ -357,6 +380,7 @@ static void load_run_job(accel_job *job)
   accel_core *core = load->core;
   load_collect(load);
   load_run(load);
+  if (accel_core_is_foreign(core)) return;
   load_close(load);
   accel_core_work_done(core);
 }
@@ -366,9 +390,30 @@ static void load_refuse(accel_core *core, accel_flight **flights, size_t count, 
                         const char *error)
 {
   for (size_t i = 0; i < count; i++) {
+    accel_core_drop_lease(core, flights[i]);
     accel_singleflight_land(&core->flights, flights[i], status, error);
     accel_singleflight_finish(&core->flights, flights[i]);
   }
+}
+
+/* The loader ended the thread. What it had not come to is refused, but for what others took. */
+static void load_leave(void *load_pointer)
+{
+  core_load *load = (core_load *)load_pointer;
+  accel_core_leave();
+  load_collect(load);
+  for (size_t i = 0; i < load->count; i++)
+    accel_core_land(load->core, load->flights[i], ACCEL_ERR_LOADER, &load->terms);
+  accel_core_store(load->core, load->flights, load->count, &load->terms);
+  if (load->is_block) load_close(load);
+}
+
+static void load_leave_job(accel_job *job)
+{
+  core_load *load = load_of_job(job);
+  accel_core *core = load->core;
+  load_leave(load);
+  accel_core_work_done(core);
 }
 
 /* What is left of a load that no thread will run. */
@@ -430,6 +475,7 @@ static core_load *load_new(accel_core *core, accel_flight **flights, size_t coun
   load->terms = *terms;
   load->count = load->held = count;
   load->queue.executor = core->executor;
+  load->is_block = true;
   load->flights = (accel_flight **)(void *)(block + sizeof *load);
   for (size_t i = 0; i < count; i++) {
     load->flights[i] = flights[i];
@@ -455,13 +501,13 @@ static bool load_here(accel_core *core, accel_flight **flights, size_t count,
   if (!load_is_batch(terms, count)) {
     core_load own = {.core = core, .terms = *terms, .flights = flights, .count = count};
     own.queue.executor = core->executor;
-    load_run(&own);
+    accel_thread_guard(load_run, load_leave, &own);
     return true;
   }
   core_load *load = load_new(core, flights, count, terms);
   if (load == NULL) return load_has_no_memory(core, flights, count);
-  load_run(load);
-  load_close(load);
+  accel_thread_guard(load_run, load_leave, load);
+  if (!accel_core_is_foreign(core)) load_close(load);
   return true;
 }
 
@@ -480,6 +526,7 @@ bool accel_core_load(accel_core *core, accel_flight **flights, size_t count,
   if (load == NULL) return load_has_no_memory(core, flights, count);
   load->queue.job.run = load_run_job;
   load->queue.job.drop = accel_core_load_discard;
+  load->queue.job.left = load_leave_job;
   load->queue.job.patience_ms = core->config.loader_timeout_ms;
   accel_singleflight_queue(&core->flights, load->flights, count, &load->queue);
   if (accel_core_submit(core, &load->queue.job)) return true;
@@ -494,14 +541,15 @@ accel_status accel_core_refresh(accel_core *core, const void *key, uint64_t hash
   terms.is_refresh = true;
   const accel_gate gate = accel_core_gate(core, hash);
   bool is_first;
+  accel_cancel_hold();
   const accel_flight_wish wish = {
       .share = true, .fills_local = core->local != NULL, .stays = true, .is_refresh = true};
   accel_flight *flight = accel_singleflight_join(&core->flights, key, hash, wish, &is_first);
-  if (flight == NULL)
-    return accel_error_set(core->cache, ACCEL_ERR_NOMEM, "no memory for a refresh in area %s",
-                           core->area);
   accel_status status = ACCEL_OK;
-  if (is_first) {
+  if (flight == NULL)
+    status = accel_error_set(core->cache, ACCEL_ERR_NOMEM, "no memory for a refresh in area %s",
+                             core->area);
+  if (flight != NULL && is_first) {
     flight->gate = gate;
     accel_stats_add(core->stats, ACCEL_COUNT_refresh_attempts, 1);
     if (!accel_core_load(core, &flight, 1, &terms)) {
@@ -510,6 +558,7 @@ accel_status accel_core_refresh(accel_core *core, const void *key, uint64_t hash
                                flight->error);
     }
   }
-  accel_singleflight_release(&core->flights, flight);
+  if (flight != NULL) accel_singleflight_release(&core->flights, flight);
+  accel_cancel_release();
   return status;
 }

@@ -36,9 +36,11 @@ void accel_cache_ref_release(accel_local_pin *pin, const accel_type *type)
 {
   if (pin == NULL || pin->local == NULL) return;
   const accel_local_ops *ops = accel_type_local(type);
+  accel_cancel_hold();
   if (pin->fork_generation == accel_fork_generation())
     (ops == NULL ? &accel_flat_ops : ops)->unpin(type, pin);
   memset(pin, 0, sizeof *pin);
+  accel_cancel_release();
 }
 
 accel_status accel_cache_resize(accel_cache *cache, const accel_type *type, size_t capacity)
@@ -49,7 +51,9 @@ accel_status accel_cache_resize(accel_cache *cache, const accel_type *type, size
   if (capacity == 0 || capacity > SIZE_MAX / 2)
     return accel_error_set(cache, ACCEL_ERR_CONFIG, "capacity is %zu; it must be in [1, %zu]",
                            capacity, SIZE_MAX / 2);
+  accel_cancel_hold();
   status = core->local_ops->resize(core->local, type, capacity);
+  accel_cancel_release();
   if (status == ACCEL_OK) accel_store_relaxed(&core->capacity, capacity);
   if (status == ACCEL_ERR_NOMEM)
     return accel_error_set(cache, status, "no memory for a capacity of %zu", capacity);
@@ -61,7 +65,10 @@ size_t accel_cache_hottest(accel_cache *cache, const accel_type *type, void *key
   accel_status status;
   accel_core *core = core_with_local(cache, &status);
   if (core == NULL || keys == NULL || count == 0) return 0;
-  return core->local_ops->hottest(core->local, type, keys, count);
+  accel_cancel_hold();
+  count = core->local_ops->hottest(core->local, type, keys, count);
+  accel_cancel_release();
+  return count;
 }
 
 typedef struct core_visit {
@@ -82,5 +89,7 @@ void accel_cache_each(accel_cache *cache, const accel_type *type, accel_fn *visi
   accel_core *core = core_with_local(cache, &status);
   if (core == NULL || visit == NULL) return;
   core_visit each = {type, visit, ctx};
+  accel_cancel_hold();
   core->local_ops->each(core->local, type, core_visit_one, &each);
+  accel_cancel_release();
 }

@@ -36,6 +36,11 @@ bool accel_core_is_alone(const accel_core *core)
          !core->has_report;
 }
 
+bool accel_core_is_foreign(const accel_core *core)
+{
+  return core->fork_generation != accel_fork_generation();
+}
+
 accel_status accel_core_check_key(const accel_core *core, const void *key)
 {
   if (key == NULL) return accel_error_set(core->cache, ACCEL_ERR_CONFIG, "key is NULL");
@@ -466,11 +471,11 @@ accel_status accel_cache_open(accel_cache *cache, const accel_type *type,
   core->config = resolved;
   core->capacity = resolved.capacity;
   core_copy_config(core);
+  accel_cancel_hold();
   status = core_open_parts(core);
-  if (status != ACCEL_OK) {
-    core_release(core);
-    return status;
-  }
+  if (status != ACCEL_OK) core_release(core);
+  accel_cancel_release();
+  if (status != ACCEL_OK) return status;
   accel_core_note_opened(core);
   cache->core = core;
   cache->seed = core->seed;
@@ -516,7 +521,7 @@ static bool core_wait_for_work(accel_core *core, uint64_t deadline_ms)
   return is_done;
 }
 
-static accel_status core_close(accel_cache *cache, uint64_t deadline_ms)
+static accel_status core_close_held(accel_cache *cache, uint64_t deadline_ms)
 {
   if (cache == NULL || cache->core == NULL) return ACCEL_OK;
   accel_core *core = cache->core;
@@ -527,6 +532,14 @@ static accel_status core_close(accel_cache *cache, uint64_t deadline_ms)
   memset(cache, 0, sizeof *cache);
   core_release(core);
   return ACCEL_OK;
+}
+
+static accel_status core_close(accel_cache *cache, uint64_t deadline_ms)
+{
+  accel_cancel_hold();
+  const accel_status status = core_close_held(cache, deadline_ms);
+  accel_cancel_release();
+  return status;
 }
 
 void accel_cache_close(accel_cache *cache, const accel_type *type)

@@ -272,10 +272,19 @@ void accel_core_plan_init(core_plan *plan, accel_core *core, const void *keys, s
   plan->operation = "cache.get";
 }
 
+static void read_steps(void *plan_pointer)
+{
+  core_plan *plan = (core_plan *)plan_pointer;
+  if (accel_core_plan_begin(plan)) accel_core_plan_load(plan);
+  plan->result = accel_core_plan_end(plan);
+}
+
 static accel_status read_run(core_plan *plan)
 {
-  if (accel_core_plan_begin(plan)) accel_core_plan_load(plan);
-  return accel_core_plan_end(plan);
+  accel_cancel_enter();
+  accel_thread_guard(read_steps, accel_core_plan_leave, plan);
+  accel_cancel_release();
+  return plan->result;
 }
 
 static accel_status read_report(const core_plan *plan, accel_status status, const char *result)
@@ -372,6 +381,7 @@ static accel_status read_many(core_plan *plan, accel_status *statuses_or_null)
   if (plan->statuses_out == NULL)
     return accel_error_set(plan->core->cache, ACCEL_ERR_NOMEM, "no memory to read %zu keys",
                            plan->count);
+  plan->own_statuses = plan->statuses_out;
   const accel_status status = read_run(plan);
   ACCEL_FREE(plan->statuses_out);
   return status;
@@ -423,6 +433,7 @@ static accel_status warmup_chunk(accel_core *core, const void *keys, size_t coun
   core_plan plan;
   accel_core_plan_init(&plan, core, keys, count, &read);
   plan.terms.stays = true;
+  plan.own_infos = infos;
   const accel_status status = read_many(&plan, NULL);
   if (plan.failure != ACCEL_OK) return status;
   for (size_t i = 0; i < count; i++) *loaded += infos[i].source == ACCEL_FROM_LOADER;

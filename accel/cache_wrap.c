@@ -54,6 +54,21 @@ static bool wrap_is_cache_failure(const core_plan *plan)
   return true;
 }
 
+static void wrap_begin_plan(void *plan_pointer)
+{
+  core_plan *plan = (core_plan *)plan_pointer;
+  if (!accel_core_plan_begin(plan)) plan->lead_count = 0;
+}
+
+/* The plan's first half. True: the body must load. */
+static bool wrap_begin(core_plan *plan)
+{
+  accel_cancel_enter();
+  accel_thread_guard(wrap_begin_plan, accel_core_plan_leave, plan);
+  accel_cancel_release();
+  return plan->lead_count > 0;
+}
+
 static accel_status wrap_finish_plan(accel_wrap *wrap)
 {
   core_plan *plan = (core_plan *)wrap->plan;
@@ -61,6 +76,20 @@ static accel_status wrap_finish_plan(accel_wrap *wrap)
   if (status == ACCEL_OK && plan->statuses_out == &plan->one_status) status = plan->one_status;
   wrap->plan = NULL;
   return status;
+}
+
+/* Without memory nobody is led, and the values of hits are taken back: the body may
+ * yet answer every key. */
+static void wrap_give_up(core_plan *plan)
+{
+  const accel_type *type = plan->core->type;
+  for (size_t i = 0; i < plan->lead_count; i++)
+    accel_core_land(plan->core, plan->leads[i], ACCEL_ERR_NOMEM, &plan->terms);
+  accel_core_store(plan->core, plan->leads, plan->lead_count, &plan->terms);
+  for (size_t i = 0; i < plan->count; i++)
+    if (plan->miss_of[i] == SIZE_MAX && plan->statuses_out[i] == ACCEL_OK)
+      type->drop(accel_type_value_at(type, plan->values_out, i));
+  plan->values_out = NULL;
 }
 
 bool accel_wrap_read(accel_wrap *wrap, accel_cache *cache, const accel_type *type, const void *key,
@@ -76,11 +105,11 @@ bool accel_wrap_read(accel_wrap *wrap, accel_cache *cache, const accel_type *typ
   if (status != ACCEL_OK) return wrap_without_cache(wrap, status);
   wrap->plan = plan;
   plan->values_out = out;
-  if (accel_core_plan_begin(plan)) {
-    plan->terms.error_mark = accel_error_mark();
-    return true;
-  }
-  const bool is_cache_failure = wrap_is_cache_failure(plan);
+  const bool is_leader = wrap_begin(plan);
+  plan->terms.error_mark = accel_error_mark();
+  if (is_leader && accel_core_body_begin(plan, NULL, NULL)) return true;
+  if (is_leader) wrap_give_up(plan);
+  const bool is_cache_failure = is_leader || wrap_is_cache_failure(plan);
   wrap->status = wrap_finish_plan(wrap);
   if (accel_failed(wrap->status) && is_cache_failure) return wrap_without_cache(wrap, wrap->status);
   return false;
@@ -97,14 +126,52 @@ static void wrap_land(const core_plan *plan, accel_flight *flight, accel_status 
   accel_core_land(core, flight, status, &plan->terms);
 }
 
-accel_status accel_wrap_read_end(accel_wrap *wrap, accel_status status, bool is_uncached)
+static void wrap_store_one(accel_wrap *wrap)
 {
   core_plan *plan = (core_plan *)wrap->plan;
-  if (plan == NULL) return status;
-  wrap_land(plan, plan->leads[0], status, wrap->out, is_uncached);
+  wrap_land(plan, plan->leads[0], wrap->status, wrap->out, wrap->is_uncached);
   accel_core_store(plan->core, plan->leads, 1, &plan->terms);
-  if (!accel_failed(status)) plan->values_out = NULL; /* the body has already filled *out */
-  const accel_status ended = wrap_finish_plan(wrap);
+  if (!accel_failed(wrap->status)) plan->values_out = NULL; /* the body has filled *out */
+}
+
+/* The plan's second half, once the body has returned. */
+typedef struct wrap_ending {
+  accel_wrap *wrap;
+  void (*store)(accel_wrap *wrap);
+  accel_status ended;
+} wrap_ending;
+
+static void wrap_end_plan(void *ending_pointer)
+{
+  wrap_ending *ending = (wrap_ending *)ending_pointer;
+  ending->store(ending->wrap);
+  ending->ended = wrap_finish_plan(ending->wrap);
+}
+
+static void wrap_leave(void *ending_pointer)
+{
+  accel_wrap *wrap = ((wrap_ending *)ending_pointer)->wrap;
+  if (wrap->plan != NULL) accel_core_plan_leave(wrap->plan);
+  ACCEL_FREE(wrap->memory);
+}
+
+static accel_status wrap_end(accel_wrap *wrap, void (*store)(accel_wrap *wrap))
+{
+  wrap_ending ending = {wrap, store, ACCEL_OK};
+  accel_cancel_hold();
+  accel_core_body_end((core_plan *)wrap->plan);
+  accel_thread_guard(wrap_end_plan, wrap_leave, &ending);
+  accel_cancel_release();
+  return ending.ended;
+}
+
+accel_status accel_wrap_read_end(accel_wrap *wrap, accel_status status, bool is_uncached)
+{
+  const core_plan *plan = (const core_plan *)wrap->plan;
+  if (plan == NULL || accel_core_is_foreign(plan->core)) return status;
+  wrap->status = status;
+  wrap->is_uncached = is_uncached;
+  const accel_status ended = wrap_end(wrap, wrap_store_one);
   return accel_failed(status) && ended == ACCEL_OK ? ACCEL_OK : status;
 }
 
@@ -138,15 +205,19 @@ static bool wrap_batch_without_cache(accel_wrap *wrap, const void *keys, size_t 
 }
 
 /* Arrays for the body, of the keys that it must answer. */
-static bool wrap_open_arrays(accel_wrap *wrap, const core_plan *plan)
+static bool wrap_open_arrays(accel_wrap *wrap, core_plan *plan)
 {
   const accel_type *type = wrap->type;
   const size_t count = plan->lead_count;
+  const size_t body_size = (accel_core_body_size(plan) + 63) / 64 * 64;
   const size_t values_size = (count * type->value_size + 63) / 64 * 64;
   const size_t keys_size = (count * type->key_size + 63) / 64 * 64;
-  wrap->memory = ACCEL_MALLOC(values_size + keys_size + count * sizeof(accel_status) + 64);
+  const size_t statuses_size = count * sizeof(accel_status);
+  wrap->memory = ACCEL_MALLOC(body_size + values_size + keys_size + statuses_size + 64);
   if (wrap->memory == NULL) return false;
-  char *arrays = (char *)wrap->memory + (64 - (uintptr_t)wrap->memory % 64);
+  char *body = (char *)wrap->memory + (64 - (uintptr_t)wrap->memory % 64);
+  if (!accel_core_body_begin(plan, (core_body *)(void *)body, wrap->memory)) return false;
+  char *arrays = body + body_size;
   wrap->values = arrays;
   wrap->keys = arrays + values_size;
   wrap->statuses = (accel_status *)(void *)(arrays + values_size + keys_size);
@@ -156,20 +227,6 @@ static bool wrap_open_arrays(accel_wrap *wrap, const core_plan *plan)
     wrap->statuses[i] = ACCEL_MISS;
   }
   return true;
-}
-
-/* Without memory for its arrays nobody is led, and the values of hits are taken back: the body may
- * yet answer every key. */
-static void wrap_give_up(core_plan *plan)
-{
-  const accel_type *type = plan->core->type;
-  for (size_t i = 0; i < plan->lead_count; i++)
-    accel_core_land(plan->core, plan->leads[i], ACCEL_ERR_NOMEM, &plan->terms);
-  accel_core_store(plan->core, plan->leads, plan->lead_count, &plan->terms);
-  for (size_t i = 0; i < plan->count; i++)
-    if (plan->miss_of[i] == SIZE_MAX && plan->statuses_out[i] == ACCEL_OK)
-      type->drop(accel_type_value_at(type, plan->values_out, i));
-  plan->values_out = NULL;
 }
 
 /* Ends a batch plan and gives the statuses that only the plan wanted back. */
@@ -208,7 +265,8 @@ bool accel_wrap_read_batch(accel_wrap *wrap, accel_cache *cache, const accel_typ
   if (plan->statuses_out == NULL)
     return wrap_batch_without_cache(wrap, keys, count, ACCEL_ERR_NOMEM);
   wrap->plan = plan;
-  const bool is_leader = accel_core_plan_begin(plan);
+  if (statuses == NULL) plan->own_statuses = plan->statuses_out;
+  const bool is_leader = wrap_begin(plan);
   plan->terms.error_mark = accel_error_mark();
   if (is_leader && wrap_open_arrays(wrap, plan)) return true;
   if (is_leader) wrap_give_up(plan);
@@ -231,13 +289,12 @@ static accel_status wrap_batch_uncached_end(accel_wrap *wrap, accel_status statu
   return accel_failed(first) ? first : ACCEL_OK;
 }
 
-accel_status accel_wrap_read_batch_end(accel_wrap *wrap, accel_status status)
+static void wrap_store_batch(accel_wrap *wrap)
 {
   core_plan *plan = (core_plan *)wrap->plan;
-  if (plan == NULL) return wrap_batch_uncached_end(wrap, status);
   const accel_type *type = wrap->type;
   for (size_t i = 0; i < wrap->count; i++) {
-    accel_status one = accel_failed(status) ? status : wrap->statuses[i];
+    accel_status one = accel_failed(wrap->status) ? wrap->status : wrap->statuses[i];
     if (one == ACCEL_MISS) one = ACCEL_NULL; /* left as it was: not there */
     if (one == ACCEL_OK)                     /* moved: the array is the library's own */
       memcpy(plan->leads[i]->value, accel_type_value_at(type, wrap->values, i), type->value_size);
@@ -245,7 +302,23 @@ accel_status accel_wrap_read_batch_end(accel_wrap *wrap, accel_status status)
     accel_core_land(plan->core, plan->leads[i], one, &plan->terms);
   }
   accel_core_store(plan->core, plan->leads, wrap->count, &plan->terms);
-  return wrap_finish_batch(wrap);
+}
+
+accel_status accel_wrap_read_batch_end(accel_wrap *wrap, accel_status status)
+{
+  core_plan *plan = (core_plan *)wrap->plan;
+  if (plan == NULL) return wrap_batch_uncached_end(wrap, status);
+  if (accel_core_is_foreign(plan->core)) {
+    wrap->plan = NULL; /* the body forked, and this is the child: nothing is to be touched */
+    return accel_failed(status) ? status : ACCEL_ERR_CONFIG;
+  }
+  void *own_statuses = plan->own_statuses;
+  wrap->status = status;
+  status = wrap_end(wrap, wrap_store_batch);
+  ACCEL_FREE(own_statuses);
+  ACCEL_FREE(wrap->memory);
+  wrap->memory = NULL;
+  return status;
 }
 
 /* ---- writes ---- */

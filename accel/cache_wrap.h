@@ -29,6 +29,7 @@ typedef struct accel_wrap {
   void *keys, *values, *memory;
   size_t count;
   bool is_whole_area; /* of an evict, instead of the keys */
+  bool is_uncached;   /* what the body said must not be kept */
   accel_status *statuses;
   void *caller_values;
   accel_status *caller_statuses;

@@ -290,7 +290,7 @@ static accel_status write_one(accel_core *core, const void *key, const void *val
 static accel_status write_reported(accel_core *core, const char *name, const void *key,
                                    const void *value, const accel_write *write, write_kind kind)
 {
-  accel_cancel_hold();
+  accel_cancel_enter();
   const core_report report = accel_core_report_begin(core, name);
   accel_status status = write_one(core, key, value, write, kind);
   status = accel_core_report_end(core, &report, status, "done");
@@ -413,7 +413,7 @@ static accel_status write_many_checked(accel_cache *cache, const char *name, con
   if (count > 0 && keys == NULL) return accel_error_set(cache, ACCEL_ERR_CONFIG, "keys is NULL");
   if (count > 0 && values == NULL && kind == WRITE_VALUE)
     return accel_error_set(cache, ACCEL_ERR_CONFIG, "values is NULL");
-  accel_cancel_hold();
+  accel_cancel_enter();
   const core_report report = accel_core_report_begin(core, name);
   if (count > 0) status = write_many(core, keys, values, count, kind);
   status = accel_core_report_end(core, &report, status, count == 0 ? "ok_empty" : "done");
@@ -442,7 +442,7 @@ accel_status accel_cache_clear(accel_cache *cache, const accel_type *type)
   accel_status status;
   accel_core *core = accel_core_of(cache, &status);
   if (core == NULL) return status;
-  accel_cancel_hold();
+  accel_cancel_enter();
   const core_report report = accel_core_report_begin(core, "cache.clear");
   accel_singleflight_forget_all(&core->flights);
   if (core->local != NULL) core->local_ops->clear(core->local, type);

@@ -65,7 +65,7 @@ typedef struct accel_config {
   const accel_span_ops *spans;               /* NULL: none; copied */
   bool trace_hits;                           /* log and spans for L1 hits too */
   const struct accel_compressor *compressor; /* of values in L2 (compress.h); NULL: none; stays */
-  uint32_t lease_ms; /* 1000, at least 100: other processes wait so long for one that dies while it
+  uint32_t lease_ms; /* 900, at least 100: other processes wait so long for one that dies while it
                       * loads; renewed at a third of that while the load runs */
 } accel_config;
 

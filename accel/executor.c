@@ -33,6 +33,10 @@ struct accel_executor_state {
 typedef struct executor_worker {
   struct accel_executor_state *state;
   accel_thread thread;
+  accel_job *job; /* that it runs, and what is told to whom when that is over */
+  void (*left)(accel_job *job);
+  struct accel_executor_share *share;
+  bool is_background;
 } executor_worker;
 
 static ACCEL_THREAD_LOCAL bool executor_is_worker;
@@ -172,17 +176,17 @@ static void executor_rest(struct accel_executor_state *state, uint64_t until_ms)
   state->coming--;
 }
 
-/* The next job; NULL: the worker shall end. Called and left with the mutex held. */
-static accel_job *executor_take(struct accel_executor_state *state,
-                                struct accel_executor_share **share, bool *is_background)
+/* Takes the next job. False: the worker shall end. Called and left with the mutex held. */
+static bool executor_take(executor_worker *worker)
 {
+  struct accel_executor_state *state = worker->state;
   const uint64_t idle_until_ms = accel_clock_deadline(state->idle_ms);
   for (;;) {
-    accel_job *job = accel_executor_queue_take(&state->queue, share, is_background);
-    if (job != NULL) return job;
-    if (state->queue.is_closing) return NULL;
+    worker->job = accel_executor_queue_take(&state->queue, &worker->share, &worker->is_background);
+    if (worker->job != NULL) return true;
+    if (state->queue.is_closing) return false;
     const bool is_needed = state->queue.next_due_ms < state->timer_ms;
-    if (!is_needed && accel_clock_monotonic_ms() >= idle_until_ms) return NULL;
+    if (!is_needed && accel_clock_monotonic_ms() >= idle_until_ms) return false;
     executor_rest(state, idle_until_ms);
   }
 }
@@ -192,23 +196,10 @@ static void executor_free_left(struct accel_executor_share *share)
   if (share->has_left && share->running == 0) ACCEL_FREE(share);
 }
 
-static void executor_work(void *worker_pointer)
+/* With the mutex held, which is given back. */
+static void executor_end_worker(executor_worker *worker)
 {
-  executor_worker *worker = (executor_worker *)worker_pointer;
   struct accel_executor_state *state = worker->state;
-  struct accel_executor_share *share;
-  bool is_background;
-  executor_is_worker = true;
-  accel_mutex_lock(&state->mutex);
-  state->coming--;
-  for (accel_job *job; (job = executor_take(state, &share, &is_background)) != NULL;) {
-    executor_staff(state);
-    accel_mutex_unlock(&state->mutex);
-    job->run(job);
-    accel_mutex_lock(&state->mutex);
-    accel_executor_queue_done(&state->queue, share, is_background);
-    executor_free_left(share);
-  }
   const bool has_previous = state->has_ended_thread;
   const accel_thread previous = state->ended_thread;
   state->has_ended_thread = true;
@@ -217,6 +208,51 @@ static void executor_work(void *worker_pointer)
   accel_mutex_unlock(&state->mutex);
   if (has_previous) accel_thread_join(previous);
   ACCEL_FREE(worker);
+}
+
+static void executor_end_job(executor_worker *worker)
+{
+  accel_executor_queue_done(&worker->state->queue, worker->share, worker->is_background);
+  executor_free_left(worker->share);
+}
+
+static void executor_run_job(void *worker_pointer)
+{
+  executor_worker *worker = (executor_worker *)worker_pointer;
+  worker->left = worker->job->left; /* the job may be gone once it has run */
+  worker->job->run(worker->job);
+}
+
+/* The job ended the worker's thread: another one comes for what is queued. */
+static void executor_leave(void *worker_pointer)
+{
+  executor_worker *worker = (executor_worker *)worker_pointer;
+  struct accel_executor_state *state = worker->state;
+  if (worker->left != NULL) worker->left(worker->job);
+  accel_mutex_lock(&state->mutex);
+  executor_end_job(worker);
+  executor_staff(state);
+  if (state->threads == 1 && accel_executor_queue_has_work(&state->queue))
+    executor_start_worker(state);
+  executor_end_worker(worker);
+}
+
+static void executor_work(void *worker_pointer)
+{
+  executor_worker *worker = (executor_worker *)worker_pointer;
+  struct accel_executor_state *state = worker->state;
+  executor_is_worker = true;
+  accel_mutex_lock(&state->mutex);
+  state->coming--;
+  while (executor_take(worker)) {
+    executor_staff(state);
+    accel_mutex_unlock(&state->mutex);
+    accel_thread_guard(executor_run_job, executor_leave, worker);
+    if (state->fork_generation != accel_fork_generation()) return; /* a child of the job's fork */
+    accel_mutex_lock(&state->mutex);
+    executor_end_job(worker);
+  }
+  executor_end_worker(worker);
 }
 
 /* ---- jobs ---- */

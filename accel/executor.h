@@ -63,6 +63,9 @@ typedef struct accel_job {
   uint64_t queued_ms;
   struct accel_job *previous;      /* with next: by arrival, or a heap by due_ms */
   struct accel_job *newer, *older; /* loads by the moment somebody last asked for them */
+  /* Called instead of returning from run if that ended its thread, by pthread_exit or cancellation.
+   * NULL: there is nothing to clean up. */
+  void (*left)(struct accel_job *job);
 } accel_job;
 
 ACCEL_EXTERN_C_BEGIN

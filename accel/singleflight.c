@@ -15,6 +15,7 @@
 struct accel_flight_thread {
   accel_flight *running;     /* its own: the flights it runs, innermost first */
   accel_flight *waiting_for; /* held by it, so alive */
+  accel_flight *unfinished;  /* its own: landed */
 };
 
 static ACCEL_THREAD_LOCAL struct accel_flight_thread singleflight_thread;
@@ -120,24 +121,49 @@ static bool flight_runs_here(const accel_flight *flight)
   return accel_load_relaxed(&flight->runner) == &singleflight_thread;
 }
 
-static void flight_list_running(accel_flight *flight)
+static void flight_list(accel_flight **first, accel_flight *flight)
 {
   flight->running_previous = NULL;
-  flight->running_next = singleflight_thread.running;
+  flight->running_next = *first;
   if (flight->running_next != NULL) flight->running_next->running_previous = flight;
-  singleflight_thread.running = flight;
+  *first = flight;
 }
 
-static void flight_stop_running(accel_flight *flight)
+static void flight_unlist(accel_flight **first, accel_flight *flight)
 {
-  if (!flight_runs_here(flight)) return;
   if (flight->running_next != NULL)
     flight->running_next->running_previous = flight->running_previous;
   if (flight->running_previous != NULL)
     flight->running_previous->running_next = flight->running_next;
   else
-    singleflight_thread.running = flight->running_next;
+    *first = flight->running_next;
+}
+
+static void flight_stop_running(accel_flight *flight)
+{
+  if (!flight_runs_here(flight)) return;
+  flight_unlist(&singleflight_thread.running, flight);
   flight_set_runner(flight, NULL);
+}
+
+/* From landing to finishing, which one thread does, a flight is listed in another place. */
+static void flight_note_unfinished(accel_flight *flight)
+{
+  flight->is_unfinished = true;
+  flight_list(&singleflight_thread.unfinished, flight);
+}
+
+static void flight_note_finished(accel_flight *flight)
+{
+  if (!flight->is_unfinished) return;
+  flight->is_unfinished = false;
+  flight_unlist(&singleflight_thread.unfinished, flight);
+}
+
+accel_flight *accel_singleflight_own(void)
+{
+  accel_flight *running = singleflight_thread.running;
+  return running != NULL ? running : singleflight_thread.unfinished;
 }
 
 bool accel_singleflight_is_running(void)
@@ -167,7 +193,7 @@ static void flight_end_wait(void)
 void accel_singleflight_run(accel_flight *flight)
 {
   if (flight_runs_here(flight)) return;
-  flight_list_running(flight);
+  flight_list(&singleflight_thread.running, flight);
   flight_set_runner(flight, &singleflight_thread);
 }
 
@@ -295,9 +321,10 @@ accel_flight *accel_singleflight_join(accel_singleflight *table, const void *key
   } else if ((flight = flight_new(table->type, key, hash)) != NULL) {
     flight->is_shared = wish.share;
     flight->fills_local = wish.fills_local;
+    flight->table = table;
     flight->is_refresh = wish.is_refresh;
     flight->runner = &singleflight_thread; /* nobody has seen it yet */
-    flight_list_running(flight);
+    flight_list(&singleflight_thread.running, flight);
     singleflight_list(table, flight);
   } else {
     *is_leader = false; /* nobody leads what does not exist */
@@ -328,6 +355,7 @@ void accel_singleflight_land(accel_singleflight *table, accel_flight *flight, ac
                              const char *error)
 {
   flight_stop_running(flight);
+  flight_note_unfinished(flight);
   accel_mutex_lock(&table->mutex);
   flight->status = status;
   if (error[0] != '\0') snprintf(flight->error, sizeof flight->error, "%s", error);
@@ -354,6 +382,7 @@ static void flight_finish(accel_singleflight *table, accel_flight *flight)
 
 void accel_singleflight_finish(accel_singleflight *table, accel_flight *flight)
 {
+  flight_note_finished(flight);
   accel_mutex_lock(&table->mutex);
   flight_finish(table, flight);
   accel_mutex_unlock(&table->mutex);

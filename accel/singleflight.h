@@ -45,6 +45,7 @@ typedef struct accel_flight_load {
 typedef struct accel_flight {
   struct accel_flight *next;                            /* in its bucket, while in the table */
   struct accel_flight *running_next, *running_previous; /* of the same thread, innermost first */
+  struct accel_singleflight *table;                     /* where it was joined */
   struct accel_flight_thread *runner; /* the thread whose progress it needs; NULL: none yet */
   accel_flight_load *load;            /* where it is queued; NULL: nowhere */
   uint32_t wanted;                    /* how many wait for it */
@@ -66,6 +67,8 @@ typedef struct accel_flight {
   accel_gate gate;
   int source;
   bool is_uncacheable;
+  bool is_in_body;    /* the body of a wrapper loads it */
+  bool is_unfinished; /* the thread that landed it has it in its list */
   accel_lifetime life;
   uint32_t remote_ttl_ms; /* of a loaded value */
   int lease;              /* what is known of its key in L2 (cache_core.h) */
@@ -146,6 +149,8 @@ accel_job *accel_singleflight_leave(accel_singleflight *table, accel_flight *fli
 bool accel_singleflight_drop_unwanted(accel_singleflight *table, accel_flight *flight);
 /* Whether the calling thread runs a flight, so that others may wait for it. */
 bool accel_singleflight_is_running(void);
+/* A flight that the calling thread runs, or has landed and not finished; NULL: there is none. */
+accel_flight *accel_singleflight_own(void);
 
 /* Publishes the outcome. With ACCEL_OK the flight owns *flight->value. `error` may be "". */
 void accel_singleflight_land(accel_singleflight *table, accel_flight *flight, accel_status status,

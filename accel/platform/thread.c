@@ -22,6 +22,12 @@ void accel_cancel_hold(void)
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &thread_cancel.before);
 }
 
+void accel_cancel_enter(void)
+{
+  if (thread_cancel.holds == 0) pthread_testcancel();
+  accel_cancel_hold();
+}
+
 void accel_cancel_release(void)
 {
   int held;
@@ -184,7 +190,9 @@ bool accel_thread_start(accel_thread *thread, void (*run)(void *ctx), void *ctx)
 
 void accel_thread_join(accel_thread thread)
 {
+  accel_cancel_hold();
   pthread_join(thread.native, NULL);
+  accel_cancel_release();
 }
 
 void accel_thread_detach(accel_thread thread)

@@ -52,6 +52,9 @@ bool accel_condition_wait(accel_condition *condition, accel_mutex *mutex, uint64
  * whose holder is in between. */
 void accel_cancel_hold(void);
 void accel_cancel_release(void);
+/* The same, and a cancellation that is pending takes effect before it: where a call begins that may
+ * wait, and holds nothing yet. */
+void accel_cancel_enter(void);
 /* While code of the user's runs that may be cancelled: as if nothing were held back. Returns what
  * resume needs. Not while a mutex is held. */
 uint32_t accel_cancel_suspend(void);

@@ -101,10 +101,12 @@ static accel_status flat_take(const accel_flat_view *view, const flat_entry *ent
     return ACCEL_OK;
   }
   const bool is_pinned = accel_flat_pin_entry(view, entry);
+  if (is_pinned) accel_cancel_hold(); /* beyond the mutex */
   accel_flat_unlock(view);
   if (!is_pinned) return ACCEL_ERR_NOMEM;
   const bool copied = type->copy(out_or_null, flat_value_of(entry));
   accel_flat_unpin_entry(view->state, type, entry);
+  accel_cancel_release();
   return copied ? ACCEL_OK : ACCEL_ERR_NOMEM;
 }
 

@@ -174,7 +174,9 @@ accel_status accel_redis_open(accel_redis *redis, const accel_redis_config *conf
   accel_redis_state *state = (accel_redis_state *)ACCEL_MALLOC(sizeof *state);
   if (state == NULL) return accel_error_set(redis, ACCEL_ERR_NOMEM, "no memory for Redis");
   memset(state, 0, sizeof *state);
+  accel_cancel_hold();
   status = redis_open_state(redis, config, state);
+  accel_cancel_release();
   if (accel_failed(status)) {
     ACCEL_FREE(state);
     return status;
@@ -188,6 +190,7 @@ accel_status accel_redis_open(accel_redis *redis, const accel_redis_config *conf
 void accel_redis_state_release(accel_redis_state *state)
 {
   if (accel_sub_acq_rel(&state->users, 1u) != 1) return;
+  accel_cancel_hold();
   if (state->fork_generation == accel_fork_generation()) {
     accel_redis_listener_stop(&state->listener);
     accel_redis_route_stop(&state->route);
@@ -199,6 +202,7 @@ void accel_redis_state_release(accel_redis_state *state)
   }
   redis_open_release(state);
   ACCEL_FREE(state);
+  accel_cancel_release();
 }
 
 void accel_redis_close(accel_redis *redis)
@@ -248,6 +252,7 @@ accel_status accel_redis_ping(accel_redis *redis)
   redis_replies replies;
   char error[REDIS_SOCKET_TEXT];
   const uint64_t deadline_ms = accel_clock_deadline(state->command_timeout_ms);
+  accel_cancel_enter();
   accel_redis_route_settle(&state->route, deadline_ms);
   redis_endpoint *endpoint = accel_redis_route_main(&state->route);
   accel_status status =
@@ -264,6 +269,7 @@ accel_status accel_redis_ping(accel_redis *redis)
   accel_redis_replies_release(&replies);
   if (status == ACCEL_OK && accel_redis_listener_refusal(&state->listener, error))
     status = ACCEL_ERR_BACKEND;
+  accel_cancel_release();
   return accel_failed(status) ? accel_error_set(redis, status, "%s", error) : ACCEL_OK;
 }
 

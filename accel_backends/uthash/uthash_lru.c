@@ -68,9 +68,11 @@ static accel_status uthash_take(uthash_state *state, const accel_type *type, uth
     return ACCEL_OK;
   }
   node->pins++;
+  accel_cancel_hold(); /* beyond the mutex */
   uthash_unlock(shard);
   const bool copied = type->copy(out_or_null, node->value);
   accel_uthash_node_unpin(state, type, node);
+  accel_cancel_release();
   return copied ? ACCEL_OK : ACCEL_ERR_NOMEM;
 }
 

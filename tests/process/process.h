@@ -15,6 +15,17 @@
  * where the parent had other threads. */
 #define PROCESS_CANNOT_FORK_BESIDE_THREADS ACCEL_IS_SANITIZED
 
+#if defined(__SANITIZE_ADDRESS__)
+#define PROCESS_UNDER_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define PROCESS_UNDER_ASAN 1
+#endif
+#endif
+#ifndef PROCESS_UNDER_ASAN
+#define PROCESS_UNDER_ASAN 0
+#endif
+
 /* Whatever takes longer than this hangs: all that is waited for takes milliseconds. */
 #define PROCESS_PATIENCE_S 20
 

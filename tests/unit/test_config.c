@@ -47,6 +47,7 @@ static void defaults_are_those_of_the_manual(void **state)
   assert_int_equal(resolved.stale_throttle_ms, 1000);
   assert_int_equal(resolved.warmup_batch_size, 256);
   assert_int_equal(resolved.degraded_ttl_ms, 1000);
+  assert_int_equal(resolved.lease_ms, 900);
   assert_int_equal(resolved.remote_errors, ACCEL_IGNORE);
   assert_null(resolved.remote);
   assert_null(resolved.clock);
