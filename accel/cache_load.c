@@ -483,6 +483,7 @@ static core_load *load_new(accel_core *core, accel_flight **flights, size_t coun
   }
   if (!is_batch) return load;
   char *arrays = block + load_padded((uintptr_t)block + head_size) - (uintptr_t)block;
+  memset(arrays, 0, values_size); /* as a flight's value */
   load->values = arrays;
   load->keys = arrays + values_size;
   load->statuses = (accel_status *)(void *)(arrays + values_size + keys_size);

@@ -218,6 +218,7 @@ static bool wrap_open_arrays(accel_wrap *wrap, core_plan *plan)
   char *body = (char *)wrap->memory + (64 - (uintptr_t)wrap->memory % 64);
   if (!accel_core_body_begin(plan, (core_body *)(void *)body, wrap->memory)) return false;
   char *arrays = body + body_size;
+  memset(arrays, 0, values_size); /* as a flight's value */
   wrap->values = arrays;
   wrap->keys = arrays + values_size;
   wrap->statuses = (accel_status *)(void *)(arrays + values_size + keys_size);

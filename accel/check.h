@@ -160,6 +160,30 @@ ACCEL_KIND_LIST_(ACCEL_KIND_ENTRY_)
                "the key is a string; use ACCEL_DEFINE_STR, which copies it in") \
   ACCEL_CHECK_(n_, ACCEL_KIND_OF_(K_) != 0 || ACCEL_HAS_HASH_AND_EQUAL_(__VA_ARGS__, ), \
                "a struct key needs .hash, given first, and .equal")
+/* The body of a function that zeroes a value's padding, where there is a compiler that can. The
+ * value may lie at any address. */
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_clear_padding)
+#define ACCEL_HAS_CLEAR_PADDING_ 1
+#endif
+#endif
+#ifndef ACCEL_HAS_CLEAR_PADDING_
+#define ACCEL_CLEAR_PADDING_(V_, value_) (void)value_
+#elif defined(__cplusplus)
+template <typename T, bool is_bytes = __is_trivially_copyable(T)> struct accel_padding_ {
+  static void clear(void *) {}
+};
+template <typename T> struct accel_padding_<T, true> {
+  typedef T value_t __attribute__((aligned(1)));
+  static void clear(void *value) { __builtin_clear_padding(static_cast<value_t *>(value)); }
+};
+#define ACCEL_CLEAR_PADDING_(V_, value_) accel_padding_<V_>::clear(value_)
+#else
+#define ACCEL_CLEAR_PADDING_(V_, value_) \
+  typedef V_ unaligned_ __attribute__((aligned(1))); \
+  __builtin_clear_padding((unaligned_ *)value_)
+#endif
+
 /* clang-format on */
 
 #endif

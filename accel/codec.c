@@ -280,16 +280,26 @@ bool accel_key_append_remote(const char *area, const char *name, size_t name_siz
 
 /* ---- envelopes ---- */
 
-uint32_t accel_schema_fingerprint(const accel_type *type)
+/* Values are bytes as a machine of some kind has them. The usual kind adds nothing, so that what it
+ * wrote before machines were told apart is still read. */
+uint32_t accel_schema_fingerprint_of(const accel_type *type, bool is_big_endian,
+                                     size_t pointer_size)
 {
   unsigned char numbers[12];
   codec_store(numbers, type->value_size, 8);
   codec_store(numbers + 8, type->traits().schema, 4);
+  const unsigned char machine[2] = {is_big_endian, (unsigned char)pointer_size};
   accel_siphash hash;
   accel_siphash_begin(&hash, codec_secret_schema);
+  if (is_big_endian || pointer_size != 8) accel_siphash_add(&hash, machine, sizeof machine);
   accel_siphash_add(&hash, numbers, sizeof numbers);
   accel_siphash_add(&hash, type->name, strlen(type->name));
   return (uint32_t)accel_siphash_end(&hash);
+}
+
+uint32_t accel_schema_fingerprint(const accel_type *type)
+{
+  return accel_schema_fingerprint_of(type, __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__, sizeof(void *));
 }
 
 static uint64_t codec_envelope_hash(const char *area, const char *name, size_t name_size,
@@ -330,8 +340,12 @@ static accel_status codec_append_payload(const accel_type *type, const void *val
                                          accel_buffer *out)
 {
   const accel_codec *codec = type->traits().codec;
-  if (codec == NULL)
-    return accel_buffer_append(out, value, type->value_size) ? ACCEL_OK : ACCEL_ERR_NOMEM;
+  if (codec == NULL) {
+    if (!accel_buffer_append(out, value, type->value_size)) return ACCEL_ERR_NOMEM;
+    if (type->clear_padding != NULL)
+      type->clear_padding(out->data + (out->size - type->value_size));
+    return ACCEL_OK;
+  }
   const accel_status status = codec->encode(codec->ctx, value, out);
   return status == ACCEL_OK || status == ACCEL_ERR_NOMEM ? status : ACCEL_ERR_CODEC;
 }

@@ -62,9 +62,12 @@ bool accel_key_is_remote(const char *text, size_t size);
 bool accel_key_parse_name(const accel_type *type, const char *name, size_t name_size, char *text,
                           void *key_out);
 
-/* What must agree between a writer and a reader: the type's name, the value's size and the
- * user's schema number. */
+/* What must agree between a writer and a reader: the type's name, the value's size, the user's
+ * schema number, and the machine's byte order and size of a pointer. */
 uint32_t accel_schema_fingerprint(const accel_type *type);
+/* The same as another machine writes it. */
+uint32_t accel_schema_fingerprint_of(const accel_type *type, bool is_big_endian,
+                                     size_t pointer_size);
 
 /* Appends envelope and payload, the payload made by the type's codec; value NULL: without
  * payload, a negative entry unless the flags say lease. `envelope` gives token, times, flags

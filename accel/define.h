@@ -48,10 +48,10 @@
         t_->drop != NULL, t_->weigh != NULL, t_->key_text != NULL, t_->key_parse != NULL, \
         t_->local, t_->remote, t_->codec, t_->schema, t_->policy}; \
     return traits_; } \
-  ACCEL_SMALL uint32_t n_##_cache_given_(void) { return ACCEL_GIVEN_BITS_(n_##_cache_traits_); } \
+  ACCEL_SMALL uint32_t n_##_cache_has_(void) { return ACCEL_GIVEN_BITS_(n_##_cache_traits_); } \
   ACCEL_SMALL const accel_local_ops *n_##_cache_local_(void) { return n_##_cache_traits_.local; } \
-  ACCEL_SMALL const struct accel_policy *n_##_cache_policy_(void) \
-  { return n_##_cache_traits_.policy; } \
+  ACCEL_SMALL const accel_policy *n_##_cache_policy_(void) { return n_##_cache_traits_.policy; } \
+  ACCEL_SMALL void n_##_cache_pad_(void *v_) { ACCEL_CLEAR_PADDING_(V_, v_); } \
   ACCEL_TRAIT_(uint64_t, return, n_, hash, (const void *k_, uint64_t seed_), \
     ((const K_ *)k_, seed_), accel_type_default_hash(kind_, sizeof(K_), k_, seed_)) \
   ACCEL_TRAIT_(bool, return, n_, equal, (const void *a_, const void *b_), \
@@ -76,7 +76,7 @@
     __alignof__(V_), kind_, n_##_cache_get_traits_, n_##_cache_hash_, n_##_cache_equal_, \
     n_##_cache_copy_, n_##_cache_drop_, n_##_cache_weigh_, n_##_cache_key_text_, \
     n_##_cache_key_parse_, n_##_cache_load_, n_##_cache_mload_, n_##_cache_visit_, \
-    &ACCEL_BUILD_SYMBOL_, n_##_cache_given_, n_##_cache_local_, n_##_cache_policy_};
+    &ACCEL_BUILD_SYMBOL_, n_##_cache_has_, n_##_cache_local_, n_##_cache_policy_, n_##_cache_pad_};
 #define ACCEL_TRAIT_(result_, return_, n_, trait_, parameters_, arguments_, default_) \
   ACCEL_SMALL result_ n_##_cache_##trait_##_ parameters_ \
   { return_ (n_##_cache_traits_.trait_ ? n_##_cache_traits_.trait_ arguments_ : (default_)); }

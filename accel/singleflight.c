@@ -85,6 +85,7 @@ static accel_flight *flight_new(const accel_type *type, const void *key, uint64_
   }
   const uintptr_t behind = (uintptr_t)(block + sizeof *flight);
   char *value = block + sizeof *flight + (flight_align(behind, alignment) - behind);
+  memset(value, 0, value_size); /* padding goes to L2 with it, and shall tell nothing */
   flight->value = value;
   flight->key = value + value_size;
   memcpy(flight->key, key, type->key_size);

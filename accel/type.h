@@ -79,6 +79,9 @@ typedef struct accel_type {
   uint32_t (*given)(void); /* ACCEL_GIVEN_ bits */
   const struct accel_local_ops *(*local)(void);
   const struct accel_policy *(*policy)(void);
+  /* Zeroes the bytes of a copy of a plain value that belong to no field, wherever the copy lies.
+   * NULL, or nothing happens: the compiler does not know them. */
+  void (*clear_padding)(void *value);
 } accel_type;
 
 #define ACCEL_GIVEN_HASH 1u

@@ -6,8 +6,8 @@
 
 #include <cmocka.h>
 
+#include "accel.h"
 #include "accel/codec.h"
-
 #include "accel/hash.h"
 
 #include "failing_alloc.h"
@@ -93,6 +93,62 @@ static void the_layout_is_that_of_the_header(void **state)
       0x60, 0xEA, 0x00, 0x00, 0xA4, 0xEA, 0x43, 0xAF, 0x03, 0xE3, 0x67, 0x06};
   assert_memory_equal(bytes.data, expected, sizeof expected);
   accel_buffer_release(&bytes);
+}
+
+/* What s390x writes for the same value: the first word of the payload is in its byte order. */
+static void bytes_of_another_byte_order_are_refused(void **state)
+{
+  (void)state;
+  static const unsigned char foreign[ACCEL_ENVELOPE_SIZE + sizeof value] = {
+      0x41, 0x43, 0x4C, 0x31, 0x01, 0x30, 0x00, 0x00, 0xE9, 0x37, 0x48, 0x0C, 0x10,
+      0x00, 0x00, 0x00, 0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11, 0x7B, 0x68,
+      0xE5, 0xCF, 0x8B, 0x01, 0x00, 0x00, 0x05, 0x00, 0x00, 0x00, 0x60, 0xEA, 0x00,
+      0x00, 0x0B, 0xF8, 0xA5, 0x90, 0x90, 0x63, 0xC1, 0x3D, 0x01, 0x02, 0x03, 0x04,
+      0x05, 0x06, 0x07, 0x08, 0x73, 0x65, 0x76, 0x65, 0x6E, 0x37, 0x37, 0x00};
+  accel_envelope found;
+  assert_false(opens(&type_u64, foreign, sizeof foreign, &found));
+  const uint32_t own = accel_schema_fingerprint(&type_u64);
+  assert_true(accel_schema_fingerprint_of(&type_u64, false, 8) == own);
+  assert_true(accel_schema_fingerprint_of(&type_u64, true, 8) == 0x0C4837E9u);
+  assert_true(accel_schema_fingerprint_of(&type_u64, false, 4) != own);
+}
+
+typedef struct padded {
+  uint8_t kind; /* and seven bytes that are no field's */
+  uint64_t id;
+  uint16_t small;
+} padded;
+
+ACCEL_DEFINE(padded, uint64_t, padded)
+
+/* Where no compiler can tell the bytes, what the library itself hands to loaders is zeroed. */
+static void padding_stays_at_home(void **state)
+{
+  (void)state;
+  for (size_t offset = 0; offset < 8; offset++) {
+    padded secret;
+    memset(&secret, 0xA5, sizeof secret);
+    secret.kind = 1;
+    secret.id = 2;
+    secret.small = 3;
+    accel_buffer out = {NULL, 0, 0};
+    assert_true(accel_buffer_append(&out, "12345678", offset));
+    assert_int_equal(
+        accel_envelope_append(&padded_cache_type_, "area", "name", 4, &terms, &secret, &out),
+        ACCEL_OK);
+    padded clean;
+    memset(&clean, 0, sizeof clean);
+    clean.kind = 1;
+    clean.id = 2;
+    clean.small = 3;
+    const unsigned char *payload = out.data + offset + ACCEL_ENVELOPE_SIZE;
+#ifdef ACCEL_HAS_CLEAR_PADDING_
+    assert_memory_equal(payload, &clean, sizeof clean);
+#else
+    assert_memory_equal(payload, &secret, sizeof secret);
+#endif
+    accel_buffer_release(&out);
+  }
 }
 
 static void it_opens_wherever_it_lies(void **state)
@@ -442,6 +498,8 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(what_is_sealed_can_be_opened),
       cmocka_unit_test(the_layout_is_that_of_the_header),
+      cmocka_unit_test(bytes_of_another_byte_order_are_refused),
+      cmocka_unit_test(padding_stays_at_home),
       cmocka_unit_test(it_opens_wherever_it_lies),
       cmocka_unit_test(it_is_appended_to_what_is_there),
       cmocka_unit_test(leases_and_negatives_have_no_payload),
