@@ -32,16 +32,11 @@
 #ifndef ACCEL_H
 #define ACCEL_H
 
-#if defined(ACCEL_IMPLEMENTATION) && defined(__STRICT_ANSI__) && !defined(_GNU_SOURCE)
-#error "ACCEL_IMPLEMENTATION needs -std=gnu11, or _GNU_SOURCE defined before the first include"
+#include <stdint.h>
+#if UINTPTR_MAX != UINT64_MAX
+#error "accel needs a 64-bit processor; here pointers are smaller"
 #undef ACCEL_IMPLEMENTATION /* once said is enough */
 #else
-
-#ifdef ACCEL_IMPLEMENTATION
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#endif
 
 #include "accel/base.h"
 #include "accel/cache.h"
@@ -60,7 +55,24 @@
 #include "accel_backends/flat/flat.h"
 #include "accel_backends/uthash/uthash_lru.h"
 
-#ifdef ACCEL_IMPLEMENTATION
+#endif /* 64 bits */
+#endif
+
+/* Outside the guard: an earlier include without ACCEL_IMPLEMENTATION, by another header or in a file
+ * that includes others, does not keep it from being here. */
+#if defined(ACCEL_IMPLEMENTATION) && !defined(ACCEL_IMPLEMENTED)
+#define ACCEL_IMPLEMENTED
+#if defined(__cplusplus)
+#error "ACCEL_IMPLEMENTATION belongs into a .c file: only accel's headers are C++ too"
+#undef ACCEL_IMPLEMENTATION
+#elif defined(__STRICT_ANSI__) && !defined(_GNU_SOURCE)
+#error "ACCEL_IMPLEMENTATION needs -std=gnu11, or _GNU_SOURCE defined before the first include"
+#undef ACCEL_IMPLEMENTATION
+#else
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "accel/cache_await.c"
 #include "accel/cache_lease.c"
 #include "accel/cache_leave.c"
@@ -103,9 +115,12 @@
 #include "accel_backends/flat/policy_lru.c"
 #include "accel_backends/flat/policy_s3fifo.c"
 #include "accel_backends/flat/policy_window.c"
+#if __has_include(<uthash.h>)
+#include "accel_backends/uthash/uthash_lru.c"
+#include "accel_backends/uthash/uthash_table.c"
+#include "accel_backends/uthash/uthash_walk.c"
+#endif
 
 const char ACCEL_BUILD_SYMBOL_ = 0;
 #endif
-
-#endif /* not refused */
 #endif

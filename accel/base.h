@@ -33,9 +33,28 @@
 #error "accel needs gcc or clang"
 #endif
 
+/* Around what compilers may be asked to warn of, and that means nothing here: fields that stay zero,
+ * names of fields before C++20, and the name of no function. */
+#ifdef __clang__
+#define ACCEL_QUIET_MORE_ \
+  _Pragma("clang diagnostic ignored \"-Wpredefined-identifier-outside-function\"")
+#elif defined(__cplusplus) && __GNUC__ >= 12
+#define ACCEL_QUIET_MORE_ _Pragma("GCC diagnostic ignored \"-Wc++20-extensions\"")
+#else
+#define ACCEL_QUIET_MORE_
+#endif
+#define ACCEL_QUIET_BEGIN_ \
+  _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wpedantic\"") \
+      _Pragma("GCC diagnostic ignored \"-Wmissing-field-initializers\"") ACCEL_QUIET_MORE_
+#define ACCEL_QUIET_END_ _Pragma("GCC diagnostic pop")
+
 #ifdef __cplusplus
-#define ACCEL_EXTERN_C_BEGIN extern "C" {
-#define ACCEL_EXTERN_C_END }
+#define ACCEL_EXTERN_C_BEGIN \
+  ACCEL_QUIET_BEGIN_ extern "C" \
+  {
+#define ACCEL_EXTERN_C_END \
+  } \
+  ACCEL_QUIET_END_
 #define ACCEL_STATIC_ASSERT static_assert
 #define ACCEL_THREAD_LOCAL __thread /* C++'s own may run a constructor check at every use */
 #else
@@ -125,7 +144,7 @@
 #endif
 
 #define ACCEL_BUILD_NAME_(malloc_, realloc_, free_, pages_alloc_, pages_free_, assert_) \
-  accel_build_0_1_0_##malloc_##_##realloc_##_##free_##_##pages_alloc_##_##pages_free_##_##assert_
+  accel_build_0_1_0_is_not_here_define_ACCEL_IMPLEMENTATION_in_one_file_with_hooks_##malloc_##_##realloc_##_##free_##_##pages_alloc_##_##pages_free_##_##assert_
 #define ACCEL_BUILD_EXPAND_(malloc_, realloc_, free_, pages_alloc_, pages_free_, assert_) \
   ACCEL_BUILD_NAME_(malloc_, realloc_, free_, pages_alloc_, pages_free_, assert_)
 #define ACCEL_BUILD_SYMBOL_ \

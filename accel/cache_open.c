@@ -265,7 +265,8 @@ static bool core_heartbeat(void *core, uint32_t lane, accel_buffer *out)
 
 static void core_count_event(void *core, accel_remote_event event, uint32_t n)
 {
-  ACCEL_STATIC_ASSERT(ACCEL_COUNT_remote_oom + ACCEL_REMOTE_RETRIED == ACCEL_COUNT_remote_retried,
+  ACCEL_STATIC_ASSERT((int)ACCEL_COUNT_remote_oom + (int)ACCEL_REMOTE_RETRIED ==
+                          (int)ACCEL_COUNT_remote_retried,
                       "counters follow the order of the events");
   const accel_counter counter = (accel_counter)(ACCEL_COUNT_remote_oom + (int)event);
   accel_stats_add(((accel_core *)core)->stats, counter, n);

@@ -230,7 +230,7 @@ static bool repair_all(accel_core *core)
 
 void accel_core_repair_run(accel_job *job)
 {
-  accel_core *core = (accel_core *)((char *)job - offsetof(accel_core, repair_job));
+  accel_core *core = (accel_core *)(void *)((char *)job - offsetof(accel_core, repair_job));
   const bool is_ready = core->remote_ops->is_ready(core->link);
   const bool has_tried = is_ready || accel_load_acquire(&core->is_closing);
   if (has_tried) repair_all(core);

@@ -41,6 +41,7 @@
   ACCEL_STATIC_ASSERT(is_given_, \
                       #function_ ": the option " option_ " is missing; write " hint_);
 #define ACCEL_NEEDS_CACHE_(function_, ...) \
+  ACCEL_QUIET_BEGIN_ /* until ACCEL_OPTIONS_ */ \
   enum { accel_has_cache_ = ACCEL_GIVEN_(".cache", __VA_ARGS__) }; \
   ACCEL_NEEDS_(function_, accel_has_cache_, ".cache", ".cache = the address of the open cache")
 #define ACCEL_NEEDS_READ_(function_, ...) \
@@ -127,6 +128,15 @@ ACCEL_KIND_LIST_(ACCEL_KIND_ENTRY_)
   (__builtin_strncmp(#first_, ".hash", 5) == 0 && \
    __builtin_strncmp(ACCEL_SECOND_(first_, __VA_ARGS__, , ), ".equal", 6) == 0)
 
+/* Comes first, so that the first of many errors is the one that helps. */
+#define ACCEL_FUNCTION_NAME_SIZE_ (__extension__ sizeof(__PRETTY_FUNCTION__))
+#define ACCEL_CHECK_PLACE_(n_) \
+  ACCEL_QUIET_BEGIN_ \
+  ACCEL_STATIC_ASSERT(ACCEL_FUNCTION_NAME_SIZE_ == 1 || \
+                          ACCEL_FUNCTION_NAME_SIZE_ == sizeof("top level"), \
+                      "ACCEL_DEFINE(" #n_ "): stands in a function; move it out of there"); \
+  ACCEL_QUIET_END_ \
+  enum { n_##_cache_is_defined_twice_choose_another_name_ };
 #define ACCEL_CHECK_(n_, holds_, text_) \
   ACCEL_STATIC_ASSERT(holds_, "ACCEL_DEFINE(" #n_ "): " text_);
 #define ACCEL_CHECK_TYPES_(n_, K_, V_) \
@@ -175,7 +185,7 @@ template <typename T, bool is_bytes = __is_trivially_copyable(T)> struct accel_p
 };
 template <typename T> struct accel_padding_<T, true> {
   typedef T value_t __attribute__((aligned(1)));
-  static void clear(void *value) { __builtin_clear_padding(static_cast<value_t *>(value)); }
+  static void clear(void *value_) { __builtin_clear_padding(static_cast<value_t *>(value_)); }
 };
 #define ACCEL_CLEAR_PADDING_(V_, value_) accel_padding_<V_>::clear(value_)
 #else

@@ -21,7 +21,7 @@
 /* clang-format off */
 
 #define ACCEL_TYPES_(n_, K_, V_) \
-  typedef K_ n_##_cache_key; typedef V_ n_##_cache_value; \
+  ACCEL_CHECK_PLACE_(n_) typedef K_ n_##_cache_key; typedef V_ n_##_cache_value; \
   ACCEL_TYPES_OF_(n_, n_##_cache_key, n_##_cache_value)
 #define ACCEL_TYPES_OF_(n_, K_, V_) \
   ACCEL_CHECK_TYPES_(n_, K_, V_) \
@@ -154,8 +154,8 @@
   { return_ accel_cache_##verb_((core_)seen_ ACCEL_BARE_ arguments_); }
 
 #define ACCEL_EMIT_(scope_, how_, n_, K_, V_, kind_, ...) \
-  ACCEL_CHECK_VALUE_(n_, V_, __VA_ARGS__) \
-  ACCEL_TYPE_CONSTANT_(scope_, n_, K_, V_, kind_, __VA_ARGS__) \
+  ACCEL_CHECK_VALUE_(n_, V_, __VA_ARGS__) ACCEL_QUIET_BEGIN_ \
+  ACCEL_TYPE_CONSTANT_(scope_, n_, K_, V_, kind_, __VA_ARGS__) ACCEL_QUIET_END_ \
   ACCEL_FUNCTIONS_(ACCEL_FUNCTION_STATUS_, ACCEL_FUNCTION_, ACCEL_FUNCTION_GET_, how_, n_, K_, V_) \
   ACCEL_LOOKS_(ACCEL_LOOK_, how_, n_, const n_##_cache *, V_)
 #define ACCEL_PRIVATE_(n_, ...) \

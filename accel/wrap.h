@@ -26,9 +26,9 @@
   accel_status function_ parameters_; \
   static accel_status function_##_body_ parameters_; \
   accel_status function_ parameters_
-#define ACCEL_OPTIONS_(allow_stale_, no_null_cache_, ttl_ms_) accel_wrap accel_wrap_; \
+#define ACCEL_OPTIONS_(stale_, no_null_cache_, ttl_ms_) ACCEL_QUIET_END_ accel_wrap accel_wrap_; \
   const accel_wrap_options accel_options_ = \
-      {allow_stale_, no_null_cache_, o_.on_cache_error, ttl_ms_, o_.bypass}
+      {stale_, no_null_cache_, o_.on_cache_error, ttl_ms_, o_.bypass}
 
 #define ACCEL_CACHEABLE(n_, function_, parameters_, arguments_, ...) \
   ACCEL_WRAPPED_(function_, parameters_) { ACCEL_NEEDS_READ_(function_, __VA_ARGS__) \

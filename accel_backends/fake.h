@@ -7,12 +7,13 @@
 
 #include "fake/fake.h"
 
-#ifdef ACCEL_IMPLEMENTATION
+#endif
+
+#if defined(ACCEL_IMPLEMENTATION) && !defined(ACCEL_BACKENDS_FAKE_IMPLEMENTED)
+#define ACCEL_BACKENDS_FAKE_IMPLEMENTED
 #include "fake/bus.c"
 #include "fake/fake.c"
 #include "fake/look.c"
 #include "fake/script.c"
 #include "fake/store.c"
-#endif
-
 #endif

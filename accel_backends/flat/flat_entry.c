@@ -57,7 +57,7 @@ static bool flat_entry_find_movable(const accel_flat_view *view, unsigned which,
   accel_flat_table *table = view->table;
   const accel_flat_set *set = view->sets[which];
   unsigned coldest = ACCEL_POLICY_RANKS;
-  for (unsigned ways = flat_live_ways(set) & ~set->pinned; ways != 0; ways &= ways - 1) {
+  for (unsigned ways = flat_live_ways(set) & ~(unsigned)set->pinned; ways != 0; ways &= ways - 1) {
     const flat_entry entry = flat_entry_in(view, which, ways);
     const uint64_t tag = flat_tag_of(set, entry.way);
     const uint64_t other = accel_flat_partner(table, view->start, view->indices[which], tag);

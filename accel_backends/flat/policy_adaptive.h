@@ -7,6 +7,8 @@
 
 #include "policy_window.h"
 
+ACCEL_EXTERN_C_BEGIN
+
 static const accel_policy accel_policy_adaptive ACCEL_UNUSED = {
     .name = "adaptive",
     .side_size = accel_policy_window_side_size,
@@ -17,5 +19,7 @@ static const accel_policy accel_policy_adaptive ACCEL_UNUSED = {
     .inserted = accel_policy_window_inserted,
     .rank = accel_policy_window_rank,
 };
+
+ACCEL_EXTERN_C_END
 
 #endif

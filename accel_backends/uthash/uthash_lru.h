@@ -6,8 +6,8 @@
  * order per shard. Every entry is allocated when it is written, and uthash's own tables grow then
  * too: NOMEM from fill and set is a status like any other.
  *
- * Where ACCEL_IMPLEMENTATION is defined this header brings its code along if <uthash.h> is there;
- * a program that names accel_uthash_ops without it does not link.
+ * accel.h brings its code along, where ACCEL_IMPLEMENTATION is defined, if <uthash.h> is there;
+ * a program that names accel_uthash_ops without it does not compile.
  */
 #ifndef ACCEL_BACKENDS_UTHASH_UTHASH_LRU_H
 #define ACCEL_BACKENDS_UTHASH_UTHASH_LRU_H
@@ -42,6 +42,7 @@ size_t accel_uthash_hottest(accel_local *local, const accel_type *type, void *ke
 void accel_uthash_each(accel_local *local, const accel_type *type,
                        bool (*visit)(void *ctx, const void *key, const void *value), void *ctx);
 
+#if __has_include(<uthash.h>)
 static const accel_local_ops accel_uthash_ops ACCEL_UNUSED = {
     .name = "uthash",
     .open = accel_uthash_open,
@@ -61,12 +62,13 @@ static const accel_local_ops accel_uthash_ops ACCEL_UNUSED = {
     .hottest = accel_uthash_hottest,
     .each = accel_uthash_each,
 };
+#elif defined(__has_attribute) && __has_attribute(unavailable)
+extern const accel_local_ops accel_uthash_ops
+    __attribute__((unavailable("it needs <uthash.h>, Debian's package uthash-dev")));
+#else
+extern const accel_local_ops accel_uthash_ops; /* does not link */
+#endif
 
 ACCEL_EXTERN_C_END
-#if defined(ACCEL_IMPLEMENTATION) && __has_include(<uthash.h>)
-#include "uthash_lru.c"
-#include "uthash_table.c"
-#include "uthash_walk.c"
-#endif
 
 #endif

@@ -5,6 +5,7 @@ refused, and the compiler's text says what the line asks for:
 
     /* error: REGEX */          anywhere in the text, for mistake 1
     /* error 2: REGEX */        the same for mistake 2
+    /* first error: REGEX */    in the first line of the text that is an error
     /* only error 2: REGEX */   in the one line of the text that is an error
 
 `/* in: C, C++ */` says in which languages; C if the line is missing.
@@ -18,7 +19,7 @@ import sys
 
 import toolchain
 
-EXPECTED = re.compile(r"/\* (only )?error(?: (\d+))?: (.*?) \*/")
+EXPECTED = re.compile(r"/\* (only |first )?error(?: (\d+))?: (.*?) \*/")
 LANGUAGES = re.compile(r"/\* in: (.*?) \*/")
 ERROR = re.compile(r"^.*\berror: .*$", re.M)
 
@@ -32,8 +33,7 @@ def kinds(path):
             yield compiler, ["-x", "c", f"-std={standard}", *toolchain.USER_C]
     if "C++" in languages:
         for compiler, standard in zip(toolchain.cxx_compilers(), ("c++20", "c++17")):
-            flags = ["-x", "c++", f"-std={standard}", *toolchain.USER_CXX]
-            yield compiler, flags + (["-Wno-c++20-designator"] if "clang" in compiler else [])
+            yield compiler, ["-x", "c++", f"-std={standard}", *toolchain.USER_CXX]
 
 
 def compile_case(compiler, flags, path, *more):
@@ -43,8 +43,8 @@ def compile_case(compiler, flags, path, *more):
 def check(compiler, flags, path):
     """What is wrong with one case, or an empty text."""
     expected = collections.defaultdict(list)
-    for is_only, number, text in EXPECTED.findall(path.read_text(encoding="utf-8")):
-        expected[number or "1"].append((is_only, text))
+    for which, number, text in EXPECTED.findall(path.read_text(encoding="utf-8")):
+        expected[number or "1"].append((which, text))
     if not expected:
         return "does not say what error it expects"
     right = compile_case(compiler, flags, path)
@@ -56,9 +56,9 @@ def check(compiler, flags, path):
             return f"mistake {number} compiles"
         errors = ERROR.findall(wrong.stderr)
         message = " ".join(wrong.stderr.split())
-        for is_only, text in texts:
-            is_said = re.search(text, errors[0] if is_only else message)
-            if not is_said or (is_only and len(errors) > 1):
+        for which, text in texts:
+            is_said = re.search(text, errors[0] if which else message)
+            if not is_said or (which == "only " and len(errors) > 1):
                 return f"the compiler does not say {text!r} of mistake {number}:\n{wrong.stderr}"
     return ""
 

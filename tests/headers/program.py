@@ -1,7 +1,8 @@
 """Whole programs: what users compile, link and get told when they mix things up.
 
 - a program under the promised flags, as C11 to C23 and as C++20, linked with one .c file;
-- the implementation as strict C11 is one #error;
+- the implementation as strict C11, or as C++, is one #error; one that is forgotten is told;
+- it may be included before, after and between other includes, as in unity builds;
 - files with other hooks or another version do not link;
 - the implementation defines no symbol that does not start with accel_.
 """
@@ -21,6 +22,14 @@ if toolchain.has_hiredis():
     IMPLEMENTATION += '#include "accel_backends/redis.h"\n'
 SMALL = '#include <accel.h>\nACCEL_DEFINE(n, int, int)\n'
 SMALL += "int main(void) { n_cache c = {0}; n_cache_close(&c); return 0; }\n"
+WITHOUT = IMPLEMENTATION.replace("#define ACCEL_IMPLEMENTATION\n", "")
+FORMS = {
+    "first_without_and_then_with": WITHOUT + SMALL + IMPLEMENTATION,
+    "implemented_twice": IMPLEMENTATION + SMALL + IMPLEMENTATION,
+    "implemented_first": IMPLEMENTATION + SMALL + WITHOUT,
+    "one_header_after_the_other": WITHOUT + SMALL + "#define ACCEL_IMPLEMENTATION\n" + "".join(
+        reversed(WITHOUT.splitlines(keepends=True))),
+}
 HOOKS = ["-DACCEL_MALLOC=my_malloc"]
 
 failures = []
@@ -44,6 +53,31 @@ def check_one_error(compiler):
     errors = [line for line in result.stderr.splitlines() if " error: " in line]
     is_right = len(errors) == 1 and "_GNU_SOURCE" in errors[0]
     return is_right, f"the implementation as strict C11 is one #error: {compiler}", result
+
+
+def check_one_error_cxx(compiler):
+    result = toolchain.run([compiler, "-I.", "-fsyntax-only", "-x", "c++", "-"], IMPLEMENTATION)
+    errors = [line for line in result.stderr.splitlines() if " error: " in line]
+    is_right = len(errors) == 1 and "belongs into a .c file" in errors[0]
+    return is_right, f"the implementation as C++ is one #error: {compiler}", result
+
+
+def check_forgotten(compiler, folder):
+    """Nobody implements: the linker quotes a name that says so."""
+    output = folder / f"forgotten_{compiler}.o"
+    result = toolchain.compile_object(compiler, ["-std=gnu11"], SMALL, output)
+    if result.returncode == 0:
+        result = toolchain.run([compiler, str(output), "-o", str(output.with_suffix(""))])
+    is_right = result.returncode != 0 and "define_ACCEL_IMPLEMENTATION_in_one_file" in result.stderr
+    return is_right, f"a forgotten implementation is told: {compiler}", result
+
+
+def check_form(compiler, form, folder):
+    """A program of one translation unit, at -O0, whatever is included in which order."""
+    binary = folder / f"form_{compiler}_{form}"
+    command = [compiler, "-std=gnu11", "-O0", "-I.", "-x", "c", "-", "-o", str(binary), "-pthread"]
+    result = toolchain.run([*command, *toolchain.hiredis_libraries()], FORMS[form])
+    return result.returncode == 0, f"{form.replace('_', ' ')}: {compiler}", result
 
 
 def check_links(compiler, folder, implementation):
@@ -95,9 +129,13 @@ def main():
         if result.returncode != 0:
             return
         programs = [(c, standard) for c in compilers for standard in ("c11", "c17", "c2x")]
-        programs += [(c, "c++20") for c in toolchain.cxx_compilers()]
+        programs += [(c, s) for c in toolchain.cxx_compilers() for s in ("c++17", "c++20", "c++2b")]
         jobs = [functools.partial(check_program, *each, implementation) for each in programs]
         jobs += [functools.partial(check_one_error, compiler) for compiler in compilers]
+        jobs += [functools.partial(check_one_error_cxx, c) for c in toolchain.cxx_compilers()]
+        jobs += [functools.partial(check_forgotten, compiler, folder) for compiler in compilers]
+        jobs += [functools.partial(check_form, compiler, form, folder)
+                 for compiler in compilers for form in FORMS]
         jobs += [functools.partial(check_symbols, implementation)]
         for answer in toolchain.run_all(jobs):
             expect(*answer)

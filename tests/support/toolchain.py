@@ -10,9 +10,11 @@ import sources
 
 # What a user may compile with, and what the library itself is compiled with.
 USER_C = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Wstrict-prototypes"]
-USER_C += ["-Werror"]
-USER_CXX = ["-Wall", "-Wextra", "-Wno-missing-field-initializers", "-Wshadow", "-Werror"]
-STRICT_C = USER_C + ["-Wmissing-prototypes", "-Wundef", "-Wcast-qual", "-Wwrite-strings", "-Wvla"]
+USER_C += ["-Wsign-conversion", "-Wmissing-field-initializers", "-Wundef", "-Wcast-align"]
+USER_C += ["-Wcast-qual", "-Wmissing-prototypes", "-Wwrite-strings", "-Wvla", "-Werror"]
+USER_CXX = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Wsign-conversion"]
+USER_CXX += ["-Wmissing-field-initializers", "-Wundef", "-Wcast-align", "-Wcast-qual", "-Werror"]
+STRICT_C = USER_C
 
 
 def installed(*names):
