@@ -58,8 +58,8 @@
 #endif /* 64 bits */
 #endif
 
-/* Outside the guard: an earlier include without ACCEL_IMPLEMENTATION, by another header or in a file
- * that includes others, does not keep it from being here. */
+/* Outside the guard: an earlier include without ACCEL_IMPLEMENTATION, by another header or a unity
+ * build, does not keep it from being here. */
 #if defined(ACCEL_IMPLEMENTATION) && !defined(ACCEL_IMPLEMENTED)
 #define ACCEL_IMPLEMENTED
 #if defined(__cplusplus)

@@ -33,8 +33,8 @@
 #error "accel needs gcc or clang"
 #endif
 
-/* Around what compilers may be asked to warn of, and that means nothing here: fields that stay zero,
- * names of fields before C++20, and the name of no function. */
+/* Around what compilers may be asked to warn of, and that means nothing here: fields that stay
+ * zero, names of fields before C++20, and the name of no function. */
 #ifdef __clang__
 #define ACCEL_QUIET_MORE_ \
   _Pragma("clang diagnostic ignored \"-Wpredefined-identifier-outside-function\"")
@@ -143,13 +143,14 @@
 #define ACCEL_ASSERT assert
 #endif
 
-#define ACCEL_BUILD_NAME_(malloc_, realloc_, free_, pages_alloc_, pages_free_, assert_) \
-  accel_build_0_1_0_is_not_here_define_ACCEL_IMPLEMENTATION_in_one_file_with_hooks_##malloc_##_##realloc_##_##free_##_##pages_alloc_##_##pages_free_##_##assert_
-#define ACCEL_BUILD_EXPAND_(malloc_, realloc_, free_, pages_alloc_, pages_free_, assert_) \
-  ACCEL_BUILD_NAME_(malloc_, realloc_, free_, pages_alloc_, pages_free_, assert_)
+#define ACCEL_BUILD_NAME_(why_, malloc_, realloc_, free_, map_, unmap_, assert_) \
+  accel_build_0_1_0_##why_##_##malloc_##_##realloc_##_##free_##_##map_##_##unmap_##_##assert_
+#define ACCEL_BUILD_EXPAND_(...) ACCEL_BUILD_NAME_(__VA_ARGS__)
+/* The linker quotes it to whoever forgot the implementation, or defined other hooks. */
 #define ACCEL_BUILD_SYMBOL_ \
-  ACCEL_BUILD_EXPAND_(ACCEL_MALLOC, ACCEL_REALLOC, ACCEL_FREE, ACCEL_PAGES_ALLOC, \
-                      ACCEL_PAGES_FREE, ACCEL_ASSERT_HOOK_)
+  ACCEL_BUILD_EXPAND_(is_missing_define_ACCEL_IMPLEMENTATION_in_one_file_with_hooks, ACCEL_MALLOC, \
+                      ACCEL_REALLOC, ACCEL_FREE, ACCEL_PAGES_ALLOC, ACCEL_PAGES_FREE, \
+                      ACCEL_ASSERT_HOOK_)
 
 /* A size of cache line that no supported processor exceeds in its coherence traffic. */
 #define ACCEL_CACHE_LINE 64

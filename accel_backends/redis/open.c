@@ -1,5 +1,6 @@
 #include "../../accel/config.h"
 #include "../../accel/error.h"
+#include "../../accel/platform/atomic.h"
 #include "../../accel/platform/system.h"
 #include "state.h"
 
