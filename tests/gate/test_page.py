@@ -80,9 +80,9 @@ class Page(gate_world.World):
                  for kind in ("change", "density", "rounds", "trend", "target", "shares-by",
                               "regression")}
         # gone and fresh have no change; history knows neither, but the whole.
-        # Three have an axis of three scales.
+        # Two have an axis of three scales.
         expected = {"change": count - 2, "density": count, "rounds": 3 * count,
-                    "trend": 3 * (count - 2 + 1), "target": 3, "shares-by": 3 * count,
+                    "trend": 3 * (count - 2 + 1), "target": 3, "shares-by": count,
                     "regression": count}
         self.assertEqual(drawn, expected)
         # A change that is none may be found besides.
@@ -138,6 +138,87 @@ class Page(gate_world.World):
         xml.etree.ElementTree.fromstring(page.split("\n", 1)[1])
         self.assertIn("dot hollow", page)
         self.assertNotIn("nan", page.lower().replace("analy", ""))
+
+    def test_few_results_are_marks(self):
+        """A curve of six numbers would be made up, and lead below nothing."""
+        for name, factor in (("base.json", 1), ("now.json", 1.05)):
+            rounds = [factor * ns for ns in (1, 2, 3, 4, 9, 40)]
+            self.own(name, {"a": {"metrics": {"time": gate_world.time_metric(rounds)}}})
+        self.page("base.json", "now.json", "--html=page.html", code=0)
+        tree = self.tree_of()
+        drawing, = self.find(tree, "svg", "density")
+        self.assertEqual(self.find(drawing, "path", "area"), [])
+        self.assertEqual(len(self.find(drawing, "circle", "mark")), 12)
+        self.assertNotIn("-", "".join(text.text for text in self.find(drawing, "text", "tick")))
+
+    def tree_of(self):
+        return xml.etree.ElementTree.fromstring(self.read("page.html").split("\n", 1)[1])
+
+    def test_benches_are_in_the_order_that_is_seen(self):
+        benches = {f"b{i}": {"mean_ns": 100 + i, "median_ns": 100, "metrics": {
+            "time": {"unit": "ns", "mean": 100 + i, "median": 100 + i * 7 % 5, "p99": 500 - 9 * i}}}
+            for i in range(8)}  # fmt: skip
+        self.own("now.json", benches)
+        self.own("base.json", {name: {"metrics": {"time": {
+            "unit": "ns", "mean": 100, "median": 100, "p99": 100}}} for name in benches})  # fmt: skip
+        self.page("base.json", "now.json", "--html=page.html", code=0)
+        lines = [node for node in self.tree_of().iter("tr") if node.get("data-change")]
+        changes = [float(line.get("data-change")) for line in lines]
+        self.assertEqual(changes, sorted(changes, reverse=True))
+
+    def test_one_line_for_one_reason(self):
+        skipped = {f"remote/{i}": "no server" for i in range(8)} | {"other": "no device"}
+        for name in ("base.json", "now.json"):
+            self.own(name, {"a": {"mean_ns": 5}}, skipped=skipped)
+        self.page("base.json", "now.json", "--html=page.html", code=0)
+        lines = [node for node in self.tree_of().iter("tr") if node.get("data-verdict")]
+        names = [line.get("data-name") for line in lines]
+        self.assertEqual(names, ["other", "remote/0 and 7 others", "a"])
+        details = "".join(self.tree_of().itertext())
+        self.assertIn("remote/7", details)
+
+    def test_counts_and_notes(self):
+        """Counts are exact, not of too few rounds; a note lies beneath its row, as wide as it."""
+        def bench(value):
+            return {"a": {"metrics": {"allocs": {"unit": "1/op", "exact": True, "value": value}}}}
+
+        self.own("base.json", bench(0))
+        self.own("now.json", bench(35))
+        self.page("base.json", "now.json", "--html=page.html")
+        tree = self.tree_of()
+        self.assertEqual(len(self.find(tree, "circle", "counted")), 1)
+        self.assertEqual(self.find(tree, "circle", "hollow"), [])
+        beneath, = self.find(tree, "tr", "beneath")
+        self.assertEqual("".join(beneath.itertext()), "there were none")
+        self.assertEqual([cell.get("colspan") for cell in beneath], ["8"])
+
+    def test_nothing_stands_twice(self):
+        page_world.write(self)
+        bench = next(node for node in self.tree().iter("details"))
+        heads = [node.text for node in bench.iter("th") if node.get("scope") == "row"]
+        self.assertEqual(len(heads), len(set(heads)))
+        self.assertIn("median", heads)
+
+    def test_commits_are_linked_where_there_is_a_place(self):
+        page_world.write(self)
+        result = self.gate("check", *PAIR, GITHUB_SERVER_URL="https://github.com",
+                           GITHUB_REPOSITORY="some/where")  # fmt: skip
+        self.assertEqual(result.code, 1)
+        links = [node.get("href") for node in self.tree_of().iter("a")]
+        for commit in ("aaaa1111", "bbbb2222", "00000005"):
+            self.assertIn(f"https://github.com/some/where/commit/{commit}", links)
+
+    def test_history_of_counts(self):
+        def bench(value):
+            metrics = {"allocs": {"unit": "1/op", "exact": True, "value": value}}
+            return {"version": 1, "schema": 2, "benchmarks": {"a": {"mean_ns": 5,
+                                                                    "metrics": metrics}}}
+
+        self.write("history.jsonl", "\n".join(json.dumps(bench(i // 2)) for i in range(6)))
+        for name in ("base.json", "now.json"):
+            self.write(name, bench(1))
+        self.page(*PAIR, code=0)
+        self.assertIn("History of allocs", self.read("page.html"))
 
     def test_report_tells_and_does_not_judge(self):
         page_world.write(self)

@@ -188,7 +188,7 @@ class Drawn(gate_world.World):
             self.assertEqual(numbers, sorted(numbers, reverse=not is_up))
             self.assertEqual(changes[-2:], ["", ""])
         sorted_by = "return document.querySelector('[aria-sort=ascending]').textContent"
-        self.assertEqual(self.browser.run(sorted_by), "worse by")
+        self.assertEqual(self.browser.run(sorted_by), "change")
 
     def test_filtering(self):
         self.look()
@@ -213,13 +213,7 @@ class Drawn(gate_world.World):
         self.look(theme="light")
         light = self.browser.run(BACKGROUND)
         self.look(theme="dark")
-        dark = self.browser.run(BACKGROUND)
-        self.assertNotEqual(light, dark)
-        self.browser.run(CLICK, "#theme")
-        self.assertEqual(self.browser.run(BACKGROUND), light)
-        self.browser.run(CLICK, "#theme")
-        self.assertEqual(self.browser.run(BACKGROUND), dark)
-        self.browser.run("localStorage.clear()")
+        self.assertNotEqual(light, self.browser.run(BACKGROUND))
 
     def test_nothing_is_fetched_or_wrong(self):
         self.look()

@@ -294,6 +294,7 @@ const char *gate_some(gate_arena *arena, size_t count, const char *one, const ch
 const char *gate_percent(gate_arena *arena, double ratio)
 {
   if (isnan(ratio)) return "-";
+  if (isinf(ratio)) return "from 0";
   if (fabs(ratio) < 0.0005) return "0.0 %";
   return gate_format(arena, "%+.1f %%", ratio * 100);
 }

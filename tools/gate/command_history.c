@@ -59,7 +59,7 @@ static void show_bench(gate_text *out, const gate_history *history, const gate_b
 {
   gate_arena *arena = out->arena;
   size_t *places;
-  const gate_numbers series = gate_history_series(arena, history, bench->id, &places);
+  const gate_numbers series = gate_history_series(arena, history, bench->id, "time", &places);
   if (series.count == 0) return;
   const double first = series.values[0], last = series.values[series.count - 1];
   gate_text_printf(out, "%s: %s, first %s, last %s (%s)\n", bench->full_id,

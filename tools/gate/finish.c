@@ -2,7 +2,7 @@
 #include "show.h"
 
 #include "file.h"
-#include "html.h"
+#include "page.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,14 +65,14 @@ static void write_file(const char *path, const gate_text *text, gate_problems *p
 static void write_page(const gate_report *report, const gate_choices *choices,
                        gate_problems *problems, gate_problems *unwritten)
 {
-  gate_text page = {.arena = report->arena};
+  gate_text text = {.arena = report->arena};
   gate_history history = {0};
   if (choices->history && gate_exists(choices->history))
     history = gate_history_read(report->arena, choices->history, problems);
   else if (choices->history)
     printf("no history yet: %s\n", choices->history);
-  gate_show_html(&page, report, &history, problems->count > 0);
-  write_file(choices->html, &page, unwritten);
+  gate_show_page(&text, report, &history, problems->count > 0);
+  write_file(choices->html, &text, unwritten);
 }
 
 /* The step's page: GitHub takes a MiB of it, so that very many rows are only counted there. */

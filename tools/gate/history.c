@@ -87,18 +87,18 @@ bool gate_history_prune(gate_arena *arena, const char *path, size_t keep, size_t
 }
 
 gate_numbers gate_history_series(gate_arena *arena, const gate_history *history, const char *id,
-                                 size_t **places_out)
+                                 const char *name, size_t **places_out)
 {
   gate_numbers series = {0};
   size_t *places = gate_take(arena, history->count, sizeof *places);
   const gate_set *last = history->count > 0 ? history->sets[history->count - 1] : NULL;
   for (size_t i = 0; i < history->count; i++) {
     const gate_bench *bench = gate_set_find(history->sets[i], id);
-    const gate_metric *time = bench ? gate_bench_find(bench, "time") : NULL;
-    if (!time || isnan(gate_metric_main(time))) continue;
+    const gate_metric *metric = bench ? gate_bench_find(bench, name) : NULL;
+    if (!metric || isnan(gate_metric_main(metric))) continue;
     if (gate_machine_difference(arena, history->sets[i], last)) continue;
     places[series.count] = i;
-    gate_numbers_add(arena, &series, gate_metric_main(time));
+    gate_numbers_add(arena, &series, gate_metric_main(metric));
   }
   *places_out = places;
   return series;

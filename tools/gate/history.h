@@ -20,10 +20,10 @@ bool gate_history_add(gate_arena *arena, const char *path, const gate_text *line
 bool gate_history_prune(gate_arena *arena, const char *path, size_t keep, size_t *dropped_out,
                         gate_problems *problems);
 
-/* The main figure of a bench's time over the sets that were made on the same machine as the last
+/* The main figure of a bench's metric over the sets that were made on the same machine as the last
  * of them. Index of each number in the history: places_out. */
 gate_numbers gate_history_series(gate_arena *arena, const gate_history *history, const char *id,
-                                 size_t **places_out);
+                                 const char *name, size_t **places_out);
 
 /* Change points are looked for in series of at least so many numbers. */
 enum { GATE_HISTORY_POINTS_MIN = 30 };

@@ -20,7 +20,7 @@ static double share_of(gate_interval range, bool is_log, double value)
 
 double svg_across(const svg_plot *plot, double x)
 {
-  return limit(share_of(plot->x, plot->is_log_x, x) * 100, 0, 100);
+  return limit(share_of(plot->x, false, x) * 100, 0, 100);
 }
 
 double svg_down(const svg_plot *plot, double y)
@@ -84,85 +84,53 @@ void svg_dot(const svg_plot *plot, const char *kind, double x, double y, double 
   gate_text_add(plot->out, "</circle>");
 }
 
-void svg_text(const svg_plot *plot, const char *kind, double x, double y, double lift,
+void svg_text(const svg_plot *plot, const char *kind, double x, double y, double lift, double aside,
               const char *text)
 {
   const double across = svg_across(plot, x);
   const char *anchor = across < 7 ? "start" : across > 93 ? "end" : "middle";
-  gate_text_printf(plot->out, "<text class=\"%s\" x=\"%.2f%%\" y=\"%.2f\" text-anchor=\"%s\">",
-                   kind, across, svg_down(plot, y) - lift, anchor);
+  if (aside > 0) anchor = across > 80 ? "end" : "start";
+  gate_text_printf(plot->out,
+                   "<text class=\"%s\" x=\"%.2f%%\" dx=\"%.0f\" y=\"%.2f\" text-anchor=\"%s\">",
+                   kind, across, across > 80 ? -aside : aside, svg_down(plot, y) - lift, anchor);
   gate_add_escaped(plot->out, text);
   gate_text_add(plot->out, "</text>");
 }
 
 /* ---- what is stretched ---- */
 
-enum { STRETCH = 1000 };
-
-static void open_path(const svg_plot *plot, const char *kind)
+void svg_path(const svg_plot *plot, svg_shape shape, const char *kind, const gate_numbers *x,
+              const gate_numbers *y, double offset)
 {
-  gate_text_printf(plot->out,
+  enum { STRETCH = 1000 };
+  gate_text *out = plot->out;
+  const double scale = STRETCH / 100.0, ground = svg_down(plot, plot->y.low);
+  const double rise = (svg_down(plot, 0) - svg_down(plot, 1)) / (double)x->count;
+  if (x->count == 0) return;
+  gate_text_printf(out,
                    "<svg class=\"stretched\" width=\"100%%\" height=\"%.0f\" "
                    "viewBox=\"0 0 %d %.0f\" preserveAspectRatio=\"none\">"
                    "<path class=\"%s\" vector-effect=\"non-scaling-stroke\" d=\"",
                    plot->height, STRETCH, plot->height, kind);
-}
-
-static void close_path(const svg_plot *plot)
-{
-  gate_text_add(plot->out, "\"/></svg>");
-}
-
-void svg_path(const svg_plot *plot, const char *kind, const gate_numbers *x, const gate_numbers *y,
-              bool is_area)
-{
-  if (x->count == 0) return;
-  const double scale = STRETCH / 100.0, floor_y = svg_down(plot, plot->y.low);
-  open_path(plot, kind);
-  if (is_area)
-    gate_text_printf(plot->out, "M%.1f %.1f", svg_across(plot, x->values[0]) * scale, floor_y);
-  for (size_t i = 0; i < x->count; i++)
-    gate_text_printf(plot->out, "%s%.1f %.1f", i > 0 || is_area ? "L" : "M",
-                     svg_across(plot, x->values[i]) * scale, svg_down(plot, y->values[i]));
-  if (is_area)
-    gate_text_printf(plot->out, "L%.1f %.1fZ", svg_across(plot, x->values[x->count - 1]) * scale,
-                     floor_y);
-  close_path(plot);
-}
-
-void svg_steps(const svg_plot *plot, const char *kind, const gate_numbers *x)
-{
-  const double step = (svg_down(plot, 0) - svg_down(plot, 1)) / (double)x->count;
-  if (x->count == 0) return;
-  open_path(plot, kind);
-  gate_text_printf(plot->out, "M0 %.1f", svg_down(plot, 0));
-  for (size_t i = 0; i < x->count; i++)
-    gate_text_printf(plot->out, "H%.1fV%.1f", svg_across(plot, x->values[i]) * STRETCH / 100.0,
-                     svg_down(plot, 0) - step * (double)(i + 1));
-  gate_text_printf(plot->out, "H%d", STRETCH);
-  close_path(plot);
-}
-
-void svg_points(const svg_plot *plot, const char *kind, const gate_numbers *x,
-                const gate_numbers *y)
-{
-  if (x->count == 0) return;
-  open_path(plot, kind);
-  for (size_t i = 0; i < x->count; i++)
-    gate_text_printf(plot->out, "M%.1f %.1fh0", svg_across(plot, x->values[i]) * STRETCH / 100.0,
-                     svg_down(plot, y->values[i]));
-  close_path(plot);
-}
-
-void svg_rug(const svg_plot *plot, const char *kind, const gate_numbers *x, double offset)
-{
-  if (x->count == 0) return;
-  const double from = plot->height - plot->bottom + offset;
-  open_path(plot, kind);
-  for (size_t i = 0; i < x->count; i++)
-    gate_text_printf(plot->out, "M%.1f %.1fv5", svg_across(plot, x->values[i]) * STRETCH / 100.0,
-                     from);
-  close_path(plot);
+  if (shape == SVG_STEPS) gate_text_printf(out, "M0 %.1f", ground);
+  for (size_t i = 0; i < x->count; i++) {
+    const double across = svg_across(plot, x->values[i]) * scale;
+    const double down = shape == SVG_RUG     ? plot->height - plot->bottom + offset
+                        : shape == SVG_STEPS ? ground - rise * (double)(i + 1)
+                                             : svg_down(plot, y->values[i]);
+    if (shape == SVG_AREA && i == 0) gate_text_printf(out, "M%.1f %.1f", across, ground);
+    switch (shape) {
+      case SVG_STEPS: gate_text_printf(out, "H%.1fV%.1f", across, down); break;
+      case SVG_RUG: gate_text_printf(out, "M%.1f %.1fv5", across, down); break;
+      case SVG_POINTS: gate_text_printf(out, "M%.1f %.1fh0", across, down); break;
+      default:
+        gate_text_printf(out, "%c%.1f %.1f", i == 0 && shape == SVG_LINE ? 'M' : 'L', across, down);
+    }
+  }
+  if (shape == SVG_STEPS) gate_text_printf(out, "H%d", STRETCH);
+  if (shape == SVG_AREA)
+    gate_text_printf(out, "L%.1f %.1fZ", svg_across(plot, x->values[x->count - 1]) * scale, ground);
+  gate_text_add(out, "\"/></svg>");
 }
 
 /* ---- axes ---- */
@@ -184,29 +152,16 @@ gate_interval svg_range(const gate_numbers *a, const gate_numbers *b)
   return (gate_interval){range.low - apart, range.high + apart};
 }
 
-gate_interval svg_widen(gate_interval range, double share)
-{
-  const double more = (range.high - range.low) * share;
-  return (gate_interval){range.low - more, range.high + more};
-}
-
-static gate_interval scaled(svg_scale scale, gate_interval range, double share, bool *is_log_out)
-{
-  *is_log_out = scale == SVG_LOG && range.low > 0;
-  if (scale == SVG_FROM_ZERO && range.low >= 0) return (gate_interval){0, range.high * (1 + share)};
-  if (!*is_log_out) return svg_widen(range, share);
-  const double more = pow(range.high / range.low, share);
-  return (gate_interval){range.low / more, range.high * more};
-}
-
-void svg_scale_x(svg_plot *plot, svg_scale scale, gate_interval range, double share)
-{
-  plot->x = scaled(scale, range, share, &plot->is_log_x);
-}
-
 void svg_scale_y(svg_plot *plot, svg_scale scale, gate_interval range, double share)
 {
-  plot->y = scaled(scale, range, share, &plot->is_log_y);
+  const double more = (range.high - range.low) * share;
+  plot->is_log_y = scale == SVG_LOG && range.low > 0;
+  plot->y = (gate_interval){range.low - more, range.high + more};
+  if (scale == SVG_FROM_ZERO && range.low >= 0)
+    plot->y = (gate_interval){0, range.high * (1 + share)};
+  if (!plot->is_log_y) return;
+  const double factor = pow(range.high / range.low, share);
+  plot->y = (gate_interval){range.low / factor, range.high * factor};
 }
 
 const char *svg_scale_kind(svg_scale scale)
@@ -251,8 +206,9 @@ static gate_numbers log_ticks(gate_arena *arena, gate_interval range, size_t mos
   return ticks;
 }
 
-const char *svg_tick_text(gate_arena *arena, const gate_numbers *ticks, size_t index,
-                          const char *unit)
+/* With as many decimals as the step between ticks needs. */
+static const char *tick_text(gate_arena *arena, const gate_numbers *ticks, size_t index,
+                             const char *unit)
 {
   const double value = ticks->values[index];
   const double largest = fmax(fabs(ticks->values[0]), fabs(ticks->values[ticks->count - 1]));
@@ -268,13 +224,12 @@ const char *svg_tick_text(gate_arena *arena, const gate_numbers *ticks, size_t i
 
 void svg_axis_x(const svg_plot *plot, gate_arena *arena, const char *unit)
 {
-  const gate_numbers ticks =
-      plot->is_log_x ? log_ticks(arena, plot->x, 5) : svg_ticks(arena, plot->x, 5);
+  const gate_numbers ticks = svg_ticks(arena, plot->x, 5);
   svg_line(plot, "axis", plot->x.low, plot->y.low, plot->x.high, plot->y.low);
   for (size_t i = 0; i < ticks.count; i++) {
     svg_upright(plot, "grid", ticks.values[i]);
-    svg_text(plot, "tick", ticks.values[i], plot->y.low, 4 - plot->bottom,
-             svg_tick_text(arena, &ticks, i, unit));
+    svg_text(plot, "tick", ticks.values[i], plot->y.low, 4 - plot->bottom, 0,
+             tick_text(arena, &ticks, i, unit));
   }
 }
 
@@ -282,11 +237,12 @@ void svg_axis_y(const svg_plot *plot, gate_arena *arena, const char *unit)
 {
   const gate_numbers ticks =
       plot->is_log_y ? log_ticks(arena, plot->y, 4) : svg_ticks(arena, plot->y, 4);
+  svg_line(plot, "axis", plot->x.low, plot->y.low, plot->x.high, plot->y.low);
   for (size_t i = 0; i < ticks.count; i++) {
     svg_line(plot, "grid", plot->x.low, ticks.values[i], plot->x.high, ticks.values[i]);
     gate_text_printf(plot->out, "<text class=\"tick\" x=\"0\" y=\"%.2f\">",
                      svg_down(plot, ticks.values[i]) - 3);
-    gate_add_escaped(plot->out, svg_tick_text(arena, &ticks, i, unit));
+    gate_add_escaped(plot->out, tick_text(arena, &ticks, i, unit));
     gate_text_add(plot->out, "</text>");
   }
 }

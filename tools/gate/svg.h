@@ -11,7 +11,7 @@
 #include "record.h"
 #include "statistics.h"
 
-/* What an axis starts with: a little below the data, zero, or the former in decades. */
+/* What an upright axis starts with: a little below the data, zero, or the former in decades. */
 typedef enum svg_scale { SVG_FITTED, SVG_FROM_ZERO, SVG_LOG, SVG_SCALES } svg_scale;
 
 typedef struct svg_plot {
@@ -20,7 +20,7 @@ typedef struct svg_plot {
   double height;      /* pixels, of the whole */
   double top, bottom; /* pixels that stay free above and below the data */
   gate_interval x, y; /* what the edges mean; without room for padding */
-  bool is_log_x, is_log_y;
+  bool is_log_y;
 } svg_plot;
 
 /* The share of the width that texts of an upright axis need at the left, of the data's. */
@@ -41,33 +41,25 @@ void svg_band(const svg_plot *plot, const char *kind, double x1, double x2);
 /* `title` appears under the pointer; may be NULL. */
 void svg_dot(const svg_plot *plot, const char *kind, double x, double y, double radius,
              const char *title);
-/* `lift` pixels above y. Turned away from whichever edge is near. */
-void svg_text(const svg_plot *plot, const char *kind, double x, double y, double lift,
+/* `lift` pixels above y and `aside` pixels to the right, turned away from whichever edge is near. */
+void svg_text(const svg_plot *plot, const char *kind, double x, double y, double lift, double aside,
               const char *text);
 
-/* A line through points; closed down to y.low if it is an area. */
-void svg_path(const svg_plot *plot, const char *kind, const gate_numbers *x, const gate_numbers *y,
-              bool is_area);
-/* A step at each of x, which ascends; all together from 0 to 1. */
-void svg_steps(const svg_plot *plot, const char *kind, const gate_numbers *x);
-/* Many points as one shape: a stroke without length for each, which its round ends make seen. */
-void svg_points(const svg_plot *plot, const char *kind, const gate_numbers *x,
-                const gate_numbers *y);
-/* Short strokes at places of x, `offset` pixels below the data. */
-void svg_rug(const svg_plot *plot, const char *kind, const gate_numbers *x, double offset);
+/* Many marks as one path. A line and an area go through points; steps rise at each x, together from
+ * 0 to 1; points and rugs are a stroke at each, which round ends make seen. */
+typedef enum svg_shape { SVG_LINE, SVG_AREA, SVG_STEPS, SVG_POINTS, SVG_RUG } svg_shape;
+/* `y` is not looked at for steps and rugs; `offset` pixels below the data is where a rug lies. */
+void svg_path(const svg_plot *plot, svg_shape shape, const char *kind, const gate_numbers *x,
+              const gate_numbers *y, double offset);
 
-/* Numbers that people would choose for an axis: at most `most`, in ascending order. */
-gate_numbers svg_ticks(gate_arena *arena, gate_interval range, size_t most);
-/* The text of a tick, with as many decimals as the step between ticks needs. */
-const char *svg_tick_text(gate_arena *arena, const gate_numbers *ticks, size_t index,
-                          const char *unit);
 /* Rules and texts below the data, and rules and texts across it. */
 void svg_axis_x(const svg_plot *plot, gate_arena *arena, const char *unit);
 void svg_axis_y(const svg_plot *plot, gate_arena *arena, const char *unit);
+/* Numbers that people would choose for an axis: at most `most`, in ascending order. */
+gate_numbers svg_ticks(gate_arena *arena, gate_interval range, size_t most);
 
-/* Sets the edges of an axis so that `range` fits with `share` of its width free at the ends. What
- * is not above zero has no logarithm: such a range is fitted. */
-void svg_scale_x(svg_plot *plot, svg_scale scale, gate_interval range, double share);
+/* Sets the edges of the upright axis so that `range` fits with `share` of its width free at the
+ * ends. What is not above zero has no logarithm: such a range is fitted. */
 void svg_scale_y(svg_plot *plot, svg_scale scale, gate_interval range, double share);
 /* What a chart's class has more: "", " from-zero", " log". */
 const char *svg_scale_kind(svg_scale scale);
@@ -75,7 +67,5 @@ const char *svg_scale_kind(svg_scale scale);
 /* The ends of all finite numbers in both lists, which may be NULL; 0 and 1 if there are none. Equal
  * ends are moved apart. */
 gate_interval svg_range(const gate_numbers *a, const gate_numbers *b);
-/* Wider on both sides by a share of the width. */
-gate_interval svg_widen(gate_interval range, double share);
 
 #endif

@@ -1,0 +1,371 @@
+#include "page.h"
+
+#include "page_assets.h"
+#include "show.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- what the parts share ---- */
+
+void page_add(const page *self, const char *format, ...)
+{
+  va_list arguments;
+  va_start(arguments, format);
+  for (const char *at = format; *at != '\0';) {
+    const size_t plain = strcspn(at, "%");
+    gate_text_add_bytes(self->out, at, plain);
+    at += plain;
+    if (*at == '\0') break;
+    if (at[1] == 's')
+      gate_add_escaped(self->out, va_arg(arguments, const char *));
+    else
+      gate_text_add(self->out, "%");
+    at += 2;
+  }
+  va_end(arguments);
+}
+
+gate_numbers page_thinned(gate_arena *arena, const gate_numbers *numbers, size_t most)
+{
+  if (numbers->count <= most) return *numbers;
+  gate_numbers thinned = {0};
+  for (size_t i = 0; i < most; i++)
+    gate_numbers_add(arena, &thinned, numbers->values[i * numbers->count / most]);
+  return thinned;
+}
+
+gate_numbers page_shape_of(const gate_metric *metric)
+{
+  if (!metric) return (gate_numbers){0};
+  return metric->samples.count >= 3 ? metric->samples : metric->rounds;
+}
+
+void page_open_figure(const page *self, const char *title)
+{
+  page_add(self, "<figure>\n<figcaption>%s</figcaption>\n", title);
+}
+
+void page_close_figure(const page *self, const char *note)
+{
+  if (note) page_add(self, "<p class=\"muted small\">%s</p>\n", note);
+  gate_text_add(self->out, "</figure>\n");
+}
+
+static bool has_scales(const page *self)
+{
+  enum { BENCHES_MAX = 100 }; /* each of them is that much larger */
+  return self->count <= BENCHES_MAX;
+}
+
+void page_each_scale(const page *self, void (*draw)(void *ctx, svg_scale scale), void *ctx)
+{
+  gate_text_add(self->out, "<div class=\"scales\">\n");
+  for (int scale = SVG_FITTED; scale < (has_scales(self) ? SVG_SCALES : SVG_FITTED + 1); scale++)
+    draw(ctx, (svg_scale)scale);
+  gate_text_add(self->out, "</div>\n");
+}
+
+void page_add_commit(const page *self, const char *commit)
+{
+  const bool is_hash = strlen(commit) >= 7 && commit[strspn(commit, "0123456789abcdef")] == '\0';
+  if (self->commits && is_hash)
+    page_add(self, "<a href=\"%s%s\">%s</a>", self->commits, commit,
+             gate_format(self->arena, "%.12s", commit));
+  else
+    page_add(self, "%s", commit);
+}
+
+/* ---- rows by bench ---- */
+
+/* Benches that were skipped for one reason are one entry: eight lines would say no more. */
+static page_bench *find_bench(page *self, const gate_row *row)
+{
+  for (size_t i = 0; i < self->count; i++) {
+    page_bench *bench = &self->benches[i];
+    const gate_row *first = bench->rows[0];
+    if (strcmp(bench->id, row->id) == 0) return bench;
+    if (row->verdict == GATE_SKIPPED && first->verdict == GATE_SKIPPED &&
+        strcmp(row->note, first->note) == 0)
+      return bench;
+  }
+  return NULL;
+}
+
+/* What was only reported says nothing of a bench that was judged as well. */
+static gate_verdict worst_verdict(const page_bench *bench)
+{
+  gate_verdict worst = GATE_OK;
+  bool is_judged = false;
+  for (size_t i = 0; i < bench->count; i++) {
+    const gate_verdict verdict = bench->rows[i]->verdict;
+    if (verdict == GATE_REPORTED) continue;
+    if (!is_judged || verdict > worst) worst = verdict;
+    is_judged = true;
+  }
+  return is_judged ? worst : GATE_REPORTED;
+}
+
+static const gate_row *main_row(const page_bench *bench)
+{
+  static const char *const keys[] = {"median", "mean"};
+  for (size_t k = 0; k < 2; k++)
+    for (size_t i = 0; i < bench->count; i++)
+      if (bench->rows[i]->verdict == bench->verdict && strcmp(bench->rows[i]->key, keys[k]) == 0)
+        return bench->rows[i];
+  for (size_t i = 0; i < bench->count; i++)
+    if (bench->rows[i]->verdict == bench->verdict) return bench->rows[i];
+  return bench->rows[0];
+}
+
+static const gate_metric *metric_of(const gate_set *set, const char *id, const char *name)
+{
+  const gate_bench *bench = set ? gate_set_find(set, id) : NULL;
+  return bench ? gate_bench_find(bench, name) : NULL;
+}
+
+static void choose_metrics(const page *self, page_bench *bench)
+{
+  const gate_row *chosen = bench->main;
+  for (size_t i = 0; i < bench->count; i++) {
+    const gate_row *row = bench->rows[i];
+    if (row->now_metric && strcmp(row->now_metric->name, "time") == 0) chosen = row;
+  }
+  bench->base = chosen->base_metric;
+  bench->now = chosen->now_metric;
+  if (!bench->base) bench->base = metric_of(self->report->base, bench->id, "time");
+  if (!bench->now) bench->now = metric_of(self->report->now, bench->id, "time");
+  const gate_metric *metric = bench->now ? bench->now : bench->base;
+  bench->unit = metric ? metric->unit : "";
+  if (bench->base && strcmp(bench->base->unit, bench->unit) != 0) bench->base = NULL;
+}
+
+/* By what is seen of them: verdict, and the change that is drawn. */
+static int compare_benches(const void *a, const void *b)
+{
+  const page_bench *left = a, *right = b;
+  if (left->verdict != right->verdict) return left->verdict < right->verdict ? 1 : -1;
+  const double mine = isnan(left->main->change) ? -INFINITY : left->main->change;
+  const double other = isnan(right->main->change) ? -INFINITY : right->main->change;
+  if (mine != other) return mine < other ? 1 : -1;
+  return strcmp(left->id, right->id);
+}
+
+static void gather(page *self)
+{
+  const gate_report *report = self->report;
+  self->benches = gate_take(self->arena, report->count + 1, sizeof *self->benches);
+  for (size_t i = 0; i < report->count; i++) {
+    const gate_row *row = &report->rows[i];
+    page_bench *bench = find_bench(self, row);
+    if (!bench) {
+      bench = &self->benches[self->count++];
+      *bench = (page_bench){.id = row->id, .full_id = row->full_id};
+    }
+    bench->rows =
+        gate_grow(self->arena, bench->rows, bench->count, &bench->capacity, sizeof *bench->rows);
+    bench->rows[bench->count++] = row;
+  }
+  for (size_t i = 0; i < self->count; i++) {
+    page_bench *bench = &self->benches[i];
+    bench->verdict = worst_verdict(bench);
+    bench->main = main_row(bench);
+    choose_metrics(self, bench);
+    if (bench->verdict == GATE_SKIPPED && bench->count > 1)
+      bench->full_id = gate_format(self->arena, "%s and %s", bench->id,
+                                   gate_some(self->arena, bench->count - 1, "other", "others"));
+  }
+  if (self->count > 1) qsort(self->benches, self->count, sizeof *self->benches, compare_benches);
+  for (size_t i = 0; i < self->count; i++) self->benches[i].number = i + 1;
+}
+
+/* ---- header ---- */
+
+static void add_fact(const page *self, const char *name, const char *value)
+{
+  if (!value || *value == '\0') return;
+  page_add(self, "<div class=\"fact\"><dt>%s</dt><dd>%s</dd></div>\n", name, value);
+}
+
+static void add_commits(const page *self, const gate_set *base, const gate_set *now)
+{
+  if (!now->commit) return;
+  gate_text_add(self->out, "<div class=\"fact\"><dt>commit</dt><dd>");
+  if (base && base->commit && strcmp(base->commit, now->commit) != 0) {
+    page_add_commit(self, base->commit);
+    gate_text_add(self->out, " \xE2\x86\x92 ");
+  }
+  page_add_commit(self, now->commit);
+  gate_text_add(self->out, "</dd></div>\n");
+}
+
+static void add_facts(const page *self)
+{
+  const gate_report *report = self->report;
+  const gate_set *now = report->now;
+  const double geomean = gate_report_geomean(report);
+  gate_text_add(self->out, "<dl class=\"facts\">\n");
+  add_fact(self, "base", report->base_name);
+  add_fact(self, "now", report->now_name);
+  if (now) {
+    const char *cpu = gate_pairs_get(&now->machine, "cpu");
+    const char *cores = gate_pairs_get(&now->machine, "cores");
+    const char *compiler = gate_pairs_get(&now->build, "compiler");
+    const char *flags = gate_pairs_get(&now->build, "flags");
+    add_commits(self, report->base, now);
+    if (cpu)
+      add_fact(self, "machine", gate_format(self->arena, "%s, %s cores", cpu, cores ? cores : "?"));
+    if (compiler)
+      add_fact(self, "compiler", gate_format(self->arena, "%s %s", compiler, flags ? flags : ""));
+    add_fact(self, "measured", now->started);
+  }
+  add_fact(self, "rounds", gate_pairs_get(&report->notes, "rounds"));
+  if (!isnan(geomean))
+    add_fact(self, "all times, geometric mean", gate_percent(self->arena, geomean));
+  add_fact(self, "limits", gate_format(self->arena, "profile %s", report->limits->profile));
+  gate_text_add(self->out, "</dl>\n");
+}
+
+/* How many benches came to each verdict, as one bar and as the buttons that filter. */
+static void add_verdicts(const page *self)
+{
+  size_t counts[GATE_VERDICTS] = {0};
+  gate_text bar = {.arena = self->arena}, buttons = {.arena = self->arena};
+  double from = 0;
+  for (size_t i = 0; i < self->count; i++) counts[self->benches[i].verdict]++;
+  for (size_t v = GATE_VERDICTS; v-- > 0;) {
+    if (counts[v] == 0) continue;
+    const char *name = gate_verdict_name((gate_verdict)v);
+    const char *kind = gate_verdict_kind((gate_verdict)v);
+    const double width = (double)counts[v] / (double)self->count * 100;
+    gate_text_printf(&bar,
+                     "<rect class=\"fill %s\" x=\"%.2f%%\" width=\"%.2f%%\" height=\"10\">"
+                     "<title>%zu %s</title></rect>",
+                     kind, from, width, counts[v], name);
+    gate_text_printf(&buttons,
+                     "<button type=\"button\" class=\"chip %s\" data-verdict=\"%s\" "
+                     "aria-pressed=\"true\"><b>%zu</b> %s</button>\n",
+                     kind, name, counts[v], name);
+    from += width;
+  }
+  if (self->count > 0)
+    gate_text_printf(self->out,
+                     "<svg class=\"shares\" height=\"10\" role=\"img\" aria-label=\"share of each "
+                     "verdict\">%s</svg>\n<div class=\"verdicts\" role=\"group\" "
+                     "aria-label=\"verdicts shown\">\n%s</div>\n",
+                     gate_text_c(&bar), gate_text_c(&buttons));
+}
+
+static void add_header(const page *self)
+{
+  const gate_report *report = self->report;
+  const char *word = gate_report_word(report, self->has_problems);
+  const bool is_bad = strcmp(word, "FAIL") == 0 || strcmp(word, "ERROR") == 0;
+  const char *kind = is_bad ? "fail" : strcmp(word, "PASS") == 0 ? "ok" : "warn";
+  gate_text_printf(self->out,
+                   "<header class=\"top %s\">\n<div class=\"title\"><h1><span class=\"answer "
+                   "%s\">%s</span> <span class=\"what\">accel-gate %s</span></h1></div>\n",
+                   kind, kind, word, report->command);
+  page_add(self, "<p class=\"sentence\">%s</p>\n",
+           gate_report_sentence(report, self->has_problems));
+  add_verdicts(self);
+  add_facts(self);
+  gate_text_add(self->out, "</header>\n");
+}
+
+/* ---- benches ---- */
+
+static void add_scale_buttons(const page *self)
+{
+  static const char *const buttons[][2] = {
+      {"fitted", "fitted"}, {"from-zero", "from zero"}, {"log", "logarithmic"}};
+  if (!has_scales(self)) return;
+  gate_text_add(self->out, "<p class=\"controls\" role=\"group\" aria-label=\"axes\">"
+                           "<span class=\"muted\">axes</span>\n");
+  for (size_t i = 0; i < SVG_SCALES; i++)
+    page_add(self,
+             "<button type=\"button\" class=\"plain\" data-axes=\"%s\" aria-pressed=\"%s\">%s"
+             "</button>\n",
+             buttons[i][0], i == 0 ? "true" : "false", buttons[i][1]);
+  gate_text_add(self->out, "</p>\n");
+}
+
+static void add_bench(const page *self, const page_bench *bench)
+{
+  const char *kind = gate_verdict_kind(bench->verdict);
+  const gate_row *row = bench->main;
+  const bool is_open = gate_is_bad(bench->verdict) && bench->number <= 8;
+  gate_text_printf(self->out,
+                   "<details id=\"bench-%zu\" class=\"bench\" data-bench=\"%zu\"%s>\n<summary>"
+                   "<span class=\"pill %s\">%s</span> <span class=\"name\">",
+                   bench->number, bench->number, is_open ? " open=\"open\"" : "", kind,
+                   gate_verdict_name(bench->verdict));
+  page_add(self, "%s</span>", bench->full_id);
+  if (row->key[0] != '\0')
+    page_add(self, " <span class=\"text %s num\">%s</span>", kind,
+             gate_percent(self->arena, gate_shown_change(row)));
+  gate_text_add(self->out, "</summary>\n<div class=\"inside\">\n");
+  if (row->note && row->key[0] == '\0') page_add(self, "<p class=\"note\">%s</p>\n", row->note);
+  if (bench->verdict == GATE_SKIPPED && bench->count > 1)
+    for (size_t i = 0; i < bench->count; i++)
+      page_add(self, "<p class=\"muted\">%s</p>\n", bench->rows[i]->full_id);
+  if (bench->base || bench->now) {
+    gate_text_add(self->out, "<div class=\"charts\">\n");
+    page_charts(self, bench);
+    page_bench_trend(self, bench);
+    gate_text_add(self->out, "</div>\n");
+    page_figures(self, bench);
+  }
+  gate_text_add(self->out, "</div>\n</details>\n");
+}
+
+/* ---- the whole ---- */
+
+static void add_head(const page *self)
+{
+  gate_text_add(self->out,
+                "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n"
+                "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n"
+                "<meta name=\"color-scheme\" content=\"light dark\"/>\n"
+                "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
+                "style-src 'unsafe-inline'; script-src 'unsafe-inline'\"/>\n");
+  page_add(self, "<title>accel-gate %s: %s</title>\n<style>\n", self->report->command,
+           gate_report_sentence(self->report, self->has_problems));
+  gate_text_add(self->out, page_css);
+  gate_text_add(self->out, "</style>\n</head>\n<body>\n");
+}
+
+/* GitHub tells its actions where they run; elsewhere commits are not linked. */
+static const char *commit_address(gate_arena *arena)
+{
+  const char *server = getenv("GITHUB_SERVER_URL"), *name = getenv("GITHUB_REPOSITORY");
+  const bool is_told = server && strncmp(server, "https://", 8) == 0 && name && *name != '\0';
+  return is_told ? gate_format(arena, "%s/%s/commit/", server, name) : NULL;
+}
+
+void gate_show_page(gate_text *out, const gate_report *report, const gate_history *history,
+                    bool has_problems)
+{
+  page self = {.out = out,
+               .arena = out->arena,
+               .report = report,
+               .history = history && history->count > 0 ? history : NULL,
+               .commits = commit_address(out->arena),
+               .has_problems = has_problems};
+  gather(&self);
+  add_head(&self);
+  add_header(&self);
+  gate_text_add(out, "<main>\n");
+  page_overview(&self);
+  page_trend(&self);
+  page_targets(&self);
+  gate_text_add(out, "<section id=\"benches\">\n<h2>Benches</h2>\n");
+  add_scale_buttons(&self);
+  gate_text_add(out, "<div class=\"list\">\n");
+  for (size_t i = 0; i < self.count; i++) add_bench(&self, &self.benches[i]);
+  gate_text_add(out, "</div>\n</section>\n");
+  page_environment(&self);
+  gate_text_printf(out, "</main>\n<script>/*<![CDATA[*/\n%s/*]]>*/</script>\n</body>\n</html>\n",
+                   page_js);
+}

@@ -1,0 +1,169 @@
+/* The overview: a line for each bench, with its change and interval, all on one axis. Lines are a
+ * table's, so that sorting and filtering move what is drawn as well. */
+#include "page.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { LINE_HEIGHT = 26, AXIS_HEIGHT = 34 };
+
+/* Wide enough for every limit and most changes; what is further out is drawn at the edge. */
+static double reach_of(const page *self)
+{
+  double reach = 0.05;
+  for (size_t i = 0; i < self->count; i++) {
+    const gate_row *row = self->benches[i].main;
+    const double ends[] = {row->change, row->bounds.low, row->bounds.high, row->warn, row->fail};
+    for (size_t j = 0; j < sizeof ends / sizeof *ends; j++)
+      if (isfinite(ends[j])) reach = fmax(reach, fabs(ends[j]) * 1.1);
+  }
+  return fmin(reach, 0.6);
+}
+
+static svg_plot plot_of(const page *self, double reach, const char *kind, double height)
+{
+  return (svg_plot){
+      .out = self->out, .kind = kind, .height = height, .x = {-reach, reach}, .y = {0, 1}};
+}
+
+static void add_axis(const page *self, double reach)
+{
+  svg_plot plot = plot_of(self, reach, "overview-axis", AXIS_HEIGHT);
+  plot.bottom = 16;
+  plot.top = 14;
+  const gate_numbers ticks = svg_ticks(self->arena, plot.x, 5);
+  svg_open(&plot, "axis of changes: better on the left, worse on the right");
+  svg_line(&plot, "axis", -reach, 0, reach, 0);
+  for (size_t i = 0; i < ticks.count; i++)
+    svg_text(&plot, "tick", ticks.values[i], 0, -13, 0,
+             gate_format(self->arena, "%.0f %%", fabs(ticks.values[i]) * 100));
+  svg_text(&plot, "tick better", -reach, 1, 4, 0, "\xE2\x97\x80 better");
+  svg_text(&plot, "tick worse", reach, 1, 4, 0, "worse \xE2\x96\xB6");
+  svg_close(&plot);
+}
+
+static const char *change_text(const page *self, const gate_row *row)
+{
+  const gate_interval bounds = gate_shown_bounds(row);
+  const char *percent = gate_percent(self->arena, gate_shown_change(row));
+  if (isnan(bounds.low) || isnan(bounds.high)) return percent;
+  return gate_format(self->arena, "%s [%+.1f, %+.1f]", percent, bounds.low * 100,
+                     bounds.high * 100);
+}
+
+static void add_mark(const page *self, const gate_row *row, double reach)
+{
+  const svg_plot plot = plot_of(self, reach, "change", LINE_HEIGHT);
+  const double middle = 0.5;
+  const char *kind = gate_verdict_kind(row->verdict);
+  const bool has_interval = !isnan(row->bounds.low) && !isnan(row->bounds.high);
+  const char *form = has_interval ? "dot" : gate_is_count(row) ? "dot counted" : "dot hollow";
+  svg_open(&plot, gate_format(self->arena, "change %s", change_text(self, row)));
+  if (isfinite(row->noise)) svg_band(&plot, "noise", -row->noise, row->noise);
+  svg_upright(&plot, "zero", 0);
+  if (isfinite(row->warn)) svg_upright(&plot, "limit warn", row->warn);
+  if (isfinite(row->fail)) svg_upright(&plot, "limit fail", row->fail);
+  if (has_interval)
+    svg_line(&plot, gate_format(self->arena, "whisker %s", kind), row->bounds.low, middle,
+             row->bounds.high, middle);
+  svg_dot(&plot, gate_format(self->arena, "%s %s", form, kind), row->change, middle, 4.5,
+          change_text(self, row));
+  if (fabs(row->change) > reach)
+    svg_text(&plot, "beyond", row->change, middle, -4, 0,
+             row->change > 0 ? "\xE2\x96\xB6" : "\xE2\x97\x80");
+  svg_close(&plot);
+}
+
+static void add_number(const page *self, const char *name, double value)
+{
+  gate_text_printf(self->out, " data-%s=\"", name);
+  if (isfinite(value)) gate_number_add(self->out, value);
+  gate_text_add(self->out, "\"");
+}
+
+static void add_line(const page *self, const page_bench *bench, double reach, bool is_drawn)
+{
+  const gate_row *row = bench->main;
+  const bool has_figures = row->key[0] != '\0';
+  const char *kind = gate_verdict_kind(bench->verdict), *name = gate_verdict_name(bench->verdict);
+  gate_text_printf(self->out, "<tr id=\"line-%zu\" data-bench=\"%zu\" data-severity=\"%d\"",
+                   bench->number, bench->number, (int)bench->verdict);
+  page_add(self, " data-name=\"%s\" data-verdict=\"%s\"", bench->full_id, name);
+  add_number(self, "change", row->change);
+  add_number(self, "base", row->base);
+  add_number(self, "now", row->now);
+  gate_text_printf(self->out,
+                   "><td class=\"c-verdict\"><span class=\"pill %s\">%s</span></td>"
+                   "<td class=\"c-name\"><a href=\"#bench-%zu\">",
+                   kind, name, bench->number);
+  page_add(self, "%s</a>", bench->full_id);
+  if (has_figures) page_add(self, " <span class=\"muted\">%s</span>", row->key);
+  if (row->note) page_add(self, "<span class=\"note\">%s</span>", row->note);
+  page_add(self, "</td><td class=\"c-base num\">%s</td><td class=\"c-now num\">%s</td>",
+           has_figures ? gate_quantity(self->arena, row->base, row->unit) : "",
+           has_figures ? gate_quantity(self->arena, row->now, row->unit) : "");
+  page_add(self, "<td class=\"c-change num\"><b class=\"text %s\">%s</b></td><td class=\"c-plot\">",
+           kind, has_figures ? gate_percent(self->arena, gate_shown_change(row)) : "");
+  if (is_drawn) add_mark(self, row, reach);
+  gate_text_add(self->out, "</td></tr>\n");
+}
+
+static void add_heading(const page *self, const char *key, const char *kind, const char *text)
+{
+  page_add(self,
+           "<th class=\"%s\" scope=\"col\" aria-sort=\"none\"><button type=\"button\" "
+           "class=\"sort\" data-sort=\"%s\">%s</button></th>",
+           kind, key, text);
+}
+
+static void add_controls(const page *self)
+{
+  gate_text_printf(
+      self->out,
+      "<div class=\"controls\"><input id=\"filter\" type=\"search\" placeholder=\"filter by name\" "
+      "aria-label=\"filter by name\"/> <span id=\"shown\" class=\"muted\" role=\"status\">%zu of "
+      "%zu</span> <button type=\"button\" class=\"plain\" id=\"open-all\">open all</button> "
+      "<button type=\"button\" class=\"plain\" id=\"close-all\">close all</button></div>\n",
+      self->count, self->count);
+}
+
+void page_overview(const page *self)
+{
+  gate_text_add(self->out, "<section id=\"overview\">\n<h2>Overview</h2>\n");
+  if (self->count == 0) {
+    gate_text_add(self->out, "<p>There is nothing to compare.</p></section>\n");
+    return;
+  }
+  const double reach = reach_of(self);
+  size_t drawn = 0;
+  add_controls(self);
+  gate_text_add(self->out, "<table class=\"overview\">\n<thead><tr>");
+  add_heading(self, "severity", "c-verdict", "verdict");
+  add_heading(self, "name", "c-name", "bench");
+  add_heading(self, "base", "c-base num", "base");
+  add_heading(self, "now", "c-now num", "now");
+  add_heading(self, "change", "c-change num", "change");
+  gate_text_add(self->out, "<th class=\"c-plot\" scope=\"col\">");
+  add_axis(self, reach);
+  gate_text_add(self->out, "</th></tr></thead>\n<tbody>\n");
+  for (size_t i = 0; i < self->count; i++) {
+    const page_bench *bench = &self->benches[i];
+    const bool is_drawn = drawn < PAGE_MARKS_MAX && !isnan(bench->main->change);
+    drawn += is_drawn;
+    add_line(self, bench, reach, is_drawn);
+  }
+  gate_text_add(
+      self->out,
+      "</tbody>\n</table>\n<p class=\"legend\"><span class=\"key dot-key\">change</span>"
+      "<span class=\"key whisker-key\">interval</span><span class=\"key hollow-key\">no interval: "
+      "too few rounds</span><span class=\"key counted-key\">counted: exact</span>"
+      "<span class=\"key noise-key\">noise</span><span class=\"key warn-key\">warns</span>"
+      "<span class=\"key fail-key\">fails</span></p>\n");
+  if (self->report->is_paired)
+    gate_text_add(self->out, "<p class=\"muted small\">The change is the median of the ratios of "
+                             "rounds that were run in turns, which need not be now / base.</p>\n");
+  if (self->count > PAGE_MARKS_MAX)
+    gate_text_printf(self->out, "<p class=\"muted\">Drawn are the worst %d of %zu.</p>\n",
+                     PAGE_MARKS_MAX, self->count);
+  gate_text_add(self->out, "</section>\n");
+}

@@ -1,0 +1,241 @@
+/* Figures of a bench, targets, and on what and how it was measured. */
+#include "page.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- figures of a bench ---- */
+
+static const char *limits_text(gate_arena *arena, const gate_row *row)
+{
+  if (!isfinite(row->warn) && !isfinite(row->fail)) return "";
+  if (!isfinite(row->fail)) return gate_format(arena, "%.4g %% / \xE2\x80\x93", row->warn * 100);
+  if (!isfinite(row->warn)) return gate_format(arena, "\xE2\x80\x93 / %.4g %%", row->fail * 100);
+  return gate_format(arena, "%.4g / %.4g %%", row->warn * 100, row->fail * 100);
+}
+
+static const char *interval_text(gate_arena *arena, gate_interval bounds)
+{
+  if (isnan(bounds.low) || isnan(bounds.high)) return "";
+  return gate_format(arena, "%+.1f \xE2\x80\xA6 %+.1f %%", bounds.low * 100, bounds.high * 100);
+}
+
+static void add_cell(const page *self, const char *label, const char *text)
+{
+  page_add(self, "<td class=\"num\" data-label=\"%s\">%s</td>", label, text);
+}
+
+static void add_judged(const page *self, const gate_row *row)
+{
+  gate_arena *arena = self->arena;
+  page_add(self, "<tr><th scope=\"row\">%s</th>", row->key);
+  add_cell(self, "base", gate_quantity(arena, row->base, row->unit));
+  add_cell(self, "now", gate_quantity(arena, row->now, row->unit));
+  add_cell(self, "change", gate_percent(arena, gate_shown_change(row)));
+  add_cell(self, "interval", interval_text(arena, gate_shown_bounds(row)));
+  add_cell(self, "noise",
+           isnan(row->noise) ? "" : gate_format(arena, "\xC2\xB1%.1f %%", row->noise * 100));
+  add_cell(self, "warn / fail", limits_text(arena, row));
+  page_add(self, "<td data-label=\"verdict\"><span class=\"pill %s\">%s</span></td></tr>\n",
+           gate_verdict_kind(row->verdict), gate_verdict_name(row->verdict));
+  /* Beneath, as wide as the table. */
+  if (row->note)
+    page_add(self,
+             "<tr class=\"beneath\"><td colspan=\"8\"><span class=\"note\">%s</span></td></tr>\n",
+             row->note);
+}
+
+static void add_told(const page *self, const char *name, const char *base, const char *now)
+{
+  page_add(self, "<tr class=\"told\"><th scope=\"row\">%s</th>", name);
+  add_cell(self, "base", base);
+  add_cell(self, "now", now);
+  gate_text_add(self->out, "<td colspan=\"5\"></td></tr>\n");
+}
+
+static bool is_judged(const page_bench *bench, const char *key)
+{
+  for (size_t i = 0; i < bench->count; i++)
+    if (strcmp(bench->rows[i]->key, key) == 0) return true;
+  return false;
+}
+
+static const char *outliers_text(gate_arena *arena, const gate_metric *metric)
+{
+  const gate_numbers shape = page_shape_of(metric);
+  if (shape.count < 4) return "-";
+  return gate_format(arena, "%zu of %zu", gate_outliers(shape.values, shape.count), shape.count);
+}
+
+static const char *size_text(gate_arena *arena, const gate_metric *metric)
+{
+  if (!metric) return "-";
+  const double samples =
+      metric->sample_count > 0 ? metric->sample_count : (double)metric->samples.count;
+  return gate_format(arena, "%.0f / %zu", samples, metric->rounds.count);
+}
+
+static double figure_of(const gate_metric *metric, gate_figure figure)
+{
+  const gate_numbers shape = page_shape_of(metric);
+  if (!metric) return NAN;
+  if (figure == GATE_DEVIATION && !gate_has(metric, figure) && shape.count > 1)
+    return gate_deviation(shape.values, shape.count);
+  return metric->figures[figure];
+}
+
+/* What the rows that were judged do not say already. */
+static void add_others(const page *self, const page_bench *bench)
+{
+  static const struct {
+    gate_figure figure;
+    const char *name;
+  } kinds[] = {{GATE_MEAN, "mean"},           {GATE_MEDIAN, "median"},
+               {GATE_P05, "5th percentile"},  {GATE_P95, "95th percentile"},
+               {GATE_P99, "99th percentile"}, {GATE_LOW, "interval, low"},
+               {GATE_HIGH, "interval, high"}, {GATE_DEVIATION, "deviation"}};
+  gate_arena *arena = self->arena;
+  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+    const double base = figure_of(bench->base, kinds[i].figure);
+    const double now = figure_of(bench->now, kinds[i].figure);
+    if (is_judged(bench, gate_figure_name(kinds[i].figure)) || (isnan(base) && isnan(now)))
+      continue;
+    add_told(self, kinds[i].name, gate_quantity(arena, base, bench->unit),
+             gate_quantity(arena, now, bench->unit));
+  }
+  add_told(self, "outliers", outliers_text(arena, bench->base), outliers_text(arena, bench->now));
+  add_told(self, "samples / rounds", size_text(arena, bench->base), size_text(arena, bench->now));
+}
+
+void page_figures(const page *self, const page_bench *bench)
+{
+  static const char *const heads[] = {"metric",   "base",  "now",         "change",
+                                      "interval", "noise", "warn / fail", "verdict"};
+  gate_text_add(self->out, "<table class=\"figures\"><thead><tr>");
+  for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
+    page_add(self, i > 0 && i < 7 ? "<th class=\"num\">%s</th>" : "<th>%s</th>", heads[i]);
+  gate_text_add(self->out, "</tr></thead>\n<tbody>\n");
+  for (size_t i = 0; i < bench->count; i++)
+    if (bench->rows[i]->key[0] != '\0') add_judged(self, bench->rows[i]);
+  add_others(self, bench);
+  gate_text_add(self->out, "</tbody></table>\n");
+}
+
+/* ---- targets ---- */
+
+static void add_target_bar(const page *self, double now, double target, double acceptable,
+                           const char *kind)
+{
+  const double end = fmax(acceptable, now) * 1.08;
+  const svg_plot plot = {
+      .out = self->out, .kind = "target", .height = 22, .x = {0, end}, .y = {0, 1}};
+  svg_open(&plot, "time, target and what is acceptable");
+  gate_text_printf(self->out, "<rect class=\"track\" y=\"6\" width=\"100%%\" height=\"10\"/>");
+  gate_text_printf(self->out, "<rect class=\"fill %s\" y=\"6\" width=\"%.2f%%\" height=\"10\"/>",
+                   kind, svg_across(&plot, now));
+  svg_upright(&plot, "goal", target);
+  svg_upright(&plot, "goal dashed", acceptable);
+  svg_close(&plot);
+}
+
+static void add_target(const page *self, const gate_bench *bench, double now)
+{
+  const double acceptable = isnan(bench->acceptable) ? bench->target : bench->acceptable;
+  const char *kind = "ok", *status = "met";
+  if (now > bench->target) kind = "warn", status = "acceptable";
+  if (now > acceptable) kind = "fail", status = "missed";
+  page_add(self,
+           "<tr><th scope=\"row\">%s</th><td class=\"num\" data-label=\"target\">&lt; %s</td>"
+           "<td class=\"num\" data-label=\"acceptable\">&lt; %s</td>"
+           "<td class=\"num\" data-label=\"now\">%s</td>"
+           "<td data-label=\"status\"><span class=\"pill %s\">%s</span></td>"
+           "<td class=\"c-plot\">",
+           bench->full_id, gate_quantity(self->arena, bench->target, "ns"),
+           gate_quantity(self->arena, acceptable, "ns"), gate_quantity(self->arena, now, "ns"),
+           kind, status);
+  add_target_bar(self, now, bench->target, acceptable, kind);
+  gate_text_add(self->out, "</td></tr>\n");
+}
+
+void page_targets(const page *self)
+{
+  const gate_set *now = self->report->now;
+  size_t count = 0;
+  for (size_t i = 0; now && i < now->count; i++) {
+    const gate_bench *bench = &now->benches[i];
+    const gate_metric *time = gate_bench_find(bench, "time");
+    if (isnan(bench->target) || !time || isnan(gate_metric_main(time))) continue;
+    if (count++ == 0)
+      gate_text_add(self->out,
+                    "<section id=\"targets\">\n<h2>Targets</h2>\n<table class=\"figures targets\">"
+                    "<thead><tr><th>bench</th><th class=\"num\">target</th>"
+                    "<th class=\"num\">acceptable</th><th class=\"num\">now</th><th>status</th>"
+                    "<th></th></tr></thead>\n<tbody>\n");
+    add_target(self, bench, gate_metric_main(time));
+  }
+  if (count > 0) gate_text_add(self->out, "</tbody></table>\n</section>\n");
+}
+
+/* ---- environment ---- */
+
+/* Facts of the run differ by nature; those of machine and build should not. */
+static void add_fact(const page *self, const char *key, const char *base, const char *now,
+                     bool should_agree)
+{
+  if (!base && !now) return;
+  const bool differs = should_agree && base && now && strcmp(base, now) != 0;
+  page_add(self,
+           "<tr class=\"%s\"><th scope=\"row\">%s</th><td data-label=\"base\">%s</td>"
+           "<td data-label=\"now\">%s</td></tr>\n",
+           differs ? "differs" : "same", key, base ? base : "\xE2\x80\x93",
+           now ? now : "\xE2\x80\x93");
+}
+
+/* Keys of both sides: those of the current one first, in their order. */
+static void add_pairs(const page *self, const gate_pairs *base, const gate_pairs *now)
+{
+  for (size_t i = 0; now && i < now->count; i++)
+    add_fact(self, now->items[i].key, base ? gate_pairs_get(base, now->items[i].key) : NULL,
+             now->items[i].value, true);
+  for (size_t i = 0; base && i < base->count; i++)
+    if (!now || !gate_pairs_get(now, base->items[i].key))
+      add_fact(self, base->items[i].key, base->items[i].value, NULL, true);
+}
+
+static void add_list(const page *self, const char *heading, const gate_pairs *pairs)
+{
+  if (pairs->count == 0) return;
+  page_add(self, "<h3>%s</h3>\n<dl class=\"notes\">\n", heading);
+  for (size_t i = 0; i < pairs->count; i++)
+    page_add(self, "<dt>%s</dt><dd>%s</dd>\n", pairs->items[i].key, pairs->items[i].value);
+  gate_text_add(self->out, "</dl>\n");
+}
+
+void page_environment(const page *self)
+{
+  const gate_report *report = self->report;
+  const gate_set *base = report->base, *now = report->now;
+  gate_text_add(self->out, "<section id=\"environment\">\n<h2>Environment</h2>\n");
+  const char *difference = gate_report_difference(report);
+  if (difference) page_add(self, "<p class=\"note\">Not comparable: %s</p>\n", difference);
+  gate_text_add(self->out, "<table class=\"figures environment\"><thead><tr><th></th><th>base</th>"
+                           "<th>now</th></tr></thead>\n<tbody>\n");
+  add_fact(self, "results", report->base_name, report->now_name, false);
+  if (base || now) {
+    add_fact(self, "commit", base ? base->commit : NULL, now ? now->commit : NULL, false);
+    add_fact(self, "release", base ? base->tag : NULL, now ? now->tag : NULL, false);
+    add_fact(self, "measured", base ? base->started : NULL, now ? now->started : NULL, false);
+    add_fact(self, "run", base ? base->run_id : NULL, now ? now->run_id : NULL, false);
+  }
+  add_pairs(self, base ? &base->machine : NULL, now ? &now->machine : NULL);
+  add_pairs(self, base ? &base->build : NULL, now ? &now->build : NULL);
+  gate_text_add(self->out, "</tbody></table>\n");
+  if (base && base->reason) page_add(self, "<p>The baseline was written: %s</p>\n", base->reason);
+  if (now) {
+    add_list(self, "Failed", &now->failed);
+    add_list(self, "Skipped", &now->skipped);
+    add_list(self, "Stale, not judged", &now->stale);
+  }
+  add_list(self, "Notes", &report->notes);
+  gate_text_add(self->out, "</section>\n");
+}
