@@ -157,7 +157,7 @@ class Scripted(gate_world.World):
                    "b": {"base": {"counter": 7}, "now": {"counter": 7}}}  # fmt: skip
         result = self.ab(benches, "--instructions-only")
         self.assertEqual(result.code, 1, result)
-        self.assertRegex(result.out, r"FAIL +a +instructions +100 1/op +104 1/op")
+        self.assertRegex(result.out, r"FAIL +a +instructions +100/op +104/op")
         self.assertRegex(result.out, r"OK +b +instructions")
         self.assertIn("instructions: by the processor", result.out)
 
@@ -182,6 +182,37 @@ class Scripted(gate_world.World):
             result = self.ab({"a": sides}, "--rounds=6")
             os.remove(self.path("log"))
             self.assertEqual(len(re.findall(r"\n[A-Z]+ +a +p95", result.out)), shown, result)
+
+    def test_presets(self):
+        for name, rounds, slice_ms, seconds in (("quick", 6, 166, 60), ("default", 10, 500, 60),
+                                                ("comprehensive", 20, 500, 120)):  # fmt: skip
+            result = self.gate("ab", "--preset", name, "--self", "--program=./now", "--only=none",
+                               FAKE_BENCH=json.dumps({"benches": {}}))  # fmt: skip
+            self.assertIn(f"{rounds} rounds a side, slices of {slice_ms} ms", result.out)
+        result = self.ab({f"b{i}": {"now": {"ns": 5}} for i in range(9)}, "--preset=comprehensive")
+        self.assertIn("540 s at most", result.out)
+        self.assertEqual(self.gate("ab", "--self", "--preset=x").code, 2)
+
+    def test_counting_ends_with_the_budget(self):
+        """A processor that does not count, and callgrind for many benches: minutes without it."""
+        start = time.monotonic()
+        benches = {f"b{i}": {"base": {}, "now": {}} for i in range(400)}
+        result = self.ab(benches, "--instructions-only", "--time-budget=3s")
+        self.assertEqual(result.code, 3, result)
+        self.assertIn("time budget was over", result.out)
+        self.assertLess(time.monotonic() - start, 60)
+
+    def test_what_broke_is_reported(self):
+        result = self.ab({"a": self.sides(5, 5, end=1)}, "--json=r.json", "--html=r.html")
+        self.assertEqual(result.code, 3, result)
+        self.assertEqual(json.loads(self.read("r.json"))["word"], "ERROR")
+        self.assertRegex(result.out, r"(?m)^ERROR: ")
+        self.assertIn("</html>", self.read("r.html"))
+
+    def test_paired_ratios_are_explained(self):
+        result = self.ab({"a": self.sides(100, 100)}, "--html=r.html")
+        self.assertIn("the median of the ratios of rounds", result.out)
+        self.assertIn("the median of the ratios of rounds", self.read("r.html").replace("\n", " "))
 
     def test_turns(self):
         self.ab({"a": self.sides(5, 5)}, "--rounds=6")
@@ -305,6 +336,27 @@ class Trees(gate_world.World):
         self.git("commit", "-qam", "two")
         self.ab(1, "--base", "HEAD~1")
         self.ab(0, "--base", "HEAD")
+
+    def test_now_is_told(self):
+        """Its commit, and whether it holds more than that."""
+        head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=self.folder / "repo", text=True,
+                              capture_output=True, check=True).stdout.strip()  # fmt: skip
+        result = self.ab(0, "--base=HEAD", "--export=b.json")
+        self.assertIn(f"now repo ({head[:12]})", result.out)
+        self.assertEqual(json.loads(self.read("b.json"))["commit"], head)
+        self.write("repo/accel.h", "#define SPEED 100 /* as before */\n")
+        result = self.ab(0, "--base=HEAD", "--json=r.json")
+        self.assertIn("with changes not committed", result.out)
+        self.assertIn("with changes not committed", json.loads(self.read("r.json"))["now"])
+
+    def test_bisect(self):
+        """git bisect run: worse is bad, and what cannot be judged is skipped."""
+        self.ab(0, "--base=HEAD", "--bisect")
+        self.speed(200)
+        self.ab(1, "--base=HEAD", "--bisect")
+        self.write("repo/accel.h", "#error broken\n")
+        self.ab(125, "--base=HEAD", "--bisect")
+        self.ab(125, "--base=nowhere", "--bisect")
 
     def test_base_of_a_folder(self):
         self.write("old/accel.h", "#define SPEED 50\n")

@@ -232,7 +232,21 @@ class Rules(gate_world.World):
     def test_no_baseline_yet(self):
         self.entry("a", 1)
         self.assertIn("baseline file not found", self.check(3).err)
-        self.check(0, "--init")
+
+    def test_the_first_baseline(self):
+        path = "docs/benchmarks/cache_path_bench.json"
+        self.entry("a", 1)
+        self.assertIn("wrote the first", self.check(0, "--init").out)
+        self.assertEqual(json.loads(self.read(path))["benchmarks"]["a"]["mean_ns"], 1)
+        self.entry("a", 3)
+        self.check(1, "--init")  # from then on it is compared with
+        self.own("now.json", {"a": {"mean_ns": 5}})
+        self.check(0, "--init", "new/base.json", "now.json")
+        self.check(0, "new/base.json", "now.json")
+        self.own("bad.json", {"a": {"mean_ns": 5}}, failed={"b": "boom"})
+        self.assertIn("boom", self.check(1, "--init", "none.json", "bad.json").err)
+        self.assertFalse((self.folder / "none.json").exists())
+        self.check(3, "--init", "none.json", "nowhere.json")
 
     def test_exactly_at_the_limit(self):
         """Plain arithmetic calls 20 % a regression in four of ten such pairs."""

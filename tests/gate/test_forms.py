@@ -235,6 +235,7 @@ class Others(gate_world.World):
         for name in names:
             self.assertEqual(self.gate(name, "--help").code, 0)
             self.assertEqual(self.gate(name, "-h").code, 0)
+            self.assertIn(name, self.gate(name, "--help").out.partition("OPTIONS")[0])
             self.assertEqual(self.gate(name, "--bogus").code, 2)
         self.assertEqual(self.gate().code, 2)
         self.assertEqual(self.gate("bogus").code, 2)

@@ -156,7 +156,8 @@ class Page(gate_world.World):
 
     def test_benches_are_in_the_order_that_is_seen(self):
         benches = {f"b{i}": {"mean_ns": 100 + i, "median_ns": 100, "metrics": {
-            "time": {"unit": "ns", "mean": 100 + i, "median": 100 + i * 7 % 5, "p99": 500 - 9 * i}}}
+            "time": {"unit": "ns", "mean": 100 + i, "median": 100 + i * 7 % 5,
+                     "p99": 500 - 9 * i}}}
             for i in range(8)}  # fmt: skip
         self.own("now.json", benches)
         self.own("base.json", {name: {"metrics": {"time": {

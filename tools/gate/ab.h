@@ -15,6 +15,7 @@
 enum { AB_BASE, AB_NOW, AB_SIDES };
 
 typedef struct ab_options {
+  gate_arena *arena;
   const char *base;      /* a git ref, or NULL */
   const char *base_tree; /* a folder with the base's headers, or NULL */
   const char *tree;      /* the current one */
@@ -24,6 +25,7 @@ typedef struct ab_options {
   const char *compiler, *flags;
   size_t rounds, rounds_max;
   size_t slice_ms, warm_up_ms;
+  size_t bench_ms;  /* of the budget, if that is not given, for each bench */
   size_t budget_ms; /* 0: by the number of benches */
   uint64_t seed;
   bool is_self;      /* the current tree against itself */
@@ -63,10 +65,10 @@ typedef struct ab_run {
   const ab_options *options;
   gate_limits *limits;
   gate_problems *problems;
-  const char *folder;            /* temporary; NULL until made */
-  const char *base_tree;         /* where the base's headers are */
-  const char *base_name;         /* for reports */
-  const char *commits[AB_SIDES]; /* NULL: not known */
+  const char *folder;               /* temporary; NULL until made */
+  const char *base_tree;            /* where the base's headers are */
+  const char *base_name, *now_name; /* for reports */
+  const char *commits[AB_SIDES];    /* NULL: not known */
   ab_program *programs;
   size_t program_count;
   ab_bench *benches;
@@ -77,6 +79,7 @@ typedef struct ab_run {
   int64_t started_ms;
   int64_t settled_ms;  /* no further rounds of the first pass from here on */
   int64_t deadline_ms; /* nor of the re-run */
+  int64_t end_ms;      /* nor is anything counted */
   size_t rounds_done;
   bool is_unplaced; /* a bench could not be kept on one processor */
 } ab_run;

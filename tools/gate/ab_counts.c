@@ -44,11 +44,18 @@ static double number_behind(const char *output, const char *label)
   return gate_number_parse(digits, &count) ? count : NAN;
 }
 
+static int left_ms(const ab_run *run)
+{
+  const int64_t left = run->end_ms - ab_now_ms();
+  return left > 0 ? (int)left : 0;
+}
+
 /* "==123== Collected : 123456". */
-static double finish_count(gate_child *child)
+static double finish_count(ab_run *run, gate_child *child)
 {
   const char *output;
-  return gate_child_finish(child, &output) == 0 ? number_behind(output, "Collected : ") : NAN;
+  const int code = gate_child_finish(child, left_ms(run), &output);
+  return code == 0 ? number_behind(output, "Collected : ") : NAN;
 }
 
 /* Per iteration, by the processor; NAN, and why, if it has no counter for us. */
@@ -65,7 +72,7 @@ static double count_natively(ab_run *run, const ab_bench *bench, int side, const
                               NULL};
   *why_out = "the bench does not know --perf";
   if (!gate_child_start(&child, arena, argv, NULL, true, run->problems)) return NAN;
-  (void)gate_child_finish(&child, &output);
+  (void)gate_child_finish(&child, left_ms(run), &output);
   const char *reason = strstr(output, "no counter: ");
   if (reason)
     *why_out = gate_copy_bytes(arena, reason + strlen("no counter: "),
@@ -88,7 +95,7 @@ static bool count_once(ab_run *run, const ab_bench *bench, int side, int iterati
     gate_child_end(&few);
     return false;
   }
-  const double low = finish_count(&few), high = finish_count(&many);
+  const double low = finish_count(run, &few), high = finish_count(run, &many);
   if (isnan(low) || isnan(high)) return false;
   least->few = fmin(least->few, low);
   least->many = fmin(least->many, high);
@@ -152,13 +159,13 @@ void ab_counts(ab_run *run, gate_report *report)
     if (!bench->is_on[AB_BASE] || !bench->is_on[AB_NOW] || bench->failure) continue;
     if (gate_interrupted()) return;
     bench->instructions[AB_BASE] = bench->instructions[AB_NOW] = NAN;
-    if (is_countable(bench)) count_sides(run, bench);
+    if (is_countable(bench) && left_ms(run) > 0) count_sides(run, bench);
     uncounted += !(bench->instructions[AB_BASE] > 0) || !(bench->instructions[AB_NOW] > 0);
   }
   if (uncounted > 0)
     gate_pairs_set(run->arena, &report->notes, "instructions",
                    gate_format(run->arena,
-                               "by callgrind (%s); %s could not be counted (several threads, or no "
-                               "valgrind)",
+                               "by callgrind (%s); %s could not be counted (several threads, no "
+                               "valgrind, or the time budget was over)",
                                why, gate_some(run->arena, uncounted, "bench", "benches")));
 }

@@ -76,7 +76,7 @@ static void add_bench(ab_run *run, gate_set *set, const ab_bench *from, int side
 
 static gate_set *side_set(ab_run *run, int side, bool is_again)
 {
-  const char *name = side == AB_BASE ? run->base_name : run->options->tree;
+  const char *name = side == AB_BASE ? run->base_name : run->now_name;
   gate_set *set = gate_set_new(run->arena, name, GATE_FORM_OWN);
   gate_fingerprint(run->arena, &set->machine);
   set->build = run->build;

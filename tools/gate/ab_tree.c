@@ -109,13 +109,34 @@ static gate_exit add_worktree(ab_run *run)
     return GATE_EXIT_INPUT;
   }
   run->base_tree = folder;
+  run->commits[AB_BASE] = commit;
   run->base_name = gate_format(arena, "%s (%.12s)", run->options->base, commit);
   return GATE_EXIT_OK;
+}
+
+/* The current tree's commit, and whether it holds more than that. */
+static void name_now(ab_run *run)
+{
+  const char *program = run->options->programs[AB_NOW];
+  char *tree = gate_copy_text(run->arena, run->options->tree);
+  const char *const head[] = {"git", "-C", tree, "rev-parse", "HEAD", NULL};
+  const char *const status[] = {"git", "-C", tree, "status", "--porcelain", "-uno", NULL};
+  const char *commit = program ? NULL : ask_git(run, head);
+  run->now_name = program ? program : tree;
+  if (!commit) return;
+  const char *changes = ask_git(run, status);
+  const bool is_clean = changes && *changes == '\0';
+  run->commits[AB_NOW] =
+      is_clean ? commit : gate_format(run->arena, "%s with changes not committed", commit);
+  run->now_name = gate_format(run->arena, "%s (%.12s%s)", tree, commit,
+                              is_clean ? "" : ", with changes not committed");
 }
 
 gate_exit ab_tree_open(ab_run *run)
 {
   const ab_options *options = run->options;
+  run->base_name = options->base ? options->base : "the base";
+  name_now(run);
   if (!make_folder(run)) return GATE_EXIT_INPUT;
   if (options->is_self) {
     run->base_tree = options->tree;

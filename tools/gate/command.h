@@ -4,6 +4,10 @@
 
 #include "show.h"
 
+/* Writes a set as a baseline of our own form. */
+bool gate_baseline_write(gate_arena *arena, const char *path, gate_set *set,
+                         gate_problems *problems);
+
 gate_exit gate_command_export(gate_arena *arena, int argc, char **argv);
 gate_exit gate_command_ab(gate_arena *arena, int argc, char **argv);
 gate_exit gate_command_check(gate_arena *arena, int argc, char **argv);

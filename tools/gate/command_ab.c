@@ -13,160 +13,132 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char help[] =
+static const char usage[] =
     "usage: accel-gate ab (--base REF | --base-dir DIR | --self) [OPTION...]\n\n"
     "Builds the current benches against the headers of a base and of this tree, runs both in\n"
-    "turns as fresh processes, and judges the ratios of rounds.\n\n"
-    "  --base REF                 a commit, tag or branch of git\n"
-    "  --base-dir DIR             a folder that holds the base's accel.h\n"
-    "  --self                     this tree against itself: nothing may differ\n"
-    "  --tree DIR                 the current tree (.)\n"
-    "  --bench FILE               a bench to build (bench/cache_path_bench.c; may be repeated)\n"
-    "  --base-program FILE, --program FILE\n"
-    "                             benches that are built already\n"
-    "  --rounds N                 per side, at least 6 (10)\n"
-    "  --rounds-max N             while verdicts are unclear (4 times --rounds)\n"
-    "  --slice TIME               of a bench per round and side (250ms)\n"
-    "  --warm-up TIME             of a bench per process (100ms)\n"
-    "  --time-budget TIME         of the whole run; no further rounds behind it, but six (20s for\n"
-    "                             each bench, 1m at least, 10m at most)\n"
-    "  --seed N                   of the order of benches (42)\n"
-    "  --cc COMMAND, --cflags TEXT\n"
-    "                             $CC or gcc, $CFLAGS or -O2 -DNDEBUG\n"
-    "  --redis                    build the benches with Redis\n"
-    "  --instructions             count instructions as well, by the processor if it may be\n"
-    "                             asked, else by callgrind\n"
-    "  --instructions-only        and measure no times\n"
-    "  --export FILE              write the current side as a baseline\n"
-    "TIME is a number with ms, s or m behind it.\n\n";
-
-enum {
-  AB_OPTION_BASE = 500,
-  AB_OPTION_BASE_DIR,
-  AB_OPTION_SELF,
-  AB_OPTION_TREE,
-  AB_OPTION_BENCH,
-  AB_OPTION_BASE_PROGRAM,
-  AB_OPTION_PROGRAM,
-  AB_OPTION_ROUNDS,
-  AB_OPTION_ROUNDS_MAX,
-  AB_OPTION_SLICE,
-  AB_OPTION_WARM_UP,
-  AB_OPTION_BUDGET,
-  AB_OPTION_SEED,
-  AB_OPTION_CC,
-  AB_OPTION_CFLAGS,
-  AB_OPTION_REDIS,
-  AB_OPTION_COUNTS,
-  AB_OPTION_COUNTS_ONLY,
-  AB_OPTION_EXPORT,
-};
-
-static const struct option list[] = {
-    {"base", required_argument, NULL, AB_OPTION_BASE},
-    {"base-dir", required_argument, NULL, AB_OPTION_BASE_DIR},
-    {"self", no_argument, NULL, AB_OPTION_SELF},
-    {"tree", required_argument, NULL, AB_OPTION_TREE},
-    {"bench", required_argument, NULL, AB_OPTION_BENCH},
-    {"base-program", required_argument, NULL, AB_OPTION_BASE_PROGRAM},
-    {"program", required_argument, NULL, AB_OPTION_PROGRAM},
-    {"rounds", required_argument, NULL, AB_OPTION_ROUNDS},
-    {"rounds-max", required_argument, NULL, AB_OPTION_ROUNDS_MAX},
-    {"slice", required_argument, NULL, AB_OPTION_SLICE},
-    {"warm-up", required_argument, NULL, AB_OPTION_WARM_UP},
-    {"time-budget", required_argument, NULL, AB_OPTION_BUDGET},
-    {"seed", required_argument, NULL, AB_OPTION_SEED},
-    {"cc", required_argument, NULL, AB_OPTION_CC},
-    {"cflags", required_argument, NULL, AB_OPTION_CFLAGS},
-    {"redis", no_argument, NULL, AB_OPTION_REDIS},
-    {"instructions", no_argument, NULL, AB_OPTION_COUNTS},
-    {"instructions-only", no_argument, NULL, AB_OPTION_COUNTS_ONLY},
-    {"export", required_argument, NULL, AB_OPTION_EXPORT},
-    {"help", no_argument, NULL, 'h'},
-    GATE_CHOICE_OPTIONS,
-    {0},
-};
+    "turns as fresh processes, and judges the ratios of rounds. TIME is a number with ms, s or m\n"
+    "behind it.\n";
 
 typedef struct ab_command {
   gate_arena *arena;
   ab_options options;
   gate_choices choices;
   const char *export_path;
-  size_t seed;
+  bool is_bisecting;
 } ab_command;
 
 /* "250ms", "1.5s", "10m". */
-static bool parse_time(gate_arena *arena, const char *text, size_t *ms_out)
+static const char *take_time(void *field, const char *value)
 {
-  const size_t length = strspn(text, "0123456789.");
-  const char *unit = text + length;
-  double value;
+  char *unit;
+  const double number = strtod(value, &unit);
   const double scale = strcmp(unit, "ms") == 0  ? 1
                        : strcmp(unit, "s") == 0 ? 1e3
                        : strcmp(unit, "m") == 0 ? 6e4
                                                 : 0;
-  if (scale == 0 || !gate_number_parse(gate_copy_bytes(arena, text, length), &value)) return false;
-  if (!(value * scale >= 1 && value * scale <= 1e9)) return false;
-  *ms_out = (size_t)(value * scale);
-  return true;
-}
-
-static void add_source(ab_command *command, const char *path)
-{
-  ab_options *options = &command->options;
-  options->sources = gate_grow(command->arena, options->sources, options->source_count,
-                               &options->source_capacity, sizeof *options->sources);
-  options->sources[options->source_count++] = path;
-}
-
-static bool take_number(ab_command *command, int answer, const char *value)
-{
-  ab_options *options = &command->options;
-  switch (answer) {
-    case AB_OPTION_ROUNDS: return gate_count_parse(value, 1000, &options->rounds);
-    case AB_OPTION_ROUNDS_MAX: return gate_count_parse(value, 1000, &options->rounds_max);
-    case AB_OPTION_SLICE: return parse_time(command->arena, value, &options->slice_ms);
-    case AB_OPTION_WARM_UP: return parse_time(command->arena, value, &options->warm_up_ms);
-    case AB_OPTION_BUDGET: return parse_time(command->arena, value, &options->budget_ms);
-    default: return gate_count_parse(value, UINT32_MAX, &command->seed);
-  }
-}
-
-static void take_text(ab_command *command, int answer, const char *value)
-{
-  ab_options *options = &command->options;
-  switch (answer) {
-    case AB_OPTION_BASE: options->base = value; break;
-    case AB_OPTION_BASE_DIR: options->base_tree = value; break;
-    case AB_OPTION_SELF: options->is_self = true; break;
-    case AB_OPTION_TREE: options->tree = value; break;
-    case AB_OPTION_BENCH: add_source(command, value); break;
-    case AB_OPTION_BASE_PROGRAM: options->programs[AB_BASE] = value; break;
-    case AB_OPTION_PROGRAM: options->programs[AB_NOW] = value; break;
-    case AB_OPTION_CC: options->compiler = value; break;
-    case AB_OPTION_CFLAGS: options->flags = value; break;
-    case AB_OPTION_REDIS: options->has_redis = true; break;
-    case AB_OPTION_COUNTS_ONLY: options->has_no_times = options->counts = true; break;
-    case AB_OPTION_COUNTS: options->counts = true; break;
-    default: command->export_path = value;
-  }
-}
-
-static const char *take(ab_command *command, int answer, const char *value)
-{
-  const bool is_number = (answer >= AB_OPTION_ROUNDS && answer <= AB_OPTION_SEED);
-  if (answer >= GATE_CHOICE_FIRST) return gate_choices_take(&command->choices, answer, value);
-  if (is_number)
-    return take_number(command, answer, value)
-               ? NULL
-               : gate_format(command->arena, "not a usable number or time: %s", value);
-  take_text(command, answer, value);
+  const size_t digits = strspn(value, "0123456789.");
+  if (scale == 0 || value + digits != unit || !(number * scale >= 1 && number * scale <= 1e9))
+    return "expected a time such as 250ms, 10s or 2m";
+  *(size_t *)field = (size_t)(number * scale);
   return NULL;
 }
 
-static const char *check_options(ab_command *command)
+static const char *take_rounds(void *field, const char *value)
 {
-  ab_options *options = &command->options;
+  const char *wrong = arguments_count(field, value);
+  return wrong || *(size_t *)field > 1000 ? "expected a whole number from 1 to 1000" : NULL;
+}
+
+static const char *take_seed(void *field, const char *value)
+{
+  size_t seed;
+  const char *wrong = arguments_count(&seed, value);
+  if (!wrong) *(uint64_t *)field = seed;
+  return wrong;
+}
+
+/* Of a bench and side: 1 s, 5 s, 10 s, and time enough for all of it. */
+static const char *take_preset(void *all, const char *value)
+{
+  static const struct {
+    const char *name;
+    size_t rounds, slice_ms, bench_ms;
+  } presets[] = {{"quick", 6, 1000 / 6, 8 * 1000},
+                 {"default", 10, 500, 30 * 1000},
+                 {"comprehensive", 20, 500, 60 * 1000}};
+  ab_options *options = all;
+  for (size_t i = 0; i < sizeof presets / sizeof *presets; i++) {
+    if (strcmp(presets[i].name, value) != 0) continue;
+    options->rounds = presets[i].rounds;
+    options->slice_ms = presets[i].slice_ms;
+    options->bench_ms = presets[i].bench_ms;
+    return NULL;
+  }
+  return "expected quick, default or comprehensive";
+}
+
+static const char *take_bench(void *all, const char *value)
+{
+  ab_options *options = all;
+  options->sources = gate_grow(options->arena, options->sources, options->source_count,
+                               &options->source_capacity, sizeof *options->sources);
+  options->sources[options->source_count++] = value;
+  return NULL;
+}
+
+static const char *take_counts_only(void *all, const char *value)
+{
+  ab_options *options = all;
+  (void)value;
+  options->has_no_times = options->counts = true;
+  return NULL;
+}
+
+#define FIELD(name_) offsetof(ab_options, name_)
+static const argument own_options[] = {
+    {"base", "REF", "a commit, tag or branch of git", arguments_text, FIELD(base), 0},
+    {"base-dir", "DIR", "a folder that holds the base's accel.h", arguments_text, FIELD(base_tree),
+     0},
+    {"self", NULL, "this tree against itself: nothing may differ", arguments_flag, FIELD(is_self),
+     0},
+    {"tree", "DIR", "the current tree (.)", arguments_text, FIELD(tree), 0},
+    {"bench", "FILE", "a bench to build (bench/cache_path_bench.c; may be repeated)", take_bench, 0,
+     0},
+    {"base-program", "FILE", "with --program FILE: benches that are built already", arguments_text,
+     FIELD(programs[AB_BASE]), 0},
+    {"program", "FILE", NULL, arguments_text, FIELD(programs[AB_NOW]), 0},
+    {"preset", "NAME", "quick, default or comprehensive: 1 s, 5 s or 10 s of a bench and side",
+     take_preset, 0, 0},
+    {"rounds", "N", "per side, at least 6 (10)", take_rounds, FIELD(rounds), 0},
+    {"rounds-max", "N", "while verdicts are unclear (4 times --rounds)", take_rounds,
+     FIELD(rounds_max), 0},
+    {"slice", "TIME", "of a bench per round and side (250ms)", take_time, FIELD(slice_ms), 0},
+    {"warm-up", "TIME", "of a bench per process (100ms)", take_time, FIELD(warm_up_ms), 0},
+    {"time-budget", "TIME",
+     "of the whole run: rounds beyond the sixth, running again and counting\n"
+     "end with it (20s for each bench, 1m at least, 10m at most)",
+     take_time, FIELD(budget_ms), 0},
+    {"seed", "N", "of the order of benches (42)", take_seed, FIELD(seed), 0},
+    {"cc", "COMMAND", "$CC or gcc", arguments_text, FIELD(compiler), 0},
+    {"cflags", "TEXT", "$CFLAGS or -O2 -DNDEBUG", arguments_text, FIELD(flags), 0},
+    {"redis", NULL, "build the benches with Redis", arguments_flag, FIELD(has_redis), 0},
+    {"instructions", NULL,
+     "count instructions as well, by the processor if it may be asked,\n"
+     "else by callgrind",
+     arguments_flag, FIELD(counts), 0},
+    {"instructions-only", NULL, "and measure no times", take_counts_only, 0, 0},
+    {0},
+};
+static const argument command_options[] = {
+    {"export", "FILE", "write the current side as a baseline", arguments_text,
+     offsetof(ab_command, export_path), 0},
+    {"bisect", NULL, "for git bisect run: what cannot be judged is skipped (125)", arguments_flag,
+     offsetof(ab_command, is_bisecting), 0},
+    {0},
+};
+
+static const char *check_options(ab_options *options)
+{
   const bool has_program = options->programs[AB_NOW] != NULL;
   const int bases = (options->base != NULL) + (options->base_tree != NULL) + options->is_self +
                     (options->programs[AB_BASE] != NULL);
@@ -177,32 +149,9 @@ static const char *check_options(ab_command *command)
   if (options->rounds < 6) return "need 6 rounds or more: fewer prove nothing";
   if (options->rounds_max == 0) options->rounds_max = 4 * options->rounds;
   if (options->rounds_max < options->rounds) options->rounds_max = options->rounds;
-  options->seed = command->seed;
   if (options->source_count == 0)
-    add_source(command, gate_format(command->arena, "%s/bench/cache_path_bench.c", options->tree));
+    take_bench(options, gate_format(options->arena, "%s/bench/cache_path_bench.c", options->tree));
   return NULL;
-}
-
-static gate_exit parse(gate_arguments *arguments, ab_command *command, bool *is_done)
-{
-  *is_done = true;
-  for (;;) {
-    const int answer = gate_next_option(arguments);
-    if (answer == GATE_END) break;
-    if (answer == 'h') {
-      fputs(help, stdout);
-      fputs(gate_choices_help, stdout);
-      return GATE_EXIT_OK;
-    }
-    if (answer == GATE_POSITIONAL || answer == GATE_UNKNOWN || answer == GATE_NO_VALUE)
-      return gate_usage_error(arguments, answer == GATE_POSITIONAL ? GATE_UNKNOWN : answer, false);
-    const char *wrong = take(command, answer, arguments->value);
-    if (wrong) return gate_usage_wrong(arguments, wrong, false);
-  }
-  const char *wrong = check_options(command);
-  if (wrong) return gate_usage_wrong(arguments, wrong, false);
-  *is_done = false;
-  return GATE_EXIT_OK;
 }
 
 /* ---- the run ---- */
@@ -225,80 +174,110 @@ static gate_exit export_side(const ab_command *command, gate_report *report,
 }
 
 /* What is unclear may take three quarters of the budget; the last one is left for running again
- * what failed. */
+ * what failed. Where instructions are counted, two fifths are left for that. */
 static void set_deadlines(ab_run *run)
 {
-  enum { BENCH_MS = 20 * 1000, MOST_MS = 600 * 1000, LEAST_MS = 60 * 1000 };
-  const size_t fitting_ms = run->count < MOST_MS / BENCH_MS ? run->count * BENCH_MS : MOST_MS;
+  enum { MOST_MS = 600 * 1000, LEAST_MS = 60 * 1000 };
+  const ab_options *options = run->options;
+  const size_t bench_ms = options->bench_ms;
+  const size_t fitting_ms = run->count < MOST_MS / bench_ms ? run->count * bench_ms : MOST_MS;
   const size_t default_ms = fitting_ms > LEAST_MS ? fitting_ms : LEAST_MS;
-  const size_t budget_ms = run->options->budget_ms > 0 ? run->options->budget_ms : default_ms;
-  run->deadline_ms = run->started_ms + (int64_t)budget_ms;
-  run->settled_ms = run->started_ms + (int64_t)budget_ms / 4 * 3;
+  const int64_t budget_ms = (int64_t)(options->budget_ms > 0 ? options->budget_ms : default_ms);
+  const int64_t times_ms = options->counts ? budget_ms / 5 * 3 : budget_ms;
+  run->end_ms = run->started_ms + budget_ms;
+  run->deadline_ms = run->started_ms + times_ms;
+  run->settled_ms = run->started_ms + times_ms / 4 * 3;
 }
 
-static gate_exit run_all(ab_command *command, ab_run *run, gate_report *report)
+static bool run_benches(ab_run *run, gate_report *report)
 {
-  gate_exit code = ab_tree_open(run);
-  if (code != GATE_EXIT_OK) return code;
-  if (!ab_build(run) || !ab_list(run)) return GATE_EXIT_INPUT;
+  if (!ab_build(run) || !ab_list(run)) return false;
   set_deadlines(run);
-  printf("%s, %zu rounds a side, slices of %zu ms, %lld s at most, seed %llu; base %s\n",
+  printf("%s, %zu rounds a side, slices of %zu ms, %lld s at most, seed %llu; base %s, now %s\n",
          gate_some(run->arena, run->count, "bench", "benches"), run->options->rounds,
-         run->options->slice_ms, (long long)(run->deadline_ms - run->started_ms + 999) / 1000,
-         (unsigned long long)run->options->seed, run->base_name);
+         run->options->slice_ms, (long long)(run->end_ms - run->started_ms + 999) / 1000,
+         (unsigned long long)run->options->seed, run->base_name, run->now_name);
   fflush(stdout);
-  if (!ab_judge(run, report)) return GATE_EXIT_INPUT;
-  report->base_name = run->base_name;
-  report->now_name = run->options->tree;
+  if (!ab_judge(run, report)) return false;
   gate_pairs_set(run->arena, &report->notes, "rounds",
                  gate_format(run->arena, "%zu", run->rounds_done));
   if (run->is_unplaced)
     gate_pairs_set(run->arena, &report->notes, "processors",
                    "sides could not be kept on one processor: expect more noise");
-  code = gate_report_finish(report, &command->choices, run->problems);
-  if (command->export_path) {
+  return true;
+}
+
+/* Also of a run that broke there is a report: it says how. */
+static gate_exit run_all(ab_command *command, ab_run *run, gate_report *report)
+{
+  const gate_exit opened = ab_tree_open(run);
+  if (opened == GATE_EXIT_USAGE) {
+    gate_print_problems(run->problems);
+    return opened;
+  }
+  report->base_name = run->base_name;
+  report->now_name = run->now_name;
+  const bool is_run = opened == GATE_EXIT_OK && run_benches(run, report);
+  if (gate_interrupted()) return GATE_EXIT_INPUT;
+  gate_exit code = gate_report_finish(report, &command->choices, run->problems);
+  if (is_run && command->export_path) {
     const gate_exit exported = export_side(command, report, run->problems);
     if (code == GATE_EXIT_OK) code = exported;
   }
   return code;
 }
 
-gate_exit gate_command_ab(gate_arena *arena, int argc, char **argv)
+static gate_exit ab(gate_arena *arena, ab_command *command, int argc, char **argv)
 {
-  const char *compiler = getenv("CC"), *flags = getenv("CFLAGS");
-  ab_command command = {
-      .arena = arena,
-      .choices = {.arena = arena},
-      .seed = 42,
-      .options = {.tree = ".",
-                  .compiler = compiler && *compiler != '\0' ? compiler : "gcc",
-                  .flags = flags && *flags != '\0' ? flags : "-O2 -DNDEBUG",
-                  .rounds = 10,
-                  .slice_ms = 250,
-                  .warm_up_ms = 100},
-  };
-  gate_arguments arguments = {argc, argv, list, help, NULL};
-  bool is_done;
-  const gate_exit parsed = parse(&arguments, &command, &is_done);
-  if (is_done) return parsed;
+  const argument_group groups[] = {{own_options, &command->options},
+                                   {command_options, command},
+                                   {gate_choices_table, &command->choices},
+                                   {0}};
   gate_problems problems = {.arena = arena};
   gate_limits limits;
-  const char *wrong = gate_choices_limits(&command.choices, "default", &limits);
-  if (wrong) return gate_usage_wrong(&arguments, wrong, false);
+  gate_exit code;
+  int operands;
+  if (!gate_parse(groups, usage, argc, argv, &operands, &code)) return code;
+  if (operands > 0)
+    return gate_usage_wrong(argv, gate_format(arena, "unknown argument: %s", argv[1]));
+  const char *wrong = check_options(&command->options);
+  if (!wrong) wrong = gate_choices_limits(&command->choices, "default", &limits);
+  if (wrong) return gate_usage_wrong(argv, wrong);
   ab_run run = {.arena = arena,
-                .options = &command.options,
+                .options = &command->options,
                 .limits = &limits,
                 .problems = &problems,
                 .started_ms = ab_now_ms(),
-                .random = gate_random_seeded(command.seed)};
+                .random = gate_random_seeded(command->options.seed)};
   gate_report report = {.arena = arena, .command = "ab", .limits = &limits};
   gate_catch_signals();
-  gate_exit code = run_all(&command, &run, &report);
-  if (code != GATE_EXIT_OK && report.base_name == NULL) gate_print_problems(&problems);
+  code = run_all(command, &run, &report);
   ab_tree_remove();
   if (gate_interrupted()) {
     signal(gate_interrupted(), SIG_DFL);
     raise(gate_interrupted());
   }
   return code;
+}
+
+gate_exit gate_command_ab(gate_arena *arena, int argc, char **argv)
+{
+  enum { BISECT_SKIP = 125 };
+  const char *compiler = getenv("CC"), *flags = getenv("CFLAGS");
+  ab_command command = {
+      .arena = arena,
+      .choices = {.arena = arena},
+      .options = {.arena = arena,
+                  .tree = ".",
+                  .compiler = compiler && *compiler != '\0' ? compiler : "gcc",
+                  .flags = flags && *flags != '\0' ? flags : "-O2 -DNDEBUG",
+                  .rounds = 10,
+                  .slice_ms = 250,
+                  .warm_up_ms = 100,
+                  .bench_ms = 20 * 1000,
+                  .seed = 42},
+  };
+  const gate_exit code = ab(arena, &command, argc, argv);
+  const bool is_judged = code == GATE_EXIT_OK || code == GATE_EXIT_REGRESSION;
+  return command.is_bisecting && !is_judged ? (gate_exit)BISECT_SKIP : code;
 }

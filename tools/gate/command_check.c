@@ -8,67 +8,44 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char help[] =
-    "check_bench_regression\n\n"
+static const char usage[] =
+    "%s\n\n"
     "USAGE:\n"
-    "  accel-gate check [--baseline FILE] [--criterion-dir DIR] [--threshold R] [OPTION...]\n"
-    "  accel-gate check [OPTION...] BASE CURRENT [BASE CURRENT...]\n\n"
+    "  accel-gate %s [--baseline FILE] [--criterion-dir DIR] [--threshold R] [OPTION...]\n"
+    "  accel-gate %s [OPTION...] BASE CURRENT [BASE CURRENT...]\n\n"
     "DEFAULTS:\n"
     "  --baseline docs/benchmarks/cache_path_bench.json\n"
     "  --criterion-dir target/criterion\n"
     "  --threshold 0.15 under --compat=seed, else the limits of the profile\n\n"
-    "Files of a pair are of any form that can be read: a baseline, a bench_id record, Go or\n"
-    "Google Benchmark output, hyperfine, or a folder of criterion's.\n\n"
-    "OPTIONS:\n"
-    "  --compat seed              the founding checkers' texts and exit codes\n"
-    "  --init                     without a baseline, say so and pass; export writes one\n";
+    "%s\n"
+    "Files are a baseline, a bench_id record, the output of Google Benchmark (JSON), Go, libtest,\n"
+    "nanobench (JSON), Catch2 (XML) or hyperfine (JSON), what convert writes, or a folder of\n"
+    "criterion's; packed by gzip or not; - is standard input.\n";
+static const char check_meaning[] =
+    "Exit codes: 0 passed or warned, 1 worse, missing or failed, 2 usage, 3 input, 4 not proven:\n"
+    "beyond the limit, by fewer than 6 rounds (twice the work is 1 by however few).\n";
+static const char report_meaning[] = "The same as check, as a report: what got worse is told, and "
+                                     "is no failure. Only usage (2) and\n"
+                                     "input that cannot be used (3) are.\n";
 
 typedef struct check_options {
   gate_choices choices;
-  const char *baseline, *folder, *ratio; /* ratio: the last bare --threshold */
-  const char **files;
-  size_t file_count, file_capacity;
-  bool is_seed, may_lack_baseline;
+  const char *baseline, *folder;
+  char **files;
+  size_t file_count;
+  bool is_seed, is_first;
   bool is_report; /* tells and does not judge: only unusable input is a failure */
 } check_options;
 
-static gate_exit parse(gate_arguments *arguments, check_options *out, bool *is_done)
-{
-  *is_done = true;
-  for (;;) {
-    const int answer = gate_next_option(arguments);
-    const char *wrong = NULL;
-    switch (answer) {
-      case GATE_END: *is_done = false; return GATE_EXIT_OK;
-      case 'h':
-        fputs(help, stdout);
-        fputs(gate_choices_help, stdout);
-        return GATE_EXIT_OK;
-      case 'b': out->baseline = arguments->value; break;
-      case 'd': out->folder = arguments->value; break;
-      case 'i': out->may_lack_baseline = true; break;
-      case 's':
-        if (strcmp(arguments->value, "seed") != 0) wrong = "unknown --compat value; there is seed";
-        break;
-      case GATE_POSITIONAL:
-        out->files = gate_grow(out->choices.arena, out->files, out->file_count, &out->file_capacity,
-                               sizeof *out->files);
-        out->files[out->file_count++] = arguments->value;
-        break;
-      case GATE_UNKNOWN:
-      case GATE_NO_VALUE: return gate_usage_error(arguments, answer, out->is_seed);
-      default:
-        if (answer == GATE_CHOICE_FIRST && !strchr(arguments->value, '=')) {
-          gate_limits limits;
-          (void)gate_limits_profile(out->choices.arena, "seed000", &limits);
-          wrong = gate_limits_ratio(&limits, arguments->value);
-          out->ratio = arguments->value;
-        }
-        if (!wrong) wrong = gate_choices_take(&out->choices, answer, arguments->value);
-    }
-    if (wrong) return gate_usage_wrong(arguments, wrong, out->is_seed);
-  }
-}
+static const argument own_options[] = {
+    {"baseline", "FILE", "what to compare with", arguments_text, offsetof(check_options, baseline),
+     0},
+    {"criterion-dir", "DIR", "the results", arguments_text, offsetof(check_options, folder), 0},
+    {"compat", "seed", "the founding checkers' texts and exit codes", gate_take_compat, 0, 0},
+    {"init", NULL, "where there is no baseline yet, write it, and say so", arguments_flag,
+     offsetof(check_options, is_first), 0},
+    {0},
+};
 
 /* ---- as founded ---- */
 
@@ -85,7 +62,9 @@ static gate_exit check_as_founded(gate_arena *arena, const check_options *option
   const gate_read_options reading = {.is_seed = true};
   gate_problems problems = {.arena = arena};
   double threshold = 0.15;
-  if (options->ratio) (void)gate_number_parse(options->ratio, &threshold);
+  for (size_t i = 0; i < options->choices.settings.count; i++)
+    if (!strchr(options->choices.settings.items[i].value, '='))
+      (void)gate_number_parse(options->choices.settings.items[i].value, &threshold);
   if (!gate_exists(options->baseline)) {
     gate_wrong(&problems, options->baseline, "baseline file not found: %s", options->baseline);
     return first_problem(&problems);
@@ -251,12 +230,32 @@ static gate_exit finish_pairs(pair_check *state, size_t missing)
   return gate_report_finish(report, choices, &rest);
 }
 
-static gate_exit check_pairs(gate_arena *arena, gate_arguments *arguments,
-                             const check_options *options)
+/* The first baseline: what there is now, if all of it is well. */
+static gate_exit write_first(gate_arena *arena, const char *path, const char *results)
+{
+  gate_problems problems = {.arena = arena};
+  gate_set *now = gate_read(arena, results, (gate_read_options){0}, &problems);
+  if (now && problems.count == 0 && now->count == 0 && now->failed.count == 0)
+    gate_wrong(&problems, results, "no benchmark results in %s", results);
+  const bool is_failed = now && now->failed.count > 0;
+  for (size_t i = 0; is_failed && i < now->failed.count; i++)
+    gate_wrong(&problems, results, "%s failed: %s", now->failed.items[i].key,
+               now->failed.items[i].value);
+  if (problems.count == 0 && gate_baseline_write(arena, path, now, &problems)) {
+    printf("no baseline yet: wrote the first, %s (%s)\n", path,
+           gate_some(arena, now->count, "bench", "benches"));
+    return GATE_EXIT_OK;
+  }
+  gate_print_problems(&problems);
+  return is_failed ? GATE_EXIT_REGRESSION : GATE_EXIT_INPUT;
+}
+
+static gate_exit check_pairs(gate_arena *arena, char **words, const check_options *options)
 {
   if (options->file_count % 2 != 0)
-    return gate_usage_wrong(arguments, "files come in pairs: BASE CURRENT [BASE CURRENT...]",
-                            options->is_seed);
+    return gate_usage_wrong(words, "files come in pairs: BASE CURRENT [BASE CURRENT...]");
+  if (options->is_first && options->file_count == 2 && !gate_exists(options->files[0]))
+    return write_first(arena, options->files[0], options->files[1]);
   const size_t missing = tell_missing(options);
   if (missing > 0 && options->is_seed) return GATE_EXIT_INPUT;
   pair_check state = {.options = options, .problems = {.arena = arena}};
@@ -266,23 +265,19 @@ static gate_exit check_pairs(gate_arena *arena, gate_arguments *arguments,
   state.sets = gate_take(arena, options->file_count, sizeof *state.sets);
   for (size_t i = 0; i < options->file_count; i++) state.sets[i] = read_side(&state, i);
   const char *wrong = choose_limits(&state);
-  if (wrong) return gate_usage_wrong(arguments, wrong, options->is_seed);
+  if (wrong) return gate_usage_wrong(words, wrong);
   for (size_t i = 0; i < options->file_count; i += 2) check_pair(&state, i);
   return finish_pairs(&state, missing);
 }
 
 /* ---- a baseline and a folder ---- */
 
-static gate_exit check_folder(gate_arena *arena, gate_arguments *arguments,
-                              const check_options *options)
+static gate_exit check_folder(gate_arena *arena, char **words, const check_options *options)
 {
   gate_problems problems = {.arena = arena};
   const gate_read_options reading = {0};
   if (!gate_exists(options->baseline) && !options->is_report) {
-    if (options->may_lack_baseline) {
-      printf("no baseline yet: %s; accel-gate export writes one\n", options->baseline);
-      return GATE_EXIT_OK;
-    }
+    if (options->is_first) return write_first(arena, options->baseline, options->folder);
     gate_wrong(&problems, options->baseline, "baseline file not found: %s", options->baseline);
   }
   const gate_set *base = NULL;
@@ -295,7 +290,7 @@ static gate_exit check_folder(gate_arena *arena, gate_arguments *arguments,
   const gate_set *now = gate_read_criterion(arena, options->folder, reading, &problems);
   gate_limits limits;
   const char *wrong = gate_choices_limits(&options->choices, fallback_profile(base), &limits);
-  if (wrong) return gate_usage_wrong(arguments, wrong, false);
+  if (wrong) return gate_usage_wrong(words, wrong);
   gate_report report = {.arena = arena, .command = "check", .limits = &limits};
   report.base_name = options->baseline;
   report.now_name = options->folder;
@@ -305,25 +300,24 @@ static gate_exit check_folder(gate_arena *arena, gate_arguments *arguments,
 
 static gate_exit check_or_report(gate_arena *arena, int argc, char **argv, bool is_report)
 {
-  static const struct option list[] = {{"baseline", required_argument, NULL, 'b'},
-                                       {"criterion-dir", required_argument, NULL, 'd'},
-                                       {"compat", required_argument, NULL, 's'},
-                                       {"init", no_argument, NULL, 'i'},
-                                       {"help", no_argument, NULL, 'h'},
-                                       GATE_CHOICE_OPTIONS,
-                                       {0}};
-  gate_arguments arguments = {argc, argv, list, help, NULL};
   check_options options = {.choices = {.arena = arena},
                            .baseline = "docs/benchmarks/cache_path_bench.json",
                            .is_seed = gate_asks_for_seed(argc, argv),
                            .is_report = is_report};
+  const argument_group groups[] = {
+      {own_options, &options}, {gate_choices_table, &options.choices}, {0}};
+  const char *name = is_report ? "report" : "check";
+  const char *text = gate_format(arena, usage, is_report ? "report" : "check_bench_regression",
+                                 name, name, is_report ? report_meaning : check_meaning);
+  gate_exit code;
+  int operands;
   options.folder = options.is_seed ? "target/criterion" : gate_criterion_folder(arena);
-  bool is_done;
-  const gate_exit parsed = parse(&arguments, &options, &is_done);
-  if (is_done) return parsed;
-  if (options.file_count > 0) return check_pairs(arena, &arguments, &options);
+  if (!gate_parse(groups, text, argc, argv, &operands, &code)) return code;
+  options.files = argv + 1;
+  options.file_count = (size_t)operands;
+  if (options.file_count > 0) return check_pairs(arena, argv, &options);
   if (options.is_seed) return check_as_founded(arena, &options);
-  return check_folder(arena, &arguments, &options);
+  return check_folder(arena, argv, &options);
 }
 
 gate_exit gate_command_check(gate_arena *arena, int argc, char **argv)

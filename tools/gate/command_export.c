@@ -9,22 +9,18 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const default_output = "docs/benchmarks/cache_path_bench.json";
-
-static const char help[] =
+static const char usage[] =
     "export_bench_baseline\n\n"
     "USAGE:\n"
-    "  accel-gate export [--criterion-dir DIR] [--output FILE] [--accept REASON] [--commit ID]\n"
-    "                    [--from runs|ab] [--input FILE] [--compat seed]\n\n"
+    "  accel-gate export [OPTION...]\n\n"
     "DEFAULTS:\n"
     "  --criterion-dir target/criterion\n"
     "  --output docs/benchmarks/cache_path_bench.json\n"
     "  --input target/criterion/accel-ab.json\n\n"
     "Writes the newest run of DIR as a baseline, with the machine's fingerprint, and shows what\n"
-    "changes against the old file. A baseline that got worse beyond the limits is written only\n"
-    "with a reason, which stays in the file. --compat=seed writes the founding form.\n"
-    "--from=runs wants three runs of every bench at least, as bench.sh --runs 3 leaves them.\n"
-    "--from=ab takes what `ab --export` wrote into the file of --input, with as many rounds.\n";
+    "changes against the old file. One that got worse beyond the limits or is of another machine,\n"
+    "that lost benches or cannot be read is replaced only with a reason, which stays in the "
+    "file.\n";
 
 typedef struct export_options {
   const char *folder, *output, *reason, *commit;
@@ -34,34 +30,28 @@ typedef struct export_options {
   bool wants_rounds; /* one process proves little: --from was given */
 } export_options;
 
-static gate_exit parse(gate_arguments *arguments, export_options *out, bool *is_done)
+static const char *take_from(void *all, const char *value)
 {
-  *is_done = true;
-  for (;;) {
-    const int answer = gate_next_option(arguments);
-    switch (answer) {
-      case GATE_END: *is_done = false; return GATE_EXIT_OK;
-      case 'h': return gate_show_help(arguments);
-      case 'd': out->folder = arguments->value; break;
-      case 'o': out->output = arguments->value; break;
-      case 'a': out->reason = arguments->value; break;
-      case 'c': out->commit = arguments->value; break;
-      case 'i': out->input = arguments->value; break;
-      case 'f':
-        out->is_from_ab = strcmp(arguments->value, "ab") == 0;
-        out->wants_rounds = true;
-        if (!out->is_from_ab && strcmp(arguments->value, "runs") != 0)
-          return gate_usage_wrong(arguments, "unknown --from value; there are runs and ab",
-                                  out->is_seed);
-        break;
-      case 's':
-        if (strcmp(arguments->value, "seed") != 0)
-          return gate_usage_wrong(arguments, "unknown --compat value; there is seed", out->is_seed);
-        break;
-      default: return gate_usage_error(arguments, answer, out->is_seed);
-    }
-  }
+  export_options *options = all;
+  options->is_from_ab = strcmp(value, "ab") == 0;
+  options->wants_rounds = true;
+  return options->is_from_ab || strcmp(value, "runs") == 0 ? NULL : "there are runs and ab";
 }
+
+#define FIELD(name_) offsetof(export_options, name_)
+static const argument own_options[] = {
+    {"criterion-dir", "DIR", "the results", arguments_text, FIELD(folder), 0},
+    {"output", "FILE", "the baseline", arguments_text, FIELD(output), 0},
+    {"accept", "REASON", "replace it all the same", arguments_text, FIELD(reason), 0},
+    {"commit", "ID", "what was measured", arguments_text, FIELD(commit), 0},
+    {"from", "WHAT",
+     "runs: wants three runs of every bench, as bench.sh --runs 3 leaves them;\n"
+     "ab: takes what `ab --export` wrote, with as many rounds",
+     take_from, 0, 0},
+    {"input", "FILE", "what --from=ab reads", arguments_text, FIELD(input), 0},
+    {"compat", "seed", "write the founding form", gate_take_compat, 0, 0},
+    {0},
+};
 
 /* Whether anything speaks against replacing the old baseline without a word. */
 static const char *objection(gate_arena *arena, const gate_report *report)
@@ -138,44 +128,41 @@ static gate_set *read_results(gate_arena *arena, const export_options *options,
   return set;
 }
 
+bool gate_baseline_write(gate_arena *arena, const char *path, gate_set *set,
+                         gate_problems *problems)
+{
+  gate_text text = {.arena = arena};
+  /* Results that do not say where they were made are of this machine. */
+  if (set->machine.count == 0) gate_fingerprint(arena, &set->machine);
+  if (!set->started) set->started = gate_time_text(arena);
+  gate_write_own(&text, set);
+  return gate_file_write(arena, path, gate_text_c(&text), text.length, problems);
+}
+
 static bool write_baseline(gate_arena *arena, const export_options *options, gate_set *set,
                            gate_problems *problems)
 {
   gate_text text = {.arena = arena};
-  if (options->is_seed) {
-    (void)gate_write_seed(&text, set);
-  } else {
-    set->reason = options->reason;
-    if (options->commit) set->commit = options->commit;
-    if (!set->started) set->started = gate_time_text(arena);
-    gate_write_own(&text, set);
-  }
+  set->reason = options->reason;
+  if (options->commit) set->commit = options->commit;
+  if (!options->is_seed) return gate_baseline_write(arena, options->output, set, problems);
+  (void)gate_write_seed(&text, set);
   return gate_file_write(arena, options->output, gate_text_c(&text), text.length, problems);
 }
 
 gate_exit gate_command_export(gate_arena *arena, int argc, char **argv)
 {
-  static const struct option list[] = {{"criterion-dir", required_argument, NULL, 'd'},
-                                       {"output", required_argument, NULL, 'o'},
-                                       {"accept", required_argument, NULL, 'a'},
-                                       {"commit", required_argument, NULL, 'c'},
-                                       {"compat", required_argument, NULL, 's'},
-                                       {"from", required_argument, NULL, 'f'},
-                                       {"input", required_argument, NULL, 'i'},
-                                       {"help", no_argument, NULL, 'h'},
-                                       {0}};
-  gate_arguments arguments = {argc, argv, list, help, NULL};
-  export_options options = {.output = default_output,
+  export_options options = {.output = "docs/benchmarks/cache_path_bench.json",
                             .input = "target/criterion/accel-ab.json",
                             .is_seed = gate_asks_for_seed(argc, argv)};
+  const argument_group groups[] = {{own_options, &options}, {0}};
+  gate_exit code;
+  int operands;
   options.folder = options.is_seed ? "target/criterion" : gate_criterion_folder(arena);
-  bool is_done;
-  const gate_exit parsed = parse(&arguments, &options, &is_done);
-  if (is_done) return parsed;
-
+  if (!gate_parse(groups, usage, argc, argv, &operands, &code)) return code;
+  if (operands > 0) return gate_usage_wrong(argv, "export takes options only");
   gate_problems problems = {.arena = arena};
   gate_set *set = read_results(arena, &options, &problems);
-  /* Results that do not say where they were made are of this machine. */
   if (set && set->machine.count == 0 && !options.is_seed) gate_fingerprint(arena, &set->machine);
   if (problems.count == 0 && !options.is_seed && !compare_old(arena, &options, set, &problems)) {
     gate_print_problems(&problems);

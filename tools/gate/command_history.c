@@ -11,20 +11,31 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char help[] =
-    "usage: accel-gate history add  --history FILE [--from FILE | --criterion-dir DIR]\n"
-    "                               [--commit ID] [--tag NAME]\n"
-    "       accel-gate history show --history FILE [--only GLOB] [--seed N]\n"
-    "       accel-gate history prune --history FILE [--keep N]\n\n"
-    "add puts the newest results at the end of FILE, as one line of JSON. show tells, for each\n"
-    "bench, its times on the machine of the last line, and where their level changed (with 30\n"
-    "lines or more). prune drops all but the last N lines (500). The default FILE is "
-    "docs/benchmarks/history.jsonl.\n";
+static const char usage[] =
+    "usage: accel-gate history add|show|prune [OPTION...]\n\n"
+    "add puts the newest results at the end of the history, as one line of JSON. show tells, for\n"
+    "each bench, its times on the machine of the last line, and where their level changed (with "
+    "30\n"
+    "lines or more). prune drops all but the last lines.\n";
 
 typedef struct history_options {
   const char *history, *from, *commit, *tag, *only;
   size_t seed, keep;
 } history_options;
+
+#define FIELD(name_) offsetof(history_options, name_)
+static const argument own_options[] = {
+    {"history", "FILE", "docs/benchmarks/history.jsonl unless told", arguments_text, FIELD(history),
+     0},
+    {"from", "FILE", "add: results of any form; target/criterion", arguments_text, FIELD(from), 0},
+    {"criterion-dir", "DIR", NULL, arguments_text, FIELD(from), 0},
+    {"commit", "ID", "add: what was measured", arguments_text, FIELD(commit), 0},
+    {"tag", "NAME", "add: a release", arguments_text, FIELD(tag), 0},
+    {"only", "GLOB", "show: these ids", arguments_text, FIELD(only), 0},
+    {"seed", "N", "show: of the search for changes; 42", arguments_count, FIELD(seed), 0},
+    {"keep", "N", "prune: so many lines; 500", arguments_count, FIELD(keep), 0},
+    {0},
+};
 
 static gate_exit add(gate_arena *arena, const history_options *options)
 {
@@ -113,45 +124,15 @@ static gate_exit prune(gate_arena *arena, const history_options *options)
 
 gate_exit gate_command_history(gate_arena *arena, int argc, char **argv)
 {
-  static const struct option list[] = {{"history", required_argument, NULL, 'f'},
-                                       {"from", required_argument, NULL, 'd'},
-                                       {"criterion-dir", required_argument, NULL, 'd'},
-                                       {"commit", required_argument, NULL, 'c'},
-                                       {"tag", required_argument, NULL, 't'},
-                                       {"only", required_argument, NULL, 'o'},
-                                       {"seed", required_argument, NULL, 's'},
-                                       {"keep", required_argument, NULL, 'k'},
-                                       {"help", no_argument, NULL, 'h'},
-                                       {0}};
-  gate_arguments arguments = {argc, argv, list, help, NULL};
   history_options options = {
       "docs/benchmarks/history.jsonl", gate_criterion_folder(arena), NULL, NULL, "*", 42, 500};
-  const char *action = NULL;
-  for (int answer; (answer = gate_next_option(&arguments)) != GATE_END;) {
-    switch (answer) {
-      case 'h': return gate_show_help(&arguments);
-      case 'f': options.history = arguments.value; break;
-      case 'd': options.from = arguments.value; break;
-      case 'c': options.commit = arguments.value; break;
-      case 't': options.tag = arguments.value; break;
-      case 'o': options.only = arguments.value; break;
-      case 's':
-        if (!gate_count_parse(arguments.value, UINT32_MAX, &options.seed))
-          return gate_usage_wrong(&arguments, "--seed is a whole number above 0", false);
-        break;
-      case 'k':
-        if (!gate_count_parse(arguments.value, UINT32_MAX, &options.keep))
-          return gate_usage_wrong(&arguments, "--keep is a whole number above 0", false);
-        break;
-      case GATE_POSITIONAL:
-        if (action) return gate_usage_error(&arguments, GATE_UNKNOWN, false);
-        action = arguments.value;
-        break;
-      default: return gate_usage_error(&arguments, answer, false);
-    }
-  }
-  if (action && strcmp(action, "add") == 0) return add(arena, &options);
-  if (action && strcmp(action, "show") == 0) return show(arena, &options);
-  if (action && strcmp(action, "prune") == 0) return prune(arena, &options);
-  return gate_usage_wrong(&arguments, "history takes add, show or prune", false);
+  const argument_group groups[] = {{own_options, &options}, {0}};
+  gate_exit code;
+  int operands;
+  if (!gate_parse(groups, usage, argc, argv, &operands, &code)) return code;
+  const char *action = operands == 1 ? argv[1] : "";
+  if (strcmp(action, "add") == 0) return add(arena, &options);
+  if (strcmp(action, "show") == 0) return show(arena, &options);
+  if (strcmp(action, "prune") == 0) return prune(arena, &options);
+  return gate_usage_wrong(argv, "history takes add, show or prune");
 }

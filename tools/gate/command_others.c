@@ -15,10 +15,20 @@
 
 /* ---- convert ---- */
 
-static const char convert_help[] =
+static const char convert_usage[] =
     "usage: accel-gate convert --to FORM [--output FILE] INPUT\n\n"
-    "INPUT is a file of any form that can be read, or a folder of criterion's. Forms: google,\n"
-    "gab-smaller, gab-bigger, bmf, go, bencher, 004, own, seed. Without --output to stdout.\n";
+    "INPUT is of any form that check reads. Without --output to stdout.\n";
+
+typedef struct convert_options {
+  const char *form, *output;
+} convert_options;
+
+static const argument convert_table[] = {
+    {"to", "FORM", "google, gab-smaller, gab-bigger, bmf, go, bencher, 004, own or seed",
+     arguments_text, offsetof(convert_options, form), 0},
+    {"output", "FILE", "where to", arguments_text, offsetof(convert_options, output), 0},
+    {0},
+};
 
 static gate_exit convert(gate_arena *arena, const char *input, const char *output,
                          const gate_writer *writer)
@@ -41,33 +51,22 @@ static gate_exit convert(gate_arena *arena, const char *input, const char *outpu
 
 gate_exit gate_command_convert(gate_arena *arena, int argc, char **argv)
 {
-  static const struct option list[] = {{"to", required_argument, NULL, 't'},
-                                       {"output", required_argument, NULL, 'o'},
-                                       {"help", no_argument, NULL, 'h'},
-                                       {0}};
-  gate_arguments arguments = {argc, argv, list, convert_help, NULL};
-  const char *input = NULL, *output = NULL, *form = NULL;
-  for (int answer; (answer = gate_next_option(&arguments)) != GATE_END;) {
-    switch (answer) {
-      case 'h': return gate_show_help(&arguments);
-      case 't': form = arguments.value; break;
-      case 'o': output = arguments.value; break;
-      case GATE_POSITIONAL:
-        if (input) return gate_usage_error(&arguments, GATE_UNKNOWN, false);
-        input = arguments.value;
-        break;
-      default: return gate_usage_error(&arguments, answer, false);
-    }
-  }
-  if (!form || !input) return gate_usage_wrong(&arguments, "--to FORM and INPUT are needed", false);
+  convert_options options = {NULL, NULL};
+  const argument_group groups[] = {{convert_table, &options}, {0}};
+  gate_exit code;
+  int operands;
+  if (!gate_parse(groups, convert_usage, argc, argv, &operands, &code)) return code;
+  if (!options.form || operands != 1)
+    return gate_usage_wrong(argv, "--to FORM and one INPUT are needed");
   for (const gate_writer *writer = gate_writers; writer->name; writer++)
-    if (strcmp(writer->name, form) == 0) return convert(arena, input, output, writer);
-  return gate_usage_wrong(&arguments, gate_format(arena, "unknown form: %s", form), false);
+    if (strcmp(writer->name, options.form) == 0)
+      return convert(arena, argv[1], options.output, writer);
+  return gate_usage_wrong(argv, gate_format(arena, "unknown form: %s", options.form));
 }
 
 /* ---- validate ---- */
 
-static const char validate_help[] =
+static const char validate_usage[] =
     "usage: accel-gate validate FILE...\n\n"
     "Reads every FILE (or folder) strictly and tells its form, or all that is wrong in it.\n";
 
@@ -87,28 +86,38 @@ static bool validate(gate_arena *arena, const char *path)
 
 gate_exit gate_command_validate(gate_arena *arena, int argc, char **argv)
 {
-  static const struct option list[] = {{"help", no_argument, NULL, 'h'}, {0}};
-  gate_arguments arguments = {argc, argv, list, validate_help, NULL};
+  static const argument none[] = {{0}};
+  const argument_group groups[] = {{none, NULL}, {0}};
+  gate_exit code;
+  int operands;
   bool is_valid = true;
-  size_t files = 0;
-  for (int answer; (answer = gate_next_option(&arguments)) != GATE_END;) {
-    if (answer == 'h') return gate_show_help(&arguments);
-    if (answer != GATE_POSITIONAL) return gate_usage_error(&arguments, answer, false);
-    is_valid = validate(arena, arguments.value) && is_valid;
-    files++;
-  }
-  if (files == 0) return gate_usage_wrong(&arguments, "name at least one FILE", false);
+  if (!gate_parse(groups, validate_usage, argc, argv, &operands, &code)) return code;
+  for (int i = 1; i <= operands; i++) is_valid = validate(arena, argv[i]) && is_valid;
+  if (operands == 0) return gate_usage_wrong(argv, "name at least one FILE");
   return is_valid ? GATE_EXIT_OK : GATE_EXIT_INPUT;
 }
 
 /* ---- targets ---- */
 
-static const char targets_help[] =
-    "usage: accel-gate targets [--from FILE | --criterion-dir DIR] [--targets FILE] [--md FILE]\n\n"
+static const char targets_usage[] =
+    "usage: accel-gate targets [OPTION...]\n\n"
     "The table of absolute targets: each bench's time against what it should and what it may\n"
-    "take. Targets stand in the results, or in FILE: {\"ID\": {\"target\": NS, \"acceptable\": "
-    "NS}}.\n"
-    "Exit 1 if one takes longer than is acceptable, 3 if there is no target at all.\n";
+    "take. Exit 1 if one takes longer than is acceptable, 3 if there is no target at all.\n";
+
+typedef struct targets_options {
+  const char *from, *targets, *markdown;
+} targets_options;
+
+static const argument targets_table[] = {
+    {"from", "FILE", "results; target/criterion", arguments_text, offsetof(targets_options, from),
+     0},
+    {"criterion-dir", "DIR", NULL, arguments_text, offsetof(targets_options, from), 0},
+    {"targets", "FILE", "{\"ID\": {\"target\": NS, \"acceptable\": NS}}, where results have none",
+     arguments_text, offsetof(targets_options, targets), 0},
+    {"md", "FILE", "also write the table there", arguments_text,
+     offsetof(targets_options, markdown), 0},
+    {0},
+};
 
 static void read_targets(gate_set *set, const char *path, gate_problems *problems)
 {
@@ -184,57 +193,47 @@ static gate_exit show_targets(gate_arena *arena, const char *from, const char *t
 
 gate_exit gate_command_targets(gate_arena *arena, int argc, char **argv)
 {
-  static const struct option list[] = {
-      {"from", required_argument, NULL, 'd'},    {"criterion-dir", required_argument, NULL, 'd'},
-      {"targets", required_argument, NULL, 't'}, {"md", required_argument, NULL, 'm'},
-      {"help", no_argument, NULL, 'h'},          {0}};
-  gate_arguments arguments = {argc, argv, list, targets_help, NULL};
-  const char *from = gate_criterion_folder(arena), *targets = NULL, *markdown = NULL;
-  for (int answer; (answer = gate_next_option(&arguments)) != GATE_END;) {
-    switch (answer) {
-      case 'h': return gate_show_help(&arguments);
-      case 'd': from = arguments.value; break;
-      case 't': targets = arguments.value; break;
-      case 'm': markdown = arguments.value; break;
-      default:
-        return gate_usage_error(&arguments, answer == GATE_POSITIONAL ? GATE_UNKNOWN : answer,
-                                false);
-    }
-  }
-  return show_targets(arena, from, targets, markdown);
+  targets_options options = {gate_criterion_folder(arena), NULL, NULL};
+  const argument_group groups[] = {{targets_table, &options}, {0}};
+  gate_exit code;
+  int operands;
+  if (!gate_parse(groups, targets_usage, argc, argv, &operands, &code)) return code;
+  if (operands > 0) return gate_usage_wrong(argv, "targets takes options only");
+  return show_targets(arena, options.from, options.targets, options.markdown);
 }
 
 /* ---- fingerprint ---- */
 
-static const char fingerprint_help[] =
-    "usage: accel-gate fingerprint [--json] [--advice]\n\n"
-    "What of this machine matters to speed. --advice tells what to mend before measuring.\n";
+typedef struct fingerprint_options {
+  bool is_json, has_advice;
+} fingerprint_options;
+
+static const argument fingerprint_table[] = {
+    {"json", NULL, "as JSON", arguments_flag, offsetof(fingerprint_options, is_json), 0},
+    {"advice", NULL, "what to mend before measuring", arguments_flag,
+     offsetof(fingerprint_options, has_advice), 0},
+    {0},
+};
 
 gate_exit gate_command_fingerprint(gate_arena *arena, int argc, char **argv)
 {
-  static const struct option list[] = {{"json", no_argument, NULL, 'j'},
-                                       {"advice", no_argument, NULL, 'a'},
-                                       {"help", no_argument, NULL, 'h'},
-                                       {0}};
-  gate_arguments arguments = {argc, argv, list, fingerprint_help, NULL};
-  bool is_json = false, is_advice = false;
-  for (int answer; (answer = gate_next_option(&arguments)) != GATE_END;) {
-    switch (answer) {
-      case 'h': return gate_show_help(&arguments);
-      case 'j': is_json = true; break;
-      case 'a': is_advice = true; break;
-      default:
-        return gate_usage_error(&arguments, answer == GATE_POSITIONAL ? GATE_UNKNOWN : answer,
-                                false);
-    }
-  }
+  fingerprint_options options = {false, false};
+  const argument_group groups[] = {{fingerprint_table, &options}, {0}};
   gate_pairs machine = {0};
   gate_text out = {.arena = arena};
+  gate_exit code;
+  int operands;
+  if (!gate_parse(groups,
+                  "usage: accel-gate fingerprint [--json] [--advice]\n\n"
+                  "What of this machine matters to speed.\n",
+                  argc, argv, &operands, &code))
+    return code;
+  if (operands > 0) return gate_usage_wrong(argv, "fingerprint takes options only");
   gate_fingerprint(arena, &machine);
-  if (is_json) gate_add_json(&out, gate_pairs_json(&machine), true);
-  for (size_t i = 0; !is_json && i < machine.count; i++)
+  if (options.is_json) gate_add_json(&out, gate_pairs_json(&machine), true);
+  for (size_t i = 0; !options.is_json && i < machine.count; i++)
     gate_text_printf(&out, "%-15s %s\n", machine.items[i].key, machine.items[i].value);
   gate_print(&out);
-  if (is_advice) host_print_checklist(stdout);
+  if (options.has_advice) host_print_checklist(stdout);
   return GATE_EXIT_OK;
 }

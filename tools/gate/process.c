@@ -190,14 +190,19 @@ static void close_ends(gate_child *child)
   child->to = child->from = -1;
 }
 
-int gate_child_finish(gate_child *child, const char **output_out)
+int gate_child_finish(gate_child *child, int timeout_ms, const char **output_out)
 {
+  const int64_t end_ms = now_ms() + timeout_ms;
   int status = 0, came;
   if (child->to >= 0) close(child->to);
   child->to = -1;
-  while ((came = read_some(child, -1)) > 0) continue;
+  do {
+    const int64_t left_ms = end_ms - now_ms();
+    came = read_some(child, timeout_ms < 0 ? -1 : left_ms > 0 ? (int)left_ms : 0);
+  } while (came > 0);
   *output_out = gate_text_c(&child->output);
   if (came < 0) {
+    kill(child->id, SIGTERM);
     gate_child_end(child);
     return -1;
   }
@@ -247,5 +252,5 @@ int gate_run(gate_arena *arena, const char *const *argv, const char **output_out
   gate_child child;
   *output_out = "";
   if (!gate_child_start(&child, arena, argv, NULL, true, problems)) return -1;
-  return gate_child_finish(&child, output_out);
+  return gate_child_finish(&child, -1, output_out);
 }

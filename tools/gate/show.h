@@ -3,7 +3,7 @@
 #ifndef ACCEL_GATE_SHOW_H
 #define ACCEL_GATE_SHOW_H
 
-#include "arguments.h"
+#include "choices.h"
 
 typedef struct gate_style {
   bool has_color;

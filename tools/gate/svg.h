@@ -41,7 +41,7 @@ void svg_band(const svg_plot *plot, const char *kind, double x1, double x2);
 /* `title` appears under the pointer; may be NULL. */
 void svg_dot(const svg_plot *plot, const char *kind, double x, double y, double radius,
              const char *title);
-/* `lift` pixels above y and `aside` pixels to the right, turned away from whichever edge is near. */
+/* `lift` pixels above y and `aside` pixels to the right, turned away from an edge that is near. */
 void svg_text(const svg_plot *plot, const char *kind, double x, double y, double lift, double aside,
               const char *text);
 
