@@ -447,7 +447,10 @@ static accel_status core_open_parts(accel_core *core)
   core->has_fork_handler = accel_fork_register(&core->fork_handler);
   if (!core->has_fork_handler) return core_no_memory(core);
   status = core_attach(core); /* last: from here on messages arrive */
-  return status == ACCEL_ERR_NOMEM ? core_no_memory(core) : status;
+  if (status == ACCEL_ERR_NOMEM) return core_no_memory(core);
+  if (accel_status_checked(status) == status) return status;
+  return accel_error_set(core->cache, ACCEL_ERR_BACKEND, "the backend's attach gave status %d",
+                         (int)status);
 }
 
 accel_status accel_cache_open(accel_cache *cache, const accel_type *type,

@@ -120,7 +120,6 @@ static void wrap_land(const core_plan *plan, accel_flight *flight, accel_status 
                       const void *value, bool is_uncached)
 {
   accel_core *core = plan->core;
-  if (!accel_failed(status) && status > ACCEL_MISS) status = ACCEL_ERR_LOADER;
   if (status == ACCEL_OK && !core->type->copy(flight->value, value)) status = ACCEL_ERR_NOMEM;
   flight->is_uncacheable = is_uncached;
   accel_core_land(core, flight, status, &plan->terms);
@@ -167,6 +166,7 @@ static accel_status wrap_end(accel_wrap *wrap, void (*store)(accel_wrap *wrap))
 
 accel_status accel_wrap_read_end(accel_wrap *wrap, accel_status status, bool is_uncached)
 {
+  status = accel_status_checked(status);
   const core_plan *plan = (const core_plan *)wrap->plan;
   if (plan == NULL || accel_core_is_foreign(plan->core)) return status;
   wrap->status = status;
@@ -282,6 +282,7 @@ static accel_status wrap_batch_uncached_end(accel_wrap *wrap, accel_status statu
   accel_status first = status;
   for (size_t i = 0; i < wrap->count; i++) {
     accel_status *each = &wrap->statuses[i];
+    *each = accel_status_checked(*each);
     if (accel_failed(status)) *each = status;
     if (*each == ACCEL_MISS) *each = ACCEL_NULL;
     if (!accel_failed(first) && accel_failed(*each)) first = *each;
@@ -295,11 +296,11 @@ static void wrap_store_batch(accel_wrap *wrap)
   core_plan *plan = (core_plan *)wrap->plan;
   const accel_type *type = wrap->type;
   for (size_t i = 0; i < wrap->count; i++) {
-    accel_status one = accel_failed(wrap->status) ? wrap->status : wrap->statuses[i];
+    accel_status one = accel_status_checked(wrap->statuses[i]);
+    if (accel_failed(wrap->status)) one = wrap->status;
     if (one == ACCEL_MISS) one = ACCEL_NULL; /* left as it was: not there */
     if (one == ACCEL_OK)                     /* moved: the array is the library's own */
       memcpy(plan->leads[i]->value, accel_type_value_at(type, wrap->values, i), type->value_size);
-    if (!accel_failed(one) && one > ACCEL_MISS) one = ACCEL_ERR_LOADER;
     accel_core_land(plan->core, plan->leads[i], one, &plan->terms);
   }
   accel_core_store(plan->core, plan->leads, wrap->count, &plan->terms);
@@ -307,6 +308,7 @@ static void wrap_store_batch(accel_wrap *wrap)
 
 accel_status accel_wrap_read_batch_end(accel_wrap *wrap, accel_status status)
 {
+  status = accel_status_checked(status);
   core_plan *plan = (core_plan *)wrap->plan;
   if (plan == NULL) return wrap_batch_uncached_end(wrap, status);
   if (accel_core_is_foreign(plan->core)) {
@@ -372,6 +374,7 @@ void accel_wrap_evict_batch(accel_wrap *wrap, accel_cache *cache, const accel_ty
 
 accel_status accel_wrap_evict_end(accel_wrap *wrap, accel_status status)
 {
+  status = accel_status_checked(status);
   if (accel_failed(status) || wrap->options.bypass) return status;
   accel_status evicted = wrap_evict_now(wrap);
   if (!accel_failed(evicted)) evicted = wrap->status;

@@ -17,6 +17,12 @@ static const status_entry *status_find(accel_status status)
   return &status_user;
 }
 
+accel_status accel_status_checked(accel_status status)
+{
+  const bool is_listed = status_find(status) != &status_user;
+  return is_listed || (int)status <= (int)ACCEL_STATUS_USER_ ? status : ACCEL_ERR_LOADER;
+}
+
 const char *accel_status_name(accel_status status)
 {
   return status_find(status)->word;

@@ -40,6 +40,10 @@ ACCEL_INLINE bool accel_failed(accel_status status_)
   return (int)status_ < 0;
 }
 
+/* What a user's function, asked for a value, has said: a status of the list above, or from -1000
+ * downwards one of the user's own. Anything else is a fault of that function: ACCEL_ERR_LOADER. */
+accel_status accel_status_checked(accel_status status);
+
 /* One word: ok null miss config backend loader timeout codec nomem closed, or user for every
  * other value. A constant string. Threads: any. */
 const char *accel_status_name(accel_status status);

@@ -52,7 +52,7 @@
 #define ACCEL_CACHE_PUT(n_, function_, parameters_, arguments_, ...) \
   ACCEL_WRAPPED_(function_, parameters_) { ACCEL_NEEDS_PUT_(function_, __VA_ARGS__) \
     const accel_status accel_status_ = function_##_body_ arguments_; \
-    if (accel_status_ != ACCEL_OK) return accel_status_; \
+    if (accel_status_ != ACCEL_OK) return accel_status_checked(accel_status_); \
     const struct { n_##_cache *cache; n_##_cache_key key; const n_##_cache_value *value; \
       accel_error_policy on_cache_error; uint32_t ttl_ms; bool bypass; } o_ = {__VA_ARGS__}; \
     ACCEL_OPTIONS_(false, false, o_.ttl_ms); \
