@@ -250,6 +250,8 @@ void accel_core_repair_note(accel_core *core, const void *key);
 void accel_core_repair_add_name(accel_core *core, const char *name, size_t size);
 /* Sees to it that what is noted is made good, if anything is. */
 void accel_core_repair_begin(accel_core *core);
+/* The same without the pause that lets a server recover: it has just done a late write. */
+void accel_core_repair_hurry(accel_core *core);
 /* Whether what L2 has of the item's key is not to be believed. */
 bool accel_core_repair_holds(accel_core *core, const accel_remote_item *item);
 void accel_core_repair_run(accel_job *job);

@@ -211,7 +211,7 @@ static void core_hear_message(void *core_pointer, const void *data, size_t size)
     case ACCEL_INVALIDATION_OWN: break;
     case ACCEL_INVALIDATION_LATE:
       accel_invalidation_each_name(data, size, &late);
-      accel_core_repair_begin(core);
+      accel_core_repair_hurry(core);
       break;
     case ACCEL_INVALIDATION_APPLIED:
       accel_stats_add(core->stats, ACCEL_COUNT_invalidation_receive, 1);

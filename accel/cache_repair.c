@@ -40,7 +40,7 @@ static void repair_schedule(accel_core *core, uint32_t pause_ms)
   accel_mutex_unlock(&core->work_mutex);
 }
 
-void accel_core_repair_begin(accel_core *core)
+static void repair_begin(accel_core *core, uint32_t pause_ms)
 {
   if (accel_repair_length(&core->repair) == 0) return;
   accel_mutex_lock(&core->work_mutex);
@@ -49,7 +49,17 @@ void accel_core_repair_begin(accel_core *core)
   accel_mutex_unlock(&core->work_mutex);
   if (!begins) return;
   core->repair_pause_ms = REPAIR_PAUSE_FIRST_MS;
-  repair_schedule(core, REPAIR_PAUSE_FIRST_MS);
+  repair_schedule(core, pause_ms);
+}
+
+void accel_core_repair_begin(accel_core *core)
+{
+  repair_begin(core, REPAIR_PAUSE_FIRST_MS);
+}
+
+void accel_core_repair_hurry(accel_core *core)
+{
+  repair_begin(core, 0);
 }
 
 void accel_core_repair_add(accel_core *core, const core_batch *batch)
