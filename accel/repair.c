@@ -75,18 +75,23 @@ static uint32_t *repair_find(accel_repair *repair, const char *text, size_t size
   return at;
 }
 
-static void repair_count(uint32_t *counter, int change)
+static void repair_count_noted(accel_repair *repair, int change)
 {
-  accel_store_release(counter, accel_load_relaxed(counter) + (uint32_t)change);
+  accel_store_release(&repair->length, repair->length + (uint32_t)change);
+}
+
+static void repair_count_watched(accel_repair *repair, int change)
+{
+  accel_store_release(&repair->watched, repair->watched + (uint32_t)change);
 }
 
 static void repair_set_state(accel_repair *repair, accel_repair_entry *entry,
                              accel_repair_state state)
 {
-  if (entry->state == ACCEL_REPAIR_NOTED) repair_count(&repair->length, -1);
-  if (entry->state == ACCEL_REPAIR_WATCHED) repair_count(&repair->watched, -1);
-  if (state == ACCEL_REPAIR_NOTED) repair_count(&repair->length, 1);
-  if (state == ACCEL_REPAIR_WATCHED) repair_count(&repair->watched, 1);
+  if (entry->state == ACCEL_REPAIR_NOTED) repair_count_noted(repair, -1);
+  if (entry->state == ACCEL_REPAIR_WATCHED) repair_count_watched(repair, -1);
+  if (state == ACCEL_REPAIR_NOTED) repair_count_noted(repair, 1);
+  if (state == ACCEL_REPAIR_WATCHED) repair_count_watched(repair, 1);
   entry->state = (uint8_t)state;
 }
 
@@ -173,7 +178,7 @@ static uint32_t repair_insert(accel_repair *repair, const char *text, size_t siz
 static void repair_note_area(accel_repair *repair)
 {
   if (!repair->can_clear) return;
-  if (repair->area_number == 0) repair_count(&repair->length, 1);
+  if (repair->area_number == 0) repair_count_noted(repair, 1);
   repair->area_number = ++repair->failures;
 }
 
@@ -273,7 +278,7 @@ void accel_repair_area_done(accel_repair *repair, uint64_t number)
   accel_mutex_lock(&repair->mutex);
   if (repair->area_number == number) {
     repair->area_number = 0;
-    repair_count(&repair->length, -1);
+    repair_count_noted(repair, -1);
   }
   for (uint32_t i = 0; i < repair->used; i++) {
     const accel_repair_entry *entry = &repair->table.entries[i];

@@ -30,7 +30,7 @@ static void ask(const char *command, const char *expected)
 static void open_at(fault_world *world, const accel_redis_config *where, const char *area)
 {
   fault_open(world, where, (accel_config){.area = area, .loader_timeout_ms = 2000});
-  assert_true(fault_comes(world, true, 5000) >= 0);
+  assert_true(fault_comes(world, true, 10000) >= 0);
   world->version = 1;
 }
 
@@ -152,7 +152,7 @@ static void a_clear_removes_its_own_keys_alone(void **state)
     const accel_config config = {.area = "app", .remote = &redis};
     assert_int_equal(word_cache_open(&app, &config), ACCEL_OK);
     accel_diagnostic seen;
-    const uint64_t until_ms = accel_clock_deadline(5000);
+    const uint64_t until_ms = accel_clock_deadline(10000);
     do word_cache_diagnostic_snapshot(&app, &seen);
     while ((!seen.channel_up || seen.metrics.epoch_raised == 0) &&
            accel_clock_monotonic_ms() < until_ms);
@@ -205,7 +205,7 @@ static void the_same_area_in_two_databases_is_two(void **state)
   }
   item = fault_item(7, 9);
   assert_int_equal(item_cache_set(&worlds[1].cache, 7, &item), ACCEL_OK);
-  const uint64_t until_ms = accel_clock_deadline(5000);
+  const uint64_t until_ms = accel_clock_deadline(10000);
   while (fault_metrics(&worlds[2]).invalidation_receive == 0)
     assert_true(accel_clock_monotonic_ms() < until_ms);
   assert_int_equal(item_cache_get(&worlds[2].cache, 7, &item), ACCEL_OK);
