@@ -77,6 +77,8 @@ static void redis_roles_break_at_socket(redis_connection *connection, int reason
   accel_redis_roles_break(connection, why);
 }
 
+static void redis_roles_hear_last_words(redis_connection *connection);
+
 /* ---- writing ---- */
 
 /* What the writer takes next; the two buffers change places. */
@@ -117,6 +119,20 @@ static void redis_roles_gather(redis_connection *connection)
   accel_mutex_lock(&connection->mutex);
 }
 
+/* With the mutex held, which it lets go. A server that hangs up while it is written to may have
+ * said why: what it said is read first, here or by the reader, and breaks the connection. */
+static void redis_roles_write_failed(redis_connection *connection, int reason)
+{
+  connection->is_clogged = true;
+  if (connection->has_reader) return;
+  connection->has_reader = true;
+  accel_mutex_unlock(&connection->mutex);
+  redis_roles_hear_last_words(connection);
+  accel_mutex_lock(&connection->mutex);
+  connection->has_reader = false;
+  redis_roles_break_at_socket(connection, reason); /* if it is not broken yet */
+}
+
 /* False: it can go on later only, or never. */
 static bool redis_roles_write_once(redis_connection *connection)
 {
@@ -126,8 +142,8 @@ static bool redis_roles_write_once(redis_connection *connection)
   const ptrdiff_t sent = accel_redis_stream_write(&connection->stream, next, left);
   const int reason = errno;
   accel_mutex_lock(&connection->mutex);
-  if (sent == REDIS_SOCKET_DEAD) redis_roles_break_at_socket(connection, reason);
   connection->is_clogged = sent == REDIS_SOCKET_LATER;
+  if (sent == REDIS_SOCKET_DEAD) redis_roles_write_failed(connection, reason);
   if (sent <= 0) return false;
   connection->written += (size_t)sent;
   connection->moved += (uint64_t)sent;
@@ -262,6 +278,17 @@ static void redis_roles_deal_out(redis_connection *connection)
   if (why != NULL) redis_roles_distrust(connection, why);
 }
 
+/* What the server said last, in the middle of the oldest request's replies, is why it hung up. */
+static void redis_roles_prefer_last_words(const redis_connection *connection, char *why)
+{
+  const uint64_t oldest = connection->completed; /* only a reader changes it */
+  if (oldest == accel_load_acquire(&connection->submitted)) return;
+  const redis_replies *replies = &connection->slots[oldest % REDIS_CONNECTION_SLOTS].replies;
+  if (replies->count == 0) return;
+  if (replies->list[replies->count - 1].kind != REDIS_REPLY_IS_ERROR) return;
+  accel_redis_stream_explain(replies, replies->count - 1, "connection lost", why);
+}
+
 static void redis_roles_receive(redis_connection *connection, bool is_slow)
 {
   char why[REDIS_SOCKET_TEXT];
@@ -269,10 +296,21 @@ static void redis_roles_receive(redis_connection *connection, bool is_slow)
   const uint64_t received = stream->received;
   const bool is_fed =
       is_slow ? accel_redis_stream_feed_slowly(stream, why) : accel_redis_stream_feed(stream, why);
-  if (!is_fed)
-    accel_redis_connection_break(connection, why);
-  else if (stream->received != received)
-    redis_roles_deal_out(connection);
+  if (is_fed) {
+    if (stream->received != received) redis_roles_deal_out(connection);
+    return;
+  }
+  redis_roles_prefer_last_words(connection, why);
+  accel_redis_connection_break(connection, why);
+}
+
+static void redis_roles_hear_last_words(redis_connection *connection)
+{
+  uint64_t received;
+  do {
+    received = connection->stream.received;
+    redis_roles_receive(connection, false);
+  } while (connection->stream.received != received && accel_redis_connection_is_up(connection));
 }
 
 /* ---- waiting ---- */

@@ -22,8 +22,9 @@ typedef struct redis_dial {
   redis_address *address;
   struct redis_tls_context *tls; /* NULL: not encrypted */
   uint64_t deadline_ms;
-  int stop_fd;     /* readable: give up; -1: none */
-  bool is_refused; /* after a failure: the server said no, and `error` has its word */
+  int stop_fd;                  /* readable: give up; -1: none */
+  bool is_refused;              /* after a failure: the server said no, and `error` has its word */
+  char said[REDIS_SOCKET_TEXT]; /* why the server may be about to hang up; "": it did not say */
   char error[REDIS_SOCKET_TEXT];
 } redis_dial;
 

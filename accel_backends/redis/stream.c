@@ -79,6 +79,23 @@ ptrdiff_t accel_redis_stream_write(redis_stream *stream, const void *data, size_
   return accel_redis_socket_send(stream->fd, data, size);
 }
 
+/* Servers that hang up at once say why, in the place of the first reply. */
+static void redis_stream_note_said(const redis_replies *replies, redis_dial *dial)
+{
+  const redis_reply reply = accel_redis_reply_at(replies, 0);
+  if (reply.kind != REDIS_REPLY_IS_ERROR || accel_redis_reply_fails(replies, &reply, "NOPERM") ||
+      accel_redis_reply_fails(replies, &reply, "ERR unknown command"))
+    return;
+  accel_redis_stream_explain(replies, 0, "connection lost", dial->said);
+}
+
+/* After dial->error. Returns false. */
+static bool redis_stream_lost(redis_dial *dial)
+{
+  if (dial->said[0] != '\0') memcpy(dial->error, dial->said, sizeof dial->error);
+  return false;
+}
+
 /* Waits for the events. False: the time is over, whatever goes on arriving, or it was told to stop.
  * */
 static bool redis_stream_wait(const redis_stream *stream, const redis_dial *dial, int events)
@@ -97,7 +114,7 @@ bool accel_redis_stream_send(redis_stream *stream, redis_dial *dial, const accel
     if (size == REDIS_SOCKET_DEAD) {
       snprintf(dial->error, sizeof dial->error, "connection lost: %s",
                accel_redis_socket_reason(errno));
-      return false;
+      return redis_stream_lost(dial);
     }
     sent += (size_t)size;
     if (size > 0) continue;
@@ -124,7 +141,7 @@ static bool redis_stream_receive(redis_stream *stream, redis_dial *dial, redis_r
       snprintf(dial->error, sizeof dial->error, "the server does not answer in time");
       return false;
     }
-    if (!accel_redis_stream_feed(stream, dial->error)) return false;
+    if (!accel_redis_stream_feed(stream, dial->error)) return redis_stream_lost(dial);
   }
 }
 
@@ -246,6 +263,7 @@ bool accel_redis_stream_open(redis_stream *stream, redis_dial *dial, size_t text
   /* The name is for people; a user who may not set one does without. */
   opened = opened && redis_stream_sign_in(stream, dial) &&
            accel_redis_stream_exchange(stream, dial, &command, 1, &replies);
+  if (opened) redis_stream_note_said(&replies, dial);
   accel_buffer_release(&command);
   accel_redis_replies_release(&replies);
   if (!opened) accel_redis_stream_close(stream);

@@ -21,8 +21,8 @@ static void comes_to_set(uint64_t key)
   }
 }
 
-/* The first Sentinel and the master stand still; the others name the replica. The former master that
- * comes back is none. */
+/* The first Sentinel and the master stand still; the others name the replica. The former master
+ * that comes back is none. */
 static void a_sentinel_and_the_master(void **state)
 {
   redis_watched watched;
