@@ -82,15 +82,28 @@ static accel_status load_add_outcome(accel_core *core, core_batch *batch,
                                     accel_core_lease_end_ms(core, flight));
 }
 
+/* There is no memory to tell L2: of a value that lies there and does not exist any more, that is
+ * noted, as for a removal. */
+static void load_note_gone(accel_core *core, const accel_flight *flight)
+{
+  if (flight->status != ACCEL_NULL || flight->lease == CORE_LEASE_HELD) return;
+  accel_core_repair_note(core, flight->key);
+  accel_core_repair_begin(core);
+}
+
 /* Adds the flight's outcome to the call's items; what cannot be encoded is counted and left. */
 static void load_add_item(accel_core *core, core_batch *batch, const accel_flight *flight,
                           const core_terms *terms, bool removes)
 {
-  if (accel_core_batch_add_key(core, batch, flight->key) != ACCEL_OK) return;
+  if (accel_core_batch_add_key(core, batch, flight->key) != ACCEL_OK) {
+    load_note_gone(core, flight);
+    return;
+  }
   if (removes) return;
   batch->items[batch->count - 1].token = core->has_leases ? flight->token : 0;
   if (load_add_outcome(core, batch, flight, terms) == ACCEL_OK) return;
   accel_core_batch_drop_last(batch);
+  load_note_gone(core, flight);
   accel_stats_add(core->stats, ACCEL_COUNT_remote_encode_errors, 1);
 }
 
@@ -114,7 +127,12 @@ static void load_store_remote(accel_core *core, accel_flight **flights, size_t c
   core_batch batch;
   size_t sent = 0;
   for (size_t i = 0; i < count; i++) sent += load_is_sent(core, flights[i], terms, removes);
-  if (sent == 0 || accel_core_batch_open(&batch, sent) != ACCEL_OK) return;
+  if (sent == 0) return;
+  if (accel_core_batch_open(&batch, sent) != ACCEL_OK) {
+    for (size_t i = 0; i < count; i++)
+      if (load_is_sent(core, flights[i], terms, removes)) load_note_gone(core, flights[i]);
+    return;
+  }
   for (size_t i = 0; i < count && batch.count < sent; i++)
     if (load_is_sent(core, flights[i], terms, removes))
       load_add_item(core, &batch, flights[i], terms, removes);
