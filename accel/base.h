@@ -10,6 +10,7 @@
  *   ACCEL_FREE(pointer)           default free
  *   ACCEL_PAGES_ALLOC(size)       whole pages for the L1 table, zeroed; default: the system's pages
  *   ACCEL_PAGES_FREE(pages, size) default: gives them back to the system
+ *   ACCEL_API                     default undefined; defined: the library's functions are exported
  *   ACCEL_ASSERT(condition)       default assert; a failed one is a bug in accel or a misuse that
  *                                 no status can report
  *
@@ -48,21 +49,34 @@
       _Pragma("GCC diagnostic ignored \"-Wmissing-field-initializers\"") ACCEL_QUIET_MORE_
 #define ACCEL_QUIET_END_ _Pragma("GCC diagnostic pop")
 
+/* Two shared objects of one program may each have an accel of their own, with other hooks or of
+ * another version: what one exports would take the place of the other's. ACCEL_API, defined before
+ * the first include in all files, exports it. */
+#ifdef ACCEL_API
+#define ACCEL_VISIBILITY_BEGIN_ _Pragma("GCC visibility push(default)")
+#else
+#define ACCEL_VISIBILITY_BEGIN_ _Pragma("GCC visibility push(hidden)")
+#endif
+#define ACCEL_VISIBILITY_END_ _Pragma("GCC visibility pop")
+
+/* EXTERN_C: around the library's declarations; USERS: around those of a user's cache. */
+/* clang-format off */
 #ifdef __cplusplus
-#define ACCEL_EXTERN_C_BEGIN \
-  ACCEL_QUIET_BEGIN_ extern "C" \
-  {
-#define ACCEL_EXTERN_C_END \
-  } \
-  ACCEL_QUIET_END_
+#define ACCEL_EXTERN_C_BEGIN ACCEL_VISIBILITY_BEGIN_ ACCEL_QUIET_BEGIN_ extern "C" {
+#define ACCEL_EXTERN_C_END } ACCEL_QUIET_END_ ACCEL_VISIBILITY_END_
+#define ACCEL_USERS_BEGIN_ extern "C" {
+#define ACCEL_USERS_END_ }
 #define ACCEL_STATIC_ASSERT static_assert
 #define ACCEL_THREAD_LOCAL __thread /* C++'s own may run a constructor check at every use */
 #else
-#define ACCEL_EXTERN_C_BEGIN
-#define ACCEL_EXTERN_C_END
+#define ACCEL_EXTERN_C_BEGIN ACCEL_VISIBILITY_BEGIN_
+#define ACCEL_EXTERN_C_END ACCEL_VISIBILITY_END_
+#define ACCEL_USERS_BEGIN_
+#define ACCEL_USERS_END_
 #define ACCEL_STATIC_ASSERT _Static_assert
 #define ACCEL_THREAD_LOCAL _Thread_local
 #endif
+/* clang-format on */
 
 /* A sanitizer sees every access but those of assembly. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)

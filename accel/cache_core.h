@@ -22,6 +22,8 @@
 #include "repair.h"
 #include "singleflight.h"
 
+ACCEL_EXTERN_C_BEGIN
+
 #define CORE_FAILURES 256
 
 typedef struct accel_core {
@@ -410,5 +412,7 @@ void accel_core_tell(accel_info *info, accel_origin source, const accel_lifetime
 bool accel_core_is_fresh(const accel_local_found *found, uint64_t now_ms);
 /* An expired value, where the fresh one cannot be had and the read permits it. */
 bool accel_core_read_stale(accel_core *core, const core_miss *miss, void *out, accel_info *info);
+
+ACCEL_EXTERN_C_END
 
 #endif

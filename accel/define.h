@@ -162,11 +162,11 @@
   ACCEL_EMIT_(static, ACCEL_UNUSED static inline, n_, n_##_cache_key, n_##_cache_value, __VA_ARGS__)
 #define ACCEL_SHARED_(n_, ...) ACCEL_EMIT_(, , n_, n_##_cache_key, n_##_cache_value, __VA_ARGS__)
 #define ACCEL_DECLARED_(n_) \
-  ACCEL_EXTERN_C_BEGIN extern const accel_type n_##_cache_type_; \
+  ACCEL_USERS_BEGIN_ extern const accel_type n_##_cache_type_; \
   ACCEL_FUNCTIONS_(ACCEL_PROTOTYPE_STATUS_, ACCEL_PROTOTYPE_, ACCEL_PROTOTYPE_STATUS_, , n_, \
                    n_##_cache_key, n_##_cache_value) \
   ACCEL_LOOKS_(ACCEL_LOOK_PROTOTYPE_, , n_, const n_##_cache *, n_##_cache_value) \
-  ACCEL_EXTERN_C_END
+  ACCEL_USERS_END_
 
 #define ACCEL_DEFINE(n_, K_, V_) \
   ACCEL_TYPES_(n_, K_, V_) ACCEL_CHECK_INTEGER_(n_, n_##_cache_key) \

@@ -7,6 +7,8 @@
 
 #include "executor.h"
 
+ACCEL_EXTERN_C_BEGIN
+
 typedef struct executor_ring {
   struct executor_ring *next, *previous;
 } executor_ring;
@@ -64,5 +66,7 @@ void accel_executor_queue_done(executor_queue *queue, struct accel_executor_shar
                                bool is_background);
 /* The next job of one share, whoever may run; it is not counted. NULL: it has none. */
 accel_job *accel_executor_queue_take_of(executor_queue *queue, struct accel_executor_share *share);
+
+ACCEL_EXTERN_C_END
 
 #endif

@@ -14,6 +14,8 @@
 #include "../../accel/platform/system.h"
 #include "../../accel/platform/thread.h"
 
+ACCEL_EXTERN_C_BEGIN
+
 #define FAKE_AREA_MAX 64
 
 /* ---- store.c: keys and bytes; the caller holds the mutex ---- */
@@ -151,5 +153,7 @@ uint64_t accel_fake_time_ms(const struct accel_fake_state *state);
 /* Writes why a call failed, and returns the status. */
 accel_status accel_fake_error(accel_remote_call *call, accel_status status, const char *format, ...)
     ACCEL_PRINTF(3, 4);
+
+ACCEL_EXTERN_C_END
 
 #endif

@@ -9,6 +9,8 @@
 #include "route.h"
 #include "url.h"
 
+ACCEL_EXTERN_C_BEGIN
+
 typedef struct accel_redis_state {
   uint64_t fork_generation; /* of the process that opened it */
   accel_opened opened;
@@ -27,5 +29,7 @@ typedef struct accel_redis_state {
 
 /* One user less; the last one ends the threads and frees everything. */
 void accel_redis_state_release(accel_redis_state *state);
+
+ACCEL_EXTERN_C_END
 
 #endif
