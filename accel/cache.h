@@ -146,6 +146,8 @@ void accel_cache_diagnostic_snapshot(const accel_cache *cache, accel_diagnostic 
 /* Writes at most `capacity` points and returns how many exist. */
 size_t accel_cache_otel_metric_points(const accel_cache *cache, accel_otel_point *points,
                                       size_t capacity);
+/* One word: none local remote loader; undefined for any other value. A constant string. */
+const char *accel_source_name(accel_origin source);
 /* This thread's last failure, if it was on this cache, else "". */
 const char *accel_cache_last_error(const accel_cache *cache);
 

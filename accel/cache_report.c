@@ -86,3 +86,10 @@ const char *accel_cache_last_error(const accel_cache *cache)
 {
   return accel_error_text(cache);
 }
+
+const char *accel_source_name(accel_origin source)
+{
+  static const char *const names[] = {"none", "local", "remote", "loader"};
+  const bool is_defined = (unsigned)source < sizeof names / sizeof names[0];
+  return is_defined ? names[source] : "undefined";
+}

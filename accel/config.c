@@ -144,3 +144,10 @@ accel_status accel_config_resolve(const void *owner, const accel_config *config,
   config_apply_defaults(resolved);
   return ACCEL_OK;
 }
+
+const char *accel_mode_name(accel_mode mode)
+{
+  static const char *const names[] = {"auto", "local", "remote", "both"};
+  const bool is_defined = (unsigned)mode < sizeof names / sizeof names[0];
+  return is_defined ? names[mode] : "undefined";
+}

@@ -80,6 +80,8 @@ ACCEL_EXTERN_C_BEGIN
  * text for `owner` (error.h) that names the field and its value. Pure otherwise. Threads: any. */
 accel_status accel_config_resolve(const void *owner, const accel_config *config,
                                   const accel_config_facts *facts, accel_config *resolved);
+/* One word: auto local remote both; undefined for any other value. A constant string. */
+const char *accel_mode_name(accel_mode mode);
 /* True: 1 to 64 of [A-Za-z0-9_.-], what an area and a key prefix may hold. */
 bool accel_config_is_name(const char *text);
 

@@ -44,6 +44,16 @@ def check_installed(folder, compiler):
     command = [compiler, str(folder / "user.c"), str(sourcefile), "-o", str(binary), *flags]
     expect(toolchain.run(command), "a program built with the flags of pkg-config")
     expect(toolchain.run([str(binary)]), "that program")
+    if toolchain.has_hiredis():
+        check_installed_redis(folder, compiler)
+
+
+def check_installed_redis(folder, compiler):
+    query = ["pkg-config", "--cflags", "--libs", "accel-redis"]
+    flags = expect(toolchain.run(query), " ".join(query)).stdout.split()
+    text = IMPLEMENTATION + "#include <accel_backends/redis.h>\nint main(void) { return 0; }\n"
+    command = [compiler, "-std=gnu11", "-x", "c", "-", "-x", "none", "-o", str(folder / "redis")]
+    expect(toolchain.run([*command, *flags], text), "a program with Redis, by pkg-config's flags")
 
 
 def check_subproject(folder):

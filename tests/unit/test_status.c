@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "accel.h"
 #include "accel/status.h"
 
 #include <string.h>
@@ -67,9 +68,25 @@ static void every_status_has_a_text_of_its_own(void **state)
   assert_true(strlen(accel_status_text((accel_status)-1000)) > 0);
 }
 
+static void modes_and_sources_have_names(void **state)
+{
+  (void)state;
+  assert_string_equal(accel_mode_name(ACCEL_AUTO), "auto");
+  assert_string_equal(accel_mode_name(ACCEL_LOCAL), "local");
+  assert_string_equal(accel_mode_name(ACCEL_REMOTE), "remote");
+  assert_string_equal(accel_mode_name(ACCEL_BOTH), "both");
+  assert_string_equal(accel_mode_name((accel_mode)4), "undefined");
+  assert_string_equal(accel_source_name(ACCEL_FROM_NONE), "none");
+  assert_string_equal(accel_source_name(ACCEL_FROM_LOCAL), "local");
+  assert_string_equal(accel_source_name(ACCEL_FROM_REMOTE), "remote");
+  assert_string_equal(accel_source_name(ACCEL_FROM_LOADER), "loader");
+  assert_string_equal(accel_source_name((accel_origin)-1), "undefined");
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(modes_and_sources_have_names),
       cmocka_unit_test(values_and_names_are_those_of_the_manual),
       cmocka_unit_test(negative_ones_are_failures),
       cmocka_unit_test(all_others_are_the_users),
