@@ -29,7 +29,7 @@ static void close_small(world *all, accel_executor *executor)
 static void what_nobody_waits_for_is_not_loaded(void **state)
 {
   world *all = (world *)*state;
-  accel_executor executor;
+  static accel_executor executor;
   static task held, readers[MANY];
   memset(readers, 0, sizeof readers);
   memset(&held, 0, sizeof held);
@@ -56,7 +56,7 @@ static void what_nobody_waits_for_is_not_loaded(void **state)
 static void but_what_one_of_two_waits_for(void **state)
 {
   world *all = (world *)*state;
-  accel_executor executor;
+  static accel_executor executor;
   task held = {.cache = NULL}, patient = {.cache = NULL};
   task hasty = {.read = {.allow_stale = true}};
   all->config.loader_soft_timeout_ms = 20;
@@ -82,7 +82,7 @@ static void but_what_one_of_two_waits_for(void **state)
 static void who_takes_a_stale_value_leaves_a_refresh(void **state)
 {
   world *all = (world *)*state;
-  accel_executor executor;
+  static accel_executor executor;
   task held = {.cache = NULL};
   all->config.loader_soft_timeout_ms = 20;
   open_small(all, &executor, 1);
@@ -104,7 +104,7 @@ static void who_takes_a_stale_value_leaves_a_refresh(void **state)
 static void a_batch_stops_when_its_reader_has_left(void **state)
 {
   world *all = (world *)*state;
-  accel_executor executor;
+  static accel_executor executor;
   all->config.loader_timeout_ms = 60;
   open_small(all, &executor, 1);
   row_cache *rows = &all->caches[0];
@@ -130,6 +130,13 @@ typedef struct tree {
   uint64_t levels;
 } tree;
 
+static void tree_begin(tree *self)
+{
+  pthread_mutex_lock(&self->mutex);
+  self->parents++;
+  pthread_mutex_unlock(&self->mutex);
+}
+
 static bool tree_has_begun(tree *self)
 {
   pthread_mutex_lock(&self->mutex);
@@ -144,9 +151,7 @@ static accel_status load_tree(void *ctx, uint64_t key, row *out)
   tree *self = (tree *)ctx;
   row_cache *rows = self->rows;
   if (key >= 100) {
-    pthread_mutex_lock(&self->mutex);
-    self->parents++;
-    pthread_mutex_unlock(&self->mutex);
+    tree_begin(self);
     while (!tree_has_begun(self)) nap();
     const uint64_t children[4] = {50, 60, 61, 62};
     row values[4];
@@ -161,29 +166,39 @@ static accel_status load_tree(void *ctx, uint64_t key, row *out)
   return source_ask(self->source, &key, 1, out);
 }
 
+/* The parents hold all threads, and go on when others' loads of their children are queued. */
 static void fill_executor_with_parents(world *all, uint32_t threads)
 {
-  accel_executor executor;
+  static accel_executor executor;
   static task parents[MANY], children[3];
-  tree all_keys = {&all->caches[0], &all->source, PTHREAD_MUTEX_INITIALIZER, 0, threads, 4};
+  static tree all_keys;
+  all_keys = (tree){&all->caches[0], &all->source, PTHREAD_MUTEX_INITIALIZER, 0, threads + 1, 4};
   memset(parents, 0, sizeof parents);
   memset(children, 0, sizeof children);
   open_small(all, &executor, threads);
   row_cache *rows = &all->caches[0];
   row_cache_set_loader(rows, load_tree, &all_keys);
   for (uint32_t i = 0; i < threads; i++) start(&parents[i], task_get, rows, 100 + i);
-  start(&children[0], task_get, rows, 50); /* queued behind them, or not even yet */
+  start(&children[0], task_get, rows, 50);
   start(&children[1], task_get, rows, 61);
   start(&children[2], task_get, rows, 52);
-  for (uint32_t i = 0; i < threads; i++) assert_int_equal(join(&parents[i]), ACCEL_OK);
-  for (int i = 0; i < 3; i++) assert_int_equal(join(&children[i]), ACCEL_OK);
+  const uint64_t deadline_ms = accel_clock_deadline(WAIT_MS);
+  while (accel_fake_calls(&all->fake, ACCEL_FAKE_GET) < threads + 3 &&
+         accel_clock_monotonic_ms() < deadline_ms)
+    nap();
+  for (int i = 0; i < 20; i++) nap(); /* from L2 into the queue */
+  tree_begin(&all_keys);
+  for (uint32_t i = 0; i < threads; i++) join(&parents[i]);
+  for (int i = 0; i < 3; i++) join(&children[i]);
+  for (uint32_t i = 0; i < threads; i++) assert_int_equal(parents[i].status, ACCEL_OK);
+  for (int i = 0; i < 3; i++) assert_int_equal(children[i].status, ACCEL_OK);
   for (uint64_t key = 50; key <= 54; key++) assert_int_equal(all->source.asked[key], 1);
   close_small(all, &executor);
 }
 
 static void who_is_waited_for_runs_what_is_queued(void **state)
 {
-  fill_executor_with_parents((world *)*state, MANY);
+  fill_executor_with_parents((world *)*state, 4);
 }
 
 static void also_where_there_is_one_thread(void **state)
@@ -195,7 +210,8 @@ static void also_where_there_is_one_thread(void **state)
 static void a_batch_may_need_itself(void **state)
 {
   world *all = (world *)*state;
-  tree keys_of = {&all->caches[0], &all->source, PTHREAD_MUTEX_INITIALIZER, 0, 1, 4};
+  static tree keys_of;
+  keys_of = (tree){&all->caches[0], &all->source, PTHREAD_MUTEX_INITIALIZER, 0, 1, 4};
   open_caches(all);
   row_cache *rows = &all->caches[0];
   row_cache_set_loader(rows, load_tree, &keys_of);
@@ -215,7 +231,7 @@ static accel_status load_round(void *ctx, uint64_t key, row *out)
 static void circles_are_still_mistakes(void **state)
 {
   world *all = (world *)*state;
-  accel_executor executor;
+  static accel_executor executor;
   static task readers[4];
   memset(readers, 0, sizeof readers);
   open_small(all, &executor, 2);
@@ -291,7 +307,7 @@ static void a_source_that_hangs_concerns_its_own_cache(void **state)
 static void close_waits_for_its_own_work_alone(void **state)
 {
   world *all = (world *)*state;
-  accel_executor executor;
+  static accel_executor executor;
   task held = {.cache = NULL};
   open_small(all, &executor, 1);
   shut(&all->source);
