@@ -176,12 +176,13 @@ static void core_hear_everything(void *core)
 void accel_core_hear_key(void *core_pointer, const char *name, size_t size)
 {
   accel_core *core = (accel_core *)core_pointer;
-  void *key = ACCEL_MALLOC(core->type->key_size + size + 1);
-  if (key == NULL) {
+  void *memory = ACCEL_MALLOC(ACCEL_ALIGN_MAX + core->type->key_size + size + 1);
+  if (memory == NULL) {
     accel_core_expire_all(core);
     return;
   }
-  char *text = (char *)key + core->type->key_size;
+  char *key = accel_align_pointer(memory, ACCEL_ALIGN_MAX);
+  char *text = key + core->type->key_size;
   if (accel_key_parse_name(core->type, name, size, text, key)) {
     const uint64_t hash = accel_core_hash(core, key);
     accel_singleflight_forget(&core->flights, key, hash); /* first, as in expire_all */
@@ -190,7 +191,7 @@ void accel_core_hear_key(void *core_pointer, const char *name, size_t size)
   } else {
     accel_core_expire_all(core);
   }
-  ACCEL_FREE(key);
+  ACCEL_FREE(memory);
 }
 
 /* A write of this cache that was given up has happened after all. */
@@ -419,14 +420,17 @@ static void core_release(accel_core *core)
   accel_object_release();
 }
 
-static accel_status core_no_memory(const accel_core *core)
+/* Unless a room has said more since the mark. */
+static accel_status core_no_memory(const accel_core *core, uint64_t mark)
 {
+  if (accel_error_since(mark, ACCEL_ERR_NOMEM)[0] != 0) return ACCEL_ERR_NOMEM;
   return accel_error_set(core->cache, ACCEL_ERR_NOMEM, "no memory to open the cache of area %s",
                          core->area);
 }
 
 static accel_status core_open_parts(accel_core *core)
 {
+  const uint64_t mark = accel_error_mark();
   uint64_t random[2];
   if (!accel_random_bytes(random, sizeof random) ||
       !accel_invalidation_open(&core->invalidation, core->area))
@@ -437,17 +441,17 @@ static accel_status core_open_parts(accel_core *core)
   core->fork_generation = accel_fork_generation();
   core->stats = accel_stats_open();
   if (core->stats == NULL || !core_open_locks(core) || !accel_refresh_open(&core->refresh))
-    return core_no_memory(core);
+    return core_no_memory(core, mark);
   accel_status status = core_open_local(core);
   if (status == ACCEL_OK) status = core_open_executor(core);
-  if (status == ACCEL_ERR_NOMEM) return core_no_memory(core);
+  if (status == ACCEL_ERR_NOMEM) return core_no_memory(core, mark);
   if (status != ACCEL_OK) return status;
   core->fork_handler.child = core_fork_child;
   core->fork_handler.ctx = core;
   core->has_fork_handler = accel_fork_register(&core->fork_handler);
-  if (!core->has_fork_handler) return core_no_memory(core);
+  if (!core->has_fork_handler) return core_no_memory(core, mark);
   status = core_attach(core); /* last: from here on messages arrive */
-  if (status == ACCEL_ERR_NOMEM) return core_no_memory(core);
+  if (status == ACCEL_ERR_NOMEM) return core_no_memory(core, mark);
   if (accel_status_checked(status) == status) return status;
   return accel_error_set(core->cache, ACCEL_ERR_BACKEND, "the backend's attach gave status %d",
                          (int)status);

@@ -463,7 +463,7 @@ accel_status accel_cache_clear(accel_cache *cache, const accel_type *type)
 typedef struct write_later {
   accel_job job;
   accel_core *core;
-  _Alignas(16) char key[]; /* K, and for a string its text behind it */
+  char *key; /* in this allocation: K, and for a string its text behind it */
 } write_later;
 
 static void write_later_run(accel_job *job)
@@ -483,12 +483,14 @@ static write_later *write_later_new(accel_core *core, const void *key, uint32_t 
   const accel_type *type = core->type;
   const char *text = type->key_kind == ACCEL_KEY_STRING ? *(const char *const *)key : "";
   const size_t text_size = strlen(text) + 1;
-  write_later *later = (write_later *)ACCEL_MALLOC(sizeof *later + type->key_size + text_size);
+  write_later *later =
+      (write_later *)ACCEL_MALLOC(sizeof *later + ACCEL_ALIGN_MAX + type->key_size + text_size);
   if (later == NULL) return NULL;
   memset(later, 0, sizeof *later);
   later->core = core;
   later->job.run = write_later_run;
   later->job.due_ms = accel_clock_deadline(ms);
+  later->key = accel_align_pointer(later + 1, ACCEL_ALIGN_MAX);
   memcpy(later->key, key, type->key_size);
   char *copy = (char *)memcpy(later->key + type->key_size, text, text_size);
   if (type->key_kind == ACCEL_KEY_STRING) memcpy(later->key, &copy, sizeof copy);

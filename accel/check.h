@@ -142,6 +142,10 @@ ACCEL_KIND_LIST_(ACCEL_KIND_ENTRY_)
 #define ACCEL_CHECK_TYPES_(n_, K_, V_) \
   ACCEL_CHECK_(n_, !ACCEL_IS_ARRAY_(K_), "the key is an array; put it into a struct") \
   ACCEL_CHECK_(n_, !ACCEL_IS_ARRAY_(V_), "the value is an array; put it into a struct") \
+  ACCEL_CHECK_(n_, __alignof__(K_) <= ACCEL_ALIGN_MAX, \
+               "the key is aligned to more than 64 bytes; align it to 64 at most") \
+  ACCEL_CHECK_(n_, __alignof__(V_) <= ACCEL_ALIGN_MAX, \
+               "the value is aligned to more than 64 bytes; align it to 64 at most") \
   ACCEL_CHECK_(n_, ACCEL_KIND_OF_(K_) != ACCEL_KIND_FLOATING_, \
                "the key is a floating number, which has no reliable equality; use an integer") \
   ACCEL_CHECK_(n_, !ACCEL_IS_POINTER_(K_) || ACCEL_KIND_OF_(K_) == ACCEL_KIND_TEXT_, \

@@ -76,7 +76,8 @@
     __alignof__(V_), kind_, n_##_cache_get_traits_, n_##_cache_hash_, n_##_cache_equal_, \
     n_##_cache_copy_, n_##_cache_drop_, n_##_cache_weigh_, n_##_cache_key_text_, \
     n_##_cache_key_parse_, n_##_cache_load_, n_##_cache_mload_, n_##_cache_visit_, \
-    &ACCEL_BUILD_SYMBOL_, n_##_cache_has_, n_##_cache_local_, n_##_cache_policy_, n_##_cache_pad_};
+    &ACCEL_BUILD_SYMBOL_, n_##_cache_has_, n_##_cache_local_, n_##_cache_policy_, n_##_cache_pad_, \
+    __alignof__(K_)};
 #define ACCEL_TRAIT_(result_, return_, n_, trait_, parameters_, arguments_, default_) \
   ACCEL_SMALL result_ n_##_cache_##trait_##_ parameters_ \
   { return_ (n_##_cache_traits_.trait_ ? n_##_cache_traits_.trait_ arguments_ : (default_)); }
@@ -172,8 +173,7 @@
   ACCEL_TYPES_(n_, K_, V_) ACCEL_CHECK_INTEGER_(n_, n_##_cache_key) \
   ACCEL_PRIVATE_(n_, ACCEL_KIND_(n_), .schema = 0)
 #define ACCEL_DEFINE_WITH(n_, K_, V_, ...) \
-  ACCEL_TYPES_(n_, K_, V_) \
-  ACCEL_CHECK_STRUCT_(n_, n_##_cache_key, __VA_ARGS__) \
+  ACCEL_TYPES_(n_, K_, V_) ACCEL_CHECK_STRUCT_(n_, n_##_cache_key, __VA_ARGS__) \
   ACCEL_PRIVATE_(n_, ACCEL_KIND_(n_), __VA_ARGS__)
 #define ACCEL_DEFINE_STR(n_, V_) ACCEL_DEFINE_STR_WITH(n_, V_, .schema = 0)
 #define ACCEL_DEFINE_STR_WITH(n_, V_, ...) \

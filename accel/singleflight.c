@@ -55,11 +55,6 @@ void accel_singleflight_close(accel_singleflight *table)
 
 /* ---- a flight's memory ---- */
 
-static size_t flight_align(size_t size, size_t alignment)
-{
-  return (size + alignment - 1) / alignment * alignment;
-}
-
 static const char *flight_key_string(const accel_type *type, const void *key)
 {
   return type->key_kind == ACCEL_KEY_STRING ? *(const char *const *)key : NULL;
@@ -68,13 +63,12 @@ static const char *flight_key_string(const accel_type *type, const void *key)
 /* One block: the flight, the value, the key, the key's text. */
 static accel_flight *flight_new(const accel_type *type, const void *key, uint64_t hash)
 {
-  const size_t alignment = type->value_align > sizeof(void *) ? type->value_align : sizeof(void *);
   const char *text = flight_key_string(type, key);
   const size_t text_size = text == NULL ? 0 : strlen(text) + 1;
-  const size_t value_size = flight_align(type->value_size, 16);
-  const size_t key_size = flight_align(type->key_size, 16);
-  char *block =
-      (char *)ACCEL_MALLOC(sizeof(accel_flight) + alignment + value_size + key_size + text_size);
+  const size_t value_size = accel_align_up(type->value_size, accel_type_key_align(type));
+  const size_t key_size = accel_align_up(type->key_size, sizeof(void *));
+  char *block = (char *)ACCEL_MALLOC(sizeof(accel_flight) + ACCEL_ALIGN_MAX + value_size +
+                                     key_size + text_size);
   if (block == NULL) return NULL;
   accel_flight *flight = (accel_flight *)(void *)block;
   memset(flight, 0, offsetof(accel_flight, error));
@@ -83,8 +77,7 @@ static accel_flight *flight_new(const accel_type *type, const void *key, uint64_
     ACCEL_FREE(block);
     return NULL;
   }
-  const uintptr_t behind = (uintptr_t)(block + sizeof *flight);
-  char *value = block + sizeof *flight + (flight_align(behind, alignment) - behind);
+  char *value = accel_align_pointer(block + sizeof *flight, ACCEL_ALIGN_MAX);
   memset(value, 0, value_size); /* padding goes to L2 with it, and shall tell nothing */
   flight->value = value;
   flight->key = value + value_size;

@@ -82,15 +82,21 @@ typedef struct accel_type {
   /* Zeroes the bytes of a copy of a plain value that belong to no field, wherever the copy lies.
    * NULL, or nothing happens: the compiler does not know them. */
   void (*clear_padding)(void *value);
+  size_t key_align; /* 0 in a descriptor that was written by hand: no more than a word's */
 } accel_type;
+
+/* What keys and values may be aligned to at most: define.h refuses more. */
+#define ACCEL_ALIGN_MAX 64
 
 #define ACCEL_GIVEN_HASH 1u
 #define ACCEL_GIVEN_COPY 2u
 #define ACCEL_GIVEN_WEIGH 4u
+#define ACCEL_GIVEN_EQUAL 8u
 #define ACCEL_GIVEN_BITS_(traits_) \
   ((traits_.hash != NULL ? ACCEL_GIVEN_HASH : 0u) | \
    (traits_.copy != NULL ? ACCEL_GIVEN_COPY : 0u) | \
-   (traits_.weigh != NULL ? ACCEL_GIVEN_WEIGH : 0u))
+   (traits_.weigh != NULL ? ACCEL_GIVEN_WEIGH : 0u) | \
+   (traits_.equal != NULL ? ACCEL_GIVEN_EQUAL : 0u))
 
 ACCEL_EXTERN_C_BEGIN
 
@@ -129,11 +135,35 @@ bool accel_buffer_append(accel_buffer *out, const void *data, size_t size);
 /* Frees what the buffer holds and makes it empty. */
 void accel_buffer_release(accel_buffer *buffer);
 
+/* Where a key and a value may lie: everything that holds them goes by these, or by the maximum. */
+ACCEL_INLINE size_t accel_type_key_align(const accel_type *type_)
+{
+  return type_->key_align > sizeof(uint64_t) ? type_->key_align : sizeof(uint64_t);
+}
+ACCEL_INLINE size_t accel_type_value_align(const accel_type *type_)
+{
+  return type_->value_align > sizeof(uint64_t) ? type_->value_align : sizeof(uint64_t);
+}
+/* The first multiple of a power of two from here on. */
+ACCEL_INLINE size_t accel_align_up(size_t size_, size_t align_)
+{
+  return (size_ + align_ - 1) & ~(align_ - 1);
+}
+ACCEL_INLINE char *accel_align_pointer(void *pointer_, size_t align_)
+{
+  return (char *)pointer_ + (-(uintptr_t)pointer_ & (align_ - 1));
+}
+
 /* The traits that a hit asks for. */
 ACCEL_INLINE bool accel_type_has_hash(const accel_type *type_)
 {
   if (type_->given == NULL) return type_->traits().has_hash;
   return (type_->given() & ACCEL_GIVEN_HASH) != 0;
+}
+ACCEL_INLINE bool accel_type_has_equal(const accel_type *type_)
+{
+  if (type_->given == NULL) return type_->traits().has_equal;
+  return (type_->given() & ACCEL_GIVEN_EQUAL) != 0;
 }
 ACCEL_INLINE bool accel_type_has_weigh(const accel_type *type_)
 {

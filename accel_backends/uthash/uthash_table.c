@@ -17,30 +17,25 @@
 
 /* ---- nodes ---- */
 
-/* Where an allocation's parts begin, as offsets from its start. */
-static size_t uthash_round(size_t size, size_t align)
-{
-  return (size + align - 1) & ~(align - 1);
-}
-
 static uthash_node *uthash_new_node(const accel_type *type, const void *key, bool has_value)
 {
   const bool is_string = type->key_kind == ACCEL_KEY_STRING;
   const size_t text_size = is_string ? strlen(*(const char *const *)key) + 1 : 0;
-  const size_t value_offset = sizeof(uthash_node) + uthash_round(type->key_size, sizeof(uint64_t));
-  const size_t value_room = has_value ? type->value_size + type->value_align : 0;
-  const size_t size = value_offset + value_room + text_size;
+  const size_t key_room = type->key_size + accel_type_key_align(type);
+  const size_t value_room = has_value ? type->value_size + accel_type_value_align(type) : 0;
+  const size_t size = sizeof(uthash_node) + key_room + value_room + text_size;
   uthash_node *node = (uthash_node *)ACCEL_MALLOC(size);
   if (node == NULL) return NULL;
   memset(node, 0, sizeof *node);
-  const uintptr_t value = (uintptr_t)node + value_offset;
-  node->value = (char *)node + value_offset + (-value & (type->value_align - 1));
+  char *const behind_key = (char *)(node + 1) + key_room;
+  node->key = accel_align_pointer(node + 1, accel_type_key_align(type));
+  node->value = accel_align_pointer(behind_key, accel_type_value_align(type));
   node->size = size;
   if (!is_string) {
     memcpy(node->key, key, type->key_size);
     return node;
   }
-  char *text = (char *)node + value_offset + value_room;
+  char *text = behind_key + value_room;
   memcpy(text, *(const char *const *)key, text_size);
   memcpy(node->key, &text, sizeof text);
   return node;

@@ -36,11 +36,12 @@ typedef struct uthash_node {
   accel_lifetime life;
   uint64_t epoch;
   size_t weight;
-  size_t size;   /* of this allocation */
-  void *value;   /* in this allocation, aligned */
+  size_t size; /* of this allocation */
+  void *key;   /* in this allocation, aligned, as is all that follows */
+  void *value;
   uint32_t pins; /* a removed node lives and counts until they are gone */
   bool is_negative, is_linked;
-  uint64_t key[]; /* then the value, then a string key's text */
+  /* then the key, the value, a string key's text */
 } uthash_node;
 
 /* Everything in it is guarded by the mutex. */
