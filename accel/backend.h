@@ -65,7 +65,8 @@ typedef struct accel_local_found {
 typedef struct accel_local_stats {
   size_t entries; /* all that occupy a place; what a clear has removed may be left out */
   size_t weight;
-  size_t memory_bytes; /* everything the engine holds, values' own allocations excluded */
+  size_t memory_bytes; /* what the engine holds, values' own allocations excluded: of pages of
+                        * the system's those that have memory behind them, else all */
 } accel_local_stats;
 
 /* A value that cannot be freed or overwritten until unpin. */

@@ -107,6 +107,14 @@
 #define ACCEL_COLD __attribute__((noinline, cold))
 #define ACCEL_NOINLINE __attribute__((noinline))
 #define ACCEL_FLATTEN __attribute__((flatten)) /* all that it calls is inlined, but cold code */
+/* The compiler forgets what it knows of a variable, and works out nothing from it before. */
+#define ACCEL_FORGET_(variable_) __asm__("" : "+r"(variable_))
+/* An address that clang would otherwise put together anew for each use; gcc knows better. */
+#ifdef __clang__
+#define ACCEL_IN_REGISTER_(variable_) ACCEL_FORGET_(variable_)
+#else
+#define ACCEL_IN_REGISTER_(variable_) ((void)0)
+#endif
 #define ACCEL_PRINTF(format_, first_) __attribute__((format(printf, format_, first_)))
 #define ACCEL_LIKELY(condition_) __builtin_expect(!!(condition_), 1)
 #define ACCEL_UNLIKELY(condition_) __builtin_expect(!!(condition_), 0)

@@ -65,7 +65,7 @@ typedef struct accel_write {
 typedef struct accel_diagnostic {
   accel_config config; /* every default resolved */
   struct accel_metrics metrics;
-  size_t entries, weight, memory_bytes; /* of L1 */
+  size_t entries, weight, memory_bytes; /* of L1; memory_bytes is what is resident of it */
   bool local_ready, remote_ready, loader_configured, listener_started, channel_up, degraded;
   char channel[192];       /* [prefix:]accel:invalidation:<area>; "" without */
   size_t repairs;          /* invalidations that wait until L2 answers; 1 for the whole area */
@@ -203,15 +203,19 @@ ACCEL_INLINE accel_status accel_cache_get_quick(accel_cache *cache_, const accel
       type_->key_kind == ACCEL_KEY_STRING)
     return ACCEL_ATTENTION;
   if (ACCEL_UNLIKELY(cache_ == NULL || cache_->local == NULL || out_ == NULL ||
-                     accel_thread_slot == 0))
+                     !accel_thread_has_slot()))
     return ACCEL_ATTENTION;
   const uint64_t hash_ = type_->hash(key_, cache_->seed);
   const accel_status status_ = accel_flat_look_quick(cache_->local, type_, key_, hash_, out_);
   if (ACCEL_UNLIKELY(status_ == ACCEL_ATTENTION || (status_ == ACCEL_MISS && !cache_->is_alone)))
     return ACCEL_ATTENTION;
-  accel_stats_line *const own_ = &cache_->stats->lines[accel_thread_slot];
-  accel_stats_count(status_ == ACCEL_OK ? &own_->hit : &own_->miss);
-  return status_;
+  accel_stats_line *const own_ = accel_stats_own(cache_->stats);
+  if (status_ == ACCEL_OK) {
+    accel_stats_count(&own_->hit);
+    return ACCEL_OK;
+  }
+  accel_stats_count(&own_->miss);
+  return ACCEL_MISS;
 }
 
 /* Reads one key, as accel_cache_get_with without options. */

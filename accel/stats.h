@@ -97,6 +97,12 @@ ACCEL_EXTERN_C_BEGIN
 accel_stats *accel_stats_open(void);
 void accel_stats_close(accel_stats *stats_or_null);
 
+/* The line of a thread that has one. */
+ACCEL_INLINE accel_stats_line *accel_stats_own(accel_stats *stats_)
+{
+  return (accel_stats_line *)(void *)((char *)stats_->lines + accel_thread_offset);
+}
+
 /* One more of a counter that only this thread writes: a plain store. */
 ACCEL_INLINE void accel_stats_count(uint64_t *own_)
 {

@@ -1,7 +1,7 @@
 /* atomic.h: the few atomic operations accel uses (layer 0).
  *
- * Thin names over the compilers' __atomic builtins, because _Atomic is not C++, and two comparisons
- * by hand. The suffix is the memory order; an operation that has none here is not needed anywhere.
+ * Thin names over the compilers' __atomic builtins, because _Atomic is not C++, and a few made by
+ * hand. The suffix is the memory order; an operation that has none here is not needed anywhere.
  * All are lock-free for the 1, 4 and 8 byte types and pointers they are used with.
  */
 #ifndef ACCEL_PLATFORM_ATOMIC_H
@@ -21,8 +21,8 @@
 #define accel_compare_exchange(object_, expected_, desired_) \
   __atomic_compare_exchange_n(object_, expected_, desired_, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)
 
-/* Comparisons of a word in memory, one instruction of x86-64 where compilers make two of an atomic
- * load. Both are compiler barriers there. */
+/* Operations with a word in memory, one instruction of x86-64 where compilers make two of an atomic
+ * load. The comparisons are compiler barriers there. */
 #if defined(__x86_64__) && defined(__GCC_ASM_FLAG_OUTPUTS__) && !ACCEL_IS_SANITIZED
 /* accel_load_acquire(word_) == value_ */
 ACCEL_INLINE bool accel_equals_acquire(const uint64_t *word_, uint64_t value_)
@@ -37,6 +37,29 @@ ACCEL_INLINE bool accel_equals_relaxed(const uint64_t *word_, uint64_t value_)
 {
   return accel_equals_acquire(word_, value_);
 }
+
+/* value_ * accel_load_relaxed(word_) */
+ACCEL_INLINE uint64_t accel_times_relaxed(const uint64_t *word_, uint64_t value_)
+{
+  __asm__ volatile("imulq %1, %0" : "+r"(value_) : "m"(*word_) : "cc");
+  return value_;
+}
+
+/* *word_ == 0, of a word that only this thread writes */
+ACCEL_INLINE bool accel_is_zero(const uint32_t *word_)
+{
+  bool is_zero_;
+  __asm__("cmpl $0, %1" : "=@ccz"(is_zero_) : "m"(*word_));
+  return is_zero_;
+}
+
+/* The lowest bit of accel_load_relaxed(byte_) */
+ACCEL_INLINE bool accel_is_odd_relaxed(const uint8_t *byte_)
+{
+  bool is_even_;
+  __asm__ volatile("testb $1, %1" : "=@ccz"(is_even_) : "m"(*byte_));
+  return !is_even_;
+}
 #else
 ACCEL_INLINE bool accel_equals_acquire(const uint64_t *word_, uint64_t value_)
 {
@@ -46,6 +69,21 @@ ACCEL_INLINE bool accel_equals_acquire(const uint64_t *word_, uint64_t value_)
 ACCEL_INLINE bool accel_equals_relaxed(const uint64_t *word_, uint64_t value_)
 {
   return accel_load_relaxed(word_) == value_;
+}
+
+ACCEL_INLINE uint64_t accel_times_relaxed(const uint64_t *word_, uint64_t value_)
+{
+  return value_ * accel_load_relaxed(word_);
+}
+
+ACCEL_INLINE bool accel_is_zero(const uint32_t *word_)
+{
+  return *word_ == 0;
+}
+
+ACCEL_INLINE bool accel_is_odd_relaxed(const uint8_t *byte_)
+{
+  return (accel_load_relaxed(byte_) & 1u) != 0;
 }
 #endif
 

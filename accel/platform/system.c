@@ -13,6 +13,7 @@
 /* ---- thread numbers ---- */
 
 ACCEL_THREAD_LOCAL uint32_t accel_thread_slot;
+ACCEL_THREAD_LOCAL uint32_t accel_thread_offset;
 
 static uint8_t system_slot_taken[ACCEL_THREAD_SLOTS];
 
@@ -20,7 +21,7 @@ static uint8_t system_slot_taken[ACCEL_THREAD_SLOTS];
 void accel_thread_slot_release(void)
 {
   const uint32_t slot = accel_thread_slot;
-  accel_thread_slot = 0;
+  accel_thread_slot = accel_thread_offset = 0;
   if (slot != 0) accel_store_release(&system_slot_taken[slot], (uint8_t)0);
 }
 
@@ -32,6 +33,7 @@ uint32_t accel_thread_slot_acquire(void)
     if (accel_load_relaxed(&system_slot_taken[slot]) != 0) continue;
     if (accel_exchange_acquire(&system_slot_taken[slot], (uint8_t)1) != 0) continue;
     accel_thread_slot = slot;
+    accel_thread_offset = slot * ACCEL_CACHE_LINE;
     return slot;
   }
   return 0;
@@ -45,23 +47,22 @@ static void *system_map(size_t size)
   return pages == MAP_FAILED ? NULL : pages;
 }
 
-/* Where the system offers huge pages a large table begins on one, and they are asked for; nothing
- * is rounded up, and the addresses that are too many go back. */
+/* Where the system offers huge pages a large table begins on one, so that it can have them later;
+ * nothing is rounded up, and the addresses that are too many go back. Until then it has small ones,
+ * even where huge ones are the rule: an entry here and there would have 2 MiB resident. */
 #ifdef MADV_HUGEPAGE
-#define SYSTEM_HUGE_PAGE ((size_t)2 << 20)
-
-static void *system_map_huge(size_t size)
+static void *system_map_aligned(size_t size)
 {
-  if (size > SIZE_MAX - SYSTEM_HUGE_PAGE) return NULL;
-  char *start = (char *)system_map(size + SYSTEM_HUGE_PAGE);
+  if (size > SIZE_MAX - ACCEL_HUGE_PAGE) return NULL;
+  char *start = (char *)system_map(size + ACCEL_HUGE_PAGE);
   if (start == NULL) return NULL;
   const size_t page = (size_t)sysconf(_SC_PAGESIZE);
-  const size_t before = (size_t)(-(uintptr_t)start & (SYSTEM_HUGE_PAGE - 1));
+  const size_t before = (size_t)(-(uintptr_t)start & (ACCEL_HUGE_PAGE - 1));
   const size_t used = (size + page - 1) & ~(page - 1);
   if (before > 0) munmap(start, before);
-  if (used < size + SYSTEM_HUGE_PAGE - before)
-    munmap(start + before + used, SYSTEM_HUGE_PAGE - before - (used - size));
-  madvise(start + before, used, MADV_HUGEPAGE);
+  if (used < size + ACCEL_HUGE_PAGE - before)
+    munmap(start + before + used, ACCEL_HUGE_PAGE - before - (used - size));
+  madvise(start + before, used, MADV_NOHUGEPAGE);
   return start + before;
 }
 #endif
@@ -69,8 +70,8 @@ static void *system_map_huge(size_t size)
 void *accel_pages_alloc(size_t size)
 {
 #ifdef MADV_HUGEPAGE
-  if (size >= SYSTEM_HUGE_PAGE) {
-    void *pages = system_map_huge(size);
+  if (size >= ACCEL_HUGE_PAGE) {
+    void *pages = system_map_aligned(size);
     if (pages != NULL) return pages;
   }
 #endif
@@ -96,9 +97,64 @@ void accel_pages_empty(void *start, size_t size)
 {
 #ifdef MADV_DONTNEED
   system_advise(start, size, MADV_DONTNEED);
+#endif
+#ifdef MADV_NOHUGEPAGE
+  system_advise(start, size, MADV_NOHUGEPAGE);
+#endif
+  (void)start, (void)size;
+}
+
+void accel_pages_clear(void *start, size_t size)
+{
+  const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+  const size_t before = (size_t)(-(uintptr_t)start & (page - 1));
+  char *const first = (char *)start;
+  if (size <= before + page) {
+    memset(first, 0, size);
+    return;
+  }
+  const size_t after = (size - before) & (page - 1);
+  memset(first, 0, before);
+  memset(first + size - after, 0, after);
+#ifdef MADV_DONTNEED
+  if (madvise(first + before, size - before - after, MADV_DONTNEED) == 0) return;
+#endif
+  memset(first + before, 0, size - before - after);
+}
+
+void accel_pages_advise_huge(void *start, size_t size)
+{
+#ifdef MADV_HUGEPAGE
+  madvise(start, size, MADV_HUGEPAGE);
 #else
   (void)start, (void)size;
 #endif
+}
+
+#define SYSTEM_MADV_COLLAPSE \
+  25 /* since Linux 6.1; older headers lack it, older systems refuse it */
+
+bool accel_pages_collapse(void *start, size_t size)
+{
+  return madvise(start, size, SYSTEM_MADV_COLLAPSE) == 0;
+}
+
+#define SYSTEM_PAGES_AT_ONCE 4096u
+
+size_t accel_pages_resident(const void *start, size_t size)
+{
+  unsigned char is_resident[SYSTEM_PAGES_AT_ONCE];
+  const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+  const size_t pages = size / page + (size % page != 0);
+  char *const first = (char *)(uintptr_t)start;
+  size_t count = 0;
+  for (size_t done = 0; done < pages; done += SYSTEM_PAGES_AT_ONCE) {
+    const size_t left = pages - done;
+    const size_t some = left < SYSTEM_PAGES_AT_ONCE ? left : SYSTEM_PAGES_AT_ONCE;
+    if (mincore(first + done * page, some * page, is_resident) != 0) return size;
+    for (size_t i = 0; i < some; i++) count += is_resident[i] & 1u;
+  }
+  return count * page < size ? count * page : size;
 }
 
 size_t accel_pages_round(size_t size)

@@ -2,7 +2,7 @@
 #ifndef ACCEL_PLATFORM_SYSTEM_H
 #define ACCEL_PLATFORM_SYSTEM_H
 
-#include "../base.h"
+#include "atomic.h"
 
 /* Threads beyond this many at one time share number 0. */
 #define ACCEL_THREAD_SLOTS 128
@@ -12,6 +12,12 @@ ACCEL_EXTERN_C_BEGIN
 /* The calling thread's number in [1, ACCEL_THREAD_SLOTS), or 0: none yet, or none left. Numbers
  * of ended threads are given out again, after everything the thread did. */
 extern ACCEL_THREAD_LOCAL uint32_t accel_thread_slot;
+/* The number times ACCEL_CACHE_LINE: where the thread's line is in an array of them. */
+extern ACCEL_THREAD_LOCAL uint32_t accel_thread_offset;
+ACCEL_INLINE bool accel_thread_has_slot(void)
+{
+  return !accel_is_zero(&accel_thread_offset);
+}
 /* Gives the calling thread its number, once; returns it, 0 when all are taken. */
 ACCEL_COLD uint32_t accel_thread_slot_acquire(void);
 /* Gives the number back: when the thread ends. */
@@ -20,9 +26,21 @@ void accel_thread_slot_release(void);
 /* The default page hooks: zeroed memory, aligned to the system's page; NULL: none. */
 void *accel_pages_alloc(size_t size);
 void accel_pages_free(void *pages, size_t size);
-/* Gives the memory of whole pages within [start, start + size) back to the system, where it can,
- * and keeps their addresses: they read as zeros from then on. Only for accel_pages_alloc's. */
+/* The next four are for pages of accel_pages_alloc's.
+ * Gives the memory of whole pages within [start, start + size) back to the system, where it can,
+ * and keeps their addresses: they read as zeros from then on. */
 void accel_pages_empty(void *start, size_t size);
+/* Makes the whole range zeros, and gives back what it can. */
+void accel_pages_clear(void *start, size_t size);
+/* Large allocations begin on a multiple of this, where the system has pages of that size. It is
+ * asked not to use them unless told otherwise: one is resident as a whole. */
+#define ACCEL_HUGE_PAGE ((size_t)2 << 20)
+void accel_pages_advise_huge(void *start, size_t size);
+/* Makes huge pages of what lies there, at once. False: the system cannot; it may do so later. */
+bool accel_pages_collapse(void *start, size_t size);
+/* How many bytes of the range have memory behind them; of any range that begins on a page. All, if
+ * the system does not say. */
+size_t accel_pages_resident(const void *start, size_t size);
 
 /* `size` bytes, rounded up to whole pages; 0 if that is too many. */
 size_t accel_pages_round(size_t size);

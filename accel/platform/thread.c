@@ -5,6 +5,7 @@
 #include "system.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
@@ -198,6 +199,17 @@ void accel_thread_join(accel_thread thread)
 void accel_thread_detach(accel_thread thread)
 {
   pthread_detach(thread.native);
+}
+
+void accel_thread_yield(void)
+{
+  sched_yield();
+}
+
+void accel_thread_sleep(uint32_t us)
+{
+  const struct timespec length = {.tv_sec = us / 1000000u, .tv_nsec = (long)(us % 1000000u) * 1000};
+  nanosleep(&length, NULL);
 }
 
 /* ---- what a thread owns ---- */

@@ -80,6 +80,10 @@ void accel_thread_join(accel_thread thread);
 /* It ends by itself, joined by nobody. */
 void accel_thread_detach(accel_thread thread);
 
+/* Lets others run. */
+void accel_thread_yield(void);
+void accel_thread_sleep(uint32_t us);
+
 /* Gives the calling thread a buffer of at least `size` bytes that lives until the thread's next
  * call or its end. NULL: no memory. */
 void *accel_thread_scratch(size_t size);

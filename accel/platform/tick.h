@@ -1,29 +1,50 @@
-/* tick.h: what time it is at least, for those who may not even read the clock (layer 0).
+/* tick.h: what time it is at most, for those who may not even read the clock (layer 0).
  *
- * Reading the system's coarse clock takes about as long as the rest of a hit. So while anybody
- * holds the ticks, a thread of the library's own copies that clock into one word, again and again.
- * What is not due ACCEL_TICK_MARGIN_MS after the word is not due now; for the rest the clock is
- * asked. Nothing is seen too late unless the ticks are late by margin less period: for that the
- * whole process must have been stopped, and then it is over as soon as its threads run again.
+ * Reading the system's coarse clock takes about as long as the rest of a hit. A hit reads the
+ * processor's counter instead, and turns its period into a moment that has not come yet: what ends
+ * later is fresh. Only for what ends before that, in a second or two, is the clock asked.
+ *
+ * The moment is a line, accel_tick_word + period * accel_tick_unit. Let the clock have said t a
+ * moment after the counter said c, and let unit be no less than the time that a period takes. When
+ * a reader's counter says c' >= c in period p, then at most (c' - c) counts have passed, each no
+ * longer than unit / 2^SHIFT, and c' is below (p + 1) * 2^SHIFT. So it is at most
+ *
+ *   t + ((p + 1) * 2^SHIFT - c) * unit / 2^SHIFT = word + p * unit
+ *
+ * where word depends on t and c alone. That holds however long ago t was: whether the process was
+ * stopped, frozen or debugged, the machine suspended, or the library's thread that draws a new line
+ * four times a second did not get to run. The reader loads the word before it reads the counter, so
+ * that c' >= c. unit is measured against the clock, from below, and checked with every new line: a
+ * counter that turns out to be slower, or goes back, is not used again. Where there is none to be
+ * relied on, and where no thread could be had, the word is NONE and the clock is asked always.
  *
  * Threads: any, all functions.
  */
 #ifndef ACCEL_PLATFORM_TICK_H
 #define ACCEL_PLATFORM_TICK_H
 
-#include "../base.h"
+#include "atomic.h"
+#include "counter.h"
 
 #define ACCEL_TICK_MS 250u
-#define ACCEL_TICK_MARGIN_MS 2000u
-/* The word's lowest bits are no part of the time, so that it can be compared with words that hold a
- * time and something below. */
+/* A moment's lowest bits are no part of the milliseconds, so that it compares with words that
+ * hold a time and something below. */
 #define ACCEL_TICK_SHIFT 24u
-/* Later than any time: what the word says while nobody ticks, so that the clock is asked. */
-#define ACCEL_TICK_NONE (((uint64_t)1 << 63) - 1)
+/* What the word says while nobody ticks: with whatever period, and half the range of moments added
+ * or not, later than any. */
+#define ACCEL_TICK_NONE ((uint64_t)3 << 61)
 
 ACCEL_EXTERN_C_BEGIN
 
-extern uint64_t accel_tick_word; /* atomic; accel_clock_read(NULL) as of the last tick, shifted */
+extern uint64_t accel_tick_word; /* atomic */
+extern uint64_t accel_tick_unit; /* atomic; written once */
+
+/* A moment on the system's clock that is not past, shifted. */
+ACCEL_INLINE uint64_t accel_tick_latest(void)
+{
+  const uint64_t word_ = accel_load_acquire(&accel_tick_word);
+  return word_ + accel_times_relaxed(&accel_tick_unit, accel_counter_period());
+}
 
 /* Every hold takes one release. Where no thread can be had, and in a forked child until its first
  * hold, the word stays NONE. */

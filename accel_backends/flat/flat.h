@@ -1,7 +1,7 @@
 /* flat.h: the default L1 engine, and the one function that must be fast (layer 2).
  *
  * flat_layout.h says where things lie: one line per set of 16 entries, two sets per key, slots of
- * the type's size. All of it comes from ACCEL_PAGES_ALLOC at open. A hit touches the line of the
+ * the type's size. All of it comes from ACCEL_PAGES_ALLOC. A hit touches the line of the
  * key's first set, that of its second if it is not in the first, and the slot's own.
  *
  * Writers hold the stripe's mutex. A write never touches a slot that its readers can find: the new
@@ -18,14 +18,22 @@
  * copy holds a word of the new content, then that load saw a store that came after the raise, and
  * the last load sees the raised version. If the first load saw the raised version already, the tag
  * that was withdrawn before is not found any more; what is found then was published after it was
- * whole. There is no odd state: a writer that stops anywhere holds up no reader, and no fence is
- * needed (Boehm, "Can seqlocks get along with programming language memory models?", 2012).
+ * whole. A writer that stops anywhere holds up no reader of another key, and no fence is needed
+ * (Boehm, "Can seqlocks get along with programming language memory models?", 2012).
+ *
+ * All of that needs versions that do not come again. They are drawn from a counter of the stripe's,
+ * which outlives the tables in its pages (flat_region.c). A table that is retired has its versions
+ * raised; then its pages may go, and read as zeros. A version of 0 belongs to a set in which nothing
+ * was written, or to such a page: no copy is believed that began with it. On ARM a page goes by an
+ * invalidation that every processor has completed before the call returns, so whoever sees a zero
+ * in the slot sees the raised version, or a zero, afterwards.
  *
  * A key that goes from one slot to another is published in the new one first, then that set's
  * version is raised once more, then the old tag is withdrawn. A reader that saw neither tag sees
- * the raise: MISS means that there was a moment without the key. There is one when a key is written
- * whose two sets are full, for it gets its own slot again; the core asks `peek` after each MISS,
- * and that waits for the writer.
+ * the raise: MISS means that there was a moment without the key. A key whose two sets are full gets
+ * its own slot again, and is without a tag meanwhile: a bit of the version, set before the tag goes
+ * and taken back after it has come, says so, and such a reader asks under the mutex. What readers
+ * see under the mutex only, changes in place.
  *
  * Progress: a get finishes in a bounded number of its own steps, whatever others do. After a few
  * vain attempts, each of which a writer of the same set has spoilt, it answers ATTENTION, and the
@@ -81,8 +89,9 @@ ACCEL_COLD bool accel_flat_is_due(const accel_flat *flat, uint64_t head);
 
 ACCEL_INLINE bool accel_flat_is_lock_free(const accel_type *type_)
 {
-  return type_->key_size <= ACCEL_FLAT_KEY_MAX && type_->value_size <= ACCEL_FLAT_VALUE_MAX &&
-         accel_type_is_plain(type_);
+  return type_->key_size <= ACCEL_FLAT_KEY_MAX &&
+         accel_type_key_align(type_) <= ACCEL_FLAT_KEY_ALIGN_MAX &&
+         type_->value_size <= ACCEL_FLAT_VALUE_MAX && accel_type_is_plain(type_);
 }
 
 /* A set as a reader first saw it. */
@@ -91,9 +100,21 @@ typedef struct accel_flat_seen {
   uint64_t version;
 } accel_flat_seen;
 
+/* What was copied out of a slot is whole. Never true of a set in which nothing had been written. */
 ACCEL_INLINE bool accel_flat_is_same(const accel_flat_seen *seen_)
 {
-  return accel_equals_relaxed(&seen_->set->version, seen_->version);
+  const accel_flat_set *set_ = seen_->set;
+  ACCEL_FORGET_(set_);
+  return accel_equals_relaxed(&set_->version, seen_->version | ACCEL_FLAT_WRITTEN);
+}
+
+/* No key has left the set since, for a moment or for good. */
+ACCEL_INLINE bool accel_flat_is_settled(const accel_flat_seen *seen_)
+{
+  const uint64_t settled_ = seen_->version & ~(uint64_t)ACCEL_FLAT_REPLACING;
+  const accel_flat_set *set_ = seen_->set;
+  ACCEL_FORGET_(set_);
+  return accel_equals_relaxed(&set_->version, settled_);
 }
 
 /* Up to 64 bytes of a slot, in registers: whole pairs of words, then single words. */
@@ -162,8 +183,15 @@ ACCEL_INLINE accel_status accel_flat_copy(const accel_type *type_, const accel_f
 ACCEL_INLINE accel_status accel_flat_compare(const accel_flat_seen *seen_, const accel_type *type_,
                                              unsigned char *slot_, const void *key_)
 {
-  uint64_t copy_[ACCEL_FLAT_KEY_MAX / 8] = {0};
   const bool is_string_ = type_->key_kind == ACCEL_KEY_STRING;
+  const bool is_integer_ = type_->key_kind != ACCEL_KEY_STRUCT && !is_string_;
+  if (is_integer_ && type_->key_size == sizeof(uint64_t) && !accel_type_has_equal(type_)) {
+    const accel_flat_word *const word_ = accel_flat_words(slot_, accel_flat_key_offset(type_));
+    uint64_t wanted_;
+    memcpy(&wanted_, key_, sizeof wanted_);
+    return accel_equals_acquire((const uint64_t *)word_, wanted_) ? ACCEL_OK : ACCEL_FLAT_OTHER_KEY;
+  }
+  uint64_t copy_[ACCEL_FLAT_KEY_MAX / 8] __attribute__((aligned(ACCEL_FLAT_KEY_ALIGN_MAX))) = {0};
   const size_t size_ = is_string_ ? ACCEL_FLAT_STRING_SIZE : type_->key_size;
   accel_flat_line line_;
   accel_flat_load_line(accel_flat_words(slot_, accel_flat_key_offset(type_)), size_, &line_);
@@ -175,10 +203,10 @@ ACCEL_INLINE accel_status accel_flat_compare(const accel_flat_seen *seen_, const
   return type_->equal(key_, found_) ? ACCEL_OK : ACCEL_FLAT_OTHER_KEY;
 }
 
-/* Whether the entry is not due for as long as ticks may be late. */
+/* Whether the entry is surely not due. */
 ACCEL_INLINE bool accel_flat_is_young(const accel_flat *flat_, uint64_t head_)
 {
-  return accel_load_relaxed(&accel_tick_word) + flat_->lead < head_;
+  return !accel_flat_expires(head_) || accel_tick_latest() + flat_->lead < head_;
 }
 
 /* Serves the key's entry, which lies there. */
@@ -206,7 +234,7 @@ ACCEL_INLINE accel_status accel_flat_look_in(const accel_flat *flat_, const acce
 {
   for (unsigned left_ = accel_flat_match(accel_flat_load_pair(seen_->set->tags), tag_); left_ != 0;
        left_ &= left_ - 1) {
-    const size_t way_ = (unsigned)__builtin_ctz(left_);
+    const size_t way_ = accel_flat_first_way(left_);
     unsigned char *const slot_ = accel_flat_slot_at(type_, table_, index_, way_);
     const accel_status status_ = accel_flat_compare(seen_, type_, slot_, key_);
     if (ACCEL_LIKELY(status_ == ACCEL_OK))
@@ -220,6 +248,7 @@ ACCEL_INLINE accel_flat_seen accel_flat_see(const accel_flat_table *table_, uint
 {
   accel_flat_seen seen_;
   seen_.set = &table_->sets[index_];
+  ACCEL_IN_REGISTER_(seen_.set);
   seen_.version = accel_load_acquire(&seen_.set->version);
   return seen_;
 }
@@ -229,8 +258,9 @@ ACCEL_INLINE bool accel_flat_is_absent(const accel_flat *flat_, const accel_flat
                                        const accel_flat_seen *first_,
                                        const accel_flat_seen *second_)
 {
-  return ACCEL_LIKELY(accel_flat_is_same(first_) && accel_flat_is_same(second_) &&
-                      accel_load_relaxed(&flat_->table) == table_);
+  const uint64_t *const word_ = (const uint64_t *)(const void *)&flat_->table;
+  return ACCEL_LIKELY(accel_equals_acquire(word_, (uint64_t)(uintptr_t)table_) &&
+                      accel_flat_is_settled(first_) && accel_flat_is_settled(second_));
 }
 
 /* One attempt: what get answers, or SPOILT. */
@@ -263,20 +293,21 @@ ACCEL_INLINE accel_status accel_flat_serve_quick(const accel_flat *flat_, const 
                                                  unsigned ways_, const accel_flat_seen *seen_,
                                                  const void *key_, void *out_)
 {
-  size_t way_ = (unsigned)__builtin_ctz(ways_);
+  size_t way_ = accel_flat_first_way(ways_);
   unsigned char *slot_ = accel_flat_slot_at(type_, table_, index_, way_);
   if (ACCEL_UNLIKELY(accel_flat_compare(seen_, type_, slot_, key_) != ACCEL_OK)) {
     ways_ &= ways_ - 1;
     if (ways_ == 0) return ACCEL_ATTENTION;
-    way_ = (unsigned)__builtin_ctz(ways_);
+    way_ = accel_flat_first_way(ways_);
     slot_ = accel_flat_slot_at(type_, table_, index_, way_);
     if (accel_flat_compare(seen_, type_, slot_, key_) != ACCEL_OK) return ACCEL_ATTENTION;
   }
   const uint64_t head_ = accel_load_acquire(accel_flat_words(slot_, 0));
   const uint64_t epoch_ = accel_load_relaxed(&flat_->local.epoch);
   if (ACCEL_UNLIKELY(!accel_equals_acquire(&seen_->set->current, epoch_))) return ACCEL_ATTENTION;
-  if (ACCEL_UNLIKELY(!accel_flat_is_young(flat_, head_))) return ACCEL_ATTENTION;
   if (ACCEL_UNLIKELY((head_ & ACCEL_FLAT_NEGATIVE) != 0)) return ACCEL_ATTENTION;
+  if (accel_flat_expires(head_) && ACCEL_UNLIKELY(accel_tick_latest() + flat_->lead >= head_))
+    return ACCEL_ATTENTION;
   accel_policy_hit(type_, seen_->set, way_);
   const accel_flat_word *from_ = accel_flat_words(slot_, accel_flat_value_offset(type_));
   return accel_flat_copy(type_, seen_, from_, out_) == ACCEL_OK ? ACCEL_OK : ACCEL_ATTENTION;
@@ -288,15 +319,16 @@ ACCEL_INLINE accel_status accel_flat_look_quick(accel_local *local_, const accel
 {
   const accel_flat *flat_ = (const accel_flat *)(const void *)local_;
   const accel_flat_table *table_ = accel_load_acquire(&flat_->table);
-  const uint64_t mixed_ = accel_flat_mix(accel_type_has_hash(type_), hash_);
+  uint64_t mixed_ = accel_flat_mix(accel_type_has_hash(type_), hash_);
   const uint64_t tag_ = accel_flat_tag(mixed_);
   const uint64_t first_ = accel_flat_first_set(table_, mixed_);
   const accel_flat_seen seen_ = accel_flat_see(table_, first_);
   unsigned ways_ = accel_flat_match(accel_flat_load_pair(seen_.set->tags), tag_);
   if (ACCEL_LIKELY(ways_ != 0))
     return accel_flat_serve_quick(flat_, type_, table_, first_, ways_, &seen_, key_, out_);
+  ACCEL_FORGET_(mixed_);
   const uint64_t start_ = accel_flat_stripe_start(table_, mixed_);
-  const uint64_t second_ = accel_flat_partner(table_, start_, first_, tag_);
+  const uint64_t second_ = accel_flat_partner(table_, start_, first_, mixed_ >> 56);
   const accel_flat_seen other_ = accel_flat_see(table_, second_);
   ways_ = accel_flat_match(accel_flat_load_pair(other_.set->tags), tag_);
   if (ways_ != 0)

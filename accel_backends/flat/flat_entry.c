@@ -33,19 +33,24 @@ flat_entry accel_flat_find_empty(const accel_flat_view *view)
   return second != 0 ? flat_entry_in(view, 1, second) : none;
 }
 
+void accel_flat_copy_slot(const accel_flat_view *view, const flat_entry *from, const flat_entry *to)
+{
+  flat_raise_version(view->stripe, to->set);
+  const uint64_t *words = (const uint64_t *)(const void *)from->slot;
+  for (size_t i = 0; i * sizeof *words < view->table->slot_size; i++)
+    accel_store_release(accel_flat_words(to->slot, 0) + i, words[i]);
+}
+
 /* An entry that may have its birth and end in any epoch keeps what it is: see publish. */
 void accel_flat_move(const accel_flat_view *view, const flat_entry *from, const flat_entry *to)
 {
   const accel_flat_set *old = from->set;
   const uint64_t epoch = accel_flat_epoch_of(old->current);
   const bool is_current = accel_flat_is_current(old, from->way, epoch);
-  flat_raise_version(to->set);
-  const uint64_t *words = (const uint64_t *)(const void *)from->slot;
-  for (size_t i = 0; i * sizeof *words < view->table->slot_size; i++)
-    accel_store_release(accel_flat_words(to->slot, 0) + i, words[i]);
+  accel_flat_copy_slot(view, from, to);
   const uint8_t used = accel_load_relaxed(&old->used[from->way]);
   accel_flat_publish(to, flat_tag_of(old, from->way), is_current ? epoch : 0, used);
-  flat_raise_version(to->set);
+  flat_raise_version(view->stripe, to->set);
   flat_set_tag(from->set, from->way, ACCEL_FLAT_EMPTY);
 }
 
@@ -135,7 +140,7 @@ void accel_flat_write(const accel_flat_view *view, const flat_entry *entry,
 {
   const uint64_t head =
       accel_flat_pack(view->state->front.base_ms, content->life, content->value == NULL);
-  flat_raise_version(entry->set);
+  flat_raise_version(view->stripe, entry->set);
   accel_store_release(accel_flat_words(entry->slot, 0), head);
   if (entry->table->weighs)
     accel_store_release(accel_flat_words(entry->slot, sizeof head), (uint64_t)content->weight);
@@ -144,13 +149,42 @@ void accel_flat_write(const accel_flat_view *view, const flat_entry *entry,
   if (content->value != NULL) flat_entry_write_bytes(to, content->value, view->type->value_size);
 }
 
+/* Readers that do take the mutex see one or the other; those that do not see nothing of either. */
+bool accel_flat_swap(const accel_flat_view *view, const flat_entry *entry, flat_content *content)
+{
+  const bool has_value = !entry->table->is_plain && !flat_is_negative(entry);
+  void *spare = content->owned != NULL ? content->owned : content->spare;
+  if (has_value && spare == NULL) return false;
+  const size_t size = view->type->value_size;
+  unsigned char *old = (unsigned char *)flat_value_of(entry);
+  const uint64_t head =
+      accel_flat_pack(view->state->front.base_ms, content->life, content->value == NULL);
+  flat_raise_version(view->stripe, entry->set);
+  accel_store_release(accel_flat_words(entry->slot, 0), head);
+  if (entry->table->weighs)
+    accel_store_release(accel_flat_words(entry->slot, sizeof head), (uint64_t)content->weight);
+  if (!has_value || content->value == NULL) {
+    if (has_value) memcpy(spare, old, size);
+    if (content->value != NULL)
+      flat_entry_write_bytes(accel_flat_words(old, 0), content->value, size);
+  } else {
+    for (size_t i = 0; i < size; i++) {
+      const unsigned char byte = old[i];
+      old[i] = ((unsigned char *)spare)[i];
+      ((unsigned char *)spare)[i] = byte;
+    }
+  }
+  content->owned = has_value ? spare : NULL;
+  return true;
+}
+
 /* The entry may go once it has expired. */
 static void flat_entry_note_expiry(const flat_entry *entry)
 {
   accel_flat_set *set = entry->set;
   const uint64_t head = flat_head_of(entry);
   const uint32_t coarse = (uint32_t)(head >> (ACCEL_FLAT_TIME_SHIFT + ACCEL_FLAT_COARSE_SHIFT));
-  if (accel_flat_expires(head) && coarse < set->soonest) set->soonest = coarse;
+  if (accel_flat_expires(head) && coarse < flat_soonest(set)) flat_set_soonest(set, coarse);
 }
 
 /* An entry of an older epoch than the set's is not of the set's. */
@@ -214,7 +248,7 @@ unsigned accel_flat_settle(const accel_flat_view *view, uint64_t index, flat_doo
     accel_flat_unlink(view->type, &entry, doomed);
   }
   const uint64_t epoch = flat_era_of(view->epoch) << ACCEL_FLAT_ERA_SHIFT;
-  set->soonest = UINT32_MAX;
+  flat_set_soonest(set, UINT32_MAX);
   accel_store_release(&set->current, epoch);
   return freed;
 }
@@ -239,12 +273,15 @@ void accel_flat_discard(flat_state *state, const accel_type *type, const flat_do
       const flat_entry entry = flat_entry_first(doomed->table, doomed->indices[i], ways);
       accel_flat_release(state, type, &entry);
     }
-    accel_mutex *mutex = &flat_stripe_of(doomed->table, doomed->indices[i])->mutex;
-    accel_mutex_lock(mutex);
+    flat_stripe *stripe = flat_stripe_of(doomed->table, doomed->indices[i]);
+    accel_mutex_lock(&stripe->mutex);
     for (unsigned ways = doomed->ways[i]; ways != 0; ways &= ways - 1)
       flat_set_tag(&doomed->table->sets[doomed->indices[i]], (unsigned)__builtin_ctz(ways),
                    ACCEL_FLAT_EMPTY);
-    accel_mutex_unlock(mutex);
+    const bool is_counted = stripe->is_counted;
+    accel_mutex_unlock(&stripe->mutex);
+    if (is_counted)
+      accel_flat_region_release(doomed->table->region, (size_t)__builtin_popcount(doomed->ways[i]));
   }
 }
 
@@ -313,14 +350,17 @@ void accel_flat_unpin_entry(flat_state *state, const accel_type *type, const fla
   flat_stripe *stripe = flat_stripe_of(entry->table, flat_index_of(entry));
   accel_mutex_lock(&stripe->mutex);
   flat_pin *pin = flat_entry_find_pin(stripe, flat_entry_place(entry));
-  const bool is_counted = pin->era == (uint32_t)stripe->era;
+  const bool is_of_era = pin->era == (uint32_t)stripe->era;
+  bool is_awaited = false;
   if (flat_entry_drop_pin(entry, stripe, pin)) {
-    if (is_counted)
+    if (is_of_era)
       accel_flat_refund(state, stripe, flat_weight_of(entry));
     else
       accel_budget_give(&state->budget, 1, flat_weight_of(entry));
     accel_flat_unlink(type, entry, &doomed);
+    is_awaited = stripe->is_counted && doomed.count == 0;
   }
   accel_mutex_unlock(&stripe->mutex);
   accel_flat_discard(state, type, &doomed);
+  if (is_awaited) accel_flat_region_release(entry->table->region, 1);
 }

@@ -2,7 +2,8 @@
  *
  *   stripes   one mutex each; a stripe owns a run of sets
  *   sets      one cache line per 16 entries: tags, version, epoch, the policy's bytes
- *   slots     16 per set: head, key, value; of the type's sizes, in one array
+ *   slots     16 per set: head, key, value; of the type's sizes, in one array: first the first way
+ *             of all sets, then the second of all, so that few entries use few pages
  *
  * A key may lie in two sets of its stripe. Each follows from the other and the tag alone
  * (accel_flat_partner), so that an entry can be moved to its other set without a look at its key.
@@ -16,8 +17,9 @@
 #include "../../accel/platform/tick.h"
 
 #define ACCEL_FLAT_WAYS 16u
-#define ACCEL_FLAT_KEY_MAX 64u     /* larger ones are compared under the mutex, */
-#define ACCEL_FLAT_VALUE_MAX 1024u /* and copied under it */
+#define ACCEL_FLAT_KEY_MAX 64u       /* larger ones are compared under the mutex, */
+#define ACCEL_FLAT_KEY_ALIGN_MAX 16u /* and more aligned ones, which a stack is not made for */
+#define ACCEL_FLAT_VALUE_MAX 1024u   /* and copied under it */
 #define ACCEL_FLAT_STRING_SIZE 24u /* a string key's place; longer strings have their own memory */
 #define ACCEL_FLAT_STRIPES_MAX 512u
 
@@ -29,7 +31,12 @@
 /* Bytes of keys and values, moved in words whatever their type. */
 typedef uint64_t __attribute__((may_alias)) accel_flat_word;
 
-/* Written under the mutex, but `used`, which readers write too. */
+/* Bits of a set's version that are no part of its number; see flat.h. */
+#define ACCEL_FLAT_WRITTEN 1u   /* something was written here since the pages were last empty */
+#define ACCEL_FLAT_REPLACING 2u /* a key of the set is being written whose tag is not to be found */
+#define ACCEL_FLAT_VERSION_ONE 4u
+
+/* Written under the mutex, but `used`, which readers write too. All zero: an empty set. */
 typedef struct accel_flat_set {
   uint64_t tags[2]; /* one byte per way, way 0 lowest */
   uint64_t version; /* raised before a slot of the set is written, and before an entry leaves a slot
@@ -38,27 +45,27 @@ typedef struct accel_flat_set {
   uint8_t used[ACCEL_FLAT_WAYS]; /* the policy's, one per entry; what a hit may change */
   uint8_t policy[10];            /* the policy's, of the whole set */
   uint16_t pinned;               /* the ways that get_ref holds */
-  uint32_t soonest;              /* what is not pinned expires no earlier, in units of 256 ms */
+  uint32_t expiry_left;          /* what is not pinned expires no earlier than UINT32_MAX less this,
+                                  * in units of 256 ms */
 } accel_flat_set;
 
-/* The sizes are the type's, for those who do not see it as a constant. Immutable once published;
- * kept until the engine closes. */
+/* How a region (flat_region.c) is divided. The sizes are the type's, for those who do not see it as
+ * a constant. Immutable once published; kept until the engine closes. */
 typedef struct accel_flat_table {
   accel_flat_set *sets;
   unsigned char *slots;
   uint64_t set_count;    /* stripe_count * stripe_sets */
   uint64_t stripe_count; /* a power of two */
   uint64_t stripe_sets;  /* even, so that no set is its own partner */
+  uint64_t half_sets;    /* of that */
   size_t slot_size, key_offset, value_offset;
   bool is_plain, weighs;
   const struct accel_policy *policy;
   struct accel_flat_stripe *stripes;
   void *policy_side; /* the policy's memory, if it wants some */
-  void *pages;
-  size_t pages_size;
-  size_t side_size; /* of policy_side */
-  size_t kept_size; /* of the pages' front, which a retired table keeps */
-  struct accel_flat_table *retired;
+  size_t side_size;  /* of policy_side */
+  struct accel_flat_region *region;
+  struct accel_flat_table *next; /* of the same region */
 } accel_flat_table;
 
 /* A key that is not in the table and is about to be written. */
@@ -90,7 +97,7 @@ typedef struct accel_flat {
   accel_flat_table *table; /* atomic */
   uint64_t base_ms;        /* what heads count from: half their range before the engine opened */
   uint64_t window_ms;      /* refresh-ahead's; 0: off */
-  uint64_t lead;           /* added to accel_tick_word: heads above that are not due */
+  uint64_t lead;           /* added to accel_tick_latest: heads above that are not due */
 } accel_flat;
 
 /* ---- the head of a slot: one word ----
@@ -109,10 +116,11 @@ typedef struct accel_flat {
 #define ACCEL_FLAT_NO_EXPIRY ((uint64_t)1 << 63)
 #define ACCEL_FLAT_LIFE_MASK 0x00FFFFFEu /* in place */
 #define ACCEL_FLAT_NEGATIVE 1u
+#define ACCEL_FLAT_LEAD_ALL ((uint64_t)1 << 63) /* above all heads, added to whatever moment */
 #define ACCEL_FLAT_MANTISSA_BITS 19u
 #define ACCEL_FLAT_MANTISSA_LIMIT ((uint64_t)1 << ACCEL_FLAT_MANTISSA_BITS)
 #define ACCEL_FLAT_LIFE_MAX ((uint64_t)UINT32_MAX)
-#define ACCEL_FLAT_COARSE_SHIFT 8u /* the unit of `soonest`: 256 ms; all of time in 32 bits */
+#define ACCEL_FLAT_COARSE_SHIFT 8u /* the unit of `expiry_left`: 256 ms; all of time in 32 bits */
 
 /* Rounded down. */
 ACCEL_INLINE uint64_t accel_flat_pack_life(uint64_t life_ms_)
@@ -172,37 +180,34 @@ ACCEL_INLINE accel_lifetime accel_flat_unpack(uint64_t base_ms_, uint64_t window
 /* Types that weigh keep the weight in a word behind the head. */
 ACCEL_INLINE size_t accel_flat_key_offset(const accel_type *type_)
 {
-  return sizeof(uint64_t) + (accel_type_has_weigh(type_) ? sizeof(uint64_t) : 0);
+  const size_t head_ = sizeof(uint64_t) + (accel_type_has_weigh(type_) ? sizeof(uint64_t) : 0);
+  return accel_align_up(head_, accel_type_key_align(type_));
 }
 
 ACCEL_INLINE size_t accel_flat_align(const accel_type *type_)
 {
-  return type_->value_align > sizeof(uint64_t) ? type_->value_align : sizeof(uint64_t);
-}
-
-ACCEL_INLINE size_t accel_flat_round(size_t size_, size_t align_)
-{
-  return (size_ + align_ - 1) & ~(align_ - 1);
+  const size_t key_ = accel_type_key_align(type_), value_ = accel_type_value_align(type_);
+  return key_ > value_ ? key_ : value_;
 }
 
 ACCEL_INLINE size_t accel_flat_value_offset(const accel_type *type_)
 {
   const size_t key_size_ =
       type_->key_kind == ACCEL_KEY_STRING ? ACCEL_FLAT_STRING_SIZE : type_->key_size;
-  return accel_flat_round(accel_flat_key_offset(type_) + key_size_, accel_flat_align(type_));
+  return accel_align_up(accel_flat_key_offset(type_) + key_size_, accel_flat_align(type_));
 }
 
 ACCEL_INLINE size_t accel_flat_slot_size(const accel_type *type_)
 {
-  return accel_flat_round(accel_flat_value_offset(type_) + type_->value_size,
-                          accel_flat_align(type_));
+  return accel_align_up(accel_flat_value_offset(type_) + type_->value_size,
+                        accel_flat_align(type_));
 }
 
 ACCEL_INLINE unsigned char *accel_flat_slot_at(const accel_type *type_,
                                                const accel_flat_table *table_, uint64_t set_,
                                                size_t way_)
 {
-  return table_->slots + (set_ * ACCEL_FLAT_WAYS + way_) * accel_flat_slot_size(type_);
+  return table_->slots + (way_ * table_->set_count + set_) * accel_flat_slot_size(type_);
 }
 
 ACCEL_INLINE accel_flat_word *accel_flat_words(unsigned char *slot_, size_t offset_)
@@ -243,13 +248,14 @@ ACCEL_INLINE uint64_t accel_flat_stripe_start(const accel_flat_table *table_, ui
   return accel_flat_scale(mixed_, table_->stripe_count) * table_->stripe_sets;
 }
 
-/* The other set of an entry with this tag; its own inverse. Within the stripe, set and partner add
- * up to an odd number that the tag gives, modulo an even one: they are never the same. */
+/* The other set of an entry with this tag, or these top bits of a hash; its own inverse. Within
+ * the stripe, set and partner add up to an odd number that the tag gives, modulo an even one: they
+ * are never the same. Only the tag's upper six bits count, in which it is as in the hash. */
 ACCEL_INLINE uint64_t accel_flat_partner(const accel_flat_table *table_, uint64_t start_,
                                          uint64_t set_, uint64_t tag_)
 {
   const uint64_t count_ = table_->stripe_sets;
-  const uint64_t sum_ = (tag_ * (count_ >> 1) >> 8) * 2 + 1;
+  const uint64_t sum_ = ((tag_ >> 2) * table_->half_sets >> 6) * 2 + 1;
   const int64_t place_ = (int64_t)(sum_ + start_ - set_);
   return start_ + (uint64_t)(place_ < 0 ? place_ + (int64_t)count_ : place_);
 }
@@ -310,6 +316,14 @@ ACCEL_INLINE unsigned accel_flat_match(accel_flat_pair tags_, uint64_t tag_)
   return (unsigned)__builtin_ia32_pmovmskb128(equal_);
 }
 
+/* The first of the ways, of which there is one. (The builtin's result is widened once more.) */
+ACCEL_INLINE size_t accel_flat_first_way(unsigned ways_)
+{
+  uint64_t way_;
+  __asm__("rep bsf{l %1, %k0| %k0, %1}" : "=r"(way_) : "r"(ways_) : "cc");
+  return way_;
+}
+
 /* Those whose tag is not below this one, a power of two at most 128. */
 ACCEL_INLINE unsigned accel_flat_match_from(accel_flat_pair tags_, uint64_t tag_)
 {
@@ -338,6 +352,11 @@ ACCEL_INLINE unsigned accel_flat_match(accel_flat_pair tags_, uint64_t tag_)
   const uint64_t a_ = accel_flat_zero_bytes(tags_.words[0] ^ pattern_);
   const uint64_t b_ = accel_flat_zero_bytes(tags_.words[1] ^ pattern_);
   return accel_flat_gather(a_) | accel_flat_gather(b_) << 8;
+}
+
+ACCEL_INLINE size_t accel_flat_first_way(unsigned ways_)
+{
+  return (size_t)__builtin_ctz(ways_);
 }
 
 ACCEL_INLINE unsigned accel_flat_match_from(accel_flat_pair tags_, uint64_t tag_)

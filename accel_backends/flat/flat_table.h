@@ -30,15 +30,18 @@ typedef struct flat_pin {
   uint32_t era; /* the low half of the stripe's, when it was pinned: in a later one it is cleared */
 } flat_pin;
 
-/* Everything under the mutex, but entries, weight, era and swept may be read at any time. */
+/* Everything under the mutex, but entries, weight, era and swept may be read at any time. It keeps
+ * its place as long as the region lives, and serves one table after another. */
 typedef struct accel_flat_stripe {
   accel_mutex mutex;
   size_t entries, weight; /* of this era: what the budget counts */
   uint64_t era;
-  uint32_t swept;     /* atomic: how many of its sets were settled in this era */
-  uint32_t pin_count; /* distinct pinned entries */
-  uint32_t pin_space; /* of `pins`; 0: `inside` is in use */
-  bool is_closed;     /* a resize takes this table out of use */
+  uint32_t swept;          /* atomic: how many of its sets were settled in this era */
+  uint32_t pin_count;      /* distinct pinned entries */
+  uint32_t pin_space;      /* of `pins`; 0: `inside` is in use */
+  bool is_counted;         /* the region waits for each of its removed slots */
+  uint64_t version;        /* the last that a set got; never goes back */
+  accel_flat_table *table; /* in use; NULL: a resize takes it out of use, or fills it */
   flat_pin *pins;
   flat_pin inside[FLAT_PINS_INSIDE];
 } __attribute__((aligned(ACCEL_CACHE_LINE))) flat_stripe;
@@ -47,20 +50,41 @@ ACCEL_STATIC_ASSERT(sizeof(accel_flat_set) == ACCEL_CACHE_LINE, "a set is one ca
 ACCEL_STATIC_ASSERT(ACCEL_FLAT_STRIPES_MAX <= ACCEL_LOCAL_STRIPES_MAX, "a gate names each");
 ACCEL_STATIC_ASSERT(sizeof(accel_flat) <= ACCEL_CACHE_LINE, "a hit reads one line of the state");
 
+/* Pages that hold one table after another: see flat_region.c. */
+typedef struct accel_flat_region {
+  struct accel_flat_region *next; /* atomic: the list only grows */
+  unsigned char *pages;
+  size_t pages_size;
+  /* The parts of the pages, and how much fits into each. */
+  flat_stripe *stripes;
+  accel_flat_set *sets;
+  void *side;
+  unsigned char *slots;
+  size_t stripe_space, set_space, side_space;
+  accel_flat_table *tables; /* that were ever in use here */
+  uint64_t version;         /* no set of an earlier table had a higher one */
+  size_t held;              /* atomic: removed slots that somebody still has; 0 while in use */
+  size_t promoted;          /* atomic: how many huge pages it has from its start on */
+  size_t promote_at;        /* atomic: entries from which on another one costs little */
+  bool is_free;             /* atomic: it may hold the next table */
+  bool is_filling;          /* atomic: its table is not in use yet */
+  bool is_used_again;       /* it has had a table before */
+} flat_region;
+
 typedef struct accel_flat_state {
   accel_flat front;
   unsigned char unused[ACCEL_CACHE_LINE]; /* writers must not disturb those who read the front */
   void *memory;                           /* what to free: the state is aligned inside */
   accel_budget budget;
-  size_t string_bytes; /* atomic: long keys */
-  size_t pages_bytes;  /* atomic: all tables, retired ones included */
+  size_t string_bytes;  /* atomic: long keys */
+  size_t table_bytes;   /* atomic: what describes tables and regions */
+  flat_region *regions; /* atomic */
   uint64_t seed;
   uint64_t sweep; /* atomic: where a search over all sets goes on */
   bool is_plain, weighs;
-  bool mixes;           /* the hash is the user's */
-  accel_mutex resizing; /* held by a resize; taken before a stripe's */
-  /* Written under their stripe's mutex. They may start over: no load outlasts 2^32 writes. */
-  uint32_t generations[ACCEL_FLAT_STRIPES_MAX];
+  bool mixes;                                   /* the hash is the user's */
+  accel_mutex resizing;                         /* held by a resize; taken before a stripe's */
+  uint64_t generations[ACCEL_FLAT_STRIPES_MAX]; /* written under their stripe's mutex */
 } flat_state;
 
 /* A slot and where it lies. slot NULL: none. */
@@ -71,13 +95,16 @@ typedef struct flat_entry {
   unsigned way;
 } flat_entry;
 
-/* What a write brings, made before the mutex is taken. */
+/* What a write brings, made before the mutex is taken, and leaves when it is released. */
 typedef struct flat_content {
   const void *key;
   const void *value; /* NULL: a negative entry */
-  char *text;        /* a long string key's own memory, else NULL */
   const accel_lifetime *life;
   size_t weight;
+  /* To be released unless the entry takes it over: */
+  char *text;  /* a long string key's own memory, else NULL */
+  void *owned; /* an owning value: first the copy, then perhaps what the entry had; else NULL */
+  void *spare; /* where an owning value can be moved to, if the content has none; else NULL */
 } flat_content;
 
 /* Entries that whoever unlinked them discards. */
@@ -96,7 +123,7 @@ static inline flat_state *flat_state_of(accel_local *local)
 
 static inline flat_entry flat_entry_at(accel_flat_table *table, uint64_t index, unsigned way)
 {
-  const size_t place = (size_t)index * ACCEL_FLAT_WAYS + way;
+  const size_t place = way * (size_t)table->set_count + (size_t)index;
   const flat_entry entry = {table, &table->sets[index], table->slots + place * table->slot_size,
                             way};
   return entry;
@@ -112,7 +139,7 @@ static inline flat_entry flat_entry_first(accel_flat_table *table, uint64_t inde
 static inline flat_entry flat_entry_numbered(const accel_flat_view *view, unsigned number)
 {
   const unsigned which = number / ACCEL_FLAT_WAYS, way = number % ACCEL_FLAT_WAYS;
-  const size_t place = (size_t)view->indices[which] * ACCEL_FLAT_WAYS + way;
+  const size_t place = way * (size_t)view->table->set_count + (size_t)view->indices[which];
   const flat_entry entry = {view->table, view->sets[which],
                             view->table->slots + place * view->table->slot_size, way};
   return entry;
@@ -158,10 +185,39 @@ static inline void flat_set_tag(accel_flat_set *set, unsigned way, uint64_t tag)
   accel_store_release(&set->tags[way / 8], others | tag << shift);
 }
 
-/* See flat.h for when. */
-static inline void flat_raise_version(accel_flat_set *set)
+/* See flat.h for when. A version is had once in the life of a region, whatever its pages hold. */
+static inline void flat_set_version(flat_stripe *stripe, accel_flat_set *set, uint64_t bits)
 {
-  accel_store_release(&set->version, set->version + 1);
+  stripe->version += ACCEL_FLAT_VERSION_ONE;
+  accel_store_release(&set->version, stripe->version | bits);
+}
+
+static inline void flat_raise_version(flat_stripe *stripe, accel_flat_set *set)
+{
+  const uint64_t replacing = set->version & ACCEL_FLAT_REPLACING;
+  flat_set_version(stripe, set, replacing | ACCEL_FLAT_WRITTEN);
+}
+
+/* A key of the set is without its tag for a moment; no reader may think that it is not there. */
+static inline void flat_begin_replacing(flat_stripe *stripe, accel_flat_set *set)
+{
+  flat_set_version(stripe, set, ACCEL_FLAT_REPLACING | ACCEL_FLAT_WRITTEN);
+}
+
+static inline void flat_end_replacing(flat_stripe *stripe, accel_flat_set *set)
+{
+  flat_set_version(stripe, set, ACCEL_FLAT_WRITTEN);
+}
+
+/* What is not pinned expires no earlier, in units of 256 ms. */
+static inline uint32_t flat_soonest(const accel_flat_set *set)
+{
+  return UINT32_MAX - set->expiry_left;
+}
+
+static inline void flat_set_soonest(accel_flat_set *set, uint32_t soonest)
+{
+  set->expiry_left = UINT32_MAX - soonest;
 }
 
 /* Whoever holds the mutex need not fear that they change. */
@@ -273,14 +329,33 @@ static inline bool flat_is_fresh(flat_state *state, const flat_entry *entry)
 
 ACCEL_EXTERN_C_BEGIN
 
-/* ---- flat_table.c: memory, locks, finding ---- */
+/* ---- flat_region.c: memory ---- */
 
-/* A table for `capacity` entries. NULL: no memory, or none of that size can exist. */
+/* An empty table for `capacity` entries, not in use yet. NULL: no memory, or none of that size can
+ * exist. Opens and resizes only, one at a time. */
 accel_flat_table *accel_flat_table_open(flat_state *state, const accel_type *type, size_t capacity);
-/* Drops every value that is left; takes no mutex. */
-void accel_flat_table_close(flat_state *state, const accel_type *type, accel_flat_table *table);
-/* Releases what a closed table still holds, and gives back the memory it can spare. */
+/* The bytes that it takes; SIZE_MAX: more than there can be. */
+size_t accel_flat_table_bytes(const accel_type *type, size_t capacity);
+/* Before readers find a table that was filled: one that knew an earlier table there, and did not find
+ * a key that was not there yet, sees that something came. */
+void accel_flat_table_finish(accel_flat_table *table);
+/* Lets writers in. */
+void accel_flat_table_use(accel_flat_table *table);
+/* Releases what a closed table still holds. Its memory goes back to the system now, or once nobody
+ * has a removed slot any more. */
 void accel_flat_table_retire(flat_state *state, const accel_type *type, accel_flat_table *table);
+/* Somebody has given up `count` removed slots of a retired table. Without a mutex. */
+void accel_flat_region_release(flat_region *region, size_t count);
+/* Makes one more huge page of small ones that are mostly in use. Without a mutex. */
+ACCEL_COLD void accel_flat_promote(accel_flat_table *table, size_t entries);
+/* Asks for all that so many entries deserve, before they come. */
+void accel_flat_promote_all(accel_flat_table *table, size_t entries);
+/* Bytes of memory that are behind the pages of all tables, as far as is known. */
+size_t accel_flat_resident(const flat_state *state);
+/* Drops every value that is left and frees all tables; takes no mutex. */
+void accel_flat_regions_close(flat_state *state, const accel_type *type);
+
+/* ---- flat_table.c: locks, finding ---- */
 
 /* Locks the stripe of a key. */
 void accel_flat_lock(flat_state *state, const accel_type *type, uint64_t hash,
@@ -301,6 +376,10 @@ const void *accel_flat_key(const accel_type *type, const flat_entry *entry, cons
 /* Its mixed hash. */
 uint64_t accel_flat_hash_of(const flat_state *state, const accel_type *type,
                             const flat_entry *entry);
+/* Drops a value, which is the user's code. */
+void accel_flat_drop(const accel_type *type, void *value);
+/* Whether the calling thread is in such a drop. */
+bool accel_flat_is_dropping(void);
 /* True: the entry holds memory that is not the table's. */
 bool accel_flat_owns(const accel_type *type, const flat_entry *entry);
 /* Under the stripe's mutex. */
@@ -314,8 +393,14 @@ flat_entry accel_flat_find_empty(const accel_flat_view *view);
 ACCEL_COLD flat_entry accel_flat_make_empty(const accel_flat_view *view);
 /* Moves an entry that is not pinned into an empty slot of its other set. */
 void accel_flat_move(const accel_flat_view *view, const flat_entry *from, const flat_entry *to);
+/* Copies all of a slot into an empty one of the view's table. */
+void accel_flat_copy_slot(const accel_flat_view *view, const flat_entry *from,
+                          const flat_entry *to);
 void accel_flat_write(const accel_flat_view *view, const flat_entry *entry,
                       const flat_content *content);
+/* Gives an entry whose content readers see under the mutex only a new one, in place. What it owned
+ * is left in the content. False: it cannot, and nothing happened. */
+bool accel_flat_swap(const accel_flat_view *view, const flat_entry *entry, flat_content *content);
 /* Makes a written entry findable. `used` is the policy's byte. */
 void accel_flat_publish(const flat_entry *entry, uint64_t tag, uint64_t epoch, uint8_t used);
 /* Takes an entry out; its budget stays taken. */

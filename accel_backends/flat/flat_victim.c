@@ -21,7 +21,7 @@ static flat_entry flat_victim_spent(const accel_flat_view *view, unsigned which,
   const bool is_of_epoch = accel_flat_epoch_of(set->current) == view->epoch;
   const unsigned older = is_of_epoch ? (unsigned)(set->current & may_go) : may_go;
   if (older != 0) return flat_entry_in(view, which, older);
-  if (since_base_ms >> ACCEL_FLAT_COARSE_SHIFT < set->soonest) return none;
+  if (since_base_ms >> ACCEL_FLAT_COARSE_SHIFT < flat_soonest(set)) return none;
   uint32_t soonest = UINT32_MAX;
   for (unsigned ways = may_go; ways != 0; ways &= ways - 1) {
     const flat_entry entry = flat_entry_in(view, which, ways);
@@ -30,7 +30,7 @@ static flat_entry flat_victim_spent(const accel_flat_view *view, unsigned which,
     if (flat_has_expired(&entry, since_base_ms)) return entry;
     if (accel_flat_expires(head) && coarse < soonest) soonest = coarse;
   }
-  set->soonest = soonest;
+  flat_set_soonest(set, soonest);
   return none;
 }
 

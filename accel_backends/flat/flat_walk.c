@@ -32,7 +32,8 @@ static unsigned flat_walk_rank(const flat_move *move, const flat_entry *entry)
   return move->policy->rank(set, entry->way) + 1;
 }
 
-/* Copies the entry into the new table, which nobody sees yet. False: there is no room. */
+/* Copies the entry into the new table. Only readers who saw an earlier table there can look at it
+ * yet; to them it is as if it were in use. False: there is no room. */
 static bool flat_walk_copy(const flat_move *move, const flat_entry *entry)
 {
   const uint64_t mixed = accel_flat_hash_of(move->state, move->type, entry);
@@ -40,14 +41,15 @@ static bool flat_walk_copy(const flat_move *move, const flat_entry *entry)
   flat_entry empty = accel_flat_find_empty(&view);
   if (empty.slot == NULL) empty = accel_flat_make_empty(&view);
   if (empty.slot == NULL) return false;
-  memcpy(empty.slot, entry->slot, move->to->slot_size);
+  accel_flat_copy_slot(&view, entry, &empty);
   accel_flat_set *set = empty.set;
   const uint8_t used = accel_load_relaxed(&entry->set->used[entry->way]);
   accel_flat_publish(&empty, view.tag, move->epoch, used);
   if (!accel_flat_is_current(entry->set, entry->way, move->epoch))
-    set->current |= (uint64_t)1 << empty.way;
-  view.stripe->entries++;
-  view.stripe->weight += flat_weight_of(entry);
+    accel_store_release(&set->current, set->current | (uint64_t)1 << empty.way);
+  flat_stripe *stripe = view.stripe;
+  accel_store_relaxed(&stripe->entries, stripe->entries + 1);
+  accel_store_relaxed(&stripe->weight, stripe->weight + flat_weight_of(entry));
   return true;
 }
 
@@ -116,7 +118,7 @@ static size_t flat_walk_close_stripes(const flat_move *move)
     accel_flat_view view;
     if (!accel_flat_lock_set(move->state, move->type, move->from, start, &view))
       continue; /* never: we close them */
-    view.stripe->is_closed = true;
+    view.stripe->table = NULL;
     for (uint64_t index = start; index < start + table->stripe_sets; index++) {
       const accel_flat_set *set = &table->sets[index];
       const unsigned ways = flat_live_ways(set) & ~(unsigned)set->pinned;
@@ -137,8 +139,9 @@ static void flat_walk_carry(flat_move *move, size_t capacity)
   move->epoch = accel_load_acquire(&state->front.local.epoch);
   move->since_base_ms = flat_since_base(state);
   for (uint64_t i = 0; i < move->to->stripe_count; i++)
-    move->to->stripes[i].era = flat_era_of(move->epoch);
+    accel_store_relaxed(&move->to->stripes[i].era, flat_era_of(move->epoch));
   accel_store_relaxed(&state->budget.capacity, capacity);
+  accel_flat_promote_all(move->to, unpinned < capacity ? unpinned : capacity);
   for (unsigned rank = ACCEL_POLICY_RANKS + 1; rank-- > 0;) flat_walk_move_rank(move, rank);
 }
 
@@ -158,8 +161,9 @@ accel_status accel_flat_resize(accel_local *local, const accel_type *type, size_
   memset(move.settled, 0, (size_t)old->set_count * sizeof *move.settled);
   flat_walk_carry(&move, capacity);
   ACCEL_FREE(move.settled);
-  move.to->retired = old;
+  accel_flat_table_finish(move.to);
   accel_store_release(&state->front.table, move.to);
+  accel_flat_table_use(move.to);
   accel_mutex_unlock(&state->resizing);
   accel_flat_table_retire(state, type, old);
   return ACCEL_OK;

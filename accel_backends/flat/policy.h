@@ -48,11 +48,19 @@ uint64_t accel_flat_hash_at(const accel_flat_view *view, unsigned number);
 
 ACCEL_EXTERN_C_END
 
+ACCEL_INLINE void accel_policy_mark_first_hit(accel_flat_set *set_, size_t way_)
+{
+  ACCEL_FORGET_(set_);
+  ACCEL_FORGET_(way_);
+  uint8_t *const used_ = &set_->used[way_];
+  accel_store_relaxed(used_, (uint8_t)(accel_load_relaxed(used_) | 1u));
+}
+
 /* The hit of most policies: one bit, set once. */
 ACCEL_INLINE void accel_policy_mark_hit(accel_flat_set *set_, size_t way_)
 {
-  const uint8_t used_ = accel_load_relaxed(&set_->used[way_]);
-  if ((used_ & 1) == 0) accel_store_relaxed(&set_->used[way_], (uint8_t)(used_ | 1));
+  if (ACCEL_UNLIKELY(!accel_is_odd_relaxed(&set_->used[way_])))
+    accel_policy_mark_first_hit(set_, way_);
 }
 
 #endif

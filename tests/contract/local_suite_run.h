@@ -55,6 +55,8 @@ static int local_suite_run(const accel_local_ops *ops)
       cmocka_unit_test(hottest_strings_lie_in_the_scratch),
       cmocka_unit_test(no_read_is_torn),
       cmocka_unit_test(a_key_that_is_replaced_is_not_missed),
+      cmocka_unit_test(a_key_of_two_full_sets_is_not_missed),
+      cmocka_unit_test(sets_wait_for_slow_drops),
       cmocka_unit_test(owned_values_survive_threads),
       cmocka_unit_test(readers_go_on_while_the_table_is_resized),
       cmocka_unit_test(no_fill_outlives_a_later_delete),

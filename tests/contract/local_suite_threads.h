@@ -107,6 +107,107 @@ static void a_key_that_is_replaced_is_not_missed(void **state)
   suite_close(&table);
 }
 
+enum { SUITE_FULL = 32 };
+static uint64_t suite_kept[SUITE_FULL]; /* the keys that stayed when many more had come */
+static size_t suite_kept_count;
+
+/* A full table, in which nothing is written but what is there: some keys have no place for a new
+ * version, and still nothing is missed, whatever the values are. (To copy an owning value would pin
+ * it, and a pinned entry that is replaced needs another's place.) */
+static void suite_work_overwrite(suite_table *table, uint64_t random)
+{
+  const bool owns = table->type == &suite_note_type;
+  const uint64_t key = suite_kept[random % suite_kept_count];
+  suite_plain plain = suite_make_plain(key, random);
+  char text[] = "note";
+  suite_note note = {text};
+  void *value = owns ? (void *)&note : (void *)&plain;
+  if (random / SUITE_FULL % 2 == 0) {
+    suite_expect(suite_set(table, &key, value) == ACCEL_OK);
+    return;
+  }
+  accel_status status = owns ? ACCEL_ATTENTION : suite_get(table, &key, value);
+  accel_local_found found;
+  if (status == ACCEL_ATTENTION) status = suite_peek(table, &key, NULL, &found);
+  suite_expect(status == ACCEL_OK);
+}
+
+static void a_key_of_two_full_sets_is_not_missed(void **state)
+{
+  (void)state;
+  const accel_type *const types[] = {&suite_plain_type, &suite_note_type};
+  for (size_t i = 0; i < 2; i++) {
+    suite_table table = suite_open(types[i], SUITE_FULL);
+    for (uint64_t key = 0; key < (uint64_t)4 * SUITE_FULL; key++) {
+      if (i == 0) suite_set_plain(&table, key, 1);
+      if (i == 1) assert_int_equal(suite_set_note(&table, key, "note"), ACCEL_OK);
+    }
+    suite_kept_count = 0;
+    for (uint64_t key = 0; key < (uint64_t)4 * SUITE_FULL; key++)
+      if (suite_has(&table, key)) suite_kept[suite_kept_count++] = key;
+    suite_wrongs = 0;
+    suite_run_threads(&table, suite_work_overwrite);
+    assert_int_equal(suite_wrongs, 0);
+    suite_close(&table);
+  }
+}
+
+/* ---- drops that take long ---- */
+
+static bool suite_drops_wait; /* atomic */
+
+static void suite_wait_in_drop(void)
+{
+  while (accel_load_relaxed(&suite_drops_wait)) {
+    const struct timespec pause = {.tv_nsec = 1000000};
+    nanosleep(&pause, NULL);
+  }
+}
+
+static void suite_set_beside(void *ctx)
+{
+  suite_worker *worker = (suite_worker *)ctx;
+  for (uint64_t i = 0; i < 64; i++)
+    suite_expect(suite_set_note(worker->table, worker->random + i, "beside") == ACCEL_OK);
+  accel_store_release(&worker->rounds, (uint64_t)1);
+}
+
+/* Each waits in the user's drop, until all places are such as are just being dropped. */
+static void suite_set_and_wait(void *ctx)
+{
+  suite_worker *worker = (suite_worker *)ctx;
+  suite_waits_in_drop = true;
+  suite_expect(suite_set_note(worker->table, worker->random, "waits") == ACCEL_OK);
+  suite_waits_in_drop = false;
+}
+
+#define SUITE_WAITERS 34u /* more than there are places */
+
+static void sets_wait_for_slow_drops(void **state)
+{
+  (void)state;
+  suite_worker waiters[SUITE_WAITERS], beside;
+  suite_table table = suite_open(&suite_note_type, 30);
+  for (uint64_t key = 0; key < 30; key++) suite_set_note(&table, key, "old");
+  suite_wrongs = 0;
+  suite_drops_wait = true;
+  suite_in_drop = suite_wait_in_drop;
+  for (uint64_t i = 0; i < SUITE_WAITERS; i++) {
+    waiters[i] = (suite_worker){.table = &table, .random = 1000 + i};
+    assert_true(accel_thread_start(&waiters[i].thread, suite_set_and_wait, &waiters[i]));
+  }
+  beside = (suite_worker){.table = &table, .random = 5000};
+  assert_true(accel_thread_start(&beside.thread, suite_set_beside, &beside));
+  const struct timespec pause = {.tv_nsec = 100000000};
+  nanosleep(&pause, NULL); /* what fails for impatience has failed by now */
+  accel_store_relaxed(&suite_drops_wait, false);
+  for (uint64_t i = 0; i < SUITE_WAITERS; i++) accel_thread_join(waiters[i].thread);
+  accel_thread_join(beside.thread);
+  suite_in_drop = NULL;
+  assert_int_equal(suite_wrongs, 0);
+  suite_close(&table);
+}
+
 /* Everything at once, on owning values. */
 static void suite_work_label(suite_table *table, uint64_t random)
 {

@@ -198,6 +198,8 @@ static uint64_t suite_notes_living; /* atomic: copies that were not dropped */
 static bool suite_note_copy_fails;
 static void (*suite_on_user_code)(void); /* called wherever user's code runs */
 static void (*suite_on_drop)(void);      /* called by the next drop */
+static void (*suite_in_drop)(void);      /* called by all drops of threads that say so: */
+static ACCEL_THREAD_LOCAL bool suite_waits_in_drop;
 
 static void suite_run_user_code(void)
 {
@@ -227,6 +229,7 @@ static void suite_drop_note(void *value)
     suite_on_drop = NULL;
     run();
   }
+  if (suite_waits_in_drop) suite_in_drop();
   suite_run_user_code();
   suite_note *note = (suite_note *)value;
   free(note->text);

@@ -209,7 +209,7 @@ static void a_diagnostic_says_what_is_there(void **state)
   assert_true(seen.local_ready && seen.remote_ready && seen.listener_started && seen.channel_up);
   assert_false(seen.degraded || seen.loader_configured);
   assert_string_equal(seen.channel, "accel:invalidation:rows");
-  assert_true(seen.memory_bytes > 100000 * sizeof(row_t));
+  assert_in_range(seen.memory_bytes, 1, 1000000); /* what is resident: nearly nothing yet */
   accel_fake_channel_down(&fake, ACCEL_FAKE_EVERY_LINK);
   assert_int_equal(row_cache_set(&cache, 1, &row), ACCEL_OK);
   assert_int_equal(row_cache_resize(&cache, 500), ACCEL_OK);

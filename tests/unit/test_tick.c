@@ -13,7 +13,13 @@
 
 #include "failing_alloc.h"
 
+#include <dirent.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,29 +31,63 @@ static uint64_t word(void)
   return accel_load_relaxed(&accel_tick_word);
 }
 
-/* Whether the word gets above `floor`. */
-static bool ticks_past(uint64_t floor)
+/* Whether somebody draws a line that is not this one. Without a counter nobody does. */
+static bool ticks_past(uint64_t line)
 {
   const uint64_t end_ms = accel_clock_deadline(PATIENCE_MS);
+  if (accel_load_relaxed(&accel_tick_unit) == 0) return word() == ACCEL_TICK_NONE;
   while (accel_clock_monotonic_ms() < end_ms) {
-    if (word() != ACCEL_TICK_NONE && word() > floor) return true;
+    if (word() != ACCEL_TICK_NONE && word() != line) return true;
     usleep(1000);
   }
   return false;
 }
 
-static void the_word_follows_the_clock_while_it_is_held(void **state)
+/* The moment that a hit goes by, less the time that it is. */
+static int64_t ahead_ms(void)
+{
+  const uint64_t now_ms = accel_clock_monotonic_ms();
+  return (int64_t)((accel_tick_latest() >> ACCEL_TICK_SHIFT) - now_ms);
+}
+
+/* From a second before a period ends until a second later, so that one ends meanwhile. */
+static void the_moment_is_never_past_and_soon_comes(void **state)
 {
   (void)state;
   assert_true(word() == ACCEL_TICK_NONE);
-  const uint64_t start_ms = accel_clock_read(NULL);
+  assert_true(accel_tick_latest() >= ACCEL_TICK_NONE);
   accel_tick_hold();
-  assert_true(ticks_past((start_ms << ACCEL_TICK_SHIFT) - 1));
-  const uint64_t seen = word();
-  assert_true(ticks_past(seen));
-  assert_true(word() >> ACCEL_TICK_SHIFT <= accel_clock_read(NULL));
+  const uint64_t unit_ms = accel_load_relaxed(&accel_tick_unit) >> ACCEL_TICK_SHIFT;
+  const uint64_t first = word(), period = accel_counter_period();
+  if (unit_ms > 0) {
+    assert_in_range(unit_ms, 1, 8100);
+    int64_t least_ms = INT64_MAX;
+    while (accel_counter_period() == period || word() == first) {
+      const int64_t ms = ahead_ms();
+      if (ms < least_ms) least_ms = ms;
+      assert_true(ms >= 0 && (uint64_t)ms <= unit_ms + PATIENCE_MS);
+    }
+    assert_true((uint64_t)least_ms <= unit_ms);
+  }
   accel_tick_release();
   assert_true(word() == ACCEL_TICK_NONE);
+}
+
+/* A line holds for whatever comes after it, and says less the more it is outlived. */
+static void an_old_line_is_never_past_either(void **state)
+{
+  (void)state;
+  accel_tick_hold();
+  const uint64_t unit = accel_load_relaxed(&accel_tick_unit);
+  const uint64_t line = word();
+  accel_tick_release();
+  if (unit == 0) return; /* there is no counter that can be relied on */
+  const uint64_t end_ms = accel_clock_deadline(700);
+  while (accel_clock_monotonic_ms() < end_ms) {
+    const uint64_t now_ms = accel_clock_monotonic_ms();
+    assert_true((line + accel_counter_period() * unit) >> ACCEL_TICK_SHIFT >= now_ms);
+    usleep(100);
+  }
 }
 
 static void the_last_release_ends_it(void **state)
@@ -113,7 +153,7 @@ static accel_status open_and_set(number_cache *numbers, uint32_t ttl_ms)
 /* Lives that are longer than the ticks may be late, and shorter, end when they should. */
 static void nothing_is_served_too_late(void **state)
 {
-  const uint32_t lives_ms[] = {100, ACCEL_TICK_MARGIN_MS - 100, ACCEL_TICK_MARGIN_MS + 700};
+  const uint32_t lives_ms[] = {100, 2100};
   (void)state;
   for (size_t i = 0; i < sizeof lives_ms / sizeof *lives_ms; i++) {
     number_cache numbers;
@@ -132,12 +172,122 @@ static void nothing_is_served_too_late(void **state)
   }
 }
 
+/* ---- a process that stands still ---- */
+
+#define STOPPED_LIFE_MS 2300u /* more than is mostly left when a hit asks the clock */
+#define STOPPED_MS 2500u
+#define STOPPED_READERS 4
+
+typedef struct stopped_service {
+  uint64_t written_ms; /* atomic; the entry's end is a life later */
+  uint64_t hits, late; /* atomic; late: begun after the end */
+  pid_t ticker;        /* the thread that ticks */
+  bool is_over;
+} stopped_service;
+
+static stopped_service *service; /* shared with the child */
+static number_cache stopped_numbers;
+
+static void *read_all_the_time(void *unused)
+{
+  (void)unused;
+  while (!accel_load_relaxed(&service->is_over)) {
+    uint64_t out;
+    const uint64_t end_ms = service->written_ms + STOPPED_LIFE_MS;
+    const uint64_t begun_ms = accel_clock_monotonic_ms();
+    if (number_cache_get(&stopped_numbers, 1, &out) != ACCEL_OK) continue;
+    accel_add_relaxed(&service->hits, 1u);
+    if (begun_ms > end_ms + LATE_MS) accel_add_relaxed(&service->late, 1u);
+  }
+  return NULL;
+}
+
+/* The newest thread of this process. */
+static pid_t newest_thread(void)
+{
+  pid_t newest = 0;
+  DIR *tasks = opendir("/proc/self/task");
+  for (struct dirent *each; tasks != NULL && (each = readdir(tasks)) != NULL;)
+    if (atoi(each->d_name) > newest) newest = atoi(each->d_name);
+  if (tasks != NULL) closedir(tasks);
+  return newest;
+}
+
+static int serve_until_over(void)
+{
+  pthread_t readers[STOPPED_READERS];
+  if (open_and_set(&stopped_numbers, STOPPED_LIFE_MS) != ACCEL_OK) return 1;
+  service->ticker = newest_thread();
+  accel_store_release(&service->written_ms, accel_clock_monotonic_ms());
+  for (int i = 0; i < STOPPED_READERS; i++)
+    if (pthread_create(&readers[i], NULL, read_all_the_time, NULL) != 0) return 1;
+  for (int i = 0; i < STOPPED_READERS; i++) pthread_join(readers[i], NULL);
+  number_cache_close(&stopped_numbers);
+  return 0;
+}
+
+static void sleep_ms(uint32_t ms)
+{
+  usleep(ms * 1000);
+}
+
+static void stop_all(pid_t child)
+{
+  assert_int_equal(kill(child, SIGSTOP), 0);
+  sleep_ms(STOPPED_MS);
+  assert_int_equal(kill(child, SIGCONT), 0);
+}
+
+/* As a debugger does, or a scheduler that lets others go first. */
+static void stop_the_ticker(pid_t child)
+{
+  int status;
+  (void)child;
+  assert_int_equal(ptrace(PTRACE_SEIZE, service->ticker, NULL, NULL), 0);
+  assert_int_equal(ptrace(PTRACE_INTERRUPT, service->ticker, NULL, NULL), 0);
+  assert_int_equal(waitpid(service->ticker, &status, __WALL), service->ticker);
+  sleep_ms(STOPPED_MS);
+  assert_int_equal(ptrace(PTRACE_DETACH, service->ticker, NULL, NULL), 0);
+}
+
+static void serve_while(void (*stop)(pid_t child))
+{
+  void *shared =
+      mmap(NULL, sizeof *service, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  assert_true(shared != MAP_FAILED);
+  service = (stopped_service *)shared;
+  const pid_t child = fork();
+  if (child == 0) _exit(serve_until_over());
+  while (accel_load_relaxed(&service->hits) == 0) sleep_ms(1);
+  stop(child);
+  sleep_ms(100);
+  accel_store_release(&service->is_over, true);
+  int status = -1;
+  assert_true(waitpid(child, &status, 0) == child);
+  assert_int_equal(status, 0);
+  printf("%llu hits\n", (unsigned long long)service->hits);
+  assert_int_equal(service->late, 0);
+  munmap(shared, sizeof *service);
+}
+
+static void nothing_is_late_after_the_process_stood_still(void **state)
+{
+  (void)state;
+  serve_while(stop_all);
+}
+
+static void nothing_is_late_while_nobody_ticks(void **state)
+{
+  (void)state;
+  serve_while(stop_the_ticker);
+}
+
 /* What the parent's ticks last said does not keep the child's entries alive. */
 static void a_childs_hits_ask_the_clock(void **state)
 {
   number_cache numbers, childs;
   (void)state;
-  assert_int_equal(open_and_set(&numbers, ACCEL_TICK_MARGIN_MS + 300), ACCEL_OK);
+  assert_int_equal(open_and_set(&numbers, 2300), ACCEL_OK);
   const pid_t child = fork();
   if (child == 0) {
     uint64_t out;
@@ -160,11 +310,14 @@ static void a_childs_hits_ask_the_clock(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(the_word_follows_the_clock_while_it_is_held),
+      cmocka_unit_test(the_moment_is_never_past_and_soon_comes),
+      cmocka_unit_test(an_old_line_is_never_past_either),
       cmocka_unit_test(the_last_release_ends_it),
       cmocka_unit_test(without_memory_nobody_ticks),
       cmocka_unit_test(a_child_ticks_for_itself),
       cmocka_unit_test(nothing_is_served_too_late),
+      cmocka_unit_test(nothing_is_late_after_the_process_stood_still),
+      cmocka_unit_test(nothing_is_late_while_nobody_ticks),
       cmocka_unit_test(a_childs_hits_ask_the_clock),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
