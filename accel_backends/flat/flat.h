@@ -23,8 +23,8 @@
  *
  * All of that needs versions that do not come again. They are drawn from a counter of the stripe's,
  * which outlives the tables in its pages (flat_region.c). A table that is retired has its versions
- * raised; then its pages may go, and read as zeros. A version of 0 belongs to a set in which nothing
- * was written, or to such a page: no copy is believed that began with it. On ARM a page goes by an
+ * raised; then its pages may go, and read as zeros. A version of 0 belongs to a set in which
+ * nothing was written, or to such a page: no copy is believed that began with it. On ARM a page goes by an
  * invalidation that every processor has completed before the call returns, so whoever sees a zero
  * in the slot sees the raised version, or a zero, afterwards.
  *

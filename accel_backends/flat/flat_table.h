@@ -336,8 +336,8 @@ ACCEL_EXTERN_C_BEGIN
 accel_flat_table *accel_flat_table_open(flat_state *state, const accel_type *type, size_t capacity);
 /* The bytes that it takes; SIZE_MAX: more than there can be. */
 size_t accel_flat_table_bytes(const accel_type *type, size_t capacity);
-/* Before readers find a table that was filled: one that knew an earlier table there, and did not find
- * a key that was not there yet, sees that something came. */
+/* Before readers find a table that was filled: one that knew an earlier table there, and did not
+ * find a key that was not there yet, sees that something came. */
 void accel_flat_table_finish(accel_flat_table *table);
 /* Lets writers in. */
 void accel_flat_table_use(accel_flat_table *table);

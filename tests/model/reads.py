@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Every execution of the flat engine's lock-free read beside one writer, in the memory model of C11.
+"""Every execution of the flat engine's lock-free read beside one writer, in C11's memory model.
 
 usage: reads.py [--verbose]
 
