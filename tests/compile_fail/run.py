@@ -32,7 +32,7 @@ def kinds(path):
         for compiler, standard in zip(toolchain.c_compilers(), ("c11", "c2x")):
             yield compiler, ["-x", "c", f"-std={standard}", *toolchain.USER_C]
     if "C++" in languages:
-        for compiler, standard in zip(toolchain.cxx_compilers(), ("c++20", "c++17")):
+        for compiler, standard in zip(toolchain.found("g++", "clang++"), ("c++20", "c++17")):
             yield compiler, ["-x", "c++", f"-std={standard}", *toolchain.USER_CXX]
 
 

@@ -14,7 +14,8 @@ static fault_world mine, other;
 
 static void open_both(void)
 {
-  const accel_config config = {.local_ttl_ms = 3600000, .degraded_ttl_ms = ACCEL_FOREVER};
+  const accel_config config = {
+      .local_ttl_ms = 3600000, .degraded_ttl_ms = ACCEL_FOREVER, .loader_timeout_ms = 60000};
   const accel_redis_config behind = {.url = faults.url, .command_timeout_ms = 5000},
                            direct = {.url = server.url, .command_timeout_ms = 5000};
   fault_open(&mine, &behind, config);

@@ -34,6 +34,14 @@ def cxx_compilers():
     return installed("g++", "clang++")
 
 
+def found(*names):
+    """Those of `names` that are installed, perhaps none; what is missing is told."""
+    for name in names:
+        if not shutil.which(name):
+            print(f"left out: {name} is not installed")
+    return [name for name in names if shutil.which(name)]
+
+
 def run(command, text=None):
     """Runs a command in the project's root. `text` is its input."""
     return subprocess.run(
