@@ -161,7 +161,8 @@ class Page(gate_world.World):
             for i in range(8)}  # fmt: skip
         self.own("now.json", benches)
         self.own("base.json", {name: {"metrics": {"time": {
-            "unit": "ns", "mean": 100, "median": 100, "p99": 100}}} for name in benches})  # fmt: skip
+            "unit": "ns", "mean": 100, "median": 100, "p99": 100}}}
+            for name in benches})  # fmt: skip
         self.page("base.json", "now.json", "--html=page.html", code=0)
         lines = [node for node in self.tree_of().iter("tr") if node.get("data-change")]
         changes = [float(line.get("data-change")) for line in lines]
