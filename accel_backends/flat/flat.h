@@ -22,11 +22,12 @@
  * (Boehm, "Can seqlocks get along with programming language memory models?", 2012).
  *
  * All of that needs versions that do not come again. They are drawn from a counter of the stripe's,
- * which outlives the tables in its pages (flat_region.c). A table that is retired has its versions
- * raised; then its pages may go, and read as zeros. A version of 0 belongs to a set in which
- * nothing was written, or to such a page: no copy is believed that began with it. On ARM a page goes by an
- * invalidation that every processor has completed before the call returns, so whoever sees a zero
- * in the slot sees the raised version, or a zero, afterwards.
+ * which outlives the tables in its pages (flat_region.c). A retired table loses its tags, and
+ * then has its versions raised; then its pages may go, and read as zeros. A version of 0 belongs to
+ * a set in which nothing was written, or to such a page: no copy is believed that began with it. On
+ * ARM a page goes by an invalidation that every processor has completed before the call returns, so
+ * whoever sees a zero in the slot sees the raised version, or a zero, afterwards.
+ * tests/model/reads.py tries every execution.
  *
  * A key that goes from one slot to another is published in the new one first, then that set's
  * version is raised once more, then the old tag is withdrawn. A reader that saw neither tag sees
