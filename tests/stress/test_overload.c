@@ -66,7 +66,8 @@ static void read_batch(row_cache *cache, uint64_t first)
   uint64_t keys[5], values[5];
   accel_status statuses[5];
   for (uint64_t i = 0; i < 5; i++) keys[i] = (first + 7 * i) % KEYS;
-  row_cache_mget(cache, keys, 5, NULL, values, statuses);
+  const accel_status all = row_cache_mget(cache, keys, 5, NULL, values, statuses);
+  check(all, 0, 0);
   for (size_t i = 0; i < 5; i++) check(statuses[i], keys[i], values[i]);
 }
 
