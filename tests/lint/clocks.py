@@ -18,7 +18,7 @@ NAMES = "took|waited|worst|slowest|longest|latest|back|return|live|down|serving|
 SPAN = rf"[\w.>-]*(?:(?:{NAMES}|elapsed|mean)_[mun]s|ms_since\(\w+\)|\w+_[mn]s\(\) - \w+)"
 BOUND = re.compile(rf"assert_true\(.*?({SPAN}) <=? ([\d.+* ]+)\)")
 RANGE = re.compile(rf"assert_in_range\(({SPAN}|ping_ms\(\w+\)), [^,]+, ([\d.+* ]+)\)")
-WAIT = re.compile(r"uint64_t (?:until|end|deadline)_ms = accel_clock_deadline\((\d{3,})\)")
+WAIT = re.compile(r"uint64_t (?:until|deadline)_ms = accel_clock_deadline\((\d{3,})\)")
 SHORT = re.compile(r"wait < (\d+) [^;]*;[^;]*\) (?:usleep|sleep_ms)\((\d+)\)")
 
 
