@@ -126,18 +126,33 @@ bool accel_redis_tracking_cover(redis_listener *listener)
                                                          "BCAST", "NOLOOP", "PREFIX", prefix)) ||
         !redis_tracking_note(tracking, prefix))
       return false;
+    tracking->held_ms = accel_clock_monotonic_ms();
   }
   return true;
+}
+
+/* The answer is late, as it is behind something large; the connection is not lost. */
+static bool redis_tracking_is_believed(const redis_listener *listener)
+{
+  const redis_connection *data = &accel_redis_route_main(&listener->state->route)->data;
+  return accel_redis_connection_is_up(data) &&
+         accel_clock_monotonic_ms() < listener->tracking.held_ms + REDIS_LISTENER_PROOF_MS;
 }
 
 bool accel_redis_tracking_holds(redis_listener *listener)
 {
   redis_replies replies;
-  if (listener->tracking.count == 0) return true;
-  if (!redis_tracking_ask(listener, REDIS_WORDS("CLIENT", "GETREDIR"), &replies)) return false;
+  const uint64_t asked_ms = accel_clock_monotonic_ms();
+  if (listener->tracking.count == 0) {
+    listener->tracking.held_ms = asked_ms;
+    return true;
+  }
+  if (!redis_tracking_ask(listener, REDIS_WORDS("CLIENT", "GETREDIR"), &replies))
+    return redis_tracking_is_believed(listener);
   const redis_reply reply = accel_redis_reply_at(&replies, 0);
   const bool holds =
       reply.kind == REDIS_REPLY_IS_INTEGER && reply.integer == listener->tracking.client_id;
+  if (holds) listener->tracking.held_ms = asked_ms;
   if (reply.kind == REDIS_REPLY_IS_ERROR)
     accel_redis_listener_note_refusal(listener, &replies, "CLIENT GETREDIR");
   accel_redis_replies_release(&replies);

@@ -30,6 +30,7 @@ typedef struct redis_tracking {
   uint64_t request;                             /* the number of its SUBSCRIBE; 0: not sent */
   char (*prefixes)[REDIS_TRACKING_PREFIX_SIZE]; /* that the server was asked for */
   size_t count, capacity;
+  uint64_t held_ms; /* when the data connection last said that it asks for it */
 } redis_tracking;
 
 ACCEL_EXTERN_C_BEGIN
@@ -42,7 +43,7 @@ void accel_redis_tracking_close(redis_tracking *tracking);
 bool accel_redis_tracking_append(redis_tracking *tracking, uint64_t *requests, accel_buffer *out);
 /* Asks for the prefixes of links that are new. False: it was refused, or could not be asked. */
 bool accel_redis_tracking_cover(struct redis_listener *listener);
-/* Whether the data connection still asks for it. */
+/* Whether the data connection still asks for it, as far as it has answered within three seconds. */
 bool accel_redis_tracking_holds(struct redis_listener *listener);
 /* Tells a link what a message of REDIS_TRACKING_CHANNEL is to it; the keys begin at `first`, and
  * nil is everything. */

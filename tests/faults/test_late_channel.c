@@ -145,6 +145,24 @@ static void a_slow_channel_is_not_lost_for_that(void **state)
   fault_close(&mine);
 }
 
+/* With tracking the channel asks a question on the data connection, too, which is late whenever
+ * something large passes there: that is no loss as long as answers come. */
+static void late_answers_of_the_data_connection_are_no_loss(void **state)
+{
+  const proxy_flow late = {.latency_ms = 300};
+  (void)state;
+  open_both(way.url, ACCEL_TRACKING, 50);
+  const uint64_t epochs = fault_metrics(&mine).epoch_raised;
+  proxy_set_flow(&way, PROXY_REPLIES, PROXY_DATA, &late);
+  usleep(1500000); /* one question at least, and less than three seconds */
+  proxy_set_flow(&way, PROXY_REPLIES, PROXY_DATA, &(proxy_flow){.latency_ms = 0});
+  usleep(100000);
+  assert_true(fault_look(&mine).channel_up);
+  assert_int_equal(fault_metrics(&mine).epoch_raised, epochs);
+  fault_close(&other);
+  fault_close(&mine);
+}
+
 static int start(void **state)
 {
   (void)state;
@@ -168,6 +186,7 @@ int main(void)
       cmocka_unit_test(behind_a_sentinel),
       cmocka_unit_test(in_a_cluster),
       cmocka_unit_test(a_slow_channel_is_not_lost_for_that),
+      cmocka_unit_test(late_answers_of_the_data_connection_are_no_loss),
   };
   if (!redis_server_available()) return REDIS_SERVER_SKIP;
   return cmocka_run_group_tests(tests, start, stop);
