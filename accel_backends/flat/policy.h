@@ -53,7 +53,9 @@ ACCEL_INLINE void accel_policy_mark_first_hit(accel_flat_set *set_, size_t way_)
   ACCEL_FORGET_(set_);
   ACCEL_FORGET_(way_);
   uint8_t *const used_ = &set_->used[way_];
-  accel_store_relaxed(used_, (uint8_t)(accel_load_relaxed(used_) | 1u));
+  uint32_t bits_ = accel_load_relaxed(used_);
+  ACCEL_FORGET_(bits_); /* lest both become one read-modify-write instruction */
+  accel_store_relaxed(used_, (uint8_t)(bits_ | 1u));
 }
 
 /* The hit of most policies: one bit, set once. */
