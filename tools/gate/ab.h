@@ -75,7 +75,7 @@ typedef struct ab_run {
   size_t count, capacity;
   gate_pairs skipped;
   gate_pairs build;
-  gate_random random;
+  stats_random random;
   int64_t started_ms;
   int64_t settled_ms;  /* no further rounds of the first pass from here on */
   int64_t deadline_ms; /* nor of the re-run */

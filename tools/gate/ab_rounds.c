@@ -25,7 +25,7 @@ static bool start_side(ab_run *run, gate_child *child, const char *path)
   enum { PADDING_MAX = 4096 };
   char environment[PADDING_MAX + 32] = "ACCEL_BENCH_PAD=";
   const size_t length = strlen(environment);
-  const size_t padding = gate_random_below(&run->random, PADDING_MAX);
+  const size_t padding = stats_below(&run->random, PADDING_MAX);
   memset(environment + length, 'x', padding);
   environment[length + padding] = '\0';
   char seed[24];
@@ -255,7 +255,7 @@ static bool run_bench(ab_run *run, gate_child *children, ab_bench *bench, ab_ser
 static void shuffle(ab_run *run, size_t *order, size_t count)
 {
   for (size_t i = count; i > 1; i--) {
-    const size_t other = gate_random_below(&run->random, (uint32_t)i);
+    const size_t other = stats_below(&run->random, (uint32_t)i);
     const size_t kept = order[i - 1];
     order[i - 1] = order[other];
     order[other] = kept;

@@ -247,9 +247,9 @@ static gate_exit ab(gate_arena *arena, ab_command *command, int argc, char **arg
                 .options = &command->options,
                 .limits = &limits,
                 .problems = &problems,
-                .started_ms = ab_now_ms(),
-                .random = gate_random_seeded(command->options.seed)};
+                .started_ms = ab_now_ms()};
   gate_report report = {.arena = arena, .command = "ab", .limits = &limits};
+  stats_seed(&run.random, command->options.seed, 1);
   gate_catch_signals();
   code = run_all(command, &run, &report);
   ab_tree_remove();

@@ -50,7 +50,7 @@ static gate_interval fenced(const gate_numbers *shape, double main)
   const gate_numbers alone = {&main, count, count};
   gate_interval range = svg_range(shape, &alone);
   if (shape->count < SHAPE_MIN) return range;
-  const gate_fences fences = gate_tukey_fences(shape->values, shape->count);
+  const stats_fences fences = gate_fences(shape->values, shape->count);
   const double more = 2.5 * gate_bandwidth(shape->values, shape->count);
   const double low = fmax(range.low, fences.low_severe),
                high = fmin(range.high, fences.high_severe);
@@ -182,7 +182,7 @@ static void add_fit(const charts *self, const svg_plot *plot, const gate_metric 
 {
   gate_arena *arena = self->page->arena;
   if (totals->count == 0) return;
-  const double slope = gate_slope(metric->iterations.values, totals->values, totals->count);
+  const double slope = stats_slope(metric->iterations.values, totals->values, totals->count);
   const gate_numbers x = page_thinned(arena, &metric->iterations, PAGE_SIDE_MARKS_MAX);
   const gate_numbers y = page_thinned(arena, totals, PAGE_SIDE_MARKS_MAX);
   svg_path(plot, SVG_POINTS, gate_format(arena, "points %s", side), &x, &y, 0);

@@ -64,7 +64,11 @@ static const char *outliers_text(gate_arena *arena, const gate_metric *metric)
 {
   const gate_numbers shape = page_shape_of(metric);
   if (shape.count < 4) return "-";
-  return gate_format(arena, "%zu of %zu", gate_outliers(shape.values, shape.count), shape.count);
+  const stats_outliers found =
+      stats_count_outliers(shape.values, shape.count, gate_fences(shape.values, shape.count));
+  return gate_format(arena, "%zu of %zu",
+                     found.low_severe + found.low_mild + found.high_mild + found.high_severe,
+                     shape.count);
 }
 
 static const char *size_text(gate_arena *arena, const gate_metric *metric)

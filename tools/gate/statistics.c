@@ -1,47 +1,29 @@
 #include "statistics.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
-
-static int compare_numbers(const void *a, const void *b)
-{
-  const double left = *(const double *)a, right = *(const double *)b;
-  return (left > right) - (left < right);
-}
 
 double *gate_sorted(gate_arena *arena, const double *values, size_t count)
 {
   double *sorted = gate_take(arena, count, sizeof *sorted);
   if (count > 0) memcpy(sorted, values, count * sizeof *sorted);
-  if (count > 1) qsort(sorted, count, sizeof *sorted, compare_numbers);
+  if (count > 1) stats_sort(sorted, count);
   return sorted;
 }
 
 double gate_mean(const double *values, size_t count)
 {
-  if (count == 0) return NAN;
-  double mean = 0;
-  for (size_t i = 0; i < count; i++) mean += (values[i] - mean) / (double)(i + 1);
-  return mean;
+  return count > 0 ? stats_mean(values, count) : NAN;
 }
 
 double gate_deviation(const double *values, size_t count)
 {
-  if (count < 2) return NAN;
-  const double mean = gate_mean(values, count);
-  double sum = 0;
-  for (size_t i = 0; i < count; i++) sum += (values[i] - mean) * (values[i] - mean);
-  return sqrt(sum / (double)(count - 1));
+  return count > 1 ? stats_standard_deviation(values, count, stats_mean(values, count)) : NAN;
 }
 
 double gate_quantile(const double *sorted, size_t count, double share)
 {
-  if (count == 0) return NAN;
-  const double position = share * (double)(count - 1);
-  const size_t below = (size_t)position;
-  if (below + 1 >= count) return sorted[count - 1];
-  return sorted[below] + (position - (double)below) * (sorted[below + 1] - sorted[below]);
+  return count > 0 ? stats_percentile(sorted, count, share * 100) : NAN;
 }
 
 double gate_median(const double *values, size_t count)
@@ -52,16 +34,12 @@ double gate_median(const double *values, size_t count)
   return median;
 }
 
-double gate_hodges_lehmann(const double *values, size_t count)
+stats_fences gate_fences(const double *values, size_t count)
 {
   gate_arena arena = {0};
-  double *means = gate_take(&arena, count * (count + 1) / 2, sizeof *means);
-  size_t pairs = 0;
-  for (size_t i = 0; i < count; i++)
-    for (size_t j = i; j < count; j++) means[pairs++] = (values[i] + values[j]) / 2;
-  const double result = gate_median(means, pairs);
+  const stats_fences fences = stats_tukey(gate_sorted(&arena, values, count), count);
   gate_arena_release(&arena);
-  return result;
+  return fences;
 }
 
 size_t gate_order_rank(size_t count)
@@ -88,138 +66,7 @@ gate_interval gate_median_bounds(const double *values, size_t count)
   return bounds;
 }
 
-gate_fences gate_tukey_fences(const double *values, size_t count)
-{
-  gate_arena arena = {0};
-  const double *sorted = gate_sorted(&arena, values, count);
-  const double q1 = gate_quantile(sorted, count, 0.25);
-  const double q3 = gate_quantile(sorted, count, 0.75);
-  const double range = q3 - q1;
-  gate_arena_release(&arena);
-  return (gate_fences){q1 - 3 * range, q1 - 1.5 * range, q3 + 1.5 * range, q3 + 3 * range};
-}
-
-size_t gate_outliers(const double *values, size_t count)
-{
-  const gate_fences fences = gate_tukey_fences(values, count);
-  size_t outside = 0;
-  for (size_t i = 0; i < count; i++)
-    outside += values[i] < fences.low_mild || values[i] > fences.high_mild;
-  return outside;
-}
-
-double gate_slope(const double *x, const double *y, size_t count)
-{
-  double xy = 0, xx = 0;
-  for (size_t i = 0; i < count; i++) {
-    xy += x[i] * y[i];
-    xx += x[i] * x[i];
-  }
-  return xx > 0 ? xy / xx : NAN;
-}
-
-/* ---- Mann and Whitney ---- */
-
-typedef struct ranked {
-  double value;
-  bool is_first;
-} ranked;
-
-static int compare_ranked(const void *a, const void *b)
-{
-  return compare_numbers(&((const ranked *)a)->value, &((const ranked *)b)->value);
-}
-
-/* The rank sum of the first list, and the sum of t^3 - t over groups of t equal numbers. */
-static double rank_sum(const ranked *all, size_t count, double *ties_out)
-{
-  double sum = 0;
-  *ties_out = 0;
-  for (size_t start = 0, end; start < count; start = end) {
-    for (end = start + 1; end < count && all[end].value == all[start].value;) end++;
-    const double size = (double)(end - start);
-    const double rank = ((double)start + 1 + (double)end) / 2;
-    for (size_t i = start; i < end; i++) sum += all[i].is_first ? rank : 0;
-    *ties_out += size * size * size - size;
-  }
-  return sum;
-}
-
-/* P(U <= u) by counting: ways[k] of choosing ranks so that U is k. */
-static double exact_tail(gate_arena *arena, size_t a_count, size_t b_count, double u)
-{
-  const size_t most = a_count * b_count;
-  double *ways = gate_take(arena, most + 1, sizeof *ways);
-  ways[0] = 1;
-  /* The generating function of U is the Gaussian binomial: multiply by (1 - q^(b+i)), divide by
-   * (1 - q^i), for each i up to a. */
-  for (size_t i = 1; i <= a_count; i++) {
-    for (size_t k = most; k >= b_count + i; k--) ways[k] -= ways[k - b_count - i];
-    for (size_t k = i; k <= most; k++) ways[k] += ways[k - i];
-  }
-  double below = 0, all = 0;
-  for (size_t k = 0; k <= most; k++) {
-    all += ways[k];
-    if ((double)k <= u) below += ways[k];
-  }
-  return below / all;
-}
-
-double gate_mann_whitney(const double *a, size_t a_count, const double *b, size_t b_count)
-{
-  enum { EXACT_MAX = 20 };
-  if (a_count == 0 || b_count == 0) return 1;
-  gate_arena arena = {0};
-  const size_t count = a_count + b_count;
-  ranked *all = gate_take(&arena, count, sizeof *all);
-  for (size_t i = 0; i < a_count; i++) all[i] = (ranked){a[i], true};
-  for (size_t i = 0; i < b_count; i++) all[a_count + i] = (ranked){b[i], false};
-  qsort(all, count, sizeof *all, compare_ranked);
-  double ties;
-  const double n1 = (double)a_count, n2 = (double)b_count, n = (double)count;
-  const double u = rank_sum(all, count, &ties) - n1 * (n1 + 1) / 2;
-  const double smaller = fmin(u, n1 * n2 - u);
-  double chance;
-  if (ties == 0 && a_count <= EXACT_MAX && b_count <= EXACT_MAX) {
-    chance = 2 * exact_tail(&arena, a_count, b_count, smaller);
-  } else {
-    const double variance = n1 * n2 / 12 * (n + 1 - ties / (n * (n - 1)));
-    const double distance = fmax(n1 * n2 / 2 - smaller - 0.5, 0);
-    chance = variance > 0 ? erfc(distance / sqrt(variance) / sqrt(2)) : 1;
-  }
-  gate_arena_release(&arena);
-  return fmin(chance, 1);
-}
-
-/* ---- chance ---- */
-
-gate_random gate_random_seeded(uint64_t seed)
-{
-  gate_random random = {seed + 1442695040888963407u};
-  (void)gate_random_next(&random);
-  return random;
-}
-
-uint32_t gate_random_next(gate_random *random)
-{
-  const uint64_t old = random->state;
-  random->state = old * 6364136223846793005u + 1442695040888963407u;
-  const uint32_t mixed = (uint32_t)(((old >> 18) ^ old) >> 27);
-  const uint32_t turn = (uint32_t)(old >> 59);
-  return (mixed >> turn) | (mixed << (-turn & 31));
-}
-
-/* The upper half of a product: no division, but for the few values that would make some results
- * likelier. */
-uint32_t gate_random_below(gate_random *random, uint32_t below)
-{
-  uint64_t product = (uint64_t)gate_random_next(random) * below;
-  if ((uint32_t)product < below) {
-    const uint32_t uneven = -below % below;
-    while ((uint32_t)product < uneven) product = (uint64_t)gate_random_next(random) * below;
-  }
-  return (uint32_t)(product >> 32);
-}
+/* ---- bootstrap ---- */
 
 static double summed_up(const double *sorted, size_t count, double share)
 {
@@ -228,11 +75,11 @@ static double summed_up(const double *sorted, size_t count, double share)
 
 /* Draws as many as there are, with replacement, and finds the quantile by how often each was drawn:
  * nothing needs sorting. */
-static double resampled(gate_random *random, const double *sorted, size_t count, double share,
+static double resampled(stats_random *random, const double *sorted, size_t count, double share,
                         uint32_t *drawn)
 {
   memset(drawn, 0, count * sizeof *drawn);
-  for (size_t i = 0; i < count; i++) drawn[gate_random_below(random, (uint32_t)count)]++;
+  for (size_t i = 0; i < count; i++) drawn[stats_below(random, (uint32_t)count)]++;
   if (share < 0) {
     double sum = 0;
     for (size_t i = 0; i < count; i++) sum += sorted[i] * drawn[i];
@@ -254,7 +101,8 @@ gate_bootstrap gate_bootstrap_ratio(const gate_numbers *a, const gate_numbers *b
   gate_bootstrap found = {NAN, {NAN, NAN}};
   if (a->count == 0 || b->count == 0 || resamples == 0) return found;
   gate_arena arena = {0};
-  gate_random random = gate_random_seeded(seed);
+  stats_random random;
+  stats_seed(&random, seed, 1);
   const double *low = gate_sorted(&arena, a->values, a->count);
   const double *high = gate_sorted(&arena, b->values, b->count);
   uint32_t *drawn = gate_take(&arena, a->count > b->count ? a->count : b->count, sizeof *drawn);
@@ -263,10 +111,136 @@ gate_bootstrap gate_bootstrap_ratio(const gate_numbers *a, const gate_numbers *b
     const double below = resampled(&random, low, a->count, share, drawn);
     ratios[i] = resampled(&random, high, b->count, share, drawn) / below;
   }
-  qsort(ratios, resamples, sizeof *ratios, compare_numbers);
+  stats_sort(ratios, resamples);
   found.ratio = summed_up(high, b->count, share) / summed_up(low, a->count, share);
   found.bounds.low = gate_quantile(ratios, resamples, 0.025);
   found.bounds.high = gate_quantile(ratios, resamples, 0.975);
   gate_arena_release(&arena);
+  return found;
+}
+
+/* ---- shapes ---- */
+
+double gate_bandwidth(const double *values, size_t count)
+{
+  const double deviation = gate_deviation(values, count);
+  if (!(deviation > 0)) return fmax(fabs(count > 0 ? values[0] : 0) * 1e-3, 1e-12);
+  return deviation * pow(4.0 / (3.0 * (double)count), 0.2);
+}
+
+gate_density gate_kernel_density(gate_arena *arena, const double *values, size_t count,
+                                 gate_interval range, size_t points)
+{
+  gate_density density = {.range = range, .count = points};
+  density.heights = gate_take(arena, points, sizeof *density.heights);
+  if (count == 0 || points < 2) return density;
+  const double width = gate_bandwidth(values, count);
+  const double step = (range.high - range.low) / (double)(points - 1);
+  const double scale = 1 / ((double)count * width * sqrt(2 * acos(-1)));
+  for (size_t i = 0; i < points; i++) {
+    const double place = range.low + step * (double)i;
+    double sum = 0;
+    for (size_t j = 0; j < count; j++) {
+      const double distance = (place - values[j]) / width;
+      sum += exp(-distance * distance / 2);
+    }
+    density.heights[i] = sum * scale;
+  }
+  return density;
+}
+
+/* ---- change points: E-divisive of Matteson and James, with exponent 1 ---- */
+
+enum { SEGMENT_MIN = 5, PERMUTATIONS = 199, POINTS_MAX = 500 };
+
+typedef struct split {
+  size_t at;
+  double strength;
+} split;
+
+/* The split of values[0, count) whose halves differ most. Distances within and across the halves
+ * are carried along as the border moves, so that a pass takes count^2 steps. */
+static split best_split(const double *values, size_t count)
+{
+  split best = {0, -INFINITY};
+  double across = 0, left = 0, right = 0;
+  for (size_t i = 0; i < count; i++)
+    for (size_t j = i + 1; j < count; j++) right += fabs(values[i] - values[j]);
+  for (size_t at = 1; at + SEGMENT_MIN <= count; at++) {
+    /* values[at - 1] changes sides. */
+    double to_left = 0, to_right = 0;
+    for (size_t i = 0; i + 1 < at; i++) to_left += fabs(values[i] - values[at - 1]);
+    for (size_t i = at; i < count; i++) to_right += fabs(values[i] - values[at - 1]);
+    left += to_left;
+    right -= to_right;
+    across += to_right - to_left;
+    if (at < SEGMENT_MIN) continue;
+    const double n = (double)at, m = (double)(count - at);
+    const double energy =
+        2 * across / (n * m) - left / (n * (n - 1) / 2) - right / (m * (m - 1) / 2);
+    const double strength = energy * n * m / (n + m);
+    if (strength > best.strength) best = (split){at, strength};
+  }
+  return best;
+}
+
+static bool is_beyond_chance(const double *values, size_t count, double strength, double *room,
+                             stats_random *random)
+{
+  const size_t as_strong_max = PERMUTATIONS / 20; /* 5 % */
+  size_t as_strong = 0;
+  memcpy(room, values, count * sizeof *room);
+  for (size_t i = 0; i < PERMUTATIONS && as_strong <= as_strong_max; i++) {
+    for (size_t j = count - 1; j > 0; j--) {
+      const size_t other = stats_below(random, (uint32_t)(j + 1));
+      const double kept = room[j];
+      room[j] = room[other];
+      room[other] = kept;
+    }
+    as_strong += best_split(room, count).strength >= strength;
+  }
+  return (double)(as_strong + 1) / (PERMUTATIONS + 1) <= 0.05;
+}
+
+/* The strongest split of all segments, each between two known changes. */
+static bool add_change(gate_arena *arena, gate_changes *found, const double *values, size_t count,
+                       double *room, stats_random *random)
+{
+  size_t start = 0, segment_start = 0, segment_count = 0;
+  split best = {0, -INFINITY};
+  for (size_t i = 0; i <= found->count; i++) {
+    const size_t end = i < found->count ? found->items[i] : count;
+    if (end - start >= 2 * SEGMENT_MIN) {
+      const split here = best_split(values + start, end - start);
+      if (here.strength > best.strength) {
+        best = here;
+        segment_start = start;
+        segment_count = end - start;
+      }
+    }
+    start = end;
+  }
+  if (segment_count == 0) return false;
+  if (!is_beyond_chance(values + segment_start, segment_count, best.strength, room, random))
+    return false;
+  found->items =
+      gate_grow(arena, found->items, found->count, &found->capacity, sizeof *found->items);
+  size_t place = found->count++;
+  for (; place > 0 && found->items[place - 1] > segment_start + best.at; place--)
+    found->items[place] = found->items[place - 1];
+  found->items[place] = segment_start + best.at;
+  return true;
+}
+
+gate_changes gate_change_points(gate_arena *arena, const double *values, size_t count,
+                                uint64_t seed)
+{
+  const size_t skipped = count > POINTS_MAX ? count - POINTS_MAX : 0;
+  gate_changes found = {0};
+  stats_random random;
+  double *room = gate_take(arena, count, sizeof *room);
+  stats_seed(&random, seed, 1);
+  while (add_change(arena, &found, values + skipped, count - skipped, room, &random)) continue;
+  for (size_t i = 0; i < found.count; i++) found.items[i] += skipped;
   return found;
 }

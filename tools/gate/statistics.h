@@ -1,4 +1,5 @@
-/* Statistics: estimates, bounds and tests that assume little about how noise is distributed.
+/* Statistics beyond those of bench/harness/stats.h: bounds that assume little about how noise is
+ * distributed, and what is drawn.
  *
  * Inputs are finite and not changed. Whatever draws at random takes a seed, and gives the same
  * answer for the same seed on every machine. Nothing here knows of benches or files. */
@@ -6,6 +7,8 @@
 #define ACCEL_GATE_STATISTICS_H
 
 #include "base.h"
+
+#include "harness/stats.h"
 
 typedef struct gate_interval {
   double low;
@@ -20,10 +23,10 @@ double gate_mean(const double *values, size_t count);
 /* With n - 1; NAN of fewer than two. */
 double gate_deviation(const double *values, size_t count);
 double gate_median(const double *values, size_t count);
-/* Linear between the neighbours (type 7 of Hyndman and Fan). `share` in [0, 1]. */
+/* Linear between the neighbours. `share` in [0, 1]. */
 double gate_quantile(const double *sorted, size_t count, double share);
-/* The median of the means of all pairs. */
-double gate_hodges_lehmann(const double *values, size_t count);
+/* Of a list that is not sorted, with one number at least. */
+stats_fences gate_fences(const double *values, size_t count);
 
 /* The largest k for which the k-th smallest of `count` numbers is below their distribution's
  * median with a probability of at least 97.9 %, which is 2 of 10 and 6 of 20. 0: too few numbers
@@ -32,23 +35,7 @@ size_t gate_order_rank(size_t count);
 /* The k-th smallest and k-th largest of that k: one-sided bounds of the median. NANs if k is 0. */
 gate_interval gate_median_bounds(const double *values, size_t count);
 
-/* q1 - 3 IQR, q1 - 1.5 IQR, q3 + 1.5 IQR, q3 + 3 IQR. */
-typedef struct gate_fences {
-  double low_severe, low_mild, high_mild, high_severe;
-} gate_fences;
-gate_fences gate_tukey_fences(const double *values, size_t count);
-/* How many lie outside the mild fences. */
-size_t gate_outliers(const double *values, size_t count);
-
 /* ---- of two lists ---- */
-
-/* The slope of the line through zero with the least squares, y = slope * x. */
-double gate_slope(const double *x, const double *y, size_t count);
-
-/* The probability of a rank sum at least this far from its mean if both came from the same
- * distribution: exact without ties and with at most 20 each, else by the normal approximation
- * with corrections for ties and continuity. Two-sided. 1 if one is empty. */
-double gate_mann_whitney(const double *a, size_t a_count, const double *b, size_t b_count);
 
 /* What a list is summed up by: a share's quantile, 0.5 for the median, or this for the mean. */
 #define GATE_SHARE_MEAN (-1.0)
@@ -71,7 +58,6 @@ typedef struct gate_density {
 } gate_density;
 gate_density gate_kernel_density(gate_arena *arena, const double *values, size_t count,
                                  gate_interval range, size_t points);
-/* 0.9 would do for outliers; this is SD (4 / 3n)^0.2. */
 double gate_bandwidth(const double *values, size_t count);
 
 /* Where the level changes: indices of the first number of each new level, ascending. E-divisive
@@ -84,16 +70,5 @@ typedef struct gate_changes {
 } gate_changes;
 gate_changes gate_change_points(gate_arena *arena, const double *values, size_t count,
                                 uint64_t seed);
-
-/* ---- chance ---- */
-
-/* PCG-XSH-RR 64/32. */
-typedef struct gate_random {
-  uint64_t state;
-} gate_random;
-gate_random gate_random_seeded(uint64_t seed);
-uint32_t gate_random_next(gate_random *random);
-/* Uniform in [0, below); `below` is above 0. */
-uint32_t gate_random_below(gate_random *random, uint32_t below);
 
 #endif
