@@ -18,7 +18,7 @@
  *   }
  *
  * Why not a library of others: what is measured is one library, by its own allocation hooks, in
- * programs that a gate compiles twice with nothing but a compiler and two folders of headers.
+ * programs that a gate compiles twice with a compiler, jansson and two folders of headers.
  *
  * This header comes before accel.h, because it defines the hooks. Nothing of bench/harness/ knows
  * accel. Threads: bench_main and cases run on the main thread; with --threads N, `run` of a case

@@ -138,8 +138,19 @@ class Failures(gate_world.World):
         self.failed(good, good + "FAIL\ty [build failed]\n", "y", "[build failed]")
         self.failed(good, good + "--- FAIL: BenchmarkZ\nFAIL\n", "BenchmarkZ")
         self.failed(good, good + "FAIL\n", "this program")
+        self.failed(now.replace("BenchmarkA", "noise").replace("BenchmarkC", "noise"), now,
+                    "BenchmarkB-8")  # fmt: skip
+        self.write("base", good)
         self.write("now", good + "--- SKIP: BenchmarkZ\n")
         self.assertRegex(self.check(0, "base", "now").out, "SKIPPED +BenchmarkZ")
+
+    def test_without_a_baseline(self):
+        self.entry("a", 5)
+        self.own("target/criterion/accel-run-x.json", {"a": {"mean_ns": 5}},
+                 failed={"b": "boom"}, run_id="1", started=gate_world.STAMP)  # fmt: skip
+        result = self.check(3)
+        self.assertRegex(result.out, "FAILED +b")
+        self.assertIn("baseline file not found", result.err)
 
     def test_own(self):
         self.own("base", {"a": {"mean_ns": 5}})

@@ -170,7 +170,7 @@ static const char *choose_limits(pair_check *state)
 static void check_pair(pair_check *state, size_t index)
 {
   const gate_set *base = state->sets[index], *now = state->sets[index + 1];
-  if (!base || !now || base->count == 0 || now->count + now->failed.count == 0) return;
+  if (!base || !now) return;
   gate_report *report = &state->report;
   const size_t first_row = report->count, before = state->problems.count;
   gate_judge_sets(report, base, now, &state->problems);
@@ -276,15 +276,14 @@ static gate_exit check_folder(gate_arena *arena, char **words, const check_optio
 {
   gate_problems problems = {.arena = arena};
   const gate_read_options reading = {0};
-  if (!gate_exists(options->baseline) && !options->is_report) {
-    if (options->is_first) return write_first(arena, options->baseline, options->folder);
+  const bool has_baseline = gate_exists(options->baseline);
+  if (!has_baseline && options->is_first)
+    return write_first(arena, options->baseline, options->folder);
+  if (!has_baseline && !options->is_report)
     gate_wrong(&problems, options->baseline, "baseline file not found: %s", options->baseline);
-  }
-  const gate_set *base = NULL;
-  if (!gate_exists(options->baseline) && options->is_report)
-    base = gate_set_new(arena, options->baseline, GATE_FORM_OWN);
-  else if (problems.count == 0)
-    base = gate_read(arena, options->baseline, reading, &problems);
+  /* What failed is told all the same. */
+  const gate_set *base = has_baseline ? gate_read(arena, options->baseline, reading, &problems)
+                                      : gate_set_new(arena, options->baseline, GATE_FORM_OWN);
   if (base && base->count == 0 && problems.count == 0 && !options->is_report)
     gate_wrong(&problems, options->baseline, "baseline benchmarks are empty");
   const gate_set *now = gate_read_criterion(arena, options->folder, reading, &problems);
