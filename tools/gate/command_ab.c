@@ -106,7 +106,7 @@ static const argument own_options[] = {
      0},
     {"base-program", "FILE", "with --program FILE: benches that are built already", arguments_text,
      FIELD(programs[AB_BASE]), 0},
-    {"program", "FILE", NULL, arguments_text, FIELD(programs[AB_NOW]), 0},
+    {"program", "FILE", "the other of the two", arguments_text, FIELD(programs[AB_NOW]), 0},
     {"preset", "NAME", "quick, default or comprehensive: 1 s, 5 s or 10 s of a bench and side",
      take_preset, 0, 0},
     {"rounds", "N", "per side, at least 6 (10)", take_rounds, FIELD(rounds), 0},

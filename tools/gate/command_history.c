@@ -28,7 +28,7 @@ static const argument own_options[] = {
     {"history", "FILE", "docs/benchmarks/history.jsonl unless told", arguments_text, FIELD(history),
      0},
     {"from", "FILE", "add: results of any form; target/criterion", arguments_text, FIELD(from), 0},
-    {"criterion-dir", "DIR", NULL, arguments_text, FIELD(from), 0},
+    {"criterion-dir", "DIR", "the same", arguments_text, FIELD(from), 0},
     {"commit", "ID", "add: what was measured", arguments_text, FIELD(commit), 0},
     {"tag", "NAME", "add: a release", arguments_text, FIELD(tag), 0},
     {"only", "GLOB", "show: these ids", arguments_text, FIELD(only), 0},

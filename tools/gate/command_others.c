@@ -111,7 +111,7 @@ typedef struct targets_options {
 static const argument targets_table[] = {
     {"from", "FILE", "results; target/criterion", arguments_text, offsetof(targets_options, from),
      0},
-    {"criterion-dir", "DIR", NULL, arguments_text, offsetof(targets_options, from), 0},
+    {"criterion-dir", "DIR", "the same", arguments_text, offsetof(targets_options, from), 0},
     {"targets", "FILE", "{\"ID\": {\"target\": NS, \"acceptable\": NS}}, where results have none",
      arguments_text, offsetof(targets_options, targets), 0},
     {"md", "FILE", "also write the table there", arguments_text,
