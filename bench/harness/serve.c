@@ -6,7 +6,8 @@
  *   quit                    or the end of stdin
  *
  * Whatever is wrong is answered by {"error": …}, and the next command is awaited. ID is the folder
- * of the id. A bench stays open from its first command on. */
+ * of the id. A bench stays open until another one is asked for, since benches may share what they
+ * open. */
 #include "result.h"
 
 #include <ctype.h>
@@ -20,8 +21,8 @@
 #define COUNTED_ITERATIONS 256
 
 typedef struct served {
-  bool is_open;
-  const char *failure; /* of the first attempt to open it */
+  bool is_counted, is_open;
+  const char *failure; /* to count what it allocates, or to open it */
 } served;
 
 typedef struct server {
@@ -65,7 +66,17 @@ static void list(const results *all)
   answer(json_pack("{s:o, s:o}", "benches", benches, "skipped", skipped));
 }
 
-/* Opens the bench of that id, once, after counting what it allocates. NULL: it was answered why. */
+static void close_open_case(server *self)
+{
+  for (size_t i = 0; i < self->all->suite->count; i++) {
+    const bench_case *const bench = self->all->list[i].bench;
+    if (self->cases[i].is_open && bench->close != NULL) bench->close(bench->ctx);
+    self->cases[i].is_open = false;
+  }
+}
+
+/* Opens the bench of that id, the first time after counting what it allocates. NULL: the reason was
+ * answered. */
 static result *open_case(server *self, const char *id)
 {
   results *const all = self->all;
@@ -80,7 +91,10 @@ static result *open_case(server *self, const char *id)
   served *const state = &self->cases[i];
   result *const one = &all->list[i];
   if (!state->is_open && state->failure == NULL) {
-    state->failure = measure_allocating(one->bench, COUNTED_ITERATIONS, &one->memory);
+    close_open_case(self);
+    if (!state->is_counted)
+      state->failure = measure_allocating(one->bench, COUNTED_ITERATIONS, &one->memory);
+    state->is_counted = true;
     if (state->failure == NULL && one->bench->open != NULL)
       state->failure = one->bench->open(one->bench->ctx);
     state->is_open = state->failure == NULL;
@@ -203,10 +217,7 @@ int serve(results *all)
     if (strcmp(line, "quit") == 0) break;
     obey(&self, line);
   }
-  for (size_t i = 0; i < all->suite->count; i++) {
-    const bench_case *const bench = all->list[i].bench;
-    if (self.cases[i].is_open && bench->close != NULL) bench->close(bench->ctx);
-  }
+  close_open_case(&self);
   free(self.cases);
   return 0;
 }

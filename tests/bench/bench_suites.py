@@ -141,6 +141,13 @@ class Suites(unittest.TestCase):
         few, many = (json.loads(line) for line in done.stdout.splitlines()[1:])
         return min(many["times"]) / 51200 / (min(few["times"]) / 512)
 
+    def test_those_that_share_a_cache_are_served_in_turn(self):
+        commands = "".join(f"run {key} 10 1\n" for key in (*LOCAL, *LOCAL))
+        done = subprocess.run([CACHE_PATH, "--serve"], input=commands, text=True, check=True,
+                              capture_output=True, env={**CLEAN,
+                              "ACCELERATOR_BENCH_REDIS_URL": NO_SERVER})  # fmt: skip
+        self.assertNotIn("error", done.stdout)
+
     def test_summaries(self):
         if not self.is_measurable():
             return
