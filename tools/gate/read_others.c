@@ -375,7 +375,8 @@ static void read_action_row(gate_set *set, gate_json *json, json_t *row)
   const char *unit = gate_unit_canonical(wanted_text(json, row, "unit"), &factor);
   const double value = gate_json_wanted_number(json, row, "value", GATE_ANY) * factor;
   const char *range = gate_json_text(json, row, "range");
-  if (json->is_wrong || gate_id_fault(unit)) return;
+  if (*unit != '\0' && gate_id_fault(unit)) gate_json_wrong(json, "a unit %s", gate_id_fault(unit));
+  if (json->is_wrong) return;
   char *id = gate_copy_text(set->arena, json->where);
   const char *name = gate_unit_metric(unit);
   char *blank = strrchr(id, ' ');

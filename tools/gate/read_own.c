@@ -78,6 +78,7 @@ static void read_about(gate_set *set, gate_bench *bench, gate_json *json, json_t
   const char *full_id = gate_json_text(json, object, "full_id");
   if (full_id && !gate_id_fault(full_id)) bench->full_id = gate_copy_text(set->arena, full_id);
   bench->definition_hash = kept_text(set, json, object, "bench_hash");
+  bench->timestamp = kept_text(set, json, object, "timestamp");
   json_t *params = gate_json_object(json, object, "params");
   char *text = params ? json_dumps(params, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
   bench->params = gate_copy_text(set->arena, text);

@@ -238,19 +238,28 @@ static bool write_libtest(gate_text *text, const gate_set *set)
 /* In ms or MB/s, and in "exact" as it is where that is another number: scaling rounds. */
 static json_t *record_of(const gate_set *set, const gate_bench *bench, const gate_metric *metric)
 {
+  static const gate_figure figures[] = {GATE_P05, GATE_P50, GATE_P95};
   const bool is_rate = metric->better == GATE_HIGHER;
   const char *when = bench->timestamp ? bench->timestamp : set->started;
-  const double p95 = metric->figures[GATE_P95];
-  const double p50 = gate_has(metric, GATE_P50) ? metric->figures[GATE_P50] : p95;
-  const bool is_rounded = p50 / 1e6 * 1e6 != p50 || p95 / 1e6 * 1e6 != p95;
-  return json_pack("{s:s, s:s, s:s, s:o, s:o, s:I, s:s, s:o*}", "bench_id", bench->id, "metric",
-                   is_rate ? "throughput_mbs" : "duration_ms", "unit", is_rate ? "MB/s" : "ms",
-                   "p50", json_figure(p50 / 1e6), "p95", json_figure(p95 / 1e6), "n",
-                   (json_int_t)fmax(metric->sample_count, 1), "timestamp",
-                   when ? when : "1970-01-01T00:00:00Z", "exact",
-                   is_rounded
-                       ? json_pack("{s:o, s:o}", "p50", json_figure(p50), "p95", json_figure(p95))
-                       : NULL);
+  json_t *record =
+      json_pack("{s:s, s:s, s:s}", "bench_id", bench->id, "metric",
+                is_rate ? "throughput_mbs" : "duration_ms", "unit", is_rate ? "MB/s" : "ms");
+  json_t *exact = json_object();
+  for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) {
+    const bool is_given = gate_has(metric, figures[i]);
+    const double value = metric->figures[is_given ? figures[i] : GATE_P95];
+    const char *name = gate_figure_name(figures[i]);
+    if (!is_given && figures[i] == GATE_P05) continue;
+    json_object_set_new(record, name, json_figure(value / 1e6));
+    if (value / 1e6 * 1e6 != value) json_object_set_new(exact, name, json_figure(value));
+  }
+  json_object_set_new(record, "n", json_integer((json_int_t)fmax(metric->sample_count, 1)));
+  json_object_set_new(record, "timestamp", json_string(when ? when : "1970-01-01T00:00:00Z"));
+  if (json_object_size(exact) > 0)
+    json_object_set_new(record, "exact", exact);
+  else
+    json_decref(exact);
+  return record;
 }
 
 /* A record a line. */
