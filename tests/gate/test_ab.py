@@ -114,6 +114,7 @@ class Scripted(gate_world.World):
         self.assertEqual(self.rounds(), 20)
 
     WILD = {"base": {"noise": 0.9}, "now": {"noise": 0.9}}
+    WILD_AND_EVEN = {"base": {"noise": 0.9}, "now": {"noise": 0.9, "ns": 100}}
     CALM = {"base": {"noise": 0.002}, "now": {"noise": 0.002}}
 
     def test_a_re_run_that_noise_hides_goes_on(self):
@@ -125,7 +126,7 @@ class Scripted(gate_world.World):
 
     def test_a_re_run_that_noise_hides_for_ever_ends(self):
         for most in ("--rounds-max=6", "--rounds-max=20"):
-            result = self.again(150, most, **{"12": self.WILD})
+            result = self.again(150, most, **{"12": self.WILD_AND_EVEN})
             self.assertEqual(result.code, 0, result)
             self.assertRegex(result.out, r"not reproduced: run again, it was (NOISY|INCONCLUSIVE)")
             self.assertEqual(self.rounds(), 20 if most.endswith("=6") else 30)
