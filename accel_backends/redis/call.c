@@ -24,11 +24,13 @@ static accel_status redis_call_refuse(accel_remote_call *call, const char *why)
 bool accel_redis_call_is_paused(const redis_link *link, accel_remote_call *call,
                                 const redis_exchange *exchange)
 {
-  const uint64_t until_ms = accel_load_relaxed(&exchange->endpoint->writes_paused_ms);
+  const uint64_t until_ms = accel_load_acquire(&exchange->endpoint->writes_paused_ms);
   if (until_ms == 0 || accel_clock_monotonic_ms() >= until_ms) return false;
   if (exchange->purpose != REDIS_STORES) return true;
   redis_call_tell(link, ACCEL_REMOTE_WRITES_PAUSED);
-  redis_call_refuse(call, "nothing is stored for a while: the server refused it before");
+  const char *word = accel_load_relaxed(&exchange->endpoint->paused_by);
+  snprintf(call->error, sizeof call->error,
+           "nothing is stored for a while: the server refused it before, with %s", word);
   return true;
 }
 
@@ -88,11 +90,17 @@ static bool redis_call_react(redis_exchange *exchange, const redis_reply *error)
   const redis_reaction reaction = accel_redis_reaction_to(&exchange->replies, error, &event);
   if (reaction == REDIS_REACTION_EXPECTED) return false;
   redis_call_tell(exchange->link, event);
-  if (reaction == REDIS_REACTION_PAUSE_WRITES)
-    accel_store_relaxed(&endpoint->writes_paused_ms,
+  const char *word = accel_redis_reaction_word(&exchange->replies, error);
+  if (reaction == REDIS_REACTION_PAUSE_WRITES) {
+    accel_store_relaxed(&endpoint->paused_by, word);
+    accel_store_release(&endpoint->writes_paused_ms,
                         accel_clock_deadline(REDIS_REACTION_WRITES_MS));
-  if (reaction == REDIS_REACTION_CONNECT_ANEW)
-    accel_redis_connection_break(exchange->connection, "the server sends us away");
+  }
+  if (reaction == REDIS_REACTION_CONNECT_ANEW) {
+    char why[64];
+    snprintf(why, sizeof why, "the server sends us away, with %s", word);
+    accel_redis_connection_break(exchange->connection, why);
+  }
   return reaction == REDIS_REACTION_LEAVE_ALONE;
 }
 

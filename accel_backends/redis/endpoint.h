@@ -38,6 +38,7 @@ typedef struct redis_endpoint {
   redis_budget retries;
   uint64_t ahead_ms;         /* atomic: its clock ahead of the monotonic one, or 0: not known */
   uint64_t writes_paused_ms; /* atomic: nothing is stored before this time */
+  const char *paused_by;     /* atomic: the word with which the server refused, a constant */
   /* Atomic: hashes of keys with large values, of which the last bit says that the value is larger
    * than it may be; 0: none. */
   uint32_t large[REDIS_ENDPOINT_LARGE_KEYS];

@@ -39,3 +39,12 @@ redis_reaction accel_redis_reaction_to(const redis_replies *replies, const redis
   *event_out = ACCEL_REMOTE_REFUSED;
   return REDIS_REACTION_NONE;
 }
+
+const char *accel_redis_reaction_word(const redis_replies *replies, const redis_reply *error)
+{
+  static const char *const words[] = {"OOM",      "MISCONF", "NOREPLICAS",
+                                      "READONLY", "NOAUTH",  "WRONGPASS"};
+  for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+    if (accel_redis_reply_fails(replies, error, words[i])) return words[i];
+  return "an error";
+}

@@ -26,6 +26,8 @@ ACCEL_EXTERN_C_BEGIN
 /* What the error reply asks for, and as what it counts. */
 redis_reaction accel_redis_reaction_to(const redis_replies *replies, const redis_reply *error,
                                        accel_remote_event *event_out);
+/* The first word of an error after which writes pause, or a new connection is made: a constant. */
+const char *accel_redis_reaction_word(const redis_replies *replies, const redis_reply *error);
 
 ACCEL_EXTERN_C_END
 #endif

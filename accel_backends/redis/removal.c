@@ -117,7 +117,7 @@ accel_status accel_redis_write_remove(redis_write *write)
     redis_removal_fail(write, status);
     call->messages_failed++;
   } else if (redis_removal_take(write, &exchange->replies)) {
-    memcpy(call->error, reason, sizeof reason);
+    if (reason[0] != '\0') memcpy(call->error, reason, sizeof reason);
   } else {
     status = accel_redis_call_distrust(exchange->connection, call);
     redis_removal_fail(write, status);

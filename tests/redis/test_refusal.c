@@ -197,6 +197,7 @@ static void a_full_server_refuses_writes_only(void **state)
   assert_int_equal(one.call.messages_failed, 0);
   assert_int_equal(client_put(&one, "b", "value"), ACCEL_ERR_BACKEND);
   assert_non_null(strstr(one.call.error, "nothing is stored for a while"));
+  assert_non_null(strstr(one.call.error, "OOM"));
   assert_int_equal(client_check(&one, "a", "value"), ACCEL_OK);
   assert_int_equal(client_del(&one, "a"), ACCEL_OK);
   assert_true(redis_server_ask(&full, "CONFIG SET maxmemory 0", reply, sizeof reply));
@@ -204,6 +205,45 @@ static void a_full_server_refuses_writes_only(void **state)
   assert_int_equal(client_put(&one, "b", "value"), ACCEL_OK);
   client_close(&one);
   redis_server_stop(&full);
+}
+
+/* Whether a refusal was met for the first time, or makes that nothing is stored for a while, or
+ * cost the connection: whoever failed is told the server's word. */
+static void every_refused_write_is_told_why(void **state)
+{
+  static const char *const rows[][3] = {
+      {"CONFIG SET min-replicas-to-write 1", "NOREPLICAS", "CONFIG SET min-replicas-to-write 0"},
+      {"REPLICAOF 127.0.0.1 1", "READONLY", "REPLICAOF NO ONE"},
+  };
+  redis_server server;
+  char reply[256];
+  (void)state;
+  assert_true(redis_server_start(&server, ""));
+  for (size_t i = 0; i < 2 * sizeof rows / sizeof *rows; i++) {
+    const char *const *row = rows[i / 2];
+    const bool sets_first = i % 2 == 0;
+    const accel_redis_config config = {.url = server.url, .command_timeout_ms = 2000};
+    client_publisher numbers = {.items_at_most = 64};
+    const accel_remote_publisher publisher = {.ctx = &numbers, .message = client_message};
+    client one;
+    client_key key;
+    accel_remote_item item = client_item("a", "value", &key);
+    client_open(&one, &config);
+    assert_int_equal(client_put(&one, "a", "value"), ACCEL_OK);
+    assert_true(redis_server_ask(&server, row[0], reply, sizeof reply));
+    if (sets_first) assert_int_equal(client_put(&one, "a", "new"), ACCEL_ERR_BACKEND);
+    for (int again = 0; again < 3; again++) {
+      client_begin(&one);
+      accel_redis_ops.del(one.link, &item, 1, again == 1 ? NULL : &publisher, &one.call);
+      assert_int_equal(item.status, ACCEL_ERR_BACKEND);
+      assert_non_null(strstr(one.call.error, row[1]));
+      assert_int_equal(client_put(&one, "a", "new"), ACCEL_ERR_BACKEND);
+      assert_non_null(strstr(one.call.error, row[1]));
+    }
+    assert_true(redis_server_ask(&server, row[2], reply, sizeof reply));
+    client_close(&one);
+  }
+  redis_server_stop(&server);
 }
 
 static void a_user_who_may_not_publish_is_told(void **state)
@@ -287,6 +327,7 @@ int main(void)
       cmocka_unit_test(a_unix_socket_serves_too),
       cmocka_unit_test(del_works_where_unlink_is_unknown),
       cmocka_unit_test(a_full_server_refuses_writes_only),
+      cmocka_unit_test(every_refused_write_is_told_why),
       cmocka_unit_test(a_user_who_may_not_publish_is_told),
       cmocka_unit_test(a_user_who_may_not_run_scripts_is_told),
       cmocka_unit_test(a_server_that_asks_for_patience_is_given_time),
