@@ -101,6 +101,7 @@ static bool redis_sign_in_append(redis_sign_in *sign_in, const redis_secret *sec
 {
   const char *first = secret->user == NULL ? secret->password : secret->user;
   const char *second_or_null = secret->user == NULL ? NULL : secret->password;
+  ACCEL_ASSERT(first != NULL && secret->password != NULL);
   const size_t size = strlen(first) + (second_or_null == NULL ? 0 : strlen(second_or_null)) +
                       REDIS_CREDENTIALS_AUTH_HEADS;
   accel_buffer *command = &sign_in->command;

@@ -188,7 +188,8 @@ static void redis_stream_tell_refusal(const redis_sign_in *sign_in, const char *
   if (accel_redis_sign_in_is_told(sign_in, line, told)) told = code < 40 ? code : 1;
   for (size_t i = 1; i < told; i++) {
     const unsigned char byte = (unsigned char)line[i];
-    text[i - 1] = byte < ' ' || byte >= 0x7F ? '?' : line[i];
+    text[i - 1] = line[i];
+    if (byte < ' ' || byte >= 0x7F) text[i - 1] = '?';
   }
   text[told - 1] = '\0';
   snprintf(dial->error, sizeof dial->error, "signing in: the server says %s", text);

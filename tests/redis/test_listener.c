@@ -252,6 +252,37 @@ static void a_stranger_s_nonsense_reaches_only_the_sink(void **state)
 
 /* An area whose channel the access list forbids: said and counted, no trouble of the others, and
  * asked for again. */
+/* Of over 1 MiB: nobody keeps so much. What it said is unknown, so its area lost a message; the
+ * connection goes on, and no other area notices. */
+static void a_message_that_is_too_long_is_its_areas_loss_alone(void **state)
+{
+  accel_redis *redis = (accel_redis *)*state;
+  listening flooded, calm;
+  char reply[64];
+  void *first = attach(redis, "a", &flooded);
+  void *second = attach(redis, "b", &calm);
+  assert_true(comes_to(&flooded.ups, 1, 5000));
+  assert_true(comes_to(&calm.ups, 1, 5000));
+  for (unsigned i = 1; i <= 3; i++) {
+    assert_true(redis_server_ask(&server,
+                                 "EVAL \"return redis.call('publish', "
+                                 "'app:accel:invalidation:a', string.rep('x', 2097152))\" 0",
+                                 reply, sizeof reply));
+    assert_int_equal(strncmp(reply, ":1\r", 3), 0);
+    assert_true(publish("b", "hello"));
+    assert_true(comes_to(&calm.messages, i, 5000));
+    assert_true(publish("a", "hello"));
+    while (strcmp(flooded.last, "hello") != 0) assert_true(comes_to(&flooded.messages, 1, 5000));
+    assert_true(flooded.downs == i || flooded.messages == 2 * i);
+    memset(flooded.last, 0, sizeof flooded.last);
+  }
+  assert_int_equal(calm.ups, 1);
+  assert_int_equal(calm.downs, 0);
+  assert_int_equal(calm.messages, 3);
+  accel_redis_ops.detach(first);
+  accel_redis_ops.detach(second);
+}
+
 static void a_refused_channel_is_said_and_harms_no_other(void **state)
 {
   (void)state;
@@ -380,6 +411,7 @@ int main(void)
       LISTENER_TEST(heartbeats_go_out_once_a_second),
       LISTENER_TEST(the_server_s_clock_is_told),
       LISTENER_TEST(a_stranger_s_nonsense_reaches_only_the_sink),
+      LISTENER_TEST(a_message_that_is_too_long_is_its_areas_loss_alone),
       cmocka_unit_test(a_refused_channel_is_said_and_harms_no_other),
       cmocka_unit_test(a_user_who_may_not_ping_is_told),
       cmocka_unit_test(who_may_not_sign_in_is_told),
