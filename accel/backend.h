@@ -281,7 +281,8 @@ typedef struct accel_remote_ops {
   accel_status (*clear)(void *link, const accel_remote_publisher *publisher_or_null,
                         accel_remote_call *call);
   /* Optional. Writes (160 bytes) what keeps the channel from coming up, as far as L2 said so: a
-   * missing permission; "": nothing is known. Never a password. */
+   * missing permission; else what else L2 does not let us do; "": nothing is known. Never a
+   * password. */
   void (*explain_channel)(void *link, char *text);
 } accel_remote_ops;
 

@@ -69,7 +69,7 @@ typedef struct accel_diagnostic {
   bool local_ready, remote_ready, loader_configured, listener_started, channel_up, degraded;
   char channel[192];       /* [prefix:]accel:invalidation:<area>; "" without */
   size_t repairs;          /* invalidations that wait until L2 answers; 1 for the whole area */
-  char channel_error[160]; /* why L2 does not let this cache hear its channel; "": nothing known */
+  char channel_error[160]; /* what L2 does not let this cache hear, or do; "": nothing known */
 } accel_diagnostic;
 
 ACCEL_EXTERN_C_BEGIN

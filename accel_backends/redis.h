@@ -103,9 +103,11 @@ ACCEL_NODISCARD accel_status accel_redis_open(accel_redis *redis, const accel_re
  * happens to a closed one, or NULL. Threads: exclusive use. */
 void accel_redis_close(accel_redis *redis);
 
-/* Asks the server for a sign of life, and says if it keeps this process from hearing of changes,
- * for want of a permission or of a command. OK, TIMEOUT, BACKEND; CONFIG: NULL, closed, or opened
- * before a fork. Waits command_timeout_ms at most. Threads: any. */
+/* Asks the server for a sign of life, and says if it keeps this process from hearing of changes, or
+ * refuses a command without which something is lost, for want of a permission or because it is
+ * missing (docs/coherence.md, "Commands that are missing"): the text names the commands, and what
+ * is lost. Sends each of them in a form that changes nothing. OK, TIMEOUT, BACKEND; CONFIG: NULL,
+ * closed, or opened before a fork. Waits command_timeout_ms at most. Threads: any. */
 accel_status accel_redis_ping(accel_redis *redis);
 
 /* From now on new connections sign in so: to the server, to each one of a cluster, to the master
@@ -136,6 +138,7 @@ ACCEL_EXTERN_C_END
 #include "redis/call.c"
 #include "redis/calm.c"
 #include "redis/clear.c"
+#include "redis/commands.c"
 #include "redis/connection.c"
 #include "redis/credentials.c"
 #include "redis/endpoint.c"

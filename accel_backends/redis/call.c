@@ -88,6 +88,10 @@ static bool redis_call_react(redis_exchange *exchange, const redis_reply *error)
   redis_endpoint *endpoint = exchange->endpoint;
   accel_remote_event event;
   const redis_reaction reaction = accel_redis_reaction_to(&exchange->replies, error, &event);
+  redis_command named;
+  const size_t i = (size_t)(error - exchange->replies.list);
+  if (accel_redis_commands_is_refusal(&exchange->replies, i, &named))
+    accel_redis_commands_note(&endpoint->commands, named, true);
   if (reaction == REDIS_REACTION_EXPECTED) return false;
   redis_call_tell(exchange->link, event);
   const char *word = accel_redis_reaction_word(&exchange->replies, error);
@@ -105,11 +109,12 @@ static bool redis_call_react(redis_exchange *exchange, const redis_reply *error)
 }
 
 /* A failure that is no sign of the server's health: of a caller in a hurry, of one that waited
- * while something large was passing, and of those that wait when the connection breaks because of
- * another, which counts once. */
+ * while something large was passing, of a text that is larger than the server takes, and of those
+ * that wait when the connection breaks because of another, which counts once. */
 static bool redis_call_says_nothing(redis_exchange *exchange)
 {
   const redis_waiter *waiter = &exchange->waiter;
+  if (exchange->status == ACCEL_ERR_CODEC) return true;
   if (exchange->status == ACCEL_ERR_BACKEND) return waiter->is_bystander;
   if (exchange->status != ACCEL_ERR_TIMEOUT) return false;
   const bool was_busy = accel_redis_connection_was_busy(exchange->connection, exchange->began_ms);
@@ -151,11 +156,25 @@ static bool redis_call_retry(accel_remote_call *call, redis_exchange *exchange)
   return true;
 }
 
+/* True: the server hung up because of what is stored here: it is larger than its proto-max-bulk-len
+ * and nothing has happened. */
+static bool redis_call_was_too_large(const accel_remote_call *call, const redis_exchange *exchange)
+{
+  if (exchange->status != ACCEL_ERR_BACKEND || exchange->waiter.is_bystander) return false;
+  if (exchange->purpose == REDIS_READS || exchange->large_bytes == 0) return false;
+  return strstr(call->error, REDIS_CALL_TOO_LARGE) != NULL;
+}
+
 static void redis_call_await(accel_remote_call *call, redis_exchange *exchange)
 {
   exchange->status =
       accel_redis_connection_finish(exchange->connection, &exchange->waiter, exchange->deadline_ms,
                                     &exchange->replies, call->error);
+  if (redis_call_was_too_large(call, exchange)) {
+    accel_redis_endpoint_note_refused(exchange->endpoint, exchange->large_bytes);
+    redis_call_tell(exchange->link, ACCEL_REMOTE_REFUSED);
+    exchange->status = ACCEL_ERR_CODEC;
+  }
   redis_call_judge(exchange);
 }
 
@@ -246,13 +265,15 @@ bool accel_redis_call_append_publish(accel_buffer *out, const redis_link *link,
 
 const char *accel_redis_call_unlink(const redis_endpoint *endpoint)
 {
-  return accel_load_relaxed(&endpoint->lacks_unlink) ? "DEL" : "UNLINK";
+  const bool lacks = accel_redis_commands_lacks(&endpoint->commands, REDIS_COMMAND_UNLINK);
+  return lacks ? "DEL" : "UNLINK";
 }
 
 bool accel_redis_call_lacks_unlink(redis_endpoint *endpoint, const redis_replies *replies, size_t i)
 {
-  const redis_reply reply = accel_redis_reply_at(replies, i);
-  if (!accel_redis_reply_fails(replies, &reply, "ERR unknown command")) return false;
-  accel_store_relaxed(&endpoint->lacks_unlink, true);
+  redis_command named;
+  if (!accel_redis_commands_is_refusal(replies, i, &named)) return false;
+  if (named != REDIS_COMMAND_UNLINK && named != REDIS_COMMANDS) return false;
+  accel_redis_commands_note(&endpoint->commands, REDIS_COMMAND_UNLINK, true);
   return true;
 }

@@ -12,6 +12,9 @@ typedef struct redis_prepared {
   size_t replies;
 } redis_prepared;
 
+/* What a server says of a text that is larger than its proto-max-bulk-len, and hangs up. */
+#define REDIS_CALL_TOO_LARGE "ERR Protocol error: invalid bulk length"
+
 /* What commands are for: what may be sent again, and what a server without room refuses. */
 typedef enum redis_purpose {
   REDIS_READS, /* may be appended and sent twice */
@@ -30,7 +33,7 @@ typedef struct redis_exchange {
   redis_connection *connection; /* of the endpoint; NULL: refused */
   redis_block block;
   size_t large_bytes;  /* that the commands or the replies may have beyond those of small values */
-  accel_status status; /* OK, with replies; BACKEND, TIMEOUT, NOMEM, CONFIG without */
+  accel_status status; /* OK, with replies; BACKEND, TIMEOUT, NOMEM, CONFIG, CODEC without */
   redis_replies replies;
   redis_waiter waiter;
   uint64_t began_ms, deadline_ms;
@@ -44,7 +47,8 @@ ACCEL_EXTERN_C_BEGIN
  * lane is to be left in peace. A read whose connection broke before a byte of its reply came is
  * sent once more, within its deadline and the endpoint's budget. Refusals are counted and reacted
  * to. Every begin is followed by a finish, which returns exchange->status; after a failure the call
- * has its text. The caller releases the replies. CONFIG: in a forked child. */
+ * has its text. The caller releases the replies. CONFIG: in a forked child. CODEC: what is stored is
+ * larger than the server takes. */
 void accel_redis_call_begin(redis_link *link, accel_remote_call *call, redis_exchange *exchange);
 accel_status accel_redis_call_finish(accel_remote_call *call, redis_exchange *exchange);
 /* True: a moment ago the server refused to store anything. What is to be stored counts as refused
@@ -75,9 +79,9 @@ bool accel_redis_call_append_keys(accel_buffer *out, const char *verb, const red
                                   accel_remote_item *const *items, size_t count);
 bool accel_redis_call_append_publish(accel_buffer *out, const redis_link *link,
                                      const accel_buffer *message);
-/* UNLINK, or DEL where the server does not know it. */
+/* UNLINK, or DEL where the server refuses it. */
 const char *accel_redis_call_unlink(const redis_endpoint *endpoint);
-/* True: the reply says that the server does not know UNLINK; from now on DEL is used. */
+/* True: the reply refuses UNLINK, or a command without its name; from now on DEL is used. */
 bool accel_redis_call_lacks_unlink(redis_endpoint *endpoint, const redis_replies *replies,
                                    size_t i);
 

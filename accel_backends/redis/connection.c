@@ -231,6 +231,15 @@ void accel_redis_connection_break(redis_connection *connection, const char *why)
 
 /* ---- the keeper's part ---- */
 
+void accel_redis_connection_hang_up(redis_connection *connection)
+{
+  accel_mutex_lock(&connection->mutex);
+  connection->has_hung_up = true;
+  if (connection->state == REDIS_CONNECTION_UP)
+    accel_redis_roles_hang_up(connection, "connection lost: closed by the server");
+  accel_mutex_unlock(&connection->mutex);
+}
+
 void accel_redis_connection_adopt(redis_connection *connection, redis_stream *stream_or_null,
                                   const char *why)
 {
@@ -243,7 +252,9 @@ void accel_redis_connection_adopt(redis_connection *connection, redis_stream *st
     memset(stream_or_null, 0, sizeof *stream_or_null);
     stream_or_null->fd = -1;
     connection->checked = connection->submitted;
+    connection->sent = connection->acknowledged = 0;
     connection->unacknowledged = 0;
+    connection->is_part_there = connection->has_hung_up = false;
     connection->check_ms = accel_clock_deadline(REDIS_CONNECTION_CHECK_MS);
     accel_store_relaxed(&connection->state, REDIS_CONNECTION_UP);
   }
@@ -303,15 +314,19 @@ static uint64_t redis_connection_patience_ends_ms(const redis_connection *connec
   return silent_ms < endless_ms ? silent_ms : endless_ms;
 }
 
-/* With the mutex held. True: the peer has taken some of what the system still had to send. */
+/* With the mutex held. True: the peer has taken some of what the system still had to send. While
+ * commands are being written the system has as much as before; so what the peer took counts. */
 static bool redis_connection_drains(redis_connection *connection)
 {
   const size_t left = accel_redis_socket_unsent(connection->stream.fd);
-  const size_t before = connection->unacknowledged;
+  const size_t left_before = connection->unacknowledged;
+  const uint64_t taken = connection->sent - left;
+  const uint64_t taken_before = connection->acknowledged;
   connection->unacknowledged = left;
-  const bool is_first_look = before == 0 && left <= REDIS_CONNECTION_LARGE_BYTES;
-  if (left == before || left == 0 || is_first_look) return false;
-  connection->moved += left < before ? before - left : 0;
+  connection->acknowledged = taken;
+  const bool is_first_look = left_before == 0 && left <= REDIS_CONNECTION_LARGE_BYTES;
+  if (taken == taken_before || left == 0 || is_first_look) return false;
+  connection->moved += left < left_before ? left_before - left : 0;
   return true;
 }
 
@@ -322,7 +337,8 @@ static void redis_connection_judge(redis_connection *connection)
   if (accel_redis_roles_pending(connection) == 0) return;
   if (now_ms < redis_connection_patience_ends_ms(connection)) return;
   const bool is_silent = now_ms >= connection->progress_ms + REDIS_CONNECTION_SILENCE_MS;
-  if (is_silent && redis_connection_drains(connection)) {
+  const bool may_drain = is_silent || !connection->is_part_there;
+  if (may_drain && redis_connection_drains(connection)) {
     connection->progress_ms = connection->reply_ms = now_ms;
     return;
   }
@@ -354,7 +370,10 @@ int accel_redis_connection_tend(redis_connection *connection, int *fd_out, uint6
   if (connection->state == REDIS_CONNECTION_UP) {
     const uint64_t silent_ms = redis_connection_patience_ends_ms(connection);
     const bool is_pending = accel_redis_roles_pending(connection) > 0;
-    *fd_out = connection->stream.fd;
+    const bool is_left = connection->has_hung_up && connection->has_reader;
+    *fd_out = is_left ? -1 : connection->stream.fd;
+    const uint64_t soon_ms = accel_clock_deadline(REDIS_CONNECTION_HUNG_UP_MS);
+    if (is_left && soon_ms < *until_ms) *until_ms = soon_ms;
     events = REDIS_CONNECTION_HANGUP;
     if (is_pending && !connection->has_reader) events |= POLLIN;
     if (connection->is_clogged && !connection->has_writer) events |= POLLOUT;

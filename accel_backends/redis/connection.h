@@ -38,6 +38,7 @@
 #define REDIS_CONNECTION_LARGE_BYTES (256u << 10) /* of one text: others wait while it passes */
 #define REDIS_CONNECTION_ELEMENTS_SPARE 512u      /* of replies of one request, for each of them */
 #define REDIS_CONNECTION_WRITE_TEXTS (1u << 20)   /* bytes of the texts that answer one write */
+#define REDIS_CONNECTION_HUNG_UP_MS 2u            /* then the keeper looks what the reader did */
 #define REDIS_CONNECTION_CHECK_MS 1000u           /* between checks of a connection that is used */
 
 typedef enum redis_connection_state {
@@ -99,9 +100,13 @@ typedef struct redis_connection {
   uint64_t reply_ms;     /* since then the oldest reply is the next one that is due */
   uint64_t reply_moved;  /* `moved` at that time */
   uint64_t moved;        /* bytes in both directions so far */
+  bool is_part_there;    /* of a reply that has not come to its end */
+  bool has_hung_up;      /* the server; a caller who reads is about to see it */
   uint64_t large_ms;     /* atomic: the last time that something large was passing */
   uint32_t answered;     /* of the reader: counts replies that are whole */
+  uint64_t sent;         /* bytes that the system took */
   size_t unacknowledged; /* of the keeper: bytes that the peer had not taken at the last look */
+  uint64_t acknowledged; /* of the keeper: and those that it had */
   uint64_t checked;      /* `submitted` at the last check */
   uint64_t check_ms;     /* when the next is due */
   int wake_fd;           /* the keeper's bell; not owned */
@@ -156,6 +161,9 @@ void accel_redis_connection_post(redis_connection *connection, const redis_block
 /* A caller could make no sense of its replies. */
 void accel_redis_connection_break(redis_connection *connection, const char *why);
 
+/* The server hung up: reads what it said before, and breaks the connection, or leaves that to a
+ * caller who is reading. */
+void accel_redis_connection_hang_up(redis_connection *connection);
 /* Takes over a stream that was greeted, and closes `stream`; NULL: the attempt failed, `why`. */
 void accel_redis_connection_adopt(redis_connection *connection, redis_stream *stream_or_null,
                                   const char *why);

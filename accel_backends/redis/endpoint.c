@@ -180,7 +180,8 @@ static void redis_endpoint_begin_anew(redis_endpoint *endpoint)
   memset(&endpoint->bulk_backoff, 0, sizeof endpoint->bulk_backoff);
   accel_store_relaxed(&endpoint->ahead_ms, UINT64_C(0));
   accel_store_relaxed(&endpoint->writes_paused_ms, UINT64_C(0));
-  accel_store_relaxed(&endpoint->lacks_unlink, false);
+  accel_store_relaxed(&endpoint->refused_bytes_until_ms, UINT64_C(0));
+  accel_redis_commands_forget(&endpoint->commands);
   accel_store_relaxed(&endpoint->has_large, false);
   for (size_t i = 0; i < REDIS_ENDPOINT_LARGE_KEYS; i++)
     accel_store_relaxed(&endpoint->large[i], 0u);
@@ -231,11 +232,26 @@ static void redis_endpoint_run(void *endpoint_pointer)
     if (polled[1].revents != 0 && read(endpoint->wake_fd, &rings, sizeof rings) < 0) rings = 0;
     for (size_t i = 0; i < 2; i++)
       if ((polled[2 + i].revents & ~(POLLIN | POLLOUT)) != 0)
-        accel_redis_connection_break(connections[i], "connection lost: closed by the server");
+        accel_redis_connection_hang_up(connections[i]);
   }
 }
 
 /* ---- large values ---- */
+
+uint64_t accel_redis_endpoint_refused(const redis_endpoint *endpoint, uint64_t size)
+{
+  const uint64_t refused = accel_load_relaxed(&endpoint->refused_bytes);
+  const uint64_t until_ms = accel_load_relaxed(&endpoint->refused_bytes_until_ms);
+  if (until_ms == 0 || size < refused || accel_clock_monotonic_ms() >= until_ms) return 0;
+  return refused;
+}
+
+void accel_redis_endpoint_note_refused(redis_endpoint *endpoint, uint64_t size)
+{
+  accel_store_relaxed(&endpoint->refused_bytes, size);
+  accel_store_relaxed(&endpoint->refused_bytes_until_ms,
+                      accel_clock_deadline(REDIS_ENDPOINT_REFUSED_MS));
+}
 
 /* FNV-1a, without the last bit; never 0. A collision sends a small value the other way, which is no
  * harm. */

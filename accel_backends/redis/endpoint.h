@@ -12,6 +12,7 @@
 #define ACCEL_BACKENDS_REDIS_ENDPOINT_H
 
 #include "calm.h"
+#include "commands.h"
 #include "connection.h"
 
 #define REDIS_ENDPOINT_CLOCK_MS 30000u  /* between looks at the server's clock */
@@ -20,6 +21,7 @@
  * A key is known as large once this process has read or stored it; read.c says how one is found. */
 #define REDIS_ENDPOINT_LARGE_BYTES REDIS_CONNECTION_LARGE_BYTES
 #define REDIS_ENDPOINT_LARGE_KEYS 1024u
+#define REDIS_ENDPOINT_REFUSED_MS 60000u /* then one that the server did not take is tried again */
 #define REDIS_ENDPOINT_LANES 128u /* numbers of endpoints; the lanes beyond them are bulk's */
 
 struct accel_redis_state;
@@ -42,8 +44,10 @@ typedef struct redis_endpoint {
   /* Atomic: hashes of keys with large values, of which the last bit says that the value is larger
    * than it may be; 0: none. */
   uint32_t large[REDIS_ENDPOINT_LARGE_KEYS];
-  bool has_large;    /* atomic: there was one; reads are bounded */
-  bool lacks_unlink; /* atomic: the server is older than UNLINK */
+  bool has_large; /* atomic: there was one; reads are bounded */
+  redis_commands commands;
+  uint64_t refused_bytes;          /* atomic: a text of so many it did not take, */
+  uint64_t refused_bytes_until_ms; /* atomic: and none is sent before this time */
   accel_thread keeper;
   int wake_fd, stop_fd; /* eventfds: something changed; end */
   /* The keeper's own: */
@@ -79,6 +83,11 @@ void accel_redis_endpoint_abandon(redis_endpoint *endpoint);
 /* That of the lane, which one of the endpoint's connections is. */
 redis_breaker *accel_redis_endpoint_breaker(redis_endpoint *endpoint,
                                             const redis_connection *connection);
+
+/* The server did not take a text of so many bytes, as its proto-max-bulk-len says. */
+void accel_redis_endpoint_note_refused(redis_endpoint *endpoint, uint64_t size);
+/* The size of a text that it did not take lately, if one of `size` bytes is as large; else 0. */
+uint64_t accel_redis_endpoint_refused(const redis_endpoint *endpoint, uint64_t size);
 
 /* The key's value has so many bytes. */
 void accel_redis_endpoint_note_size(redis_endpoint *endpoint, const char *key, size_t key_size,

@@ -19,18 +19,19 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Nothing but the token's own bytes compares equal: not a missing key, nor another type. Where the
- * value does not fit, a lease (flag 2 of the envelope, codec.h) is taken back: nobody is to wait
+/* Nothing but the token's own bytes compares equal: not a missing key, nor another type. Any other
+ * error, as of a server without GETRANGE, is told. Where the value does not fit, a lease (flag 2 of the envelope, codec.h) is taken back: nobody is to wait
  * for what cannot come. */
 #define REDIS_LEASE_SCRIPT \
   "local v=redis.pcall('GETRANGE',KEYS[1],6,23) " \
-  "if type(v)~='string' or v:sub(11)~=ARGV[1] then return 0 end " \
+  "if type(v)~='string' then return v.err:find('WRONGTYPE') and 0 or v end " \
+  "if v:sub(11)~=ARGV[1] then return 0 end " \
   "local k,r=KEYS[#KEYS] " \
   "if ARGV[3]=='0' then r=redis.pcall('SET',k,ARGV[2]) " \
   "else r=redis.pcall('SET',k,ARGV[2],'PX',ARGV[3]) end " \
   "if r.ok then return 1 end " \
   "if v:byte(1)%4>1 then redis.call('DEL',KEYS[1]) end return r"
-#define REDIS_LEASE_SCRIPT_HASH "0692404f844907b6afd4bed091b5a8bb7e55102c"
+#define REDIS_LEASE_SCRIPT_HASH "bf461094b68ed6cb449e39aa112faabfe0a4c273"
 /* Where a fill lies within EXEC, behind the area: no name has such a character. RENAME touches it
  * too, so nobody is told of it either. */
 #define REDIS_LEASE_ELSEWHERE "~fill"
@@ -145,20 +146,34 @@ static bool redis_lease_append(redis_lease *lease, const accel_remote_item *item
   return appended;
 }
 
+/* True: the server has no script that compares, so no fill will follow the lease. It has its status,
+ * and nobody waits for a lease that is of no use. */
+static bool redis_lease_is_vain(const redis_lease *lease, accel_remote_item *item)
+{
+  const redis_commands *commands = &lease->part->endpoint->commands;
+  if (!lease->terms->is_lease && item->token == 0) return false;
+  if (!accel_redis_commands_lacks_fills(commands)) return false;
+  accel_redis_commands_explain(commands, lease->terms->link->state->is_tracking,
+                               lease->terms->call->error);
+  item->status = ACCEL_ERR_BACKEND;
+  return true;
+}
+
 /* A value that is too large is not sent, and has its status from now on. */
 static bool redis_lease_prepare(redis_lease *lease)
 {
-  const size_t size_max = lease->terms->link->state->max_value_bytes;
   accel_remote_call *call = lease->terms->call;
+  const redis_commands *commands = &lease->part->endpoint->commands;
+  const bool lacks_moves = accel_redis_commands_lacks_blocks(commands) ||
+                           accel_redis_commands_lacks(commands, REDIS_COMMAND_RENAME);
   for (size_t i = 0; i < lease->part->count; i++) {
     accel_remote_item *item = lease->part->items[i];
     item->status = ACCEL_OK;
-    if (item->size > size_max) {
-      item->status = ACCEL_ERR_CODEC;
-      snprintf(call->error, sizeof call->error, "a value of %zu bytes; max_value_bytes is %zu",
-               item->size, size_max);
-      continue;
-    }
+    if (accel_redis_part_is_too_large(lease->part, item, call)) continue;
+    if (redis_lease_is_vain(lease, item)) continue;
+    if (lacks_moves) item->hint |= REDIS_HINT_PLAIN;
+    if (accel_redis_commands_lacks(commands, REDIS_COMMAND_EVALSHA))
+      item->hint |= REDIS_HINT_SCRIPT;
     if (!redis_lease_append(lease, item)) return false;
     lease->prepared.replies += redis_lease_moves(lease->terms, item) ? REDIS_LEASE_MOVE_REPLIES : 1;
   }
@@ -231,6 +246,8 @@ static bool redis_lease_take_moved(const redis_lease *lease, accel_remote_item *
     const redis_reply reply = accel_redis_reply_at(replies, k);
     if (reply.kind == REDIS_REPLY_IS_ERROR) {
       accel_redis_part_refused(lease->part, item, lease->terms->call, replies, k);
+      if (k == exec && accel_redis_commands_leaves_open(replies, k))
+        accel_redis_connection_break(lease->exchange.connection, "the server refuses EXEC");
       if (!accel_redis_reply_fails(replies, &reply, "OOM ")) return true;
       item->status = REDIS_ITEM_AGAIN; /* the script alone may still take a lease back */
       item->hint |= REDIS_HINT_PLAIN;

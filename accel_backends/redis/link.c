@@ -78,6 +78,9 @@ static void redis_link_explain(void *link_pointer, char *text)
   text[0] = '\0';
   if (!link->has_listener || redis_link_is_forked(link)) return;
   accel_redis_listener_explain(&link->state->listener, link, text);
+  if (text[0] != '\0') return;
+  accel_redis_commands_explain(&accel_redis_route_main(&link->state->route)->commands,
+                               link->state->is_tracking, text);
 }
 
 static uint64_t redis_link_now_ms(void *link_pointer)

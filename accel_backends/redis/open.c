@@ -268,7 +268,10 @@ accel_status accel_redis_ping(accel_redis *redis)
                                accel_clock_monotonic_ms());
   }
   accel_redis_replies_release(&replies);
-  if (status == ACCEL_OK && accel_redis_listener_refusal(&state->listener, error))
+  if (status == ACCEL_OK) accel_redis_commands_check(endpoint, deadline_ms);
+  if (status == ACCEL_OK &&
+      (accel_redis_listener_refusal(&state->listener, error) ||
+       accel_redis_commands_explain(&endpoint->commands, state->is_tracking, error)))
     status = ACCEL_ERR_BACKEND;
   accel_cancel_release();
   return accel_failed(status) ? accel_error_set(redis, status, "%s", error) : ACCEL_OK;

@@ -207,10 +207,38 @@ size_t accel_redis_part_large_bytes(const redis_part *part)
   return bytes;
 }
 
+bool accel_redis_part_is_too_large(const redis_part *part, accel_remote_item *item,
+                                   accel_remote_call *call)
+{
+  const size_t size_max = part->endpoint->state->max_value_bytes;
+  const uint64_t refused = accel_redis_endpoint_refused(part->endpoint, item->size);
+  if (item->size <= size_max && refused == 0) return false;
+  item->status = ACCEL_ERR_CODEC;
+  if (item->size > size_max)
+    snprintf(call->error, sizeof call->error, "a value of %zu bytes; max_value_bytes is %zu",
+             item->size, size_max);
+  else
+    snprintf(call->error, sizeof call->error,
+             "a value of %zu bytes; the server did not take one of %llu: invalid bulk length",
+             item->size, (unsigned long long)refused);
+  return true;
+}
+
 accel_status accel_redis_part_fail(const redis_part *part, accel_status status)
 {
   for (size_t i = 0; i < part->count; i++) part->items[i]->status = status;
   return status;
+}
+
+/* The server says that the item's text is larger than it takes, and hangs up. */
+static void redis_part_note_too_large(const redis_part *part, accel_remote_item *item,
+                                      const redis_replies *replies, size_t i)
+{
+  const redis_reply reply = accel_redis_reply_at(replies, i);
+  if (item->size <= REDIS_ENDPOINT_LARGE_BYTES) return;
+  if (!accel_redis_reply_fails(replies, &reply, REDIS_CALL_TOO_LARGE)) return;
+  accel_redis_endpoint_note_refused(part->endpoint, item->size);
+  item->status = ACCEL_ERR_CODEC;
 }
 
 void accel_redis_part_refused(const redis_part *part, accel_remote_item *item,
@@ -219,8 +247,9 @@ void accel_redis_part_refused(const redis_part *part, accel_remote_item *item,
   redis_route *route = &part->endpoint->state->route;
   item->status = REDIS_ITEM_AGAIN;
   const redis_reply reply = accel_redis_reply_at(replies, i);
-  if (accel_redis_reply_fails(replies, &reply, "NOSCRIPT") &&
-      (item->hint & REDIS_HINT_SCRIPT) == 0) {
+  const bool lacks_script = accel_redis_reply_fails(replies, &reply, "NOSCRIPT") ||
+                            accel_redis_commands_refuses(replies, i, REDIS_COMMAND_EVALSHA);
+  if (lacks_script && (item->hint & REDIS_HINT_SCRIPT) == 0) {
     item->hint |= REDIS_HINT_SCRIPT;
     return;
   }
@@ -236,6 +265,7 @@ void accel_redis_part_refused(const redis_part *part, accel_remote_item *item,
     return;
   }
   item->status = accel_redis_call_explain(call, replies, i);
+  redis_part_note_too_large(part, item, replies, i);
 }
 
 bool accel_redis_part_append_asking(const accel_remote_item *item, accel_buffer *out,

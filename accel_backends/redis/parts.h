@@ -68,6 +68,11 @@ redis_endpoint *accel_redis_parts_endpoint(redis_link *link, const accel_remote_
 /* Bytes of those of its items' data that are large. */
 size_t accel_redis_part_large_bytes(const redis_part *part);
 
+/* True: the item is larger than a value may have, or than its server takes; it has the status CODEC
+ * then, and the call its text. */
+bool accel_redis_part_is_too_large(const redis_part *part, accel_remote_item *item,
+                                   accel_remote_call *call);
+
 /* Gives every item of the part the status and returns it. */
 accel_status accel_redis_part_fail(const redis_part *part, accel_status status);
 

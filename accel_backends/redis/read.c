@@ -136,7 +136,8 @@ static void redis_read_begin(void *terms_pointer, void *read_pointer, const redi
   read->is_bulk = part->connection == &part->endpoint->bulk;
   read->is_bounded = !read->is_bulk && accel_load_relaxed(&part->endpoint->has_large);
   read->gets_each = part->count == 1 || terms->gets_each || read->is_bounded || read->is_bulk ||
-                    terms->call->looks_closely;
+                    terms->call->looks_closely ||
+                    accel_redis_commands_lacks(&part->endpoint->commands, REDIS_COMMAND_MGET);
   for (size_t i = 0; i < part->count && read->is_bounded; i++)
     redis_read_note_probe(part, part->items[i]);
   read->exchange.purpose = REDIS_READS;
@@ -230,9 +231,14 @@ static bool redis_read_chunk(const redis_read *read, size_t from, size_t count, 
   accel_remote_item *const *items = read->part->items + from;
   const redis_reply whole = accel_redis_reply_at(&read->exchange.replies, *i);
   if (whole.kind == REDIS_REPLY_IS_ERROR) {
+    const bool lacks_mget =
+        accel_redis_commands_refuses(&read->exchange.replies, *i, REDIS_COMMAND_MGET);
     for (size_t k = 0; k < count; k++)
-      accel_redis_part_refused(read->part, items[k], read->terms->call, &read->exchange.replies,
-                               *i);
+      if (lacks_mget)
+        redis_read_again(items[k], REDIS_HINT_PLAIN);
+      else
+        accel_redis_part_refused(read->part, items[k], read->terms->call, &read->exchange.replies,
+                                 *i);
     *i += 1;
     return true;
   }

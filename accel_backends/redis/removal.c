@@ -1,4 +1,4 @@
-/* What a full server refuses.
+/* What a full server refuses, or one that has no MULTI.
  *
  * A server without room refuses every command within MULTI, even one that removes. So it is asked
  * to remove without MULTI, and then to tell, with the message that the refused block had:

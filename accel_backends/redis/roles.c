@@ -70,13 +70,6 @@ void accel_redis_roles_break(redis_connection *connection, const char *why)
   accel_redis_roles_ring(connection);
 }
 
-static void redis_roles_break_at_socket(redis_connection *connection, int reason)
-{
-  char why[REDIS_SOCKET_TEXT];
-  snprintf(why, sizeof why, "connection lost: %s", accel_redis_socket_reason(reason));
-  accel_redis_roles_break(connection, why);
-}
-
 static void redis_roles_hear_last_words(redis_connection *connection);
 
 /* ---- writing ---- */
@@ -119,18 +112,24 @@ static void redis_roles_gather(redis_connection *connection)
   accel_mutex_lock(&connection->mutex);
 }
 
-/* With the mutex held, which it lets go. A server that hangs up while it is written to may have
- * said why: what it said is read first, here or by the reader, and breaks the connection. */
-static void redis_roles_write_failed(redis_connection *connection, int reason)
+void accel_redis_roles_hang_up(redis_connection *connection, const char *why)
 {
-  connection->is_clogged = true;
   if (connection->has_reader) return;
   connection->has_reader = true;
   accel_mutex_unlock(&connection->mutex);
   redis_roles_hear_last_words(connection);
   accel_mutex_lock(&connection->mutex);
   connection->has_reader = false;
-  redis_roles_break_at_socket(connection, reason); /* if it is not broken yet */
+  accel_redis_roles_break(connection, why); /* if it is not broken yet */
+}
+
+/* With the mutex held, which it lets go. */
+static void redis_roles_write_failed(redis_connection *connection, int reason)
+{
+  char why[REDIS_SOCKET_TEXT];
+  connection->is_clogged = true;
+  snprintf(why, sizeof why, "connection lost: %s", accel_redis_socket_reason(reason));
+  accel_redis_roles_hang_up(connection, why);
 }
 
 /* False: it can go on later only, or never. */
@@ -147,6 +146,7 @@ static bool redis_roles_write_once(redis_connection *connection)
   if (sent <= 0) return false;
   connection->written += (size_t)sent;
   connection->moved += (uint64_t)sent;
+  connection->sent += (uint64_t)sent;
   connection->progress_ms = accel_clock_monotonic_ms();
   if (left > REDIS_CONNECTION_LARGE_BYTES)
     accel_store_relaxed(&connection->large_ms, connection->progress_ms);
@@ -388,6 +388,7 @@ void accel_redis_roles_wait(redis_connection *connection, uint64_t deadline_ms)
   if (reads && connection->stream.received != received) {
     connection->progress_ms = accel_clock_monotonic_ms();
     connection->moved += connection->stream.received - received;
+    connection->is_part_there = connection->answered == answered;
   }
   if (reads && connection->answered != answered) {
     connection->reply_ms = connection->progress_ms;

@@ -18,6 +18,10 @@ size_t accel_redis_roles_pending(const redis_connection *connection);
 /* All that wait fail now; the slots stay, because the reader may be filling one of them. */
 void accel_redis_roles_break(redis_connection *connection, const char *why);
 
+/* The server hung up. It may have said why: what it said is read first, by the reader, which breaks
+ * the connection then, or here. Lets the mutex go meanwhile. */
+void accel_redis_roles_hang_up(redis_connection *connection, const char *why);
+
 /* Writes what is queued, or as much of it as the socket takes. Lets the mutex go meanwhile.
  * `gathers`: other threads may add to it first. */
 void accel_redis_roles_write(redis_connection *connection, bool gathers);

@@ -7,8 +7,8 @@
  *
  * because the publisher decides how many items a message names, and numbers it. All blocks are one
  * write and one round trip; each takes effect as a whole or not at all. Large values do the same on
- * a connection of their own, which is a lane of its own. What a full server refuses is removed in
- * another way (removal.c).
+ * a connection of their own, which is a lane of its own. What a full server refuses, or one that
+ * lacks MULTI, EXEC or PUBLISH, is removed in another way (removal.c).
  */
 #include "write.h"
 
@@ -69,16 +69,9 @@ static bool redis_write_append_asking(redis_write *write, const accel_remote_ite
 
 static bool redis_write_prepare_puts(redis_write *write)
 {
-  const size_t size_max = write->terms->link->state->max_value_bytes;
-  accel_remote_call *call = write->terms->call;
   for (size_t i = 0; i < write->part->count; i++) {
     accel_remote_item *item = write->part->items[i];
-    if (item->size > size_max) {
-      item->status = ACCEL_ERR_CODEC;
-      snprintf(call->error, sizeof call->error, "a value of %zu bytes; max_value_bytes is %zu",
-               item->size, size_max);
-      continue;
-    }
+    if (accel_redis_part_is_too_large(write->part, item, write->terms->call)) continue;
     if (!redis_write_append_asking(write, item)) return false;
     if (!redis_write_append_set(write, item, &write->commands)) return false;
     write->items[write->count] = item;
@@ -212,12 +205,39 @@ static void redis_write_fail_block(redis_write *write, size_t from, size_t named
     write->terms->call->messages_failed++;
 }
 
+/* The same where MULTI was refused: what followed it was done by itself, the message last. */
+static bool redis_write_take_bare(redis_write *write, size_t from, size_t named,
+                                  const redis_replies *replies, size_t first)
+{
+  const size_t publish = first + 1 + named;
+  const redis_reply published = accel_redis_reply_at(replies, publish);
+  if (accel_redis_reply_at(replies, publish + 1).kind != REDIS_REPLY_IS_ERROR) return false;
+  for (size_t k = 0; k < named; k++)
+    if (!redis_write_take_item(write, write->items[from + k], replies, first + 1 + k)) return false;
+  if (published.kind == REDIS_REPLY_IS_ERROR)
+    redis_write_fail_block(write, from, named, replies, publish);
+  else
+    write->terms->call->messages_sent++;
+  return published.kind == REDIS_REPLY_IS_ERROR || published.kind == REDIS_REPLY_IS_INTEGER;
+}
+
+/* EXEC was refused, so that whatever else is sent on the connection waits for it. */
+static void redis_write_leave_block(redis_write *write, const redis_replies *replies, size_t exec)
+{
+  if (accel_redis_commands_leaves_open(replies, exec))
+    accel_redis_connection_break(write->exchange.connection, "the server refuses EXEC");
+}
+
 /* One block's replies, at *i, which it moves behind them. */
 static bool redis_write_take_block(redis_write *write, size_t from, size_t named,
                                    const redis_replies *replies, size_t *i)
 {
   const size_t first = *i + redis_part_skips(write->items[from]);
   const size_t exec = first + 1 + named + 1;
+  if (accel_redis_reply_at(replies, first).kind == REDIS_REPLY_IS_ERROR) {
+    *i = accel_redis_reply_after(replies, exec);
+    return redis_write_take_bare(write, from, named, replies, first);
+  }
   for (size_t k = *i; k < exec; k++) {
     const redis_reply queued = accel_redis_reply_at(replies, k);
     if (queued.kind != REDIS_REPLY_IS_STATUS && queued.kind != REDIS_REPLY_IS_ERROR) return false;
@@ -225,6 +245,7 @@ static bool redis_write_take_block(redis_write *write, size_t from, size_t named
   const redis_reply whole = accel_redis_reply_at(replies, exec);
   *i = accel_redis_reply_after(replies, exec);
   if (whole.kind == REDIS_REPLY_IS_ERROR) {
+    redis_write_leave_block(write, replies, exec);
     redis_write_fail_block(write, from, named, replies, first);
     return true;
   }
@@ -265,6 +286,17 @@ static accel_status redis_write_fail(redis_write *write, accel_status status)
 
 /* ---- a part ---- */
 
+/* True: blocks are of no use at the moment, and the call has its text. */
+static bool redis_write_is_without_blocks(redis_write *write)
+{
+  const redis_write_terms *terms = write->terms;
+  if (accel_redis_call_is_paused(terms->link, terms->call, &write->exchange)) return true;
+  const redis_commands *commands = &write->part->endpoint->commands;
+  if (terms->publisher == NULL || !accel_redis_commands_lacks_blocks(commands)) return false;
+  accel_redis_commands_explain(commands, terms->link->state->is_tracking, terms->call->error);
+  return true;
+}
+
 static void redis_write_begin(void *terms_pointer, void *write_pointer, const redis_part *part)
 {
   const redis_write_terms *terms = (const redis_write_terms *)terms_pointer;
@@ -287,7 +319,7 @@ static void redis_write_begin(void *terms_pointer, void *write_pointer, const re
     return;
   }
   if (write->count == 0) return;
-  if (!accel_redis_call_is_paused(terms->link, terms->call, &write->exchange)) {
+  if (!redis_write_is_without_blocks(write)) {
     accel_redis_call_begin(terms->link, terms->call, &write->exchange);
     return;
   }

@@ -1,6 +1,7 @@
 /* A server that hangs up says why before: its words are what the caller is told. Real servers. */
 #include "client.h"
 
+#include "accel/platform/atomic.h"
 #include "accel_backends/redis/state.h"
 
 #include <hiredis/hiredis.h>
@@ -55,34 +56,71 @@ static size_t append_nothing(void *ctx, uint32_t lane, const accel_remote_item *
   return accel_buffer_append(out, "m", 1) ? 1 : 0;
 }
 
-/* In the middle of what it is sent: the server neither takes the rest nor answers the rest. */
-static void a_value_that_the_server_does_not_take(void **state)
+static long accepted(void)
+{
+  char reply[8192];
+  assert_true(redis_server_ask(&server, "INFO stats", reply, sizeof reply));
+  const char *number = strstr(reply, "total_connections_received:");
+  assert_non_null(number);
+  return atol(number + strlen("total_connections_received:"));
+}
+
+static accel_status put_large(client *one, const char *value, size_t size, bool tells)
 {
   const accel_remote_publisher publisher = {NULL, append_nothing};
-  client one;
   client_key key;
+  accel_remote_item item = client_item("large", value, &key);
+  item.size = size;
+  client_begin(one);
+  accel_redis_ops.put(one->link, &item, 1, tells ? &publisher : NULL, &one->call);
+  return item.status;
+}
+
+/* In the middle of what it is sent: the server neither takes the rest nor answers the rest. Once it
+ * has said why, nothing as large is sent for a while, and no connection is lost for it. */
+static void a_value_that_the_server_does_not_take(void **state)
+{
+  client one;
+  char reply[64];
   char *value = (char *)calloc(1, LARGE);
-  unsigned told = 0;
   (void)state;
   assert_non_null(value);
   assert_true(redis_server_start(&server, "proto-max-bulk-len 1mb"));
   const accel_redis_config config = {.url = server.url, .command_timeout_ms = 5000};
   client_open(&one, &config);
   assert_int_equal(client_put(&one, "small", "value"), ACCEL_OK);
+  redis_endpoint *endpoint = one.redis.state->route.endpoints[0];
   const uint64_t until_ms = accel_clock_deadline(PATIENCE_MS);
-  for (unsigned i = 0; told < 5; i++) {
-    accel_remote_item item = client_item("large", value, &key);
-    item.size = LARGE;
-    client_begin(&one);
-    accel_redis_ops.put(one.link, &item, 1, i % 2 == 0 ? &publisher : NULL, &one.call);
-    assert_int_equal(item.status, ACCEL_ERR_BACKEND);
-    told += strstr(one.call.error, "invalid bulk length") != NULL;
-    assert_true(accel_clock_monotonic_ms() < until_ms);
-    usleep(20000);
+  for (unsigned i = 0; i < 5; i++) {
+    accel_store_relaxed(&endpoint->refused_bytes_until_ms, UINT64_C(0));
+    accel_status status;
+    while ((status = put_large(&one, value, LARGE, i % 2 == 0)) != ACCEL_ERR_CODEC) {
+      assert_int_equal(status, ACCEL_ERR_BACKEND); /* where its words were lost */
+      assert_true(accel_clock_monotonic_ms() < until_ms);
+      usleep(20000);
+    }
+    assert_non_null(strstr(one.call.error, "invalid bulk length"));
   }
-  /* On the other connection nobody notices. */
+  while (put_large(&one, value, LARGE / 4, true) != ACCEL_OK) {
+    assert_true(accel_clock_monotonic_ms() < until_ms);
+    usleep(2000);
+  }
+  const long before = accepted();
+  for (unsigned i = 0; i < 20; i++) {
+    assert_int_equal(put_large(&one, value, LARGE + i, i % 2 == 0), ACCEL_ERR_CODEC);
+    assert_non_null(strstr(one.call.error, "the server did not take one of 2097152"));
+    assert_int_equal(put_large(&one, value, LARGE / 4, true), ACCEL_OK);
+  }
+  assert_int_equal(accepted() - before, 1); /* this question's own */
+  /* On the other connection nobody notices, and the server is not blamed. */
   assert_int_equal(client_check(&one, "small", "value"), ACCEL_OK);
-  assert_int_equal(one.redis.state->route.endpoints[0]->breaker.state, REDIS_BREAKER_CLOSED);
+  assert_int_equal(endpoint->breaker.state, REDIS_BREAKER_CLOSED);
+  assert_int_equal(endpoint->bulk_breaker.state, REDIS_BREAKER_CLOSED);
+  /* The server is set to take more: it is asked again after a while. */
+  assert_true(
+      redis_server_ask(&server, "CONFIG SET proto-max-bulk-len 512mb", reply, sizeof reply));
+  accel_store_relaxed(&endpoint->refused_bytes_until_ms, accel_clock_monotonic_ms());
+  assert_int_equal(put_large(&one, value, LARGE, true), ACCEL_OK);
   client_close(&one);
   redis_server_stop(&server);
   free(value);

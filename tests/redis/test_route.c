@@ -98,7 +98,8 @@ static void a_place_is_given_away_as_new(void **state)
     redis_endpoint *each = accel_redis_route_number(&route_state.route, i);
     for (unsigned k = 0; k < REDIS_BREAKER_IN_A_ROW; k++)
       accel_redis_breaker_failed(&each->breaker, false, 1);
-    each->has_large = each->lacks_unlink = true;
+    each->has_large = true;
+    accel_redis_commands_note(&each->commands, REDIS_COMMAND_UNLINK, true);
     each->ahead_ms = each->writes_paused_ms = 1;
   }
   for (unsigned generation = 1; generation < 20; generation++) move_all(generation);
@@ -108,7 +109,8 @@ static void a_place_is_given_away_as_new(void **state)
     while (accel_load_acquire(&owner->is_other)) usleep(1000);
     accel_redis_endpoint_stop(owner);
     assert_int_equal(owner->breaker.state, REDIS_BREAKER_CLOSED);
-    assert_false(owner->has_large || owner->lacks_unlink);
+    assert_false(owner->has_large);
+    assert_false(accel_redis_commands_lacks(&owner->commands, REDIS_COMMAND_UNLINK));
     assert_int_equal(owner->writes_paused_ms, 0);
   }
 }
