@@ -47,8 +47,8 @@ ACCEL_EXTERN_C_BEGIN
  * lane is to be left in peace. A read whose connection broke before a byte of its reply came is
  * sent once more, within its deadline and the endpoint's budget. Refusals are counted and reacted
  * to. Every begin is followed by a finish, which returns exchange->status; after a failure the call
- * has its text. The caller releases the replies. CONFIG: in a forked child. CODEC: what is stored is
- * larger than the server takes. */
+ * has its text. The caller releases the replies. CONFIG: in a forked child. CODEC: what is
+ * stored is larger than the server takes. */
 void accel_redis_call_begin(redis_link *link, accel_remote_call *call, redis_exchange *exchange);
 accel_status accel_redis_call_finish(accel_remote_call *call, redis_exchange *exchange);
 /* True: a moment ago the server refused to store anything. What is to be stored counts as refused

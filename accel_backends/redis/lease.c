@@ -20,8 +20,8 @@
 #include <string.h>
 
 /* Nothing but the token's own bytes compares equal: not a missing key, nor another type. Any other
- * error, as of a server without GETRANGE, is told. Where the value does not fit, a lease (flag 2 of the envelope, codec.h) is taken back: nobody is to wait
- * for what cannot come. */
+ * error, as of a server without GETRANGE, is told. Where the value does not fit, a lease (flag 2 of
+ * the envelope, codec.h) is taken back: nobody is to wait for what cannot come. */
 #define REDIS_LEASE_SCRIPT \
   "local v=redis.pcall('GETRANGE',KEYS[1],6,23) " \
   "if type(v)~='string' then return v.err:find('WRONGTYPE') and 0 or v end " \
@@ -146,8 +146,8 @@ static bool redis_lease_append(redis_lease *lease, const accel_remote_item *item
   return appended;
 }
 
-/* True: the server has no script that compares, so no fill will follow the lease. It has its status,
- * and nobody waits for a lease that is of no use. */
+/* True: the server has no script that compares, so no fill will follow the lease. The item has its
+ * status, and nobody waits for a lease that is of no use. */
 static bool redis_lease_is_vain(const redis_lease *lease, accel_remote_item *item)
 {
   const redis_commands *commands = &lease->part->endpoint->commands;

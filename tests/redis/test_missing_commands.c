@@ -1,5 +1,5 @@
-/* Servers that lack commands, or forbid them: nothing breaks, what is lost is said by name, and what
- * can be done without is done. Real servers: commands renamed away, and users who may not. */
+/* Servers that lack commands, or forbid them: nothing breaks, what is lost is said by name, and
+ * what can be done without is done. Real servers: commands renamed away, and users who may not. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
