@@ -53,8 +53,8 @@ static void *serve(void *unused)
   pthread_t threads[CONNECTIONS];
   unsigned count = 0;
   (void)unused;
-  for (int client; count < CONNECTIONS && (client = accept(listening, NULL, NULL)) >= 0;) {
-    if (pthread_create(&threads[count], NULL, relay, (void *)(intptr_t)client) != 0) break;
+  for (int taken; count < CONNECTIONS && (taken = accept(listening, NULL, NULL)) >= 0;) {
+    if (pthread_create(&threads[count], NULL, relay, (void *)(intptr_t)taken) != 0) break;
     __atomic_store_n(&connections, ++count, __ATOMIC_RELAXED);
   }
   while (count > 0) pthread_join(threads[--count], NULL);
