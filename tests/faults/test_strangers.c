@@ -234,7 +234,10 @@ static void closing_does_not_wait_for_an_endless_clear(void **state)
   while (!fault_look(&world).remote_ready) assert_true(accel_clock_monotonic_ms() < until_ms);
   assert_int_equal(item_cache_clear(&world.cache), ACCEL_ERR_BACKEND);
   __atomic_store_n(&endless.answer, "*2\r\n$1\r\n7\r\n*0\r\n", __ATOMIC_RELAXED);
-  usleep(1500000); /* by now it is at it, and nothing else will end it */
+  const int left = __atomic_load_n(&endless.answers_left, __ATOMIC_RELAXED);
+  const uint64_t at_it_ms = accel_clock_deadline(60000);
+  while (left - __atomic_load_n(&endless.answers_left, __ATOMIC_RELAXED) < 1000) /* it is at it */
+    assert_true(accel_clock_monotonic_ms() < at_it_ms);
   assert_int_equal(fault_look(&world).repairs, 1);
   const uint64_t began_ns = accel_clock_monotonic_ns();
   item_cache_close(&world.cache);

@@ -40,14 +40,6 @@ static bool peer_say(int fd, const char *text, size_t size)
   return send(fd, text, size, MSG_NOSIGNAL) == (ssize_t)size;
 }
 
-/* A connection's check (connection.h): without its number back it is broken after a second. */
-static bool peer_answers_check(int fd, const char *text, size_t size)
-{
-  static const char start[] = "*2\r\n$4\r\nPING\r\n";
-  if (strncmp(text, start, sizeof start - 1) != 0) return false;
-  return peer_say(fd, text + sizeof start - 1, size - (sizeof start - 1));
-}
-
 /* As the only server of a cluster. */
 static void peer_say_slots(const peer *peer_, int fd)
 {
@@ -73,6 +65,23 @@ static void peer_answer(peer *peer_, int fd)
   }
 }
 
+/* With a connection's checks answered (connection.h), which may stand before or behind another
+ * command: without its number back it is broken after a second. */
+static void peer_answer_all(peer *peer_, int fd, const char *text)
+{
+  static const char start[] = "*2\r\n$4\r\nPING\r\n";
+  while (*text != '\0') {
+    const char *check = peer_->answers_checks ? strstr(text, start) : NULL;
+    if (check != text) peer_answer(peer_, fd);
+    if (check == NULL) return;
+    const char *number = check + sizeof start - 1, *end = strstr(number, "\r\n");
+    if (end != NULL) end = strstr(end + 2, "\r\n");
+    if (end == NULL) return;
+    peer_say(fd, number, (size_t)(end + 2 - number));
+    text = end + 2;
+  }
+}
+
 static void *peer_serve(void *served_pointer)
 {
   static const char greeting[] = "+OK\r\n+PONG\r\n*2\r\n$10\r\n1700000000\r\n$1\r\n0\r\n";
@@ -90,8 +99,8 @@ static void *peer_serve(void *served_pointer)
       peer_say(served->fd, "+PONG\r\n", 7);
     else if (strstr(text, "CLUSTER") != NULL)
       peer_say_slots(served->owner, served->fd);
-    else if (!served->owner->answers_checks || !peer_answers_check(served->fd, text, (size_t)size))
-      peer_answer(served->owner, served->fd);
+    else
+      peer_answer_all(served->owner, served->fd, text);
   }
   close(served->fd);
   return NULL;
