@@ -1,8 +1,9 @@
 /* tick.h: what time it is at most, for those who may not even read the clock (layer 0).
  *
- * Reading the system's coarse clock takes about as long as the rest of a hit. A hit reads the
- * processor's counter instead, and turns its period into a moment that has not come yet: what ends
- * later is fresh. Only for what ends before that, in a second or two, is the clock asked.
+ * Asking the system's coarse clock is a call, for which a hit would need a stack, and half as many
+ * instructions again. A hit reads the processor's counter instead, which is one instruction, and
+ * turns its period into a moment that has not come yet: what ends later is fresh. The clock is
+ * asked only for what ends before that, in a second or two.
  *
  * The moment is a line, accel_tick_word + period * accel_tick_unit. Let the clock have said t a
  * moment after the counter said c, and let unit be no less than the time that a period takes. When
@@ -17,6 +18,12 @@
  * that c' >= c. unit is measured against the clock, from below, and checked with every new line: a
  * counter that turns out to be slower, or goes back, is not used again. Where there is none to be
  * relied on, and where no thread could be had, the word is NONE and the clock is asked always.
+ *
+ * On some machines it takes longer to read the counter than all the rest of a hit. Two ways are
+ * quicker and do not hold. A word that says what time it was is old, when the process goes on after
+ * a stop, until the thread that writes it has run. And Linux's restartable sequences, whose pointer
+ * the kernel clears when it preempts a thread, say nothing if the thread stood still within a
+ * system call (since Linux 6.19), nor if the whole machine stood still.
  *
  * Threads: any, all functions.
  */
