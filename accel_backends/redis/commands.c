@@ -192,6 +192,13 @@ static size_t redis_commands_append_block(void *unused, accel_buffer *out)
   return appended ? 2 : 0;
 }
 
+/* With a word too many it begins nothing, but who does not know it says so. */
+static size_t redis_commands_append_wrong_multi(void *unused, accel_buffer *out)
+{
+  (void)unused;
+  return accel_redis_command_append_words(out, REDIS_WORDS("MULTI", "")) ? 1 : 0;
+}
+
 static size_t redis_commands_append_rename(void *check_pointer, accel_buffer *out)
 {
   const char *key = ((const redis_commands_check *)check_pointer)->key;
@@ -223,9 +230,10 @@ void accel_redis_commands_check(redis_endpoint *endpoint, uint64_t deadline_ms)
   const redis_block each = {.append = redis_commands_append, .ctx = &check};
   redis_commands_ask(endpoint, &each, redis_commands_asked, REDIS_COMMANDS_ASKED, deadline_ms);
   /* Without EXEC nothing ends what MULTI begins. */
-  const redis_block block = {.append = redis_commands_append_block};
-  if (!accel_redis_commands_lacks(&endpoint->commands, REDIS_COMMAND_EXEC))
-    redis_commands_ask(endpoint, &block, &multi, 1, deadline_ms);
+  const bool lacks_exec = accel_redis_commands_lacks(&endpoint->commands, REDIS_COMMAND_EXEC);
+  const redis_block block = {.append = lacks_exec ? redis_commands_append_wrong_multi
+                                                  : redis_commands_append_block};
+  redis_commands_ask(endpoint, &block, &multi, 1, deadline_ms);
   const redis_block move = {.append = redis_commands_append_rename, .ctx = &check};
   if (state->is_tracking) redis_commands_ask(endpoint, &move, &rename, 1, deadline_ms);
 }

@@ -223,7 +223,7 @@ static void without_blocks_writes_break_nothing(void **state)
   static const char *const both[] = {"MULTI", "EXEC", NULL}, *const multi[] = {"MULTI", NULL};
   (void)state;
   writes_without(both, "(sets only remove)", false, false);
-  writes_without(both, "(sets only remove)", false, true);
+  writes_without(both, "MULTI (sets only remove), EXEC (sets only remove)", false, true);
   writes_without(multi, "(sets only remove)", false, false);
   writes_without(multi, "(sets only remove)", true, false);
   writes_without((const char *const[]){"EXEC", NULL}, "EXEC (sets only remove)", false, true);
