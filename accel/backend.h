@@ -235,6 +235,29 @@ typedef struct accel_remote_sink {
   void (*event)(void *ctx, accel_remote_event event, uint32_t n);
 } accel_remote_sink;
 
+/* What has changed in whatever serves an L2. */
+typedef enum accel_remote_change {
+  ACCEL_REMOTE_UNCHANGED = 0, /* never told */
+  ACCEL_REMOTE_CONNECTED,
+  ACCEL_REMOTE_DISCONNECTED, /* also: the first attempt failed */
+  ACCEL_REMOTE_RELEASED,     /* the connection is not wanted any more: another server serves */
+  ACCEL_REMOTE_BREAKER_OPENED,
+  ACCEL_REMOTE_BREAKER_HALF_OPENED,
+  ACCEL_REMOTE_BREAKER_CLOSED,
+  ACCEL_REMOTE_SERVERS_LOST, /* nobody says which server to ask, or some keys have none */
+  ACCEL_REMOTE_SERVERS_FOUND,
+  ACCEL_REMOTE_CHANNEL_LOST, /* why the channel is down, or does not come up */
+  ACCEL_REMOTE_CHANGES
+} accel_remote_change;
+
+/* One change, once. Strings live for the call; what a server said may be in them, never a
+ * password. */
+typedef struct accel_remote_news {
+  accel_remote_change change;
+  const char *server; /* which one, as its users call it; "" where there are no several */
+  const char *why;    /* "": nothing more is known */
+} accel_remote_news;
+
 typedef struct accel_remote_area {
   const char *area;
   bool has_listener; /* false: no_broadcast, of the sink only `event` is called */
@@ -244,6 +267,12 @@ typedef struct accel_remote_area {
    * by whomever but this process. NULL: every key may have been. A name that begins with '#' is a
    * hashed one. */
   void (*changed)(void *ctx, const char *name_or_null, size_t size);
+  /* Optional, with the sink's ctx: what operators are told. The changes of one server come in
+   * order, each once; what is out of order when a link attaches is told to it by then. Any thread,
+   * several at a time, also with the backend's locks held: it does not call the backend and does
+   * not wait. Never after detach has returned. CHANNEL_LOST follows the rules of `down`, and is
+   * told before it; it may come again while the channel is down. NULL: nobody listens. */
+  void (*tell)(void *ctx, const accel_remote_news *news);
 } accel_remote_area;
 
 typedef struct accel_remote_ops {
