@@ -227,9 +227,13 @@ accel_status accel_core_plan_end(core_plan *plan)
     if (miss != NULL) plan->statuses_out[i] = await_take(plan, miss, i);
     if (first == ACCEL_OK && accel_failed(plan->statuses_out[i])) first = plan->statuses_out[i];
   }
-  for (size_t i = 0; i < plan->miss_count; i++)
-    if (plan->misses[i].flight != NULL)
-      accel_singleflight_release(&plan->core->flights, plan->misses[i].flight);
+  for (size_t i = 0; i < plan->miss_count; i++) {
+    accel_flight *flight = plan->misses[i].flight;
+    if (flight == NULL) continue;
+    if (plan->is_reported || plan->is_part)
+      accel_core_report_note_degraded(plan->core, &plan->report, flight);
+    accel_singleflight_release(&plan->core->flights, flight);
+  }
   ACCEL_FREE(plan->memory);
   return first;
 }

@@ -4,7 +4,8 @@
  * makes and ends it, cache_read.c begins a read and cache_await.c ends it, cache_load.c runs loads
  * and writes them back, cache_leave.c ends those of threads that end, cache_lease.c shares them
  * with other processes, cache_renew.c keeps their leases, cache_write.c writes, cache_remote.c
- * speaks with L2, cache_wrap.c serves the generated wrappers, cache_report.c tells what happened.
+ * speaks with L2, cache_wrap.c serves the generated wrappers, cache_report.c tells what happened,
+ * cache_news.c what has changed.
  */
 #ifndef ACCEL_CACHE_CORE_H
 #define ACCEL_CACHE_CORE_H
@@ -13,6 +14,7 @@
 #include "error.h"
 #include "executor_share.h"
 #include "invalidate.h"
+#include "journal.h"
 #include "platform/atomic.h"
 #include "platform/clock.h"
 #include "platform/system.h"
@@ -25,6 +27,13 @@
 ACCEL_EXTERN_C_BEGIN
 
 #define CORE_FAILURES 256
+
+/* What the log was told of the channel last; at first nothing. */
+typedef enum core_channel_said {
+  CORE_CHANNEL_SAID_NOTHING = 0,
+  CORE_CHANNEL_SAID_UP,
+  CORE_CHANNEL_SAID_DOWN
+} core_channel_said;
 
 typedef struct accel_core {
   accel_cache *cache; /* whose errors failures become */
@@ -51,8 +60,11 @@ typedef struct accel_core {
   void *link; /* NULL: mode ACCEL_LOCAL */
   char channel[192];
   bool has_listener;
-  bool has_leases;    /* loads are shared with other processes */
-  bool is_channel_up; /* atomic */
+  bool has_leases;       /* loads are shared with other processes */
+  bool is_channel_up;    /* atomic */
+  accel_journal journal; /* open where there are a log and a link */
+  core_channel_said channel_said;
+  uint64_t degraded_ms; /* atomic: when a degraded read was last a warning */
 
   accel_fn *load, *mload;
   void *load_ctx, *mload_ctx;
@@ -77,8 +89,9 @@ typedef struct accel_core {
   uint8_t load_failures[CORE_FAILURES]; /* atomic: in a row, by the key's hash */
   accel_mutex work_mutex;               /* guards pending */
   accel_condition work_done;
-  bool is_repairing; /* with work_mutex: repair_job is queued or runs */
-  uint64_t pending;  /* jobs handed to the executor and not yet finished */
+  bool is_repairing;                     /* with work_mutex: repair_job is queued or runs */
+  bool is_repair_told, is_overflow_told; /* with work_mutex: the log knows that there is any */
+  uint64_t pending;                      /* jobs handed to the executor and not yet finished */
 } accel_core;
 
 /* ---- cache_open.c ---- */
@@ -148,29 +161,54 @@ typedef struct core_report {
   uint64_t started_ns;
   void *span;
   const char *name; /* "cache.get"; the operation is what follows the dot */
+  const void *key;  /* of an operation for one; else NULL */
+  /* NULL, or a flight of a read that did without L2, which had failed. Held. */
+  accel_flight *degraded;
 } core_report;
 
 void accel_core_report_start(const accel_core *core, core_report *report);
-accel_status accel_core_report_tell(const accel_core *core, const core_report *report,
+accel_status accel_core_report_tell(accel_core *core, const core_report *report,
                                     accel_status status, const char *result);
 
 static inline core_report accel_core_report_begin(const accel_core *core, const char *name)
 {
-  core_report report = {0, NULL, name};
+  core_report report = {0, NULL, name, NULL, NULL};
   if (core->has_report) accel_core_report_start(core, &report);
   return report;
 }
 
 /* Ends the span, logs the record, and returns `status`. `result` is for an operation that did not
- * fail. */
-static inline accel_status accel_core_report_end(const accel_core *core, const core_report *report,
+ * fail; of a read it begins with "ok", in whose place "degraded" is put if it was that. */
+static inline accel_status accel_core_report_end(accel_core *core, const core_report *report,
                                                  accel_status status, const char *result)
 {
   return core->has_report ? accel_core_report_tell(core, report, status, result) : status;
 }
 
+/* Notes that a flight which is done, and of which the caller was told, did without L2. */
+void accel_core_report_note_degraded(accel_core *core, core_report *report, accel_flight *flight);
+/* Releases what the report holds. */
+void accel_core_report_close(accel_core *core, core_report *report);
+
 /* "ok_some" or "ok_none", for single reads. */
 const char *accel_core_found(accel_status status);
+
+/* ---- cache_news.c: each notes a change for the log, which is told by another thread ---- */
+
+/* For accel_remote_area. */
+void accel_core_hear_news(void *core, const accel_remote_news *news);
+/* After CHANNEL_LOST of the same fall nothing is noted. */
+void accel_core_note_channel(accel_core *core, bool is_up);
+
+typedef enum core_repair_news {
+  CORE_REPAIR_BEGUN,
+  CORE_REPAIR_OVERFLOWN,
+  CORE_REPAIR_DONE,
+  CORE_REPAIR_LEFT
+} core_repair_news;
+
+/* With work_mutex, so that they come in order. */
+void accel_core_note_repair(accel_core *core, core_repair_news news);
 
 /* ---- cache_remote.c: one call to L2 ---- */
 
@@ -369,6 +407,7 @@ typedef struct core_plan {
   accel_status failure;       /* of the whole read: no memory */
   const char *operation;      /* "cache.get" */
   core_report report;         /* begun when L1 did not answer everything */
+  bool is_part;               /* of an operation that tells of itself */
   bool is_reported;
   core_miss *misses;
   size_t miss_count;
@@ -399,6 +438,8 @@ bool accel_core_plan_can_load(const core_plan *plan);
 /* Waits for the others' flights, writes values and statuses, releases everything. OK, or the first
  * failure in key order. */
 accel_status accel_core_plan_end(core_plan *plan);
+/* After end: tells the log, once, and ends the span. Returns `status`. */
+accel_status accel_core_plan_report(core_plan *plan, accel_status status, const char *result);
 /* For accel_thread_guard: the thread ends between begin and end, and releases everything. */
 void accel_core_plan_leave(void *plan);
 /* Around the body that loads plan->leads. `body` has accel_core_body_size bytes in `memory`; NULL:

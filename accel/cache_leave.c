@@ -67,6 +67,7 @@ void accel_core_plan_leave(void *plan_pointer)
   accel_core_leave();
   for (size_t i = 0; i < plan->miss_count; i++)
     if (plan->misses[i].flight != NULL) leave_release(plan->core, plan->misses[i].flight);
+  accel_core_report_close(plan->core, &plan->report);
   ACCEL_FREE(plan->memory);
   ACCEL_FREE(plan->own_statuses);
   ACCEL_FREE(plan->own_infos);

@@ -338,7 +338,8 @@ static void load_part(core_load *load, accel_flight **flights, size_t count)
   accel_core *core = load->core;
   count = accel_core_drop_unwanted(core, flights, count);
   if (count == 0) return;
-  const core_report report = accel_core_report_begin(core, "cache.load");
+  core_report report = accel_core_report_begin(core, "cache.load");
+  if (count == 1) report.key = flights[0]->key;
   accel_status status = ACCEL_OK;
   if (load->keys == NULL)
     count = load_one_by_one(core, load, flights, count, &status);

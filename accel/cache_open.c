@@ -248,6 +248,7 @@ static void core_hear_channel(accel_core *core, bool is_up)
 static void core_hear_up(void *core)
 {
   core_hear_channel((accel_core *)core, true);
+  accel_core_note_channel((accel_core *)core, true);
   accel_repair_revive(&((accel_core *)core)->repair);
   accel_core_repair_begin((accel_core *)core);
 }
@@ -255,6 +256,7 @@ static void core_hear_up(void *core)
 static void core_hear_down(void *core)
 {
   core_hear_channel((accel_core *)core, false);
+  accel_core_note_channel((accel_core *)core, false);
 }
 
 static bool core_heartbeat(void *core, uint32_t lane, accel_buffer *out)
@@ -342,12 +344,17 @@ static accel_status core_attach(accel_core *core)
       !core->config.no_broadcast,
       {core, core_hear_message, core_hear_up, core_hear_down, core_heartbeat, core_count_event},
       core->cache,
-      core_hear_change};
+      core_hear_change,
+      core->config.log == NULL ? NULL : accel_core_hear_news};
   core->remote_ops = core->traits.remote;
   if (!accel_core_repair_open(core)) return ACCEL_ERR_NOMEM;
   core->has_listener = area.has_listener;
   core->has_leases = core->remote_ops->lease != NULL && !core->config.no_lease;
   if (!accel_core_renew_open(core)) return ACCEL_ERR_NOMEM;
+  const accel_config *config = &core->config;
+  if (config->log != NULL &&
+      !accel_journal_open(&core->journal, config->log, config->log_ctx, core->area))
+    return ACCEL_ERR_NOMEM;
   return core->remote_ops->attach(core->config.remote, &area, &core->link, core->channel);
 }
 
@@ -405,6 +412,7 @@ static void core_release(accel_core *core)
   accel_core_renew_close(core);
   accel_opened_remove(&core->opened);
   if (core->link != NULL) core->remote_ops->detach(core->link);
+  (is_child ? accel_journal_abandon : accel_journal_close)(&core->journal);
   core_close_executor(core);
   if (core->local != NULL) core->local_ops->close(core->local, core->type);
   accel_core_repair_close(core, is_child);
@@ -526,7 +534,7 @@ static bool core_wait_for_work(accel_core *core, uint64_t deadline_ms)
          accel_condition_wait(&core->work_done, &core->work_mutex, deadline_ms)) {}
   const bool is_done = core->pending == 0;
   accel_mutex_unlock(&core->work_mutex);
-  return is_done;
+  return is_done && accel_journal_drain(&core->journal, deadline_ms);
 }
 
 static accel_status core_close_held(accel_cache *cache, uint64_t deadline_ms)
@@ -535,7 +543,8 @@ static accel_status core_close_held(accel_cache *cache, uint64_t deadline_ms)
   accel_core *core = cache->core;
   cache->local = NULL;
   if (!core_wait_for_work(core, deadline_ms))
-    return accel_error_set(cache, ACCEL_ERR_TIMEOUT, "the cache of area %s is still loading",
+    return accel_error_set(cache, ACCEL_ERR_TIMEOUT,
+                           "the cache of area %s is still loading, or its log is being told",
                            core->area);
   memset(cache, 0, sizeof *cache);
   core_release(core);

@@ -229,8 +229,9 @@ bool accel_core_plan_begin(core_plan *plan)
     return false;
   }
   plan_read_local(plan);
-  plan->is_reported = plan->miss_count > 0 || core->config.trace_hits;
+  plan->is_reported = !plan->is_part && (plan->miss_count > 0 || core->config.trace_hits);
   if (plan->is_reported) plan->report = accel_core_report_begin(core, plan->operation);
+  if (plan->count == 1) plan->report.key = plan->keys;
   if (plan->miss_count == 0 || (!accel_core_plan_can_load(plan) && !plan_has_remote(plan)))
     return false;
   plan_merge_duplicates(plan);
@@ -287,12 +288,6 @@ static accel_status read_run(core_plan *plan)
   return plan->result;
 }
 
-static accel_status read_report(const core_plan *plan, accel_status status, const char *result)
-{
-  if (!plan->is_reported) return status;
-  return accel_core_report_end(plan->core, &plan->report, status, result);
-}
-
 static accel_status read_one(core_plan *plan, void *out)
 {
   accel_core *core = plan->core;
@@ -302,7 +297,7 @@ static accel_status read_one(core_plan *plan, void *out)
   plan->values_out = out;
   const accel_status failure = read_run(plan);
   const accel_status status = failure == ACCEL_OK ? plan->one_status : failure;
-  return read_report(plan, status, accel_core_found(status));
+  return accel_core_plan_report(plan, status, accel_core_found(status));
 }
 
 accel_status accel_cache_get_with(accel_cache *cache, const accel_type *type, const void *key,
@@ -408,7 +403,7 @@ accel_status accel_cache_mget(accel_cache *cache, const accel_type *type, const 
   status = read_many(&plan, statuses_out);
   if (plan.failure != ACCEL_OK)
     for (size_t i = 0; i < count && statuses_out != NULL; i++) statuses_out[i] = status;
-  return read_report(&plan, status, "ok");
+  return accel_core_plan_report(&plan, status, "ok");
 }
 
 accel_status accel_cache_refresh(accel_cache *cache, const accel_type *type, const void *key)
@@ -427,14 +422,17 @@ accel_status accel_cache_refresh(accel_cache *cache, const accel_type *type, con
 
 /* One chunk: *loaded counts what came from the loader. */
 static accel_status warmup_chunk(accel_core *core, const void *keys, size_t count,
-                                 accel_info *infos, size_t *loaded)
+                                 accel_info *infos, size_t *loaded, core_report *report)
 {
   const accel_read read = {.infos = infos};
   core_plan plan;
   accel_core_plan_init(&plan, core, keys, count, &read);
   plan.terms.stays = true;
   plan.own_infos = infos;
+  plan.is_part = true;
+  plan.report.degraded = report->degraded;
   const accel_status status = read_many(&plan, NULL);
+  report->degraded = plan.report.degraded;
   if (plan.failure != ACCEL_OK) return status;
   for (size_t i = 0; i < count; i++) *loaded += infos[i].source == ACCEL_FROM_LOADER;
   return status;
@@ -453,7 +451,7 @@ accel_status accel_cache_warmup(accel_cache *cache, const accel_type *type, cons
     return accel_error_set(cache, ACCEL_ERR_CONFIG, "a warmup in area %s needs a loader",
                            core->area);
   if (count > 0 && keys == NULL) return accel_error_set(cache, ACCEL_ERR_CONFIG, "keys is NULL");
-  const core_report report = accel_core_report_begin(core, "cache.warmup");
+  core_report report = accel_core_report_begin(core, "cache.warmup");
   const size_t chunk =
       core->config.warmup_batch_size < count ? core->config.warmup_batch_size : count;
   accel_info *infos = (accel_info *)ACCEL_MALLOC((chunk + 1) * sizeof *infos);
@@ -461,10 +459,12 @@ accel_status accel_cache_warmup(accel_cache *cache, const accel_type *type, cons
   for (size_t done = 0; infos != NULL && done < count; done += chunk) {
     const size_t rest = count - done < chunk ? count - done : chunk;
     const accel_status one =
-        warmup_chunk(core, accel_type_key_at(type, keys, done), rest, infos, &loaded);
+        warmup_chunk(core, accel_type_key_at(type, keys, done), rest, infos, &loaded, &report);
     if (status == ACCEL_OK) status = one;
   }
   ACCEL_FREE(infos);
   if (loaded_out != NULL) *loaded_out = loaded;
-  return accel_core_report_end(core, &report, status, loaded == 0 ? "ok_zero" : "ok_loaded");
+  status = accel_core_report_end(core, &report, status, loaded == 0 ? "ok_zero" : "ok_loaded");
+  accel_core_report_close(core, &report);
+  return status;
 }

@@ -2,6 +2,7 @@
 
 #include "codec.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -208,6 +209,8 @@ static void remote_fail(accel_core *core, accel_flight *flight, const core_look 
 {
   accel_stats_add(core->stats, ACCEL_COUNT_remote_errors, 1);
   flight->lease = CORE_LEASE_UNKNOWN;
+  flight->has_remote_failed = true;
+  snprintf(flight->error, sizeof flight->error, "%s", error);
   if (look->errors == ACCEL_IGNORE) return;
   accel_singleflight_land(&core->flights, flight, ACCEL_ERR_BACKEND, error);
   accel_singleflight_finish(&core->flights, flight);

@@ -46,6 +46,10 @@ static void repair_begin(accel_core *core, uint32_t pause_ms)
   accel_mutex_lock(&core->work_mutex);
   const bool begins = !core->is_repairing && !accel_load_acquire(&core->is_closing);
   if (begins) core->is_repairing = true;
+  if (begins && !core->is_repair_told) {
+    core->is_repair_told = true;
+    accel_core_note_repair(core, CORE_REPAIR_BEGUN);
+  }
   accel_mutex_unlock(&core->work_mutex);
   if (!begins) return;
   core->repair_pause_ms = REPAIR_PAUSE_FIRST_MS;
@@ -60,6 +64,19 @@ void accel_core_repair_begin(accel_core *core)
 void accel_core_repair_hurry(accel_core *core)
 {
   repair_begin(core, 0);
+}
+
+static void repair_count(accel_core *core, uint64_t added, uint64_t overflowed)
+{
+  if (added > 0) accel_stats_add(core->stats, ACCEL_COUNT_repair_queued, added);
+  if (overflowed == 0) return;
+  accel_stats_add(core->stats, ACCEL_COUNT_repair_overflowed, overflowed);
+  accel_mutex_lock(&core->work_mutex);
+  if (!core->is_overflow_told) {
+    core->is_overflow_told = true;
+    accel_core_note_repair(core, CORE_REPAIR_OVERFLOWN);
+  }
+  accel_mutex_unlock(&core->work_mutex);
 }
 
 void accel_core_repair_add(accel_core *core, const core_batch *batch)
@@ -77,8 +94,7 @@ void accel_core_repair_add(accel_core *core, const core_batch *batch)
     else
       overflowed++;
   }
-  if (added > 0) accel_stats_add(core->stats, ACCEL_COUNT_repair_queued, added);
-  if (overflowed > 0) accel_stats_add(core->stats, ACCEL_COUNT_repair_overflowed, overflowed);
+  repair_count(core, added, overflowed);
 }
 
 void accel_core_repair_add_area(accel_core *core)
@@ -136,8 +152,7 @@ void accel_core_repair_note(accel_core *core, const void *key)
   if (!is_named) accel_repair_add_area(&core->repair);
   accel_mutex_unlock(&core->spare_mutex);
   const bool is_queued = is_noted || !is_named;
-  accel_stats_add(core->stats,
-                  is_queued ? ACCEL_COUNT_repair_queued : ACCEL_COUNT_repair_overflowed, 1);
+  repair_count(core, is_queued, !is_queued);
 }
 
 void accel_core_repair_add_name(accel_core *core, const char *name, size_t size)
@@ -245,9 +260,13 @@ void accel_core_repair_run(accel_job *job)
   const bool has_tried = is_ready || accel_load_acquire(&core->is_closing);
   if (has_tried) repair_all(core);
   accel_mutex_lock(&core->work_mutex);
-  core->is_repairing =
-      accel_repair_length(&core->repair) > 0 && !accel_load_acquire(&core->is_closing);
-  const bool goes_on = core->is_repairing;
+  const bool is_done = accel_repair_length(&core->repair) == 0;
+  const bool goes_on = !is_done && !accel_load_acquire(&core->is_closing);
+  core->is_repairing = goes_on;
+  if (!goes_on && core->is_repair_told) {
+    core->is_repair_told = core->is_overflow_told = false;
+    accel_core_note_repair(core, is_done ? CORE_REPAIR_DONE : CORE_REPAIR_LEFT);
+  }
   accel_mutex_unlock(&core->work_mutex);
   if (goes_on) {
     const uint32_t pause_ms = core->repair_pause_ms;

@@ -1,6 +1,11 @@
 #include "cache_core.h"
 
+#include "codec.h"
+
+#include <stdio.h>
 #include <string.h>
+
+#define REPORT_DEGRADED_MS 1000u
 
 void accel_core_report_start(const accel_core *core, core_report *report)
 {
@@ -9,21 +14,105 @@ void accel_core_report_start(const accel_core *core, core_report *report)
     report->span = core->spans.begin(core->spans.ctx, report->name, core->area);
 }
 
-accel_status accel_core_report_tell(const accel_core *core, const core_report *report,
+/* The key's text, for who reads the log: cut, so that keys of any length cost little. NULL: there is
+ * none, or no memory. */
+static const char *report_key(const accel_core *core, const void *key, accel_buffer *text)
+{
+  char cut[ACCEL_LOG_KEY_BYTES + 1];
+  const char *start = cut;
+  const void *shown = key;
+  if (key == NULL) return NULL;
+  if (core->type->key_kind == ACCEL_KEY_STRING) {
+    const char *whole = *(const char *const *)key;
+    if (whole == NULL) return NULL;
+    snprintf(cut, sizeof cut, "%s", whole);
+    shown = &start;
+  }
+  if (accel_key_append_name(core->type, shown, text) != ACCEL_OK) return NULL;
+  if (!accel_buffer_append(text, "", 1)) return NULL;
+  if (text->size > ACCEL_LOG_KEY_BYTES)
+    memcpy(text->data + ACCEL_LOG_KEY_BYTES - 3, "...", sizeof "...");
+  return (const char *)text->data;
+}
+
+static const char *report_degraded(const char *result)
+{
+  if (strcmp(result, "ok_some") == 0) return "degraded_some";
+  return strcmp(result, "ok_none") == 0 ? "degraded_none" : "degraded";
+}
+
+/* An outage is told by its own records; of the reads in it one a second is a warning, which also
+ * shows an L2 that fails now and then. */
+static accel_log_level report_degraded_level(accel_core *core)
+{
+  const uint64_t now_ms = accel_clock_monotonic_ms();
+  uint64_t last_ms = accel_load_relaxed(&core->degraded_ms);
+  const bool is_due = last_ms == 0 || now_ms - last_ms >= REPORT_DEGRADED_MS;
+  return is_due && accel_compare_exchange(&core->degraded_ms, &last_ms, now_ms) ? ACCEL_LOG_WARNING
+                                                                                : ACCEL_LOG_DEBUG;
+}
+
+static void report_log(accel_core *core, const core_report *report, accel_status status,
+                       const char *result)
+{
+  const bool has_failed = accel_failed(status);
+  const bool is_degraded = !has_failed && report->degraded != NULL;
+  const uint64_t taken_ns = accel_clock_monotonic_ns() - report->started_ns;
+  accel_buffer key = {0};
+  accel_log_record record = {
+      .area = core->area,
+      .op = report->name + sizeof "cache." - 1,
+      .result = result,
+      .latency_ms = (double)taken_ns / 1e6,
+      .error_kind = "",
+      .message = "",
+      .wall_time_ms = accel_clock_wall_ms(),
+  };
+  if (has_failed) {
+    /* Whether anybody suffers from a load that failed is told by those who waited for it. */
+    record.level = strcmp(record.op, "load") == 0 ? ACCEL_LOG_WARNING : ACCEL_LOG_ERROR;
+    record.result = "error";
+    record.error_kind = accel_status_name(status);
+    record.message = accel_error_text(core->cache);
+  } else if (is_degraded) {
+    record.level = report_degraded_level(core);
+    record.result = report_degraded(result);
+    record.error_kind = accel_status_name(ACCEL_ERR_BACKEND);
+    record.message = report->degraded->error;
+  }
+  if (has_failed || is_degraded) record.key = report_key(core, report->key, &key);
+  core->config.log(core->config.log_ctx, &record);
+  accel_buffer_release(&key);
+}
+
+accel_status accel_core_report_tell(accel_core *core, const core_report *report,
                                     accel_status status, const char *result)
 {
   if (core->spans.end != NULL) core->spans.end(core->spans.ctx, report->span, status);
-  if (core->config.log == NULL) return status;
-  const bool has_failed = accel_failed(status);
-  const uint64_t taken_ns = accel_clock_monotonic_ns() - report->started_ns;
-  accel_log_record record;
-  record.area = core->area;
-  record.op = report->name + sizeof "cache." - 1;
-  record.result = has_failed ? "error" : result;
-  record.latency_ms = (double)taken_ns / 1e6;
-  record.error_kind = has_failed ? accel_status_name(status) : "";
-  record.message = has_failed ? accel_error_text(core->cache) : "";
-  core->config.log(core->config.log_ctx, &record);
+  if (core->config.log != NULL) report_log(core, report, status, result);
+  return status;
+}
+
+void accel_core_report_note_degraded(accel_core *core, core_report *report, accel_flight *flight)
+{
+  if (core->config.log == NULL || report->degraded != NULL) return;
+  if (!accel_singleflight_is_done(flight) || !flight->has_remote_failed) return;
+  accel_singleflight_retain(flight);
+  report->degraded = flight;
+}
+
+void accel_core_report_close(accel_core *core, core_report *report)
+{
+  if (report->degraded != NULL) accel_singleflight_release(&core->flights, report->degraded);
+  report->degraded = NULL;
+}
+
+accel_status accel_core_plan_report(core_plan *plan, accel_status status, const char *result)
+{
+  if (!plan->is_reported) return status;
+  plan->is_reported = false;
+  accel_core_report_end(plan->core, &plan->report, status, result);
+  accel_core_report_close(plan->core, &plan->report);
   return status;
 }
 

@@ -73,9 +73,10 @@ static accel_status wrap_finish_plan(accel_wrap *wrap)
 {
   core_plan *plan = (core_plan *)wrap->plan;
   accel_status status = accel_core_plan_end(plan);
-  if (status == ACCEL_OK && plan->statuses_out == &plan->one_status) status = plan->one_status;
+  const bool is_single = plan->statuses_out == &plan->one_status;
+  if (status == ACCEL_OK && is_single) status = plan->one_status;
   wrap->plan = NULL;
-  return status;
+  return accel_core_plan_report(plan, status, is_single ? accel_core_found(status) : "ok");
 }
 
 /* Without memory nobody is led, and the values of hits are taken back: the body may

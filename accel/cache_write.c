@@ -291,7 +291,8 @@ static accel_status write_reported(accel_core *core, const char *name, const voi
                                    const void *value, const accel_write *write, write_kind kind)
 {
   accel_cancel_enter();
-  const core_report report = accel_core_report_begin(core, name);
+  core_report report = accel_core_report_begin(core, name);
+  report.key = key;
   accel_status status = write_one(core, key, value, write, kind);
   status = accel_core_report_end(core, &report, status, "done");
   accel_cancel_release();
@@ -470,7 +471,8 @@ static void write_later_run(accel_job *job)
 {
   write_later *later = (write_later *)(void *)job; /* the first member */
   accel_core *core = later->core;
-  const core_report report = accel_core_report_begin(core, "cache.del");
+  core_report report = accel_core_report_begin(core, "cache.del");
+  report.key = later->key;
   const accel_status status = write_one(core, later->key, NULL, NULL, WRITE_DEL);
   accel_core_report_end(core, &report, status, "done");
   ACCEL_FREE(later);

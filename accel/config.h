@@ -6,6 +6,7 @@
 #ifndef ACCEL_CONFIG_H
 #define ACCEL_CONFIG_H
 
+#include "log.h"
 #include "platform/clock.h"
 #include "status.h"
 
@@ -14,15 +15,6 @@ struct accel_executor;
 typedef enum accel_mode { ACCEL_AUTO = 0, ACCEL_LOCAL, ACCEL_REMOTE, ACCEL_BOTH } accel_mode;
 
 typedef enum accel_error_policy { ACCEL_IGNORE = 0, ACCEL_PROPAGATE } accel_error_policy;
-
-/* One finished operation. Strings live for the call. `result` is one of ok_some ok_none ok
- * ok_empty done ok_zero ok_loaded error; on error, error_kind is the status' name and message
- * says more; else both are "". */
-typedef struct accel_log_record {
-  const char *area, *op, *result;
-  double latency_ms;
-  const char *error_kind, *message;
-} accel_log_record;
 
 /* Called in pairs on the thread that does the work; `begin` returns what `end` gets. */
 typedef struct accel_span_ops {
@@ -60,7 +52,10 @@ typedef struct accel_config {
   accel_error_policy remote_errors; /* what a read does when L2 fails */
   const accel_clock *clock;         /* NULL: the system's; copied */
   struct accel_executor *executor;  /* NULL: the common one; else outlives the cache */
-  void (*log)(void *ctx, const accel_log_record *record); /* NULL: none */
+  /* NULL: none. Called on the threads that use the cache, on the executor's, and for changes of
+   * state on one of the cache's own (log.h): several at a time. It may call the cache, but not close
+   * it, which waits for it. */
+  void (*log)(void *ctx, const accel_log_record *record);
   void *log_ctx;
   const accel_span_ops *spans;               /* NULL: none; copied */
   bool trace_hits;                           /* log and spans for L1 hits too */

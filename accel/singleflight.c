@@ -352,7 +352,8 @@ void accel_singleflight_land(accel_singleflight *table, accel_flight *flight, ac
   flight_note_unfinished(flight);
   accel_mutex_lock(&table->mutex);
   flight->status = status;
-  if (error[0] != '\0') snprintf(flight->error, sizeof flight->error, "%s", error);
+  if (error[0] != '\0' || accel_failed(status))
+    snprintf(flight->error, sizeof flight->error, "%s", error);
   flight->is_landed = true;
   if (flight->urgent > 0) accel_condition_broadcast(&flight->changed);
   accel_mutex_unlock(&table->mutex);

@@ -71,6 +71,7 @@ typedef struct accel_flight {
   bool is_unfinished; /* the thread that landed it has it in its list */
   accel_lifetime life;
   uint32_t remote_ttl_ms; /* of a loaded value */
+  bool has_remote_failed; /* L2 did; `error` says how, until it lands with another failure */
   int lease;              /* what is known of its key in L2 (cache_core.h) */
   uint64_t token;         /* what lies there, or is to lie there when it is written to */
   bool was_refused;       /* its lease, though nothing was seen to lie there */

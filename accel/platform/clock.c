@@ -1,5 +1,6 @@
 #include "clock.h"
 
+#include <stdio.h>
 #include <time.h>
 
 static uint64_t clock_ns(clockid_t id)
@@ -22,6 +23,15 @@ uint64_t accel_clock_monotonic_ms(void)
 uint64_t accel_clock_wall_ms(void)
 {
   return clock_ns(CLOCK_REALTIME) / 1000000u;
+}
+
+void accel_clock_utc_text(uint64_t wall_ms, char *text)
+{
+  const time_t seconds = (time_t)(wall_ms / 1000u);
+  struct tm day;
+  char date[ACCEL_CLOCK_UTC_BYTES - 8] = "";
+  if (gmtime_r(&seconds, &day) != NULL) strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &day);
+  snprintf(text, ACCEL_CLOCK_UTC_BYTES, "%s.%03uZ", date, (unsigned)(wall_ms % 1000u));
 }
 
 uint64_t accel_clock_read(const accel_clock *clock_or_null)

@@ -25,6 +25,9 @@ uint64_t accel_clock_monotonic_ms(void);
 uint64_t accel_clock_monotonic_ns(void);
 /* Milliseconds since 1970. For times that leave the process; may jump. */
 uint64_t accel_clock_wall_ms(void);
+#define ACCEL_CLOCK_UTC_BYTES 40
+/* Writes (ACCEL_CLOCK_UTC_BYTES) such a time as in 2026-12-01T10:58:33.123Z. */
+void accel_clock_utc_text(uint64_t wall_ms, char *text);
 /* What a cache calls now: the user's clock, or with NULL the system's coarse monotonic one, which
  * lags by one tick (10 ms) at most and costs no system call. The only call a hit may make. */
 uint64_t accel_clock_read(const accel_clock *clock_or_null);

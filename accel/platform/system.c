@@ -172,6 +172,16 @@ void accel_pages_conceal(void *start, size_t size, bool conceals)
 #endif
 }
 
+void accel_stderr_write(const char *text, size_t size)
+{
+  const int before = errno;
+  accel_cancel_hold(); /* write would be a place where the program's thread is cancelled */
+  const ssize_t written = write(STDERR_FILENO, text, size);
+  (void)written;
+  accel_cancel_release();
+  errno = before;
+}
+
 bool accel_random_bytes(void *out, size_t size)
 {
   char *next = (char *)out;

@@ -51,6 +51,9 @@ void accel_pages_conceal(void *start, size_t size, bool conceals);
 /* Unpredictable bytes from the system. False: it has none, which no supported system says. */
 bool accel_random_bytes(void *out, size_t size);
 
+/* One write to the standard error; what it does not take is lost. errno stays as it was. */
+void accel_stderr_write(const char *text, size_t size);
+
 /* Counts the forks between this process and the one that loaded the library: an object that
  * remembers another number was made by a parent. */
 uint64_t accel_fork_generation(void);

@@ -56,6 +56,21 @@ void accel_fake_bus_break(struct accel_fake_state *state)
   for (fake_link *link = state->bus.links; link != NULL; link = link->next) fake_link_break(link);
 }
 
+static void fake_link_tell(const fake_link *link, accel_remote_change change, const char *why)
+{
+  const accel_remote_news news = {change, "the fake", why};
+  if (link->tell != NULL) link->tell(link->sink.ctx, &news);
+}
+
+void accel_fake_bus_tell(struct accel_fake_state *state, bool is_connected)
+{
+  for (fake_link *link = state->bus.links; link != NULL; link = link->next)
+    if (is_connected)
+      fake_link_tell(link, ACCEL_REMOTE_CONNECTED, "");
+    else
+      fake_link_tell(link, ACCEL_REMOTE_DISCONNECTED, "it was stopped");
+}
+
 static bool fake_link_hears(const fake_link *link, const char *area)
 {
   return fake_link_is_up(link) && strcmp(link->area, area) == 0;
@@ -135,10 +150,12 @@ static void fake_link_tell_state(fake_link *link, bool is_up)
   link->is_told_up = is_up;
   link->has_gap = false;
   accel_mutex_unlock(mutex);
-  if (is_up)
+  if (is_up) {
     link->sink.up(link->sink.ctx);
-  else
+  } else {
+    fake_link_tell(link, ACCEL_REMOTE_CHANNEL_LOST, "the channel was interrupted");
     link->sink.down(link->sink.ctx);
+  }
   accel_mutex_lock(mutex);
 }
 
@@ -206,6 +223,7 @@ accel_status accel_fake_bus_attach(struct accel_fake_state *state, const accel_r
   link->state = state;
   memcpy(link->area, area->area, area_size);
   link->sink = area->sink;
+  link->tell = area->tell;
   link->has_bus = has_bus;
   link->has_listener = has_bus && area->has_listener;
 
@@ -217,6 +235,7 @@ accel_status accel_fake_bus_attach(struct accel_fake_state *state, const accel_r
   while (*end != NULL) end = &(*end)->next;
   *end = link;
   *link_out = link;
+  if (state->script.is_stopped) fake_link_tell(link, ACCEL_REMOTE_DISCONNECTED, "it was stopped");
   accel_mutex_unlock(&state->mutex);
   return ACCEL_OK;
 }

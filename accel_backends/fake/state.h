@@ -98,9 +98,10 @@ typedef struct fake_link {
   size_t number;
   char area[FAKE_AREA_MAX + 1];
   accel_remote_sink sink;
-  bool has_bus;       /* attached through accel_fake_ops */
-  bool has_listener;  /* and wants to hear */
-  bool is_cut;        /* its channel was ordered down */
+  void (*tell)(void *ctx, const accel_remote_news *news); /* NULL: not wanted */
+  bool has_bus;                                           /* attached through accel_fake_ops */
+  bool has_listener;                                      /* and wants to hear */
+  bool is_cut;                                            /* its channel was ordered down */
   bool has_gap;       /* it was down since the sink was told that it is up */
   bool is_told_up;    /* what the sink was told last */
   bool is_held;       /* messages wait */
@@ -127,6 +128,8 @@ void accel_fake_bus_pump(struct accel_fake_state *state);
 size_t accel_fake_bus_announce(fake_link *link, const accel_remote_publisher *publisher,
                                const accel_remote_item *const *items, size_t count,
                                accel_remote_call *call);
+/* Tells every link that the server is gone, or there again. The caller holds the mutex. */
+void accel_fake_bus_tell(struct accel_fake_state *state, bool is_connected);
 /* Every channel breaks. The caller holds the mutex, and pumps later. */
 void accel_fake_bus_break(struct accel_fake_state *state);
 void accel_fake_bus_release(struct accel_fake_state *state);

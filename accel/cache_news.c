@@ -1,0 +1,92 @@
+/* cache_news.c: tells the log what has changed around a cache (layer 4): what its L2 says of its
+ * servers, the channel, and what is to be made good there.
+ *
+ * Everything is noted in the journal, so that whoever notices may hold locks. Threads: any, but
+ * what is said of the channel, which comes in order (backend.h).
+ */
+#include "cache_core.h"
+
+#include <stdio.h>
+
+typedef struct news_kind {
+  const char *op, *result;
+  accel_log_level level;
+  const char *before, *after; /* of the server's name, in the sentence */
+} news_kind;
+
+static const news_kind news_kinds[ACCEL_REMOTE_CHANGES] = {
+    [ACCEL_REMOTE_CONNECTED] = {"connection", "up", ACCEL_LOG_INFO, "connected to ", ""},
+    [ACCEL_REMOTE_DISCONNECTED] = {"connection", "down", ACCEL_LOG_WARNING, "no connection to ",
+                                   ""},
+    [ACCEL_REMOTE_RELEASED] = {"connection", "released", ACCEL_LOG_INFO, "",
+                               " is not used any more"},
+    [ACCEL_REMOTE_BREAKER_OPENED] = {"breaker", "open", ACCEL_LOG_WARNING, "",
+                                     " fails: calls are answered at once, without it"},
+    [ACCEL_REMOTE_BREAKER_HALF_OPENED] = {"breaker", "half_open", ACCEL_LOG_INFO, "",
+                                          " shows signs of life: one call tries it"},
+    [ACCEL_REMOTE_BREAKER_CLOSED] = {"breaker", "closed", ACCEL_LOG_INFO, "", " is asked again"},
+    [ACCEL_REMOTE_SERVERS_LOST] = {"servers", "lost", ACCEL_LOG_WARNING,
+                                   "not all is known of the servers", ""},
+    [ACCEL_REMOTE_SERVERS_FOUND] = {"servers", "found", ACCEL_LOG_INFO,
+                                    "all is known of the servers again", ""},
+};
+
+static void news_note_channel(accel_core *core, bool is_up, const char *why)
+{
+  const core_channel_said said = is_up ? CORE_CHANNEL_SAID_UP : CORE_CHANNEL_SAID_DOWN;
+  char text[ACCEL_JOURNAL_TEXT];
+  if (core->channel_said == said) return;
+  core->channel_said = said;
+  if (is_up)
+    snprintf(text, sizeof text, "changes by other processes are heard of");
+  else
+    snprintf(text, sizeof text, "changes by other processes may not be heard of%s%s",
+             why[0] == '\0' ? "" : ": ", why);
+  accel_journal_note(&core->journal, is_up ? ACCEL_LOG_INFO : ACCEL_LOG_WARNING, "channel",
+                     is_up ? "up" : "down", "", text);
+}
+
+void accel_core_note_channel(accel_core *core, bool is_up)
+{
+  news_note_channel(core, is_up, "");
+}
+
+void accel_core_hear_news(void *core_pointer, const accel_remote_news *news)
+{
+  accel_core *core = (accel_core *)core_pointer;
+  char text[ACCEL_JOURNAL_TEXT];
+  if (news->change == ACCEL_REMOTE_CHANNEL_LOST) {
+    news_note_channel(core, false, news->why);
+    return;
+  }
+  if (news->change <= ACCEL_REMOTE_UNCHANGED || news->change >= ACCEL_REMOTE_CHANGES) return;
+  const news_kind *kind = &news_kinds[news->change];
+  snprintf(text, sizeof text, "%s%.128s%s%s%s", kind->before, news->server, kind->after,
+           news->why[0] == '\0' ? "" : ": ", news->why);
+  accel_journal_note(&core->journal, kind->level, kind->op, kind->result, news->server, text);
+}
+
+/* ---- what is to be made good ---- */
+
+void accel_core_note_repair(accel_core *core, core_repair_news news)
+{
+  static const struct {
+    const char *result, *text;
+    accel_log_level level;
+  } kinds[] = {
+      [CORE_REPAIR_BEGUN] = {"begun", "writes that L2 did not confirm are to be made good",
+                             ACCEL_LOG_WARNING},
+      [CORE_REPAIR_OVERFLOWN] = {"overflown",
+                                 "too many writes were not confirmed: the whole area is to be "
+                                 "cleared in L2, where it can be, and is not read there until then",
+                                 ACCEL_LOG_ERROR},
+      [CORE_REPAIR_DONE] = {"done", "all writes that L2 did not confirm are made good",
+                            ACCEL_LOG_INFO},
+      [CORE_REPAIR_LEFT] = {"left",
+                            "the cache closes, and writes that L2 did not confirm are not made "
+                            "good: others may read old values until their TTL ends",
+                            ACCEL_LOG_ERROR},
+  };
+  accel_journal_note(&core->journal, kinds[news].level, "repair", kinds[news].result, "",
+                     kinds[news].text);
+}

@@ -1,0 +1,71 @@
+/* journal.h: changes of state on their way to a program's log (layer 2).
+ *
+ * Whoever notices a change may hold locks and has no time; a log may be slow, and may ask the cache
+ * that tells it. So a change is noted here, in memory that is had at open, and a thread of the
+ * journal's own hands it to the log, with no lock held.
+ *
+ * A server that comes and goes all the time must not fill a disk. The first 32 changes are told one
+ * by one, and from then on one a second; what comes while none may be told is kept, one change of
+ * each subject, the last: how matters stand at the end is told in any case, with the number of
+ * changes that were left out before.
+ *
+ * Only for .c files: it needs threads. Threads: any, but open, close and abandon.
+ */
+#ifndef ACCEL_JOURNAL_H
+#define ACCEL_JOURNAL_H
+
+#include "log.h"
+#include "platform/thread.h"
+
+#define ACCEL_JOURNAL_ENTRIES 64u
+#define ACCEL_JOURNAL_BURST 32u
+#define ACCEL_JOURNAL_PAUSE_MS 1000u
+#define ACCEL_JOURNAL_TEXT 320u
+
+typedef struct accel_journal_entry {
+  uint64_t wall_time_ms;
+  uint64_t subject;        /* what has changed: later changes of it may replace this one */
+  const char *op, *result; /* constants */
+  accel_log_level level;
+  uint32_t left_out;
+  bool waits; /* it came when no more were allowed */
+  char message[ACCEL_JOURNAL_TEXT];
+} accel_journal_entry;
+
+typedef struct accel_journal {
+  void (*log)(void *ctx, const accel_log_record *record);
+  void *log_ctx;
+  const char *area;
+  accel_mutex mutex;         /* guards what follows */
+  accel_condition changed;   /* an entry, the end, or the thread is at rest again */
+  accel_journal_entry *ring; /* ACCEL_JOURNAL_ENTRIES; NULL: not open */
+  size_t first, count;
+  uint32_t allowed;            /* entries that may be told at once */
+  uint32_t lost;               /* changes for which there was no entry; the next one tells */
+  uint64_t allowed_ms;         /* when one more was allowed */
+  bool is_telling, has_to_end; /* the log is called; no more is noted */
+  bool has_left;               /* the log ended the thread */
+  accel_journal_entry told;    /* the thread's own */
+  accel_thread thread;
+} accel_journal;
+
+ACCEL_EXTERN_C_BEGIN
+
+/* A zeroed one. `area` and what `ctx` points to live longer. False: no memory or thread; nothing is
+ * held then. */
+bool accel_journal_open(accel_journal *journal,
+                        void (*log)(void *ctx, const accel_log_record *record), void *ctx,
+                        const char *area);
+/* Notes a change, unless the journal is not open or ends. Does not wait for the log. `subject`
+ * names, within the op, what has changed: "" where there is one. */
+void accel_journal_note(accel_journal *journal, accel_log_level level, const char *op,
+                        const char *result, const char *subject, const char *message);
+/* Nothing more is noted, and all that was is told. False: not by the deadline. */
+bool accel_journal_drain(accel_journal *journal, uint64_t deadline_ms);
+/* Drains it, and ends the thread. Not on that thread. */
+void accel_journal_close(accel_journal *journal);
+/* Frees the memory alone: in a forked child. */
+void accel_journal_abandon(accel_journal *journal);
+
+ACCEL_EXTERN_C_END
+#endif
