@@ -42,13 +42,21 @@ void accel_redis_breaker_close(redis_breaker *breaker)
   accel_mutex_close(&breaker->mutex);
 }
 
+/* With the mutex held. A canary, and its withdrawal, are no change. */
+static void redis_breaker_become(redis_breaker *breaker, redis_breaker_state state)
+{
+  const redis_breaker_state former = breaker->state;
+  accel_store_release(&breaker->state, state);
+  if (breaker->changed != NULL && former != state) breaker->changed(breaker->ctx, state);
+}
+
 void accel_redis_breaker_forget(redis_breaker *breaker)
 {
   accel_mutex_lock(&breaker->mutex);
   breaker->pause_ms = 0;
   breaker->window_ms = 0;
   accel_store_relaxed(&breaker->in_a_row, 0);
-  accel_store_release(&breaker->state, REDIS_BREAKER_CLOSED);
+  redis_breaker_become(breaker, REDIS_BREAKER_CLOSED);
   accel_mutex_unlock(&breaker->mutex);
 }
 
@@ -76,7 +84,7 @@ void accel_redis_breaker_succeeded(redis_breaker *breaker, bool is_canary)
   if (breaker->state == REDIS_BREAKER_CANARY) {
     breaker->pause_ms = 0;
     breaker->window_ms = 0;
-    accel_store_release(&breaker->state, REDIS_BREAKER_CLOSED);
+    redis_breaker_become(breaker, REDIS_BREAKER_CLOSED);
   }
   accel_mutex_unlock(&breaker->mutex);
 }
@@ -99,7 +107,7 @@ static void redis_breaker_trip(redis_breaker *breaker, uint64_t now_ms)
   breaker->pause_ms = pause_ms;
   breaker->until_ms = now_ms + pause_ms - pause_ms / 10 + redis_calm_random(pause_ms / 5);
   accel_store_relaxed(&breaker->in_a_row, 0);
-  accel_store_release(&breaker->state, REDIS_BREAKER_OPEN);
+  redis_breaker_become(breaker, REDIS_BREAKER_OPEN);
 }
 
 /* With the mutex held. True: half of the calls of the last second failed, and they were enough. */
@@ -143,7 +151,7 @@ void accel_redis_breaker_probed(redis_breaker *breaker, bool is_alive, uint64_t 
   accel_mutex_lock(&breaker->mutex);
   if (breaker->state == REDIS_BREAKER_OPEN) {
     if (is_alive)
-      accel_store_release(&breaker->state, REDIS_BREAKER_PROBED);
+      redis_breaker_become(breaker, REDIS_BREAKER_PROBED);
     else
       redis_breaker_trip(breaker, now_ms);
   }

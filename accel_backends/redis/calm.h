@@ -42,6 +42,10 @@ typedef enum redis_breaker_state {
 } redis_breaker_state;
 
 typedef struct redis_breaker {
+  /* Told of each change, with the mutex held: OPEN, PROBED after that, CLOSED. NULL: nobody is.
+   * Set before the first call. */
+  void (*changed)(void *ctx, redis_breaker_state state);
+  void *ctx;
   redis_breaker_state state; /* atomic; changed with the mutex held */
   uint32_t in_a_row;         /* atomic: failures since the last success */
   uint64_t passed;           /* atomic: calls that were let through */

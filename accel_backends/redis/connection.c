@@ -262,6 +262,13 @@ void accel_redis_connection_adopt(redis_connection *connection, redis_stream *st
   accel_mutex_unlock(&connection->mutex);
 }
 
+void accel_redis_connection_explain(redis_connection *connection, char *text)
+{
+  accel_mutex_lock(&connection->mutex);
+  memcpy(text, connection->error, sizeof connection->error);
+  accel_mutex_unlock(&connection->mutex);
+}
+
 void accel_redis_connection_expect(redis_connection *connection)
 {
   accel_mutex_lock(&connection->mutex);

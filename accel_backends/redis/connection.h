@@ -167,6 +167,8 @@ void accel_redis_connection_hang_up(redis_connection *connection);
 /* Takes over a stream that was greeted, and closes `stream`; NULL: the attempt failed, `why`. */
 void accel_redis_connection_adopt(redis_connection *connection, redis_stream *stream_or_null,
                                   const char *why);
+/* Copies (REDIS_SOCKET_TEXT bytes) why it is not up. */
+void accel_redis_connection_explain(redis_connection *connection, char *text);
 /* Its next attempt to connect is a first one: callers wait for it. */
 void accel_redis_connection_expect(redis_connection *connection);
 /* Cleans up after a break. True: it is down, and may be made anew. */

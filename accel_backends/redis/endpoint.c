@@ -78,6 +78,7 @@ static void redis_endpoint_connect(redis_endpoint *endpoint, redis_connection *c
   }
   if (!opened) accel_redis_route_suspect(&endpoint->state->route);
   accel_redis_backoff_failed(backoff, accel_clock_monotonic_ms());
+  accel_redis_endpoint_tell_tried(endpoint, connection, opened, dial.error);
   if (opened) {
     stream.is_slow = stream.tls == NULL && accel_redis_socket_allow_slowly(stream.fd);
     redis_endpoint_set_clock(endpoint, &clock);
@@ -95,6 +96,7 @@ static uint64_t redis_endpoint_keep(redis_endpoint *endpoint, redis_connection *
   const bool rests = accel_load_acquire(&endpoint->rests);
   if (rests) accel_redis_connection_break(connection, REDIS_ENDPOINT_NOT_USED);
   if (accel_redis_connection_is_up(connection)) return ACCEL_NO_DEADLINE;
+  accel_redis_endpoint_tell_lost(endpoint, connection, rests);
   if (!accel_redis_connection_repair(connection)) return ACCEL_NO_DEADLINE; /* the bell rings */
   if (rests) return ACCEL_NO_DEADLINE;
   if (accel_clock_monotonic_ms() >= backoff->next_ms)
@@ -341,6 +343,7 @@ bool accel_redis_endpoint_open(redis_endpoint *endpoint, accel_redis_state *stat
   if (endpoint->stop_fd < 0) goto fail_stop;
   if (!accel_redis_breaker_open(&endpoint->breaker)) goto fail_breaker;
   if (!accel_redis_breaker_open(&endpoint->bulk_breaker)) goto fail_bulk_breaker;
+  accel_redis_endpoint_hear_breakers(endpoint);
   if (!accel_redis_connection_open(&endpoint->data, endpoint->wake_fd, spin_us, true))
     goto fail_data;
   if (!accel_redis_connection_open(&endpoint->bulk, endpoint->wake_fd, spin_us, false))

@@ -14,6 +14,7 @@
 #include "calm.h"
 #include "commands.h"
 #include "connection.h"
+#include "news.h"
 
 #define REDIS_ENDPOINT_CLOCK_MS 30000u  /* between looks at the server's clock */
 #define REDIS_ENDPOINT_TEXT_BYTES 4096u /* of replies that are no values, whatever these may have */
@@ -37,6 +38,8 @@ typedef struct redis_endpoint {
   redis_address *address; /* held */
   redis_connection data, bulk;
   redis_breaker breaker, bulk_breaker;
+  redis_news_subject data_said, bulk_said; /* of the connections */
+  redis_news_subject breaker_said, bulk_breaker_said;
   redis_budget retries;
   uint64_t ahead_ms;         /* atomic: its clock ahead of the monotonic one, or 0: not known */
   uint64_t writes_paused_ms; /* atomic: nothing is stored before this time */
@@ -108,6 +111,17 @@ redis_connection *accel_redis_endpoint_to_remove(redis_endpoint *endpoint);
  * that a lane is, so each connection is one. */
 uint32_t accel_redis_endpoint_lane(const redis_endpoint *endpoint,
                                    const redis_connection *connection);
+
+/* ---- endpoint_news.c: the caches' logs hear of each change once ---- */
+
+/* The keeper's: how an attempt to connect ended; and that a connection is not up, whether or not
+ * that is new. */
+void accel_redis_endpoint_tell_tried(redis_endpoint *endpoint, const redis_connection *connection,
+                                     bool is_up, const char *why);
+void accel_redis_endpoint_tell_lost(redis_endpoint *endpoint, redis_connection *connection,
+                                    bool rests);
+/* Once the breakers are open. */
+void accel_redis_endpoint_hear_breakers(redis_endpoint *endpoint);
 
 ACCEL_EXTERN_C_END
 #endif

@@ -34,6 +34,13 @@ static void redis_hearing_tell_up(redis_listener *listener, redis_link *link, vo
   link->sink.up(link->sink.ctx);
 }
 
+static void redis_hearing_tell_lost(redis_listener *listener, redis_link *link, void *why)
+{
+  const accel_remote_news news = {ACCEL_REMOTE_CHANNEL_LOST, "", (const char *)why};
+  (void)listener;
+  if (link->tell != NULL) link->tell(link->sink.ctx, &news);
+}
+
 static void redis_hearing_tell_down(redis_listener *listener, redis_link *link, void *unused)
 {
   (void)listener, (void)unused;
@@ -43,8 +50,14 @@ static void redis_hearing_tell_down(redis_listener *listener, redis_link *link, 
   link->sink.down(link->sink.ctx);
 }
 
-void accel_redis_hearing_tell_down(redis_listener *listener)
+void accel_redis_hearing_tell_why(redis_listener *listener, const char *why)
 {
+  accel_redis_hearing_each(listener, redis_hearing_tell_lost, (void *)(uintptr_t)why);
+}
+
+void accel_redis_hearing_tell_down(redis_listener *listener, const char *why)
+{
+  accel_redis_hearing_tell_why(listener, why);
   accel_redis_hearing_each(listener, redis_hearing_tell_down, NULL);
 }
 
@@ -58,10 +71,10 @@ static void redis_hearing_tell_message(redis_listener *listener, redis_link *lin
                                        void *message_pointer)
 {
   const redis_hearing_message *message = (const redis_hearing_message *)message_pointer;
-  (void)listener;
   if (!link->is_up || strlen(link->channel) != message->channel_size) return;
   if (memcmp(link->channel, message->channel, message->channel_size) != 0) return;
   if (message->is_lost) {
+    redis_hearing_tell_lost(listener, link, (void *)(uintptr_t) "a message was too large");
     link->sink.down(link->sink.ctx);
     link->sink.up(link->sink.ctx);
     return;
@@ -114,9 +127,12 @@ static void redis_hearing_tell_refused(redis_listener *listener, redis_link *lin
   if (refused->request == 0) return;
   link->request = 0;
   link->next_request_ms = accel_clock_deadline(REDIS_LISTENER_REFUSED_MS);
+  char text[sizeof link->refusal];
+  accel_redis_stream_explain(&listener->replies, 0, "the listener", text);
   accel_mutex_lock(&listener->mutex);
-  accel_redis_stream_explain(&listener->replies, 0, "the listener", link->refusal);
+  memcpy(link->refusal, text, sizeof text);
   accel_mutex_unlock(&listener->mutex);
+  redis_hearing_tell_lost(listener, link, text);
 }
 
 static void redis_hearing_note_text(redis_listener *listener, const char *text)

@@ -14,8 +14,10 @@ ACCEL_EXTERN_C_BEGIN
 
 /* Calls `visit` for every link that does not leave. */
 void accel_redis_hearing_each(redis_listener *listener, redis_hearing_visit *visit, void *ctx);
-/* The connection is lost. */
-void accel_redis_hearing_tell_down(redis_listener *listener);
+/* Why no channel is up, or none will be in a moment. */
+void accel_redis_hearing_tell_why(redis_listener *listener, const char *why);
+/* The connection is lost, `why`. */
+void accel_redis_hearing_tell_down(redis_listener *listener, const char *why);
 /* It does not let the listener in: keeps the text as the reason, and counts it for every link. */
 void accel_redis_hearing_note_stranger(redis_listener *listener, const char *text);
 /* Takes what has arrived. False: the connection cannot be trusted any more. */

@@ -42,6 +42,7 @@ static accel_status redis_link_attach(void *remote, const accel_remote_area *are
   link->has_listener = area->has_listener;
   link->sink = area->sink;
   link->changed = area->changed;
+  link->tell = area->tell;
   link->prefix_size = strlen(state->prefix);
   link->prefix_checksum = accel_redis_slot_add(0, state->prefix, link->prefix_size);
   snprintf(link->key_start, sizeof link->key_start, "%s%s:", state->prefix, area->area);
@@ -49,6 +50,7 @@ static accel_status redis_link_attach(void *remote, const accel_remote_area *are
   memcpy(channel, link->has_listener ? link->channel : "",
          link->has_listener ? strlen(link->channel) + 1 : 1);
   accel_add_relaxed(&state->users, 1u);
+  accel_redis_news_add(&state->news, link);
   if (link->has_listener) accel_redis_listener_add(&state->listener, link);
   *link_out = link;
   return ACCEL_OK;
@@ -58,6 +60,7 @@ static void redis_link_detach(void *link_pointer)
 {
   redis_link *link = (redis_link *)link_pointer;
   accel_redis_state *state = link->state;
+  if (!redis_link_is_forked(link)) accel_redis_news_remove(&state->news, link);
   if (!link->has_listener)
     ACCEL_FREE(link);
   else if (!redis_link_is_forked(link)) /* else its close frees it */

@@ -84,7 +84,7 @@ static void redis_listener_lose_channel(redis_listener *listener)
   listener->requests = listener->confirmations = 0;
   accel_redis_tracking_reset(&listener->tracking);
   accel_redis_backoff_failed(&listener->backoff, accel_clock_monotonic_ms());
-  accel_redis_hearing_tell_down(listener);
+  accel_redis_hearing_tell_down(listener, listener->why);
 }
 
 /* Without PING the channel cannot be proven alive: who may not send it is told so before he
@@ -99,7 +99,10 @@ static bool redis_listener_greet(redis_listener *listener, redis_dial *dial)
       accel_redis_stream_exchange(&listener->stream, dial, &command, 1, &listener->replies);
   const redis_reply reply = accel_redis_reply_at(&listener->replies, 0);
   const bool greeted = answered && accel_redis_reply_says(&listener->replies, &reply, "PONG");
-  if (answered && !greeted) accel_redis_listener_note_refusal(listener, &listener->replies, "PING");
+  if (answered && !greeted) {
+    accel_redis_listener_note_refusal(listener, &listener->replies, "PING");
+    accel_redis_stream_explain(&listener->replies, 0, "PING", dial->error);
+  }
   accel_buffer_release(&command);
   accel_redis_replies_release(&listener->replies);
   if (!greeted) accel_redis_stream_close(&listener->stream);
@@ -115,6 +118,7 @@ static void redis_listener_connect_channel(redis_listener *listener)
   accel_redis_address_release(dial.address, 0);
   if (dial.is_refused) accel_redis_hearing_note_stranger(listener, dial.error);
   if (!is_open || !redis_listener_greet(listener, &dial)) {
+    accel_redis_hearing_tell_why(listener, dial.error);
     accel_redis_backoff_failed(&listener->backoff, accel_clock_monotonic_ms());
     accel_redis_route_suspect(&listener->state->route);
     accel_redis_route_change_main(&listener->state->route);
@@ -210,7 +214,9 @@ static bool redis_listener_send_changes(redis_listener *listener, bool pings)
   accel_mutex_unlock(&listener->mutex);
   if (listener->stream.fd >= 0) {
     if (sent && pings) sent = redis_listener_append_question(listener, &commands);
+    snprintf(dial.error, sizeof dial.error, "no memory to subscribe");
     sent = sent && accel_redis_stream_send(&listener->stream, &dial, &commands);
+    if (!sent) memcpy(listener->why, dial.error, sizeof dial.error);
   }
   accel_buffer_release(&commands);
   return sent;
@@ -219,9 +225,9 @@ static bool redis_listener_send_changes(redis_listener *listener, bool pings)
 /* What came at once: who talks without end is looked at between. */
 static bool redis_listener_hear(redis_listener *listener)
 {
-  char error[REDIS_SOCKET_TEXT];
-  return accel_redis_stream_feed(&listener->stream, error) &&
-         accel_redis_hearing_take_replies(listener);
+  if (!accel_redis_stream_feed(&listener->stream, listener->why)) return false;
+  snprintf(listener->why, sizeof listener->why, "the server says what it was not asked for");
+  return accel_redis_hearing_take_replies(listener);
 }
 
 /* Returns when it has to be called again. */
@@ -242,10 +248,17 @@ static uint64_t redis_listener_tend_channel(redis_listener *listener, bool is_re
   bool is_alive = redis_listener_send_changes(listener, is_tick) && !has_to_move;
   if (!is_open) return is_wanted ? listener->backoff.next_ms : ACCEL_NO_DEADLINE;
   if (is_alive && is_readable) is_alive = redis_listener_hear(listener);
-  if (is_alive && is_tick && listener->state->is_tracking)
+  if (is_alive && is_tick && listener->state->is_tracking) {
+    snprintf(listener->why, sizeof listener->why, "the server does not track what is read");
     is_alive = accel_redis_tracking_holds(listener);
+  }
   const uint64_t proof_ms = accel_redis_listener_until_ms(listener);
-  if (!is_alive || accel_clock_monotonic_ms() >= proof_ms) {
+  const bool is_silent = is_alive && accel_clock_monotonic_ms() >= proof_ms;
+  if (is_silent)
+    snprintf(listener->why, sizeof listener->why, "no answer for %u ms", REDIS_LISTENER_PROOF_MS);
+  if (has_to_move)
+    snprintf(listener->why, sizeof listener->why, "another server is to be listened to");
+  if (!is_alive || is_silent) {
     redis_listener_lose_channel(listener);
     return listener->backoff.next_ms;
   }

@@ -43,6 +43,8 @@ typedef struct redis_link {
   bool has_listener;    /* without one it is none of the listener's business */
   accel_remote_sink sink;
   void (*changed)(void *ctx, const char *name_or_null, size_t size); /* NULL: not wanted */
+  void (*tell)(void *ctx, const accel_remote_news *news);            /* NULL: not wanted */
+  struct redis_link *next_told;                                      /* news.h */
   /* The listener's: */
   bool is_leaving, is_up;
   uint64_t request; /* the number of its SUBSCRIBE; 0: not sent, or refused */
@@ -64,8 +66,9 @@ typedef struct redis_listener {
   bool has_to_move;     /* atomic: another endpoint is the main one */
   bool is_at_rest;      /* the thread waits and has nothing in its hands: for abandon */
   /* The thread's own: */
-  redis_stream stream;   /* of the channels */
-  redis_replies replies; /* the one being read */
+  redis_stream stream;         /* of the channels */
+  redis_replies replies;       /* the one being read */
+  char why[REDIS_SOCKET_TEXT]; /* the connection is to be given up */
   redis_backoff backoff;
   redis_tracking tracking;
   uint64_t requests, confirmations;

@@ -107,16 +107,21 @@ static accel_status redis_open_credentials(const accel_redis *redis,
   return status;
 }
 
-static bool redis_open_empty_credentials(accel_redis_state *state)
+/* What release closes. False: no memory. */
+static bool redis_open_parts(accel_redis_state *state)
 {
   if (!accel_redis_credentials_open(&state->credentials)) return false;
-  if (accel_redis_credentials_open(&state->sentinel_credentials)) return true;
+  if (!accel_redis_credentials_open(&state->sentinel_credentials)) goto fail_sentinel;
+  if (accel_redis_news_open(&state->news)) return true;
+  accel_redis_credentials_close(&state->sentinel_credentials);
+fail_sentinel:
   accel_redis_credentials_close(&state->credentials);
   return false;
 }
 
 static void redis_open_release(accel_redis_state *state)
 {
+  accel_redis_news_close(&state->news);
   accel_redis_tls_close(state->tls);
   accel_redis_credentials_close(&state->sentinel_credentials);
   accel_redis_credentials_close(&state->credentials);
@@ -135,7 +140,7 @@ static accel_status redis_open_state(accel_redis *redis, const accel_redis_confi
   const accel_status status = accel_redis_url_parse(redis, url, &state->url);
   if (accel_failed(status)) return status;
   redis_open_settle(state, config);
-  if (!redis_open_empty_credentials(state)) {
+  if (!redis_open_parts(state)) {
     accel_redis_url_release(&state->url);
     return redis_open_no_memory(redis);
   }

@@ -264,6 +264,16 @@ static void redis_route_move_main(redis_route *route, const redis_endpoint *endp
   accel_redis_listener_move(&route->state->listener);
 }
 
+/* That all is known is told only after it was not. */
+static void redis_route_tell(redis_route *route, const char *why_or_null)
+{
+  redis_news *news = &route->state->news;
+  if (why_or_null != NULL)
+    accel_redis_news_tell(news, &route->said, ACCEL_REMOTE_SERVERS_LOST, "", why_or_null);
+  else if (accel_redis_news_last(news, &route->said) == ACCEL_REMOTE_SERVERS_LOST)
+    accel_redis_news_tell(news, &route->said, ACCEL_REMOTE_SERVERS_FOUND, "", "");
+}
+
 static void redis_route_fail(redis_route *route, const char *why)
 {
   redis_endpoint *nowhere = route->endpoints[0];
@@ -313,12 +323,15 @@ static void redis_route_explain_nowhere(redis_route *route, bool lacks_servers)
   else if (lacks_servers)
     snprintf(text, sizeof text, "no memory or descriptor for a server that has the key");
   accel_redis_connection_adopt(&route->endpoints[0]->data, NULL, text);
+  const bool is_lacking = lacks_servers || redis_route_owns(route, 0);
+  redis_route_tell(route, is_lacking ? text : NULL);
 }
 
 void accel_redis_route_apply_map(redis_route *route, const redis_slots_map *map_or_null,
                                  const char *why)
 {
   if (map_or_null == NULL) {
+    redis_route_tell(route, why);
     redis_route_fail(route, why);
     return;
   }
@@ -349,11 +362,15 @@ void accel_redis_route_apply_master(redis_route *route, const redis_slots_node *
 {
   const redis_endpoint *master = NULL;
   if (master_or_null == NULL) {
+    redis_route_tell(route, why);
     if (accel_load_relaxed(&route->main) == 0) redis_route_fail(route, why);
     return;
   }
   master = redis_route_find(route, master_or_null->host, master_or_null->port);
-  if (master == NULL) redis_route_explain_nowhere(route, true);
+  if (master == NULL)
+    redis_route_explain_nowhere(route, true);
+  else
+    redis_route_tell(route, NULL);
   /* The former master is none any more: it is not served either. */
   redis_route_move_main(route, master == NULL ? route->endpoints[0] : master);
   redis_route_rest_unused(route);

@@ -38,6 +38,7 @@ typedef struct redis_route {
   bool is_settled;                                      /* atomic */
   bool is_started;
   uint8_t owner[REDIS_SLOTS]; /* atomic; of a cluster: an index of endpoints, 0: nobody */
+  redis_news_subject said;    /* by the scout, of where the servers are */
   redis_scout scout;
 } redis_route;
 

@@ -6,6 +6,7 @@
 #include "../redis.h"
 #include "credentials.h"
 #include "listener.h"
+#include "news.h"
 #include "route.h"
 #include "url.h"
 
@@ -23,6 +24,7 @@ typedef struct accel_redis_state {
   size_t max_value_bytes;
   redis_tls_context *tls; /* NULL: not encrypted */
   bool is_tracking;       /* coherence ACCEL_TRACKING */
+  redis_news news;
   redis_route route;
   redis_listener listener;
 } accel_redis_state;

@@ -30,6 +30,8 @@
 
 #define SUITE_WAIT_MS 2000u
 #define SUITE_MESSAGES 512u
+#define SUITE_NEWS 64u
+#define SUITE_NEWS_WAIT_MS 30000u /* servers are looked for in pauses */
 
 typedef struct remote_suite_backend {
   const accel_remote_ops *ops;
@@ -38,6 +40,8 @@ typedef struct remote_suite_backend {
   bool (*open)(void *remotes[2]); /* the server, empty; two handles, which may be one */
   void (*close)(void *remotes[2]);
   void (*beat_or_null)(void *remotes[2]); /* asks for heartbeats if they do not come alone */
+  bool (*stop)(void);                     /* the server dies, and is there again; its data may */
+  bool (*start)(void);                    /* be gone */
 } remote_suite_backend;
 
 /* ---- a sink that remembers ---- */
@@ -53,6 +57,9 @@ typedef struct suite_recorder {
   } messages[SUITE_MESSAGES];
   bool is_inside, was_entered_twice; /* one call at a time per link */
   bool has_heartbeat;
+  /* What was told of servers, by its first letters: c d r, o h b, l f, and n for the channel. */
+  char news[SUITE_NEWS];
+  bool has_bad_news; /* without a sentence, or of no server */
 } suite_recorder;
 
 static void suite_enter(suite_recorder *recorder)
@@ -112,6 +119,21 @@ static bool suite_hear_heartbeat(void *ctx, uint32_t lane, accel_buffer *out)
   return beats;
 }
 
+static void suite_hear_news(void *ctx, const accel_remote_news *news)
+{
+  static const char letters[ACCEL_REMOTE_CHANGES + 1] = "?cdrohblfn";
+  suite_recorder *recorder = (suite_recorder *)ctx;
+  const bool is_known =
+      news->change > ACCEL_REMOTE_UNCHANGED && news->change < ACCEL_REMOTE_CHANGES;
+  pthread_mutex_lock(&recorder->mutex);
+  const size_t size = strlen(recorder->news);
+  if (size + 1 < SUITE_NEWS) recorder->news[size] = letters[is_known ? news->change : 0];
+  if (news->change == ACCEL_REMOTE_DISCONNECTED)
+    recorder->has_bad_news |= news->why[0] == '\0' || news->server[0] == '\0';
+  pthread_cond_broadcast(&recorder->changed);
+  pthread_mutex_unlock(&recorder->mutex);
+}
+
 static void suite_recorder_open(suite_recorder *recorder)
 {
   memset(recorder, 0, sizeof *recorder);
@@ -143,6 +165,33 @@ static bool suite_heard(suite_recorder *recorder, unsigned ups, size_t count)
   const bool heard = recorder->ups >= ups && recorder->count >= count;
   pthread_mutex_unlock(&recorder->mutex);
   return heard;
+}
+
+/* The news of these letters, in order. */
+static void suite_read_news(suite_recorder *recorder, const char *letters, char out[SUITE_NEWS])
+{
+  size_t size = 0;
+  pthread_mutex_lock(&recorder->mutex);
+  for (const char *at = recorder->news; *at != '\0'; at++)
+    if (strchr(letters, *at) != NULL) out[size++] = *at;
+  pthread_mutex_unlock(&recorder->mutex);
+  out[size] = '\0';
+}
+
+/* Whether these come to be the news of these letters. */
+static bool suite_comes_to_be_told(suite_recorder *recorder, const char *letters,
+                                   const char *expected)
+{
+  char told[SUITE_NEWS];
+  const uint64_t until_ms = accel_clock_monotonic_ms() + SUITE_NEWS_WAIT_MS;
+  for (;;) {
+    suite_read_news(recorder, letters, told);
+    if (strcmp(told, expected) == 0) return true;
+    if (accel_clock_monotonic_ms() > until_ms) break;
+    usleep(2000);
+  }
+  print_error("told %s, not %s\n", told, expected);
+  return false;
 }
 
 static size_t suite_count(suite_recorder *recorder)
@@ -202,18 +251,26 @@ typedef struct suite_test {
 static const remote_suite_backend *suite_backend;
 static void *suite_remotes[2];
 
-static void *suite_attach(size_t remote, const char *area, bool has_listener,
-                          suite_recorder *recorder, char channel[192])
+static void *suite_join(size_t remote, const char *area, bool has_listener,
+                        suite_recorder *recorder, char channel[192])
 {
   const accel_remote_area joined = {
       .area = area,
       .has_listener = has_listener,
       .sink = {recorder, suite_hear_message, suite_hear_up, suite_hear_down, suite_hear_heartbeat},
       .owner = recorder,
+      .tell = suite_hear_news,
   };
   void *link = NULL;
   assert_int_equal(suite_backend->ops->attach(suite_remotes[remote], &joined, &link, channel),
                    ACCEL_OK);
+  return link;
+}
+
+static void *suite_attach(size_t remote, const char *area, bool has_listener,
+                          suite_recorder *recorder, char channel[192])
+{
+  void *link = suite_join(remote, area, has_listener, recorder, channel);
   assert_non_null(link);
   if (has_listener && suite_backend->has_bus) assert_true(suite_heard(recorder, 1, 0));
   return link;
@@ -403,6 +460,7 @@ static void suite_together(suite_test *test, suite_worker *workers, size_t count
 
 #include "remote_suite_bus.h"
 #include "remote_suite_lease.h"
+#include "remote_suite_news.h"
 #include "remote_suite_store.h"
 
 #define SUITE_RUN(name_, tests_) \
@@ -418,6 +476,7 @@ static int remote_suite_run(const remote_suite_backend *backend)
     failed += SUITE_RUN("bus", suite_bus_tests);
   else
     failed += SUITE_RUN("no bus", suite_no_bus_tests);
+  failed += SUITE_RUN("news", suite_news_tests);
   if (backend->ops->lease != NULL) failed += SUITE_RUN("lease", suite_lease_tests);
   if (backend->ops->clear != NULL) failed += SUITE_RUN("clear", suite_clear_tests);
   return failed;

@@ -24,6 +24,18 @@ static void fake_beat(void *remotes[2])
   accel_fake_heartbeat(&fake);
 }
 
+static bool fake_stop(void)
+{
+  accel_fake_stop(&fake, false);
+  return true;
+}
+
+static bool fake_start(void)
+{
+  accel_fake_start(&fake);
+  return true;
+}
+
 int main(void)
 {
   const remote_suite_backend with_bus = {
@@ -33,6 +45,8 @@ int main(void)
       .open = fake_open,
       .close = fake_close,
       .beat_or_null = fake_beat,
+      .stop = fake_stop,
+      .start = fake_start,
   };
   remote_suite_backend plain = with_bus;
   plain.ops = &accel_fake_plain_ops;

@@ -29,13 +29,26 @@ static void close_server(void *remotes[2])
   redis_server_stop(&server);
 }
 
+static bool stop_server(void)
+{
+  redis_server_kill(&server);
+  return true;
+}
+
+static bool start_server(void)
+{
+  return redis_server_restart(&server);
+}
+
 int main(void)
 {
   static const remote_suite_backend backend = {.ops = &accel_redis_ops,
                                                .has_bus = true,
                                                .max_value_bytes = 2u << 20,
                                                .open = open_server,
-                                               .close = close_server};
+                                               .close = close_server,
+                                               .stop = stop_server,
+                                               .start = start_server};
   if (!redis_server_available()) return REDIS_SERVER_SKIP;
   int failed = remote_suite_run(&backend);
   coherence = ACCEL_TRACKING;
