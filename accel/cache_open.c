@@ -537,12 +537,23 @@ static bool core_wait_for_work(accel_core *core, uint64_t deadline_ms)
   return is_done && accel_journal_drain(&core->journal, deadline_ms);
 }
 
+/* What still asks the cache takes the cold way. The log may be about to: hits are not prepared for
+ * a change under their hands. False: it was still being told at the deadline. */
+static bool core_retire_local(accel_cache *cache, uint64_t deadline_ms)
+{
+  accel_core *core = cache->core;
+  const bool is_child = core->fork_generation != accel_fork_generation();
+  if (!is_child && !accel_journal_hold(&core->journal, deadline_ms)) return false;
+  cache->local = NULL;
+  if (!is_child) accel_journal_release(&core->journal);
+  return true;
+}
+
 static accel_status core_close_held(accel_cache *cache, uint64_t deadline_ms)
 {
   if (cache == NULL || cache->core == NULL) return ACCEL_OK;
   accel_core *core = cache->core;
-  cache->local = NULL;
-  if (!core_wait_for_work(core, deadline_ms))
+  if (!core_retire_local(cache, deadline_ms) || !core_wait_for_work(core, deadline_ms))
     return accel_error_set(cache, ACCEL_ERR_TIMEOUT,
                            "the cache of area %s is still loading, or its log is being told",
                            core->area);

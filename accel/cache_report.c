@@ -14,8 +14,8 @@ void accel_core_report_start(const accel_core *core, core_report *report)
     report->span = core->spans.begin(core->spans.ctx, report->name, core->area);
 }
 
-/* The key's text, for who reads the log: cut, so that keys of any length cost little. NULL: there is
- * none, or no memory. */
+/* The key's text, for who reads the log: cut, so that keys of any length cost little. NULL: there
+ * is none, or no memory. */
 static const char *report_key(const accel_core *core, const void *key, accel_buffer *text)
 {
   char cut[ACCEL_LOG_KEY_BYTES + 1];

@@ -53,8 +53,8 @@ typedef struct accel_config {
   const accel_clock *clock;         /* NULL: the system's; copied */
   struct accel_executor *executor;  /* NULL: the common one; else outlives the cache */
   /* NULL: none. Called on the threads that use the cache, on the executor's, and for changes of
-   * state on one of the cache's own (log.h): several at a time. It may call the cache, but not close
-   * it, which waits for it. */
+   * state on one of the cache's own (log.h): several at a time. It may call the cache, but not
+   * close it, which waits for it. */
   void (*log)(void *ctx, const accel_log_record *record);
   void *log_ctx;
   const accel_span_ops *spans;               /* NULL: none; copied */

@@ -170,6 +170,23 @@ fail_mutex:
   return false;
 }
 
+bool accel_journal_hold(accel_journal *journal, uint64_t deadline_ms)
+{
+  if (journal->ring == NULL) return true;
+  bool in_time = true;
+  accel_mutex_lock(&journal->mutex);
+  while (in_time && journal->is_telling && !journal->has_left)
+    in_time = accel_condition_wait(&journal->changed, &journal->mutex, deadline_ms);
+  const bool is_held = !journal->is_telling || journal->has_left;
+  if (!is_held) accel_mutex_unlock(&journal->mutex);
+  return is_held;
+}
+
+void accel_journal_release(accel_journal *journal)
+{
+  if (journal->ring != NULL) accel_mutex_unlock(&journal->mutex);
+}
+
 bool accel_journal_drain(accel_journal *journal, uint64_t deadline_ms)
 {
   if (journal->ring == NULL) return true;

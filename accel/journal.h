@@ -60,6 +60,10 @@ bool accel_journal_open(accel_journal *journal,
  * names, within the op, what has changed: "" where there is one. */
 void accel_journal_note(accel_journal *journal, accel_log_level level, const char *op,
                         const char *result, const char *subject, const char *message);
+/* The log is not being called, and will not be until release, before which the holder does not
+ * wait. False: not by the deadline, and it is not held. */
+bool accel_journal_hold(accel_journal *journal, uint64_t deadline_ms);
+void accel_journal_release(accel_journal *journal);
 /* Nothing more is noted, and all that was is told. False: not by the deadline. */
 bool accel_journal_drain(accel_journal *journal, uint64_t deadline_ms);
 /* Drains it, and ends the thread. Not on that thread. */

@@ -44,7 +44,11 @@ static bool open_shop(shop_t *shop, const char *url, const char *area)
     return false;
   }
   const accel_config config = {
-      .area = area, .remote = &shop->redis, .loader_timeout_ms = ACCEL_FOREVER};
+      .area = area,
+      .remote = &shop->redis,
+      .loader_timeout_ms = ACCEL_FOREVER,
+      .log = accel_log_stderr, /* a line when Redis goes or comes, and for every failure */
+  };
   if (price_cache_open(&shop->prices, &config) != ACCEL_OK) {
     claim(false, price_cache_last_error(&shop->prices));
     return false;
