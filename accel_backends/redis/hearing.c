@@ -157,6 +157,7 @@ void accel_redis_listener_note_refusal(redis_listener *listener, const redis_rep
   const redis_reply whole = accel_redis_reply_at(replies, 0);
   accel_redis_stream_explain(replies, 0, what, text);
   redis_hearing_note_text(listener, text);
+  memcpy(listener->why, text, sizeof text);
   if (whole.kind != REDIS_REPLY_IS_ERROR) return;
   accel_redis_reaction_to(replies, &whole, &refused.event);
   accel_redis_hearing_each(listener, redis_hearing_tell_refused, &refused);
