@@ -214,13 +214,15 @@ bool accel_redis_part_is_too_large(const redis_part *part, accel_remote_item *it
   const uint64_t refused = accel_redis_endpoint_refused(part->endpoint, item->size);
   if (item->size <= size_max && refused == 0) return false;
   item->status = ACCEL_ERR_CODEC;
+  const int name_size = (int)(item->name_size < 40 ? item->name_size : 40);
   if (item->size > size_max)
-    snprintf(call->error, sizeof call->error, "a value of %zu bytes; max_value_bytes is %zu",
+    snprintf(call->error, sizeof call->error,
+             "the value of %.*s has %zu bytes; max_value_bytes is %zu", name_size, item->name,
              item->size, size_max);
   else
     snprintf(call->error, sizeof call->error,
-             "a value of %zu bytes; the server did not take one of %llu: invalid bulk length",
-             item->size, (unsigned long long)refused);
+             "the value of %.*s has %zu bytes; the server did not take %llu: invalid bulk length",
+             name_size, item->name, item->size, (unsigned long long)refused);
   return true;
 }
 

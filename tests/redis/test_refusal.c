@@ -120,6 +120,7 @@ static void the_smallest_limit_of_values_breaks_nothing(void **state)
   assert_int_equal(client_put(&one, "a", "v"), ACCEL_OK);
   assert_int_equal(client_check(&one, "a", "v"), ACCEL_OK);
   assert_int_equal(client_put(&one, "a", "va"), ACCEL_ERR_CODEC);
+  assert_non_null(strstr(one.call.error, "the value of a has 2 bytes; max_value_bytes is 1"));
   assert_int_equal(accel_redis_ping(&one.redis), ACCEL_OK);
   client_close(&one);
   redis_server_stop(&small);
