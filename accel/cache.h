@@ -23,7 +23,7 @@ struct accel_core;
 
 /* What a hit touches. Zeroed: closed. */
 typedef struct accel_cache {
-  accel_local *local; /* NULL: closed, without L1, or hits are traced: go the cold way */
+  accel_local *local; /* atomic; NULL: closed, without L1, or hits are traced: go the cold way */
   uint64_t seed;
   accel_stats *stats;
   struct accel_core *core; /* NULL: closed */
@@ -173,13 +173,14 @@ void accel_cache_each(accel_cache *cache, const accel_type *type, accel_fn *visi
 ACCEL_INLINE accel_status accel_cache_ask(accel_cache *cache_, const accel_type *type_,
                                           const void *key_, void *out_)
 {
-  if (ACCEL_UNLIKELY(cache_ == NULL || cache_->local == NULL || out_ == NULL))
-    return ACCEL_ATTENTION;
+  if (ACCEL_UNLIKELY(cache_ == NULL || out_ == NULL)) return ACCEL_ATTENTION;
+  accel_local *const local_ = accel_load_relaxed(&cache_->local);
+  if (ACCEL_UNLIKELY(local_ == NULL)) return ACCEL_ATTENTION;
   const uint64_t hash_ = type_->hash(key_, cache_->seed);
   const accel_local_ops *ops_ = accel_type_local(type_);
   const accel_status status_ = ops_ == NULL || ops_ == &accel_flat_ops
-                                   ? accel_flat_look(cache_->local, type_, key_, hash_, out_)
-                                   : ops_->get(cache_->local, type_, key_, hash_, out_);
+                                   ? accel_flat_look(local_, type_, key_, hash_, out_)
+                                   : ops_->get(local_, type_, key_, hash_, out_);
   if (ACCEL_UNLIKELY(status_ != ACCEL_OK && status_ != ACCEL_NULL)) return status_;
   if (ACCEL_UNLIKELY(!accel_stats_hit(cache_->stats))) return accel_cache_hit_cold(cache_, status_);
   return status_;
@@ -202,11 +203,12 @@ ACCEL_INLINE accel_status accel_cache_get_quick(accel_cache *cache_, const accel
   if ((ops_ != NULL && ops_ != &accel_flat_ops) || !accel_flat_is_lock_free(type_) ||
       type_->key_kind == ACCEL_KEY_STRING)
     return ACCEL_ATTENTION;
-  if (ACCEL_UNLIKELY(cache_ == NULL || cache_->local == NULL || out_ == NULL ||
-                     !accel_thread_has_slot()))
+  if (ACCEL_UNLIKELY(cache_ == NULL || out_ == NULL || !accel_thread_has_slot()))
     return ACCEL_ATTENTION;
+  accel_local *const local_ = accel_load_relaxed(&cache_->local);
+  if (ACCEL_UNLIKELY(local_ == NULL)) return ACCEL_ATTENTION;
   const uint64_t hash_ = type_->hash(key_, cache_->seed);
-  const accel_status status_ = accel_flat_look_quick(cache_->local, type_, key_, hash_, out_);
+  const accel_status status_ = accel_flat_look_quick(local_, type_, key_, hash_, out_);
   if (ACCEL_UNLIKELY(status_ == ACCEL_ATTENTION || (status_ == ACCEL_MISS && !cache_->is_alone)))
     return ACCEL_ATTENTION;
   accel_stats_line *const own_ = accel_stats_own(cache_->stats);

@@ -364,7 +364,7 @@ static void core_fork_child(void *core_pointer)
 {
   accel_core *core = (accel_core *)core_pointer;
   core->cache->is_alone = false;
-  core->cache->local = NULL;
+  accel_store_relaxed(&core->cache->local, (accel_local *)NULL);
   if (core->local != NULL) core->local_ops->expire_all(core->local);
 }
 
@@ -544,7 +544,7 @@ static bool core_retire_local(accel_cache *cache, uint64_t deadline_ms)
   accel_core *core = cache->core;
   const bool is_child = core->fork_generation != accel_fork_generation();
   if (!is_child && !accel_journal_hold(&core->journal, deadline_ms)) return false;
-  cache->local = NULL;
+  accel_store_relaxed(&cache->local, (accel_local *)NULL); /* a running loader may still look */
   if (!is_child) accel_journal_release(&core->journal);
   return true;
 }

@@ -303,16 +303,21 @@ static void a_source_that_hangs_concerns_its_own_cache(void **state)
   for (size_t i = 0; i < 70; i++) assert_int_equal(join(&slow[i]), ACCEL_OK);
 }
 
-/* Where there is one thread, which hangs in another cache's source. */
+/* Where there are two threads, one of them in reserve, which hang in two other caches' source. */
 static void close_waits_for_its_own_work_alone(void **state)
 {
   world *all = (world *)*state;
   static accel_executor executor;
-  task held = {.cache = NULL};
+  static row_cache other;
+  task held = {.cache = NULL}, reserve = {.cache = NULL};
   open_small(all, &executor, 1);
+  assert_int_equal(row_cache_open(&other, &all->config), ACCEL_OK);
+  row_cache_set_loader(&other, load_row, &all->source);
   shut(&all->source);
   start(&held, task_get, &all->caches[0], 1);
   await_waiting(&all->source, 1);
+  start(&reserve, task_get, &other, 4);
+  await_waiting(&all->source, 2);
   assert_int_equal(put_number(&all->caches[1], 2, 5), ACCEL_OK);
   assert_int_equal(row_cache_del_after(&all->caches[1], 2, 3600000), ACCEL_OK);
   assert_int_equal(row_cache_refresh(&all->caches[1], 3), ACCEL_OK);
@@ -320,6 +325,8 @@ static void close_waits_for_its_own_work_alone(void **state)
   assert_int_equal(all->source.asked[3], 0);
   reopen(&all->source);
   assert_int_equal(join(&held), ACCEL_OK);
+  assert_int_equal(join(&reserve), ACCEL_OK);
+  row_cache_close(&other);
   close_small(all, &executor);
 }
 
