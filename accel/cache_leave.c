@@ -93,8 +93,11 @@ bool accel_core_body_begin(core_plan *plan, core_body *body_or_null, void *memor
   body->plan_memory = plan->memory;
   body->own_statuses = plan->own_statuses;
   for (size_t i = 0; i < plan->miss_count; i++) {
-    accel_flight *flight = plan->misses[i].flight;
-    if (flight != NULL && !flight->is_in_body) body->followed[body->count++] = flight;
+    const core_miss *miss = &plan->misses[i];
+    if (miss->flight == NULL) continue;
+    /* Another thread's may be in a body as well. */
+    if (miss->is_leader && miss->flight->is_in_body) continue;
+    body->followed[body->count++] = miss->flight;
   }
   body->outer = leave_bodies;
   leave_bodies = body;
