@@ -57,11 +57,6 @@ bool accel_core_plan_can_load(const core_plan *plan)
   return plan->terms.load != NULL || plan->terms.mload != NULL || plan->is_load_callers;
 }
 
-static core_miss *await_miss(const core_plan *plan, size_t i)
-{
-  return plan->miss_of[i] == SIZE_MAX ? NULL : &plan->misses[plan->miss_of[i]];
-}
-
 /* ---- the end of a read ---- */
 
 /* How late who waits takes over what is queued. A thread that loads anyhow does so at once; one
@@ -223,8 +218,8 @@ accel_status accel_core_plan_end(core_plan *plan)
   if (accel_core_is_foreign(plan->core)) return await_refuse(plan);
   accel_status first = ACCEL_OK;
   for (size_t i = 0; i < plan->count; i++) {
-    core_miss *miss = await_miss(plan, i);
-    if (miss != NULL) plan->statuses_out[i] = await_take(plan, miss, i);
+    if (plan->miss_of[i] != SIZE_MAX)
+      plan->statuses_out[i] = await_take(plan, &plan->misses[plan->miss_of[i]], i);
     if (first == ACCEL_OK && accel_failed(plan->statuses_out[i])) first = plan->statuses_out[i];
   }
   for (size_t i = 0; i < plan->miss_count; i++) {

@@ -89,22 +89,23 @@ static void renew_block(accel_core *core, accel_flight **flights, size_t count)
 {
   core_batch batch;
   accel_flight *listed[RENEW_BLOCK];
-  const accel_status opened = accel_core_batch_open(&batch, count);
-  for (size_t i = 0; i < count && opened == ACCEL_OK; i++) {
+  size_t sent = 0;
+  if (accel_core_batch_open(&batch, count) != ACCEL_OK) return;
+  for (size_t i = 0; i < count; i++) {
     if (accel_core_batch_add_key(core, &batch, flights[i]->key) != ACCEL_OK) continue;
     if (accel_core_batch_add_lease(core, &batch, flights[i]->token, core->config.lease_ms) !=
         ACCEL_OK) {
       accel_core_batch_drop_last(&batch);
       continue;
     }
-    listed[batch.count - 1] = flights[i];
-    batch.items[batch.count - 1].token = flights[i]->token;
+    batch.items[sent].token = flights[i]->token;
+    listed[sent++] = flights[i];
   }
-  if (opened == ACCEL_OK) accel_core_batch_seal(&batch);
+  accel_core_batch_seal(&batch);
   batch.call.deadline_ms = accel_clock_deadline(renew_period_ms(core));
-  if (batch.count > 0) core->remote_ops->fill(core->link, batch.items, batch.count, &batch.call);
+  if (sent > 0) core->remote_ops->fill(core->link, batch.items, sent, &batch.call);
   accel_core_remote_count_failures(core, &batch);
-  for (size_t i = 0; i < batch.count; i++)
+  for (size_t i = 0; i < sent; i++)
     if (batch.items[i].status == ACCEL_MISS) accel_core_drop_lease(core, listed[i]);
   accel_core_batch_close(&batch);
 }

@@ -51,11 +51,11 @@ static void renewal_run(void *turn)
   accel_mutex_lock(&renewal_mutex);
   while (renewal_turn == (uintptr_t)turn) {
     accel_renewal *member = renewal_first_due();
-    const uint64_t due_ms = member == NULL ? ACCEL_NO_DEADLINE : member->due_ms;
-    if (due_ms > accel_clock_monotonic_ms())
-      accel_condition_wait(&renewal_changed, &renewal_mutex, due_ms);
-    else
+    if (member != NULL && member->due_ms <= accel_clock_monotonic_ms())
       renewal_serve(member);
+    else
+      accel_condition_wait(&renewal_changed, &renewal_mutex,
+                           member == NULL ? ACCEL_NO_DEADLINE : member->due_ms);
   }
   accel_mutex_unlock(&renewal_mutex);
 }

@@ -333,6 +333,7 @@ static void flat_region_count(accel_flat_table *table, uint64_t start)
 
 void accel_flat_table_retire(flat_state *state, const accel_type *type, accel_flat_table *table)
 {
+  ACCEL_ASSERT(table->stripe_sets > 0);
   accel_store_relaxed(&table->region->held, (size_t)1); /* ours */
   for (uint64_t start = 0; start < table->set_count; start += table->stripe_sets) {
     for (uint64_t index = start; index < start + table->stripe_sets; index++)
