@@ -93,6 +93,38 @@ static void wrap_give_up(core_plan *plan)
   plan->values_out = NULL;
 }
 
+/* The plan's second half, once the body has returned, or without one. It may run loaders that
+ * others have queued. */
+typedef struct wrap_ending {
+  accel_wrap *wrap;
+  void (*store)(accel_wrap *wrap);
+  accel_status ended;
+} wrap_ending;
+
+static void wrap_end_plan(void *ending_pointer)
+{
+  wrap_ending *ending = (wrap_ending *)ending_pointer;
+  if (ending->store != NULL) ending->store(ending->wrap);
+  ending->ended = wrap_finish_plan(ending->wrap);
+}
+
+static void wrap_leave(void *ending_pointer)
+{
+  accel_wrap *wrap = ((wrap_ending *)ending_pointer)->wrap;
+  if (wrap->plan != NULL) accel_core_plan_leave(wrap->plan);
+  ACCEL_FREE(wrap->memory);
+}
+
+static accel_status wrap_end(accel_wrap *wrap, void (*store)(accel_wrap *wrap))
+{
+  wrap_ending ending = {wrap, store, ACCEL_OK};
+  accel_cancel_hold();
+  accel_core_body_end((core_plan *)wrap->plan);
+  accel_thread_guard(wrap_end_plan, wrap_leave, &ending);
+  accel_cancel_release();
+  return ending.ended;
+}
+
 bool accel_wrap_read(accel_wrap *wrap, accel_cache *cache, const accel_type *type, const void *key,
                      void *out, const accel_wrap_options *options)
 {
@@ -111,7 +143,7 @@ bool accel_wrap_read(accel_wrap *wrap, accel_cache *cache, const accel_type *typ
   if (is_leader && accel_core_body_begin(plan, NULL, NULL)) return true;
   if (is_leader) wrap_give_up(plan);
   const bool is_cache_failure = is_leader || wrap_is_cache_failure(plan);
-  wrap->status = wrap_finish_plan(wrap);
+  wrap->status = wrap_end(wrap, NULL);
   if (accel_failed(wrap->status) && is_cache_failure) return wrap_without_cache(wrap, wrap->status);
   return false;
 }
@@ -132,37 +164,6 @@ static void wrap_store_one(accel_wrap *wrap)
   wrap_land(plan, plan->leads[0], wrap->status, wrap->out, wrap->is_uncached);
   accel_core_store(plan->core, plan->leads, 1, &plan->terms);
   if (!accel_failed(wrap->status)) plan->values_out = NULL; /* the body has filled *out */
-}
-
-/* The plan's second half, once the body has returned. */
-typedef struct wrap_ending {
-  accel_wrap *wrap;
-  void (*store)(accel_wrap *wrap);
-  accel_status ended;
-} wrap_ending;
-
-static void wrap_end_plan(void *ending_pointer)
-{
-  wrap_ending *ending = (wrap_ending *)ending_pointer;
-  ending->store(ending->wrap);
-  ending->ended = wrap_finish_plan(ending->wrap);
-}
-
-static void wrap_leave(void *ending_pointer)
-{
-  accel_wrap *wrap = ((wrap_ending *)ending_pointer)->wrap;
-  if (wrap->plan != NULL) accel_core_plan_leave(wrap->plan);
-  ACCEL_FREE(wrap->memory);
-}
-
-static accel_status wrap_end(accel_wrap *wrap, void (*store)(accel_wrap *wrap))
-{
-  wrap_ending ending = {wrap, store, ACCEL_OK};
-  accel_cancel_hold();
-  accel_core_body_end((core_plan *)wrap->plan);
-  accel_thread_guard(wrap_end_plan, wrap_leave, &ending);
-  accel_cancel_release();
-  return ending.ended;
 }
 
 accel_status accel_wrap_read_end(accel_wrap *wrap, accel_status status, bool is_uncached)
@@ -236,7 +237,7 @@ static accel_status wrap_finish_batch(accel_wrap *wrap)
 {
   core_plan *plan = (core_plan *)wrap->plan;
   accel_status *own = wrap->caller_statuses == NULL ? plan->statuses_out : NULL;
-  const accel_status status = wrap_finish_plan(wrap);
+  const accel_status status = wrap_end(wrap, NULL);
   ACCEL_FREE(own);
   ACCEL_FREE(wrap->memory);
   wrap->memory = NULL;

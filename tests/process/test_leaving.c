@@ -416,6 +416,38 @@ static void a_body_exits_beside_another(void **state)
   for (uint64_t key = 0; key < KEYS; key++) expect_loads(key);
 }
 
+/* A wrapper that leads nothing runs what others have queued, and leaves in the second of it. */
+static void a_wrapper_leaves_in_loads_that_it_took_over(void **state)
+{
+  (void)state;
+  static reader held, queued, leaver;
+  accel_executor executor;
+  const accel_executor_config one = {.max_threads = 1};
+  assert_int_equal(accel_executor_open(&executor, &one), ACCEL_OK);
+  const accel_config config = {
+      .area = "box", .capacity = 100, .loader_timeout_ms = PATIENCE_MS, .executor = &executor};
+  assert_int_equal(boxes_cache_open(&all.boxes, &config), ACCEL_OK);
+  boxes_cache_set_loader(&all.boxes, load, NULL);
+  all.how = STAYS_LONG;
+  start(&held, read_one, 20);
+  await_loaders(1);
+  all.how = STAYS_LONG;
+  start(&queued, read_many, 1);
+  process_nap_ms(50); /* it waits, mostly */
+  start(&leaver, read_by_bodies, 1);
+  await_loaders(2);
+  all.how = EXITS;
+  atomic_store(&all.may_go_on, true);
+  join(&leaver);
+  join(&queued);
+  join(&held);
+  all.how = STAYS;
+  assert_int_equal(held.status, ACCEL_OK);
+  for (uint64_t key = 1; key <= KEYS; key++) expect_loads(key);
+  boxes_cache_close(&all.boxes);
+  accel_executor_close(&executor);
+}
+
 /* The threads are the library's: the one that ended is replaced, and no place is lost. */
 static void loaders_end_the_threads_of_an_executor(void **state)
 {
@@ -533,6 +565,7 @@ int main(void)
       LEAVING_TEST(a_body_of_a_batch_exits),
       LEAVING_TEST(a_body_of_a_batch_is_cancelled),
       LEAVING_TEST(a_body_exits_beside_another),
+      LEAVING_TEST(a_wrapper_leaves_in_loads_that_it_took_over),
       LEAVING_TEST(loaders_end_the_threads_of_an_executor),
       LEAVING_TEST(who_waits_is_cancelled),
       LEAVING_TEST(codecs_exit),
