@@ -112,29 +112,6 @@ static void bootstrap(void **state)
   assert_true(1.40 < first.low && first.low < first.high && first.high < 1.56);
 }
 
-static void changes(void **state)
-{
-  (void)state;
-  enum { POINTS = 60 };
-  gate_arena arena = {0};
-  stats_random random;
-  stats_seed(&random, 5, 1);
-  double level[POINTS], steps[POINTS];
-  for (size_t i = 0; i < POINTS; i++) {
-    const double noise = stats_below(&random, 100) / 100.0;
-    level[i] = 100 + noise;
-    steps[i] = (i < 20 ? 100 : i < 45 ? 103 : 99) + noise;
-  }
-  const gate_changes none = gate_change_points(&arena, level, POINTS, 42);
-  assert_int_equal(none.count, 0);
-  const gate_changes two = gate_change_points(&arena, steps, POINTS, 42);
-  assert_int_equal(two.count, 2);
-  assert_int_equal(two.items[0], 20);
-  assert_int_equal(two.items[1], 45);
-  assert_int_equal(gate_change_points(&arena, steps, 5, 42).count, 0);
-  gate_arena_release(&arena);
-}
-
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -144,7 +121,6 @@ int main(void)
       cmocka_unit_test(fences_and_slope),
       cmocka_unit_test(density),
       cmocka_unit_test(bootstrap),
-      cmocka_unit_test(changes),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

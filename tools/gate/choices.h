@@ -12,7 +12,7 @@ typedef struct gate_choices {
   const char *config;
   gate_pairs settings; /* option -> value, in order; applied once the profile is known */
   /* where to write; NULL: nowhere */
-  const char *markdown, *junit, *openmetrics, *json, *html;
+  const char *markdown, *junit, *json, *html;
   const char *history; /* to read, for the page; NULL: none */
   bool wants_github;
   bool wants_no_annotations;

@@ -210,8 +210,8 @@ static gate_exit finish_pairs(pair_check *state, size_t missing)
   gate_report *report = &state->report;
   const check_options *options = state->options;
   const gate_choices *choices = &options->choices;
-  const bool has_files = choices->markdown || choices->json || choices->junit ||
-                         choices->openmetrics || choices->html || choices->wants_github;
+  const bool has_files = choices->markdown || choices->json || choices->junit || choices->html ||
+                         choices->wants_github;
   if (state->records > 0 && !has_files) return finish_records(state, missing);
   if (options->is_seed && report->count > 0) {
     gate_text out = {.arena = report->arena};

@@ -14,13 +14,11 @@
 static const char usage[] =
     "usage: accel-gate history add|show|prune [OPTION...]\n\n"
     "add puts the newest results at the end of the history, as one line of JSON. show tells, for\n"
-    "each bench, its times on the machine of the last line, and where their level changed (with "
-    "30\n"
-    "lines or more). prune drops all but the last lines.\n";
+    "each bench, its times on the machine of the last line. prune drops all but the last lines.\n";
 
 typedef struct history_options {
   const char *history, *from, *commit, *tag, *only;
-  size_t seed, keep;
+  size_t keep;
 } history_options;
 
 #define FIELD(name_) offsetof(history_options, name_)
@@ -32,7 +30,6 @@ static const argument own_options[] = {
     {"commit", "ID", "add: what was measured", arguments_text, FIELD(commit), 0},
     {"tag", "NAME", "add: a release", arguments_text, FIELD(tag), 0},
     {"only", "GLOB", "show: these ids", arguments_text, FIELD(only), 0},
-    {"seed", "N", "show: of the search for changes; 42", arguments_count, FIELD(seed), 0},
     {"keep", "N", "prune: so many lines; 500", arguments_count, FIELD(keep), 0},
     {0},
 };
@@ -58,15 +55,7 @@ static gate_exit add(gate_arena *arena, const history_options *options)
   return GATE_EXIT_OK;
 }
 
-static const char *place_name(const gate_set *set)
-{
-  if (set->tag) return set->tag;
-  if (set->commit) return set->commit;
-  return set->started ? set->started : "?";
-}
-
-static void show_bench(gate_text *out, const gate_history *history, const gate_bench *bench,
-                       uint64_t seed)
+static void show_bench(gate_text *out, const gate_history *history, const gate_bench *bench)
 {
   gate_arena *arena = out->arena;
   size_t *places;
@@ -76,18 +65,6 @@ static void show_bench(gate_text *out, const gate_history *history, const gate_b
   gate_text_printf(out, "%s: %s, first %s, last %s (%s)\n", bench->full_id,
                    gate_some(arena, series.count, "run", "runs"), gate_quantity(arena, first, "ns"),
                    gate_quantity(arena, last, "ns"), gate_percent(arena, last / first - 1));
-  if (series.count < GATE_HISTORY_POINTS_MIN) return;
-  const gate_changes changes = gate_change_points(arena, series.values, series.count, seed);
-  for (size_t i = 0; i < changes.count; i++) {
-    const size_t at = changes.items[i];
-    const size_t start = i > 0 ? changes.items[i - 1] : 0;
-    const size_t end = i + 1 < changes.count ? changes.items[i + 1] : series.count;
-    const double before = gate_median(series.values + start, at - start);
-    const double after = gate_median(series.values + at, end - at);
-    gate_text_printf(out, "  changed at %s: %s -> %s (%s)\n", place_name(history->sets[places[at]]),
-                     gate_quantity(arena, before, "ns"), gate_quantity(arena, after, "ns"),
-                     gate_percent(arena, after / before - 1));
-  }
 }
 
 static gate_exit show(gate_arena *arena, const history_options *options)
@@ -102,7 +79,7 @@ static gate_exit show(gate_arena *arena, const history_options *options)
   const gate_set *last = history.count > 0 ? history.sets[history.count - 1] : NULL;
   for (size_t i = 0; last && i < last->count; i++)
     if (gate_matches(options->only, last->benches[i].id))
-      show_bench(&out, &history, &last->benches[i], options->seed);
+      show_bench(&out, &history, &last->benches[i]);
   gate_print(&out);
   if (!last && problems.count == 0)
     gate_wrong(&problems, options->history, "no history in %s", options->history);
@@ -125,7 +102,7 @@ static gate_exit prune(gate_arena *arena, const history_options *options)
 gate_exit gate_command_history(gate_arena *arena, int argc, char **argv)
 {
   history_options options = {
-      "docs/benchmarks/history.jsonl", gate_criterion_folder(arena), NULL, NULL, "*", 42, 500};
+      "docs/benchmarks/history.jsonl", gate_criterion_folder(arena), NULL, NULL, "*", 500};
   const argument_group groups[] = {{own_options, &options}, {0}};
   gate_exit code;
   int operands;

@@ -108,11 +108,6 @@ static void write_files(const gate_report *report, const gate_choices *choices,
     gate_show_junit(&junit, report);
     write_file(choices->junit, &junit, unwritten);
   }
-  if (choices->openmetrics) {
-    gate_text metrics = empty;
-    gate_show_openmetrics(&metrics, report);
-    write_file(choices->openmetrics, &metrics, unwritten);
-  }
   if (choices->json) {
     gate_text json = empty;
     gate_show_json(&json, report, has_problems);

@@ -25,7 +25,4 @@ bool gate_history_prune(gate_arena *arena, const char *path, size_t keep, size_t
 gate_numbers gate_history_series(gate_arena *arena, const gate_history *history, const char *id,
                                  const char *name, size_t **places_out);
 
-/* Change points are looked for in series of at least so many numbers. */
-enum { GATE_HISTORY_POINTS_MIN = 30 };
-
 #endif

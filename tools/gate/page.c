@@ -53,20 +53,6 @@ void page_close_figure(const page *self, const char *note)
   gate_text_add(self->out, "</figure>\n");
 }
 
-static bool has_scales(const page *self)
-{
-  enum { BENCHES_MAX = 100 }; /* each of them is that much larger */
-  return self->count <= BENCHES_MAX;
-}
-
-void page_each_scale(const page *self, void (*draw)(void *ctx, svg_scale scale), void *ctx)
-{
-  gate_text_add(self->out, "<div class=\"scales\">\n");
-  for (int scale = SVG_FITTED; scale < (has_scales(self) ? SVG_SCALES : SVG_FITTED + 1); scale++)
-    draw(ctx, (svg_scale)scale);
-  gate_text_add(self->out, "</div>\n");
-}
-
 void page_add_commit(const page *self, const char *commit)
 {
   const bool is_hash = strlen(commit) >= 7 && commit[strspn(commit, "0123456789abcdef")] == '\0';
@@ -276,21 +262,6 @@ static void add_header(const page *self)
 
 /* ---- benches ---- */
 
-static void add_scale_buttons(const page *self)
-{
-  static const char *const buttons[][2] = {
-      {"fitted", "fitted"}, {"from-zero", "from zero"}, {"log", "logarithmic"}};
-  if (!has_scales(self)) return;
-  gate_text_add(self->out, "<p class=\"controls\" role=\"group\" aria-label=\"axes\">"
-                           "<span class=\"muted\">axes</span>\n");
-  for (size_t i = 0; i < SVG_SCALES; i++)
-    page_add(self,
-             "<button type=\"button\" class=\"plain\" data-axes=\"%s\" aria-pressed=\"%s\">%s"
-             "</button>\n",
-             buttons[i][0], i == 0 ? "true" : "false", buttons[i][1]);
-  gate_text_add(self->out, "</p>\n");
-}
-
 static void add_bench(const page *self, const page_bench *bench)
 {
   const char *kind = gate_verdict_kind(bench->verdict);
@@ -361,7 +332,6 @@ void gate_show_page(gate_text *out, const gate_report *report, const gate_histor
   page_trend(&self);
   page_targets(&self);
   gate_text_add(out, "<section id=\"benches\">\n<h2>Benches</h2>\n");
-  add_scale_buttons(&self);
   gate_text_add(out, "<div class=\"list\">\n");
   for (size_t i = 0; i < self.count; i++) add_bench(&self, &self.benches[i]);
   gate_text_add(out, "</div>\n</section>\n");

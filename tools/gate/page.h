@@ -6,7 +6,7 @@
  *   page_trend.c     history: the whole, and each bench
  *   page_tables.c    figures of a bench, targets, and on what and how it was measured
  *   page.css         colours and layout, light and dark
- *   page.js          sorting, filtering, axes: the page is whole without
+ *   page.js          sorting and filtering: the page is whole without
  *   svg.c            drawing
  *
  * The same input gives the same bytes. The page is well-formed XML and HTML at once. */
@@ -62,10 +62,6 @@ void page_add(const page *self, const char *format, ...);
 void page_open_figure(const page *self, const char *title);
 /* `note` may be NULL. */
 void page_close_figure(const page *self, const char *note);
-/* Calls `draw` for each scale of an upright axis, of which the page's buttons choose one. Very many
- * benches have the first one only. */
-void page_each_scale(const page *self, void (*draw)(void *ctx, svg_scale scale), void *ctx);
-
 /* What a side's shape is drawn from: samples of one process, or else rounds. */
 gate_numbers page_shape_of(const gate_metric *metric_or_null);
 /* What is drawn of a list: all of it, or evenly spaced numbers, in order. */

@@ -2,7 +2,6 @@
   'use strict';
   var root = document.documentElement;
   var lines = Array.from(document.querySelectorAll('.overview tbody tr'));
-  var details = Array.from(document.querySelectorAll('details.bench'));
   var chips = Array.from(document.querySelectorAll('.chip'));
   var field = document.getElementById('filter');
   var shown = document.getElementById('shown');
@@ -63,9 +62,6 @@
   });
 
   /* ---- opening ---- */
-  function openAll(is_open) {
-    details.forEach(function (bench) { bench.open = is_open; });
-  }
   function openTarget() {
     var target = location.hash ? document.getElementById(location.hash.slice(1)) : null;
     if (target && target.tagName === 'DETAILS') {
@@ -73,21 +69,6 @@
       target.scrollIntoView();
     }
   }
-  var open_button = document.getElementById('open-all');
-  if (open_button) {
-    open_button.addEventListener('click', function () { openAll(true); });
-    document.getElementById('close-all').addEventListener('click', function () { openAll(false); });
-  }
   window.addEventListener('hashchange', openTarget);
   openTarget();
-
-  /* ---- axes ---- */
-  var axes = Array.from(document.querySelectorAll('button[data-axes]'));
-  axes.forEach(function (button) {
-    button.addEventListener('click', function () {
-      root.dataset.axes = button.dataset.axes;
-      axes.forEach(function (other) {
-        other.setAttribute('aria-pressed', other === button ? 'true' : 'false'); });
-    });
-  });
 })();

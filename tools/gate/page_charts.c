@@ -1,5 +1,4 @@
-/* One bench drawn: how the results of both sides spread (densities, cumulative shares, times by
- * iterations), and its rounds in the order of time. */
+/* One bench drawn: how the results of both sides spread, and its rounds in the order of time. */
 #include "page.h"
 
 #include <math.h>
@@ -132,88 +131,6 @@ static void add_spread(const charts *self)
                                        : NULL);
 }
 
-/* A step at each result: up to y of all results take x or less. */
-static void add_shares(const charts *self)
-{
-  static const struct {
-    double share;
-    const char *name;
-  } rules[] = {{0.05, "5 %"}, {0.5, "half"}, {0.95, "95 %"}};
-  gate_arena *arena = self->page->arena;
-  const gate_numbers *shapes[] = {&self->base, &self->now};
-  if (self->base.count < 3 && self->now.count < 3) return;
-  svg_plot plot = new_plot(self, "chart shares-by");
-  plot.x = svg_range(&self->base, &self->now);
-  const double more = (plot.x.high - plot.x.low) * 0.04;
-  plot.x = (gate_interval){plot.x.low - more, plot.x.high + more};
-  page_open_figure(self->page, "Share of results up to a time");
-  svg_open(&plot, gate_format(arena, "shares of results of %s by time", self->bench->full_id));
-  svg_axis_x(&plot, arena, self->bench->unit);
-  for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
-    svg_line(&plot, "grid", plot.x.low, rules[i].share, plot.x.high, rules[i].share);
-    svg_text(&plot, "tick", plot.x.low, rules[i].share, 2, 0, rules[i].name);
-  }
-  for (int side = 0; side < 2; side++) {
-    const gate_numbers sorted = {gate_sorted(arena, shapes[side]->values, shapes[side]->count),
-                                 shapes[side]->count, 0};
-    const gate_numbers shown = page_thinned(arena, &sorted, PAGE_SIDE_MARKS_MAX);
-    if (shown.count >= 2)
-      svg_path(&plot, SVG_STEPS, side == 0 ? "steps base" : "steps now", &shown, NULL, 0);
-  }
-  svg_close(&plot);
-  page_close_figure(self->page, NULL);
-}
-
-/* ---- times by iterations ---- */
-
-/* Times of whole samples; empty unless iterations differ, without which there is no line. */
-static gate_numbers totals_of(gate_arena *arena, const gate_metric *metric)
-{
-  gate_numbers totals = {0};
-  if (!metric || metric->iterations.count < 3) return totals;
-  if (metric->iterations.count != metric->samples.count) return totals;
-  for (size_t i = 0; i < metric->iterations.count; i++)
-    gate_numbers_add(arena, &totals, metric->samples.values[i] * metric->iterations.values[i]);
-  return totals;
-}
-
-static void add_fit(const charts *self, const svg_plot *plot, const gate_metric *metric,
-                    const gate_numbers *totals, const char *side)
-{
-  gate_arena *arena = self->page->arena;
-  if (totals->count == 0) return;
-  const double slope = stats_slope(metric->iterations.values, totals->values, totals->count);
-  const gate_numbers x = page_thinned(arena, &metric->iterations, PAGE_SIDE_MARKS_MAX);
-  const gate_numbers y = page_thinned(arena, totals, PAGE_SIDE_MARKS_MAX);
-  svg_path(plot, SVG_POINTS, gate_format(arena, "points %s", side), &x, &y, 0);
-  const double end = fmin(plot->x.high, plot->y.high / slope);
-  svg_line(plot, gate_format(arena, "fit %s", side), 0, 0, end, slope * end);
-}
-
-/* The slope of the line is the time of one iteration; what lies off it was disturbed. */
-static void add_regression(const charts *self)
-{
-  gate_arena *arena = self->page->arena;
-  const page_bench *bench = self->bench;
-  const gate_numbers base = totals_of(arena, bench->base), now = totals_of(arena, bench->now);
-  if (base.count == 0 && now.count == 0) return;
-  const double most = svg_range(base.count > 0 ? &bench->base->iterations : NULL,
-                                now.count > 0 ? &bench->now->iterations : NULL)
-                          .high;
-  svg_plot plot = new_plot(self, "chart regression");
-  plot.x = (gate_interval){-most * SVG_GUTTER, most * 1.03};
-  plot.y = (gate_interval){0, svg_range(&base, &now).high * 1.06};
-  page_open_figure(self->page, "Times of samples by their iterations");
-  svg_open(&plot, gate_format(arena, "times of samples of %s by iterations", bench->full_id));
-  svg_axis_y(&plot, arena, "ns");
-  add_fit(self, &plot, bench->base, &base, "base");
-  add_fit(self, &plot, bench->now, &now, "now");
-  svg_text(&plot, "tick", 0, 0, -16, 0, "0");
-  svg_text(&plot, "tick", plot.x.high, 0, -16, 0, gate_format(arena, "%.0f iterations", most));
-  svg_close(&plot);
-  page_close_figure(self->page, "Lines by least squares through the origin.");
-}
-
 /* ---- rounds ---- */
 
 static void add_series(const charts *self, const svg_plot *plot, const gate_numbers *series,
@@ -234,22 +151,21 @@ static void add_series(const charts *self, const svg_plot *plot, const gate_numb
                        : NULL);
 }
 
-static void draw_rounds(void *ctx, svg_scale scale)
+static void draw_rounds(const charts *self)
 {
-  const charts *self = ctx;
   gate_arena *arena = self->page->arena;
   const size_t most = self->base.count > self->now.count ? self->base.count : self->now.count;
-  const bool has_titles = most <= 60 && scale == SVG_FITTED;
-  svg_plot plot = new_plot(self, gate_format(arena, "chart rounds%s", svg_scale_kind(scale)));
+  const bool has_titles = most <= 60;
+  svg_plot plot = new_plot(self, "chart rounds");
   plot.x = (gate_interval){-0.5 - (double)most * SVG_GUTTER, (double)most - 0.5};
-  svg_scale_y(&plot, scale, svg_range(&self->base, &self->now), 0.06);
+  svg_fit_y(&plot, svg_range(&self->base, &self->now), 0.06);
   svg_open(&plot,
            gate_format(arena, "%ss of %s in the order of time", self->what, self->bench->full_id));
   svg_axis_y(&plot, arena, self->bench->unit);
   add_series(self, &plot, &self->base, "base", has_titles);
   add_series(self, &plot, &self->now, "now", has_titles);
-  svg_text(&plot, "tick", 0, plot.y.low, -16, 0, gate_format(arena, "%s 1", self->what));
-  svg_text(&plot, "tick", plot.x.high, plot.y.low, -16, 0, gate_format(arena, "%zu", most));
+  svg_text(&plot, "tick", 0, plot.y.low, -16, gate_format(arena, "%s 1", self->what));
+  svg_text(&plot, "tick", plot.x.high, plot.y.low, -16, gate_format(arena, "%zu", most));
   svg_close(&plot);
 }
 
@@ -268,7 +184,7 @@ static void add_rounds(charts self)
   self.now = page_thinned(arena, right, PAGE_SIDE_MARKS_MAX);
   page_open_figure(self.page,
                    has_rounds ? "Rounds in the order of time" : "Samples in the order of time");
-  page_each_scale(self.page, draw_rounds, &self);
+  draw_rounds(&self);
   page_close_figure(self.page, most > PAGE_SIDE_MARKS_MAX ? "Evenly thinned." : NULL);
 }
 
@@ -280,7 +196,5 @@ void page_charts(const page *self, const page_bench *bench)
   if (isnan(main_of(bench->base)) && isnan(main_of(bench->now))) return;
   /* One exact number a side is in the table. */
   if (all.base.count + all.now.count > 0) add_spread(&all);
-  add_shares(&all);
-  add_regression(&all);
   add_rounds(all);
 }

@@ -35,10 +35,10 @@ static void add_axis(const page *self, double reach)
   svg_open(&plot, "axis of changes: better on the left, worse on the right");
   svg_line(&plot, "axis", -reach, 0, reach, 0);
   for (size_t i = 0; i < ticks.count; i++)
-    svg_text(&plot, "tick", ticks.values[i], 0, -13, 0,
+    svg_text(&plot, "tick", ticks.values[i], 0, -13,
              gate_format(self->arena, "%.0f %%", fabs(ticks.values[i]) * 100));
-  svg_text(&plot, "tick better", -reach, 1, 4, 0, "\xE2\x97\x80 better");
-  svg_text(&plot, "tick worse", reach, 1, 4, 0, "worse \xE2\x96\xB6");
+  svg_text(&plot, "tick better", -reach, 1, 4, "\xE2\x97\x80 better");
+  svg_text(&plot, "tick worse", reach, 1, 4, "worse \xE2\x96\xB6");
   svg_close(&plot);
 }
 
@@ -69,7 +69,7 @@ static void add_mark(const page *self, const gate_row *row, double reach)
   svg_dot(&plot, gate_format(self->arena, "%s %s", form, kind), row->change, middle, 4.5,
           change_text(self, row));
   if (fabs(row->change) > reach)
-    svg_text(&plot, "beyond", row->change, middle, -4, 0,
+    svg_text(&plot, "beyond", row->change, middle, -4,
              row->change > 0 ? "\xE2\x96\xB6" : "\xE2\x97\x80");
   svg_close(&plot);
 }
@@ -122,8 +122,7 @@ static void add_controls(const page *self)
       self->out,
       "<div class=\"controls\"><input id=\"filter\" type=\"search\" placeholder=\"filter by name\" "
       "aria-label=\"filter by name\"/> <span id=\"shown\" class=\"muted\" role=\"status\">%zu of "
-      "%zu</span> <button type=\"button\" class=\"plain\" id=\"open-all\">open all</button> "
-      "<button type=\"button\" class=\"plain\" id=\"close-all\">close all</button></div>\n",
+      "%zu</span></div>\n",
       self->count, self->count);
 }
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* What is drawn is the end of history: a longer line tells no more on a page this wide. */
-enum { TREND_RUNS_MAX = 120, TREND_SEED = 42 };
+enum { TREND_RUNS_MAX = 120 };
 
 typedef struct trend {
   const page *page;
@@ -15,8 +15,6 @@ typedef struct trend {
   const gate_set **runs; /* one per value */
   const char *unit;      /* NULL: a ratio, shown as percent */
   const char *label;
-  gate_changes changes;
-  gate_better better;
 } trend;
 
 static const char *run_name(gate_arena *arena, const gate_set *run)
@@ -46,80 +44,42 @@ static void add_tags(const svg_plot *plot, const trend *self)
     svg_upright(plot, "release", (double)i);
     const double across = svg_across(plot, (double)i);
     if (across < free_from) continue; /* its text would lie on the one before */
-    svg_text(plot, "release", (double)i, plot->y.high, 4, 0, tag);
+    svg_text(plot, "release", (double)i, plot->y.high, 4, tag);
     free_from = across + 6 + 2.2 * (double)gate_letters(tag);
   }
 }
 
-/* The level of each segment as a line, and what it was a change of, beside its own rule. */
-static void add_changes(const svg_plot *plot, const trend *self)
+static void draw_trend(const trend *self)
 {
-  const double *values = self->values.values;
-  double before = NAN;
-  for (size_t i = 0; i <= self->changes.count; i++) {
-    const size_t from = i > 0 ? self->changes.items[i - 1] : 0;
-    const size_t to = i < self->changes.count ? self->changes.items[i] : self->values.count;
-    const double level = gate_median(values + from, to - from);
-    svg_line(plot, "level", (double)from - 0.5, level, (double)to - 0.5, level);
-    if (i > 0) {
-      const bool is_worse = (level > before) == (self->better == GATE_LOWER);
-      const char *kind = is_worse ? "changed fail" : "changed improved";
-      svg_upright(plot, kind, (double)from - 0.5);
-      svg_text(plot, kind, (double)from - 0.5, plot->y.low, 5, 5,
-               gate_percent(self->page->arena, level / before - 1));
-    }
-    before = level;
-  }
-}
-
-static void draw_trend(void *ctx, svg_scale scale)
-{
-  const trend *self = ctx;
   gate_arena *arena = self->page->arena;
   const size_t count = self->values.count;
   svg_plot plot = {.out = self->page->out,
-                   .kind = gate_format(arena, "chart trend%s", svg_scale_kind(scale)),
+                   .kind = "chart trend",
                    .height = PAGE_CHART_HEIGHT,
                    .top = 18,
                    .bottom = 22,
                    .x = {-0.5 - (double)count * SVG_GUTTER, (double)count - 0.5}};
   gate_numbers x = {0};
   for (size_t i = 0; i < count; i++) gate_numbers_add(arena, &x, (double)i);
-  svg_scale_y(&plot, scale, svg_range(&self->values, NULL), 0.12);
+  svg_fit_y(&plot, svg_range(&self->values, NULL), 0.12);
   svg_open(&plot, self->label);
   svg_plot percent = plot;
   if (!self->unit) percent.y = (gate_interval){plot.y.low * 100, plot.y.high * 100};
   svg_axis_y(&percent, arena, self->unit ? self->unit : "%");
   add_tags(&plot, self);
   svg_path(&plot, SVG_LINE, "thread now", &x, &self->values, 0);
-  add_changes(&plot, self);
   for (size_t i = 0; i < count; i++) {
     const char *commit = self->runs[i]->commit;
-    const bool is_linked = self->page->commits && commit && scale == SVG_FITTED;
+    const bool is_linked = self->page->commits && commit;
     if (is_linked) page_add(self->page, "<a href=\"%s%s\">", self->page->commits, commit);
     svg_dot(&plot, "mark now", (double)i, self->values.values[i], count > 60 ? 2 : 3,
-            scale == SVG_FITTED ? point_title(arena, self, i) : NULL);
+            point_title(arena, self, i));
     if (is_linked) gate_text_add(self->page->out, "</a>");
   }
-  svg_text(&plot, "tick", 0, plot.y.low, -16, 0, run_name(arena, self->runs[0]));
-  svg_text(&plot, "tick", plot.x.high, plot.y.low, -16, 0, run_name(arena, self->runs[count - 1]));
+  svg_text(&plot, "tick", 0, plot.y.low, -16, run_name(arena, self->runs[0]));
+  svg_text(&plot, "tick", plot.x.high, plot.y.low, -16, run_name(arena, self->runs[count - 1]));
   svg_close(&plot);
-}
-
-static void add_chart(trend *self)
-{
-  gate_arena *arena = self->page->arena;
-  const size_t count = self->values.count;
-  const bool is_searched = count >= GATE_HISTORY_POINTS_MIN;
-  if (is_searched)
-    self->changes = gate_change_points(arena, self->values.values, count, TREND_SEED);
-  page_each_scale(self->page, draw_trend, self);
-  page_add(self->page, "<p class=\"muted small\">%s%s</p>\n",
-           gate_some(arena, count, "run", "runs"),
-           is_searched ? gate_format(arena, ", %s of level.",
-                                     gate_some(arena, self->changes.count, "change", "changes"))
-                       : gate_format(arena, "; changes of level are looked for from %d on.",
-                                     GATE_HISTORY_POINTS_MIN));
+  page_add(self->page, "<p class=\"muted small\">%s</p>\n", gate_some(arena, count, "run", "runs"));
 }
 
 /* ---- a bench ---- */
@@ -131,7 +91,7 @@ static void add_metric_trend(const page *self, const page_bench *bench, const ga
       gate_history_series(self->arena, self->history, bench->id, metric->name, &places);
   const size_t skipped = series.count > TREND_RUNS_MAX ? series.count - TREND_RUNS_MAX : 0;
   const bool is_time = strcmp(metric->name, "time") == 0;
-  trend found = {.page = self, .unit = metric->unit, .better = metric->better};
+  trend found = {.page = self, .unit = metric->unit};
   if (series.count < 2) return;
   found.label = gate_format(self->arena, "history of %s of %s", metric->name, bench->full_id);
   found.runs = gate_take(self->arena, series.count, sizeof *found.runs);
@@ -141,7 +101,7 @@ static void add_metric_trend(const page *self, const page_bench *bench, const ga
   }
   page_open_figure(self,
                    is_time ? "History" : gate_format(self->arena, "History of %s", metric->name));
-  add_chart(&found);
+  draw_trend(&found);
   page_close_figure(self, NULL);
 }
 
@@ -197,6 +157,6 @@ void page_trend(const page *self)
   gate_text_add(self->out, "<section id=\"history\">\n<h2>History</h2>\n"
                            "<p class=\"muted\">All times, geometric mean; the first run drawn is "
                            "100 %. Only runs on the machine of the last one.</p>\n");
-  add_chart(&whole);
+  draw_trend(&whole);
   gate_text_add(self->out, "</section>\n");
 }

@@ -51,13 +51,6 @@ static void read_estimates(gate_set *set, gate_bench *bench, gate_json *json,
   time->figures[GATE_HIGH] = high;
 }
 
-static bool differ(const gate_numbers *numbers)
-{
-  for (size_t i = 1; i < numbers->count; i++)
-    if (numbers->values[i] != numbers->values[0]) return true;
-  return false;
-}
-
 static void read_sample(gate_set *set, gate_bench *bench, gate_json *json)
 {
   enum { SAMPLES_MAX = 500 };
@@ -71,9 +64,7 @@ static void read_sample(gate_set *set, gate_bench *bench, gate_json *json)
   for (size_t i = 0; i < times.count; i++)
     gate_numbers_add(set->arena, &samples, times.values[i] / iterations.values[i]);
   gate_metric_summarise(set->arena, time, &samples);
-  if (samples.count > SAMPLES_MAX) return;
-  time->samples = samples;
-  if (differ(&iterations)) time->iterations = iterations;
+  if (samples.count <= SAMPLES_MAX) time->samples = samples;
 }
 
 static void read_benchmark(gate_set *set, gate_bench *bench, gate_json *json)

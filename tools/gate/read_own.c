@@ -63,10 +63,6 @@ static void read_metric(gate_set *set, gate_bench *bench, gate_json *json, const
   metric->mean_rounds = gate_json_numbers(json, object, "mean_rounds", GATE_NOT_NEGATIVE);
   metric->p95_rounds = gate_json_numbers(json, object, "p95_rounds", GATE_NOT_NEGATIVE);
   metric->samples = gate_json_numbers(json, object, "samples", GATE_NOT_NEGATIVE);
-  metric->iterations = gate_json_numbers(json, object, "iterations", GATE_POSITIVE);
-  if (metric->iterations.count > 0 && metric->iterations.count != metric->samples.count)
-    gate_json_wrong(json, "metrics.%s has %zu samples and %zu iterations", name,
-                    metric->samples.count, metric->iterations.count);
   const gate_numbers *lists[] = {&metric->rounds, &metric->mean_rounds, &metric->p95_rounds,
                                  &metric->samples};
   for (size_t l = 0; l < 4; l++)

@@ -41,8 +41,7 @@ typedef struct gate_metric {
   gate_numbers rounds;            /* one number per process or run, in the order of time */
   gate_numbers mean_rounds;       /* their means and tails, where `rounds` are medians */
   gate_numbers p95_rounds;
-  gate_numbers samples;    /* of one process: value per iteration */
-  gate_numbers iterations; /* of each sample; empty if all had as many */
+  gate_numbers samples; /* of one process: value per iteration */
 } gate_metric;
 
 typedef struct gate_bench {

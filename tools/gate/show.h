@@ -20,7 +20,6 @@ void gate_show_markdown(gate_text *out, const gate_report *report, bool has_prob
 void gate_show_junit(gate_text *out, const gate_report *report);
 /* ::error:: and ::warning:: lines, at most 10 of each, then one that tells of the rest. */
 void gate_show_annotations(gate_text *out, const gate_report *report);
-void gate_show_openmetrics(gate_text *out, const gate_report *report);
 /* The report itself, for other programs: every row with its figures. */
 void gate_show_json(gate_text *out, const gate_report *report, bool has_problems);
 

@@ -1,4 +1,4 @@
-/* What other programs read: JUnit, OpenMetrics, JSON. */
+/* What other programs read: JUnit, JSON. */
 #include "show.h"
 
 #include "write.h"
@@ -67,44 +67,6 @@ void gate_show_junit(gate_text *out, const gate_report *report)
     gate_text_add(out, "</testcase>\n");
   }
   gate_text_add(out, "  </testsuite>\n</testsuites>\n");
-}
-
-static void add_label(gate_text *out, const char *text)
-{
-  for (; *text != '\0'; text++) {
-    if (*text == '"' || *text == '\\')
-      gate_text_printf(out, "\\%c", *text);
-    else if (*text == '\n')
-      gate_text_add(out, "\\n");
-    else
-      gate_text_add_bytes(out, text, 1);
-  }
-}
-
-static void add_point(gate_text *out, const char *family, const gate_row *row, double value)
-{
-  if (!isfinite(value)) return;
-  gate_text_printf(out, "%s{bench=\"", family);
-  add_label(out, row->id);
-  gate_text_printf(out, "\",metric=\"");
-  add_label(out, row->key);
-  gate_text_printf(out, "\",unit=\"");
-  add_label(out, row->unit);
-  gate_text_add(out, "\"} ");
-  gate_number_add(out, value);
-  gate_text_add(out, "\n");
-}
-
-void gate_show_openmetrics(gate_text *out, const gate_report *report)
-{
-  gate_text_add(out, "# TYPE accel_bench gauge\n# HELP accel_bench what was measured now\n");
-  for (size_t i = 0; i < report->count; i++)
-    add_point(out, "accel_bench", &report->rows[i], report->rows[i].now);
-  gate_text_add(out, "# TYPE accel_bench_change_ratio gauge\n"
-                     "# HELP accel_bench_change_ratio how much worse than the baseline\n");
-  for (size_t i = 0; i < report->count; i++)
-    add_point(out, "accel_bench_change_ratio", &report->rows[i], report->rows[i].change);
-  gate_text_add(out, "# EOF\n");
 }
 
 static json_t *rounds_of(const gate_metric *metric)

@@ -47,7 +47,7 @@ typedef struct gate_bootstrap {
 gate_bootstrap gate_bootstrap_ratio(const gate_numbers *a, const gate_numbers *b, double share,
                                     size_t resamples, uint64_t seed);
 
-/* ---- of shapes and of time ---- */
+/* ---- of shapes ---- */
 
 /* A Gaussian kernel's density at `points` places between the ends of `range`. The bandwidth is
  * Silverman's. A list without spread gets a narrow peak. */
@@ -59,16 +59,5 @@ typedef struct gate_density {
 gate_density gate_kernel_density(gate_arena *arena, const double *values, size_t count,
                                  gate_interval range, size_t points);
 double gate_bandwidth(const double *values, size_t count);
-
-/* Where the level changes: indices of the first number of each new level, ascending. E-divisive
- * with 199 permutations a step at 5 %; no segment is shorter than 5. Lists over 500 numbers are
- * searched in their last 500. */
-typedef struct gate_changes {
-  size_t *items;
-  size_t count;
-  size_t capacity;
-} gate_changes;
-gate_changes gate_change_points(gate_arena *arena, const double *values, size_t count,
-                                uint64_t seed);
 
 #endif

@@ -12,21 +12,20 @@ static double limit(double value, double low, double high)
   return fmin(fmax(value, low), high);
 }
 
-static double share_of(gate_interval range, bool is_log, double value)
+static double share_of(gate_interval range, double value)
 {
-  if (is_log) return value > 0 ? log(value / range.low) / log(range.high / range.low) : 0;
   return (value - range.low) / (range.high - range.low);
 }
 
 double svg_across(const svg_plot *plot, double x)
 {
-  return limit(share_of(plot->x, false, x) * 100, 0, 100);
+  return limit(share_of(plot->x, x) * 100, 0, 100);
 }
 
 double svg_down(const svg_plot *plot, double y)
 {
   const double bottom = plot->height - plot->bottom;
-  const double share = share_of(plot->y, plot->is_log_y, y);
+  const double share = share_of(plot->y, y);
   return limit(bottom - share * (bottom - plot->top), plot->top, bottom);
 }
 
@@ -84,15 +83,13 @@ void svg_dot(const svg_plot *plot, const char *kind, double x, double y, double 
   gate_text_add(plot->out, "</circle>");
 }
 
-void svg_text(const svg_plot *plot, const char *kind, double x, double y, double lift, double aside,
+void svg_text(const svg_plot *plot, const char *kind, double x, double y, double lift,
               const char *text)
 {
   const double across = svg_across(plot, x);
   const char *anchor = across < 7 ? "start" : across > 93 ? "end" : "middle";
-  if (aside > 0) anchor = across > 80 ? "end" : "start";
-  gate_text_printf(plot->out,
-                   "<text class=\"%s\" x=\"%.2f%%\" dx=\"%.0f\" y=\"%.2f\" text-anchor=\"%s\">",
-                   kind, across, across > 80 ? -aside : aside, svg_down(plot, y) - lift, anchor);
+  gate_text_printf(plot->out, "<text class=\"%s\" x=\"%.2f%%\" y=\"%.2f\" text-anchor=\"%s\">",
+                   kind, across, svg_down(plot, y) - lift, anchor);
   gate_add_escaped(plot->out, text);
   gate_text_add(plot->out, "</text>");
 }
@@ -105,29 +102,21 @@ void svg_path(const svg_plot *plot, svg_shape shape, const char *kind, const gat
   enum { STRETCH = 1000 };
   gate_text *out = plot->out;
   const double scale = STRETCH / 100.0, ground = svg_down(plot, plot->y.low);
-  const double rise = (svg_down(plot, 0) - svg_down(plot, 1)) / (double)x->count;
   if (x->count == 0) return;
   gate_text_printf(out,
                    "<svg class=\"stretched\" width=\"100%%\" height=\"%.0f\" "
                    "viewBox=\"0 0 %d %.0f\" preserveAspectRatio=\"none\">"
                    "<path class=\"%s\" vector-effect=\"non-scaling-stroke\" d=\"",
                    plot->height, STRETCH, plot->height, kind);
-  if (shape == SVG_STEPS) gate_text_printf(out, "M0 %.1f", ground);
   for (size_t i = 0; i < x->count; i++) {
     const double across = svg_across(plot, x->values[i]) * scale;
-    const double down = shape == SVG_RUG     ? plot->height - plot->bottom + offset
-                        : shape == SVG_STEPS ? ground - rise * (double)(i + 1)
-                                             : svg_down(plot, y->values[i]);
     if (shape == SVG_AREA && i == 0) gate_text_printf(out, "M%.1f %.1f", across, ground);
-    switch (shape) {
-      case SVG_STEPS: gate_text_printf(out, "H%.1fV%.1f", across, down); break;
-      case SVG_RUG: gate_text_printf(out, "M%.1f %.1fv5", across, down); break;
-      case SVG_POINTS: gate_text_printf(out, "M%.1f %.1fh0", across, down); break;
-      default:
-        gate_text_printf(out, "%c%.1f %.1f", i == 0 && shape == SVG_LINE ? 'M' : 'L', across, down);
-    }
+    if (shape == SVG_RUG)
+      gate_text_printf(out, "M%.1f %.1fv5", across, plot->height - plot->bottom + offset);
+    else
+      gate_text_printf(out, "%c%.1f %.1f", i == 0 && shape == SVG_LINE ? 'M' : 'L', across,
+                       svg_down(plot, y->values[i]));
   }
-  if (shape == SVG_STEPS) gate_text_printf(out, "H%d", STRETCH);
   if (shape == SVG_AREA)
     gate_text_printf(out, "L%.1f %.1fZ", svg_across(plot, x->values[x->count - 1]) * scale, ground);
   gate_text_add(out, "\"/></svg>");
@@ -152,21 +141,10 @@ gate_interval svg_range(const gate_numbers *a, const gate_numbers *b)
   return (gate_interval){range.low - apart, range.high + apart};
 }
 
-void svg_scale_y(svg_plot *plot, svg_scale scale, gate_interval range, double share)
+void svg_fit_y(svg_plot *plot, gate_interval range, double share)
 {
   const double more = (range.high - range.low) * share;
-  plot->is_log_y = scale == SVG_LOG && range.low > 0;
   plot->y = (gate_interval){range.low - more, range.high + more};
-  if (scale == SVG_FROM_ZERO && range.low >= 0)
-    plot->y = (gate_interval){0, range.high * (1 + share)};
-  if (!plot->is_log_y) return;
-  const double factor = pow(range.high / range.low, share);
-  plot->y = (gate_interval){range.low / factor, range.high * factor};
-}
-
-const char *svg_scale_kind(svg_scale scale)
-{
-  return scale == SVG_FROM_ZERO ? " from-zero" : scale == SVG_LOG ? " log" : "";
 }
 
 gate_numbers svg_ticks(gate_arena *arena, gate_interval range, size_t most)
@@ -187,22 +165,6 @@ gate_numbers svg_ticks(gate_arena *arena, gate_interval range, size_t most)
     if (tick > range.high) break;
     gate_numbers_add(arena, &ticks, tick);
   }
-  return ticks;
-}
-
-/* 1, 2 and 5 of each decade, or only 1 if that is too many; within a decade as on a plain axis. */
-static gate_numbers log_ticks(gate_arena *arena, gate_interval range, size_t most)
-{
-  gate_numbers ticks = {0};
-  const double decades = log10(range.high / range.low);
-  if (!(decades >= 1) || !isfinite(decades)) return svg_ticks(arena, range, most);
-  const bool is_many = decades * 3 > (double)most;
-  const double step = fmax(1, ceil(decades / (double)most));
-  for (double power = floor(log10(range.low)); power <= log10(range.high); power += step)
-    for (size_t i = 0; i < (is_many ? 1 : 3); i++) {
-      const double tick = pow(10, power) * (i == 0 ? 1 : i == 1 ? 2 : 5);
-      if (tick >= range.low && tick <= range.high) gate_numbers_add(arena, &ticks, tick);
-    }
   return ticks;
 }
 
@@ -228,15 +190,14 @@ void svg_axis_x(const svg_plot *plot, gate_arena *arena, const char *unit)
   svg_line(plot, "axis", plot->x.low, plot->y.low, plot->x.high, plot->y.low);
   for (size_t i = 0; i < ticks.count; i++) {
     svg_upright(plot, "grid", ticks.values[i]);
-    svg_text(plot, "tick", ticks.values[i], plot->y.low, 4 - plot->bottom, 0,
+    svg_text(plot, "tick", ticks.values[i], plot->y.low, 4 - plot->bottom,
              tick_text(arena, &ticks, i, unit));
   }
 }
 
 void svg_axis_y(const svg_plot *plot, gate_arena *arena, const char *unit)
 {
-  const gate_numbers ticks =
-      plot->is_log_y ? log_ticks(arena, plot->y, 4) : svg_ticks(arena, plot->y, 4);
+  const gate_numbers ticks = svg_ticks(arena, plot->y, 4);
   svg_line(plot, "axis", plot->x.low, plot->y.low, plot->x.high, plot->y.low);
   for (size_t i = 0; i < ticks.count; i++) {
     svg_line(plot, "grid", plot->x.low, ticks.values[i], plot->x.high, ticks.values[i]);

@@ -11,16 +11,12 @@
 #include "record.h"
 #include "statistics.h"
 
-/* What an upright axis starts with: a little below the data, zero, or the former in decades. */
-typedef enum svg_scale { SVG_FITTED, SVG_FROM_ZERO, SVG_LOG, SVG_SCALES } svg_scale;
-
 typedef struct svg_plot {
   gate_text *out;
   const char *kind;   /* a class, and what tests look for */
   double height;      /* pixels, of the whole */
   double top, bottom; /* pixels that stay free above and below the data */
   gate_interval x, y; /* what the edges mean; without room for padding */
-  bool is_log_y;
 } svg_plot;
 
 /* The share of the width that texts of an upright axis need at the left, of the data's. */
@@ -41,14 +37,13 @@ void svg_band(const svg_plot *plot, const char *kind, double x1, double x2);
 /* `title` appears under the pointer; may be NULL. */
 void svg_dot(const svg_plot *plot, const char *kind, double x, double y, double radius,
              const char *title);
-/* `lift` pixels above y and `aside` pixels to the right, turned away from an edge that is near. */
-void svg_text(const svg_plot *plot, const char *kind, double x, double y, double lift, double aside,
+/* `lift` pixels above y, turned away from an edge that is near. */
+void svg_text(const svg_plot *plot, const char *kind, double x, double y, double lift,
               const char *text);
 
-/* Many marks as one path. A line and an area go through points; steps rise at each x, together from
- * 0 to 1; points and rugs are a stroke at each, which round ends make seen. */
-typedef enum svg_shape { SVG_LINE, SVG_AREA, SVG_STEPS, SVG_POINTS, SVG_RUG } svg_shape;
-/* `y` is not looked at for steps and rugs; `offset` pixels below the data is where a rug lies. */
+/* Many marks as one path. A line and an area go through points; a rug is a stroke at each. */
+typedef enum svg_shape { SVG_LINE, SVG_AREA, SVG_RUG } svg_shape;
+/* `y` is not looked at for rugs; `offset` pixels below the data is where a rug lies. */
 void svg_path(const svg_plot *plot, svg_shape shape, const char *kind, const gate_numbers *x,
               const gate_numbers *y, double offset);
 
@@ -59,10 +54,8 @@ void svg_axis_y(const svg_plot *plot, gate_arena *arena, const char *unit);
 gate_numbers svg_ticks(gate_arena *arena, gate_interval range, size_t most);
 
 /* Sets the edges of the upright axis so that `range` fits with `share` of its width free at the
- * ends. What is not above zero has no logarithm: such a range is fitted. */
-void svg_scale_y(svg_plot *plot, svg_scale scale, gate_interval range, double share);
-/* What a chart's class has more: "", " from-zero", " log". */
-const char *svg_scale_kind(svg_scale scale);
+ * ends. */
+void svg_fit_y(svg_plot *plot, gate_interval range, double share);
 
 /* The ends of all finite numbers in both lists, which may be NULL; 0 and 1 if there are none. Equal
  * ends are moved apart. */

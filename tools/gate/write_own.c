@@ -58,7 +58,6 @@ static json_t *metric_json(const gate_metric *metric, bool is_line)
   set_numbers(object, "p95_rounds", &metric->p95_rounds);
   if (is_line) return object;
   set_numbers(object, "samples", &metric->samples);
-  set_numbers(object, "iterations", &metric->iterations);
   return object;
 }
 
