@@ -2,11 +2,8 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* CPU sets */
 #endif
-#include "counter.h"
 #include "result.h"
 
-#include <errno.h>
-#include <inttypes.h>
 #include <regex.h>
 #include <sched.h>
 #include <stdarg.h>
@@ -159,10 +156,8 @@ static const char *compare_case(const results *all, result *one)
   const options *const settings = all->settings;
   const char *const name = settings->baseline != NULL ? settings->baseline : settings->save_as;
   if (name == NULL) return NULL;
-  if (!criterion_load(all, one->id, name, &before)) {
-    const bool is_wanted = settings->baseline != NULL && !settings->is_baseline_optional;
-    return is_wanted ? "the baseline asked for is not there; --baseline-lenient goes on" : NULL;
-  }
+  if (!criterion_load(all, one->id, name, &before))
+    return settings->baseline != NULL ? "the baseline asked for is not there" : NULL;
   double *const now = (double *)malloc(one->samples.count * sizeof *now);
   double *const then = (double *)malloc(before.count * sizeof *then);
   if (now != NULL && then != NULL) {
@@ -217,7 +212,6 @@ static void take_case(const results *all, result *one)
 static int measure_all(results *all)
 {
   bool is_whole = true;
-  const options *const settings = all->settings;
   for (size_t i = 0; i < all->suite->count; i++) {
     result *const one = &all->list[i];
     if (one->state == RESULT_OK) take_case(all, one);
@@ -226,14 +220,6 @@ static int measure_all(results *all)
     fprintf(stderr, "skipped: %s: %s\n", one->id->full, one->reason);
     is_whole &= criterion_mark_skipped(all, one);
   }
-  if (settings->format == FORMAT_GO) go_print_run(all);
-  if (settings->format == FORMAT_GOOGLE) google_print_run(all);
-  if (settings->format == FORMAT_JSON) {
-    char *const text = record_write(all);
-    if (text != NULL) fputs(text, stdout);
-    is_whole &= text != NULL;
-    free(text);
-  }
   return record_save(all) && is_whole && fflush(stdout) == 0 ? 0 : 1;
 }
 
@@ -241,39 +227,6 @@ static int list_all(const results *all)
 {
   for (size_t i = 0; i < all->suite->count; i++)
     if (all->list[i].state != RESULT_LEFT_OUT) printf("%s: benchmark\n", all->list[i].id->full);
-  return 0;
-}
-
-/* One sample, and how many instructions it took, or why nobody knows. */
-static const char *count_sample(const bench_case *bench, uint64_t iterations)
-{
-  double elapsed_ns;
-  uint64_t instructions;
-  const int counter = counter_open();
-  if (counter < 0) {
-    printf("no counter: perf_event_open: %s\n", strerror(errno));
-    return measure_sample(bench, iterations, 1, &elapsed_ns);
-  }
-  const char *const failure = measure_sample(bench, iterations, 1, &elapsed_ns);
-  if (counter_read(counter, &instructions))
-    printf("instructions: %" PRIu64 "\n", instructions);
-  else
-    printf("no counter: it counted other things all the time\n");
-  close(counter);
-  return failure;
-}
-
-static int count_case(const results *all)
-{
-  for (size_t i = 0; i < all->suite->count; i++) {
-    const bench_case *const bench = all->list[i].bench;
-    if (all->list[i].state != RESULT_OK) continue;
-    const char *failure = bench->open != NULL ? bench->open(bench->ctx) : NULL;
-    if (failure == NULL) failure = count_sample(bench, all->settings->count_iterations);
-    if (bench->close != NULL) bench->close(bench->ctx);
-    if (failure != NULL) fprintf(stderr, "error: %s: %s\n", all->list[i].id->full, failure);
-    return failure == NULL ? 0 : 1;
-  }
   return 0;
 }
 
@@ -324,15 +277,12 @@ static int run_mode(results *all)
   switch (settings->mode) {
     case MODE_LIST: return list_all(all);
     case MODE_TEST: return repeat_all(all, "Testing", 1, 0);
-    case MODE_COUNT:
-      if (settings->has_counter) return count_case(all);
-      return repeat_all(all, NULL, settings->count_iterations, 0);
+    case MODE_COUNT: return repeat_all(all, NULL, settings->count_iterations, 0);
     case MODE_PROFILE: return repeat_all(all, "Profiling", 0, settings->profile_s);
     case MODE_SERVE: return serve(all);
     default: break;
   }
   if (!is_worth_measuring(all->build)) return 2;
-  if (settings->is_verbose) host_print_checklist(stderr);
   return measure_all(all);
 }
 
@@ -351,9 +301,8 @@ int bench_main(const bench_suite *suite, bench_build build, int count, char **ar
   options settings;
   const int wrong = options_parse(&settings, count, arguments);
   if (wrong != 0) return wrong;
-  if (settings.mode == MODE_HELP || settings.mode == MODE_CHECKLIST) {
-    if (settings.mode == MODE_HELP) options_print_help(stdout, suite->name);
-    if (settings.mode == MODE_CHECKLIST) host_print_checklist(stdout);
+  if (settings.mode == MODE_HELP) {
+    options_print_help(stdout, suite->name);
     return 0;
   }
   results all = {.suite = suite, .build = &build, .settings = &settings};

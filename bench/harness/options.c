@@ -111,16 +111,8 @@ static const char *take_name(void *field, const char *value)
 static const char *take_baseline(void *all, const char *value)
 {
   options *const out = (options *)all;
-  out->is_baseline_optional = false;
   out->save_as = NULL; /* compared with only: no baseline changes */
   return take_name(&out->baseline, value);
-}
-
-static const char *take_baseline_lenient(void *all, const char *value)
-{
-  const char *const wrong = take_baseline(all, value);
-  ((options *)all)->is_baseline_optional = true;
-  return wrong;
 }
 
 static const char *take_discard(void *all, const char *value)
@@ -132,13 +124,13 @@ static const char *take_discard(void *all, const char *value)
 
 static const char *take_format(void *field, const char *value)
 {
-  static const char *const names[] = {"criterion", "bencher", "json", "google", "go"};
+  static const char *const names[] = {"criterion", "bencher"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     if (strcmp(value, names[i]) != 0) continue;
     *(options_format *)field = (options_format)i;
     return NULL;
   }
-  return "expected criterion, bencher, json, google or go";
+  return "expected criterion or bencher";
 }
 
 static const char *take_color(void *field, const char *value)
@@ -188,13 +180,6 @@ static const char *take_test(void *mode, const char *value)
   return NULL;
 }
 
-static const char *take_checklist(void *mode, const char *value)
-{
-  (void)value;
-  *(options_mode *)mode = MODE_CHECKLIST;
-  return NULL;
-}
-
 static const char *take_serve(void *mode, const char *value)
 {
   (void)value;
@@ -223,12 +208,10 @@ static const argument table[] = {
     {"save-baseline", "NAME", "compare with NAME, then replace it; base", take_name, FIELD(save_as),
      0},
     {"baseline", "NAME", "compare with NAME, and keep it", take_baseline, 0, 0},
-    {"baseline-lenient", "NAME", "the same where there is one", take_baseline_lenient, 0, 0},
     {"discard-baseline", NULL, "neither compare nor keep", take_discard, 0, 0},
     {"load-baseline", "NAME", "analyse what NAME holds instead of measuring", take_name,
      FIELD(load), 0},
-    {"output-format", "WHAT", "criterion (for people), bencher, json, google or go", take_format,
-     FIELD(format), 0},
+    {"output-format", "WHAT", "criterion (for people) or bencher", take_format, FIELD(format), 0},
     {"json", "FILE", "also write JSON there", take_path, FIELD(json_path), 0},
     {"criterion-dir", "FOLDER",
      "where results go; $CRITERION_HOME,\n$CARGO_TARGET_DIR/criterion, or target/criterion",
@@ -241,13 +224,10 @@ static const argument table[] = {
     {"threads", "N", "run the benches that allow it on N threads; 1", take_threads,
      FIELD(plan.threads), 0},
     {"pin", "CPU", "stay on this CPU", take_pin, FIELD(pin_cpu), 0},
-    {"checklist", NULL, "tell whether this host is quiet", take_checklist, FIELD(mode), 0},
     {"serve", NULL, "read commands from stdin, for accel-gate ab", take_serve, FIELD(mode), 0},
     {"count", "ID", "run N iterations of one bench, for callgrind; N follows", take_count, 0, 0},
-    {"perf", NULL, "with --count: say how many instructions they took", arguments_flag,
-     FIELD(has_counter), 0},
     {"color", "WHEN", "auto, always or never", take_color, FIELD(is_coloured), 0},
-    {"verbose", NULL, "more figures, and the checklist", arguments_flag, FIELD(is_verbose), 'v'},
+    {"verbose", NULL, "more figures", arguments_flag, FIELD(is_verbose), 'v'},
     {"quiet", NULL, "ids and times only", arguments_flag, FIELD(is_quiet), 0},
     {"bench", NULL, NULL, arguments_flag, FIELD(is_cargo), 0}, /* what cargo gives to every bench */
     {0},

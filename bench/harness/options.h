@@ -10,19 +10,15 @@
 typedef enum options_format {
   FORMAT_CRITERION, /* for people */
   FORMAT_BENCHER,
-  FORMAT_JSON,
-  FORMAT_GOOGLE,
-  FORMAT_GO,
 } options_format;
 
 typedef enum options_mode {
   MODE_MEASURE,
   MODE_LIST,
-  MODE_TEST,      /* each case once, to see that it works */
-  MODE_PROFILE,   /* repeat without analysis, under a profiler */
-  MODE_SERVE,     /* commands from stdin */
-  MODE_COUNT,     /* a fixed number of iterations of one case */
-  MODE_CHECKLIST, /* is this host quiet? */
+  MODE_TEST,    /* each case once, to see that it works */
+  MODE_PROFILE, /* repeat without analysis, under a profiler */
+  MODE_SERVE,   /* commands from stdin */
+  MODE_COUNT,   /* a fixed number of iterations of one case */
   MODE_HELP,
 } options_mode;
 
@@ -34,18 +30,16 @@ typedef struct options {
   stats_plan statistics;
   double noise_threshold, significance_level;
   double profile_s;
-  const char *save_as;       /* the baseline to compare with and to replace; NULL: replace none */
-  const char *baseline;      /* the baseline to compare with only, or NULL */
-  bool is_baseline_optional; /* --baseline-lenient */
-  const char *load;          /* the baseline to analyse instead of measuring, or NULL */
+  const char *save_as;  /* the baseline to compare with and to replace; NULL: replace none */
+  const char *baseline; /* the baseline to compare with only, or NULL */
+  const char *load;     /* the baseline to analyse instead of measuring, or NULL */
   options_format format;
   const char *json_path;      /* also write the own JSON there, or NULL */
   const char *criterion_path; /* the folder of results */
   const char *summary_path;   /* the folder of summaries */
   uint64_t count_iterations;
-  bool is_cargo;    /* --bench, which means nothing */
-  bool has_counter; /* with MODE_COUNT: of instructions */
-  int pin_cpu;      /* -1: none */
+  bool is_cargo; /* --bench, which means nothing */
+  int pin_cpu;   /* -1: none */
 } options;
 
 /* Returns 0, or 2 after writing what is wrong and how to ask for help to stderr. */

@@ -71,11 +71,9 @@ bool record_save(const results *all);
 /* summary.c: the file of one bench of a suite that has_summaries. */
 bool summary_save(const results *all, const result *one);
 
-/* text.c, formats.c: on stdout. */
+/* text.c: on stdout. */
 void text_print_result(const results *all, const result *one);
 void bencher_print_result(const result *one);
-void go_print_run(const results *all);
-void google_print_run(const results *all);
 
 /* serve.c: returns the program's exit status. */
 int serve(results *all);

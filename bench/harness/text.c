@@ -1,4 +1,4 @@
-/* What people read, in the words that criterion uses and other tools look for. */
+/* What people read, in the words that criterion uses and other tools look for; or libtest's. */
 #include "result.h"
 
 #include <math.h>
@@ -167,4 +167,12 @@ void text_print_result(const results *all, const result *one)
   print_outliers(one);
   if (all->settings->is_verbose) print_details(one);
   putchar('\n');
+}
+
+void bencher_print_result(const result *one)
+{
+  char median[JSON_THOUSANDS], deviation[JSON_THOUSANDS];
+  json_thousands(one->summary.median.point, 2, median);
+  json_thousands(one->summary.standard_deviation.point, 2, deviation);
+  printf("test %s ... bench: %11s ns/iter (+/- %s)\n", one->id->full, median, deviation);
 }

@@ -109,17 +109,9 @@ class Arguments(BenchTest):
             self.assertFalse(self.criterion.exists())
             self.run_bench("--test", FIXED_BENCH_BUILD=build)
 
-    def test_tells_whether_the_host_is_quiet(self):
-        text = self.run_bench("--checklist").stdout
-        for what in ("governor", "turbo", "SMT", "ASLR", "load", "steal"):
-            self.assertRegex(text, rf"\n  {what}")
-
     def test_counts_and_profiles(self):
         self.assertEqual(self.run_bench("--count", "memory", "1000").stdout, "")
         self.run_bench("--count=memory", "0")
-        # Which of the two depends on the machine.
-        counted = self.run_bench("--count", "memory", "1000", "--perf").stdout
-        self.assertRegex(counted, r"^(instructions: \d{4,}|no counter: perf_event_open: .+)\n$")
         self.run_bench("--count=nothing", "1", status=1)
         done = self.run_bench("--profile-time=.01", "memory")
         self.assertEqual(done.stdout, "Profiling memory: Success\n")
@@ -213,8 +205,6 @@ class Results(BenchTest):
     def test_baselines(self):
         done = self.run_bench(*QUICK, "memory", "--baseline=none", status=1)
         self.assertIn("the baseline asked for is not there", done.stderr)
-        self.run_bench(*QUICK, "memory", "--baseline-lenient=none")
-        self.assertFalse((self.criterion / "memory" / "base").exists())
         self.run_bench(*QUICK, "memory", "--discard-baseline")
         self.assertEqual([path.name for path in (self.criterion / "memory").iterdir()], ["new"])
         self.run_bench(*QUICK, "memory")
@@ -350,44 +340,12 @@ class Formats(BenchTest):
         for line in lines:
             self.assertRegex(line, r"^test .+ \.\.\. bench: +[\d,.]+ ns/iter \(\+/- [\d,.]+\)$")
 
-    def test_go(self):
-        done = self.run_bench(*QUICK, "plain|memory|odd", "--output-format", "go")
-        lines = done.stdout.splitlines()
-        results = [line for line in lines if line.startswith("Benchmark")]
-        self.assertEqual(len(results), 4)
-        for line in results:
-            name, count, *pairs = line.split()
-            self.assertRegex(name, r"^Benchmark[A-Z].*-1$")
-            self.assertGreater(int(count), 0)
-            units = pairs[1::2]
-            self.assertEqual(len(units) * 2, len(pairs))
-            self.assertEqual(units[0], "ns/op")
-            self.assertIn("allocs/op", units)
-            self.assertGreater(float(pairs[0]), 0)
-        self.assertRegex(results[2], r"120 B/op 3 allocs/op$")
-        for line in lines[: len(lines) - 4]:
-            self.assertRegex(line, r"^([a-z]+: .*|Unit \S+ better=(higher|lower))$")
-
-    def test_google(self):
-        done = self.run_bench(*QUICK, "--output-format=google", status=1, FIXED_BENCH_FAILS="1")
-        value = json.loads(done.stdout, parse_constant=self.fail)
-        self.assertIsInstance(value["context"]["caches"], list)
-        self.assertEqual(value["context"]["json_schema_version"], 1)
-        self.assertEqual(value["context"]["library_build_type"], "release")
-        rows = {row["name"]: row for row in value["benchmarks"]}
-        row = rows["plain/spin/short"]
-        for field in ("real_time", "cpu_time", "iterations", "items_per_second"):
-            self.assertGreater(row[field], 0)
-        kind = row["run_type"], row["time_unit"], row["threads"]
-        self.assertEqual(kind, ("iteration", "ns", 1))
-        self.assertEqual(rows["late"]["error_message"], "it gave the wrong answer")
-        self.assertTrue(rows["late"]["error_occurred"])
-
     def test_json(self):
-        text = self.run_bench(*QUICK, "memory", "--output-format=json").stdout
+        self.run_bench(*QUICK, "memory", "--json=also.json")
+        text = (self.criterion / "accel-run-fixed_bench.json").read_text()
         value = json.loads(text, parse_constant=self.fail)
         self.assertEqual((value["version"], value["schema"]), (1, 2))
-        self.assertEqual(text, (self.criterion / "accel-run-fixed_bench.json").read_text())
+        self.assertEqual(text, (self.folder / "also.json").read_text())
 
     def test_quiet_prints_no_more_than_times(self):
         text = self.run_bench(*QUICK, "memory", "--quiet").stdout

@@ -1,6 +1,6 @@
-"""compare.py of Google Benchmark reads what --output-format=google writes.
+"""compare.py of Google Benchmark reads what accel-gate convert --to google writes.
 
-usage: google_compare.py PROGRAM, which is fixed_bench
+usage: google_compare.py FIXED_BENCH ACCEL_GATE
 
 It comes with Debian's libbenchmark-tools, which does not bring the packages that it imports. Three
 functions stand in for them: a geometric mean, a list, and a test that needs repetitions.
@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 
-PROGRAM = str(pathlib.Path(sys.argv[1]).resolve())
+PROGRAM, GATE = (str(pathlib.Path(path).resolve()) for path in sys.argv[1:3])
 TOOL = pathlib.Path("/usr/share/benchmark/compare.py")
 QUICK = ("--quick", "--warm-up-time=.01", "--measurement-time=.02", "--nresamples=100")
 STAND_INS = {
@@ -37,9 +37,10 @@ with tempfile.TemporaryDirectory() as name:
         (folder / path).parent.mkdir(exist_ok=True)
         (folder / path).write_text(text, encoding="utf-8")
     for path in ("base.json", "now.json"):
-        command = [PROGRAM, *QUICK, "--output-format=google", "plain|memory"]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
-        (folder / path).write_text(done.stdout, encoding="utf-8")
+        measure = [PROGRAM, *QUICK, "--criterion-dir=results", "plain|memory"]
+        convert = [GATE, "convert", "--to=google", f"--output={path}", "results"]
+        for command in (measure, convert):
+            subprocess.run(command, cwd=folder, capture_output=True, check=True)
     done = subprocess.run(
         [sys.executable, TOOL, "--no-color", "benchmarks", "base.json", "now.json"],
         cwd=folder, env={"PYTHONPATH": name, "PATH": "/usr/bin"}, capture_output=True, text=True,

@@ -153,24 +153,6 @@ class Scripted(gate_world.World):
             benches = {f"b{i}": self.sides(5, 5) for i in range(count)}
             self.assertIn(f"{seconds} s at most", self.ab(benches, "--rounds=6").out)
 
-    def test_instructions_by_the_processor(self):
-        benches = {"a": {"base": {"counter": 100}, "now": {"counter": 104}},
-                   "b": {"base": {"counter": 7}, "now": {"counter": 7}}}  # fmt: skip
-        result = self.ab(benches, "--instructions-only")
-        self.assertEqual(result.code, 1, result)
-        self.assertRegex(result.out, r"FAIL +a +instructions +100/op +104/op")
-        self.assertRegex(result.out, r"OK +b +instructions")
-        self.assertIn("instructions: by the processor", result.out)
-
-    def test_a_processor_that_does_not_count_is_told(self):
-        """And one that counts only one side: both have to be counted alike."""
-        for benches in ({"a": {"base": {}, "now": {}}},
-                        {"a": {"base": {"counter": 100}, "now": {}}}):  # fmt: skip
-            result = self.ab(benches, "--instructions-only")
-            self.assertEqual(result.code, 3, result)
-            self.assertIn("by callgrind (perf_event_open: nobody may)", result.out)
-            self.assertIn("1 bench could not be counted", result.out)
-
     def test_tails_of_some_rounds_are_no_figure(self):
         always = self.sides(2000, 2000, p95_op=3000)
         result = self.ab({"a": always}, "--rounds=6")
@@ -195,7 +177,7 @@ class Scripted(gate_world.World):
         self.assertEqual(self.gate("ab", "--self", "--preset=x").code, 2)
 
     def test_counting_ends_with_the_budget(self):
-        """A processor that does not count, and callgrind for many benches: minutes without it."""
+        """Callgrind for many benches: minutes without it."""
         start = time.monotonic()
         benches = {f"b{i}": {"base": {}, "now": {}} for i in range(400)}
         result = self.ab(benches, "--instructions-only", "--time-budget=3s")

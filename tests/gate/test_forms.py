@@ -186,7 +186,6 @@ class Others(gate_world.World):
         machine = json.loads(result.out)
         self.assertIn("cores", machine)
         self.assertEqual(machine, json.loads(self.gate("fingerprint", "--json").out))
-        self.assertIn("taskset", self.gate("fingerprint", "--advice").out)
 
     def test_report_never_fails_for_a_regression(self):
         self.entry("a", 200)

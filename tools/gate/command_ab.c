@@ -122,10 +122,8 @@ static const argument own_options[] = {
     {"cc", "COMMAND", "$CC or gcc", arguments_text, FIELD(compiler), 0},
     {"cflags", "TEXT", "$CFLAGS or -O2 -DNDEBUG", arguments_text, FIELD(flags), 0},
     {"redis", NULL, "build the benches with Redis", arguments_flag, FIELD(has_redis), 0},
-    {"instructions", NULL,
-     "count instructions as well, by the processor if it may be asked,\n"
-     "else by callgrind",
-     arguments_flag, FIELD(counts), 0},
+    {"instructions", NULL, "count instructions as well, by callgrind", arguments_flag,
+     FIELD(counts), 0},
     {"instructions-only", NULL, "and measure no times", take_counts_only, 0, 0},
     {0},
 };

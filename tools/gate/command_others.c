@@ -7,8 +7,6 @@
 #include "read.h"
 #include "write.h"
 
-#include "harness/host.h"
-
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -204,36 +202,29 @@ gate_exit gate_command_targets(gate_arena *arena, int argc, char **argv)
 
 /* ---- fingerprint ---- */
 
-typedef struct fingerprint_options {
-  bool is_json, has_advice;
-} fingerprint_options;
-
 static const argument fingerprint_table[] = {
-    {"json", NULL, "as JSON", arguments_flag, offsetof(fingerprint_options, is_json), 0},
-    {"advice", NULL, "what to mend before measuring", arguments_flag,
-     offsetof(fingerprint_options, has_advice), 0},
+    {"json", NULL, "as JSON", arguments_flag, 0, 0},
     {0},
 };
 
 gate_exit gate_command_fingerprint(gate_arena *arena, int argc, char **argv)
 {
-  fingerprint_options options = {false, false};
-  const argument_group groups[] = {{fingerprint_table, &options}, {0}};
+  bool is_json = false;
+  const argument_group groups[] = {{fingerprint_table, &is_json}, {0}};
   gate_pairs machine = {0};
   gate_text out = {.arena = arena};
   gate_exit code;
   int operands;
   if (!gate_parse(groups,
-                  "usage: accel-gate fingerprint [--json] [--advice]\n\n"
+                  "usage: accel-gate fingerprint [--json]\n\n"
                   "What of this machine matters to speed.\n",
                   argc, argv, &operands, &code))
     return code;
   if (operands > 0) return gate_usage_wrong(argv, "fingerprint takes options only");
   gate_fingerprint(arena, &machine);
-  if (options.is_json) gate_add_json(&out, gate_pairs_json(&machine), true);
-  for (size_t i = 0; !options.is_json && i < machine.count; i++)
+  if (is_json) gate_add_json(&out, gate_pairs_json(&machine), true);
+  for (size_t i = 0; !is_json && i < machine.count; i++)
     gate_text_printf(&out, "%-15s %s\n", machine.items[i].key, machine.items[i].value);
   gate_print(&out);
-  if (options.has_advice) host_print_checklist(stdout);
   return GATE_EXIT_OK;
 }
