@@ -31,7 +31,7 @@ class Holes(gate_world.World):
         self.baseline({"a": 5, "single_key/hit_macro": 5})
         result = self.check(1, "--profile=default")
         self.assertIn("MISSING", result.out)
-        self.assertIn("renamed to single_key/hit_makro?", result.out)
+        self.assertRegex(result.out, "NEW +single_key/hit_makro")
         self.check(0, "--profile=default", "--missing=warn")
         self.check(1, "--profile=default", "--missing=warn", "--warn-is-error")
         self.check(0, "--profile=seed000")
@@ -303,12 +303,10 @@ class Outputs(gate_world.World):
     def test_table(self):
         self.finished()
         arguments = ("check", "base.json", "now.json", "--threshold=0.15")
-        wide = self.gate(*arguments, "--width=200")
-        self.assertIn(self.ID, wide.out)
-        narrow = self.gate(*arguments, "--width=40", "--ascii", "--color=always")
-        self.assertIn("\x1b[31mFAIL", narrow.out)
-        self.assertNotIn("\x1b", wide.out)
-        self.assertNotIn("\u00b1", self.gate(*arguments, LC_ALL="C").out)
+        plain = self.gate(*arguments)
+        self.assertIn(self.ID, plain.out)
+        self.assertIn("\x1b[31mFAIL", self.gate(*arguments, "--color=always").out)
+        self.assertNotIn("\x1b", plain.out)
 
     def test_report_that_cannot_be_written(self):
         self.finished()

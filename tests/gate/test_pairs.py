@@ -132,19 +132,18 @@ class GoTexts(gate_world.World):
         self.outcome(1, allocs=5)
 
     def test_founding_table(self):
-        result = self.outcome(1, 130, 60, 4, "--compat=seed")
+        self.outcome(1, 130, 60, 4, "--md=report.md")
         for row in (
-            "| BenchmarkEncode-8 | Latency (ns/op) | 100 | 130 | 30.00% | \U0001f534 Regression |",
-            "| Throughput (MB/s) | 50 | 60 | 20.00% | \U0001f7e2 Improvement |",
-            "| Allocs/op | 4 | 4 | 0.00% | \u2705 OK |",
+            "| BenchmarkEncode-8 | median | 100 ns | 130 ns | +30.0 % | \U0001f534 Regression |",
+            "| throughput | 50 MB/s | 60 MB/s | +20.0 % | \U0001f7e2 Improvement |",
+            "| allocs | 4/op | 4/op | 0.0 % | \u2705 OK |",
         ):
-            self.assertIn(row, result.out)
-        self.assertIn("Regressions detected!", result.out)
+            self.assertIn(row, self.read("report.md"))
 
     def test_nothing_is_inherited_from_the_line_before(self):
         """The founding script gave EncodeMore the throughput of Encode."""
-        result = self.outcome(0, 100, 50, 4, "--compat=seed")
-        self.assertNotIn("EncodeMore-8 | Throughput", result.out)
+        result = self.outcome(0)
+        self.assertNotRegex(result.out, "EncodeMore-8 +throughput")
 
     def test_repeated_lines_are_rounds(self):
         self.write("base.txt", "BenchmarkA-8 1 100 ns/op\n" * 5)

@@ -12,12 +12,8 @@
 
 typedef struct gate_arena_block {
   struct gate_arena_block *next;
-  size_t used;
-  size_t size;
   max_align_t bytes[];
 } gate_arena_block;
-
-enum { BLOCK_BYTES = 64 * 1024 };
 
 void gate_out_of_memory(void)
 {
@@ -25,29 +21,14 @@ void gate_out_of_memory(void)
   exit(GATE_EXIT_INPUT);
 }
 
-static gate_arena_block *add_block(gate_arena *arena, size_t size)
-{
-  gate_arena_block *block = malloc(sizeof *block + size);
-  if (!block) gate_out_of_memory();
-  block->used = 0;
-  block->size = size;
-  block->next = arena->blocks;
-  arena->blocks = block;
-  return block;
-}
-
 void *gate_take(gate_arena *arena, size_t count, size_t size)
 {
-  const size_t align = _Alignof(max_align_t);
-  if (size != 0 && count > (SIZE_MAX / 4) / size) gate_out_of_memory();
-  const size_t needed = (count * size + align) / align * align;
-  gate_arena_block *block = arena->blocks;
-  if (!block || block->size - block->used < needed)
-    block = add_block(arena, needed > BLOCK_BYTES ? needed : BLOCK_BYTES);
-  char *start = (char *)block->bytes + block->used;
-  block->used += needed;
-  memset(start, 0, needed);
-  return start;
+  const bool fits = size == 0 || count <= SIZE_MAX / 4 / size;
+  gate_arena_block *block = fits ? calloc(1, sizeof *block + count * size) : NULL;
+  if (!block) gate_out_of_memory();
+  block->next = arena->blocks;
+  arena->blocks = block;
+  return block->bytes;
 }
 
 char *gate_copy_bytes(gate_arena *arena, const char *bytes, size_t length)

@@ -79,28 +79,6 @@ static const char *take_ignore(void *all, const char *value)
   return keep(all, "ignore", value);
 }
 
-static const char *take_missing(void *all, const char *value)
-{
-  return keep(all, "missing", value);
-}
-
-static const char *take_inconclusive(void *all, const char *value)
-{
-  return keep(all, "inconclusive", value);
-}
-
-static const char *take_warn_is_error(void *all, const char *value)
-{
-  (void)value;
-  return keep(all, "warn-is-error", "");
-}
-
-static const char *take_same_machine(void *all, const char *value)
-{
-  (void)value;
-  return keep(all, "require-same-machine", "");
-}
-
 static const char *take_color(void *field, const char *value)
 {
   static const char *const names[] = {"never", "auto", "always"};
@@ -124,11 +102,13 @@ const argument gate_choices_table[] = {
     {"only", "GLOB", "judge these ids only (may be repeated)", take_only, 0, 0},
     {"ignore", "GLOB=REASON@DATE", "show but do not judge, until DATE (YYYY-MM-DD)", take_ignore, 0,
      0},
-    {"missing", "POLICY", "fail, warn or pass: benches that are in the baseline only", take_missing,
-     0, 0},
-    {"inconclusive", "POLICY", "fail, warn or pass: what noise hides", take_inconclusive, 0, 0},
-    {"warn-is-error", NULL, "exit 1 on warnings", take_warn_is_error, 0, 0},
-    {"require-same-machine", NULL, "exit 4 if machines or builds differ", take_same_machine, 0, 0},
+    {"missing", "POLICY", "fail, warn or pass: benches that are in the baseline only",
+     arguments_text, FIELD(missing), 0},
+    {"inconclusive", "POLICY", "fail, warn or pass: what noise hides", arguments_text,
+     FIELD(inconclusive), 0},
+    {"warn-is-error", NULL, "exit 1 on warnings", arguments_flag, FIELD(is_warning_error), 0},
+    {"require-same-machine", NULL, "exit 4 if machines or builds differ", arguments_flag,
+     FIELD(needs_same_machine), 0},
     {"markdown", "FILE", "the report as a table of Markdown", arguments_text, FIELD(markdown), 0},
     {"md", "FILE", "the same", arguments_text, FIELD(markdown), 0},
     {"junit", "FILE", "the report as JUnit's XML", arguments_text, FIELD(junit), 0},
@@ -143,8 +123,6 @@ const argument gate_choices_table[] = {
      FIELD(wants_no_annotations), 0},
     {"quiet", NULL, "only what is not OK", arguments_flag, FIELD(is_quiet), 0},
     {"color", "WHEN", "auto, always or never", take_color, FIELD(color), 0},
-    {"ascii", NULL, "no other letters", arguments_flag, FIELD(is_ascii), 0},
-    {"width", "N", "columns of the table", arguments_count, FIELD(width), 0},
     {0},
 };
 
@@ -153,22 +131,17 @@ const argument gate_choices_table[] = {
 static const char *apply_policy(gate_limits *limits, const char *name, const char *value,
                                 gate_policy *out)
 {
-  if (gate_policy_parse(value, out)) return NULL;
+  if (!value || gate_policy_parse(value, out)) return NULL;
   return gate_format(limits->arena, "invalid --%s value: %s (expected pass, warn or fail)", name,
                      value);
 }
 
 static const char *apply_setting(gate_limits *limits, const char *name, const char *value)
 {
+  if (strcmp(name, "ignore") == 0) return gate_limits_ignore(limits, value);
   if (strcmp(name, "threshold") == 0)
     return strchr(value, '=') ? gate_limits_set(limits, value) : gate_limits_ratio(limits, value);
-  if (strcmp(name, "only") == 0) gate_limits_only(limits, value);
-  if (strcmp(name, "ignore") == 0) return gate_limits_ignore(limits, value);
-  if (strcmp(name, "missing") == 0) return apply_policy(limits, name, value, &limits->missing);
-  if (strcmp(name, "inconclusive") == 0)
-    return apply_policy(limits, name, value, &limits->inconclusive);
-  if (strcmp(name, "warn-is-error") == 0) limits->is_warning_error = true;
-  if (strcmp(name, "require-same-machine") == 0) limits->needs_same_machine = true;
+  gate_limits_only(limits, value);
   return NULL;
 }
 
@@ -192,5 +165,9 @@ const char *gate_choices_limits(const gate_choices *choices, const char *fallbac
     const char *wrong = apply_setting(out, setting->key, setting->value);
     if (wrong) return wrong;
   }
-  return NULL;
+  out->is_warning_error = out->is_warning_error || choices->is_warning_error;
+  out->needs_same_machine = out->needs_same_machine || choices->needs_same_machine;
+  const char *wrong = apply_policy(out, "missing", choices->missing, &out->missing);
+  return wrong ? wrong
+               : apply_policy(out, "inconclusive", choices->inconclusive, &out->inconclusive);
 }

@@ -11,15 +11,15 @@ typedef struct gate_choices {
   const char *profile; /* NULL: chosen by what is compared */
   const char *config;
   gate_pairs settings; /* option -> value, in order; applied once the profile is known */
+  const char *missing, *inconclusive; /* policies; NULL: the profile's */
+  bool is_warning_error, needs_same_machine;
   /* where to write; NULL: nowhere */
   const char *markdown, *junit, *json, *html;
   const char *history; /* to read, for the page; NULL: none */
   bool wants_github;
   bool wants_no_annotations;
   bool is_quiet;
-  bool is_ascii;
-  int color;    /* -1 never, 0 on a terminal, 1 always */
-  size_t width; /* columns; 0: the terminal's */
+  int color; /* -1 never, 0 on a terminal, 1 always */
 } gate_choices;
 
 extern const argument gate_choices_table[];

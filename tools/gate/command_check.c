@@ -213,16 +213,6 @@ static gate_exit finish_pairs(pair_check *state, size_t missing)
   const bool has_files = choices->markdown || choices->json || choices->junit || choices->html ||
                          choices->wants_github;
   if (state->records > 0 && !has_files) return finish_records(state, missing);
-  if (options->is_seed && report->count > 0) {
-    gate_text out = {.arena = report->arena};
-    gate_show_seed_markdown(&out, report);
-    gate_print(&out);
-    gate_report_sort(report);
-    const gate_exit code = gate_report_exit(report, missing + state->schema_faults > 0);
-    puts(code == GATE_EXIT_OK ? "\xE2\x9C\x85 No regressions found"
-                              : "\xE2\x9D\x8C Regressions detected!");
-    return code == GATE_EXIT_OK ? GATE_EXIT_OK : GATE_EXIT_REGRESSION;
-  }
   gate_problems rest = {.arena = report->arena};
   if (missing + state->schema_faults > 0)
     gate_wrong(&rest, NULL, "%s missing or invalid",

@@ -92,7 +92,7 @@ static bool compare_old(gate_arena *arena, const export_options *options, const 
     gate_judge_sets(&report, old, now, &old_problems);
     gate_report_sort(&report);
     gate_text out = {.arena = arena};
-    gate_show_table(&out, &report, (gate_style){.is_ascii = true, .width = 120});
+    gate_show_table(&out, &report, (gate_style){0});
     gate_print(&out);
     if (old_problems.count == 0) why = objection(arena, &report);
   }

@@ -3,7 +3,6 @@
 
 #include "file.h"
 #include "fingerprint.h"
-#include "json.h"
 #include "read.h"
 #include "write.h"
 
@@ -102,49 +101,11 @@ static const char targets_usage[] =
     "The table of absolute targets: each bench's time against what it should and what it may\n"
     "take. Exit 1 if one takes longer than is acceptable, 3 if there is no target at all.\n";
 
-typedef struct targets_options {
-  const char *from, *targets, *markdown;
-} targets_options;
-
 static const argument targets_table[] = {
-    {"from", "FILE", "results; target/criterion", arguments_text, offsetof(targets_options, from),
-     0},
-    {"criterion-dir", "DIR", "the same", arguments_text, offsetof(targets_options, from), 0},
-    {"targets", "FILE", "{\"ID\": {\"target\": NS, \"acceptable\": NS}}, where results have none",
-     arguments_text, offsetof(targets_options, targets), 0},
-    {"md", "FILE", "also write the table there", arguments_text,
-     offsetof(targets_options, markdown), 0},
+    {"from", "FILE", "results; target/criterion", arguments_text, 0, 0},
+    {"criterion-dir", "DIR", "the same", arguments_text, 0, 0},
     {0},
 };
-
-static void read_targets(gate_set *set, const char *path, gate_problems *problems)
-{
-  char *text;
-  size_t length;
-  gate_json json;
-  if (!gate_file_read(set->arena, path, &text, &length, problems) ||
-      !gate_json_open(&json, path, text, length, problems))
-    return;
-  const char *id;
-  json_t *object;
-  json_object_foreach(json.root, id, object)
-  {
-    json.where = id;
-    const double target = gate_json_number(&json, object, "target", GATE_POSITIVE);
-    const double acceptable = gate_json_number(&json, object, "acceptable", GATE_POSITIVE);
-    bool is_known = false;
-    if (isnan(target) || acceptable < target)
-      gate_json_wrong(&json, "needs a target, and an acceptable time not below it");
-    for (size_t i = 0; i < set->count; i++) {
-      if (!gate_ids_equal(set->benches[i].id, id)) continue;
-      set->benches[i].target = target;
-      set->benches[i].acceptable = isnan(acceptable) ? target : acceptable;
-      is_known = true;
-    }
-    if (!is_known) gate_json_wrong(&json, "has a target but no result");
-  }
-  gate_json_release(&json);
-}
 
 /* Rows into `out`; counts those with a target, and those that miss it by too much. */
 static void add_targets(gate_text *out, const gate_set *set, size_t *count_out, size_t *missed_out)
@@ -170,20 +131,17 @@ static void add_targets(gate_text *out, const gate_set *set, size_t *count_out, 
   }
 }
 
-static gate_exit show_targets(gate_arena *arena, const char *from, const char *targets,
-                              const char *markdown)
+static gate_exit show_targets(gate_arena *arena, const char *from)
 {
   gate_problems problems = {.arena = arena};
   gate_text out = {.arena = arena};
   size_t count = 0, missed = 0;
   gate_set *set = gate_read(arena, from, (gate_read_options){0}, &problems);
-  if (set && targets) read_targets(set, targets, &problems);
   if (set) add_targets(&out, set, &count, &missed);
   if (count > 0)
     gate_print(&out);
   else if (problems.count == 0)
     gate_wrong(&problems, from, "no bench of %s has a target", from);
-  if (markdown) (void)gate_file_write(arena, markdown, gate_text_c(&out), out.length, &problems);
   gate_print_problems(&problems);
   if (problems.count > 0) return GATE_EXIT_INPUT;
   return missed > 0 ? GATE_EXIT_REGRESSION : GATE_EXIT_OK;
@@ -191,13 +149,13 @@ static gate_exit show_targets(gate_arena *arena, const char *from, const char *t
 
 gate_exit gate_command_targets(gate_arena *arena, int argc, char **argv)
 {
-  targets_options options = {gate_criterion_folder(arena), NULL, NULL};
-  const argument_group groups[] = {{targets_table, &options}, {0}};
+  const char *from = gate_criterion_folder(arena);
+  const argument_group groups[] = {{targets_table, &from}, {0}};
   gate_exit code;
   int operands;
   if (!gate_parse(groups, targets_usage, argc, argv, &operands, &code)) return code;
   if (operands > 0) return gate_usage_wrong(argv, "targets takes options only");
-  return show_targets(arena, options.from, options.targets, options.markdown);
+  return show_targets(arena, from);
 }
 
 /* ---- fingerprint ---- */

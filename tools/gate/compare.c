@@ -188,45 +188,6 @@ static const char *reason_for(const gate_pairs *pairs, const char *id)
   return NULL;
 }
 
-/* Letters to change, add or drop to turn one into the other; ids over 255 bytes are far apart. */
-static size_t edit_distance(const char *a, const char *b)
-{
-  enum { LENGTH_MAX = 255 };
-  size_t row[LENGTH_MAX + 1];
-  const size_t length = strlen(b);
-  if (length > LENGTH_MAX) return SIZE_MAX;
-  for (size_t j = 0; j <= length; j++) row[j] = j;
-  for (size_t i = 0; a[i] != '\0'; i++) {
-    size_t diagonal = row[0];
-    row[0] = i + 1;
-    for (size_t j = 0; j < length; j++) {
-      const size_t above = row[j + 1];
-      size_t best = diagonal + (a[i] != b[j]);
-      if (above + 1 < best) best = above + 1;
-      if (row[j] + 1 < best) best = row[j] + 1;
-      diagonal = above;
-      row[j + 1] = best;
-    }
-  }
-  return row[length];
-}
-
-static const char *rename_hint(const comparison *pair, const char *id)
-{
-  const char *nearest = NULL;
-  size_t least = strlen(id) / 3 + 1;
-  for (size_t i = 0; i < pair->now->count; i++) {
-    const char *other = pair->now->benches[i].id;
-    const size_t distance = edit_distance(id, other);
-    if (distance > least || find_either_spelling(pair->base, other)) continue;
-    nearest = other;
-    least = distance;
-  }
-  gate_arena *arena = pair->report->arena;
-  return nearest ? gate_format(arena, "not in the current run; renamed to %s?", nearest)
-                 : "not in the current run";
-}
-
 /* A bench of this id or group was skipped. */
 static bool is_told(const gate_report *report, const char *id)
 {
@@ -247,7 +208,7 @@ static void note_missing(const comparison *pair, const gate_bench *bench)
   }
   const bool is_stale = reason_for(&pair->now->stale, bench->id) != NULL;
   const char *why =
-      is_stale ? "not in the newest run; its results are old" : rename_hint(pair, bench->id);
+      is_stale ? "not in the newest run; its results are old" : "not in the current run";
   gate_row *row = add_note(pair, bench, by_policy(report->limits->missing, GATE_MISSING), why);
   gate_apply_waiver(report, row);
 }

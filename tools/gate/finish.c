@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 void gate_print(const gate_text *text)
@@ -22,36 +21,13 @@ void gate_print_problems(const gate_problems *problems)
     fprintf(stderr, "error: %s\n", problems->items[i].text);
 }
 
-static size_t terminal_width(void)
-{
-  struct winsize size;
-  if (isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
-    return size.ws_col;
-  const char *columns = getenv("COLUMNS");
-  size_t width;
-  return columns && gate_count_parse(columns, 1000, &width) ? width : 120;
-}
-
-/* Whether the user's locale says that UTF-8 is understood. */
-static bool is_utf8_locale(void)
-{
-  static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-    const char *value = getenv(names[i]);
-    if (value && *value != '\0') return strstr(value, "UTF-8") || strstr(value, "utf8");
-  }
-  return false;
-}
-
 static gate_style style_of(const gate_choices *choices)
 {
   const char *no_color = getenv("NO_COLOR");
   const bool may_color = !(no_color && *no_color != '\0') && isatty(STDOUT_FILENO);
   return (gate_style){
       .has_color = choices->color > 0 || (choices->color == 0 && may_color),
-      .is_ascii = choices->is_ascii || !is_utf8_locale(),
       .is_quiet = choices->is_quiet,
-      .width = choices->width > 0 ? choices->width : terminal_width(),
   };
 }
 

@@ -62,6 +62,8 @@ typedef struct gate_report {
 const char *gate_verdict_name(gate_verdict verdict);
 /* For those who colour: fail, warn, unclear, improved, ok or quiet. */
 const char *gate_verdict_kind(gate_verdict verdict);
+/* As Markdown shows it. */
+const char *gate_verdict_icon(gate_verdict verdict);
 /* Whether it alone makes the exit code 1. */
 bool gate_is_bad(gate_verdict verdict);
 

@@ -7,9 +7,7 @@
 
 typedef struct gate_style {
   bool has_color;
-  bool is_ascii;
   bool is_quiet;
-  size_t width; /* columns */
 } gate_style;
 
 /* The table of a terminal, worst first. */
@@ -26,8 +24,6 @@ void gate_show_json(gate_text *out, const gate_report *report, bool has_problems
 /* The founding texts: the checker of one baseline, byte for byte. */
 gate_exit gate_show_seed(gate_text *out, gate_text *errors, const gate_set *base,
                          const gate_set *now, double threshold);
-/* The founding markdown of two Go texts. */
-void gate_show_seed_markdown(gate_text *out, const gate_report *report);
 
 /* & < > " ' for XML and HTML; letters that XML cannot hold become U+FFFD. */
 void gate_add_escaped(gate_text *out, const char *text);

@@ -4,26 +4,6 @@
 #include <math.h>
 #include <string.h>
 
-static const char *icon(gate_verdict verdict)
-{
-  switch (verdict) {
-    case GATE_FAIL: return "\xF0\x9F\x94\xB4 Regression";
-    case GATE_FAILED: return "\xF0\x9F\x94\xB4 Failed";
-    case GATE_NOT_PROVEN: return "\xE2\x9D\x94 Not proven";
-    case GATE_MISSING: return "\xE2\x9A\xA0\xEF\xB8\x8F Missing";
-    case GATE_IMPROVED: return "\xF0\x9F\x9F\xA2 Improvement";
-    case GATE_OK: return "\xE2\x9C\x85 OK";
-    case GATE_WARN: return "\xF0\x9F\x9F\xA1 Warning";
-    case GATE_NOISY: return "\xE2\x9D\x94 Noisy";
-    case GATE_INCONCLUSIVE: return "\xE2\x9D\x94 Inconclusive";
-    case GATE_NOT_COMPARABLE: return "\xE2\x9D\x94 Not comparable";
-    case GATE_NEW: return "New";
-    case GATE_SKIPPED: return "Skipped";
-    case GATE_IGNORED: return "Ignored";
-    default: return "Reported";
-  }
-}
-
 /* A cell: no letter of it may end the cell or start markup. */
 static void add_cell(gate_text *out, const char *text)
 {
@@ -49,7 +29,7 @@ static void add_row(gate_text *out, const gate_row *row)
   gate_text_printf(out, " | %s", gate_percent(arena, gate_shown_change(row)));
   if (!isnan(bounds.low))
     gate_text_printf(out, " (%+.1f to %+.1f)", bounds.low * 100, bounds.high * 100);
-  gate_text_printf(out, " | %s", icon(row->verdict));
+  gate_text_printf(out, " | %s", gate_verdict_icon(row->verdict));
   if (row->note) {
     gate_text_add(out, ": ");
     add_cell(out, row->note);

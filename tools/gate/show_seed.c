@@ -1,8 +1,5 @@
-/* The founding checkers' texts, byte for byte. */
+/* The founding checker's text, byte for byte. */
 #include "show.h"
-
-#include <math.h>
-#include <string.h>
 
 static void add_check_line(gate_text *out, const char *id, double base, double now, double delta)
 {
@@ -51,42 +48,4 @@ gate_exit gate_show_seed(gate_text *out, gate_text *errors, const gate_set *base
                    gate_text_c(&failures));
   gate_text_add(errors, "error: regression detected\n");
   return GATE_EXIT_REGRESSION;
-}
-
-/* ---- two Go texts ---- */
-
-static const char *const missing_icon = "\xE2\x9A\xA0\xEF\xB8\x8F Missing";
-
-static const char *seed_status(const gate_row *row)
-{
-  if (row->verdict == GATE_FAIL) return "\xF0\x9F\x94\xB4 Regression";
-  if (row->verdict == GATE_IMPROVED) return "\xF0\x9F\x9F\xA2 Improvement";
-  return "\xE2\x9C\x85 OK";
-}
-
-static void add_seed_row(gate_text *out, const gate_row *row)
-{
-  const char *label = strcmp(row->key, "median") == 0       ? "Latency (ns/op)"
-                      : strcmp(row->key, "throughput") == 0 ? "Throughput (MB/s)"
-                                                            : "Allocs/op";
-  const double scale = strcmp(row->key, "throughput") == 0 ? 1e6 : 1;
-  const char *base = gate_format(out->arena, "%.15g", row->base / scale);
-  gate_text_printf(out, "| %s | %s | %s | %.15g | %.2f%% | %s |\n", row->id, label, base,
-                   row->now / scale, gate_shown_change(row) * 100, seed_status(row));
-}
-
-void gate_show_seed_markdown(gate_text *out, const gate_report *report)
-{
-  gate_text_add(out, "### Performance Analysis Summary\n\n"
-                     "| Benchmark | Metric | Baseline | Current | Change | Status |\n"
-                     "|-----------|--------|----------|---------|--------|--------|\n");
-  for (size_t i = 0; i < report->count; i++) {
-    const gate_row *row = &report->rows[i];
-    if (row->verdict == GATE_NEW || row->verdict == GATE_REPORTED) continue;
-    if (row->key[0] == '\0') {
-      gate_text_printf(out, "| %s | - | - | Not found | - | %s |\n", row->id, missing_icon);
-    } else {
-      add_seed_row(out, row);
-    }
-  }
 }

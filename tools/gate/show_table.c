@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { COLUMNS = 8, WIDTH_MIN = 40 };
+enum { COLUMNS = 8 };
 
 typedef struct table_line {
   const char *cells[COLUMNS];
@@ -20,7 +20,7 @@ static const char *interval_text(gate_arena *arena, gate_interval interval)
   return gate_format(arena, "[%+.1f, %+.1f]", interval.low * 100, interval.high * 100);
 }
 
-static table_line line_of(gate_arena *arena, const gate_row *row, gate_style style)
+static table_line line_of(gate_arena *arena, const gate_row *row)
 {
   table_line line = {.verdict = row->verdict};
   const bool has_figures = row->key[0] != '\0';
@@ -31,29 +31,8 @@ static table_line line_of(gate_arena *arena, const gate_row *row, gate_style sty
   line.cells[4] = has_figures ? gate_quantity(arena, row->now, row->unit) : "";
   line.cells[5] = has_figures ? gate_percent(arena, gate_shown_change(row)) : "";
   line.cells[6] = interval_text(arena, gate_shown_bounds(row));
-  line.cells[7] = "";
-  if (!isnan(row->noise))
-    line.cells[7] =
-        gate_format(arena, "%s%.1f %%", style.is_ascii ? "+-" : "\xC2\xB1", row->noise * 100);
+  line.cells[7] = isnan(row->noise) ? "" : gate_format(arena, "+-%.1f %%", row->noise * 100);
   return line;
-}
-
-/* At most `width` letters; what is cut is marked. The middle goes: both ends of an id tell. */
-static const char *cut(gate_arena *arena, const char *text, size_t width, bool is_ascii)
-{
-  if (gate_letters(text) <= width) return text;
-  const char *mark = is_ascii ? ".." : "\xE2\x80\xA6";
-  const size_t kept = width - gate_letters(mark);
-  const size_t head = kept / 2, tail_start = gate_letters(text) - (kept - head);
-  gate_text out = {.arena = arena};
-  size_t letter = 0;
-  for (const char *at = text; *at != '\0'; at++) {
-    const bool starts = ((unsigned char)*at & 0xC0) != 0x80;
-    letter += starts;
-    if (starts && letter == head + 1) gate_text_add(&out, mark);
-    if (letter <= head || letter > tail_start) gate_text_add_bytes(&out, at, 1);
-  }
-  return gate_text_c(&out);
 }
 
 static const char *color_of(gate_verdict verdict)
@@ -91,24 +70,6 @@ static void add_line(gate_text *out, const table_line *line, const size_t *width
   gate_text_add(out, color);
   gate_text_add_bytes(out, gate_text_c(&plain), end);
   gate_text_add(out, *color == '\0' ? "\n" : "\x1B[0m\n");
-}
-
-static size_t sum(const size_t *widths)
-{
-  size_t total = 0;
-  for (size_t c = 0; c < COLUMNS; c++) total += widths[c] > 0 ? widths[c] + 2 : 0;
-  return total - 2;
-}
-
-/* Columns that tell least go first where the terminal is narrow; then the id is cut. */
-static void fit_widths(size_t *widths, size_t width)
-{
-  static const size_t order[] = {7, 6, 3};
-  enum { ID = 1, ID_MIN = 12 };
-  for (size_t i = 0; i < sizeof order / sizeof *order && sum(widths) > width; i++)
-    if (sum(widths) - widths[ID] + ID_MIN > width || i < 1) widths[order[i]] = 0;
-  const size_t others = sum(widths) - widths[ID];
-  if (sum(widths) > width) widths[ID] = width > others + ID_MIN ? width - others : ID_MIN;
 }
 
 static bool is_shown(const gate_row *row, gate_style style)
@@ -156,8 +117,7 @@ void gate_show_table(gate_text *out, const gate_report *report, gate_style style
   size_t count = 0;
   memcpy(lines[count++].cells, headings, sizeof headings);
   for (size_t i = 0; i < report->count; i++)
-    if (is_shown(&report->rows[i], style))
-      lines[count++] = line_of(out->arena, &report->rows[i], style);
+    if (is_shown(&report->rows[i], style)) lines[count++] = line_of(out->arena, &report->rows[i]);
   for (size_t i = 1; i < count; i++)
     for (size_t c = 0; c < COLUMNS; c++) {
       const size_t letters = gate_letters(lines[i].cells[c]);
@@ -165,13 +125,7 @@ void gate_show_table(gate_text *out, const gate_report *report, gate_style style
     }
   for (size_t c = 0; c < COLUMNS; c++)
     if (widths[c] > 0 && strlen(headings[c]) > widths[c]) widths[c] = strlen(headings[c]);
-  if (count > 1) {
-    fit_widths(widths, style.width < WIDTH_MIN ? WIDTH_MIN : style.width);
-    for (size_t i = 0; i < count; i++) {
-      lines[i].cells[1] = cut(out->arena, lines[i].cells[1], widths[1], style.is_ascii);
-      add_line(out, &lines[i], widths, style);
-    }
-  }
+  for (size_t i = 0; i < count && count > 1; i++) add_line(out, &lines[i], widths, style);
   add_notes(out, report, style);
   add_footer(out, report, style);
 }

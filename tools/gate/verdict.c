@@ -5,29 +5,45 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* How each verdict is written, coloured and counted; `one` is NULL for those that need no word. */
+static const struct {
+  const char *name, *kind, *icon, *one, *many;
+} verdicts[GATE_VERDICTS] = {
+    [GATE_OK] = {"OK", "ok", "\xE2\x9C\x85 OK", NULL, NULL},
+    [GATE_IMPROVED] = {"IMPROVED", "improved", "\xF0\x9F\x9F\xA2 Improvement", NULL, NULL},
+    [GATE_REPORTED] = {"REPORTED", "quiet", "Reported", NULL, NULL},
+    [GATE_NEW] = {"NEW", "quiet", "New", NULL, NULL},
+    [GATE_SKIPPED] = {"SKIPPED", "quiet", "Skipped", NULL, NULL},
+    [GATE_IGNORED] = {"IGNORED", "quiet", "Ignored", NULL, NULL},
+    [GATE_NOT_COMPARABLE] = {"NOT-COMPARABLE", "warn", "\xE2\x9D\x94 Not comparable", NULL, NULL},
+    [GATE_INCONCLUSIVE] = {"INCONCLUSIVE", "unclear", "\xE2\x9D\x94 Inconclusive",
+                           "figure that noise hides", "figures that noise hides"},
+    [GATE_NOISY] = {"NOISY", "unclear", "\xE2\x9D\x94 Noisy", "figure too noisy",
+                    "figures too noisy"},
+    [GATE_WARN] = {"WARN", "warn", "\xF0\x9F\x9F\xA1 Warning", "warning", "warnings"},
+    [GATE_NOT_PROVEN] = {"NOT-PROVEN", "warn", "\xE2\x9D\x94 Not proven",
+                         "figure beyond its limit by too few rounds to judge",
+                         "figures beyond their limits by too few rounds to judge"},
+    [GATE_MISSING] = {"MISSING", "fail", "\xE2\x9A\xA0\xEF\xB8\x8F Missing", "bench missing",
+                      "benches missing"},
+    [GATE_FAILED] = {"FAILED", "fail", "\xF0\x9F\x94\xB4 Failed", "bench that failed",
+                     "benches that failed"},
+    [GATE_FAIL] = {"FAIL", "fail", "\xF0\x9F\x94\xB4 Regression", "regression", "regressions"},
+};
+
 const char *gate_verdict_name(gate_verdict verdict)
 {
-  static const char *const names[GATE_VERDICTS] = {
-      "OK",           "IMPROVED", "REPORTED", "NEW",        "SKIPPED", "IGNORED", "NOT-COMPARABLE",
-      "INCONCLUSIVE", "NOISY",    "WARN",     "NOT-PROVEN", "MISSING", "FAILED",  "FAIL"};
-  return names[verdict];
+  return verdicts[verdict].name;
 }
 
 const char *gate_verdict_kind(gate_verdict verdict)
 {
-  switch (verdict) {
-    case GATE_FAIL:
-    case GATE_FAILED:
-    case GATE_MISSING: return "fail";
-    case GATE_WARN:
-    case GATE_NOT_PROVEN:
-    case GATE_NOT_COMPARABLE: return "warn";
-    case GATE_NOISY:
-    case GATE_INCONCLUSIVE: return "unclear";
-    case GATE_IMPROVED: return "improved";
-    case GATE_OK: return "ok";
-    default: return "quiet";
-  }
+  return verdicts[verdict].kind;
+}
+
+const char *gate_verdict_icon(gate_verdict verdict)
+{
+  return verdicts[verdict].icon;
 }
 
 double gate_shown_change(const gate_row *row)
@@ -124,27 +140,15 @@ const char *gate_report_word(const gate_report *report, bool has_problems)
   return counts[GATE_WARN] > 0 ? "WARN" : "PASS";
 }
 
-/* "2 regressions, 1 bench missing"; empty if nothing is bad. */
+/* "2 regressions, 1 bench missing", the worst first; empty if nothing is bad. */
 static const char *list_bad(const gate_report *report)
 {
-  static const struct {
-    gate_verdict verdict;
-    const char *one, *many;
-  } kinds[] = {{GATE_FAIL, "regression", "regressions"},
-               {GATE_FAILED, "bench that failed", "benches that failed"},
-               {GATE_MISSING, "bench missing", "benches missing"},
-               {GATE_NOT_PROVEN, "figure beyond its limit by too few rounds to judge",
-                "figures beyond their limits by too few rounds to judge"},
-               {GATE_NOISY, "figure too noisy", "figures too noisy"},
-               {GATE_INCONCLUSIVE, "figure that noise hides", "figures that noise hides"},
-               {GATE_WARN, "warning", "warnings"}};
   gate_text out = {.arena = report->arena};
-  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-    const size_t count = report->counts[kinds[i].verdict];
-    if (count == 0) continue;
-    gate_text_printf(&out, "%s%s", out.length > 0 ? ", " : "",
-                     gate_some(report->arena, count, kinds[i].one, kinds[i].many));
-  }
+  for (int v = GATE_VERDICTS - 1; v >= 0; v--)
+    if (verdicts[v].one && report->counts[v] > 0)
+      gate_text_printf(
+          &out, "%s%s", out.length > 0 ? ", " : "",
+          gate_some(report->arena, report->counts[v], verdicts[v].one, verdicts[v].many));
   return gate_text_c(&out);
 }
 
