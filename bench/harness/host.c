@@ -124,26 +124,3 @@ json_t *host_machine(void)
                    (json_int_t)host.memory_kb, "governor", known(host.governor), "turbo",
                    known(host.turbo));
 }
-
-/* ---- what neighbours take ---- */
-
-/* cpu user nice system idle iowait irq softirq steal … */
-host_times host_cpu_times(void)
-{
-  char line[512];
-  host_times times = {0};
-  if (!read_line("/proc/stat", line, sizeof line) || strncmp(line, "cpu ", 4) != 0) return times;
-  char *at = line + 4;
-  for (int i = 0; i < 8; i++) {
-    const uint64_t ticks = strtoull(at, &at, 10);
-    times.total += ticks;
-    if (i == 7) times.steal = ticks;
-  }
-  return times;
-}
-
-double host_steal_ratio(host_times before, host_times after)
-{
-  if (after.total <= before.total || after.steal < before.steal) return 0;
-  return (double)(after.steal - before.steal) / (double)(after.total - before.total);
-}

@@ -1,5 +1,4 @@
-/* host.h: what this machine is, and what its neighbours take of it. Reads /proc and /sys; what is
- * not there is left out, or 0. */
+/* host.h: what this machine is. Reads /proc and /sys; what is not there is left out, or 0. */
 #ifndef BENCH_HOST_H
 #define BENCH_HOST_H
 
@@ -10,13 +9,6 @@
 /* What is known of the machine and matters to speed; not the frequency of the moment or a name,
  * which change without the machine changing. */
 json_t *host_machine(void);
-/* Ticks of all CPUs since the system started. */
-typedef struct host_times {
-  uint64_t total, steal;
-} host_times;
-host_times host_cpu_times(void);
-double host_steal_ratio(host_times before, host_times after);
-
 /* "2026-11-21T08:00:00Z": now, or $SOURCE_DATE_EPOCH, so that files can be made again. */
 void host_date(char date[static 32]);
 

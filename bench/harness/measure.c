@@ -1,27 +1,20 @@
 #include "measure.h"
 
 #include "histogram.h"
-#include "host.h"
 #include "stats.h"
 
 #include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <time.h>
 
 #define NS_PER_S 1e9
 
-static uint64_t clock_ns(clockid_t clock)
-{
-  struct timespec now;
-  clock_gettime(clock, &now);
-  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 static uint64_t now_ns(void)
 {
-  return clock_ns(CLOCK_MONOTONIC);
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
 double measure_timer_ns(void)
@@ -136,21 +129,12 @@ bool measure_schedule(const measure_plan *plan, double iteration_ns, double *ite
 
 const char *measure_repeat(const bench_case *bench, unsigned threads, measure_samples *samples)
 {
-  struct rusage before, after;
-  getrusage(RUSAGE_SELF, &before);
-  const host_times host_before = host_cpu_times();
-  const uint64_t cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID), start_ns = now_ns();
   for (size_t i = 0; i < samples->count; i++) {
     const uint64_t iterations = (uint64_t)samples->iterations[i];
     const char *const failure = measure_sample(bench, iterations, threads, &samples->times[i]);
     if (failure != NULL) return failure;
     if (samples->times[i] <= 0) return "a sample took no time that the clock could see";
   }
-  const double elapsed_ns = (double)(now_ns() - start_ns);
-  samples->cpu_ratio = (double)(clock_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu_ns) / elapsed_ns;
-  samples->steal_ratio = host_steal_ratio(host_before, host_cpu_times());
-  getrusage(RUSAGE_SELF, &after);
-  samples->involuntary_switches = (uint64_t)(after.ru_nivcsw - before.ru_nivcsw);
   return NULL;
 }
 

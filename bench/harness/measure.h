@@ -17,9 +17,6 @@ typedef struct measure_samples {
   size_t count;
   bool is_linear;             /* 1, 2, 3 … times a number of iterations; else all the same */
   double *iterations, *times; /* times: ns of the whole sample */
-  double cpu_ratio;           /* CPU time / elapsed time while sampling */
-  double steal_ratio;         /* time that the host took away / elapsed time; 0 where unknown */
-  uint64_t involuntary_switches;
 } measure_samples;
 
 /* Of single operations, each timed by itself, in ns. */

@@ -56,14 +56,6 @@ static json_t *params_of(const results *all, const result *one)
                    one->samples.is_linear ? "Linear" : "Flat", "definition", definition);
 }
 
-static json_t *host_of(const measure_samples *samples)
-{
-  return json_pack("{s:o, s:o, s:I, s:b}", "cpu_ratio", json_figure(samples->cpu_ratio),
-                   "steal_ratio", json_figure(samples->steal_ratio), "involuntary_switches",
-                   (json_int_t)samples->involuntary_switches, "is_dirty",
-                   samples->steal_ratio > .01);
-}
-
 static json_t *result_of(const results *all, const result *one)
 {
   char hash[17];
@@ -73,12 +65,11 @@ static json_t *result_of(const results *all, const result *one)
   if (each != NULL && result_percentiles_of(one, &at)) {
     result_each(&one->samples, each);
     identity_hash(one->bench, one->id, hash);
-    found = json_pack("{s:o, s:o, s:s, s:s, s:s, s:o, s:o*, s:o, s:o}", "mean_ns",
+    found = json_pack("{s:o, s:o, s:s, s:s, s:s, s:o, s:o*, s:o}", "mean_ns",
                       json_figure(one->summary.mean.point), "median_ns",
                       json_figure(one->summary.median.point), "full_id", one->id->full,
                       "bench_hash", hash, "status", "ok", "params", params_of(all, one), "targets",
-                      result_targets(one->bench), "metrics", metrics_of(all, one, &at, each),
-                      "host", host_of(&one->samples));
+                      result_targets(one->bench), "metrics", metrics_of(all, one, &at, each));
   }
   free(each);
   return found;

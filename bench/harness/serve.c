@@ -128,13 +128,12 @@ static json_t *figure_of(const measure_latency *latency, double ns)
 static void answer_run(const result *one, const measure_samples *samples,
                        const measure_latency *latency)
 {
-  answer(json_pack(
-      "{s:s, s:I, s:o, s:o, s:I, s:o, s:o, s:I, s:o}", "id", one->id->directory, "iters",
-      (json_int_t)samples->iterations[0], "times", json_figures(samples->times, samples->count),
-      "allocs", json_figure(one->memory.allocations), "peak_bytes",
-      (json_int_t)one->memory.peak_bytes, "p95_op", figure_of(latency, latency->p95), "p99_op",
-      figure_of(latency, latency->p99), "involuntary", (json_int_t)samples->involuntary_switches,
-      "steal_ratio", json_figure(samples->steal_ratio)));
+  answer(json_pack("{s:s, s:I, s:o, s:o, s:I, s:o, s:o}", "id", one->id->directory, "iters",
+                   (json_int_t)samples->iterations[0], "times",
+                   json_figures(samples->times, samples->count), "allocs",
+                   json_figure(one->memory.allocations), "peak_bytes",
+                   (json_int_t)one->memory.peak_bytes, "p95_op", figure_of(latency, latency->p95),
+                   "p99_op", figure_of(latency, latency->p99)));
 }
 
 static void run(server *self, const char *id, uint64_t iterations, size_t count, bool has_tails)

@@ -137,10 +137,8 @@ static void print_details(const result *one)
   print_more("mean", &summary->mean);
   print_more("median", &summary->median);
   print_more("std. dev.", &summary->standard_deviation);
-  printf("\nallocs %g/op %g B/op  peak %llu B  timer %.0f ns  steal %.1f %%  switched out %llu x\n",
-         one->memory.allocations, one->memory.bytes, (unsigned long long)one->memory.peak_bytes,
-         measure_timer_ns(), 100 * one->samples.steal_ratio,
-         (unsigned long long)one->samples.involuntary_switches);
+  printf("\nallocs %g/op %g B/op  peak %llu B  timer %.0f ns\n", one->memory.allocations,
+         one->memory.bytes, (unsigned long long)one->memory.peak_bytes, measure_timer_ns());
   if (!result_percentiles_of(one, &percentiles)) return;
   const char *const of = percentiles.is_of_operations ? "op" : "batch";
   printf("p50(%s) ", of);

@@ -60,7 +60,6 @@ def run(name, iterations, samples):
     answer(
         id=name, iters=iterations, times=times, allocs=bench.get("allocs", 0),
         peak_bytes=bench.get("peak_bytes", 1000), p95_op=bench.get("p95_op"), p99_op=None,
-        involuntary=0,
     )  # fmt: skip
 
 

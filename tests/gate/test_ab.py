@@ -324,9 +324,8 @@ class Trees(gate_world.World):
         """Its commit, and whether it holds more than that."""
         head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=self.folder / "repo", text=True,
                               capture_output=True, check=True).stdout.strip()  # fmt: skip
-        result = self.ab(0, "--base=HEAD", "--export=b.json")
+        result = self.ab(0, "--base=HEAD")
         self.assertIn(f"now repo ({head[:12]})", result.out)
-        self.assertEqual(json.loads(self.read("b.json"))["commit"], head)
         self.write("repo/accel.h", "#define SPEED 100 /* as before */\n")
         result = self.ab(0, "--base=HEAD", "--json=r.json")
         self.assertIn("with changes not committed", result.out)
@@ -366,44 +365,6 @@ class Trees(gate_world.World):
     def test_a_current_tree_that_does_not_compile(self):
         self.write("repo/accel.h", "#error broken\n")
         self.assertIn("broken", self.ab(3, "--base=HEAD").err)
-
-    def test_export(self):
-        self.ab(0, "--self", "--export=base.json")
-        content = json.loads(self.read("base.json"))
-        self.assertEqual(len(content["benchmarks"]["a"]["metrics"]["time"]["rounds"]), 6)
-
-    def test_baselines_from_ab(self):
-        """What ab measured becomes a baseline, and a worse one only with a reason."""
-        base = "docs/benchmarks/cache_path_bench.json"
-        self.ab(0, "--self", "--export=target/criterion/accel-ab.json")
-        self.assertEqual(self.gate("export", "--from=ab").code, 0)
-        kept = self.read(base)
-        self.assertEqual(len(json.loads(kept)["benchmarks"]["a"]["metrics"]["time"]["rounds"]), 6)
-        self.speed(200)
-        self.ab(0, "--self", "--export=new.json")
-        result = self.gate("export", "--from=ab", "--input=new.json")
-        self.assertEqual((result.code, self.read(base)), (1, kept), result)
-        self.assertIn("stays as it is without --accept", result.err)
-        self.assertEqual(
-            self.gate("export", "--from=ab", "--input=new.json", "--accept=slower").code, 0
-        )
-        self.assertEqual(json.loads(self.read(base))["reason"], "slower")
-        for arguments, code in ((["--from=ab", "--input=none.json"], 3), (["--from=x"], 2)):
-            self.assertEqual(self.gate("export", *arguments).code, code)
-
-    def test_baselines_from_runs(self):
-        self.entry("a", 5)
-        self.assertEqual(self.gate("export").code, 0)
-        result = self.gate("export", "--from=runs", "--output=new.json")
-        self.assertEqual(result.code, 3)
-        self.assertIn("a has 0 runs; a baseline needs 3", result.err)
-        for rounds, code in (([5, 6], 3), ([5, 6, 7], 0)):
-            time = gate_world.time_metric(rounds)
-            self.own("target/criterion/accel-run-1.json",
-                     {"a": {"mean_ns": 6, "metrics": {"time": time}}},
-                     run_id="1", started=gate_world.STAMP)  # fmt: skip
-            result = self.gate("export", "--from=runs", "--output=new.json")
-            self.assertEqual(result.code, code, result)
 
 
 if __name__ == "__main__":

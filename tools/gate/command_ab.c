@@ -5,7 +5,6 @@
 #include "file.h"
 #include "fingerprint.h"
 #include "read.h"
-#include "write.h"
 
 #include <math.h>
 #include <signal.h>
@@ -23,7 +22,6 @@ typedef struct ab_command {
   gate_arena *arena;
   ab_options options;
   gate_choices choices;
-  const char *export_path;
   bool is_bisecting;
 } ab_command;
 
@@ -128,8 +126,6 @@ static const argument own_options[] = {
     {0},
 };
 static const argument command_options[] = {
-    {"export", "FILE", "write the current side as a baseline", arguments_text,
-     offsetof(ab_command, export_path), 0},
     {"bisect", NULL, "for git bisect run: what cannot be judged is skipped (125)", arguments_flag,
      offsetof(ab_command, is_bisecting), 0},
     {0},
@@ -153,23 +149,6 @@ static const char *check_options(ab_options *options)
 }
 
 /* ---- the run ---- */
-
-static gate_exit export_side(const ab_command *command, gate_report *report,
-                             gate_problems *problems)
-{
-  gate_text text = {.arena = command->arena};
-  gate_write_own(&text, report->now);
-  if (report->counts[GATE_FAIL] + report->counts[GATE_NOISY] + report->counts[GATE_FAILED] > 0) {
-    fprintf(stderr, "error: %s is not written while something is FAIL or NOISY\n",
-            command->export_path);
-    return GATE_EXIT_REGRESSION;
-  }
-  if (gate_file_write(command->arena, command->export_path, gate_text_c(&text), text.length,
-                      problems))
-    return GATE_EXIT_OK;
-  gate_print_problems(problems);
-  return GATE_EXIT_INPUT;
-}
 
 /* What is unclear may take three quarters of the budget; the last one is left for running again
  * what failed. Where instructions are counted, two fifths are left for that. */
@@ -215,14 +194,9 @@ static gate_exit run_all(ab_command *command, ab_run *run, gate_report *report)
   }
   report->base_name = run->base_name;
   report->now_name = run->now_name;
-  const bool is_run = opened == GATE_EXIT_OK && run_benches(run, report);
-  if (gate_interrupted()) return GATE_EXIT_INPUT;
-  gate_exit code = gate_report_finish(report, &command->choices, run->problems);
-  if (is_run && command->export_path) {
-    const gate_exit exported = export_side(command, report, run->problems);
-    if (code == GATE_EXIT_OK) code = exported;
-  }
-  return code;
+  if (opened == GATE_EXIT_OK) (void)run_benches(run, report);
+  return gate_interrupted() ? GATE_EXIT_INPUT
+                            : gate_report_finish(report, &command->choices, run->problems);
 }
 
 static gate_exit ab(gate_arena *arena, ab_command *command, int argc, char **argv)

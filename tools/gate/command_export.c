@@ -15,8 +15,7 @@ static const char usage[] =
     "  accel-gate export [OPTION...]\n\n"
     "DEFAULTS:\n"
     "  --criterion-dir target/criterion\n"
-    "  --output docs/benchmarks/cache_path_bench.json\n"
-    "  --input target/criterion/accel-ab.json\n\n"
+    "  --output docs/benchmarks/cache_path_bench.json\n\n"
     "Writes the newest run of DIR as a baseline, with the machine's fingerprint, and shows what\n"
     "changes against the old file. One that got worse beyond the limits or is of another machine,\n"
     "that lost benches or cannot be read is replaced only with a reason, which stays in the "
@@ -24,19 +23,8 @@ static const char usage[] =
 
 typedef struct export_options {
   const char *folder, *output, *reason, *commit;
-  const char *input; /* of --from=ab */
   bool is_seed;
-  bool is_from_ab;
-  bool wants_rounds; /* one process proves little: --from was given */
 } export_options;
-
-static const char *take_from(void *all, const char *value)
-{
-  export_options *options = all;
-  options->is_from_ab = strcmp(value, "ab") == 0;
-  options->wants_rounds = true;
-  return options->is_from_ab || strcmp(value, "runs") == 0 ? NULL : "there are runs and ab";
-}
 
 #define FIELD(name_) offsetof(export_options, name_)
 static const argument own_options[] = {
@@ -44,11 +32,6 @@ static const argument own_options[] = {
     {"output", "FILE", "the baseline", arguments_text, FIELD(output), 0},
     {"accept", "REASON", "replace it all the same", arguments_text, FIELD(reason), 0},
     {"commit", "ID", "what was measured", arguments_text, FIELD(commit), 0},
-    {"from", "WHAT",
-     "runs: wants three runs of every bench, as bench.sh --runs 3 leaves them;\n"
-     "ab: takes what `ab --export` wrote, with as many rounds",
-     take_from, 0, 0},
-    {"input", "FILE", "what --from=ab reads", arguments_text, FIELD(input), 0},
     {"compat", "seed", "write the founding form", gate_take_compat, 0, 0},
     {0},
 };
@@ -102,29 +85,13 @@ static bool compare_old(gate_arena *arena, const export_options *options, const 
                     options->output, why);
 }
 
-/* A baseline of one process is as lucky as that process was. */
-static void check_rounds(const gate_set *set, const char *path, gate_problems *problems)
-{
-  enum { ROUNDS_MIN = 3 };
-  for (size_t i = 0; i < set->count; i++) {
-    const gate_metric *time = gate_bench_find(&set->benches[i], "time");
-    const size_t rounds = time ? time->rounds.count : 0;
-    if (rounds >= ROUNDS_MIN) continue;
-    gate_wrong(problems, path, "%s: %s has %s; a baseline needs %d", path, set->benches[i].id,
-               gate_some(problems->arena, rounds, "run", "runs"), ROUNDS_MIN);
-  }
-}
-
 static gate_set *read_results(gate_arena *arena, const export_options *options,
                               gate_problems *problems)
 {
   const gate_read_options reading = {.is_seed = options->is_seed, .needs_median = true};
-  const char *path = options->is_from_ab ? options->input : options->folder;
-  gate_set *set = options->is_from_ab ? gate_read(arena, path, reading, problems)
-                                      : gate_read_criterion(arena, path, reading, problems);
-  if (!set || problems->count > 0) return set;
-  if (set->count == 0) gate_wrong(problems, path, "no valid benchmark entries collected");
-  if (options->wants_rounds) check_rounds(set, path, problems);
+  gate_set *set = gate_read_criterion(arena, options->folder, reading, problems);
+  if (set && problems->count == 0 && set->count == 0)
+    gate_wrong(problems, options->folder, "no valid benchmark entries collected");
   return set;
 }
 
@@ -153,7 +120,6 @@ static bool write_baseline(gate_arena *arena, const export_options *options, gat
 gate_exit gate_command_export(gate_arena *arena, int argc, char **argv)
 {
   export_options options = {.output = "docs/benchmarks/cache_path_bench.json",
-                            .input = "target/criterion/accel-ab.json",
                             .is_seed = gate_asks_for_seed(argc, argv)};
   const argument_group groups[] = {{own_options, &options}, {0}};
   gate_exit code;

@@ -9,24 +9,6 @@
 
 /* ---- what the parts share ---- */
 
-void page_add(const page *self, const char *format, ...)
-{
-  va_list arguments;
-  va_start(arguments, format);
-  for (const char *at = format; *at != '\0';) {
-    const size_t plain = strcspn(at, "%");
-    gate_text_add_bytes(self->out, at, plain);
-    at += plain;
-    if (*at == '\0') break;
-    if (at[1] == 's')
-      gate_add_escaped(self->out, va_arg(arguments, const char *));
-    else
-      gate_text_add(self->out, "%");
-    at += 2;
-  }
-  va_end(arguments);
-}
-
 gate_numbers page_thinned(gate_arena *arena, const gate_numbers *numbers, size_t most)
 {
   if (numbers->count <= most) return *numbers;
@@ -44,12 +26,12 @@ gate_numbers page_shape_of(const gate_metric *metric)
 
 void page_open_figure(const page *self, const char *title)
 {
-  page_add(self, "<figure>\n<figcaption>%s</figcaption>\n", title);
+  gate_add_markup(self->out, "<figure>\n<figcaption>%s</figcaption>\n", title);
 }
 
 void page_close_figure(const page *self, const char *note)
 {
-  if (note) page_add(self, "<p class=\"muted small\">%s</p>\n", note);
+  if (note) gate_add_markup(self->out, "<p class=\"muted small\">%s</p>\n", note);
   gate_text_add(self->out, "</figure>\n");
 }
 
@@ -57,10 +39,10 @@ void page_add_commit(const page *self, const char *commit)
 {
   const bool is_hash = strlen(commit) >= 7 && commit[strspn(commit, "0123456789abcdef")] == '\0';
   if (self->commits && is_hash)
-    page_add(self, "<a href=\"%s%s\">%s</a>", self->commits, commit,
-             gate_format(self->arena, "%.12s", commit));
+    gate_add_markup(self->out, "<a href=\"%s%s\">%s</a>", self->commits, commit,
+                    gate_format(self->arena, "%.12s", commit));
   else
-    page_add(self, "%s", commit);
+    gate_add_markup(self->out, "%s", commit);
 }
 
 /* ---- rows by bench ---- */
@@ -171,7 +153,7 @@ static void gather(page *self)
 static void add_fact(const page *self, const char *name, const char *value)
 {
   if (!value || *value == '\0') return;
-  page_add(self, "<div class=\"fact\"><dt>%s</dt><dd>%s</dd></div>\n", name, value);
+  gate_add_markup(self->out, "<div class=\"fact\"><dt>%s</dt><dd>%s</dd></div>\n", name, value);
 }
 
 static void add_commits(const page *self, const gate_set *base, const gate_set *now)
@@ -253,8 +235,8 @@ static void add_header(const page *self)
                    "<header class=\"top %s\">\n<div class=\"title\"><h1><span class=\"answer "
                    "%s\">%s</span> <span class=\"what\">accel-gate %s</span></h1></div>\n",
                    kind, kind, word, report->command);
-  page_add(self, "<p class=\"sentence\">%s</p>\n",
-           gate_report_sentence(report, self->has_problems));
+  gate_add_markup(self->out, "<p class=\"sentence\">%s</p>\n",
+                  gate_report_sentence(report, self->has_problems));
   add_verdicts(self);
   add_facts(self);
   gate_text_add(self->out, "</header>\n");
@@ -272,15 +254,16 @@ static void add_bench(const page *self, const page_bench *bench)
                    "<span class=\"pill %s\">%s</span> <span class=\"name\">",
                    bench->number, bench->number, is_open ? " open=\"open\"" : "", kind,
                    gate_verdict_name(bench->verdict));
-  page_add(self, "%s</span>", bench->full_id);
+  gate_add_markup(self->out, "%s</span>", bench->full_id);
   if (row->key[0] != '\0')
-    page_add(self, " <span class=\"text %s num\">%s</span>", kind,
-             gate_percent(self->arena, gate_shown_change(row)));
+    gate_add_markup(self->out, " <span class=\"text %s num\">%s</span>", kind,
+                    gate_percent(self->arena, gate_shown_change(row)));
   gate_text_add(self->out, "</summary>\n<div class=\"inside\">\n");
-  if (row->note && row->key[0] == '\0') page_add(self, "<p class=\"note\">%s</p>\n", row->note);
+  if (row->note && row->key[0] == '\0')
+    gate_add_markup(self->out, "<p class=\"note\">%s</p>\n", row->note);
   if (bench->verdict == GATE_SKIPPED && bench->count > 1)
     for (size_t i = 0; i < bench->count; i++)
-      page_add(self, "<p class=\"muted\">%s</p>\n", bench->rows[i]->full_id);
+      gate_add_markup(self->out, "<p class=\"muted\">%s</p>\n", bench->rows[i]->full_id);
   if (bench->base || bench->now) {
     gate_text_add(self->out, "<div class=\"charts\">\n");
     page_charts(self, bench);
@@ -301,8 +284,8 @@ static void add_head(const page *self)
                 "<meta name=\"color-scheme\" content=\"light dark\"/>\n"
                 "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
                 "style-src 'unsafe-inline'; script-src 'unsafe-inline'\"/>\n");
-  page_add(self, "<title>accel-gate %s: %s</title>\n<style>\n", self->report->command,
-           gate_report_sentence(self->report, self->has_problems));
+  gate_add_markup(self->out, "<title>accel-gate %s: %s</title>\n<style>\n", self->report->command,
+                  gate_report_sentence(self->report, self->has_problems));
   gate_text_add(self->out, page_css);
   gate_text_add(self->out, "</style>\n</head>\n<body>\n");
 }

@@ -57,8 +57,6 @@ void page_figures(const page *self, const page_bench *bench);
 void page_targets(const page *self);
 void page_environment(const page *self);
 
-/* printf whose arguments are escaped, of which all are texts: %s only. */
-void page_add(const page *self, const char *format, ...);
 void page_open_figure(const page *self, const char *title);
 /* `note` may be NULL. */
 void page_close_figure(const page *self, const char *note);

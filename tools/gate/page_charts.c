@@ -1,6 +1,8 @@
 /* One bench drawn: how the results of both sides spread, and its rounds in the order of time. */
 #include "page.h"
 
+#include "show.h"
+
 #include <math.h>
 
 enum { DENSITY_POINTS = 160, SHAPE_MIN = 15 };
@@ -36,8 +38,9 @@ static void add_side(const charts *self, const char *side, const gate_metric *me
 {
   gate_arena *arena = self->page->arena;
   if (isnan(main_of(metric))) return;
-  page_add(self->page, "<span class=\"key %s-key\">%s %s%s</span>", side, side,
-           quantity(self, main_of(metric)), count > 0 ? gate_format(arena, ", n %zu", count) : "");
+  gate_add_markup(self->page->out, "<span class=\"key %s-key\">%s %s%s</span>", side, side,
+                  quantity(self, main_of(metric)),
+                  count > 0 ? gate_format(arena, ", n %zu", count) : "");
 }
 
 /* ---- how results spread ---- */

@@ -2,6 +2,8 @@
  * table's, so that sorting and filtering move what is drawn as well. */
 #include "page.h"
 
+#include "show.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -88,7 +90,7 @@ static void add_line(const page *self, const page_bench *bench, double reach, bo
   const char *kind = gate_verdict_kind(bench->verdict), *name = gate_verdict_name(bench->verdict);
   gate_text_printf(self->out, "<tr id=\"line-%zu\" data-bench=\"%zu\" data-severity=\"%d\"",
                    bench->number, bench->number, (int)bench->verdict);
-  page_add(self, " data-name=\"%s\" data-verdict=\"%s\"", bench->full_id, name);
+  gate_add_markup(self->out, " data-name=\"%s\" data-verdict=\"%s\"", bench->full_id, name);
   add_number(self, "change", row->change);
   add_number(self, "base", row->base);
   add_number(self, "now", row->now);
@@ -96,24 +98,25 @@ static void add_line(const page *self, const page_bench *bench, double reach, bo
                    "><td class=\"c-verdict\"><span class=\"pill %s\">%s</span></td>"
                    "<td class=\"c-name\"><a href=\"#bench-%zu\">",
                    kind, name, bench->number);
-  page_add(self, "%s</a>", bench->full_id);
-  if (has_figures) page_add(self, " <span class=\"muted\">%s</span>", row->key);
-  if (row->note) page_add(self, "<span class=\"note\">%s</span>", row->note);
-  page_add(self, "</td><td class=\"c-base num\">%s</td><td class=\"c-now num\">%s</td>",
-           has_figures ? gate_quantity(self->arena, row->base, row->unit) : "",
-           has_figures ? gate_quantity(self->arena, row->now, row->unit) : "");
-  page_add(self, "<td class=\"c-change num\"><b class=\"text %s\">%s</b></td><td class=\"c-plot\">",
-           kind, has_figures ? gate_percent(self->arena, gate_shown_change(row)) : "");
+  gate_add_markup(self->out, "%s</a>", bench->full_id);
+  if (has_figures) gate_add_markup(self->out, " <span class=\"muted\">%s</span>", row->key);
+  if (row->note) gate_add_markup(self->out, "<span class=\"note\">%s</span>", row->note);
+  gate_add_markup(self->out, "</td><td class=\"c-base num\">%s</td><td class=\"c-now num\">%s</td>",
+                  has_figures ? gate_quantity(self->arena, row->base, row->unit) : "",
+                  has_figures ? gate_quantity(self->arena, row->now, row->unit) : "");
+  gate_add_markup(
+      self->out, "<td class=\"c-change num\"><b class=\"text %s\">%s</b></td><td class=\"c-plot\">",
+      kind, has_figures ? gate_percent(self->arena, gate_shown_change(row)) : "");
   if (is_drawn) add_mark(self, row, reach);
   gate_text_add(self->out, "</td></tr>\n");
 }
 
 static void add_heading(const page *self, const char *key, const char *kind, const char *text)
 {
-  page_add(self,
-           "<th class=\"%s\" scope=\"col\" aria-sort=\"none\"><button type=\"button\" "
-           "class=\"sort\" data-sort=\"%s\">%s</button></th>",
-           kind, key, text);
+  gate_add_markup(self->out,
+                  "<th class=\"%s\" scope=\"col\" aria-sort=\"none\"><button type=\"button\" "
+                  "class=\"sort\" data-sort=\"%s\">%s</button></th>",
+                  kind, key, text);
 }
 
 static void add_controls(const page *self)

@@ -1,6 +1,8 @@
 /* Figures of a bench, targets, and on what and how it was measured. */
 #include "page.h"
 
+#include "show.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -22,13 +24,13 @@ static const char *interval_text(gate_arena *arena, gate_interval bounds)
 
 static void add_cell(const page *self, const char *label, const char *text)
 {
-  page_add(self, "<td class=\"num\" data-label=\"%s\">%s</td>", label, text);
+  gate_add_markup(self->out, "<td class=\"num\" data-label=\"%s\">%s</td>", label, text);
 }
 
 static void add_judged(const page *self, const gate_row *row)
 {
   gate_arena *arena = self->arena;
-  page_add(self, "<tr><th scope=\"row\">%s</th>", row->key);
+  gate_add_markup(self->out, "<tr><th scope=\"row\">%s</th>", row->key);
   add_cell(self, "base", gate_quantity(arena, row->base, row->unit));
   add_cell(self, "now", gate_quantity(arena, row->now, row->unit));
   add_cell(self, "change", gate_percent(arena, gate_shown_change(row)));
@@ -36,18 +38,20 @@ static void add_judged(const page *self, const gate_row *row)
   add_cell(self, "noise",
            isnan(row->noise) ? "" : gate_format(arena, "\xC2\xB1%.1f %%", row->noise * 100));
   add_cell(self, "warn / fail", limits_text(arena, row));
-  page_add(self, "<td data-label=\"verdict\"><span class=\"pill %s\">%s</span></td></tr>\n",
-           gate_verdict_kind(row->verdict), gate_verdict_name(row->verdict));
+  gate_add_markup(self->out,
+                  "<td data-label=\"verdict\"><span class=\"pill %s\">%s</span></td></tr>\n",
+                  gate_verdict_kind(row->verdict), gate_verdict_name(row->verdict));
   /* Beneath, as wide as the table. */
   if (row->note)
-    page_add(self,
-             "<tr class=\"beneath\"><td colspan=\"8\"><span class=\"note\">%s</span></td></tr>\n",
-             row->note);
+    gate_add_markup(
+        self->out,
+        "<tr class=\"beneath\"><td colspan=\"8\"><span class=\"note\">%s</span></td></tr>\n",
+        row->note);
 }
 
 static void add_told(const page *self, const char *name, const char *base, const char *now)
 {
-  page_add(self, "<tr class=\"told\"><th scope=\"row\">%s</th>", name);
+  gate_add_markup(self->out, "<tr class=\"told\"><th scope=\"row\">%s</th>", name);
   add_cell(self, "base", base);
   add_cell(self, "now", now);
   gate_text_add(self->out, "<td colspan=\"5\"></td></tr>\n");
@@ -117,7 +121,8 @@ void page_figures(const page *self, const page_bench *bench)
                                       "interval", "noise", "warn / fail", "verdict"};
   gate_text_add(self->out, "<table class=\"figures\"><thead><tr>");
   for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
-    page_add(self, i > 0 && i < 7 ? "<th class=\"num\">%s</th>" : "<th>%s</th>", heads[i]);
+    gate_add_markup(self->out, i > 0 && i < 7 ? "<th class=\"num\">%s</th>" : "<th>%s</th>",
+                    heads[i]);
   gate_text_add(self->out, "</tr></thead>\n<tbody>\n");
   for (size_t i = 0; i < bench->count; i++)
     if (bench->rows[i]->key[0] != '\0') add_judged(self, bench->rows[i]);
@@ -148,15 +153,16 @@ static void add_target(const page *self, const gate_bench *bench, double now)
   const char *kind = "ok", *status = "met";
   if (now > bench->target) kind = "warn", status = "acceptable";
   if (now > acceptable) kind = "fail", status = "missed";
-  page_add(self,
-           "<tr><th scope=\"row\">%s</th><td class=\"num\" data-label=\"target\">&lt; %s</td>"
-           "<td class=\"num\" data-label=\"acceptable\">&lt; %s</td>"
-           "<td class=\"num\" data-label=\"now\">%s</td>"
-           "<td data-label=\"status\"><span class=\"pill %s\">%s</span></td>"
-           "<td class=\"c-plot\">",
-           bench->full_id, gate_quantity(self->arena, bench->target, "ns"),
-           gate_quantity(self->arena, acceptable, "ns"), gate_quantity(self->arena, now, "ns"),
-           kind, status);
+  gate_add_markup(
+      self->out,
+      "<tr><th scope=\"row\">%s</th><td class=\"num\" data-label=\"target\">&lt; %s</td>"
+      "<td class=\"num\" data-label=\"acceptable\">&lt; %s</td>"
+      "<td class=\"num\" data-label=\"now\">%s</td>"
+      "<td data-label=\"status\"><span class=\"pill %s\">%s</span></td>"
+      "<td class=\"c-plot\">",
+      bench->full_id, gate_quantity(self->arena, bench->target, "ns"),
+      gate_quantity(self->arena, acceptable, "ns"), gate_quantity(self->arena, now, "ns"), kind,
+      status);
   add_target_bar(self, now, bench->target, acceptable, kind);
   gate_text_add(self->out, "</td></tr>\n");
 }
@@ -188,11 +194,11 @@ static void add_fact(const page *self, const char *key, const char *base, const 
 {
   if (!base && !now) return;
   const bool differs = should_agree && base && now && strcmp(base, now) != 0;
-  page_add(self,
-           "<tr class=\"%s\"><th scope=\"row\">%s</th><td data-label=\"base\">%s</td>"
-           "<td data-label=\"now\">%s</td></tr>\n",
-           differs ? "differs" : "same", key, base ? base : "\xE2\x80\x93",
-           now ? now : "\xE2\x80\x93");
+  gate_add_markup(self->out,
+                  "<tr class=\"%s\"><th scope=\"row\">%s</th><td data-label=\"base\">%s</td>"
+                  "<td data-label=\"now\">%s</td></tr>\n",
+                  differs ? "differs" : "same", key, base ? base : "\xE2\x80\x93",
+                  now ? now : "\xE2\x80\x93");
 }
 
 /* Keys of both sides: those of the current one first, in their order. */
@@ -209,9 +215,10 @@ static void add_pairs(const page *self, const gate_pairs *base, const gate_pairs
 static void add_list(const page *self, const char *heading, const gate_pairs *pairs)
 {
   if (pairs->count == 0) return;
-  page_add(self, "<h3>%s</h3>\n<dl class=\"notes\">\n", heading);
+  gate_add_markup(self->out, "<h3>%s</h3>\n<dl class=\"notes\">\n", heading);
   for (size_t i = 0; i < pairs->count; i++)
-    page_add(self, "<dt>%s</dt><dd>%s</dd>\n", pairs->items[i].key, pairs->items[i].value);
+    gate_add_markup(self->out, "<dt>%s</dt><dd>%s</dd>\n", pairs->items[i].key,
+                    pairs->items[i].value);
   gate_text_add(self->out, "</dl>\n");
 }
 
@@ -221,7 +228,8 @@ void page_environment(const page *self)
   const gate_set *base = report->base, *now = report->now;
   gate_text_add(self->out, "<section id=\"environment\">\n<h2>Environment</h2>\n");
   const char *difference = gate_report_difference(report);
-  if (difference) page_add(self, "<p class=\"note\">Not comparable: %s</p>\n", difference);
+  if (difference)
+    gate_add_markup(self->out, "<p class=\"note\">Not comparable: %s</p>\n", difference);
   gate_text_add(self->out, "<table class=\"figures environment\"><thead><tr><th></th><th>base</th>"
                            "<th>now</th></tr></thead>\n<tbody>\n");
   add_fact(self, "results", report->base_name, report->now_name, false);
@@ -234,7 +242,8 @@ void page_environment(const page *self)
   add_pairs(self, base ? &base->machine : NULL, now ? &now->machine : NULL);
   add_pairs(self, base ? &base->build : NULL, now ? &now->build : NULL);
   gate_text_add(self->out, "</tbody></table>\n");
-  if (base && base->reason) page_add(self, "<p>The baseline was written: %s</p>\n", base->reason);
+  if (base && base->reason)
+    gate_add_markup(self->out, "<p>The baseline was written: %s</p>\n", base->reason);
   if (now) {
     add_list(self, "Failed", &now->failed);
     add_list(self, "Skipped", &now->skipped);

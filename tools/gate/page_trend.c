@@ -1,6 +1,8 @@
 /* History: how times and counts moved from run to run, on the machine of the last run. */
 #include "page.h"
 
+#include "show.h"
+
 #include "fingerprint.h"
 
 #include <math.h>
@@ -71,7 +73,8 @@ static void draw_trend(const trend *self)
   for (size_t i = 0; i < count; i++) {
     const char *commit = self->runs[i]->commit;
     const bool is_linked = self->page->commits && commit;
-    if (is_linked) page_add(self->page, "<a href=\"%s%s\">", self->page->commits, commit);
+    if (is_linked)
+      gate_add_markup(self->page->out, "<a href=\"%s%s\">", self->page->commits, commit);
     svg_dot(&plot, "mark now", (double)i, self->values.values[i], count > 60 ? 2 : 3,
             point_title(arena, self, i));
     if (is_linked) gate_text_add(self->page->out, "</a>");
@@ -79,7 +82,8 @@ static void draw_trend(const trend *self)
   svg_text(&plot, "tick", 0, plot.y.low, -16, run_name(arena, self->runs[0]));
   svg_text(&plot, "tick", plot.x.high, plot.y.low, -16, run_name(arena, self->runs[count - 1]));
   svg_close(&plot);
-  page_add(self->page, "<p class=\"muted small\">%s</p>\n", gate_some(arena, count, "run", "runs"));
+  gate_add_markup(self->page->out, "<p class=\"muted small\">%s</p>\n",
+                  gate_some(arena, count, "run", "runs"));
 }
 
 /* ---- a bench ---- */

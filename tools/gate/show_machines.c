@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-void gate_add_escaped(gate_text *out, const char *text)
+static void add_escaped(gate_text *out, const char *text)
 {
   for (; *text != '\0'; text++) {
     switch (*text) {
@@ -22,6 +22,24 @@ void gate_add_escaped(gate_text *out, const char *text)
           gate_text_add_bytes(out, text, 1);
     }
   }
+}
+
+void gate_add_markup(gate_text *out, const char *format, ...)
+{
+  va_list arguments;
+  va_start(arguments, format);
+  for (const char *at = format; *at != '\0';) {
+    const size_t plain = strcspn(at, "%");
+    gate_text_add_bytes(out, at, plain);
+    at += plain;
+    if (*at == '\0') break;
+    if (at[1] == 's')
+      add_escaped(out, va_arg(arguments, const char *));
+    else
+      gate_text_add(out, "%");
+    at += 2;
+  }
+  va_end(arguments);
 }
 
 static const char *row_sentence(gate_arena *arena, const gate_row *row)
@@ -46,24 +64,16 @@ void gate_show_junit(gate_text *out, const gate_report *report)
                    report->command, report->count, failures, skipped);
   for (size_t i = 0; i < report->count; i++) {
     const gate_row *row = &report->rows[i];
-    gate_text_add(out, "    <testcase classname=\"");
-    gate_add_escaped(out, row->full_id);
-    gate_text_add(out, "\" name=\"");
-    gate_add_escaped(out, row->key[0] == '\0' ? "presence" : row->key);
-    gate_text_add(out, "\">");
-    if (gate_is_bad(row->verdict)) {
-      gate_text_printf(out, "<failure type=\"%s\" message=\"", gate_verdict_name(row->verdict));
-      gate_add_escaped(out, row_sentence(out->arena, row));
-      gate_text_add(out, "\"/>");
-    } else if (row->verdict == GATE_SKIPPED || row->verdict == GATE_IGNORED) {
-      gate_text_add(out, "<skipped message=\"");
-      gate_add_escaped(out, row->note ? row->note : "");
-      gate_text_add(out, "\"/>");
-    } else {
-      gate_text_printf(out, "<system-out>%s ", gate_verdict_name(row->verdict));
-      gate_add_escaped(out, row_sentence(out->arena, row));
-      gate_text_add(out, "</system-out>");
-    }
+    const char *sentence = row_sentence(out->arena, row);
+    const char *name = gate_verdict_name(row->verdict);
+    gate_add_markup(out, "    <testcase classname=\"%s\" name=\"%s\">", row->full_id,
+                    row->key[0] == '\0' ? "presence" : row->key);
+    if (gate_is_bad(row->verdict))
+      gate_add_markup(out, "<failure type=\"%s\" message=\"%s\"/>", name, sentence);
+    else if (row->verdict == GATE_SKIPPED || row->verdict == GATE_IGNORED)
+      gate_add_markup(out, "<skipped message=\"%s\"/>", row->note ? row->note : "");
+    else
+      gate_add_markup(out, "<system-out>%s %s</system-out>", name, sentence);
     gate_text_add(out, "</testcase>\n");
   }
   gate_text_add(out, "  </testsuite>\n</testsuites>\n");

@@ -31,10 +31,9 @@ double svg_down(const svg_plot *plot, double y)
 
 void svg_open(const svg_plot *plot, const char *label)
 {
-  gate_text_printf(plot->out, "<svg class=\"%s\" height=\"%.0f\" role=\"img\" aria-label=\"",
-                   plot->kind, plot->height);
-  gate_add_escaped(plot->out, label);
-  gate_text_add(plot->out, "\">");
+  gate_text_printf(plot->out, "<svg class=\"%s\" height=\"%.0f\" role=\"img\" ", plot->kind,
+                   plot->height);
+  gate_add_markup(plot->out, "aria-label=\"%s\">", label);
 }
 
 void svg_close(const svg_plot *plot)
@@ -62,13 +61,6 @@ void svg_band(const svg_plot *plot, const char *kind, double x1, double x2)
       kind, left, plot->top, fmax(right - left, 0), plot->height - plot->bottom - plot->top);
 }
 
-static void add_title(const svg_plot *plot, const char *title)
-{
-  gate_text_add(plot->out, "<title>");
-  gate_add_escaped(plot->out, title);
-  gate_text_add(plot->out, "</title>");
-}
-
 void svg_dot(const svg_plot *plot, const char *kind, double x, double y, double radius,
              const char *title)
 {
@@ -78,9 +70,7 @@ void svg_dot(const svg_plot *plot, const char *kind, double x, double y, double 
     gate_text_add(plot->out, "/>");
     return;
   }
-  gate_text_add(plot->out, ">");
-  add_title(plot, title);
-  gate_text_add(plot->out, "</circle>");
+  gate_add_markup(plot->out, "><title>%s</title></circle>", title);
 }
 
 void svg_text(const svg_plot *plot, const char *kind, double x, double y, double lift,
@@ -90,8 +80,7 @@ void svg_text(const svg_plot *plot, const char *kind, double x, double y, double
   const char *anchor = across < 7 ? "start" : across > 93 ? "end" : "middle";
   gate_text_printf(plot->out, "<text class=\"%s\" x=\"%.2f%%\" y=\"%.2f\" text-anchor=\"%s\">",
                    kind, across, svg_down(plot, y) - lift, anchor);
-  gate_add_escaped(plot->out, text);
-  gate_text_add(plot->out, "</text>");
+  gate_add_markup(plot->out, "%s</text>", text);
 }
 
 /* ---- what is stretched ---- */
@@ -203,7 +192,6 @@ void svg_axis_y(const svg_plot *plot, gate_arena *arena, const char *unit)
     svg_line(plot, "grid", plot->x.low, ticks.values[i], plot->x.high, ticks.values[i]);
     gate_text_printf(plot->out, "<text class=\"tick\" x=\"0\" y=\"%.2f\">",
                      svg_down(plot, ticks.values[i]) - 3);
-    gate_add_escaped(plot->out, tick_text(arena, &ticks, i, unit));
-    gate_text_add(plot->out, "</text>");
+    gate_add_markup(plot->out, "%s</text>", tick_text(arena, &ticks, i, unit));
   }
 }
