@@ -1,11 +1,7 @@
 /* bench_main: which cases, in which way, and what becomes of their results. */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* CPU sets */
-#endif
 #include "result.h"
 
 #include <regex.h>
-#include <sched.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -261,19 +257,9 @@ static int repeat_all(const results *all, const char *what, uint64_t iterations,
   return status;
 }
 
-static void pin(int cpu)
-{
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  CPU_SET((size_t)cpu, &set);
-  if (sched_setaffinity(0, sizeof set, &set) != 0)
-    fprintf(stderr, "warning: this process may not stay on CPU %d; it runs where it is put\n", cpu);
-}
-
 static int run_mode(results *all)
 {
   const options *const settings = all->settings;
-  if (settings->pin_cpu >= 0) pin(settings->pin_cpu);
   switch (settings->mode) {
     case MODE_LIST: return list_all(all);
     case MODE_TEST: return repeat_all(all, "Testing", 1, 0);

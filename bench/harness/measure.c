@@ -1,6 +1,5 @@
 #include "measure.h"
 
-#include "histogram.h"
 #include "stats.h"
 
 #include <math.h>
@@ -143,23 +142,26 @@ const char *measure_repeat(const bench_case *bench, unsigned threads, measure_sa
 const char *measure_operations(const bench_case *bench, double seconds, size_t count,
                                measure_latency *out)
 {
-  histogram *const times = (histogram *)calloc(1, sizeof *times);
-  if (times == NULL) return "no memory for a histogram";
+  double *const times = (double *)malloc(count * sizeof *times);
+  if (times == NULL) return "no memory for times of operations";
   const char *failure = NULL;
+  size_t taken = 0;
   const uint64_t start_ns = now_ns();
-  for (size_t i = 0; i < count && failure == NULL; i++) {
-    double elapsed_ns;
-    failure = measure_sample(bench, 1, 1, &elapsed_ns);
-    histogram_add(times, (uint64_t)elapsed_ns);
+  while (taken < count && failure == NULL) {
+    failure = measure_sample(bench, 1, 1, &times[taken]);
+    if (failure == NULL) taken++;
     if ((double)(now_ns() - start_ns) >= seconds * NS_PER_S) break;
   }
-  out->count = (size_t)times->count;
-  out->p05 = histogram_percentile(times, 5);
-  out->p50 = histogram_percentile(times, 50);
-  out->p95 = histogram_percentile(times, 95);
-  out->p99 = histogram_percentile(times, 99);
-  out->p999 = histogram_percentile(times, 99.9);
-  out->max = (double)times->max;
+  *out = (measure_latency){.count = taken};
+  if (taken > 0) {
+    stats_sort(times, taken);
+    out->p05 = stats_percentile(times, taken, 5);
+    out->p50 = stats_percentile(times, taken, 50);
+    out->p95 = stats_percentile(times, taken, 95);
+    out->p99 = stats_percentile(times, taken, 99);
+    out->p999 = stats_percentile(times, taken, 99.9);
+    out->max = times[taken - 1];
+  }
   free(times);
   return failure;
 }

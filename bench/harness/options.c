@@ -81,14 +81,6 @@ static const char *take_threads(void *field, const char *value)
   return NULL;
 }
 
-static const char *take_pin(void *field, const char *value)
-{
-  uint64_t number;
-  if (!parse_integer(value, 0, 1023, &number)) return "expected a whole number from 0 to 1023";
-  *(int *)field = (int)number;
-  return NULL;
-}
-
 static const char *take_path(void *field, const char *value)
 {
   *(const char **)field = value;
@@ -223,7 +215,6 @@ static const argument table[] = {
     {"seed", "N", "of the bootstrap; 42", take_seed, FIELD(statistics.seed), 0},
     {"threads", "N", "run the benches that allow it on N threads; 1", take_threads,
      FIELD(plan.threads), 0},
-    {"pin", "CPU", "stay on this CPU", take_pin, FIELD(pin_cpu), 0},
     {"serve", NULL, "read commands from stdin, for accel-gate ab", take_serve, FIELD(mode), 0},
     {"count", "ID", "run N iterations of one bench, for callgrind; N follows", take_count, 0, 0},
     {"color", "WHEN", "auto, always or never", take_color, FIELD(is_coloured), 0},
@@ -295,7 +286,6 @@ int options_parse(options *out, int count, char **arguments)
       .save_as = "base",
       .criterion_path = default_criterion_folder(),
       .summary_path = default_folder("benchmarks", summary_path),
-      .pin_cpu = -1,
       .is_coloured = getenv("NO_COLOR") == NULL && isatty(STDOUT_FILENO) == 1,
   };
   switch (arguments_parse(groups, count, arguments, &operands, wrong)) {

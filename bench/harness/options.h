@@ -39,7 +39,6 @@ typedef struct options {
   const char *summary_path;   /* the folder of summaries */
   uint64_t count_iterations;
   bool is_cargo; /* --bench, which means nothing */
-  int pin_cpu;   /* -1: none */
 } options;
 
 /* Returns 0, or 2 after writing what is wrong and how to ask for help to stderr. */

@@ -1,6 +1,5 @@
 /* The statistics of a sample against values that are published or can be had with pencil and paper.
  */
-#include "harness/histogram.h"
 #include "harness/stats.h"
 
 #include <math.h>
@@ -183,26 +182,6 @@ static void a_change_is_told_from_none(void **state)
   assert_true(change.mean.low > .15 && change.mean.high < .25);
 }
 
-static void a_histogram_is_right_to_two_percent(void **state)
-{
-  histogram *const times = (histogram *)calloc(1, sizeof *times);
-  (void)state;
-  assert_non_null(times);
-  assert_near(histogram_percentile(times, 50), 0, 0);
-  for (uint64_t i = 1; i <= 100000; i++) histogram_add(times, i);
-  for (int percent = 1; percent < 100; percent++)
-    assert_near(histogram_percentile(times, percent) / (percent * 1000.0), 1, .016);
-  assert_near(histogram_percentile(times, 100), 100000, 800);
-  assert_true(histogram_percentile(times, 100) <= 100000);
-  memset(times, 0, sizeof *times);
-  for (uint64_t i = 0; i < 64; i++) histogram_add(times, i);
-  assert_near(histogram_percentile(times, 0), 0, 0);
-  assert_near(histogram_percentile(times, 100), 63, 0);
-  histogram_add(times, UINT64_MAX); /* the last bucket, not one behind it */
-  assert_int_equal(times->buckets[HISTOGRAM_BUCKETS - 1], 1);
-  free(times);
-}
-
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -216,7 +195,6 @@ int main(void)
       cmocka_unit_test(intervals_hold_the_truth_as_often_as_they_say),
       cmocka_unit_test(a_summary_is_what_its_parts_say),
       cmocka_unit_test(a_change_is_told_from_none),
-      cmocka_unit_test(a_histogram_is_right_to_two_percent),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

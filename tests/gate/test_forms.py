@@ -1,4 +1,4 @@
-"""Results in the forms of other tools; history; targets; the fingerprint."""
+"""Results in the forms of other tools; history; the fingerprint."""
 
 import importlib.util
 import json
@@ -162,22 +162,6 @@ class History(gate_world.World):
 
 
 class Others(gate_world.World):
-    def test_targets(self):
-        self.own("in.json", {
-            "hit": {"mean_ns": 4, "targets": {"time": {"target": 5, "acceptable": 10}}},
-            "miss": {"mean_ns": 30, "targets": {"time": {"target": 20, "acceptable": 50}}},
-            "none": {"mean_ns": 30},
-        })  # fmt: skip
-        result = self.gate("targets", "--from=in.json")
-        self.assertEqual(result.code, 0, result)
-        self.assertIn("| hit | < 5 ns | < 10 ns | 4 ns | \u2705 met |", result.out)
-        self.assertIn("| miss | < 20 ns | < 50 ns | 30 ns | \U0001f7e1 acceptable |", result.out)
-        self.own("in.json", {
-            "hit": {"mean_ns": 11, "targets": {"time": {"target": 5, "acceptable": 10}}}})
-        self.assertEqual(self.gate("targets", "--from=in.json").code, 1)
-        self.own("in.json", {"none": {"mean_ns": 30}})
-        self.assertEqual(self.gate("targets", "--from=in.json").code, 3)
-
     def test_fingerprint(self):
         result = self.gate("fingerprint", "--json")
         machine = json.loads(result.out)
@@ -200,7 +184,7 @@ class Others(gate_world.World):
         names = re.findall(r"(?m)^  (\w+) ", result.out)
         self.assertEqual(
             names,
-            "export check ab report convert history validate targets fingerprint".split(),
+            "export check ab report convert history validate fingerprint".split(),
         )
         for name in names:
             self.assertEqual(self.gate(name, "--help").code, 0)

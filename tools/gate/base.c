@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* ---- memory ---- */
 
@@ -135,53 +136,15 @@ static bool is_digit(char letter)
   return letter >= '0' && letter <= '9';
 }
 
-static const char *skip_digits(const char *text)
-{
-  while (is_digit(*text)) text++;
-  return text;
-}
-
-static bool is_word(const char *text, const char *word)
-{
-  for (; *word != '\0'; text++, word++)
-    if ((*text | 0x20) != *word) return false;
-  return *text == '\0';
-}
-
-static bool is_decimal(const char *text)
-{
-  const char *whole_end = skip_digits(text);
-  bool has_digits = whole_end > text;
-  if (*whole_end == '.') {
-    const char *end = skip_digits(whole_end + 1);
-    has_digits = has_digits || end > whole_end + 1;
-    whole_end = end;
-  }
-  if (!has_digits) return false;
-  if ((*whole_end | 0x20) == 'e') {
-    const char *exponent = whole_end + 1;
-    if (*exponent == '+' || *exponent == '-') exponent++;
-    whole_end = skip_digits(exponent);
-    if (whole_end == exponent) return false;
-  }
-  return *whole_end == '\0';
-}
-
 bool gate_number_parse(const char *text, double *out)
 {
-  const char *digits = *text == '+' || *text == '-' ? text + 1 : text;
-  const double sign = *text == '-' ? -1 : 1;
-  if (is_word(digits, "inf") || is_word(digits, "infinity")) {
-    *out = sign * INFINITY;
-    return true;
-  }
-  if (is_word(digits, "nan")) {
-    *out = NAN;
-    return true;
-  }
-  if (!is_decimal(digits)) return false;
-  *out = strtod(text, NULL);
-  return true;
+  static const char *const words[] = {"inf", "infinity", "nan"};
+  const char *digits = text + (*text == '+' || *text == '-');
+  bool may_be_one = digits[strspn(digits, "0123456789.eE+-")] == '\0';
+  for (size_t i = 0; i < 3; i++) may_be_one = may_be_one || strcasecmp(digits, words[i]) == 0;
+  char *end;
+  *out = strtod(text, &end);
+  return may_be_one && end > text && *end == '\0';
 }
 
 bool gate_count_parse(const char *text, size_t most, size_t *out)
@@ -203,7 +166,8 @@ void gate_number_add(gate_text *text, double value)
   gate_text_add(text, digits);
 }
 
-void gate_number_add_short(gate_text *text, double value)
+/* Four significant digits at least, as people read it: 504, 3.02, 17 700. */
+static void add_short(gate_text *text, double value)
 {
   const double size = fabs(value);
   if (value == floor(value) && size < 1e15) {
@@ -254,12 +218,12 @@ const char *gate_quantity(gate_arena *arena, double value, const char *unit)
   if (!isfinite(value)) return "-";
   for (size_t i = 0; i < sizeof scales / sizeof *scales; i++) {
     if (strcmp(unit, scales[i].unit) == 0 && fabs(value) >= scales[i].factor) {
-      gate_number_add_short(&text, value / scales[i].factor);
+      add_short(&text, value / scales[i].factor);
       gate_text_printf(&text, " %s", scales[i].shown);
       return gate_text_c(&text);
     }
   }
-  gate_number_add_short(&text, value);
+  add_short(&text, value);
   if (strncmp(unit, "1/", 2) == 0)
     gate_text_add(&text, unit + 1);
   else if (*unit != '\0')

@@ -15,7 +15,6 @@ gate_exit gate_command_convert(gate_arena *arena, int argc, char **argv);
 gate_exit gate_command_fingerprint(gate_arena *arena, int argc, char **argv);
 gate_exit gate_command_history(gate_arena *arena, int argc, char **argv);
 gate_exit gate_command_report(gate_arena *arena, int argc, char **argv);
-gate_exit gate_command_targets(gate_arena *arena, int argc, char **argv);
 gate_exit gate_command_validate(gate_arena *arena, int argc, char **argv);
 
 #endif

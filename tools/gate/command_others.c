@@ -1,4 +1,4 @@
-/* convert, validate, targets, fingerprint. */
+/* convert, validate, fingerprint. */
 #include "command.h"
 
 #include "file.h"
@@ -6,7 +6,6 @@
 #include "read.h"
 #include "write.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -92,70 +91,6 @@ gate_exit gate_command_validate(gate_arena *arena, int argc, char **argv)
   for (int i = 1; i <= operands; i++) is_valid = validate(arena, argv[i]) && is_valid;
   if (operands == 0) return gate_usage_wrong(argv, "name at least one FILE");
   return is_valid ? GATE_EXIT_OK : GATE_EXIT_INPUT;
-}
-
-/* ---- targets ---- */
-
-static const char targets_usage[] =
-    "usage: accel-gate targets [OPTION...]\n\n"
-    "The table of absolute targets: each bench's time against what it should and what it may\n"
-    "take. Exit 1 if one takes longer than is acceptable, 3 if there is no target at all.\n";
-
-static const argument targets_table[] = {
-    {"from", "FILE", "results; target/criterion", arguments_text, 0, 0},
-    {"criterion-dir", "DIR", "the same", arguments_text, 0, 0},
-    {0},
-};
-
-/* Rows into `out`; counts those with a target, and those that miss it by too much. */
-static void add_targets(gate_text *out, const gate_set *set, size_t *count_out, size_t *missed_out)
-{
-  gate_arena *arena = out->arena;
-  gate_text_add(out, "| Benchmark | Target | Acceptable | Current | Status |\n"
-                     "|-----------|--------|------------|---------|--------|\n");
-  for (size_t i = 0; i < set->count; i++) {
-    const gate_bench *bench = &set->benches[i];
-    const gate_metric *time = gate_bench_find(bench, "time");
-    if (isnan(bench->target) || !time) continue;
-    const double now = gate_metric_main(time);
-    const double acceptable = isnan(bench->acceptable) ? bench->target : bench->acceptable;
-    const char *status = "\xE2\x9C\x85 met";
-    if (now > bench->target) status = "\xF0\x9F\x9F\xA1 acceptable";
-    if (now > acceptable) status = "\xF0\x9F\x94\xB4 missed";
-    *count_out += 1;
-    *missed_out += now > acceptable;
-    gate_text_printf(out, "| %s | < %s | < %s | %s | %s |\n", bench->full_id,
-                     gate_quantity(arena, bench->target, "ns"),
-                     gate_quantity(arena, acceptable, "ns"), gate_quantity(arena, now, "ns"),
-                     status);
-  }
-}
-
-static gate_exit show_targets(gate_arena *arena, const char *from)
-{
-  gate_problems problems = {.arena = arena};
-  gate_text out = {.arena = arena};
-  size_t count = 0, missed = 0;
-  gate_set *set = gate_read(arena, from, (gate_read_options){0}, &problems);
-  if (set) add_targets(&out, set, &count, &missed);
-  if (count > 0)
-    gate_print(&out);
-  else if (problems.count == 0)
-    gate_wrong(&problems, from, "no bench of %s has a target", from);
-  gate_print_problems(&problems);
-  if (problems.count > 0) return GATE_EXIT_INPUT;
-  return missed > 0 ? GATE_EXIT_REGRESSION : GATE_EXIT_OK;
-}
-
-gate_exit gate_command_targets(gate_arena *arena, int argc, char **argv)
-{
-  const char *from = gate_criterion_folder(arena);
-  const argument_group groups[] = {{targets_table, &from}, {0}};
-  gate_exit code;
-  int operands;
-  if (!gate_parse(groups, targets_usage, argc, argv, &operands, &code)) return code;
-  if (operands > 0) return gate_usage_wrong(argv, "targets takes options only");
-  return show_targets(arena, from);
 }
 
 /* ---- fingerprint ---- */

@@ -11,7 +11,8 @@ static gate_verdict by_policy(gate_policy policy, gate_verdict strict)
   return policy == GATE_POLICY_FAIL ? strict : policy == GATE_POLICY_WARN ? GATE_WARN : GATE_OK;
 }
 
-gate_row *gate_report_add(gate_report *report, const char *id, const char *key)
+/* A row with nothing compared yet. */
+static gate_row *add_row(gate_report *report, const char *id, const char *key)
 {
   report->rows =
       gate_grow(report->arena, report->rows, report->count, &report->capacity, sizeof(gate_row));
@@ -39,7 +40,7 @@ typedef struct comparison {
   gate_problems *problems;
 } comparison;
 
-void gate_apply_waiver(gate_report *report, gate_row *row)
+static void apply_waiver(gate_report *report, gate_row *row)
 {
   const gate_waiver *waiver = gate_limits_waiver(report->limits, row->id);
   if (!waiver) return;
@@ -79,7 +80,7 @@ static gate_row *add_figure(const comparison *pair, const gate_bench *bench, con
 {
   if (isnan(old) || isnan(current)) return NULL;
   gate_report *report = pair->report;
-  gate_row *row = gate_report_add(report, bench->id, key);
+  gate_row *row = add_row(report, bench->id, key);
   row->full_id = bench->full_id;
   row->unit = base->unit;
   row->better = base->better;
@@ -140,7 +141,7 @@ static void compare_times(const comparison *pair, const gate_bench *bench, const
   const size_t count = pair->report->count - first;
   if (count > 0 && strcmp(rows[0].key, "median") == 0)
     for (size_t i = 1; i < count; i++) gate_give_way(&rows[i], &rows[0]);
-  for (size_t i = 0; i < count; i++) gate_apply_waiver(pair->report, &rows[i]);
+  for (size_t i = 0; i < count; i++) apply_waiver(pair->report, &rows[i]);
 }
 
 static void compare_metric(const comparison *pair, const gate_bench *bench, const gate_metric *base,
@@ -155,13 +156,13 @@ static void compare_metric(const comparison *pair, const gate_bench *bench, cons
   gate_row *row = add_figure(pair, bench, base->name, base, now,
                              is_record ? base->figures[GATE_P95] : gate_metric_main(base),
                              is_record ? now->figures[GATE_P95] : gate_metric_main(now));
-  if (row) gate_apply_waiver(pair->report, row);
+  if (row) apply_waiver(pair->report, row);
 }
 
 static gate_row *add_note(const comparison *pair, const gate_bench *bench, gate_verdict verdict,
                           const char *note)
 {
-  gate_row *row = gate_report_add(pair->report, bench->id, "");
+  gate_row *row = add_row(pair->report, bench->id, "");
   row->full_id = bench->full_id;
   row->verdict = verdict;
   row->note = note;
@@ -210,7 +211,7 @@ static void note_missing(const comparison *pair, const gate_bench *bench)
   const char *why =
       is_stale ? "not in the newest run; its results are old" : "not in the current run";
   gate_row *row = add_note(pair, bench, by_policy(report->limits->missing, GATE_MISSING), why);
-  gate_apply_waiver(report, row);
+  apply_waiver(report, row);
 }
 
 static const char *definition_change(const gate_bench *base, const gate_bench *now)
@@ -255,10 +256,10 @@ static void add_failures(const comparison *pair)
   for (size_t i = 0; i < failed->count; i++) {
     const char *id = failed->items[i].key;
     if (!gate_limits_judges(report->limits, id)) continue;
-    gate_row *row = gate_report_add(report, id, "");
+    gate_row *row = add_row(report, id, "");
     row->verdict = GATE_FAILED;
     row->note = failed->items[i].value;
-    gate_apply_waiver(report, row);
+    apply_waiver(report, row);
   }
 }
 
@@ -319,7 +320,7 @@ void gate_note_unused(gate_report *report)
   gate_pairs unused = {0};
   gate_limits_unused(report->limits, &unused);
   for (size_t i = 0; i < unused.count; i++) {
-    gate_row *row = gate_report_add(report, unused.items[i].key, "");
+    gate_row *row = add_row(report, unused.items[i].key, "");
     row->verdict = GATE_WARN;
     row->note = unused.items[i].value;
   }

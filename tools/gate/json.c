@@ -4,29 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The line on which the depth passes the limit, or 0. Jansson would recurse that far. */
-static size_t too_deep_at(const char *text, size_t length)
-{
-  size_t depth = 0, line = 1;
-  bool is_inside = false;
-  for (size_t i = 0; i < length; i++) {
-    if (text[i] == '\n') line++;
-    if (is_inside) {
-      if (text[i] == '\\')
-        i++;
-      else if (text[i] == '"')
-        is_inside = false;
-    } else if (text[i] == '"') {
-      is_inside = true;
-    } else if (text[i] == '{' || text[i] == '[') {
-      if (++depth > GATE_JSON_DEPTH_MAX) return line;
-    } else if ((text[i] == '}' || text[i] == ']') && depth > 0) {
-      depth--;
-    }
-  }
-  return 0;
-}
-
 /* Whether what jansson stumbled over is a second value behind the line of a whole one. */
 static bool is_behind_record(const char *text, int position)
 {
@@ -55,10 +32,6 @@ bool gate_json_open(gate_json *json, const char *path, const char *text, size_t 
                     gate_problems *problems)
 {
   *json = (gate_json){.path = path, .text = text, .problems = problems};
-  const size_t deep_line = too_deep_at(text, length);
-  if (deep_line > 0)
-    return gate_wrong(problems, path, "failed to parse %s: deeper than %d levels at line %zu", path,
-                      GATE_JSON_DEPTH_MAX, deep_line);
   json_error_t error;
   const size_t flags = JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL;
   json->root = json_loadb(text, length, flags, &error);

@@ -1,4 +1,4 @@
-/* Reads JSON strictly: no NaN, no duplicate key, nothing behind the end, at most 64 deep. Hides how
+/* Reads JSON strictly: no NaN, no duplicate key, nothing behind the end, at most as deep as jansson permits. Hides how
  * jansson reports; every fault becomes a problem that names file, line and field. What writes JSON
  * is bench/harness/json.h. */
 #ifndef ACCEL_GATE_JSON_H
@@ -7,8 +7,6 @@
 #include "base.h"
 
 #include <jansson.h>
-
-enum { GATE_JSON_DEPTH_MAX = 64 };
 
 typedef enum gate_range { GATE_ANY, GATE_POSITIVE, GATE_NOT_NEGATIVE } gate_range;
 

@@ -10,7 +10,8 @@ bool gate_exceeds(double change, double limit)
   return change - limit > 1e-9 * fmax(1, fabs(limit));
 }
 
-double gate_change(double base, double now, gate_better better)
+/* How much worse `now` is: (now - base) / base, with its sign turned where higher is better. */
+static double change_of(double base, double now, gate_better better)
 {
   if (base == now) return 0;
   return better == GATE_LOWER ? (now - base) / base : (base - now) / base;
@@ -133,7 +134,7 @@ static void judge_few_rounds(gate_arena *arena, gate_row *row, const gate_limits
 void gate_judge_row(gate_arena *arena, gate_row *row, const gate_limits *limits)
 {
   const bool has_rounds = row->base_metric && row->rounds >= ROUNDS_MIN;
-  row->change = gate_change(row->base, row->now, row->better);
+  row->change = change_of(row->base, row->now, row->better);
   if (!is_limited(row)) {
     row->verdict = GATE_REPORTED;
   } else if (row->base == 0 && row->now > 0) {

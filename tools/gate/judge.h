@@ -83,12 +83,9 @@ void gate_judge_pairs(gate_row *row, const gate_limits *limits);
 void gate_give_way(gate_row *row, const gate_row *median);
 /* Whether it was counted rather than measured: every change is real, on any machine. */
 bool gate_is_count(const gate_row *row);
-void gate_apply_waiver(gate_report *report, gate_row *row);
 /* After all is judged: a row for each limit and waiver of the user that matched nothing. */
 void gate_note_unused(gate_report *report);
 
-/* A row with nothing compared yet. */
-gate_row *gate_report_add(gate_report *report, const char *id, const char *key);
 /* Counts verdicts, and orders rows: worst first, then by change. */
 void gate_report_sort(gate_report *report);
 /* The geometric mean of now/base over the main time figure, harm-oriented; NAN if there is none. */
@@ -107,7 +104,5 @@ double gate_shown_change(const gate_row *row);
 gate_interval gate_shown_bounds(const gate_row *row);
 /* change > limit, where numbers that are equal on paper count as equal. */
 bool gate_exceeds(double change, double limit);
-/* How much worse `now` is: (now - base) / base, with its sign turned where higher is better. */
-double gate_change(double base, double now, gate_better better);
 
 #endif

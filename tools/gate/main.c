@@ -23,7 +23,6 @@ static const command commands[] = {
     {"convert", gate_command_convert, "results in the form of another tool"},
     {"history", gate_command_history, "add results to a history, and show it"},
     {"validate", gate_command_validate, "whether files hold what they should"},
-    {"targets", gate_command_targets, "the table of absolute targets"},
     {"fingerprint", gate_command_fingerprint, "what of this machine matters to speed"},
 };
 

@@ -35,7 +35,7 @@ void page_close_figure(const page *self, const char *note)
   gate_text_add(self->out, "</figure>\n");
 }
 
-void page_add_commit(const page *self, const char *commit)
+static void add_commit(const page *self, const char *commit)
 {
   const bool is_hash = strlen(commit) >= 7 && commit[strspn(commit, "0123456789abcdef")] == '\0';
   if (self->commits && is_hash)
@@ -161,10 +161,10 @@ static void add_commits(const page *self, const gate_set *base, const gate_set *
   if (!now->commit) return;
   gate_text_add(self->out, "<div class=\"fact\"><dt>commit</dt><dd>");
   if (base && base->commit && strcmp(base->commit, now->commit) != 0) {
-    page_add_commit(self, base->commit);
+    add_commit(self, base->commit);
     gate_text_add(self->out, " \xE2\x86\x92 ");
   }
-  page_add_commit(self, now->commit);
+  add_commit(self, now->commit);
   gate_text_add(self->out, "</dd></div>\n");
 }
 

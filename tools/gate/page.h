@@ -64,7 +64,5 @@ void page_close_figure(const page *self, const char *note);
 gate_numbers page_shape_of(const gate_metric *metric_or_null);
 /* What is drawn of a list: all of it, or evenly spaced numbers, in order. */
 gate_numbers page_thinned(gate_arena *arena, const gate_numbers *numbers, size_t most);
-/* A commit as a link, if there is somewhere to link to. */
-void page_add_commit(const page *self, const char *commit);
 
 #endif

@@ -22,7 +22,7 @@ double svg_across(const svg_plot *plot, double x)
   return limit(share_of(plot->x, x) * 100, 0, 100);
 }
 
-double svg_down(const svg_plot *plot, double y)
+static double down_of(const svg_plot *plot, double y)
 {
   const double bottom = plot->height - plot->bottom;
   const double share = share_of(plot->y, y);
@@ -45,7 +45,7 @@ void svg_line(const svg_plot *plot, const char *kind, double x1, double y1, doub
 {
   gate_text_printf(
       plot->out, "<line class=\"%s\" x1=\"%.2f%%\" y1=\"%.2f\" x2=\"%.2f%%\" y2=\"%.2f\"/>", kind,
-      svg_across(plot, x1), svg_down(plot, y1), svg_across(plot, x2), svg_down(plot, y2));
+      svg_across(plot, x1), down_of(plot, y1), svg_across(plot, x2), down_of(plot, y2));
 }
 
 void svg_upright(const svg_plot *plot, const char *kind, double x)
@@ -65,7 +65,7 @@ void svg_dot(const svg_plot *plot, const char *kind, double x, double y, double 
              const char *title)
 {
   gate_text_printf(plot->out, "<circle class=\"%s\" cx=\"%.2f%%\" cy=\"%.2f\" r=\"%.1f\"", kind,
-                   svg_across(plot, x), svg_down(plot, y), radius);
+                   svg_across(plot, x), down_of(plot, y), radius);
   if (!title) {
     gate_text_add(plot->out, "/>");
     return;
@@ -79,7 +79,7 @@ void svg_text(const svg_plot *plot, const char *kind, double x, double y, double
   const double across = svg_across(plot, x);
   const char *anchor = across < 7 ? "start" : across > 93 ? "end" : "middle";
   gate_text_printf(plot->out, "<text class=\"%s\" x=\"%.2f%%\" y=\"%.2f\" text-anchor=\"%s\">",
-                   kind, across, svg_down(plot, y) - lift, anchor);
+                   kind, across, down_of(plot, y) - lift, anchor);
   gate_add_markup(plot->out, "%s</text>", text);
 }
 
@@ -90,7 +90,7 @@ void svg_path(const svg_plot *plot, svg_shape shape, const char *kind, const gat
 {
   enum { STRETCH = 1000 };
   gate_text *out = plot->out;
-  const double scale = STRETCH / 100.0, ground = svg_down(plot, plot->y.low);
+  const double scale = STRETCH / 100.0, ground = down_of(plot, plot->y.low);
   if (x->count == 0) return;
   gate_text_printf(out,
                    "<svg class=\"stretched\" width=\"100%%\" height=\"%.0f\" "
@@ -104,7 +104,7 @@ void svg_path(const svg_plot *plot, svg_shape shape, const char *kind, const gat
       gate_text_printf(out, "M%.1f %.1fv5", across, plot->height - plot->bottom + offset);
     else
       gate_text_printf(out, "%c%.1f %.1f", i == 0 && shape == SVG_LINE ? 'M' : 'L', across,
-                       svg_down(plot, y->values[i]));
+                       down_of(plot, y->values[i]));
   }
   if (shape == SVG_AREA)
     gate_text_printf(out, "L%.1f %.1fZ", svg_across(plot, x->values[x->count - 1]) * scale, ground);
@@ -191,7 +191,7 @@ void svg_axis_y(const svg_plot *plot, gate_arena *arena, const char *unit)
   for (size_t i = 0; i < ticks.count; i++) {
     svg_line(plot, "grid", plot->x.low, ticks.values[i], plot->x.high, ticks.values[i]);
     gate_text_printf(plot->out, "<text class=\"tick\" x=\"0\" y=\"%.2f\">",
-                     svg_down(plot, ticks.values[i]) - 3);
+                     down_of(plot, ticks.values[i]) - 3);
     gate_add_markup(plot->out, "%s</text>", tick_text(arena, &ticks, i, unit));
   }
 }

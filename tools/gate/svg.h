@@ -26,9 +26,8 @@ typedef struct svg_plot {
 void svg_open(const svg_plot *plot, const char *label);
 void svg_close(const svg_plot *plot);
 
-/* Percent from the left, and pixels from the top; what lies outside comes to the edge. */
+/* Percent from the left; what lies outside comes to the edge. */
 double svg_across(const svg_plot *plot, double x);
-double svg_down(const svg_plot *plot, double y);
 
 void svg_line(const svg_plot *plot, const char *kind, double x1, double y1, double x2, double y2);
 /* From the top of the data to its bottom. */
