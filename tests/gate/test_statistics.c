@@ -83,11 +83,11 @@ static void density(void **state)
   gate_arena arena = {0};
   assert_near(gate_bandwidth(one_to_ten, 10), 3.0276503540974917 * pow(4.0 / 30, 0.2), 1e-12);
   const gate_interval range = {-20, 30};
-  const gate_density found = gate_kernel_density(&arena, one_to_ten, 10, range, POINTS);
+  const gate_numbers found = gate_kernel_density(&arena, one_to_ten, 10, range, POINTS);
   double area = 0;
-  for (size_t i = 0; i < POINTS; i++) area += found.heights[i] * 50 / (POINTS - 1);
+  for (size_t i = 0; i < POINTS; i++) area += found.values[i] * 50 / (POINTS - 1);
   assert_near(area, 1, 1e-6);
-  assert_true(found.heights[1020] > found.heights[800]); /* 5.5 against 0 */
+  assert_true(found.values[1020] > found.values[800]); /* 5.5 against 0 */
   const double same[] = {5, 5, 5};
   assert_true(gate_bandwidth(same, 3) > 0);
   gate_arena_release(&arena);

@@ -1,6 +1,6 @@
-/* Reads JSON strictly: no NaN, no duplicate key, nothing behind the end, at most as deep as jansson permits. Hides how
- * jansson reports; every fault becomes a problem that names file, line and field. What writes JSON
- * is bench/harness/json.h. */
+/* Reads JSON strictly: no NaN, no duplicate key, nothing behind the end. Hides how jansson reports;
+ * every fault becomes a problem that names file, line and field. What writes JSON is
+ * bench/harness/json.h. */
 #ifndef ACCEL_GATE_JSON_H
 #define ACCEL_GATE_JSON_H
 

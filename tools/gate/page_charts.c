@@ -82,9 +82,8 @@ static void add_densities(const charts *self, svg_plot *plot)
       svg_dot(plot, mark, shapes[side]->values[i], side == 0 ? 0.62 : 0.3, 4,
               quantity(self, shapes[side]->values[i]));
     if (shapes[side]->count < SHAPE_MIN) continue;
-    const gate_density density = gate_kernel_density(arena, shapes[side]->values,
-                                                     shapes[side]->count, plot->x, DENSITY_POINTS);
-    heights[side] = (gate_numbers){density.heights, density.count, density.count};
+    heights[side] = gate_kernel_density(arena, shapes[side]->values, shapes[side]->count, plot->x,
+                                        DENSITY_POINTS);
   }
   for (size_t i = 0; i < DENSITY_POINTS; i++)
     gate_numbers_add(arena, &x,

@@ -128,23 +128,20 @@ double gate_bandwidth(const double *values, size_t count)
   return deviation * pow(4.0 / (3.0 * (double)count), 0.2);
 }
 
-gate_density gate_kernel_density(gate_arena *arena, const double *values, size_t count,
+gate_numbers gate_kernel_density(gate_arena *arena, const double *values, size_t count,
                                  gate_interval range, size_t points)
 {
-  gate_density density = {.range = range, .count = points};
-  density.heights = gate_take(arena, points, sizeof *density.heights);
-  if (count == 0 || points < 2) return density;
+  gate_numbers heights = {0};
   const double width = gate_bandwidth(values, count);
   const double step = (range.high - range.low) / (double)(points - 1);
   const double scale = 1 / ((double)count * width * sqrt(2 * acos(-1)));
   for (size_t i = 0; i < points; i++) {
-    const double place = range.low + step * (double)i;
     double sum = 0;
     for (size_t j = 0; j < count; j++) {
-      const double distance = (place - values[j]) / width;
+      const double distance = (range.low + step * (double)i - values[j]) / width;
       sum += exp(-distance * distance / 2);
     }
-    density.heights[i] = sum * scale;
+    gate_numbers_add(arena, &heights, sum * scale);
   }
-  return density;
+  return heights;
 }

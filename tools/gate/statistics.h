@@ -49,14 +49,9 @@ gate_bootstrap gate_bootstrap_ratio(const gate_numbers *a, const gate_numbers *b
 
 /* ---- of shapes ---- */
 
-/* A Gaussian kernel's density at `points` places between the ends of `range`. The bandwidth is
- * Silverman's. A list without spread gets a narrow peak. */
-typedef struct gate_density {
-  gate_interval range;
-  size_t count;
-  double *heights;
-} gate_density;
-gate_density gate_kernel_density(gate_arena *arena, const double *values, size_t count,
+/* A Gaussian kernel's density at `points` places, 2 or more, between the ends of `range`. The
+ * bandwidth is Silverman's. A list without spread gets a narrow peak. */
+gate_numbers gate_kernel_density(gate_arena *arena, const double *values, size_t count,
                                  gate_interval range, size_t points);
 double gate_bandwidth(const double *values, size_t count);
 
