@@ -40,7 +40,7 @@ static void log_append_quoted(log_line *line, const char *name, const char *text
 {
   static const char digits[] = "0123456789abcdef";
   log_append_word(line, name, "\"");
-  for (size_t i = 0; text[i] != '\0' && i < LOG_TEXT_BYTES; i++) {
+  for (size_t i = 0; i < LOG_TEXT_BYTES && text[i] != '\0'; i++) {
     const unsigned char byte = (unsigned char)text[i];
     const char escaped[4] = {'\\', 'x', digits[byte >> 4], digits[byte & 15]};
     const char quoted[2] = {'\\', text[i]};
