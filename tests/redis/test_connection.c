@@ -1,6 +1,7 @@
 /* The shared connection against a real server: round trips, deadlines, recovery, errors. */
 #include "client.h"
 #include "lateness.h"
+#include "quiet_fork.h"
 
 #include <signal.h>
 #include <sys/time.h>
@@ -374,7 +375,7 @@ static void a_child_touches_nothing_of_its_parent(void **state)
   client_open(&one, &config);
   assert_int_equal(client_put(&one, "a", "parent"), ACCEL_OK);
   const long before = connections_received();
-  const pid_t child = fork();
+  const pid_t child = quiet_fork();
   assert_true(child >= 0);
   if (child == 0) {
     const bool is_refused = client_check(&one, "a", "parent") == ACCEL_ERR_CONFIG &&

@@ -10,6 +10,8 @@
 #include "accel.h"
 #include "accel_backends/fake.h"
 
+#include "quiet_fork.h"
+
 #include <math.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -471,7 +473,7 @@ static void a_child_opens_its_own_caches(void **state)
   row_cache_set_loader(&all->rows, load_row, NULL);
   assert_int_equal(row_cache_set(&all->rows, 1, &value), ACCEL_OK);
   assert_int_equal(row_cache_get(&all->rows, 2, &out), ACCEL_OK); /* there is a thread by now */
-  const pid_t child = fork();
+  const pid_t child = quiet_fork();
   assert_true(child >= 0);
   if (child == 0) _exit(run_child(&all->rows));
   assert_int_equal(waitpid(child, &result, 0), child);

@@ -10,6 +10,8 @@
 #include "accel.h"
 #include "accel_backends/fake.h"
 
+#include "quiet_fork.h"
+
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -184,7 +186,7 @@ static void a_child_may_open_where_its_parents_cache_lay(void **state)
   (void)state;
   static number_cache cache;
   assert_int_equal(number_cache_open(&cache, &config_plain), ACCEL_OK);
-  const pid_t child = fork();
+  const pid_t child = quiet_fork();
   assert_true(child >= 0);
   if (child == 0) _exit(run_child(&cache));
   int result = -1;

@@ -1,6 +1,7 @@
 /* More loads than the source can do, and loads that need others: nothing is loaded for nobody,
  * nobody waits for a queue whom others wait for, and one cache costs the others nothing. */
 #include "cache_world.h"
+#include "quiet_fork.h"
 
 #include <dirent.h>
 #include <sys/wait.h>
@@ -351,7 +352,7 @@ static void a_child_has_a_common_executor_of_its_own(void **state)
   assert_int_equal(plain_cache_open(&cache, &config), ACCEL_OK);
   plain_cache_set_loader(&cache, load_key, NULL);
   assert_int_equal(plain_cache_get(&cache, 1, &value), ACCEL_OK);
-  const pid_t child = fork();
+  const pid_t child = quiet_fork();
   if (child == 0) {
     static plain_cache own;
     if (plain_cache_open(&own, &config) != ACCEL_OK) _exit(1);

@@ -12,6 +12,7 @@
 #include "accel/platform/tick.h"
 
 #include "failing_alloc.h"
+#include "quiet_fork.h"
 
 #include <dirent.h>
 #include <pthread.h>
@@ -121,7 +122,7 @@ static void a_child_ticks_for_itself(void **state)
   (void)state;
   accel_tick_hold();
   assert_true(ticks_past(0));
-  const pid_t child = fork();
+  const pid_t child = quiet_fork();
   if (child == 0) {
     const bool was_none = word() == ACCEL_TICK_NONE;
     accel_tick_hold();
@@ -291,7 +292,7 @@ static void a_childs_hits_ask_the_clock(void **state)
   number_cache numbers, childs;
   (void)state;
   assert_int_equal(open_and_set(&numbers, 2300), ACCEL_OK);
-  const pid_t child = fork();
+  const pid_t child = quiet_fork();
   if (child == 0) {
     uint64_t out;
     const uint64_t begun_ms = accel_clock_monotonic_ms();
