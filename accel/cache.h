@@ -123,7 +123,7 @@ accel_status accel_cache_mset(accel_cache *cache, const accel_type *type, const 
 /* Removes a key from every level and tells the other processes. Idempotent. OK, BACKEND. */
 accel_status accel_cache_del(accel_cache *cache, const accel_type *type, const void *key);
 /* del now, and again `ms` later in the background, for sources that lag behind. As del; BACKEND
- * also if 65536 second dels wait already, or no thread can be had: the first del was done. */
+ * also if 65536 second dels wait already, or no thread could be started: the first del was done. */
 accel_status accel_cache_del_after(accel_cache *cache, const accel_type *type, const void *key,
                                    uint32_t ms);
 accel_status accel_cache_mdel(accel_cache *cache, const accel_type *type, const void *keys,

@@ -20,7 +20,7 @@ bool accel_core_is_fresh(const accel_local_found *found, uint64_t now_ms)
   return found->is_current && now_ms < found->life.expires_ms;
 }
 
-/* An expired value, where the fresh one cannot be had and the read permits it. */
+/* An expired value, where the read permits it and no fresh one came. */
 bool accel_core_read_stale(accel_core *core, const core_miss *miss, void *out, accel_info *info)
 {
   accel_local_found found;

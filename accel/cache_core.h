@@ -451,7 +451,7 @@ void accel_core_body_end(core_plan *plan);
 void accel_core_tell(accel_info *info, accel_origin source, const accel_lifetime *life,
                      uint64_t now_ms);
 bool accel_core_is_fresh(const accel_local_found *found, uint64_t now_ms);
-/* An expired value, where the fresh one cannot be had and the read permits it. */
+/* An expired value, where the read permits it and no fresh one came. */
 bool accel_core_read_stale(accel_core *core, const core_miss *miss, void *out, accel_info *info);
 
 ACCEL_EXTERN_C_END

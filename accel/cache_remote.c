@@ -243,7 +243,7 @@ static void remote_leave_out(accel_core *core, core_batch *batch, accel_flight *
                              const core_look *look)
 {
   if (accel_repair_length(&core->repair) == 0) return;
-  accel_core_repair_begin(core); /* in case no thread could be had, and no heartbeat comes */
+  accel_core_repair_begin(core); /* in case no thread could be started, and no heartbeat comes */
   size_t kept = 0;
   for (size_t i = 0; i < batch->count; i++) {
     accel_flight *flight = flights[i];

@@ -98,7 +98,7 @@ static accel_status write_local(accel_core *core, const void *key, const void *v
 /* ---- L2, then L1 ---- */
 
 /* A write that goes to L2. L1 forgets its keys first, whatever happens then: that needs no memory.
- * Whatever L2 was not asked to do, or did not confirm, is noted in memory that was had at open, and
+ * Whatever L2 was not asked to do, or did not confirm, is noted in memory allocated at open, and
  * made good. */
 typedef struct write_call {
   accel_core *core;

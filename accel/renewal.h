@@ -26,7 +26,7 @@ typedef struct accel_renewal {
 
 ACCEL_EXTERN_C_BEGIN
 
-/* False: no thread can be had, and nothing will run. */
+/* False: no thread could be started, and nothing will run. */
 bool accel_renewal_join(accel_renewal *renewal);
 /* Waits for a run under way. After it none begins. In a forked child it does nothing. */
 void accel_renewal_leave(accel_renewal *renewal);

@@ -74,7 +74,7 @@ bool accel_thread_note_end(void);
 void accel_object_hold(void);
 void accel_object_release(void);
 
-/* Starts `run(ctx)` on a thread that blocks all signals. False: no thread could be had. */
+/* Starts `run(ctx)` on a thread that blocks all signals. False: no thread could be started. */
 bool accel_thread_start(accel_thread *thread, void (*run)(void *ctx), void *ctx);
 void accel_thread_join(accel_thread thread);
 /* It ends by itself, joined by nobody. */
