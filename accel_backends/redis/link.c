@@ -2,7 +2,7 @@
 #include "../../accel/error.h"
 #include "../../accel/platform/atomic.h"
 #include "../../accel/platform/system.h"
-#include "call.h"
+#include "operations/call.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,11 +4,11 @@
 
 #include "../../accel/platform/system.h"
 #include "../redis.h"
-#include "credentials.h"
-#include "listener.h"
-#include "news.h"
-#include "route.h"
-#include "url.h"
+#include "channel/listener.h"
+#include "routing/route.h"
+#include "server/news.h"
+#include "wire/credentials.h"
+#include "wire/url.h"
 
 ACCEL_EXTERN_C_BEGIN
 

@@ -9,7 +9,7 @@
 #include "lateness.h"
 #include "redis_cluster.h"
 
-#include "accel_backends/redis/slots.h"
+#include "accel_backends/redis/wire/slots.h"
 
 enum {
   SIDES = 2,

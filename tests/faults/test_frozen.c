@@ -4,8 +4,8 @@
 #include "fault_world.h"
 #include "redis_cluster.h"
 
-#include "accel_backends/redis/slots.h"
 #include "accel_backends/redis/state.h"
+#include "accel_backends/redis/wire/slots.h"
 
 enum { PATIENCE_MS = 30000, KEYS = 30 };
 

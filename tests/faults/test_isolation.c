@@ -6,8 +6,8 @@
 #include "redis_cluster.h"
 
 #include "accel/platform/atomic.h"
-#include "accel_backends/redis/slots.h"
 #include "accel_backends/redis/state.h"
+#include "accel_backends/redis/wire/slots.h"
 
 enum {
   GOOD_KEYS = 50,

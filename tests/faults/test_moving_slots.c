@@ -2,7 +2,7 @@
 #include "fault_world.h"
 #include "redis_cluster.h"
 
-#include "accel_backends/redis/slots.h"
+#include "accel_backends/redis/wire/slots.h"
 
 /* A value that tells whose it is. */
 typedef struct record {

@@ -18,7 +18,7 @@ EXCEPTIONS = {("accel/cache.h", "accel_backends/flat/flat.h")}
 # A system header or a function, and the only place where it may appear.
 OWNED = {
     r"hiredis/": "accel_backends/redis/",
-    r"openssl/": "accel_backends/redis/tls.",
+    r"openssl/": "accel_backends/redis/wire/tls.",
     r"uthash\.h|utlist\.h": "accel_backends/uthash/",
     r"pthread\.h|time\.h|sys/time\.h|sys/mman\.h|sys/random\.h|sched\.h": "accel/platform/",
     r"sys/socket\.h|sys/un\.h|netdb\.h|netinet/.*|poll\.h|fcntl\.h": "accel_backends/redis/",

@@ -6,8 +6,8 @@
 
 #include <cmocka.h>
 
-#include "../proxy/proxy.h"
 #include "accel/platform/clock.h"
+#include "proxy.h"
 #include "redis_server.h"
 
 #include <arpa/inet.h>

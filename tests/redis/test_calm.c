@@ -2,7 +2,7 @@
  * every refusal of a server with what follows from it. */
 #include "client.h"
 
-#include "accel_backends/redis/calm.h"
+#include "accel_backends/redis/server/calm.h"
 #include "accel_backends/redis/state.h"
 #include "peer.h"
 

@@ -2,7 +2,7 @@
 #include "client.h"
 #include "redis_cluster.h"
 
-#include "accel_backends/redis/slots.h"
+#include "accel_backends/redis/wire/slots.h"
 
 enum { KEYS = 300, SLOW_MS = 1000 };
 

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "accel_backends/redis/reply.h"
+#include "accel_backends/redis/wire/reply.h"
 
 #include <stdio.h>
 #include <stdlib.h>

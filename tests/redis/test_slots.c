@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "accel_backends/redis/slots.h"
+#include "accel_backends/redis/wire/slots.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "accel_backends/redis/url.h"
+#include "accel_backends/redis/wire/url.h"
 
 #include "accel/error.h"
 

@@ -1,0 +1,25 @@
+/* blocks.h: an operation on many items, a block at a time (backend redis).
+ *
+ * A call's time limit is that of a round trip. What cannot be sent, done and answered within it
+ * would fail as a whole, and delay everybody else on the connection; so a batch is cut into blocks,
+ * one after another, each with the whole limit. How much a block may hold is found out: the first
+ * one fits a link of 5 Mbit/s, and they grow while they take a small part of the limit, and shrink
+ * when they do not. A block that fails costs its own items.
+ *
+ * Threads: any.
+ */
+#ifndef ACCEL_BACKENDS_REDIS_BLOCKS_H
+#define ACCEL_BACKENDS_REDIS_BLOCKS_H
+
+#include "scatter.h"
+
+ACCEL_EXTERN_C_BEGIN
+
+/* As accel_redis_parts_run. What the caller's deadline leaves no time for is not sent, and has the
+ * status TIMEOUT. */
+accel_status accel_redis_blocks_run(redis_link *link, accel_remote_item *items, size_t count,
+                                    accel_remote_call *call, const redis_operation *operation,
+                                    void *single);
+
+ACCEL_EXTERN_C_END
+#endif

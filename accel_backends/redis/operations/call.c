@@ -1,0 +1,279 @@
+#include "call.h"
+
+#include "../../../accel/platform/atomic.h"
+#include "../../../accel/platform/system.h"
+#include "../server/error_reply.h"
+
+#include <stdio.h>
+#include <string.h>
+
+ACCEL_STATIC_ASSERT(sizeof((accel_remote_call *)0)->error == REDIS_SOCKET_TEXT,
+                    "an error's text fits the call's");
+
+static void redis_call_tell(const redis_link *link, accel_remote_event event)
+{
+  if (link->sink.event != NULL) link->sink.event(link->sink.ctx, event, 1);
+}
+
+static accel_status redis_call_refuse(accel_remote_call *call, const char *why)
+{
+  snprintf(call->error, sizeof call->error, "%s", why);
+  return ACCEL_ERR_BACKEND;
+}
+
+bool accel_redis_call_is_paused(const redis_link *link, accel_remote_call *call,
+                                const redis_exchange *exchange)
+{
+  const uint64_t until_ms = accel_load_acquire(&exchange->endpoint->writes_paused_ms);
+  if (until_ms == 0 || accel_clock_monotonic_ms() >= until_ms) return false;
+  if (exchange->purpose != REDIS_STORES) return true;
+  redis_call_tell(link, ACCEL_REMOTE_WRITES_PAUSED);
+  const char *word = accel_load_relaxed(&exchange->endpoint->paused_by);
+  snprintf(call->error, sizeof call->error,
+           "nothing is stored for a while: the server refused it before, with %s", word);
+  return true;
+}
+
+static redis_breaker *redis_call_breaker(const redis_exchange *exchange)
+{
+  return accel_redis_endpoint_breaker(exchange->endpoint, exchange->connection);
+}
+
+static accel_status redis_call_start(accel_remote_call *call, redis_exchange *exchange)
+{
+  exchange->is_canary = false;
+  if (exchange->connection == NULL)
+    return redis_call_refuse(call, "nothing is removed while writes that were given up are on "
+                                   "their way on both connections");
+  if (exchange->purpose == REDIS_STORES &&
+      accel_redis_call_is_paused(exchange->link, call, exchange))
+    return ACCEL_ERR_BACKEND;
+  redis_breaker *breaker = redis_call_breaker(exchange);
+  if (!accel_redis_breaker_admits(breaker, &exchange->is_canary)) {
+    redis_call_tell(exchange->link, ACCEL_REMOTE_BREAKER_OPEN);
+    return redis_call_refuse(call, "the server failed too often: it is left alone for a while");
+  }
+  const accel_status status =
+      accel_redis_connection_begin(exchange->connection, &exchange->block, exchange->deadline_ms,
+                                   &exchange->waiter, call->error);
+  if (status != ACCEL_OK) accel_redis_breaker_withdrawn(breaker, exchange->is_canary);
+  return status;
+}
+
+void accel_redis_call_begin(redis_link *link, accel_remote_call *call, redis_exchange *exchange)
+{
+  accel_redis_state *state = link->state;
+  memset(&exchange->replies, 0, sizeof exchange->replies);
+  exchange->link = link;
+  exchange->is_under_way = false;
+  exchange->block.is_write = exchange->purpose != REDIS_READS;
+  if (state->fork_generation != accel_fork_generation()) {
+    snprintf(call->error, sizeof call->error, "redis was opened before the fork; open your own");
+    exchange->status = ACCEL_ERR_CONFIG;
+    return;
+  }
+  exchange->began_ms = accel_clock_monotonic_ms();
+  const uint64_t limit_ms =
+      call->limit_ms == 0 ? exchange->began_ms + state->command_timeout_ms : call->limit_ms;
+  exchange->deadline_ms = limit_ms + exchange->large_bytes / REDIS_CALL_BYTES_PER_MS;
+  exchange->is_cut_short = call->deadline_ms < exchange->deadline_ms;
+  if (exchange->is_cut_short) exchange->deadline_ms = call->deadline_ms;
+  exchange->status = redis_call_start(call, exchange);
+  exchange->is_under_way = exchange->status == ACCEL_OK;
+}
+
+/* True: the server can serve nobody for now. */
+static bool redis_call_react(redis_exchange *exchange, const redis_reply *error)
+{
+  redis_endpoint *endpoint = exchange->endpoint;
+  accel_remote_event event;
+  const redis_reaction reaction = accel_redis_reaction_to(&exchange->replies, error, &event);
+  redis_command named;
+  const size_t i = (size_t)(error - exchange->replies.list);
+  if (accel_redis_commands_is_refusal(&exchange->replies, i, &named))
+    accel_redis_commands_note(&endpoint->commands, named, true);
+  if (reaction == REDIS_REACTION_EXPECTED) return false;
+  redis_call_tell(exchange->link, event);
+  const char *word = accel_redis_reaction_word(&exchange->replies, error);
+  if (reaction == REDIS_REACTION_PAUSE_WRITES) {
+    accel_store_relaxed(&endpoint->paused_by, word);
+    accel_store_release(&endpoint->writes_paused_ms,
+                        accel_clock_deadline(REDIS_REACTION_WRITES_MS));
+  }
+  if (reaction == REDIS_REACTION_CONNECT_ANEW) {
+    char why[64];
+    snprintf(why, sizeof why, "the server sends us away, with %s", word);
+    accel_redis_connection_break(exchange->connection, why);
+  }
+  return reaction == REDIS_REACTION_LEAVE_ALONE;
+}
+
+/* A failure that is no sign of the server's health: of a caller in a hurry, of one that waited
+ * while something large was passing, of a text that is larger than the server takes, and of those
+ * that wait when the connection breaks because of another, which counts once. */
+static bool redis_call_says_nothing(redis_exchange *exchange)
+{
+  const redis_waiter *waiter = &exchange->waiter;
+  if (exchange->status == ACCEL_ERR_CODEC) return true;
+  if (exchange->status == ACCEL_ERR_BACKEND) return waiter->is_bystander;
+  if (exchange->status != ACCEL_ERR_TIMEOUT) return false;
+  const bool was_busy = accel_redis_connection_was_busy(exchange->connection, exchange->began_ms);
+  if (was_busy) accel_store_relaxed(&exchange->endpoint->has_large, true); /* reads are bounded */
+  return exchange->is_cut_short || was_busy || !waiter->is_silent;
+}
+
+/* What the outcome says about the server. */
+static void redis_call_judge(redis_exchange *exchange)
+{
+  redis_endpoint *endpoint = exchange->endpoint;
+  redis_breaker *breaker = redis_call_breaker(exchange);
+  bool is_useless = exchange->status == ACCEL_ERR_BACKEND;
+  for (size_t i = 0; i < exchange->replies.count; i++)
+    if (exchange->replies.list[i].kind == REDIS_REPLY_IS_ERROR)
+      is_useless |= redis_call_react(exchange, &exchange->replies.list[i]);
+  is_useless |= exchange->status == ACCEL_ERR_TIMEOUT;
+  if (redis_call_says_nothing(exchange)) {
+    accel_redis_breaker_withdrawn(breaker, exchange->is_canary);
+    return;
+  }
+  if (is_useless) {
+    accel_redis_breaker_failed(breaker, exchange->is_canary, accel_clock_monotonic_ms());
+    return;
+  }
+  accel_redis_breaker_succeeded(breaker, exchange->is_canary);
+  accel_redis_budget_earn(&endpoint->retries);
+}
+
+/* True: it was sent again. */
+static bool redis_call_retry(accel_remote_call *call, redis_exchange *exchange)
+{
+  if (exchange->purpose != REDIS_READS || exchange->status != ACCEL_ERR_BACKEND) return false;
+  if (!exchange->waiter.is_unread) return false;
+  if (!accel_redis_budget_spend(&exchange->endpoint->retries)) return false;
+  if (!accel_redis_connection_await_up(exchange->connection, exchange->deadline_ms)) return false;
+  if (redis_call_start(call, exchange) != ACCEL_OK) return false;
+  redis_call_tell(exchange->link, ACCEL_REMOTE_RETRIED);
+  return true;
+}
+
+/* True: the server hung up because of what is stored here: it is larger than its proto-max-bulk-len
+ * and nothing has happened. */
+static bool redis_call_was_too_large(const accel_remote_call *call, const redis_exchange *exchange)
+{
+  if (exchange->status != ACCEL_ERR_BACKEND || exchange->waiter.is_bystander) return false;
+  if (exchange->purpose == REDIS_READS || exchange->large_bytes == 0) return false;
+  return strstr(call->error, REDIS_CALL_TOO_LARGE) != NULL;
+}
+
+static void redis_call_await(accel_remote_call *call, redis_exchange *exchange)
+{
+  exchange->status =
+      accel_redis_connection_finish(exchange->connection, &exchange->waiter, exchange->deadline_ms,
+                                    &exchange->replies, call->error);
+  if (redis_call_was_too_large(call, exchange)) {
+    accel_redis_endpoint_note_refused(exchange->endpoint, exchange->large_bytes);
+    redis_call_tell(exchange->link, ACCEL_REMOTE_REFUSED);
+    exchange->status = ACCEL_ERR_CODEC;
+  }
+  redis_call_judge(exchange);
+}
+
+accel_status accel_redis_call_finish(accel_remote_call *call, redis_exchange *exchange)
+{
+  if (!exchange->is_under_way) return exchange->status;
+  exchange->is_under_way = false;
+  redis_call_await(call, exchange);
+  if (!redis_call_retry(call, exchange)) return exchange->status;
+  call->error[0] = '\0';
+  redis_call_await(call, exchange);
+  return exchange->status;
+}
+
+size_t accel_redis_call_append_prepared(void *prepared_pointer, accel_buffer *out)
+{
+  const redis_prepared *prepared = (const redis_prepared *)prepared_pointer;
+  const bool appended = accel_buffer_append(out, prepared->commands.data, prepared->commands.size);
+  return appended ? prepared->replies : 0;
+}
+
+accel_status accel_redis_call_send(redis_link *link, accel_remote_call *call,
+                                   redis_endpoint *endpoint, redis_connection *connection,
+                                   redis_prepared *prepared, redis_replies *replies)
+{
+  redis_exchange exchange;
+  exchange.large_bytes = 0;
+  exchange.purpose = REDIS_REMOVES;
+  exchange.endpoint = endpoint;
+  exchange.connection = connection;
+  exchange.block = (redis_block){.append = accel_redis_call_append_prepared, .ctx = prepared};
+  accel_redis_call_begin(link, call, &exchange);
+  accel_redis_call_finish(call, &exchange);
+  accel_buffer_release(&prepared->commands);
+  *replies = exchange.replies;
+  return exchange.status;
+}
+
+accel_status accel_redis_call_fail(accel_remote_item *items, size_t count, accel_status status)
+{
+  for (size_t i = 0; i < count; i++) items[i].status = status;
+  return status;
+}
+
+accel_status accel_redis_call_no_memory(accel_remote_item *items, size_t count,
+                                        accel_remote_call *call)
+{
+  snprintf(call->error, sizeof call->error, "no memory for the commands");
+  return accel_redis_call_fail(items, count, ACCEL_ERR_NOMEM);
+}
+
+accel_status accel_redis_call_distrust(redis_connection *connection, accel_remote_call *call)
+{
+  snprintf(call->error, sizeof call->error, "protocol error: a reply of an unexpected kind");
+  accel_redis_connection_break(connection, call->error);
+  return ACCEL_ERR_BACKEND;
+}
+
+accel_status accel_redis_call_explain(accel_remote_call *call, const redis_replies *replies,
+                                      size_t i)
+{
+  if (call->error[0] == '\0') accel_redis_stream_explain(replies, i, "redis", call->error);
+  return ACCEL_ERR_BACKEND;
+}
+
+bool accel_redis_call_append_keys(accel_buffer *out, const char *verb, const redis_link *link,
+                                  accel_remote_item *const *items, size_t count)
+{
+  const size_t before = out->size;
+  bool appended = accel_redis_command_start(out, 1 + count) &&
+                  accel_redis_command_add(out, verb, strlen(verb), "", 0);
+  for (size_t i = 0; i < count && appended; i++)
+    appended = accel_redis_command_add(out, link->key_start, link->prefix_size, items[i]->key,
+                                       items[i]->key_size);
+  if (!appended) out->size = before;
+  return appended;
+}
+
+bool accel_redis_call_append_publish(accel_buffer *out, const redis_link *link,
+                                     const accel_buffer *message)
+{
+  const char *words[] = {"PUBLISH", link->channel,
+                         message->data == NULL ? "" : (const char *)message->data};
+  const size_t sizes[] = {strlen(words[0]), strlen(words[1]), message->size};
+  const redis_words command = {.words = words, .sizes = sizes, .count = 3};
+  return accel_redis_command_append(out, &command);
+}
+
+const char *accel_redis_call_unlink(const redis_endpoint *endpoint)
+{
+  const bool lacks = accel_redis_commands_lacks(&endpoint->commands, REDIS_COMMAND_UNLINK);
+  return lacks ? "DEL" : "UNLINK";
+}
+
+bool accel_redis_call_lacks_unlink(redis_endpoint *endpoint, const redis_replies *replies, size_t i)
+{
+  redis_command named;
+  if (!accel_redis_commands_is_refusal(replies, i, &named)) return false;
+  if (named != REDIS_COMMAND_UNLINK && named != REDIS_COMMANDS) return false;
+  accel_redis_commands_note(&endpoint->commands, REDIS_COMMAND_UNLINK, true);
+  return true;
+}

@@ -1,0 +1,106 @@
+/* call.h: what the operations of link.c have in common (backend redis). Threads: any. */
+#ifndef ACCEL_BACKENDS_REDIS_CALL_H
+#define ACCEL_BACKENDS_REDIS_CALL_H
+
+#include "../state.h"
+
+#define REDIS_CALL_KEYS_MAX 256u /* in one command */
+
+/* Commands that were made before the connection is locked. */
+typedef struct redis_prepared {
+  accel_buffer commands;
+  size_t replies;
+} redis_prepared;
+
+/* What a server says of a text that is larger than its proto-max-bulk-len, and hangs up. */
+#define REDIS_CALL_TOO_LARGE "ERR Protocol error: invalid bulk length"
+
+/* What commands are for: what may be sent again, and what a server without room refuses. */
+typedef enum redis_purpose {
+  REDIS_READS, /* may be appended and sent twice */
+  REDIS_STORES,
+  REDIS_REMOVES
+} redis_purpose;
+
+/* A large value has a ms more for so many bytes: on a link of 100 Mbit/s they need less. */
+#define REDIS_CALL_BYTES_PER_MS 8192u
+
+/* One part's way to its server and back. The caller sets the first five; `begin` sends, `finish`
+ * waits. Not moved or copied between them. */
+typedef struct redis_exchange {
+  redis_purpose purpose;
+  redis_endpoint *endpoint;
+  redis_connection *connection; /* of the endpoint; NULL: refused */
+  redis_block block;
+  size_t large_bytes;  /* that the commands or the replies may have beyond those of small values */
+  accel_status status; /* OK, with replies; BACKEND, TIMEOUT, NOMEM, CONFIG, CODEC without */
+  redis_replies replies;
+  redis_waiter waiter;
+  uint64_t began_ms, deadline_ms;
+  redis_link *link;
+  bool is_under_way, is_canary, is_cut_short; /* by the caller's deadline, before our own limit */
+} redis_exchange;
+
+ACCEL_EXTERN_C_BEGIN
+
+/* Under the call's deadline and the backend's own limit, which grows with what is large, unless the
+ * lane is to be left in peace. A read whose connection broke before a byte of its reply came is
+ * sent once more, within its deadline and the endpoint's budget. Refusals are counted and reacted
+ * to. Every begin is followed by a finish, which returns exchange->status; after a failure the call
+ * has its text. The caller releases the replies. CONFIG: in a forked child. CODEC: what is
+ * stored is larger than the server takes. */
+void accel_redis_call_begin(redis_link *link, accel_remote_call *call, redis_exchange *exchange);
+accel_status accel_redis_call_finish(accel_remote_call *call, redis_exchange *exchange);
+/* True: a moment ago the server refused to store anything. What is to be stored counts as refused
+ * now, and the call has its text; what removes is better sent without MULTI, which a full server
+ * refuses. */
+bool accel_redis_call_is_paused(const redis_link *link, accel_remote_call *call,
+                                const redis_exchange *exchange);
+/* Both, for prepared commands that remove something, on a connection of the endpoint; NULL:
+ * refused. It releases the commands. On failure *replies is empty. */
+accel_status accel_redis_call_send(redis_link *link, accel_remote_call *call,
+                                   redis_endpoint *endpoint, redis_connection *connection,
+                                   redis_prepared *prepared, redis_replies *replies);
+/* A block of prepared commands: block.ctx is the redis_prepared. */
+size_t accel_redis_call_append_prepared(void *prepared, accel_buffer *out);
+
+/* Gives every item the status and returns it. */
+accel_status accel_redis_call_fail(accel_remote_item *items, size_t count, accel_status status);
+accel_status accel_redis_call_no_memory(accel_remote_item *items, size_t count,
+                                        accel_remote_call *call);
+/* Replies that cannot be those of the commands: breaks the connection, returns BACKEND. */
+accel_status accel_redis_call_distrust(redis_connection *connection, accel_remote_call *call);
+/* Keeps the call's first error reply as its text; returns BACKEND. */
+accel_status accel_redis_call_explain(accel_remote_call *call, const redis_replies *replies,
+                                      size_t i);
+
+/* Appends a command of a verb and whole keys, prefix included; at most REDIS_CALL_KEYS_MAX. */
+bool accel_redis_call_append_keys(accel_buffer *out, const char *verb, const redis_link *link,
+                                  accel_remote_item *const *items, size_t count);
+bool accel_redis_call_append_publish(accel_buffer *out, const redis_link *link,
+                                     const accel_buffer *message);
+/* UNLINK, or DEL where the server refuses it. */
+const char *accel_redis_call_unlink(const redis_endpoint *endpoint);
+/* True: the reply refuses UNLINK, or a command without its name; from now on DEL is used. */
+bool accel_redis_call_lacks_unlink(redis_endpoint *endpoint, const redis_replies *replies,
+                                   size_t i);
+
+/* The operations; backend.h says what they do. */
+accel_status accel_redis_get(void *link, accel_remote_item *items, size_t count,
+                             accel_remote_call *call);
+void accel_redis_release(void *link, accel_remote_call *call);
+accel_status accel_redis_lease(void *link, accel_remote_item *items, size_t count,
+                               uint32_t lease_ms, accel_remote_call *call);
+accel_status accel_redis_fill(void *link, accel_remote_item *items, size_t count,
+                              accel_remote_call *call);
+accel_status accel_redis_put(void *link, accel_remote_item *items, size_t count,
+                             const accel_remote_publisher *publisher_or_null,
+                             accel_remote_call *call);
+accel_status accel_redis_del(void *link, accel_remote_item *items, size_t count,
+                             const accel_remote_publisher *publisher_or_null,
+                             accel_remote_call *call);
+accel_status accel_redis_clear(void *link, const accel_remote_publisher *publisher_or_null,
+                               accel_remote_call *call);
+
+ACCEL_EXTERN_C_END
+#endif

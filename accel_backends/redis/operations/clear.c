@@ -1,0 +1,223 @@
+#include "../../../accel/codec.h"
+#include "../../../accel/platform/atomic.h"
+#include "call.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define REDIS_CLEAR_CURSOR_SIZE 24  /* a cursor's digits and a 0 */
+#define REDIS_CLEAR_LIMIT_MS 60000u /* of one server: then its SCAN has no end */
+
+/* Where one step takes place. */
+typedef struct redis_clear_place {
+  redis_endpoint *endpoint;
+  redis_connection *connection;
+} redis_clear_place;
+
+/* Asks for the keys behind the cursor. The pattern needs no escapes: names hold none of the
+ * characters that mean something in it. */
+static accel_status redis_clear_scan(redis_link *link, const redis_clear_place *place,
+                                     accel_remote_call *call, const char *cursor,
+                                     redis_replies *replies)
+{
+  char pattern[sizeof link->key_start + 1];
+  redis_prepared prepared = {.replies = 1};
+  memset(replies, 0, sizeof *replies);
+  snprintf(pattern, sizeof pattern, "%s*", link->key_start);
+  if (!accel_redis_command_append_words(
+          &prepared.commands, REDIS_WORDS("SCAN", cursor, "MATCH", pattern, "COUNT", "4096"))) {
+    accel_buffer_release(&prepared.commands);
+    return accel_redis_call_no_memory(NULL, 0, call);
+  }
+  return accel_redis_call_send(link, call, place->endpoint, place->connection, &prepared, replies);
+}
+
+/* A SCAN's reply: a cursor and an array of keys. */
+static bool redis_clear_is_scan(const redis_replies *replies, char *cursor)
+{
+  const redis_reply whole = accel_redis_reply_at(replies, 0);
+  const redis_reply next = accel_redis_reply_at(replies, 1);
+  const redis_reply keys = accel_redis_reply_at(replies, 2);
+  if (whole.kind != REDIS_REPLY_IS_ARRAY || whole.size != 2) return false;
+  if (next.kind != REDIS_REPLY_IS_TEXT || next.size >= REDIS_CLEAR_CURSOR_SIZE) return false;
+  if (keys.kind != REDIS_REPLY_IS_ARRAY || replies->count != 3 + keys.size) return false;
+  memcpy(cursor, accel_redis_reply_text(replies, &next), next.size);
+  cursor[next.size] = '\0';
+  return true;
+}
+
+/* Whether it is a key of the area. Where an area without a prefix is called as others' prefix is,
+ * theirs begin like that too, but none of them is a key's name: that has no colon. */
+static bool redis_clear_is_ours(const redis_link *link, const char *text, size_t size)
+{
+  const size_t start_size = strlen(link->key_start);
+  return size >= start_size && memcmp(text, link->key_start, start_size) == 0 &&
+         accel_key_is_remote(text + start_size, size - start_size);
+}
+
+/* Makes the commands that remove what a SCAN found. A server that answers with keys of somebody
+ * else's is not helped. False: no memory. */
+static bool redis_clear_prepare(const redis_link *link, const redis_endpoint *endpoint,
+                                const redis_replies *found, redis_prepared *prepared)
+{
+  /* A cluster's command would have to stay within one slot. */
+  const size_t keys_max =
+      accel_redis_route_is_cluster(&link->state->route) ? 1 : REDIS_CALL_KEYS_MAX;
+  const char *words[1 + REDIS_CALL_KEYS_MAX];
+  size_t sizes[1 + REDIS_CALL_KEYS_MAX];
+  redis_words command = {.words = words, .sizes = sizes, .count = 1};
+  words[0] = accel_redis_call_unlink(endpoint);
+  sizes[0] = strlen(words[0]);
+  for (size_t i = 3; i < found->count; i++) {
+    const redis_reply key = accel_redis_reply_at(found, i);
+    const char *text = accel_redis_reply_text(found, &key);
+    if (key.kind == REDIS_REPLY_IS_TEXT && redis_clear_is_ours(link, text, key.size)) {
+      words[command.count] = text;
+      sizes[command.count++] = key.size;
+    }
+    const bool is_full = command.count == 1 + keys_max;
+    if (!is_full && (i + 1 < found->count || command.count == 1)) continue;
+    if (!accel_redis_command_append(&prepared->commands, &command)) return false;
+    prepared->replies++;
+    command.count = 1;
+  }
+  return true;
+}
+
+/* One round trip that removes what was found. */
+static accel_status redis_clear_remove(redis_link *link, const redis_clear_place *place,
+                                       accel_remote_call *call, const redis_replies *found,
+                                       bool *is_refused_out)
+{
+  redis_prepared prepared = {0};
+  redis_replies replies;
+  *is_refused_out = false;
+  if (!redis_clear_prepare(link, place->endpoint, found, &prepared)) {
+    accel_buffer_release(&prepared.commands);
+    return accel_redis_call_no_memory(NULL, 0, call);
+  }
+  if (prepared.replies == 0) return ACCEL_OK;
+  accel_status status =
+      accel_redis_call_send(link, call, place->endpoint, place->connection, &prepared, &replies);
+  for (size_t i = 0; i < replies.count && status == ACCEL_OK; i++) {
+    const redis_reply reply = accel_redis_reply_at(&replies, i);
+    if (reply.kind == REDIS_REPLY_IS_INTEGER) continue;
+    *is_refused_out = accel_redis_call_lacks_unlink(place->endpoint, &replies, i);
+    status = accel_redis_call_explain(call, &replies, i);
+  }
+  accel_redis_replies_release(&replies);
+  return status;
+}
+
+/* One step: looks behind the cursor, removes, moves the cursor. */
+static accel_status redis_clear_step(redis_link *link, redis_endpoint *endpoint,
+                                     accel_remote_call *call, char *cursor)
+{
+  const redis_clear_place place = {endpoint, accel_redis_endpoint_to_remove(endpoint)};
+  redis_replies found = {0};
+  bool is_refused = false;
+  accel_status status = redis_clear_scan(link, &place, call, cursor, &found);
+  if (accel_failed(status)) return status;
+  const redis_reply whole = accel_redis_reply_at(&found, 0);
+  if (whole.kind == REDIS_REPLY_IS_ERROR) {
+    status = accel_redis_call_explain(call, &found, 0);
+  } else if (!redis_clear_is_scan(&found, cursor)) {
+    status = accel_redis_call_distrust(place.connection, call);
+  } else {
+    const bool was_unlink = strcmp(accel_redis_call_unlink(endpoint), "UNLINK") == 0;
+    status = redis_clear_remove(link, &place, call, &found, &is_refused);
+    if (is_refused && was_unlink) {
+      call->error[0] = '\0';
+      status = redis_clear_remove(link, &place, call, &found, &is_refused);
+    }
+  }
+  accel_redis_replies_release(&found);
+  return status;
+}
+
+typedef struct redis_clear_message {
+  const redis_link *link;
+  const accel_remote_publisher *publisher;
+  uint32_t lane;
+} redis_clear_message;
+
+static size_t redis_clear_append_message(void *message_pointer, accel_buffer *out)
+{
+  const redis_clear_message *message = (const redis_clear_message *)message_pointer;
+  accel_buffer text = {0};
+  const bool appended =
+      message->publisher->message(message->publisher->ctx, message->lane, NULL, 0, &text) > 0 &&
+      accel_redis_call_append_publish(out, message->link, &text);
+  accel_buffer_release(&text);
+  return appended ? 1 : 0;
+}
+
+static accel_status redis_clear_publish(redis_link *link, accel_remote_call *call,
+                                        const accel_remote_publisher *publisher)
+{
+  redis_clear_message message = {.link = link, .publisher = publisher};
+  redis_exchange exchange;
+  exchange.large_bytes = 0;
+  exchange.purpose = REDIS_REMOVES;
+  exchange.endpoint = accel_redis_route_main(&link->state->route);
+  exchange.connection = &exchange.endpoint->data;
+  message.lane = accel_redis_endpoint_lane(exchange.endpoint, exchange.connection);
+  exchange.block = (redis_block){.append = redis_clear_append_message, .ctx = &message};
+  accel_redis_call_begin(link, call, &exchange);
+  accel_status status = accel_redis_call_finish(call, &exchange);
+  if (status == ACCEL_OK) {
+    const redis_reply reply = accel_redis_reply_at(&exchange.replies, 0);
+    if (reply.kind == REDIS_REPLY_IS_ERROR)
+      status = accel_redis_call_explain(call, &exchange.replies, 0);
+    else if (reply.kind != REDIS_REPLY_IS_INTEGER)
+      status = accel_redis_call_distrust(exchange.connection, call);
+  }
+  accel_redis_replies_release(&exchange.replies);
+  if (status == ACCEL_OK)
+    call->messages_sent++;
+  else
+    call->messages_failed++;
+  return status;
+}
+
+/* OK as long as it may go on. */
+static accel_status redis_clear_goes_on(accel_remote_call *call, uint64_t until_ms)
+{
+  const bool is_stopped = call->stop_or_null != NULL && accel_load_acquire(call->stop_or_null);
+  const uint64_t now_ms = accel_clock_monotonic_ms();
+  if (!is_stopped && now_ms < until_ms && now_ms < call->deadline_ms) return ACCEL_OK;
+  snprintf(call->error, sizeof call->error, "%s",
+           is_stopped ? "the clear was stopped: the cache is closing"
+                      : "the clear takes too long: SCAN came to no end");
+  return ACCEL_ERR_BACKEND;
+}
+
+static accel_status redis_clear_endpoint(redis_link *link, redis_endpoint *endpoint,
+                                         accel_remote_call *call)
+{
+  const uint64_t until_ms = accel_clock_deadline(REDIS_CLEAR_LIMIT_MS);
+  char cursor[REDIS_CLEAR_CURSOR_SIZE] = "0";
+  do {
+    const accel_status may = redis_clear_goes_on(call, until_ms);
+    if (accel_failed(may)) return may;
+    const accel_status status = redis_clear_step(link, endpoint, call, cursor);
+    if (accel_failed(status)) return status;
+  } while (strcmp(cursor, "0") != 0);
+  return ACCEL_OK;
+}
+
+accel_status accel_redis_clear(void *link_pointer, const accel_remote_publisher *publisher_or_null,
+                               accel_remote_call *call)
+{
+  redis_link *link = (redis_link *)link_pointer;
+  redis_route *route = &link->state->route;
+  size_t at = 0;
+  accel_redis_route_settle(route, accel_clock_deadline(link->state->command_timeout_ms));
+  for (redis_endpoint *endpoint; (endpoint = accel_redis_route_next(route, &at)) != NULL;) {
+    const accel_status status = redis_clear_endpoint(link, endpoint, call);
+    if (accel_failed(status)) return status;
+  }
+  if (publisher_or_null == NULL) return ACCEL_OK;
+  return redis_clear_publish(link, call, publisher_or_null);
+}

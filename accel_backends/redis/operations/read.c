@@ -1,0 +1,323 @@
+/* get.
+ *
+ * GET for one key and MGET for many, until an endpoint has met its first large value. What a key
+ * holds, and how much of it, is not known before it is read; so from then on no read may make the
+ * others on the data connection wait for a large value: each key is asked for at most one byte more
+ * than a small value has, by GETRANGE. If that byte comes the item goes another round, for all of
+ * it, on the connection for large values, which keys that are known to be large take at once. A
+ * value is never empty, thus "" is a miss.
+ *
+ * A value of more than max_value_bytes is of no use to anybody, and is told by its first bytes, so
+ * that a load may replace it. There too one byte more than allowed is asked for, and a key that is
+ * known for it is only asked if that byte is still there.
+ *
+ * Something that is no text is of no use either, and told as a value without bytes. MGET passes
+ * over it, and GETRANGE over a text that is empty: whoever has reason to look closely has each key
+ * asked for by a plain GET.
+ *
+ * GETRANGE costs a server more than GET, and in a batch much more than MGET. So whoever has no
+ * large values does not pay for them, and whoever has some waits for the first one, once.
+ */
+#include "../../../accel/platform/atomic.h"
+#include "blocks.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define REDIS_READ_LAST "262144" /* the byte that only a large value has */
+ACCEL_STATIC_ASSERT(REDIS_ENDPOINT_LARGE_BYTES == 262144, "REDIS_READ_LAST is its text");
+#define REDIS_READ_HEAD_LAST \
+  "31" /* of a value that is too large: what a fill compares lies there */
+#define REDIS_READ_HEAD_BYTES 32u /* fewer than any value has that is of use */
+
+/* What all parts have in common. */
+typedef struct redis_read_terms {
+  redis_link *link;
+  accel_remote_call *call;
+  bool gets_each; /* a cluster's MGET would have to stay within one slot */
+} redis_read_terms;
+
+/* One part, between its commands and its replies. */
+typedef struct redis_read {
+  const redis_read_terms *terms;
+  const redis_part *part;
+  bool gets_each;  /* one command per item, or MGET */
+  bool is_bounded; /* by GETRANGE, to what a small value has */
+  bool is_bulk;    /* the same, to what a value may have */
+  redis_exchange exchange;
+} redis_read;
+
+static bool redis_read_append_range(const redis_read *read, const accel_remote_item *item,
+                                    const char *first, const char *last, accel_buffer *out)
+{
+  const redis_link *link = read->terms->link;
+  return accel_redis_command_start(out, 4) && accel_redis_command_add(out, "GETRANGE", 8, "", 0) &&
+         accel_redis_command_add(out, link->key_start, link->prefix_size, item->key,
+                                 item->key_size) &&
+         accel_redis_command_add(out, first, strlen(first), "", 0) &&
+         accel_redis_command_add(out, last, strlen(last), "", 0);
+}
+
+static bool redis_read_is_probe(const accel_remote_item *item)
+{
+  return (item->hint & REDIS_HINT_PROBE) != 0;
+}
+
+/* Whether the byte that makes it too large is there, and the head. Adds the replies but one. */
+static bool redis_read_append_probe(const redis_read *read, const accel_remote_item *item,
+                                    const char *beyond, accel_buffer *out, size_t *replies)
+{
+  *replies += 1;
+  return redis_read_append_range(read, item, beyond, beyond, out) &&
+         accel_redis_part_append_asking(item, out, replies) &&
+         redis_read_append_range(read, item, "0", REDIS_READ_HEAD_LAST, out);
+}
+
+static bool redis_read_append_item(const redis_read *read, accel_remote_item *const *item,
+                                   const char *beyond, accel_buffer *out, size_t *replies)
+{
+  if (!accel_redis_part_append_asking(*item, out, replies)) return false;
+  if (redis_read_is_probe(*item)) return redis_read_append_probe(read, *item, beyond, out, replies);
+  const bool is_plain = ((*item)->hint & REDIS_HINT_PLAIN) != 0;
+  if (is_plain) return accel_redis_call_append_keys(out, "GET", read->terms->link, item, 1);
+  if (read->is_bounded) return redis_read_append_range(read, *item, "0", REDIS_READ_LAST, out);
+  if (read->is_bulk) return redis_read_append_range(read, *item, "0", beyond, out);
+  return accel_redis_call_append_keys(out, "GET", read->terms->link, item, 1);
+}
+
+static size_t redis_read_append_gets(const redis_read *read, accel_buffer *out)
+{
+  size_t replies = 0;
+  char beyond[24]; /* the first byte that a value may not have */
+  snprintf(beyond, sizeof beyond, "%zu", read->terms->link->state->max_value_bytes);
+  for (size_t i = 0; i < read->part->count; i++, replies++)
+    if (!redis_read_append_item(read, &read->part->items[i], beyond, out, &replies)) return 0;
+  return replies;
+}
+
+/* All in one round trip. */
+static size_t redis_read_append(void *read_pointer, accel_buffer *out)
+{
+  const redis_read *read = (const redis_read *)read_pointer;
+  const redis_part *part = read->part;
+  if (read->gets_each) return redis_read_append_gets(read, out);
+  size_t replies = 0;
+  for (size_t from = 0; from < part->count; from += REDIS_CALL_KEYS_MAX, replies++) {
+    const size_t left = part->count - from;
+    const size_t size = left < REDIS_CALL_KEYS_MAX ? left : REDIS_CALL_KEYS_MAX;
+    if (!accel_redis_call_append_keys(out, "MGET", read->terms->link, part->items + from, size))
+      return 0;
+  }
+  return replies;
+}
+
+static void redis_read_note_probe(const redis_part *part, accel_remote_item *item)
+{
+  if (accel_redis_endpoint_is_oversized(part->endpoint, item->key, item->key_size))
+    item->hint |= REDIS_HINT_PROBE;
+}
+
+/* How large the values are shows when they come. */
+static void redis_read_allow_large(redis_read *read)
+{
+  const accel_redis_state *state = read->terms->link->state;
+  const size_t most = SIZE_MAX / state->max_value_bytes;
+  const size_t count = read->part->count < most ? read->part->count : most;
+  read->exchange.large_bytes = count * state->max_value_bytes;
+  read->exchange.block.patience_ms = state->command_timeout_ms;
+}
+
+static void redis_read_begin(void *terms_pointer, void *read_pointer, const redis_part *part)
+{
+  const redis_read_terms *terms = (const redis_read_terms *)terms_pointer;
+  redis_read *read = (redis_read *)read_pointer;
+  read->terms = terms;
+  read->part = part;
+  read->is_bulk = part->connection == &part->endpoint->bulk;
+  read->is_bounded = !read->is_bulk && accel_load_relaxed(&part->endpoint->has_large);
+  read->gets_each = part->count == 1 || terms->gets_each || read->is_bounded || read->is_bulk ||
+                    terms->call->looks_closely ||
+                    accel_redis_commands_lacks(&part->endpoint->commands, REDIS_COMMAND_MGET);
+  for (size_t i = 0; i < part->count && read->is_bounded; i++)
+    redis_read_note_probe(part, part->items[i]);
+  read->exchange.purpose = REDIS_READS;
+  read->exchange.endpoint = part->endpoint;
+  read->exchange.connection = part->connection;
+  read->exchange.block = (redis_block){.append = redis_read_append, .ctx = read};
+  read->exchange.large_bytes = 0;
+  if (read->is_bulk) redis_read_allow_large(read);
+  accel_redis_call_begin(terms->link, terms->call, &read->exchange);
+}
+
+/* ---- replies ---- */
+
+/* The item is to be read once more. */
+static void redis_read_again(accel_remote_item *item, uint32_t hint)
+{
+  item->hint |= hint;
+  item->status = REDIS_ITEM_AGAIN;
+}
+
+/* The value is too large, and told by its head. */
+static void redis_read_cut(const redis_read *read, accel_remote_item *item)
+{
+  accel_redis_endpoint_note_size(read->part->endpoint, item->key, item->key_size, item->size);
+  if (item->size > REDIS_READ_HEAD_BYTES) item->size = REDIS_READ_HEAD_BYTES;
+  item->hint |= REDIS_HINT_PROBE; /* its size is known already */
+}
+
+/* Something lies there that a load may replace, and no more is known. */
+static void redis_read_useless(accel_remote_item *item)
+{
+  item->status = ACCEL_OK;
+  item->data = "";
+  item->size = 0;
+}
+
+/* False: no command of ours has such a reply. */
+static bool redis_read_item(const redis_read *read, accel_remote_item *item, size_t i)
+{
+  const size_t size_max = read->terms->link->state->max_value_bytes;
+  const redis_replies *replies = &read->exchange.replies;
+  const redis_reply reply = accel_redis_reply_at(replies, i);
+  item->status = ACCEL_MISS;
+  if (reply.kind == REDIS_REPLY_IS_NIL) return true;
+  if (reply.kind == REDIS_REPLY_IS_ERROR) {
+    if (accel_redis_reply_fails(replies, &reply, "WRONGTYPE"))
+      redis_read_useless(item);
+    else
+      accel_redis_part_refused(read->part, item, read->terms->call, replies, i);
+    return true;
+  }
+  const bool is_text = reply.kind == REDIS_REPLY_IS_TEXT;
+  if (!is_text && reply.kind != REDIS_REPLY_IS_OVERSIZED) return false;
+  const bool is_whole =
+      (item->hint & REDIS_HINT_PLAIN) != 0 || !(read->is_bounded || read->is_bulk);
+  if (!is_whole && reply.size == 0) {
+    if (read->terms->call->looks_closely) redis_read_again(item, REDIS_HINT_PLAIN);
+    return true;
+  }
+  const bool is_large = read->is_bounded && reply.size > REDIS_ENDPOINT_LARGE_BYTES;
+  if (!is_text || (is_large && reply.size <= size_max)) {
+    accel_redis_endpoint_note_size(read->part->endpoint, item->key, item->key_size, reply.size);
+    redis_read_again(item, reply.size > size_max ? REDIS_HINT_PROBE : REDIS_HINT_WHOLE);
+    return true;
+  }
+  item->status = ACCEL_OK;
+  item->data = accel_redis_reply_text(replies, &reply);
+  item->size = reply.size;
+  if (reply.size > size_max) redis_read_cut(read, item);
+  return true;
+}
+
+/* A probe's replies, the first one at *i, which moves to the last. False: as above. */
+static bool redis_read_probe(const redis_read *read, accel_remote_item *item, size_t *i)
+{
+  const redis_reply beyond = accel_redis_reply_at(&read->exchange.replies, *i);
+  const size_t first = *i;
+  *i += 1 + redis_part_skips(item);
+  if (beyond.kind == REDIS_REPLY_IS_ERROR) return redis_read_item(read, item, first);
+  if (beyond.kind != REDIS_REPLY_IS_TEXT) return false;
+  if (beyond.size > 0) return redis_read_item(read, item, *i);
+  item->hint &= ~(uint32_t)REDIS_HINT_PROBE;
+  accel_redis_endpoint_note_size(read->part->endpoint, item->key, item->key_size, 0);
+  redis_read_again(item, 0);
+  return true;
+}
+
+/* One MGET's reply, at *i, which it moves behind it. */
+static bool redis_read_chunk(const redis_read *read, size_t from, size_t count, size_t *i)
+{
+  accel_remote_item *const *items = read->part->items + from;
+  const redis_reply whole = accel_redis_reply_at(&read->exchange.replies, *i);
+  if (whole.kind == REDIS_REPLY_IS_ERROR) {
+    const bool lacks_mget =
+        accel_redis_commands_refuses(&read->exchange.replies, *i, REDIS_COMMAND_MGET);
+    for (size_t k = 0; k < count; k++)
+      if (lacks_mget)
+        redis_read_again(items[k], REDIS_HINT_PLAIN);
+      else
+        accel_redis_part_refused(read->part, items[k], read->terms->call, &read->exchange.replies,
+                                 *i);
+    *i += 1;
+    return true;
+  }
+  if (whole.kind != REDIS_REPLY_IS_ARRAY || whole.size != count) return false;
+  for (size_t k = 0; k < count; k++)
+    if (!redis_read_item(read, items[k], *i + 1 + k)) return false;
+  *i += 1 + count;
+  return true;
+}
+
+static bool redis_read_all(const redis_read *read)
+{
+  const redis_part *part = read->part;
+  size_t i = 0;
+  if (read->gets_each) {
+    for (size_t k = 0; k < part->count; k++, i++) {
+      i += redis_part_skips(part->items[k]);
+      const bool is_read = redis_read_is_probe(part->items[k])
+                               ? redis_read_probe(read, part->items[k], &i)
+                               : redis_read_item(read, part->items[k], i);
+      if (!is_read) return false;
+    }
+    return true;
+  }
+  for (size_t from = 0; from < part->count; from += REDIS_CALL_KEYS_MAX) {
+    const size_t left = part->count - from;
+    const size_t size = left < REDIS_CALL_KEYS_MAX ? left : REDIS_CALL_KEYS_MAX;
+    if (!redis_read_chunk(read, from, size, &i)) return false;
+  }
+  return true;
+}
+
+static void redis_read_note_sizes(const redis_part *part)
+{
+  for (size_t i = 0; i < part->count; i++) {
+    const accel_remote_item *item = part->items[i];
+    if (item->status == ACCEL_OK && !redis_read_is_probe(item))
+      accel_redis_endpoint_note_size(part->endpoint, item->key, item->key_size, item->size);
+  }
+}
+
+static accel_status redis_read_finish(void *terms_pointer, void *read_pointer)
+{
+  const redis_read_terms *terms = (const redis_read_terms *)terms_pointer;
+  redis_read *read = (redis_read *)read_pointer;
+  redis_exchange *exchange = &read->exchange;
+  const accel_status status = accel_redis_call_finish(terms->call, exchange);
+  if (accel_failed(status)) return accel_redis_part_fail(read->part, status);
+  if (redis_read_all(read)) {
+    redis_read_note_sizes(read->part);
+    /* It is where the items' data lies. */
+    accel_redis_replies_keep(&exchange->replies, &terms->call->reply);
+    return ACCEL_OK;
+  }
+  accel_redis_replies_release(&exchange->replies);
+  return accel_redis_part_fail(read->part,
+                               accel_redis_call_distrust(exchange->connection, terms->call));
+}
+
+/* ---- the operations ---- */
+
+accel_status accel_redis_get(void *link_pointer, accel_remote_item *items, size_t count,
+                             accel_remote_call *call)
+{
+  redis_link *link = (redis_link *)link_pointer;
+  redis_read_terms terms = {link, call, accel_redis_route_is_cluster(&link->state->route)};
+  const redis_operation operation = {.ctx = &terms,
+                                     .state_size = sizeof(redis_read),
+                                     .purpose = REDIS_READS,
+                                     .may_be_bulk = true,
+                                     .begin = redis_read_begin,
+                                     .finish = redis_read_finish};
+  redis_read single;
+  call->reply = NULL;
+  return accel_redis_blocks_run(link, items, count, call, &operation, &single);
+}
+
+void accel_redis_release(void *link, accel_remote_call *call)
+{
+  (void)link;
+  accel_redis_replies_drop(&call->reply);
+}

@@ -1,0 +1,279 @@
+#include "scatter.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct redis_parts {
+  redis_part *list;
+  size_t count;
+  redis_part single;
+  accel_remote_item *one; /* of the single */
+  void *memory;           /* of lists that are longer */
+} redis_parts;
+
+/* ---- splitting ---- */
+
+redis_endpoint *accel_redis_parts_endpoint(redis_link *link, const accel_remote_item *item)
+{
+  redis_route *route = &link->state->route;
+  const uint32_t hinted = item->hint >> REDIS_HINT_SHIFT;
+  if (hinted != 0) return accel_redis_route_number(route, hinted);
+  return accel_redis_route_key(route, link->prefix_checksum, item->key, item->key_size);
+}
+
+static redis_connection *redis_parts_connection(redis_endpoint *endpoint,
+                                                const accel_remote_item *item,
+                                                const redis_operation *operation)
+{
+  if (!operation->may_be_bulk) return &endpoint->data;
+  switch (operation->purpose) {
+    case REDIS_READS:
+      if ((item->hint & REDIS_HINT_WHOLE) != 0) return &endpoint->bulk;
+      return accel_redis_endpoint_to_read(endpoint, item->key, item->key_size);
+    case REDIS_STORES:
+      return accel_redis_endpoint_to_store(endpoint, item->key, item->key_size, item->size);
+    case REDIS_REMOVES: break;
+  }
+  return accel_redis_endpoint_to_remove(endpoint);
+}
+
+static redis_part redis_parts_target(redis_link *link, const accel_remote_item *item,
+                                     const redis_operation *operation)
+{
+  redis_part target = {.endpoint = accel_redis_parts_endpoint(link, item)};
+  target.connection = redis_parts_connection(target.endpoint, item, operation);
+  return target;
+}
+
+/* The part of this target; it is made if there is none yet. */
+static redis_part *redis_parts_find(redis_parts *parts, redis_part target)
+{
+  for (size_t i = 0; i < parts->count; i++)
+    if (parts->list[i].endpoint == target.endpoint &&
+        parts->list[i].connection == target.connection)
+      return &parts->list[i];
+  redis_part *part = &parts->list[parts->count++];
+  *part = target;
+  return part;
+}
+
+/* One piece of memory: a part per item at most, the sorted items, and each item's part. */
+static bool redis_parts_sort(redis_parts *parts, redis_link *link, accel_remote_item *items,
+                             size_t count, const redis_operation *operation, bool is_first_round)
+{
+  const size_t each = sizeof *parts->list + sizeof *parts->list->items + sizeof(size_t);
+  if (count > SIZE_MAX / each) return false;
+  parts->memory = ACCEL_MALLOC(count * each);
+  if (parts->memory == NULL) return false;
+  parts->list = (redis_part *)parts->memory;
+  accel_remote_item **sorted = (accel_remote_item **)(void *)(parts->list + count);
+  size_t *part_of = (size_t *)(void *)(sorted + count);
+  for (size_t i = 0; i < count; i++) {
+    if (!is_first_round && items[i].status != REDIS_ITEM_AGAIN) continue;
+    redis_part *part = redis_parts_find(parts, redis_parts_target(link, &items[i], operation));
+    part->count++;
+    part_of[i] = (size_t)(part - parts->list);
+  }
+  for (size_t i = 0; i < parts->count; i++) {
+    parts->list[i].items = sorted;
+    sorted += parts->list[i].count;
+    parts->list[i].count = 0;
+  }
+  for (size_t i = 0; i < count; i++) {
+    if (!is_first_round && items[i].status != REDIS_ITEM_AGAIN) continue;
+    redis_part *part = &parts->list[part_of[i]];
+    part->items[part->count++] = &items[i];
+  }
+  return true;
+}
+
+static bool redis_parts_open(redis_parts *parts, redis_link *link, accel_remote_item *items,
+                             size_t count, const redis_operation *operation, bool is_first_round)
+{
+  parts->memory = NULL;
+  parts->count = 0;
+  if (count > 1) return redis_parts_sort(parts, link, items, count, operation, is_first_round);
+  parts->one = items;
+  parts->single = redis_parts_target(link, items, operation);
+  parts->single.items = &parts->one;
+  parts->single.count = 1;
+  parts->list = &parts->single;
+  parts->count = 1;
+  return true;
+}
+
+/* ---- running ---- */
+
+/* Of a later round only the items that are under way in it. */
+static accel_status redis_parts_no_memory(accel_remote_item *items, size_t count,
+                                          accel_remote_call *call, bool is_first_round)
+{
+  for (size_t i = 0; i < count; i++)
+    if (is_first_round || items[i].status == REDIS_ITEM_AGAIN) items[i].status = ACCEL_ERR_NOMEM;
+  return accel_redis_call_no_memory(NULL, 0, call);
+}
+
+static accel_status redis_parts_round(redis_link *link, accel_remote_item *items, size_t count,
+                                      accel_remote_call *call, const redis_operation *operation,
+                                      void *single, bool is_first_round)
+{
+  redis_parts parts;
+  accel_status status = ACCEL_ERR_BACKEND;
+  char *states = (char *)single;
+  if (!redis_parts_open(&parts, link, items, count, operation, is_first_round))
+    return redis_parts_no_memory(items, count, call, is_first_round);
+  if (parts.count > 1) states = (char *)ACCEL_MALLOC(parts.count * operation->state_size);
+  if (states == NULL) {
+    ACCEL_FREE(parts.memory);
+    return redis_parts_no_memory(items, count, call, is_first_round);
+  }
+  for (size_t i = 0; i < parts.count; i++)
+    operation->begin(operation->ctx, states + i * operation->state_size, &parts.list[i]);
+  for (size_t i = 0; i < parts.count; i++) {
+    const accel_status part = operation->finish(operation->ctx, states + i * operation->state_size);
+    if (accel_failed(status)) status = part;
+  }
+  if (states != single) ACCEL_FREE(states);
+  ACCEL_FREE(parts.memory);
+  return status;
+}
+
+static size_t redis_parts_count_again(const accel_remote_item *items, size_t count)
+{
+  size_t again = 0;
+  for (size_t i = 0; i < count; i++) again += items[i].status == REDIS_ITEM_AGAIN;
+  return again;
+}
+
+static bool redis_parts_have_to_wait(const accel_remote_item *items, size_t count)
+{
+  for (size_t i = 0; i < count; i++)
+    if (items[i].status == REDIS_ITEM_AGAIN && (items[i].hint & REDIS_HINT_LATER) != 0) return true;
+  return false;
+}
+
+/* Servers that send a key to each other are about to learn whose it is; one that said TRYAGAIN is
+ * about to have it: 1, 4, 16 ms and so on. */
+static void redis_parts_pause(unsigned pauses_before, uint64_t deadline_ms)
+{
+  redis_wake nobody = {0};
+  const uint64_t until_ms = accel_clock_monotonic_ms() + (1u << 2 * pauses_before);
+  accel_redis_wake_sleep(&nobody, until_ms < deadline_ms ? until_ms : deadline_ms);
+}
+
+/* What was sent from one server to the next until the rounds or the time were over. */
+static void redis_parts_give_up(accel_remote_item *items, size_t count, accel_remote_call *call)
+{
+  snprintf(call->error, sizeof call->error, "redis: a key was redirected too often");
+  for (size_t i = 0; i < count; i++)
+    if (items[i].status == REDIS_ITEM_AGAIN) items[i].status = ACCEL_ERR_BACKEND;
+}
+
+accel_status accel_redis_parts_run(redis_link *link, accel_remote_item *items, size_t count,
+                                   accel_remote_call *call, const redis_operation *operation,
+                                   void *single)
+{
+  if (count == 0) return ACCEL_OK;
+  /* For all rounds together, but for what is large. */
+  call->limit_ms = accel_clock_deadline(link->state->command_timeout_ms);
+  const uint64_t until_ms = call->limit_ms < call->deadline_ms ? call->limit_ms : call->deadline_ms;
+  accel_redis_route_settle(&link->state->route, until_ms);
+  for (size_t i = 0; i < count; i++) items[i].hint = 0;
+  accel_status status = redis_parts_round(link, items, count, call, operation, single, true);
+  unsigned pauses = 0;
+  for (int round = 1; redis_parts_count_again(items, count) > 0; round++) {
+    if (round >= REDIS_PARTS_SURE_ROUNDS || redis_parts_have_to_wait(items, count))
+      redis_parts_pause(pauses++, until_ms);
+    if (round == REDIS_PARTS_ROUNDS_MAX || accel_clock_monotonic_ms() >= until_ms) {
+      redis_parts_give_up(items, count, call);
+      break;
+    }
+    const accel_status further =
+        redis_parts_round(link, items, count, call, operation, single, false);
+    if (accel_failed(status)) status = further;
+  }
+  call->limit_ms = 0;
+  return status;
+}
+
+/* ---- for the operations ---- */
+
+size_t accel_redis_part_large_bytes(const redis_part *part)
+{
+  size_t bytes = 0;
+  for (size_t i = 0; i < part->count; i++)
+    if (part->items[i]->size > REDIS_ENDPOINT_LARGE_BYTES) bytes += part->items[i]->size;
+  return bytes;
+}
+
+bool accel_redis_part_is_too_large(const redis_part *part, accel_remote_item *item,
+                                   accel_remote_call *call)
+{
+  const size_t size_max = part->endpoint->state->max_value_bytes;
+  const uint64_t refused = accel_redis_endpoint_refused(part->endpoint, item->size);
+  if (item->size <= size_max && refused == 0) return false;
+  item->status = ACCEL_ERR_CODEC;
+  const int name_size = (int)(item->name_size < 40 ? item->name_size : 40);
+  if (item->size > size_max)
+    snprintf(call->error, sizeof call->error,
+             "the value of %.*s has %zu bytes; max_value_bytes is %zu", name_size, item->name,
+             item->size, size_max);
+  else
+    snprintf(call->error, sizeof call->error,
+             "the value of %.*s has %zu bytes; the server did not take %llu: invalid bulk length",
+             name_size, item->name, item->size, (unsigned long long)refused);
+  return true;
+}
+
+accel_status accel_redis_part_fail(const redis_part *part, accel_status status)
+{
+  for (size_t i = 0; i < part->count; i++) part->items[i]->status = status;
+  return status;
+}
+
+/* The server says that the item's text is larger than it takes, and hangs up. */
+static void redis_part_note_too_large(const redis_part *part, accel_remote_item *item,
+                                      const redis_replies *replies, size_t i)
+{
+  const redis_reply reply = accel_redis_reply_at(replies, i);
+  if (item->size <= REDIS_ENDPOINT_LARGE_BYTES) return;
+  if (!accel_redis_reply_fails(replies, &reply, REDIS_CALL_TOO_LARGE)) return;
+  accel_redis_endpoint_note_refused(part->endpoint, item->size);
+  item->status = ACCEL_ERR_CODEC;
+}
+
+void accel_redis_part_refused(const redis_part *part, accel_remote_item *item,
+                              accel_remote_call *call, const redis_replies *replies, size_t i)
+{
+  redis_route *route = &part->endpoint->state->route;
+  item->status = REDIS_ITEM_AGAIN;
+  const redis_reply reply = accel_redis_reply_at(replies, i);
+  const bool lacks_script = accel_redis_reply_fails(replies, &reply, "NOSCRIPT") ||
+                            accel_redis_commands_refuses(replies, i, REDIS_COMMAND_EVALSHA);
+  if (lacks_script && (item->hint & REDIS_HINT_SCRIPT) == 0) {
+    item->hint |= REDIS_HINT_SCRIPT;
+    return;
+  }
+  if ((item->hint & REDIS_HINT_DEL) == 0 &&
+      accel_redis_call_lacks_unlink(part->endpoint, replies, i)) {
+    item->hint |= REDIS_HINT_DEL;
+    return;
+  }
+  const uint32_t kept = item->hint & (REDIS_HINT_SCRIPT | REDIS_HINT_DEL | REDIS_HINT_WHOLE |
+                                      REDIS_HINT_PLAIN | REDIS_HINT_PROBE);
+  if (accel_redis_route_redirect(route, part->endpoint, replies, i, &item->hint)) {
+    item->hint |= kept;
+    return;
+  }
+  item->status = accel_redis_call_explain(call, replies, i);
+  redis_part_note_too_large(part, item, replies, i);
+}
+
+bool accel_redis_part_append_asking(const accel_remote_item *item, accel_buffer *out,
+                                    size_t *replies)
+{
+  if ((item->hint & REDIS_HINT_ASK) == 0) return true;
+  *replies += 1;
+  return accel_redis_command_append_words(out, REDIS_WORDS("ASKING"));
+}

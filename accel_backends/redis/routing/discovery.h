@@ -1,0 +1,53 @@
+/* scout.h: finds out where the servers are (backend redis).
+ *
+ * A cluster is asked by CLUSTER SLOTS: when a server said MOVED or could not be reached, but once a
+ * second at most, and every 30 seconds. Sentinels are asked for their master's address every two
+ * seconds, and when the master could not be reached; the first Sentinel that knows one is believed,
+ * and whoever connects checks that the server itself says so (ROLE). Asking opens a connection and
+ * closes it: it is rare, and a connection that is kept can break unseen.
+ *
+ * It is a thread of its own, so that a server that does not answer delays nobody. A standalone
+ * server has none.
+ *
+ * Source: Redis documentation, "Guidelines for Redis clients with support for Redis Sentinel", and
+ * "Redis Cluster specification".
+ * Threads: open, start, stop, close and abandon exclusive; wake any.
+ */
+#ifndef ACCEL_BACKENDS_REDIS_DISCOVERY_H
+#define ACCEL_BACKENDS_REDIS_DISCOVERY_H
+
+#include "../server/calm.h"
+#include "../wire/stream.h"
+
+#define REDIS_SCOUT_CLUSTER_MS 30000u
+#define REDIS_SCOUT_SENTINEL_MS 2000u
+#define REDIS_SCOUT_PAUSE_MS 1000u /* between two looks, whoever asks for them */
+
+struct redis_route;
+
+typedef struct redis_scout {
+  struct redis_route *route;
+  accel_thread thread;
+  int wake_fd, stop_fd;
+  redis_address *hosts; /* of the URL; NULL: nobody has to be asked */
+  size_t host_count;
+  size_t last_good;    /* of the hosts: asked first */
+  redis_backoff pause; /* after failures */
+} redis_scout;
+
+ACCEL_EXTERN_C_BEGIN
+
+/* False: no memory or descriptors; nothing is held then. */
+bool accel_redis_scout_open(redis_scout *scout, struct redis_route *route);
+/* False: no thread. */
+bool accel_redis_scout_start(redis_scout *scout);
+void accel_redis_scout_stop(redis_scout *scout);
+void accel_redis_scout_close(redis_scout *scout);
+void accel_redis_scout_abandon(redis_scout *scout);
+void accel_redis_scout_wake(redis_scout *scout);
+
+/* Whether the server of a fresh stream says that it is a master. False: dial->error says what. */
+bool accel_redis_scout_is_master(redis_stream *stream, redis_dial *dial);
+
+ACCEL_EXTERN_C_END
+#endif

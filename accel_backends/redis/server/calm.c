@@ -1,0 +1,176 @@
+#include "calm.h"
+
+#include "../../../accel/platform/atomic.h"
+#include "../../../accel/platform/clock.h"
+#include "../../../accel/platform/system.h"
+
+#include <string.h>
+
+static uint32_t redis_calm_random(uint32_t below)
+{
+  uint32_t random = 0;
+  (void)accel_random_bytes(&random, sizeof random);
+  return random % below;
+}
+
+/* ---- back-off ---- */
+
+void accel_redis_backoff_failed(redis_backoff *backoff, uint64_t now_ms)
+{
+  uint32_t pause_ms = backoff->pause_ms * 2;
+  if (pause_ms < REDIS_BACKOFF_FIRST_MS) pause_ms = REDIS_BACKOFF_FIRST_MS;
+  if (pause_ms > REDIS_BACKOFF_MAX_MS) pause_ms = REDIS_BACKOFF_MAX_MS;
+  backoff->pause_ms = pause_ms;
+  backoff->next_ms = now_ms + 1 + redis_calm_random(pause_ms);
+}
+
+void accel_redis_backoff_reset(redis_backoff *backoff)
+{
+  backoff->pause_ms = 0;
+}
+
+/* ---- breaker ---- */
+
+bool accel_redis_breaker_open(redis_breaker *breaker)
+{
+  memset(breaker, 0, sizeof *breaker);
+  return accel_mutex_open(&breaker->mutex);
+}
+
+void accel_redis_breaker_close(redis_breaker *breaker)
+{
+  accel_mutex_close(&breaker->mutex);
+}
+
+/* With the mutex held. A canary, and its withdrawal, are no change. */
+static void redis_breaker_become(redis_breaker *breaker, redis_breaker_state state)
+{
+  const redis_breaker_state former = breaker->state;
+  accel_store_release(&breaker->state, state);
+  if (breaker->changed != NULL && former != state) breaker->changed(breaker->ctx, state);
+}
+
+void accel_redis_breaker_forget(redis_breaker *breaker)
+{
+  accel_mutex_lock(&breaker->mutex);
+  breaker->pause_ms = 0;
+  breaker->window_ms = 0;
+  accel_store_relaxed(&breaker->in_a_row, 0);
+  redis_breaker_become(breaker, REDIS_BREAKER_CLOSED);
+  accel_mutex_unlock(&breaker->mutex);
+}
+
+bool accel_redis_breaker_admits(redis_breaker *breaker, bool *is_canary_out)
+{
+  *is_canary_out = false;
+  const redis_breaker_state state = accel_load_acquire(&breaker->state);
+  if (state == REDIS_BREAKER_CLOSED) {
+    accel_add_relaxed(&breaker->passed, 1);
+    return true;
+  }
+  if (state != REDIS_BREAKER_PROBED) return false;
+  accel_mutex_lock(&breaker->mutex);
+  *is_canary_out = breaker->state == REDIS_BREAKER_PROBED;
+  if (*is_canary_out) accel_store_release(&breaker->state, REDIS_BREAKER_CANARY);
+  accel_mutex_unlock(&breaker->mutex);
+  return *is_canary_out;
+}
+
+void accel_redis_breaker_succeeded(redis_breaker *breaker, bool is_canary)
+{
+  if (accel_load_relaxed(&breaker->in_a_row) != 0) accel_store_relaxed(&breaker->in_a_row, 0);
+  if (!is_canary) return;
+  accel_mutex_lock(&breaker->mutex);
+  if (breaker->state == REDIS_BREAKER_CANARY) {
+    breaker->pause_ms = 0;
+    breaker->window_ms = 0;
+    redis_breaker_become(breaker, REDIS_BREAKER_CLOSED);
+  }
+  accel_mutex_unlock(&breaker->mutex);
+}
+
+void accel_redis_breaker_withdrawn(redis_breaker *breaker, bool is_canary)
+{
+  if (!is_canary) return;
+  accel_mutex_lock(&breaker->mutex);
+  if (breaker->state == REDIS_BREAKER_CANARY)
+    accel_store_release(&breaker->state, REDIS_BREAKER_PROBED);
+  accel_mutex_unlock(&breaker->mutex);
+}
+
+/* With the mutex held. */
+static void redis_breaker_trip(redis_breaker *breaker, uint64_t now_ms)
+{
+  uint32_t pause_ms = breaker->pause_ms * 2;
+  if (pause_ms < REDIS_BREAKER_FIRST_MS) pause_ms = REDIS_BREAKER_FIRST_MS;
+  if (pause_ms > REDIS_BREAKER_MAX_MS) pause_ms = REDIS_BREAKER_MAX_MS;
+  breaker->pause_ms = pause_ms;
+  breaker->until_ms = now_ms + pause_ms - pause_ms / 10 + redis_calm_random(pause_ms / 5);
+  accel_store_relaxed(&breaker->in_a_row, 0);
+  redis_breaker_become(breaker, REDIS_BREAKER_OPEN);
+}
+
+/* With the mutex held. True: half of the calls of the last second failed, and they were enough. */
+static bool redis_breaker_is_half_lost(redis_breaker *breaker, uint64_t now_ms)
+{
+  const uint64_t passed = accel_load_relaxed(&breaker->passed);
+  if (breaker->window_ms == 0 || now_ms - breaker->window_ms >= REDIS_BREAKER_WINDOW_MS) {
+    breaker->window_ms = now_ms;
+    breaker->window_passed = passed;
+    breaker->window_failures = 0;
+  }
+  breaker->window_failures++;
+  /* The first failure's own call is in `passed` already, from before the window. */
+  const uint64_t calls = passed - breaker->window_passed + 1;
+  return calls >= REDIS_BREAKER_CALLS_MIN && breaker->window_failures * UINT64_C(2) >= calls;
+}
+
+void accel_redis_breaker_failed(redis_breaker *breaker, bool is_canary, uint64_t now_ms)
+{
+  accel_mutex_lock(&breaker->mutex);
+  const uint32_t in_a_row = accel_add_relaxed(&breaker->in_a_row, 1) + 1;
+  const bool is_half_lost = redis_breaker_is_half_lost(breaker, now_ms);
+  if (is_canary ? breaker->state == REDIS_BREAKER_CANARY
+                : breaker->state == REDIS_BREAKER_CLOSED &&
+                      (in_a_row >= REDIS_BREAKER_IN_A_ROW || is_half_lost))
+    redis_breaker_trip(breaker, now_ms);
+  accel_mutex_unlock(&breaker->mutex);
+}
+
+uint64_t accel_redis_breaker_probe_ms(redis_breaker *breaker)
+{
+  if (accel_load_acquire(&breaker->state) != REDIS_BREAKER_OPEN) return ACCEL_NO_DEADLINE;
+  accel_mutex_lock(&breaker->mutex);
+  const uint64_t until_ms = breaker->until_ms;
+  accel_mutex_unlock(&breaker->mutex);
+  return until_ms;
+}
+
+void accel_redis_breaker_probed(redis_breaker *breaker, bool is_alive, uint64_t now_ms)
+{
+  accel_mutex_lock(&breaker->mutex);
+  if (breaker->state == REDIS_BREAKER_OPEN) {
+    if (is_alive)
+      redis_breaker_become(breaker, REDIS_BREAKER_PROBED);
+    else
+      redis_breaker_trip(breaker, now_ms);
+  }
+  accel_mutex_unlock(&breaker->mutex);
+}
+
+/* ---- budget ---- */
+
+void accel_redis_budget_earn(redis_budget *budget)
+{
+  const uint32_t tenths = accel_load_relaxed(&budget->tenths);
+  if (tenths < REDIS_BUDGET_SAVED * REDIS_BUDGET_PART)
+    accel_store_relaxed(&budget->tenths, tenths + 1); /* one lost in a race is no harm */
+}
+
+bool accel_redis_budget_spend(redis_budget *budget)
+{
+  uint32_t tenths = accel_load_relaxed(&budget->tenths);
+  while (tenths >= REDIS_BUDGET_PART)
+    if (accel_compare_exchange(&budget->tenths, &tenths, tenths - REDIS_BUDGET_PART)) return true;
+  return false;
+}

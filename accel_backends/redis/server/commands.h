@@ -1,0 +1,63 @@
+/* commands.h: which commands a server does not let us use (backend redis).
+ *
+ * Managed servers and proxies lack commands, and access lists forbid some. A refusal names its
+ * command; it is remembered for a minute, so that the operations take another way meanwhile, where
+ * there is a sound one, and ping can say what is missing and what that costs.
+ * docs/coherence.md has the table.
+ * Threads: any.
+ */
+#ifndef ACCEL_BACKENDS_REDIS_COMMANDS_H
+#define ACCEL_BACKENDS_REDIS_COMMANDS_H
+
+#include "../wire/reply.h"
+
+#define REDIS_COMMANDS_KEPT_MS 60000u /* then a refused one is tried again */
+
+typedef enum redis_command {
+  REDIS_COMMAND_GET,
+  REDIS_COMMAND_SET,
+  REDIS_COMMAND_MULTI,
+  REDIS_COMMAND_EXEC,
+  REDIS_COMMAND_PUBLISH,
+  REDIS_COMMAND_EVAL,
+  REDIS_COMMAND_GETRANGE,
+  REDIS_COMMAND_UNLINK,
+  REDIS_COMMAND_SCAN,
+  REDIS_COMMAND_RENAME,
+  REDIS_COMMAND_DEL,
+  REDIS_COMMAND_MGET,
+  REDIS_COMMAND_EVALSHA,
+  REDIS_COMMANDS /* how many; none */
+} redis_command;
+
+/* Zeroed: nothing is refused. */
+typedef struct redis_commands {
+  uint64_t refused_until_ms[REDIS_COMMANDS]; /* atomic; 0: it is not */
+} redis_commands;
+
+struct redis_endpoint;
+
+ACCEL_EXTERN_C_BEGIN
+
+/* True: the reply refuses a command as such, whatever its key or channel; *named_out is which one
+ * it names, or REDIS_COMMANDS. */
+bool accel_redis_commands_is_refusal(const redis_replies *replies, size_t i,
+                                     redis_command *named_out);
+/* True: the reply refuses this command by name. */
+bool accel_redis_commands_refuses(const redis_replies *replies, size_t i, redis_command command);
+/* True: EXEC is refused in a way that leaves the connection within MULTI. */
+bool accel_redis_commands_leaves_open(const redis_replies *replies, size_t exec);
+void accel_redis_commands_note(redis_commands *commands, redis_command command, bool is_refused);
+bool accel_redis_commands_lacks(const redis_commands *commands, redis_command command);
+/* True: a change and its message cannot be sent as one step. */
+bool accel_redis_commands_lacks_blocks(const redis_commands *commands);
+/* True: what a load found cannot be stored. */
+bool accel_redis_commands_lacks_fills(const redis_commands *commands);
+void accel_redis_commands_forget(redis_commands *commands);
+/* Writes (160 bytes) what is missing and what that costs. False: nothing is, and "". */
+bool accel_redis_commands_explain(const redis_commands *commands, bool is_tracking, char *text);
+/* Sends each command in a form that changes nothing, and notes what is refused. */
+void accel_redis_commands_check(struct redis_endpoint *endpoint, uint64_t deadline_ms);
+
+ACCEL_EXTERN_C_END
+#endif

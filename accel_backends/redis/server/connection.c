@@ -1,0 +1,392 @@
+#include "connection.h"
+
+#include "../../../accel/platform/atomic.h"
+#include "../../../accel/platform/system.h"
+#include "connection_io.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The server hung up, also when nothing else is of interest. */
+#ifdef POLLRDHUP
+#define REDIS_CONNECTION_HANGUP POLLRDHUP
+#else
+#define REDIS_CONNECTION_HANGUP 0x2000 /* Linux has it, but shows it to _GNU_SOURCE only */
+#endif
+
+/* ---- opening and closing ---- */
+
+bool accel_redis_connection_open(redis_connection *connection, int wake_fd, uint32_t spin_us,
+                                 bool is_used)
+{
+  const size_t size = REDIS_CONNECTION_SLOTS * sizeof *connection->slots;
+  memset(connection, 0, sizeof *connection);
+  connection->stream.fd = -1;
+  connection->wake_fd = wake_fd;
+  connection->spin_us = spin_us;
+  connection->state = is_used ? REDIS_CONNECTION_FIRST : REDIS_CONNECTION_UNUSED;
+  connection->slots = (redis_slot *)ACCEL_MALLOC(size);
+  if (connection->slots == NULL) return false;
+  memset(connection->slots, 0, size);
+  if (!accel_mutex_open(&connection->mutex)) goto fail_mutex;
+  if (!accel_condition_open(&connection->changed)) goto fail_condition;
+  return true;
+fail_condition:
+  accel_mutex_close(&connection->mutex);
+fail_mutex:
+  ACCEL_FREE(connection->slots);
+  return false;
+}
+
+/* A write that was not answered is given up with the connection: it must not arrive later, when
+ * somebody has made good that it may be missing. */
+static void redis_connection_forget(redis_connection *connection)
+{
+  bool has_writes = false;
+  for (; connection->completed < connection->submitted; connection->completed++) {
+    redis_slot *slot = &connection->slots[connection->completed % REDIS_CONNECTION_SLOTS];
+    has_writes |= slot->is_write;
+    accel_redis_replies_release(&slot->replies);
+  }
+  if (has_writes) accel_redis_socket_forsake(connection->stream.fd);
+  accel_buffer_release(&connection->queued);
+  accel_buffer_release(&connection->writing);
+  connection->written = 0;
+  connection->is_clogged = connection->is_mid_reply = false;
+  accel_redis_stream_close(&connection->stream);
+}
+
+void accel_redis_connection_close(redis_connection *connection)
+{
+  redis_connection_forget(connection);
+  ACCEL_FREE(connection->slots);
+  accel_condition_close(&connection->changed);
+  accel_mutex_close(&connection->mutex);
+}
+
+void accel_redis_connection_abandon(redis_connection *connection)
+{
+  const bool was_at_rest = accel_mutex_try_lock(&connection->mutex) && !connection->has_reader &&
+                           !connection->has_writer;
+  accel_redis_socket_close(connection->stream.fd);
+  connection->stream.fd = -1;
+  if (!was_at_rest) return; /* some thread of the parent's was changing it just then */
+  redis_connection_forget(connection);
+  ACCEL_FREE(connection->slots);
+}
+
+bool accel_redis_connection_is_up(const redis_connection *connection)
+{
+  return accel_load_relaxed(&connection->state) == REDIS_CONNECTION_UP;
+}
+
+bool accel_redis_connection_has_given_up(const redis_connection *connection)
+{
+  return accel_load_acquire(&connection->given_up) > 0;
+}
+
+bool accel_redis_connection_was_busy(const redis_connection *connection, uint64_t since_ms)
+{
+  return accel_load_relaxed(&connection->large_ms) >= since_ms;
+}
+
+/* ---- requests ---- */
+
+static accel_status redis_connection_refuse(accel_status status, const char *why, char *error)
+{
+  snprintf(error, REDIS_SOCKET_TEXT, "%s", why);
+  return status;
+}
+
+/* With the mutex held: queues the block under an owner, or NULL. */
+static accel_status redis_connection_submit(redis_connection *connection, const redis_block *block,
+                                            redis_waiter *owner_or_null, uint64_t check,
+                                            char *error)
+{
+  const size_t unsent = connection->queued.size + connection->writing.size - connection->written;
+  const size_t pending = accel_redis_roles_pending(connection);
+  if (pending == REDIS_CONNECTION_SLOTS || unsent > REDIS_CONNECTION_UNSENT_MAX)
+    return redis_connection_refuse(ACCEL_ERR_BACKEND, "queue full: the server is too slow", error);
+  const size_t before = connection->queued.size;
+  const size_t replies_due = block->append(block->ctx, &connection->queued);
+  if (replies_due == 0) {
+    connection->queued.size = before;
+    return redis_connection_refuse(ACCEL_ERR_NOMEM, "no memory for the commands", error);
+  }
+  if (pending == 0) {
+    connection->progress_ms = connection->reply_ms = accel_clock_monotonic_ms();
+    connection->reply_moved = connection->moved;
+  }
+  redis_slot *slot = &connection->slots[connection->submitted % REDIS_CONNECTION_SLOTS];
+  accel_store_relaxed(&slot->owner, owner_or_null);
+  slot->check = check;
+  slot->replies_due = slot->replies_asked = replies_due;
+  slot->has_begun = slot->is_given_up = false;
+  slot->is_write = block->is_write;
+  if (owner_or_null != NULL) owner_or_null->slot = slot;
+  accel_store_release(&connection->submitted, connection->submitted + 1);
+  return ACCEL_OK;
+}
+
+/* With the mutex held. */
+static accel_status redis_connection_await_first(redis_connection *connection, uint64_t deadline_ms,
+                                                 char *error)
+{
+  if (connection->state == REDIS_CONNECTION_UP) return ACCEL_OK;
+  if (connection->state == REDIS_CONNECTION_UNUSED) {
+    accel_store_relaxed(&connection->state, REDIS_CONNECTION_FIRST);
+    accel_redis_roles_ring(connection);
+  }
+  while (connection->state == REDIS_CONNECTION_FIRST)
+    if (!accel_condition_wait(&connection->changed, &connection->mutex, deadline_ms))
+      return redis_connection_refuse(ACCEL_ERR_TIMEOUT, "the first connection takes too long",
+                                     error);
+  if (connection->state == REDIS_CONNECTION_UP) return ACCEL_OK;
+  snprintf(error, REDIS_SOCKET_TEXT, "not connected: %.140s", connection->error);
+  return ACCEL_ERR_BACKEND;
+}
+
+bool accel_redis_connection_await_up(redis_connection *connection, uint64_t deadline_ms)
+{
+  bool is_in_time = true;
+  accel_mutex_lock(&connection->mutex);
+  while (connection->state != REDIS_CONNECTION_UP && is_in_time)
+    is_in_time = accel_condition_wait(&connection->changed, &connection->mutex, deadline_ms);
+  const bool is_up = connection->state == REDIS_CONNECTION_UP;
+  accel_mutex_unlock(&connection->mutex);
+  return is_up;
+}
+
+accel_status accel_redis_connection_begin(redis_connection *connection, const redis_block *block,
+                                          uint64_t deadline_ms, redis_waiter *waiter, char *error)
+{
+  memset(waiter, 0, sizeof *waiter);
+  waiter->began_ms = accel_clock_monotonic_ms();
+  waiter->patience_ms = block->patience_ms;
+  if (waiter->began_ms >= deadline_ms)
+    return redis_connection_refuse(ACCEL_ERR_TIMEOUT, "the deadline had passed before", error);
+  accel_mutex_lock(&connection->mutex);
+  accel_status status = redis_connection_await_first(connection, deadline_ms, error);
+  if (status == ACCEL_OK) status = redis_connection_submit(connection, block, waiter, 0, error);
+  if (status == ACCEL_OK && !connection->has_writer && !connection->is_clogged)
+    accel_redis_roles_write(connection, accel_redis_roles_pending(connection) > 1);
+  accel_mutex_unlock(&connection->mutex);
+  return status;
+}
+
+accel_status accel_redis_connection_finish(redis_connection *connection, redis_waiter *waiter,
+                                           uint64_t deadline_ms, redis_replies *replies,
+                                           char *error)
+{
+  accel_mutex_lock(&connection->mutex);
+  if (!accel_redis_roles_await(connection, waiter, deadline_ms)) {
+    snprintf(error, REDIS_SOCKET_TEXT, "no answer within %u ms",
+             (unsigned)(accel_clock_monotonic_ms() - waiter->began_ms));
+    waiter->status = ACCEL_ERR_TIMEOUT;
+  } else if (waiter->status != ACCEL_OK) {
+    accel_mutex_lock(&connection->mutex);
+    snprintf(error, REDIS_SOCKET_TEXT, "%s", connection->error);
+    accel_mutex_unlock(&connection->mutex);
+  }
+  *replies = waiter->replies;
+  return waiter->status;
+}
+
+accel_status accel_redis_connection_call(redis_connection *connection, const redis_block *block,
+                                         uint64_t deadline_ms, redis_replies *replies, char *error)
+{
+  redis_waiter waiter;
+  memset(replies, 0, sizeof *replies);
+  const accel_status status =
+      accel_redis_connection_begin(connection, block, deadline_ms, &waiter, error);
+  if (status != ACCEL_OK) return status;
+  return accel_redis_connection_finish(connection, &waiter, deadline_ms, replies, error);
+}
+
+/* With the mutex held. */
+static void redis_connection_post_locked(redis_connection *connection, const redis_block *block,
+                                         uint64_t check)
+{
+  char error[REDIS_SOCKET_TEXT];
+  if (connection->state != REDIS_CONNECTION_UP) return;
+  if (redis_connection_submit(connection, block, NULL, check, error) == ACCEL_OK)
+    accel_redis_roles_hand_over(connection);
+}
+
+void accel_redis_connection_post(redis_connection *connection, const redis_block *block)
+{
+  accel_mutex_lock(&connection->mutex);
+  redis_connection_post_locked(connection, block, 0);
+  accel_mutex_unlock(&connection->mutex);
+}
+
+void accel_redis_connection_break(redis_connection *connection, const char *why)
+{
+  accel_mutex_lock(&connection->mutex);
+  accel_redis_roles_break(connection, why);
+  accel_mutex_unlock(&connection->mutex);
+}
+
+/* ---- the keeper's part ---- */
+
+void accel_redis_connection_hang_up(redis_connection *connection)
+{
+  accel_mutex_lock(&connection->mutex);
+  connection->has_hung_up = true;
+  if (connection->state == REDIS_CONNECTION_UP)
+    accel_redis_roles_hang_up(connection, "connection lost: closed by the server");
+  accel_mutex_unlock(&connection->mutex);
+}
+
+void accel_redis_connection_adopt(redis_connection *connection, redis_stream *stream_or_null,
+                                  const char *why)
+{
+  accel_mutex_lock(&connection->mutex);
+  if (stream_or_null == NULL) {
+    accel_store_relaxed(&connection->state, REDIS_CONNECTION_DOWN);
+    snprintf(connection->error, sizeof connection->error, "%s", why);
+  } else {
+    connection->stream = *stream_or_null;
+    memset(stream_or_null, 0, sizeof *stream_or_null);
+    stream_or_null->fd = -1;
+    connection->checked = connection->submitted;
+    connection->sent = connection->acknowledged = 0;
+    connection->unacknowledged = 0;
+    connection->is_part_there = connection->has_hung_up = false;
+    connection->check_ms = accel_clock_deadline(REDIS_CONNECTION_CHECK_MS);
+    accel_store_relaxed(&connection->state, REDIS_CONNECTION_UP);
+  }
+  accel_condition_broadcast(&connection->changed);
+  accel_mutex_unlock(&connection->mutex);
+}
+
+void accel_redis_connection_explain(redis_connection *connection, char *text)
+{
+  accel_mutex_lock(&connection->mutex);
+  memcpy(text, connection->error, sizeof connection->error);
+  accel_mutex_unlock(&connection->mutex);
+}
+
+void accel_redis_connection_expect(redis_connection *connection)
+{
+  accel_mutex_lock(&connection->mutex);
+  if (connection->state == REDIS_CONNECTION_DOWN)
+    accel_store_relaxed(&connection->state, REDIS_CONNECTION_FIRST);
+  accel_mutex_unlock(&connection->mutex);
+}
+
+bool accel_redis_connection_repair(redis_connection *connection)
+{
+  accel_mutex_lock(&connection->mutex);
+  if (connection->state == REDIS_CONNECTION_BROKEN && !connection->has_reader &&
+      !connection->has_writer) {
+    redis_connection_forget(connection);
+    accel_store_relaxed(&connection->state, REDIS_CONNECTION_DOWN);
+  }
+  const bool is_down =
+      connection->state == REDIS_CONNECTION_DOWN || connection->state == REDIS_CONNECTION_FIRST;
+  accel_mutex_unlock(&connection->mutex);
+  return is_down;
+}
+
+static size_t redis_connection_append_check(void *check_pointer, accel_buffer *out)
+{
+  char text[24];
+  snprintf(text, sizeof text, "%llu", (unsigned long long)*(const uint64_t *)check_pointer);
+  return accel_redis_command_append_words(out, REDIS_WORDS("PING", text)) ? 1 : 0;
+}
+
+/* With the mutex held. A reply that was lost on the way shifts all that follow; nobody else may
+ * notice for long, since each looks like a reply. A number of our own must come back. */
+static void redis_connection_check(redis_connection *connection, uint64_t now_ms)
+{
+  uint64_t check = 0;
+  redis_block block = {.append = redis_connection_append_check, .ctx = &check};
+  connection->check_ms = now_ms + REDIS_CONNECTION_CHECK_MS;
+  if (connection->submitted == connection->checked) return;
+  if (accel_random_bytes(&check, sizeof check) && check != 0)
+    redis_connection_post_locked(connection, &block, check);
+  connection->checked = connection->submitted;
+}
+
+/* With the mutex held: when it is broken, if nothing moves until then. */
+static uint64_t redis_connection_patience_ends_ms(const redis_connection *connection)
+{
+  const uint64_t moved = connection->moved - connection->reply_moved;
+  const uint64_t silent_ms = connection->progress_ms + REDIS_CONNECTION_SILENCE_MS;
+  const uint64_t endless_ms =
+      connection->reply_ms + REDIS_CONNECTION_SILENCE_MS + moved / REDIS_CONNECTION_SLOWEST_BYTES;
+  return silent_ms < endless_ms ? silent_ms : endless_ms;
+}
+
+/* With the mutex held. True: the peer has taken some of what the system still had to send. While
+ * commands are being written the system has as much as before; so what the peer took counts. */
+static bool redis_connection_drains(redis_connection *connection)
+{
+  const size_t left = accel_redis_socket_unsent(connection->stream.fd);
+  const size_t left_before = connection->unacknowledged;
+  const uint64_t taken = connection->sent - left;
+  const uint64_t taken_before = connection->acknowledged;
+  connection->unacknowledged = left;
+  connection->acknowledged = taken;
+  const bool is_first_look = left_before == 0 && left <= REDIS_CONNECTION_LARGE_BYTES;
+  if (taken == taken_before || left == 0 || is_first_look) return false;
+  connection->moved += left < left_before ? left_before - left : 0;
+  return true;
+}
+
+/* With the mutex held: breaks it when the oldest reply has been waited for too long. */
+static void redis_connection_judge(redis_connection *connection)
+{
+  const uint64_t now_ms = accel_clock_monotonic_ms();
+  if (accel_redis_roles_pending(connection) == 0) return;
+  if (now_ms < redis_connection_patience_ends_ms(connection)) return;
+  const bool is_silent = now_ms >= connection->progress_ms + REDIS_CONNECTION_SILENCE_MS;
+  const bool may_drain = is_silent || !connection->is_part_there;
+  if (may_drain && redis_connection_drains(connection)) {
+    connection->progress_ms = connection->reply_ms = now_ms;
+    return;
+  }
+  accel_redis_roles_break(connection, is_silent
+                                          ? "connection lost: the server is silent"
+                                          : "connection lost: a reply does not come to its end");
+}
+
+/* With the mutex held, while it is up: what a caller would do, without waiting. */
+static void redis_connection_tend_locked(redis_connection *connection)
+{
+  const uint64_t now_ms = accel_clock_monotonic_ms();
+  if (now_ms >= connection->check_ms) redis_connection_check(connection, now_ms);
+  if (accel_redis_roles_has_unsent(connection) && !connection->has_writer)
+    accel_redis_roles_write(connection, false);
+  if (accel_redis_roles_pending(connection) > 0 && !connection->has_reader)
+    accel_redis_roles_wait(connection, now_ms);
+  redis_connection_judge(connection);
+  /* Callers that came meanwhile found the roles taken. What is left without one waits for poll. */
+  (void)accel_redis_roles_wake_next(connection);
+}
+
+int accel_redis_connection_tend(redis_connection *connection, int *fd_out, uint64_t *until_ms)
+{
+  int events = 0;
+  *fd_out = -1;
+  accel_mutex_lock(&connection->mutex);
+  if (connection->state == REDIS_CONNECTION_UP) redis_connection_tend_locked(connection);
+  if (connection->state == REDIS_CONNECTION_UP) {
+    const uint64_t silent_ms = redis_connection_patience_ends_ms(connection);
+    const bool is_pending = accel_redis_roles_pending(connection) > 0;
+    const bool is_left = connection->has_hung_up && connection->has_reader;
+    *fd_out = is_left ? -1 : connection->stream.fd;
+    const uint64_t soon_ms = accel_clock_deadline(REDIS_CONNECTION_HUNG_UP_MS);
+    if (is_left && soon_ms < *until_ms) *until_ms = soon_ms;
+    events = REDIS_CONNECTION_HANGUP;
+    if (is_pending && !connection->has_reader) events |= POLLIN;
+    if (connection->is_clogged && !connection->has_writer) events |= POLLOUT;
+    if (is_pending && silent_ms < *until_ms) *until_ms = silent_ms;
+    if (connection->check_ms < *until_ms) *until_ms = connection->check_ms;
+  }
+  accel_mutex_unlock(&connection->mutex);
+  return events;
+}

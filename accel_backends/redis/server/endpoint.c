@@ -1,0 +1,436 @@
+#include "endpoint.h"
+
+#include "../../../accel/platform/atomic.h"
+#include "../../../accel/platform/clock.h"
+#include "../state.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define REDIS_ENDPOINT_OVERSIZED 1u /* of a note about a key */
+#define REDIS_ENDPOINT_NOT_USED "the server is not in use any more"
+
+redis_breaker *accel_redis_endpoint_breaker(redis_endpoint *endpoint,
+                                            const redis_connection *connection)
+{
+  return connection == &endpoint->bulk ? &endpoint->bulk_breaker : &endpoint->breaker;
+}
+
+/* ---- connecting ---- */
+
+static void redis_endpoint_set_clock(redis_endpoint *endpoint, const redis_stream_clock *clock)
+{
+  if (!clock->is_known) return;
+  accel_store_relaxed(&endpoint->ahead_ms, clock->ahead_ms);
+  endpoint->next_clock_ms = accel_clock_monotonic_ms() + REDIS_ENDPOINT_CLOCK_MS;
+}
+
+redis_address *accel_redis_endpoint_hold_address(redis_endpoint *endpoint)
+{
+  accel_mutex_lock(&endpoint->mutex);
+  redis_address *address = endpoint->address;
+  accel_redis_address_hold(address);
+  accel_mutex_unlock(&endpoint->mutex);
+  return address;
+}
+
+/* Dials the connection's server. */
+static bool redis_endpoint_dial(redis_endpoint *endpoint, const redis_connection *connection,
+                                redis_dial *dial, redis_stream *stream, redis_stream_clock *clock)
+{
+  const accel_redis_state *state = endpoint->state;
+  const char *name = connection == &endpoint->data ? "accel" : "accel-bulk";
+  const size_t text_max = state->max_value_bytes < REDIS_ENDPOINT_TEXT_BYTES
+                              ? REDIS_ENDPOINT_TEXT_BYTES
+                              : state->max_value_bytes + 1; /* it shows that there is more */
+  if (!accel_redis_stream_open(stream, dial, text_max, name)) return false;
+  const bool has_to_be_master = state->url.kind == REDIS_URL_SENTINEL;
+  if (accel_redis_stream_greet(stream, dial, clock) &&
+      (!has_to_be_master || accel_redis_scout_is_master(stream, dial)))
+    return true;
+  accel_redis_stream_close(stream);
+  return false;
+}
+
+static void redis_endpoint_connect(redis_endpoint *endpoint, redis_connection *connection,
+                                   redis_backoff *backoff)
+{
+  accel_redis_state *state = endpoint->state;
+  redis_address *address = accel_redis_endpoint_hold_address(endpoint);
+  redis_dial dial = {
+      .credentials = &state->credentials,
+      .database = state->url.database,
+      .address = address,
+      .tls = state->tls,
+      .stop_fd = endpoint->stop_fd,
+      .deadline_ms = accel_clock_deadline(state->connect_timeout_ms),
+  };
+  redis_stream stream;
+  redis_stream_clock clock = {0};
+  const bool opened = redis_endpoint_dial(endpoint, connection, &dial, &stream, &clock);
+  accel_redis_address_release(address, 0);
+  if (accel_load_acquire(&endpoint->is_other)) { /* it is not the one any more */
+    if (opened) accel_redis_stream_close(&stream);
+    return;
+  }
+  if (!opened) accel_redis_route_suspect(&endpoint->state->route);
+  accel_redis_backoff_failed(backoff, accel_clock_monotonic_ms());
+  accel_redis_endpoint_tell_tried(endpoint, connection, opened, dial.error);
+  if (opened) {
+    stream.is_slow = stream.tls == NULL && accel_redis_socket_allow_slowly(stream.fd);
+    redis_endpoint_set_clock(endpoint, &clock);
+    accel_redis_backoff_reset(backoff);
+    accel_redis_breaker_probed(accel_redis_endpoint_breaker(endpoint, connection), true,
+                               accel_clock_monotonic_ms());
+  }
+  accel_redis_connection_adopt(connection, opened ? &stream : NULL, dial.error);
+}
+
+/* Returns when it has to be called again. */
+static uint64_t redis_endpoint_keep(redis_endpoint *endpoint, redis_connection *connection,
+                                    redis_backoff *backoff)
+{
+  const bool rests = accel_load_acquire(&endpoint->rests);
+  if (rests) accel_redis_connection_break(connection, REDIS_ENDPOINT_NOT_USED);
+  if (accel_redis_connection_is_up(connection)) return ACCEL_NO_DEADLINE;
+  accel_redis_endpoint_tell_lost(endpoint, connection, rests);
+  if (!accel_redis_connection_repair(connection)) return ACCEL_NO_DEADLINE; /* the bell rings */
+  if (rests) return ACCEL_NO_DEADLINE;
+  if (accel_clock_monotonic_ms() >= backoff->next_ms)
+    redis_endpoint_connect(endpoint, connection, backoff);
+  return accel_redis_connection_is_up(connection) ? ACCEL_NO_DEADLINE : backoff->next_ms;
+}
+
+/* ---- what is asked in the background ---- */
+
+static size_t redis_endpoint_append_time(void *unused, accel_buffer *out)
+{
+  (void)unused;
+  return accel_redis_command_append_words(out, REDIS_WORDS("TIME")) ? 1 : 0;
+}
+
+static void redis_endpoint_ask_clock(redis_endpoint *endpoint)
+{
+  const redis_block block = {.append = redis_endpoint_append_time};
+  redis_replies replies;
+  redis_stream_clock clock = {0};
+  char error[REDIS_SOCKET_TEXT];
+  const uint64_t asked_ms = accel_clock_monotonic_ms();
+  endpoint->next_clock_ms = asked_ms + REDIS_ENDPOINT_CLOCK_MS;
+  if (accel_redis_connection_call(&endpoint->data, &block,
+                                  asked_ms + endpoint->state->command_timeout_ms, &replies,
+                                  error) != ACCEL_OK)
+    return;
+  accel_redis_stream_read_clock(&replies, 0, asked_ms, accel_clock_monotonic_ms(), &clock);
+  redis_endpoint_set_clock(endpoint, &clock);
+  accel_redis_replies_release(&replies);
+}
+
+static size_t redis_endpoint_append_ping(void *unused, accel_buffer *out)
+{
+  (void)unused;
+  return accel_redis_command_append_words(out, REDIS_WORDS("PING")) ? 1 : 0;
+}
+
+/* While the breaker is open and the connection stands. Without one, connecting is the question. */
+static void redis_endpoint_probe(const redis_endpoint *endpoint, redis_connection *connection,
+                                 redis_breaker *breaker)
+{
+  const redis_block block = {.append = redis_endpoint_append_ping};
+  redis_replies replies;
+  char error[REDIS_SOCKET_TEXT];
+  const accel_status status = accel_redis_connection_call(
+      connection, &block, accel_clock_deadline(endpoint->state->command_timeout_ms), &replies,
+      error);
+  const redis_reply reply = accel_redis_reply_at(&replies, 0);
+  const bool is_alive = status == ACCEL_OK && accel_redis_reply_says(&replies, &reply, "PONG");
+  accel_redis_breaker_probed(breaker, is_alive, accel_clock_monotonic_ms());
+  accel_redis_replies_release(&replies);
+}
+
+/* ---- the keeper ---- */
+
+static void redis_endpoint_lower(uint64_t *until_ms, uint64_t time_ms)
+{
+  if (time_ms < *until_ms) *until_ms = time_ms;
+}
+
+/* One lane's connection and breaker. Returns when it has to be called again. */
+static uint64_t redis_endpoint_tend_lane(redis_endpoint *endpoint, redis_connection *connection,
+                                         redis_backoff *backoff)
+{
+  redis_breaker *breaker = accel_redis_endpoint_breaker(endpoint, connection);
+  uint64_t until_ms = redis_endpoint_keep(endpoint, connection, backoff);
+  if (!accel_redis_connection_is_up(connection)) return until_ms;
+  if (accel_clock_monotonic_ms() >= accel_redis_breaker_probe_ms(breaker))
+    redis_endpoint_probe(endpoint, connection, breaker);
+  redis_endpoint_lower(&until_ms, accel_redis_breaker_probe_ms(breaker));
+  return until_ms;
+}
+
+/* Nothing that was learnt of the former server holds for this one. */
+static void redis_endpoint_begin_anew(redis_endpoint *endpoint)
+{
+  accel_redis_connection_break(&endpoint->data, REDIS_ENDPOINT_NOT_USED);
+  accel_redis_connection_break(&endpoint->bulk, REDIS_ENDPOINT_NOT_USED);
+  accel_redis_breaker_forget(&endpoint->breaker);
+  accel_redis_breaker_forget(&endpoint->bulk_breaker);
+  memset(&endpoint->data_backoff, 0, sizeof endpoint->data_backoff);
+  memset(&endpoint->bulk_backoff, 0, sizeof endpoint->bulk_backoff);
+  accel_store_relaxed(&endpoint->ahead_ms, UINT64_C(0));
+  accel_store_relaxed(&endpoint->writes_paused_ms, UINT64_C(0));
+  accel_store_relaxed(&endpoint->refused_bytes_until_ms, UINT64_C(0));
+  accel_redis_commands_forget(&endpoint->commands);
+  accel_store_relaxed(&endpoint->has_large, false);
+  for (size_t i = 0; i < REDIS_ENDPOINT_LARGE_KEYS; i++)
+    accel_store_relaxed(&endpoint->large[i], 0u);
+  endpoint->next_clock_ms = 0;
+}
+
+/* Returns when it has to be called again. */
+static uint64_t redis_endpoint_tend(redis_endpoint *endpoint)
+{
+  if (accel_exchange_acquire(&endpoint->hurries, false))
+    endpoint->data_backoff.next_ms = endpoint->bulk_backoff.next_ms = 0;
+  if (accel_exchange_acquire(&endpoint->is_other, false)) redis_endpoint_begin_anew(endpoint);
+  uint64_t until_ms = redis_endpoint_tend_lane(endpoint, &endpoint->data, &endpoint->data_backoff);
+  redis_endpoint_lower(
+      &until_ms, redis_endpoint_tend_lane(endpoint, &endpoint->bulk, &endpoint->bulk_backoff));
+  if (!accel_redis_connection_is_up(&endpoint->data)) return until_ms;
+  const bool is_open = accel_redis_breaker_probe_ms(&endpoint->breaker) != ACCEL_NO_DEADLINE;
+  if (!is_open && accel_clock_monotonic_ms() >= endpoint->next_clock_ms)
+    redis_endpoint_ask_clock(endpoint);
+  redis_endpoint_lower(&until_ms, is_open ? until_ms : endpoint->next_clock_ms);
+  return until_ms;
+}
+
+static int redis_endpoint_poll_ms(uint64_t until_ms)
+{
+  const uint64_t now_ms = accel_clock_monotonic_ms();
+  if (until_ms <= now_ms) return 0;
+  return until_ms - now_ms < 60000 ? (int)(until_ms - now_ms) : 60000;
+}
+
+static void redis_endpoint_run(void *endpoint_pointer)
+{
+  redis_endpoint *endpoint = (redis_endpoint *)endpoint_pointer;
+  redis_connection *connections[2] = {&endpoint->data, &endpoint->bulk};
+  for (;;) {
+    uint64_t until_ms = redis_endpoint_tend(endpoint);
+    struct pollfd polled[4] = {
+        {.fd = endpoint->stop_fd, .events = POLLIN},
+        {.fd = endpoint->wake_fd, .events = POLLIN},
+    };
+    for (size_t i = 0; i < 2; i++) {
+      struct pollfd *each = &polled[2 + i];
+      each->events = (short)accel_redis_connection_tend(connections[i], &each->fd, &until_ms);
+    }
+    if (poll(polled, 4, redis_endpoint_poll_ms(until_ms)) <= 0) continue;
+    if (polled[0].revents != 0) return;
+    uint64_t rings;
+    if (polled[1].revents != 0 && read(endpoint->wake_fd, &rings, sizeof rings) < 0) rings = 0;
+    for (size_t i = 0; i < 2; i++)
+      if ((polled[2 + i].revents & ~(POLLIN | POLLOUT)) != 0)
+        accel_redis_connection_hang_up(connections[i]);
+  }
+}
+
+/* ---- large values ---- */
+
+uint64_t accel_redis_endpoint_refused(const redis_endpoint *endpoint, uint64_t size)
+{
+  const uint64_t refused = accel_load_relaxed(&endpoint->refused_bytes);
+  const uint64_t until_ms = accel_load_relaxed(&endpoint->refused_bytes_until_ms);
+  if (until_ms == 0 || size < refused || accel_clock_monotonic_ms() >= until_ms) return 0;
+  return refused;
+}
+
+void accel_redis_endpoint_note_refused(redis_endpoint *endpoint, uint64_t size)
+{
+  accel_store_relaxed(&endpoint->refused_bytes, size);
+  accel_store_relaxed(&endpoint->refused_bytes_until_ms,
+                      accel_clock_deadline(REDIS_ENDPOINT_REFUSED_MS));
+}
+
+/* FNV-1a, without the last bit; never 0. A collision sends a small value the other way, which is no
+ * harm. */
+static uint32_t redis_endpoint_hash(const char *key, size_t size)
+{
+  uint32_t hash = 2166136261u;
+  for (size_t i = 0; i < size; i++) hash = (hash ^ (unsigned char)key[i]) * 16777619u;
+  hash &= ~REDIS_ENDPOINT_OVERSIZED;
+  return hash == 0 ? REDIS_ENDPOINT_OVERSIZED << 1 : hash;
+}
+
+/* What is noted about the key: its hash, perhaps with OVERSIZED; else 0. */
+static uint32_t redis_endpoint_noted(const redis_endpoint *endpoint, uint32_t hash)
+{
+  const uint32_t noted =
+      accel_load_relaxed(&endpoint->large[(hash >> 1) % REDIS_ENDPOINT_LARGE_KEYS]);
+  return (noted & ~REDIS_ENDPOINT_OVERSIZED) == hash ? noted : 0;
+}
+
+void accel_redis_endpoint_note_size(redis_endpoint *endpoint, const char *key, size_t key_size,
+                                    size_t size)
+{
+  const bool is_oversized = size > endpoint->state->max_value_bytes;
+  const bool is_noted = size > REDIS_ENDPOINT_LARGE_BYTES || is_oversized;
+  if (!is_noted && !accel_load_relaxed(&endpoint->has_large)) return;
+  const uint32_t hash = redis_endpoint_hash(key, key_size);
+  uint32_t *slot = &endpoint->large[(hash >> 1) % REDIS_ENDPOINT_LARGE_KEYS];
+  if (is_noted) {
+    accel_store_relaxed(slot, hash | (is_oversized ? REDIS_ENDPOINT_OVERSIZED : 0));
+    accel_store_relaxed(&endpoint->has_large, true);
+  } else if (redis_endpoint_noted(endpoint, hash) != 0) {
+    accel_store_relaxed(slot, 0);
+  }
+}
+
+bool accel_redis_endpoint_is_oversized(const redis_endpoint *endpoint, const char *key,
+                                       size_t key_size)
+{
+  if (!accel_load_relaxed(&endpoint->has_large)) return false;
+  const uint32_t noted = redis_endpoint_noted(endpoint, redis_endpoint_hash(key, key_size));
+  return (noted & REDIS_ENDPOINT_OVERSIZED) != 0;
+}
+
+redis_connection *accel_redis_endpoint_to_store(redis_endpoint *endpoint, const char *key,
+                                                size_t key_size, size_t size)
+{
+  accel_redis_endpoint_note_size(endpoint, key, key_size, size);
+  return size > REDIS_ENDPOINT_LARGE_BYTES ? &endpoint->bulk : &endpoint->data;
+}
+
+redis_connection *accel_redis_endpoint_to_remove(redis_endpoint *endpoint)
+{
+  if (!accel_redis_connection_has_given_up(&endpoint->bulk)) return &endpoint->data;
+  return accel_redis_connection_has_given_up(&endpoint->data) ? NULL : &endpoint->bulk;
+}
+
+uint32_t accel_redis_endpoint_lane(const redis_endpoint *endpoint,
+                                   const redis_connection *connection)
+{
+  ACCEL_STATIC_ASSERT(2 * REDIS_ENDPOINT_LANES == ACCEL_REMOTE_LANES, "two lanes per endpoint");
+  return endpoint->number + (connection == &endpoint->bulk ? REDIS_ENDPOINT_LANES : 0);
+}
+
+redis_connection *accel_redis_endpoint_to_read(redis_endpoint *endpoint, const char *key,
+                                               size_t key_size)
+{
+  if (!accel_load_relaxed(&endpoint->has_large)) return &endpoint->data;
+  const uint32_t noted = redis_endpoint_noted(endpoint, redis_endpoint_hash(key, key_size));
+  const bool is_large = noted != 0 && (noted & REDIS_ENDPOINT_OVERSIZED) == 0;
+  return is_large ? &endpoint->bulk : &endpoint->data;
+}
+
+/* ---- from outside ---- */
+
+bool accel_redis_endpoint_open(redis_endpoint *endpoint, accel_redis_state *state, const char *host,
+                               const char *port)
+{
+  memset(endpoint, 0, sizeof *endpoint);
+  endpoint->state = state;
+  const uint32_t spin_us = state->spin_us;
+  endpoint->address = accel_redis_address_make(host, port);
+  if (endpoint->address == NULL) return false;
+  if (!accel_mutex_open(&endpoint->mutex)) goto fail_mutex;
+  endpoint->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (endpoint->wake_fd < 0) goto fail_wake;
+  endpoint->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (endpoint->stop_fd < 0) goto fail_stop;
+  if (!accel_redis_breaker_open(&endpoint->breaker)) goto fail_breaker;
+  if (!accel_redis_breaker_open(&endpoint->bulk_breaker)) goto fail_bulk_breaker;
+  accel_redis_endpoint_hear_breakers(endpoint);
+  if (!accel_redis_connection_open(&endpoint->data, endpoint->wake_fd, spin_us, true))
+    goto fail_data;
+  if (!accel_redis_connection_open(&endpoint->bulk, endpoint->wake_fd, spin_us, false))
+    goto fail_bulk;
+  return true;
+fail_bulk:
+  accel_redis_connection_close(&endpoint->data);
+fail_data:
+  accel_redis_breaker_close(&endpoint->bulk_breaker);
+fail_bulk_breaker:
+  accel_redis_breaker_close(&endpoint->breaker);
+fail_breaker:
+  close(endpoint->stop_fd);
+fail_stop:
+  close(endpoint->wake_fd);
+fail_wake:
+  accel_mutex_close(&endpoint->mutex);
+fail_mutex:
+  accel_redis_address_release(endpoint->address, 0);
+  return false;
+}
+
+void accel_redis_endpoint_rest(redis_endpoint *endpoint, bool rests)
+{
+  const uint64_t one = 1;
+  if (accel_exchange_acquire(&endpoint->rests, rests) == rests) return;
+  if (rests) {
+    accel_store_relaxed(&endpoint->rested_ms, accel_clock_monotonic_ms());
+    accel_redis_connection_break(&endpoint->data, REDIS_ENDPOINT_NOT_USED);
+    accel_redis_connection_break(&endpoint->bulk, REDIS_ENDPOINT_NOT_USED);
+  }
+  if (write(endpoint->wake_fd, &one, sizeof one) < 0) return; /* only when it is set already */
+}
+
+void accel_redis_endpoint_hurry(redis_endpoint *endpoint)
+{
+  const uint64_t one = 1;
+  accel_store_release(&endpoint->hurries, true);
+  if (write(endpoint->wake_fd, &one, sizeof one) < 0) return; /* only when it is set already */
+}
+
+bool accel_redis_endpoint_replace(redis_endpoint *endpoint, const char *host, const char *port)
+{
+  redis_address *address = accel_redis_address_make(host, port);
+  if (address == NULL) return false;
+  accel_mutex_lock(&endpoint->mutex);
+  redis_address *former = endpoint->address;
+  endpoint->address = address;
+  accel_mutex_unlock(&endpoint->mutex);
+  accel_redis_address_release(former, 0);
+  accel_store_release(&endpoint->is_other, true);
+  accel_redis_connection_expect(&endpoint->data);
+  return true;
+}
+
+bool accel_redis_endpoint_start(redis_endpoint *endpoint)
+{
+  return accel_thread_start(&endpoint->keeper, redis_endpoint_run, endpoint);
+}
+
+void accel_redis_endpoint_stop(redis_endpoint *endpoint)
+{
+  const uint64_t one = 1;
+  const ssize_t told = write(endpoint->stop_fd, &one, sizeof one);
+  (void)told; /* cannot fail: nobody wrote to it before */
+  accel_thread_join(endpoint->keeper);
+}
+
+void accel_redis_endpoint_close(redis_endpoint *endpoint)
+{
+  accel_redis_connection_close(&endpoint->bulk);
+  accel_redis_connection_close(&endpoint->data);
+  accel_redis_breaker_close(&endpoint->bulk_breaker);
+  accel_redis_breaker_close(&endpoint->breaker);
+  close(endpoint->stop_fd);
+  close(endpoint->wake_fd);
+  accel_redis_address_release(endpoint->address,
+                              accel_clock_deadline(endpoint->state->connect_timeout_ms));
+  accel_mutex_close(&endpoint->mutex);
+}
+
+void accel_redis_endpoint_abandon(redis_endpoint *endpoint)
+{
+  accel_redis_connection_abandon(&endpoint->bulk);
+  accel_redis_connection_abandon(&endpoint->data);
+  close(endpoint->stop_fd);
+  close(endpoint->wake_fd);
+  accel_redis_address_abandon(endpoint->address);
+  ACCEL_FREE(endpoint->address);
+}

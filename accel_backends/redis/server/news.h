@@ -1,0 +1,55 @@
+/* news.h: what the caches' logs are told of the servers (backend redis).
+ *
+ * Each thing that can change - a connection, a breaker, where the servers are - remembers what was
+ * said of it last, so that a change is told once, and a cache that is attached later is told what
+ * is out of order by then. The caches are told with the list's mutex held, which makes one order of
+ * all changes; they only take note (backend.h). So this may be called with any lock held but that
+ * one.
+ *
+ * Threads: any, all functions but open and close.
+ */
+#ifndef ACCEL_BACKENDS_REDIS_NEWS_H
+#define ACCEL_BACKENDS_REDIS_NEWS_H
+
+#include "../../../accel/backend.h"
+#include "../wire/socket.h"
+
+#define REDIS_NEWS_SERVER (REDIS_ADDRESS_TEXT + 32) /* and whether it is for large values */
+
+struct redis_link;
+
+/* Zeroed: nothing was said. */
+typedef struct redis_news_subject {
+  accel_remote_change last; /* with the mutex */
+  char server[REDIS_NEWS_SERVER];
+  char why[REDIS_SOCKET_TEXT];
+  bool is_listed;
+  struct redis_news_subject *next;
+} redis_news_subject;
+
+typedef struct redis_news {
+  accel_mutex mutex;            /* guards what follows */
+  struct redis_link *links;     /* those that want to be told */
+  redis_news_subject *subjects; /* they live as long as the accel_redis */
+} redis_news;
+
+ACCEL_EXTERN_C_BEGIN
+
+/* False: no memory. */
+bool accel_redis_news_open(redis_news *news);
+void accel_redis_news_close(redis_news *news);
+
+/* The link is told what is out of order, and every change until remove returns. */
+void accel_redis_news_add(redis_news *news, struct redis_link *link);
+void accel_redis_news_remove(redis_news *news, struct redis_link *link);
+
+/* Tells all links, unless this is what was said last. `server` NULL: the one of which it was. */
+void accel_redis_news_tell(redis_news *news, redis_news_subject *subject,
+                           accel_remote_change change, const char *server_or_null, const char *why);
+/* What was said is not so any more, and nobody needs to know. */
+void accel_redis_news_forget(redis_news *news, redis_news_subject *subject);
+/* What was said last. */
+accel_remote_change accel_redis_news_last(redis_news *news, const redis_news_subject *subject);
+
+ACCEL_EXTERN_C_END
+#endif
