@@ -47,7 +47,7 @@ def build(folder):
     flags = subprocess.run(["pkg-config", "--cflags", "--libs", *libraries], check=True,
                            capture_output=True, text=True).stdout.split()  # fmt: skip
     sources = [
-        path for path in sorted((ROOT / "tools/gate").glob("*.c"))
+        path for path in sorted((ROOT / "tools/gate").rglob("*.c"))
         if path.stem.startswith(("base", "record", "read", "json", "file", "statistics", "write"))
     ] + [ROOT / "bench/harness" / name for name in ("json.c", "stats.c", "host.c")]  # fmt: skip
     command = ["clang", "-std=gnu11", "-D_GNU_SOURCE", "-O1", "-g",

@@ -1,10 +1,10 @@
 /* ab: judge the current tree against a base, both built and run here and now. */
-#include "ab.h"
+#include "ab/ab.h"
 #include "command.h"
 
 #include "file.h"
 #include "fingerprint.h"
-#include "read.h"
+#include "forms/forms.h"
 
 #include <math.h>
 #include <signal.h>

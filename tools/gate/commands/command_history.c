@@ -3,9 +3,9 @@
 
 #include "file.h"
 #include "fingerprint.h"
-#include "history.h"
-#include "read.h"
-#include "write.h"
+#include "forms/forms.h"
+#include "forms/history.h"
+#include "forms/write.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
  * and `Unit NAME better=higher`. Of libtest and what speaks like it: `test NAME ... bench:  1,234.5
  * ns/iter (+/- 67)`. Other lines are the program's own output and are passed over; a line that
  * begins as a result and does not go on as one is told. */
-#include "read.h"
+#include "forms.h"
 
 #include <math.h>
 #include <stdlib.h>

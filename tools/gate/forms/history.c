@@ -2,7 +2,7 @@
 
 #include "file.h"
 #include "fingerprint.h"
-#include "read.h"
+#include "forms.h"
 
 #include <errno.h>
 #include <math.h>

@@ -1,7 +1,7 @@
 /* What other programs read: JUnit, JSON. */
 #include "show.h"
 
-#include "write.h"
+#include "forms/write.h"
 
 #include <math.h>
 #include <string.h>

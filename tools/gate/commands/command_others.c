@@ -3,8 +3,8 @@
 
 #include "file.h"
 #include "fingerprint.h"
-#include "read.h"
-#include "write.h"
+#include "forms/forms.h"
+#include "forms/write.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #include "command.h"
 
 #include "file.h"
-#include "read.h"
+#include "forms/forms.h"
 
 #include <math.h>
 #include <stdio.h>

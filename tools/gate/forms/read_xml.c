@@ -1,5 +1,5 @@
 /* Catch2's XML reporter: benchmarks within test cases, in nanoseconds. */
-#include "read.h"
+#include "forms.h"
 
 #include <libxml/parser.h>
 #include <math.h>

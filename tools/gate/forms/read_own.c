@@ -1,6 +1,6 @@
 /* The founding baseline, {"version":1,"benchmarks":{ID:{"mean_ns","median_ns"}}}, and our own
  * form, which adds to it and stays readable by the founding checker. */
-#include "read.h"
+#include "forms.h"
 
 #include "json.h"
 

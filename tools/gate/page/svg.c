@@ -1,7 +1,7 @@
 /* Inline SVG: see svg.h. */
 #include "svg.h"
 
-#include "show.h"
+#include "commands/show.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* The JSON of other tools: bench_id records, Google Benchmark, hyperfine, nanobench, Bencher's
  * metric format, github-action-benchmark. */
-#include "read.h"
+#include "forms.h"
 
 #include <math.h>
 #include <stdio.h>

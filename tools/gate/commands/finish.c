@@ -2,7 +2,7 @@
 #include "show.h"
 
 #include "file.h"
-#include "page.h"
+#include "page/page.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* One bench drawn: how the results of both sides spread, and its rounds in the order of time. */
 #include "page.h"
 
-#include "show.h"
+#include "commands/show.h"
 
 #include <math.h>
 

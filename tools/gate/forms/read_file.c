@@ -1,4 +1,4 @@
-#include "read.h"
+#include "forms.h"
 
 #include "file.h"
 #include "statistics.h"

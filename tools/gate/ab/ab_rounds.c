@@ -1,7 +1,7 @@
 #include "ab.h"
 
+#include "forms/forms.h"
 #include "json.h"
-#include "read.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 #include "page.h"
 
+#include "commands/show.h"
 #include "page_assets.h"
-#include "show.h"
 
 #include <math.h>
 #include <stdlib.h>

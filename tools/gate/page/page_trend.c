@@ -1,7 +1,7 @@
 /* History: how times and counts moved from run to run, on the machine of the last run. */
 #include "page.h"
 
-#include "show.h"
+#include "commands/show.h"
 
 #include "fingerprint.h"
 

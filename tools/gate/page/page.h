@@ -13,7 +13,7 @@
 #ifndef ACCEL_GATE_PAGE_H
 #define ACCEL_GATE_PAGE_H
 
-#include "history.h"
+#include "forms/history.h"
 #include "judge.h"
 #include "svg.h"
 

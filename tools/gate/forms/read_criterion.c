@@ -1,6 +1,6 @@
 /* criterion's folder: <id>/new/estimates.json and its neighbours, joined with the run files that
  * our own benches leave beside them. */
-#include "read.h"
+#include "forms.h"
 
 #include "file.h"
 #include "json.h"

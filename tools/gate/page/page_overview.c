@@ -2,7 +2,7 @@
  * table's, so that sorting and filtering move what is drawn as well. */
 #include "page.h"
 
-#include "show.h"
+#include "commands/show.h"
 
 #include <math.h>
 #include <string.h>

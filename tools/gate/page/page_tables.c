@@ -1,7 +1,7 @@
 /* Figures of a bench, targets, and on what and how it was measured. */
 #include "page.h"
 
-#include "show.h"
+#include "commands/show.h"
 
 #include <math.h>
 #include <string.h>
