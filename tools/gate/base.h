@@ -55,6 +55,9 @@ void gate_text_add(gate_text *text, const char *more);
 void gate_text_add_bytes(gate_text *text, const char *more, size_t length);
 void gate_text_printf(gate_text *text, const char *format, ...) GATE_PRINTF(2, 3);
 const char *gate_text_c(const gate_text *text);
+/* printf for XML and HTML: all arguments are texts, which are escaped: %s only, and %% for a
+ * percent. Letters that XML cannot hold become U+FFFD. */
+void gate_add_markup(gate_text *out, const char *format, ...);
 
 /* ---- numbers ---- */
 

@@ -1,4 +1,4 @@
-/* ab: the same benches built against two trees of headers, run in turns, judged in pairs.
+/* ab/: the same benches built against two trees of headers, run in turns, judged in pairs.
  *
  *   tree   (ab_tree.c)   where the base's headers are; a git worktree in a temporary folder, which
  *                        goes on every way out

@@ -1,4 +1,6 @@
-/* The subcommands. Each gets its own name as argv[0] and returns an exit code. */
+/* commands/: the command line. main.c finds the subcommand, command_*.c are those, choices.c reads
+ * their options, show_*.c and finish.c write what they found. A command gets its own name as
+ * argv[0] and returns an exit code. */
 #ifndef ACCEL_GATE_COMMAND_H
 #define ACCEL_GATE_COMMAND_H
 

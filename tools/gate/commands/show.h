@@ -25,10 +25,6 @@ void gate_show_json(gate_text *out, const gate_report *report, bool has_problems
 gate_exit gate_show_seed(gate_text *out, gate_text *errors, const gate_set *base,
                          const gate_set *now, double threshold);
 
-/* printf for XML and HTML: all arguments are texts, which are escaped: %s only, and %% for a
- * percent. Letters that XML cannot hold become U+FFFD. */
-void gate_add_markup(gate_text *out, const char *format, ...);
-
 /* Prints the table and annotations and writes the files that were asked for. Returns
  * gate_report_exit, or GATE_EXIT_INPUT if a file could not be written. */
 gate_exit gate_report_finish(gate_report *report, const gate_choices *choices,

@@ -6,42 +6,6 @@
 #include <math.h>
 #include <string.h>
 
-static void add_escaped(gate_text *out, const char *text)
-{
-  for (; *text != '\0'; text++) {
-    switch (*text) {
-      case '&': gate_text_add(out, "&amp;"); break;
-      case '<': gate_text_add(out, "&lt;"); break;
-      case '>': gate_text_add(out, "&gt;"); break;
-      case '"': gate_text_add(out, "&quot;"); break;
-      case '\'': gate_text_add(out, "&#39;"); break;
-      default:
-        if ((unsigned char)*text < 0x20 && !strchr("\t\n\r", *text))
-          gate_text_add(out, "\xEF\xBF\xBD");
-        else
-          gate_text_add_bytes(out, text, 1);
-    }
-  }
-}
-
-void gate_add_markup(gate_text *out, const char *format, ...)
-{
-  va_list arguments;
-  va_start(arguments, format);
-  for (const char *at = format; *at != '\0';) {
-    const size_t plain = strcspn(at, "%");
-    gate_text_add_bytes(out, at, plain);
-    at += plain;
-    if (*at == '\0') break;
-    if (at[1] == 's')
-      add_escaped(out, va_arg(arguments, const char *));
-    else
-      gate_text_add(out, "%");
-    at += 2;
-  }
-  va_end(arguments);
-}
-
 static const char *row_sentence(gate_arena *arena, const gate_row *row)
 {
   if (row->key[0] == '\0') return row->note ? row->note : "";

@@ -1,8 +1,11 @@
-/* Readers: from a file or folder to a set. A reader believes nothing: what it returns keeps the
+/* forms/: what files hold, read into sets (read_*.c) and written from them (write_*.c).
+ *
+ * read_common.c is what readers share, read_own.c, read_criterion.c and others know a form each,
+ * read_file.c tells which form a file is of. A reader believes nothing: what it returns keeps the
  * invariants of record.h, and what did not is left out and told as a problem. So a set and
  * problems may come together; the caller decides what that is worth. */
-#ifndef ACCEL_GATE_READ_H
-#define ACCEL_GATE_READ_H
+#ifndef ACCEL_GATE_FORMS_H
+#define ACCEL_GATE_FORMS_H
 
 #include "json.h"
 #include "record.h"
@@ -17,7 +20,10 @@ typedef struct gate_read_options {
 gate_set *gate_read(gate_arena *arena, const char *path, gate_read_options options,
                     gate_problems *problems);
 
-/* What a file holds, told by its first bytes and keys. Never a folder. */
+/* Never a folder. */
+gate_set *gate_read_file(gate_arena *arena, const char *path, gate_read_options options,
+                         gate_problems *problems);
+/* What a file holds, told by its first bytes and keys. */
 gate_set *gate_read_text(gate_arena *arena, const char *path, const char *text, size_t length,
                          gate_read_options options, gate_problems *problems);
 

@@ -264,8 +264,8 @@ static void join_runs(walk *state)
   gate_set **runs = gate_take(set->arena, count, sizeof *runs);
   const gate_set *newest = NULL;
   for (size_t i = 0; i < count; i++) {
-    runs[i] = gate_read(set->arena, state->run_files.items[i].key, (gate_read_options){0},
-                        state->problems);
+    runs[i] = gate_read_file(set->arena, state->run_files.items[i].key, (gate_read_options){0},
+                             state->problems);
     if (!runs[i] || !runs[i]->run_id || !runs[i]->started) continue;
     if (!newest || strcmp(runs[i]->started, newest->started) > 0) newest = runs[i];
   }
@@ -300,4 +300,23 @@ gate_set *gate_read_criterion(gate_arena *arena, const char *folder, gate_read_o
   if (state->estimates == 0 && problems->count == before)
     gate_wrong(problems, folder, "no benchmark estimates found under %s", folder);
   return state->set;
+}
+
+/* ---- a folder, or a file ---- */
+
+gate_set *gate_read(gate_arena *arena, const char *path, gate_read_options options,
+                    gate_problems *problems)
+{
+  if (gate_is_folder(path) && !options.is_seed)
+    return gate_read_criterion(arena, path, options, problems);
+  return gate_read_file(arena, path, options, problems);
+}
+
+const char *gate_criterion_folder(gate_arena *arena)
+{
+  const char *home = getenv("CRITERION_HOME");
+  if (home && *home != '\0') return home;
+  const char *target = getenv("CARGO_TARGET_DIR");
+  if (target && *target != '\0') return gate_format(arena, "%s/criterion", target);
+  return "target/criterion";
 }

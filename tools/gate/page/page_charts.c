@@ -1,8 +1,6 @@
 /* One bench drawn: how the results of both sides spread, and its rounds in the order of time. */
 #include "page.h"
 
-#include "commands/show.h"
-
 #include <math.h>
 
 enum { DENSITY_POINTS = 160, SHAPE_MIN = 15 };

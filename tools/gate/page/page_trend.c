@@ -1,8 +1,6 @@
 /* History: how times and counts moved from run to run, on the machine of the last run. */
 #include "page.h"
 
-#include "commands/show.h"
-
 #include "fingerprint.h"
 
 #include <math.h>

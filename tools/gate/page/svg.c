@@ -1,8 +1,6 @@
 /* Inline SVG: see svg.h. */
 #include "svg.h"
 
-#include "commands/show.h"
-
 #include <math.h>
 #include <string.h>
 
