@@ -1,5 +1,5 @@
 /* The own JSON: one file per program and run, which accel-gate reads, keeps as a baseline and adds
- * to a history. It is the founding baseline ("version": 1, mean_ns, median_ns) and more. */
+ * to a history. It is the compat baseline ("version": 1, mean_ns, median_ns) and more. */
 #include "result.h"
 
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-"""check with its own rules: limits, presence, identity, statistics, and every hole of the founding
+"""check with its own rules: limits, presence, identity, statistics, and every hole of the first
 checker, each closed."""
 
 import json
@@ -11,7 +11,7 @@ CRITERION = ["--criterion-dir", "target/criterion"]
 
 
 class Holes(gate_world.World):
-    """What the founding checkers let pass."""
+    """What the first checkers let pass."""
 
     def test_means_of_zero_and_below(self):
         self.entry("a", 5)
@@ -132,7 +132,7 @@ class Rules(gate_world.World):
             self.assertEqual(self.check(2, "x", "y", f"--threshold={wrong}").out, "")
 
     def test_one_ratio_judges_all_times(self):
-        """--threshold R is about means, as founded: their other faces have no limit besides."""
+        """--threshold R is about means: their other faces have no limit besides."""
 
         def bench(ns):
             time = {"unit": "ns", "better": "lower", "mean": ns, "median": ns, "p95": 9 * ns}

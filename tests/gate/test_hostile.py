@@ -163,7 +163,7 @@ class Baselines(gate_world.World):
         self.assertEqual(self.gate("export", "--accept", "checksums cost that").code, 0)
         self.assertEqual(json.loads(self.read(path))["reason"], "checksums cost that")
 
-    def test_fingerprint_and_founding_keys(self):
+    def test_fingerprint_and_compat_keys(self):
         self.entry("a", 100, 90)
         self.gate("export")
         content = json.loads(self.read("docs/benchmarks/cache_path_bench.json"))

@@ -1,4 +1,4 @@
-"""Pairs of files: the fixtures T1 to T10 of the founding specification, and Go texts."""
+"""Pairs of files: the fixtures T1 to T10 of the specification, and Go texts."""
 
 import gate_world
 
@@ -131,7 +131,7 @@ class GoTexts(gate_world.World):
         self.outcome(1, mb=44.9)
         self.outcome(1, allocs=5)
 
-    def test_founding_table(self):
+    def test_markdown_table(self):
         self.outcome(1, 130, 60, 4, "--md=report.md")
         for row in (
             "| BenchmarkEncode-8 | median | 100 ns | 130 ns | +30.0 % | \U0001f534 Regression |",
@@ -141,7 +141,7 @@ class GoTexts(gate_world.World):
             self.assertIn(row, self.read("report.md"))
 
     def test_nothing_is_inherited_from_the_line_before(self):
-        """The founding script gave EncodeMore the throughput of Encode."""
+        """A script gave EncodeMore the throughput of Encode."""
         result = self.outcome(0)
         self.assertNotRegex(result.out, "EncodeMore-8 +throughput")
 

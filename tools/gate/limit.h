@@ -1,5 +1,5 @@
 /* What is allowed: how much worse a figure may get before it warns and before it fails, which
- * benches are judged, and how strict the rest is. Profiles are the rules of the founding documents;
+ * benches are judged, and how strict the rest is. Profiles are named sets of rules;
  * a config file and options change them. */
 #ifndef ACCEL_GATE_LIMITS_H
 #define ACCEL_GATE_LIMITS_H
@@ -37,7 +37,7 @@ typedef struct gate_limits {
   gate_pairs only;             /* glob -> "" until it matched an id, then "used" */
   double improvement;          /* this much better counts as improved */
   double noise_min;            /* effects below are never told apart from noise */
-  bool may_fail_on_single_run; /* as the founding tools do */
+  bool may_fail_on_single_run; /* as the compat tools do */
   gate_policy missing;
   gate_policy inconclusive;
   bool is_warning_error;
@@ -48,8 +48,8 @@ typedef struct gate_limits {
 /* "default", "seed000", "seed003", "seed004"; false for any other name. */
 bool gate_limits_profile(gate_arena *arena, const char *name, gate_limits *out);
 
-/* The founding option: a bare ratio, 0.15, limits the mean alone and may fail on single runs.
- * Returns NULL, or what is wrong as the founding checker says it. */
+/* A bare ratio, 0.15, limits the mean alone and may fail on single runs.
+ * Returns NULL, or what is wrong as the compat checker says it. */
 const char *gate_limits_ratio(gate_limits *limits, const char *text);
 /* metric=warn:fail, or metric=fail; "-" for a part that never applies. NULL, or what is wrong. */
 const char *gate_limits_set(gate_limits *limits, const char *text);

@@ -195,7 +195,7 @@ const char *gate_form_name(gate_form form)
 {
   static const char *const names[GATE_FORMS] = {"unknown",
                                                 "criterion",
-                                                "founding baseline",
+                                                "first baseline form",
                                                 "own, schema 2",
                                                 "record",
                                                 "Go text",

@@ -72,7 +72,7 @@ typedef struct gate_pairs {
 typedef enum gate_form {
   GATE_FORM_UNKNOWN,
   GATE_FORM_CRITERION, /* a folder */
-  GATE_FORM_SEED,      /* {"version":1,"benchmarks":{...}} */
+  GATE_FORM_COMPAT,    /* {"version":1,"benchmarks":{...}} */
   GATE_FORM_OWN,       /* the same with "schema":2 */
   GATE_FORM_RECORD,    /* one bench: {"bench_id":...} */
   GATE_FORM_GO,

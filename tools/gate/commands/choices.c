@@ -5,7 +5,7 @@
 
 /* ---- parsing ---- */
 
-bool gate_asks_for_seed(int argc, char **argv)
+bool gate_asks_for_compat(int argc, char **argv)
 {
   for (int i = 1; i < argc; i++) {
     if (strcmp(argv[i], "--compat=seed") == 0) return true;
@@ -37,13 +37,13 @@ bool gate_parse(const argument_group *groups, const char *usage, int count, char
                 int *operands_out, gate_exit *code_out)
 {
   char wrong[512];
-  const bool is_seed = gate_asks_for_seed(count, words);
+  const bool is_compat = gate_asks_for_compat(count, words);
   const arguments_outcome outcome = arguments_parse(groups, count, words, operands_out, wrong);
   *code_out = outcome == ARGUMENTS_WRONG ? GATE_EXIT_USAGE : GATE_EXIT_OK;
   if (outcome == ARGUMENTS_TAKEN) return true;
-  if (outcome == ARGUMENTS_WRONG && is_seed) fprintf(stderr, "error: %s\n", wrong);
-  if (outcome == ARGUMENTS_WRONG && !is_seed) gate_usage_wrong(words, wrong);
-  if (outcome == ARGUMENTS_HELP || is_seed) show_help(groups, usage);
+  if (outcome == ARGUMENTS_WRONG && is_compat) fprintf(stderr, "error: %s\n", wrong);
+  if (outcome == ARGUMENTS_WRONG && !is_compat) gate_usage_wrong(words, wrong);
+  if (outcome == ARGUMENTS_HELP || is_compat) show_help(groups, usage);
   return false;
 }
 
@@ -59,7 +59,7 @@ static const char *keep(void *all, const char *name, const char *value)
   return NULL;
 }
 
-/* A bare ratio is checked at once, since the founding checker did. */
+/* A bare ratio is checked at once, since the compat checker did. */
 static const char *take_threshold(void *all, const char *value)
 {
   gate_choices *choices = all;
@@ -93,7 +93,7 @@ static const char *take_color(void *field, const char *value)
 #define FIELD(name_) offsetof(gate_choices, name_)
 const argument gate_choices_table[] = {
     {"threshold", "R",
-     "the founding limit: the mean may get worse by this ratio (0.15);\n"
+     "the mean may get worse by this ratio (0.15);\n"
      "or METRIC=WARN:FAIL, ratios of mean, median, p95, allocs, alloc_bytes,\n"
      "peak_bytes, throughput, instructions or any other metric; - for never",
      take_threshold, 0, 0},

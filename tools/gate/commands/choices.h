@@ -26,14 +26,14 @@ extern const argument gate_choices_table[];
 
 /* Parses words[1] and on by `groups`; operands come to words[1]. False if the command ends here
  * with *code_out: help was asked for, which `usage` begins, or something is wrong, which is told.
- * As founded, --compat=seed shows the help then. */
+ * --compat=seed shows the help then as well. */
 bool gate_parse(const argument_group *groups, const char *usage, int count, char **words,
                 int *operands_out, gate_exit *code_out);
 /* "error: " and the text. Returns GATE_EXIT_USAGE. */
 gate_exit gate_usage_wrong(char **words, const char *text);
 /* Whether --compat=seed stands anywhere: it decides how the others are read. */
-bool gate_asks_for_seed(int argc, char **argv);
-/* A field that takes "seed" alone, which gate_asks_for_seed has read. */
+bool gate_asks_for_compat(int argc, char **argv);
+/* A field that takes "seed" alone, which gate_asks_for_compat has read. */
 argument_take gate_take_compat;
 
 /* Profile, config file and settings, in this order. `fallback` is the profile if none was named.

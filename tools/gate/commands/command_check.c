@@ -33,7 +33,7 @@ typedef struct check_options {
   const char *baseline, *folder;
   char **files;
   size_t file_count;
-  bool is_seed, is_first;
+  bool is_compat, is_first;
   bool is_report; /* tells and does not judge: only unusable input is a failure */
 } check_options;
 
@@ -41,15 +41,15 @@ static const argument own_options[] = {
     {"baseline", "FILE", "what to compare with", arguments_text, offsetof(check_options, baseline),
      0},
     {"criterion-dir", "DIR", "the results", arguments_text, offsetof(check_options, folder), 0},
-    {"compat", "seed", "the founding checkers' texts and exit codes", gate_take_compat, 0, 0},
+    {"compat", "seed", "the texts and exit codes of the first checkers", gate_take_compat, 0, 0},
     {"init", NULL, "where there is no baseline yet, write it, and say so", arguments_flag,
      offsetof(check_options, is_first), 0},
     {0},
 };
 
-/* ---- as founded ---- */
+/* ---- compat ---- */
 
-/* The founding checker stopped at the first fault. */
+/* The compat checker stopped at the first fault. */
 static gate_exit first_problem(gate_problems *problems)
 {
   problems->count = 1;
@@ -57,9 +57,9 @@ static gate_exit first_problem(gate_problems *problems)
   return GATE_EXIT_REGRESSION;
 }
 
-static gate_exit check_as_founded(gate_arena *arena, const check_options *options)
+static gate_exit check_compat(gate_arena *arena, const check_options *options)
 {
-  const gate_read_options reading = {.is_seed = true};
+  const gate_read_options reading = {.is_compat = true};
   gate_problems problems = {.arena = arena};
   double threshold = 0.15;
   for (size_t i = 0; i < options->choices.settings.count; i++)
@@ -78,7 +78,7 @@ static gate_exit check_as_founded(gate_arena *arena, const check_options *option
   const gate_set *now = gate_read_criterion(arena, options->folder, reading, &problems);
   if (problems.count > 0) return first_problem(&problems);
   gate_text out = {.arena = arena}, errors = {.arena = arena};
-  const gate_exit code = gate_show_seed(&out, &errors, base, now, threshold);
+  const gate_exit code = gate_show_compat(&out, &errors, base, now, threshold);
   gate_print(&out);
   fputs(gate_text_c(&errors), stderr);
   return code;
@@ -97,7 +97,7 @@ static size_t tell_missing(const check_options *options)
   return missing;
 }
 
-/* The founding lines of the one figure that a pair of records has. */
+/* The compat line of the one figure that a pair of records has. */
 static void print_record(const gate_row *row, gate_choices choices, double *worst)
 {
   const bool is_rate = row->better == GATE_HIGHER;
@@ -121,7 +121,7 @@ static void print_record(const gate_row *row, gate_choices choices, double *wors
 static const char *fallback_profile(const gate_set *base)
 {
   switch (base ? base->form : GATE_FORM_UNKNOWN) {
-    case GATE_FORM_SEED: return "seed000";
+    case GATE_FORM_COMPAT: return "seed000";
     case GATE_FORM_GO: return "seed003";
     case GATE_FORM_RECORD: return "seed004";
     default: return "default";
@@ -148,7 +148,7 @@ static gate_set *read_side(pair_check *state, size_t index)
   gate_set *set = gate_read(arena, path, (gate_read_options){0}, &state->problems);
   if (state->problems.count > before) {
     const char *side = index % 2 == 0 ? "baseline" : "current";
-    if (!state->options->is_seed)
+    if (!state->options->is_compat)
       for (size_t i = before; i < state->problems.count; i++)
         fprintf(stderr, "error: %s\n", state->problems.items[i].text);
     fprintf(stderr, "[schema] Invalid %s JSON: %s\n", side, path);
@@ -174,7 +174,7 @@ static void check_pair(pair_check *state, size_t index)
   gate_report *report = &state->report;
   const size_t first_row = report->count, before = state->problems.count;
   gate_judge_sets(report, base, now, &state->problems);
-  if (!state->options->is_seed || state->problems.count > before) {
+  if (!state->options->is_compat || state->problems.count > before) {
     for (size_t i = before; i < state->problems.count; i++)
       fprintf(stderr, "error: %s\n", state->problems.items[i].text);
     if (state->problems.count > before) state->schema_faults++;
@@ -186,7 +186,7 @@ static void check_pair(pair_check *state, size_t index)
       print_record(&report->rows[i], state->options->choices, &state->worst);
 }
 
-/* The founding summary of records. */
+/* The compat summary of records. */
 static gate_exit finish_records(pair_check *state, size_t missing)
 {
   gate_report *report = &state->report;
@@ -202,7 +202,7 @@ static gate_exit finish_records(pair_check *state, size_t missing)
   } else {
     fprintf(stderr, "Overall: %s\n", gate_report_sentence(report, has_faults));
   }
-  return state->options->is_seed && failures > 0 ? GATE_EXIT_REGRESSION : code;
+  return state->options->is_compat && failures > 0 ? GATE_EXIT_REGRESSION : code;
 }
 
 static gate_exit finish_pairs(pair_check *state, size_t missing)
@@ -247,7 +247,7 @@ static gate_exit check_pairs(gate_arena *arena, char **words, const check_option
   if (options->is_first && options->file_count == 2 && !gate_exists(options->files[0]))
     return write_first(arena, options->files[0], options->files[1]);
   const size_t missing = tell_missing(options);
-  if (missing > 0 && options->is_seed) return GATE_EXIT_INPUT;
+  if (missing > 0 && options->is_compat) return GATE_EXIT_INPUT;
   pair_check state = {.options = options, .problems = {.arena = arena}};
   state.report = (gate_report){.arena = arena, .command = "check", .limits = &state.limits};
   state.report.base_name = options->files[0];
@@ -291,7 +291,7 @@ static gate_exit check_or_report(gate_arena *arena, int argc, char **argv, bool 
 {
   check_options options = {.choices = {.arena = arena},
                            .baseline = "docs/benchmarks/cache_path_bench.json",
-                           .is_seed = gate_asks_for_seed(argc, argv),
+                           .is_compat = gate_asks_for_compat(argc, argv),
                            .is_report = is_report};
   const argument_group groups[] = {
       {own_options, &options}, {gate_choices_table, &options.choices}, {0}};
@@ -300,12 +300,12 @@ static gate_exit check_or_report(gate_arena *arena, int argc, char **argv, bool 
                                  name, name, is_report ? report_meaning : check_meaning);
   gate_exit code;
   int operands;
-  options.folder = options.is_seed ? "target/criterion" : gate_criterion_folder(arena);
+  options.folder = options.is_compat ? "target/criterion" : gate_criterion_folder(arena);
   if (!gate_parse(groups, text, argc, argv, &operands, &code)) return code;
   options.files = argv + 1;
   options.file_count = (size_t)operands;
   if (options.file_count > 0) return check_pairs(arena, argv, &options);
-  if (options.is_seed) return check_as_founded(arena, &options);
+  if (options.is_compat) return check_compat(arena, &options);
   return check_folder(arena, argv, &options);
 }
 

@@ -23,7 +23,7 @@ static const char usage[] =
 
 typedef struct export_options {
   const char *folder, *output, *reason, *commit;
-  bool is_seed;
+  bool is_compat;
 } export_options;
 
 #define FIELD(name_) offsetof(export_options, name_)
@@ -32,7 +32,7 @@ static const argument own_options[] = {
     {"output", "FILE", "the baseline", arguments_text, FIELD(output), 0},
     {"accept", "REASON", "replace it all the same", arguments_text, FIELD(reason), 0},
     {"commit", "ID", "what was measured", arguments_text, FIELD(commit), 0},
-    {"compat", "seed", "write the founding form", gate_take_compat, 0, 0},
+    {"compat", "seed", "write the form of the first exporter", gate_take_compat, 0, 0},
     {0},
 };
 
@@ -88,7 +88,7 @@ static bool compare_old(gate_arena *arena, const export_options *options, const 
 static gate_set *read_results(gate_arena *arena, const export_options *options,
                               gate_problems *problems)
 {
-  const gate_read_options reading = {.is_seed = options->is_seed, .needs_median = true};
+  const gate_read_options reading = {.is_compat = options->is_compat, .needs_median = true};
   gate_set *set = gate_read_criterion(arena, options->folder, reading, problems);
   if (set && problems->count == 0 && set->count == 0)
     gate_wrong(problems, options->folder, "no valid benchmark entries collected");
@@ -112,25 +112,25 @@ static bool write_baseline(gate_arena *arena, const export_options *options, gat
   gate_text text = {.arena = arena};
   set->reason = options->reason;
   if (options->commit) set->commit = options->commit;
-  if (!options->is_seed) return gate_baseline_write(arena, options->output, set, problems);
-  (void)gate_write_seed(&text, set);
+  if (!options->is_compat) return gate_baseline_write(arena, options->output, set, problems);
+  (void)gate_write_compat(&text, set);
   return gate_file_write(arena, options->output, gate_text_c(&text), text.length, problems);
 }
 
 gate_exit gate_command_export(gate_arena *arena, int argc, char **argv)
 {
   export_options options = {.output = "docs/benchmarks/cache_path_bench.json",
-                            .is_seed = gate_asks_for_seed(argc, argv)};
+                            .is_compat = gate_asks_for_compat(argc, argv)};
   const argument_group groups[] = {{own_options, &options}, {0}};
   gate_exit code;
   int operands;
-  options.folder = options.is_seed ? "target/criterion" : gate_criterion_folder(arena);
+  options.folder = options.is_compat ? "target/criterion" : gate_criterion_folder(arena);
   if (!gate_parse(groups, usage, argc, argv, &operands, &code)) return code;
   if (operands > 0) return gate_usage_wrong(argv, "export takes options only");
   gate_problems problems = {.arena = arena};
   gate_set *set = read_results(arena, &options, &problems);
-  if (set && set->machine.count == 0 && !options.is_seed) gate_fingerprint(arena, &set->machine);
-  if (problems.count == 0 && !options.is_seed && !compare_old(arena, &options, set, &problems)) {
+  if (set && set->machine.count == 0 && !options.is_compat) gate_fingerprint(arena, &set->machine);
+  if (problems.count == 0 && !options.is_compat && !compare_old(arena, &options, set, &problems)) {
     gate_print_problems(&problems);
     return GATE_EXIT_REGRESSION;
   }
@@ -138,8 +138,8 @@ gate_exit gate_command_export(gate_arena *arena, int argc, char **argv)
     printf("wrote baseline: %s (%zu benchmarks)\n", options.output, set->count);
     return GATE_EXIT_OK;
   }
-  /* The founding exporter stopped at the first fault. */
-  if (options.is_seed) problems.count = 1;
+  /* The compat exporter stopped at the first fault. */
+  if (options.is_compat) problems.count = 1;
   gate_print_problems(&problems);
-  return options.is_seed ? GATE_EXIT_REGRESSION : GATE_EXIT_INPUT;
+  return options.is_compat ? GATE_EXIT_REGRESSION : GATE_EXIT_INPUT;
 }

@@ -12,7 +12,7 @@ typedef struct gate_style {
 
 /* The table of a terminal, worst first. */
 void gate_show_table(gate_text *out, const gate_report *report, gate_style style);
-/* The founding table with its icons; rows that are OK folded away, `marker` first so that a
+/* The table with its icons; rows that are OK folded away, `marker` first so that a
  * comment can be found and replaced. */
 void gate_show_markdown(gate_text *out, const gate_report *report, bool has_problems);
 void gate_show_junit(gate_text *out, const gate_report *report);
@@ -21,9 +21,9 @@ void gate_show_annotations(gate_text *out, const gate_report *report);
 /* The report itself, for other programs: every row with its figures. */
 void gate_show_json(gate_text *out, const gate_report *report, bool has_problems);
 
-/* The founding texts: the checker of one baseline, byte for byte. */
-gate_exit gate_show_seed(gate_text *out, gate_text *errors, const gate_set *base,
-                         const gate_set *now, double threshold);
+/* The texts of compat mode: the checker of one baseline, byte for byte. */
+gate_exit gate_show_compat(gate_text *out, gate_text *errors, const gate_set *base,
+                           const gate_set *now, double threshold);
 
 /* Prints the table and annotations and writes the files that were asked for. Returns
  * gate_report_exit, or GATE_EXIT_INPUT if a file could not be written. */

@@ -1,4 +1,4 @@
-/* The founding checker's text, byte for byte. */
+/* The compat checker's text, byte for byte. */
 #include "show.h"
 
 static void add_check_line(gate_text *out, const char *id, double base, double now, double delta)
@@ -8,8 +8,8 @@ static void add_check_line(gate_text *out, const char *id, double base, double n
                    letters < 30 ? (int)(30 - letters) : 0, "", base, now, delta * 100);
 }
 
-gate_exit gate_show_seed(gate_text *out, gate_text *errors, const gate_set *base,
-                         const gate_set *now, double threshold)
+gate_exit gate_show_compat(gate_text *out, gate_text *errors, const gate_set *base,
+                           const gate_set *now, double threshold)
 {
   gate_text failures = {.arena = out->arena};
   size_t compared = 0;

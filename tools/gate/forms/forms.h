@@ -11,7 +11,7 @@
 #include "record.h"
 
 typedef struct gate_read_options {
-  bool is_seed;      /* what the founding checker took: means of 0 and below, any version */
+  bool is_compat;    /* what the compat checker took: means of 0 and below, any version */
   bool needs_median; /* of criterion's estimates */
 } gate_read_options;
 
@@ -27,7 +27,7 @@ gate_set *gate_read_file(gate_arena *arena, const char *path, gate_read_options 
 gate_set *gate_read_text(gate_arena *arena, const char *path, const char *text, size_t length,
                          gate_read_options options, gate_problems *problems);
 
-/* The folder that criterion and our benches write. Its texts are those of the founding tools. */
+/* The folder that criterion and our benches write. Its texts are those of the compat tools. */
 gate_set *gate_read_criterion(gate_arena *arena, const char *folder, gate_read_options options,
                               gate_problems *problems);
 

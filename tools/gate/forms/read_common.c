@@ -83,7 +83,7 @@ static bool check_bench(const gate_set *set, const gate_bench *bench, gate_read_
   if (bench->metric_count == 0)
     return gate_wrong(problems, set->path, "failed to parse %s: %s measures nothing", set->path,
                       bench->id);
-  for (size_t i = 0; i < bench->metric_count && !options.is_seed; i++) {
+  for (size_t i = 0; i < bench->metric_count && !options.is_compat; i++) {
     fault = metric_fault(&bench->metrics[i]);
     if (fault)
       return gate_wrong(problems, set->path, "failed to parse %s: %s: %s %s", set->path, bench->id,

@@ -38,9 +38,9 @@ static void read_estimates(gate_set *set, gate_bench *bench, gate_json *json,
 {
   gate_metric *time = gate_bench_add(set, bench, "time", "ns", GATE_LOWER);
   time->figures[GATE_MEAN] = read_estimate(json, "mean");
-  if (options.needs_median || !options.is_seed)
+  if (options.needs_median || !options.is_compat)
     time->figures[GATE_MEDIAN] = read_estimate(json, "median");
-  if (options.is_seed) return;
+  if (options.is_compat) return;
   json_t *mean = gate_json_object(json, json->root, "mean");
   json_t *interval = gate_json_object(json, mean, "confidence_interval");
   const double low = gate_json_number(json, interval, "lower_bound", GATE_NOT_NEGATIVE);
@@ -117,7 +117,7 @@ typedef struct walk {
 static void read_entry(walk *state, const char *folder, const char *id)
 {
   static const char *const files[] = {"estimates.json", "sample.json", "benchmark.json"};
-  const int last = state->options.is_seed ? GATE_ESTIMATES : GATE_BENCHMARK;
+  const int last = state->options.is_compat ? GATE_ESTIMATES : GATE_BENCHMARK;
   gate_set *set = state->set;
   gate_bench *bench = gate_set_add(set, id);
   bool is_read = true;
@@ -307,7 +307,7 @@ gate_set *gate_read_criterion(gate_arena *arena, const char *folder, gate_read_o
 gate_set *gate_read(gate_arena *arena, const char *path, gate_read_options options,
                     gate_problems *problems)
 {
-  if (gate_is_folder(path) && !options.is_seed)
+  if (gate_is_folder(path) && !options.is_compat)
     return gate_read_criterion(arena, path, options, problems);
   return gate_read_file(arena, path, options, problems);
 }

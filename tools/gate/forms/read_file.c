@@ -33,7 +33,7 @@ static gate_form json_form(json_t *root)
   if (json_is_array(results)) return GATE_FORM_HYPERFINE;
   if (json_is_array(json_object_get(root, "benchmarks"))) return GATE_FORM_UNKNOWN;
   if (json_object_get(root, "benchmarks"))
-    return json_object_get(root, "schema") ? GATE_FORM_OWN : GATE_FORM_SEED;
+    return json_object_get(root, "schema") ? GATE_FORM_OWN : GATE_FORM_COMPAT;
   /* One with a key missing is still meant to be one. */
   if (json_object_get(root, "bench_id") || json_object_get(root, "metric")) return GATE_FORM_RECORD;
   if (has_member(root, "bench_id")) return GATE_FORM_RECORD;
@@ -103,7 +103,7 @@ static gate_set *read_json(gate_arena *arena, const char *path, const char *text
   if (!gate_json_open(&json, path, text, length, problems)) return NULL;
   gate_set *set = gate_set_new(arena, path, json_form(json.root));
   switch (set->form) {
-    case GATE_FORM_SEED:
+    case GATE_FORM_COMPAT:
     case GATE_FORM_OWN: gate_read_own(set, &json, options); break;
     case GATE_FORM_RECORD: gate_read_records(set, &json); break;
     case GATE_FORM_GOOGLE: gate_read_google(set, &json); break;
@@ -112,7 +112,7 @@ static gate_set *read_json(gate_arena *arena, const char *path, const char *text
     case GATE_FORM_BMF: gate_read_bmf(set, &json); break;
     case GATE_FORM_ACTION: gate_read_action(set, &json); break;
     default:
-      if (options.is_seed)
+      if (options.is_compat)
         gate_json_wrong(&json, "missing field `benchmarks`");
       else
         gate_json_wrong(&json, "%s; this is not read", other_json(json.root));
@@ -127,7 +127,7 @@ gate_set *gate_read_text(gate_arena *arena, const char *path, const char *text, 
   const char *start = text + strspn(text, " \t\r\n");
   const char *other = other_text(text);
   gate_set *set = NULL;
-  if (options.is_seed || *start == '{' || *start == '[') {
+  if (options.is_compat || *start == '{' || *start == '[') {
     set = read_json(arena, path, text, length, options, problems);
   } else if (strncmp(start, "<", 1) == 0 && strstr(text, "<Catch")) {
     set = gate_set_new(arena, path, GATE_FORM_CATCH2);

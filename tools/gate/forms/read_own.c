@@ -1,5 +1,5 @@
-/* The founding baseline, {"version":1,"benchmarks":{ID:{"mean_ns","median_ns"}}}, and our own
- * form, which adds to it and stays readable by the founding checker. */
+/* The compat baseline, {"version":1,"benchmarks":{ID:{"mean_ns","median_ns"}}}, and our own
+ * form, which adds to it and stays readable by the compat checker. */
 #include "forms.h"
 
 #include "json.h"
@@ -84,13 +84,14 @@ static void read_about(gate_set *set, gate_bench *bench, gate_json *json, json_t
   bench->acceptable = gate_json_number(json, targets, "acceptable", GATE_POSITIVE);
 }
 
-/* The founding keys fill what the metrics do not say. */
-static void read_founding(gate_set *set, gate_bench *bench, gate_json *json, json_t *object,
-                          gate_read_options options)
+/* The compat keys fill what the metrics do not say. */
+static void read_compat(gate_set *set, gate_bench *bench, gate_json *json, json_t *object,
+                        gate_read_options options)
 {
-  const gate_range range = options.is_seed ? GATE_ANY : GATE_POSITIVE;
+  const gate_range range = options.is_compat ? GATE_ANY : GATE_POSITIVE;
   const double mean = gate_json_number(json, object, "mean_ns", range);
-  const double median = options.is_seed ? NAN : gate_json_number(json, object, "median_ns", range);
+  const double median =
+      options.is_compat ? NAN : gate_json_number(json, object, "median_ns", range);
   if (isnan(mean) && bench->metric_count == 0 && !json->is_wrong)
     gate_json_wrong(json, "missing field `mean_ns`");
   if (isnan(mean) && isnan(median)) return;
@@ -109,7 +110,7 @@ static void read_bench(gate_set *set, gate_json *json, const char *id, json_t *o
     return;
   }
   gate_bench *bench = gate_set_add(set, id);
-  if (!options.is_seed) {
+  if (!options.is_compat) {
     read_about(set, bench, json, object);
     const char *name;
     json_t *metric;
@@ -122,7 +123,7 @@ static void read_bench(gate_set *set, gate_json *json, const char *id, json_t *o
       }
     }
   }
-  read_founding(set, bench, json, object, options);
+  read_compat(set, bench, json, object, options);
   if (json->is_wrong) set->count--;
 }
 
@@ -131,11 +132,11 @@ void gate_read_own(gate_set *set, gate_json *json, gate_read_options options)
   json_t *benches = json_object_get(json->root, "benchmarks");
   const double version = gate_json_number(json, json->root, "version", GATE_ANY);
   const double schema = gate_json_number(json, json->root, "schema", GATE_ANY);
-  if (!options.is_seed && !isnan(version) && version != 1) {
+  if (!options.is_compat && !isnan(version) && version != 1) {
     gate_json_wrong(json, "version %g is not known, only 1 is", version);
     return;
   }
-  if (!options.is_seed && !isnan(schema) && schema != 2) {
+  if (!options.is_compat && !isnan(schema) && schema != 2) {
     gate_json_wrong(json, "schema %g is not known, only 2 is", schema);
     return;
   }
@@ -143,7 +144,7 @@ void gate_read_own(gate_set *set, gate_json *json, gate_read_options options)
     gate_json_wrong(json, "benchmarks is not an object");
     return;
   }
-  if (!options.is_seed) {
+  if (!options.is_compat) {
     set->run_id = kept_text(set, json, json->root, "run_id");
     set->started = kept_text(set, json, json->root, "started");
     set->commit = kept_text(set, json, json->root, "commit");

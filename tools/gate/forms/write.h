@@ -7,9 +7,9 @@
 
 #include "harness/json.h"
 
-/* The founding baseline: {"version":1,"benchmarks":{ID:{"mean_ns","median_ns"}}}. False if no bench
+/* The compat baseline: {"version":1,"benchmarks":{ID:{"mean_ns","median_ns"}}}. False if no bench
  * has a mean. */
-bool gate_write_seed(gate_text *text, const gate_set *set);
+bool gate_write_compat(gate_text *text, const gate_set *set);
 /* Our own form: the same keys, and all else that a set holds. */
 void gate_write_own(gate_text *text, const gate_set *set);
 /* The same on one line, without samples: a line of history. */

@@ -295,6 +295,6 @@ const gate_writer gate_writers[] = {
     {"bencher", write_libtest},
     {"004", write_records},
     {"own", write_own_form},
-    {"seed", gate_write_seed},
+    {"seed", gate_write_compat},
     {NULL, NULL},
 };

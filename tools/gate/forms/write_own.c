@@ -20,7 +20,7 @@ json_t *gate_pairs_json(const gate_pairs *pairs)
   return object;
 }
 
-bool gate_write_seed(gate_text *text, const gate_set *set)
+bool gate_write_compat(gate_text *text, const gate_set *set)
 {
   json_t *benches = json_object();
   for (size_t i = 0; i < set->count; i++) {

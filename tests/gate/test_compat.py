@@ -1,4 +1,4 @@
-"""The founding tools' texts, defaults and exit codes, byte for byte."""
+"""The first tools' texts, defaults and exit codes, byte for byte."""
 
 import gate_world
 
@@ -144,7 +144,7 @@ class Check(gate_world.World):
         self.assertIn("[WARN] invalid baseline mean for b: -5.5\n", result.out)
 
     def test_only_means_that_are_none(self):
-        """The founding checker said PASS; comparing nothing is never a pass."""
+        """The first checker said PASS; comparing nothing is never a pass."""
         self.entry("a", 5)
         self.baseline({"a": 0})
         result = self.seed(1)
