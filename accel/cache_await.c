@@ -1,63 +1,12 @@
 /* cache_await.c: the end of a read (layer 4): it waits for its flights, takes over what is queued
  * where it must not wait for a queue, and tells what came of each key.
  */
-#include "cache_core.h"
+#include "cache_await.h"
+
+#include "cache_leave.h"
+#include "cache_load.h"
 
 #include <stdlib.h>
-
-void accel_core_tell(accel_info *info, accel_origin source, const accel_lifetime *life,
-                     uint64_t now_ms)
-{
-  const int64_t age_ms = (int64_t)(now_ms - life->born_ms); /* born_ms may have wrapped around */
-  info->source = source;
-  info->stale = false;
-  info->age_ms = age_ms <= 0 ? 0 : age_ms < ACCEL_FOREVER ? (uint32_t)age_ms : ACCEL_FOREVER;
-  info->ttl_left_ms = accel_ttl_left(now_ms, life->expires_ms);
-}
-
-bool accel_core_is_fresh(const accel_local_found *found, uint64_t now_ms)
-{
-  return found->is_current && now_ms < found->life.expires_ms;
-}
-
-/* An expired value, where the read permits it and no fresh one came. */
-bool accel_core_read_stale(accel_core *core, const core_miss *miss, void *out, accel_info *info)
-{
-  accel_local_found found;
-  if (!miss->has_stale || out == NULL) return false;
-  if (core->local_ops->peek(core->local, core->type, miss->id.key, miss->id.hash, out, &found) !=
-      ACCEL_OK)
-    return false;
-  const uint64_t now_ms = accel_core_now(core);
-  accel_core_tell(info, ACCEL_FROM_LOCAL, &found.life, now_ms);
-  info->stale = !accel_core_is_fresh(&found, now_ms);
-  if (info->stale) {
-    info->ttl_left_ms = 0;
-    accel_stats_add(core->stats, ACCEL_COUNT_stale_fallback, 1);
-  }
-  return true;
-}
-
-/* ---- what a plan wants ---- */
-
-void *accel_core_plan_value(const core_plan *plan, size_t i)
-{
-  if (plan->values_out == NULL) return NULL;
-  return accel_type_value_at(plan->core->type, plan->values_out, i);
-}
-
-accel_info *accel_core_plan_info(const core_plan *plan, size_t i, accel_info *unwanted)
-{
-  if (plan->read.infos != NULL) return &plan->read.infos[i];
-  return plan->read.info != NULL && plan->count == 1 ? plan->read.info : unwanted;
-}
-
-bool accel_core_plan_can_load(const core_plan *plan)
-{
-  return plan->terms.load != NULL || plan->terms.mload != NULL || plan->is_load_callers;
-}
-
-/* ---- the end of a read ---- */
 
 /* How late who waits takes over what is queued. A thread that loads anyhow does so at once; one
  * whose own load others wait for gives a thread of the executor a moment, which keeps to limits. */
@@ -231,4 +180,25 @@ accel_status accel_core_plan_end(core_plan *plan)
   }
   ACCEL_FREE(plan->memory);
   return first;
+}
+
+accel_status accel_core_plan_report(core_plan *plan, accel_status status, const char *result)
+{
+  if (!plan->is_reported) return status;
+  plan->is_reported = false;
+  accel_core_report_end(plan->core, &plan->report, status, result);
+  accel_core_report_close(plan->core, &plan->report);
+  return status;
+}
+
+void accel_core_plan_leave(void *plan_pointer)
+{
+  core_plan *plan = (core_plan *)plan_pointer;
+  accel_core_leave();
+  for (size_t i = 0; i < plan->miss_count; i++)
+    if (plan->misses[i].flight != NULL) accel_core_leave_flight(plan->core, plan->misses[i].flight);
+  accel_core_report_close(plan->core, &plan->report);
+  ACCEL_FREE(plan->memory);
+  ACCEL_FREE(plan->own_statuses);
+  ACCEL_FREE(plan->own_infos);
 }

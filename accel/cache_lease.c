@@ -10,9 +10,12 @@
  * A token's upper half names its cache, so that a cache knows its own leases again: a load that
  * failed leaves one, for a short time, that keeps other processes waiting and its own not.
  */
-#include "cache_core.h"
+#include "cache_lease.h"
 
-#include "hash.h"
+#include "cache_batch.h"
+#include "cache_remote.h"
+#include "cache_renew.h"
+#include "cache_store.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -21,8 +24,6 @@
 #define LEASE_MS_UNLIMITED 10000u /* of loads without a time limit */
 #define LEASE_PAUSE_FIRST_MS 5u
 #define LEASE_PAUSE_MAX_MS 40u
-#define LEASE_FAILURE_MS 250u
-#define LEASE_FAILURE_MS_MAX 10000u
 
 /* Without anybody who renews them leases last longer than loads are expected to. */
 static uint32_t lease_life_ms(const accel_core *core)
@@ -32,24 +33,6 @@ static uint32_t lease_life_ms(const accel_core *core)
   if (limit_ms == ACCEL_FOREVER) return LEASE_MS_UNLIMITED;
   if (limit_ms < LEASE_MS_MIN / 2) return LEASE_MS_MIN;
   return limit_ms < ACCEL_FOREVER / 2 ? 2 * limit_ms : ACCEL_FOREVER - 1;
-}
-
-/* Not 0, and of this cache. */
-uint64_t accel_core_lease_token(accel_core *core)
-{
-  const uint64_t own = core->invalidation.node_id >> 32 << 32;
-  const uint64_t token = own | (accel_core_random(core) & UINT32_MAX);
-  return token == 0 ? 1 : token;
-}
-
-uint32_t accel_core_lease_end_ms(const accel_core *core, const accel_flight *flight)
-{
-  if (!accel_failed(flight->status) || flight->is_dropped) return 1;
-  const uint32_t failures =
-      accel_load_relaxed(&core->load_failures[accel_hash_mixed(flight->hash) % CORE_FAILURES]);
-  const uint32_t doublings = failures <= 1 ? 0 : failures - 1;
-  if (doublings > 5) return LEASE_FAILURE_MS_MAX;
-  return LEASE_FAILURE_MS << doublings;
 }
 
 /* ---- asking ---- */
@@ -202,14 +185,6 @@ size_t accel_core_lease(accel_core *core, accel_flight **flights, size_t count)
 }
 
 /* ---- waiting ---- */
-
-void accel_core_lease_wake(accel_core *core)
-{
-  if (accel_load_acquire(&core->lease_waits) == 0) return;
-  accel_mutex_lock(&core->work_mutex);
-  accel_condition_broadcast(&core->lease_news);
-  accel_mutex_unlock(&core->work_mutex);
-}
 
 static void lease_pause(accel_core *core, uint32_t pause_ms, uint64_t deadline_ms)
 {

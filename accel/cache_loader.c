@@ -1,4 +1,4 @@
-#include "cache_core.h"
+#include "cache_loader.h"
 
 #include "platform/system.h"
 

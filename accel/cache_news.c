@@ -4,7 +4,7 @@
  * Everything is noted in the journal, so that whoever notices may hold locks. Threads: any, but
  * what is said of the channel, which comes in order (backend.h).
  */
-#include "cache_core.h"
+#include "cache_news.h"
 
 #include <stdio.h>
 

@@ -9,7 +9,10 @@
  * Flights whose leases are kept stand in a list, by when they are due: all have the same period.
  * Whoever runs a load puts its flights in, and takes them out before they are finished.
  */
-#include "cache_core.h"
+#include "cache_renew.h"
+
+#include "cache_batch.h"
+#include "cache_remote.h"
 
 #include <string.h>
 

@@ -1,4 +1,4 @@
-#include "cache_core.h"
+#include "cache_report.h"
 
 #include "codec.h"
 
@@ -105,15 +105,6 @@ void accel_core_report_close(accel_core *core, core_report *report)
 {
   if (report->degraded != NULL) accel_singleflight_release(&core->flights, report->degraded);
   report->degraded = NULL;
-}
-
-accel_status accel_core_plan_report(core_plan *plan, accel_status status, const char *result)
-{
-  if (!plan->is_reported) return status;
-  plan->is_reported = false;
-  accel_core_report_end(plan->core, &plan->report, status, result);
-  accel_core_report_close(plan->core, &plan->report);
-  return status;
 }
 
 const char *accel_core_found(accel_status status)

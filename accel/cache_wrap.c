@@ -1,6 +1,10 @@
 #include "cache_wrap.h"
 
-#include "cache_core.h"
+#include "cache_await.h"
+#include "cache_leave.h"
+#include "cache_load.h"
+#include "cache_read_plan.h"
+#include "cache_report.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -9,6 +13,45 @@
 ACCEL_STATIC_ASSERT(sizeof(core_plan) <= ACCEL_WRAP_PLAN_WORDS * sizeof(uint64_t) &&
                         _Alignof(core_plan) <= _Alignof(uint64_t),
                     "a wrapped call holds its plan");
+
+/* ---- the body ---- */
+
+static size_t wrap_body_size(const core_plan *plan)
+{
+  return sizeof(core_body) + (plan->miss_count - plan->lead_count) * sizeof(accel_flight *);
+}
+
+/* Around the body that loads plan->leads. `body` has wrap_body_size bytes in `memory`; NULL: the
+ * plan follows nobody and has no memory. False: no memory, and no body may run. */
+static bool wrap_body_begin(core_plan *plan, core_body *body_or_null, void *memory)
+{
+  if (!accel_thread_on_end(accel_core_leave)) return false;
+  core_body *body = body_or_null;
+  for (size_t i = 0; i < plan->lead_count; i++) plan->leads[i]->is_in_body = true;
+  plan->body = body;
+  if (body == NULL) return true;
+  memset(body, 0, sizeof *body);
+  body->core = plan->core;
+  body->memory = memory;
+  body->plan_memory = plan->memory;
+  body->own_statuses = plan->own_statuses;
+  for (size_t i = 0; i < plan->miss_count; i++) {
+    const core_miss *miss = &plan->misses[i];
+    if (miss->flight == NULL) continue;
+    /* Another thread's may be in a body as well. */
+    if (miss->is_leader && miss->flight->is_in_body) continue;
+    body->followed[body->count++] = miss->flight;
+  }
+  accel_core_leave_note_body(body);
+  return true;
+}
+
+static void wrap_body_end(core_plan *plan)
+{
+  for (size_t i = 0; i < plan->lead_count; i++) plan->leads[i]->is_in_body = false;
+  if (plan->body != NULL) accel_core_leave_forget_body(plan->body);
+  plan->body = NULL;
+}
 
 /* ---- reads ---- */
 
@@ -119,7 +162,7 @@ static accel_status wrap_end(accel_wrap *wrap, void (*store)(accel_wrap *wrap))
 {
   wrap_ending ending = {wrap, store, ACCEL_OK};
   accel_cancel_hold();
-  accel_core_body_end((core_plan *)wrap->plan);
+  wrap_body_end((core_plan *)wrap->plan);
   accel_thread_guard(wrap_end_plan, wrap_leave, &ending);
   accel_cancel_release();
   return ending.ended;
@@ -140,7 +183,7 @@ bool accel_wrap_read(accel_wrap *wrap, accel_cache *cache, const accel_type *typ
   plan->values_out = out;
   const bool is_leader = wrap_begin(plan);
   plan->terms.error_mark = accel_error_mark();
-  if (is_leader && accel_core_body_begin(plan, NULL, NULL)) return true;
+  if (is_leader && wrap_body_begin(plan, NULL, NULL)) return true;
   if (is_leader) wrap_give_up(plan);
   const bool is_cache_failure = is_leader || wrap_is_cache_failure(plan);
   wrap->status = wrap_end(wrap, NULL);
@@ -211,14 +254,14 @@ static bool wrap_open_arrays(accel_wrap *wrap, core_plan *plan)
 {
   const accel_type *type = wrap->type;
   const size_t count = plan->lead_count;
-  const size_t body_size = (accel_core_body_size(plan) + 63) / 64 * 64;
+  const size_t body_size = (wrap_body_size(plan) + 63) / 64 * 64;
   const size_t values_size = (count * type->value_size + 63) / 64 * 64;
   const size_t keys_size = (count * type->key_size + 63) / 64 * 64;
   const size_t statuses_size = count * sizeof(accel_status);
   wrap->memory = ACCEL_MALLOC(body_size + values_size + keys_size + statuses_size + 64);
   if (wrap->memory == NULL) return false;
   char *body = (char *)wrap->memory + (64 - (uintptr_t)wrap->memory % 64);
-  if (!accel_core_body_begin(plan, (core_body *)(void *)body, wrap->memory)) return false;
+  if (!wrap_body_begin(plan, (core_body *)(void *)body, wrap->memory)) return false;
   char *arrays = body + body_size;
   memset(arrays, 0, values_size); /* as a flight's value */
   wrap->values = arrays;

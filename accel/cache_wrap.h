@@ -1,7 +1,6 @@
-/* cache_wrap.h: the two halves of a wrapped call (layer 4).
- *
- * wrap.h generates functions that call the first half, then the user's body if they must, then the
- * second half. Threads: any; one accel_wrap belongs to one call.
+/* cache_wrap.h: the two halves of a wrapped call (layer 4).  * wrap.h generates functions that
+ * call the first half, then the user's body if they must, then the second half. Threads: any;
+ * one accel_wrap belongs to one call.
  */
 #ifndef ACCEL_CACHE_WRAP_H
 #define ACCEL_CACHE_WRAP_H

@@ -1,4 +1,10 @@
-#include "cache_core.h"
+#include "cache_write.h"
+
+#include "cache_batch.h"
+#include "cache_keys.h"
+#include "cache_remote.h"
+#include "cache_repair_queue.h"
+#include "cache_report.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +26,7 @@ typedef struct write_key {
 
 /* Of the writes of one batch, per stripe: how many are under way, and how many are through. */
 typedef struct write_stripes {
-  uint32_t own[ACCEL_WRITE_STRIPES];
+  uint32_t own[ACCEL_OVERLAP_STRIPES];
   uint32_t raised[ACCEL_LOCAL_STRIPES_MAX];
 } write_stripes;
 
@@ -120,7 +126,7 @@ static void write_begin(write_call *call)
   for (size_t i = 0; i < call->count; i++) {
     write_key *key = &call->keys[i];
     key->item = SIZE_MAX;
-    key->was_alone = accel_invalidation_write_begin(&core->invalidation, key->id.hash, own);
+    key->was_alone = accel_overlap_begin(&core->overlap, key->id.hash, own);
   }
   for (size_t i = 0; i < call->count; i++) {
     const core_key *id = &call->keys[i].id;
@@ -149,7 +155,7 @@ static void write_end(write_call *call, write_key *key)
     if (accel_failed(status)) key->status = write_explain(core, status);
   }
   call->ended++;
-  accel_invalidation_write_end(&core->invalidation, key->id.hash);
+  accel_overlap_end(&core->overlap, key->id.hash);
 }
 
 static void write_fill_batch(write_call *call)
@@ -285,6 +291,11 @@ static accel_status write_one(accel_core *core, const void *key, const void *val
   one.value = value;
   one.id.hash = accel_core_hash(core, key);
   return write_remote(core, &one, 1, NULL, kind, write);
+}
+
+accel_status accel_core_del(accel_core *core, const void *key)
+{
+  return write_one(core, key, NULL, NULL, WRITE_DEL);
 }
 
 static accel_status write_reported(accel_core *core, const char *name, const void *key,
@@ -436,7 +447,7 @@ accel_status accel_cache_mdel(accel_cache *cache, const accel_type *type, const 
   return write_many_checked(cache, "cache.mdel", keys, NULL, count, WRITE_DEL);
 }
 
-/* ---- clear, and del once more later ---- */
+/* ---- the area ---- */
 
 accel_status accel_cache_clear(accel_cache *cache, const accel_type *type)
 {
@@ -457,67 +468,4 @@ accel_status accel_cache_clear(accel_cache *cache, const accel_type *type)
   status = accel_core_report_end(core, &report, status, "done");
   accel_cancel_release();
   return status;
-}
-
-#define WRITE_LATER_MAX 65536u
-
-typedef struct write_later {
-  accel_job job;
-  accel_core *core;
-  char *key; /* in this allocation: K, and for a string its text behind it */
-} write_later;
-
-static void write_later_run(accel_job *job)
-{
-  write_later *later = (write_later *)(void *)job; /* the first member */
-  accel_core *core = later->core;
-  core_report report = accel_core_report_begin(core, "cache.del");
-  report.key = later->key;
-  const accel_status status = write_one(core, later->key, NULL, NULL, WRITE_DEL);
-  accel_core_report_end(core, &report, status, "done");
-  ACCEL_FREE(later);
-  accel_sub_acq_rel(&core->later_count, 1u);
-  accel_core_work_done(core);
-}
-
-static write_later *write_later_new(accel_core *core, const void *key, uint32_t ms)
-{
-  const accel_type *type = core->type;
-  const char *text = type->key_kind == ACCEL_KEY_STRING ? *(const char *const *)key : "";
-  const size_t text_size = strlen(text) + 1;
-  write_later *later =
-      (write_later *)ACCEL_MALLOC(sizeof *later + ACCEL_ALIGN_MAX + type->key_size + text_size);
-  if (later == NULL) return NULL;
-  memset(later, 0, sizeof *later);
-  later->core = core;
-  later->job.run = write_later_run;
-  later->job.due_ms = accel_clock_deadline(ms);
-  later->key = accel_align_pointer(later + 1, ACCEL_ALIGN_MAX);
-  memcpy(later->key, key, type->key_size);
-  char *copy = (char *)memcpy(later->key + type->key_size, text, text_size);
-  if (type->key_kind == ACCEL_KEY_STRING) memcpy(later->key, &copy, sizeof copy);
-  return later;
-}
-
-accel_status accel_cache_del_after(accel_cache *cache, const accel_type *type, const void *key,
-                                   uint32_t ms)
-{
-  const accel_status first = accel_cache_del(cache, type, key);
-  if (accel_failed(first) && first != ACCEL_ERR_BACKEND) return first;
-  accel_core *core = cache->core;
-  if (ms == ACCEL_FOREVER)
-    return accel_error_set(cache, ACCEL_ERR_CONFIG, "ms is ACCEL_FOREVER, which never comes");
-  if (accel_add_acq_rel(&core->later_count, 1u) >= WRITE_LATER_MAX) {
-    accel_sub_acq_rel(&core->later_count, 1u);
-    return accel_error_set(cache, ACCEL_ERR_BACKEND,
-                           "%u second dels wait in area %s, and no more may; the first was done",
-                           WRITE_LATER_MAX, core->area);
-  }
-  write_later *later = write_later_new(core, key, ms);
-  if (later != NULL && accel_core_submit(core, &later->job)) return first;
-  accel_sub_acq_rel(&core->later_count, 1u);
-  if (later == NULL) return write_explain(core, ACCEL_ERR_NOMEM);
-  ACCEL_FREE(later);
-  return accel_error_set(cache, ACCEL_ERR_BACKEND,
-                         "no thread can be had for the second del in area %s", core->area);
 }

@@ -8,6 +8,7 @@
  */
 #include "codec.h"
 
+#include "bytes.h"
 #include "hash.h"
 
 #include <inttypes.h>
@@ -45,18 +46,6 @@ static const uint64_t codec_secret_envelope[2] = {0x3C6EF372FE94F82Bu, 0x510E527
 static const uint64_t codec_secret_schema[2] = {0x9B05688C2B3E6C1Fu, 0x1F83D9ABFB41BD6Bu};
 static const uint64_t codec_secret_name[2][2] = {{0x5BE0CD19137E2179u, 0xCBBB9D5DC1059ED8u},
                                                  {0x629A292A367CD507u, 0x9159015A3070DD17u}};
-
-static void codec_store(unsigned char *bytes, uint64_t word, size_t size)
-{
-  for (size_t i = 0; i < size; i++) bytes[i] = (unsigned char)(word >> (8 * i));
-}
-
-static uint64_t codec_load(const unsigned char *bytes, size_t size)
-{
-  uint64_t word = 0;
-  for (size_t i = 0; i < size; i++) word |= (uint64_t)bytes[i] << (8 * i);
-  return word;
-}
 
 /* ---- percent encoding ---- */
 
@@ -286,8 +275,8 @@ uint32_t accel_schema_fingerprint_of(const accel_type *type, bool is_big_endian,
                                      size_t pointer_size)
 {
   unsigned char numbers[12];
-  codec_store(numbers, type->value_size, 8);
-  codec_store(numbers + 8, type->traits().schema, 4);
+  accel_bytes_put(numbers, type->value_size, 8);
+  accel_bytes_put(numbers + 8, type->traits().schema, 4);
   const unsigned char machine[2] = {is_big_endian, (unsigned char)pointer_size};
   accel_siphash hash;
   accel_siphash_begin(&hash, codec_secret_schema);
@@ -308,7 +297,7 @@ static uint64_t codec_envelope_hash(const char *area, const char *name, size_t n
 {
   const size_t area_size = strlen(area);
   unsigned char key_size[4];
-  codec_store(key_size, (uint32_t)(area_size + 1 + name_size), sizeof key_size);
+  accel_bytes_put(key_size, (uint32_t)(area_size + 1 + name_size), sizeof key_size);
   accel_siphash hash;
   accel_siphash_begin(&hash, codec_secret_envelope);
   accel_siphash_add(&hash, key_size, sizeof key_size);
@@ -327,13 +316,13 @@ static void codec_write_header(const accel_type *type, const accel_envelope *env
   memcpy(header, codec_magic, sizeof codec_magic);
   header[CODEC_AT_FORMAT] = CODEC_FORMAT;
   header[CODEC_AT_HEADER] = ACCEL_ENVELOPE_SIZE;
-  codec_store(header + CODEC_AT_FLAGS, flags, 2);
-  codec_store(header + CODEC_AT_SCHEMA, accel_schema_fingerprint(type), 4);
-  codec_store(header + CODEC_AT_SIZE, raw_size, 4);
-  codec_store(header + CODEC_AT_TOKEN, envelope->token, 8);
-  codec_store(header + CODEC_AT_CREATED, envelope->created_ms, 8);
-  codec_store(header + CODEC_AT_SOFT_TTL, envelope->soft_ttl_ms, 4);
-  codec_store(header + CODEC_AT_TTL, envelope->ttl_ms, 4);
+  accel_bytes_put(header + CODEC_AT_FLAGS, flags, 2);
+  accel_bytes_put(header + CODEC_AT_SCHEMA, accel_schema_fingerprint(type), 4);
+  accel_bytes_put(header + CODEC_AT_SIZE, raw_size, 4);
+  accel_bytes_put(header + CODEC_AT_TOKEN, envelope->token, 8);
+  accel_bytes_put(header + CODEC_AT_CREATED, envelope->created_ms, 8);
+  accel_bytes_put(header + CODEC_AT_SOFT_TTL, envelope->soft_ttl_ms, 4);
+  accel_bytes_put(header + CODEC_AT_TTL, envelope->ttl_ms, 4);
 }
 
 static accel_status codec_append_payload(const accel_type *type, const void *value,
@@ -406,7 +395,7 @@ accel_status accel_envelope_append(const accel_type *type, const char *area, con
   codec_write_header(type, envelope, flags, raw_size, header);
   const uint64_t hash = codec_envelope_hash(area, name, name_size, header,
                                             header + ACCEL_ENVELOPE_SIZE, payload_size);
-  codec_store(header + CODEC_AT_HASH, hash, 8);
+  accel_bytes_put(header + CODEC_AT_HASH, hash, 8);
   return ACCEL_OK;
 }
 
@@ -432,22 +421,22 @@ bool accel_envelope_open(const accel_type *type, const char *area, const char *n
 
   accel_envelope found;
   found.compressor = NULL;
-  found.flags = (uint32_t)codec_load(header + CODEC_AT_FLAGS, 2);
-  found.schema = (uint32_t)codec_load(header + CODEC_AT_SCHEMA, 4);
+  found.flags = (uint32_t)accel_bytes_take(header + CODEC_AT_FLAGS, 2);
+  found.schema = (uint32_t)accel_bytes_take(header + CODEC_AT_SCHEMA, 4);
   found.payload = header + ACCEL_ENVELOPE_SIZE;
   found.payload_size = size - ACCEL_ENVELOPE_SIZE;
-  found.raw_size = (size_t)codec_load(header + CODEC_AT_SIZE, 4);
+  found.raw_size = (size_t)accel_bytes_take(header + CODEC_AT_SIZE, 4);
   if ((found.flags & ~CODEC_FLAGS_READ) != 0) return false;
   if (found.schema != accel_schema_fingerprint(type)) return false;
   if (!codec_is_size_sane(&found)) return false;
-  if (codec_load(header + CODEC_AT_HASH, 8) !=
+  if (accel_bytes_take(header + CODEC_AT_HASH, 8) !=
       codec_envelope_hash(area, name, name_size, header, found.payload, found.payload_size))
     return false;
 
-  found.token = codec_load(header + CODEC_AT_TOKEN, 8);
-  found.created_ms = codec_load(header + CODEC_AT_CREATED, 8);
-  found.soft_ttl_ms = (uint32_t)codec_load(header + CODEC_AT_SOFT_TTL, 4);
-  found.ttl_ms = (uint32_t)codec_load(header + CODEC_AT_TTL, 4);
+  found.token = accel_bytes_take(header + CODEC_AT_TOKEN, 8);
+  found.created_ms = accel_bytes_take(header + CODEC_AT_CREATED, 8);
+  found.soft_ttl_ms = (uint32_t)accel_bytes_take(header + CODEC_AT_SOFT_TTL, 4);
+  found.ttl_ms = (uint32_t)accel_bytes_take(header + CODEC_AT_TTL, 4);
   *out = found;
   return true;
 }

@@ -1,5 +1,6 @@
 #include "invalidate.h"
 
+#include "bytes.h"
 #include "hash.h"
 #include "platform/clock.h"
 #include "platform/system.h"
@@ -15,18 +16,6 @@ enum { INVALIDATE_OP_KEYS = 1, INVALIDATE_OP_AREA = 2, INVALIDATE_OP_HEARTBEAT =
 
 /* Proves that a message came through unharmed, not who sent it. */
 static const uint64_t invalidation_secret[2] = {0x6163636C2D627573u, 0x6D6573736167652Eu};
-
-static void invalidation_put(unsigned char *to, uint64_t value, size_t bytes)
-{
-  for (size_t i = 0; i < bytes; i++) to[i] = (unsigned char)(value >> (8 * i));
-}
-
-static uint64_t invalidation_take(const unsigned char *from, size_t bytes)
-{
-  uint64_t value = 0;
-  for (size_t i = 0; i < bytes; i++) value |= (uint64_t)from[i] << (8 * i);
-  return value;
-}
 
 static uint64_t invalidation_hash(const void *data, size_t size)
 {
@@ -70,22 +59,22 @@ static bool invalidation_append(const accel_invalidation *invalidation,
   const size_t start = out->size;
   unsigned char head[INVALIDATE_HEAD] = {
       'A', 'C', 'I', '1', INVALIDATE_VERSION, (unsigned char)what->op};
-  invalidation_put(head + 6, count, 2);
-  invalidation_put(head + 8, invalidation->node_id, 8);
-  invalidation_put(head + 16, what->sequence, 8);
-  invalidation_put(head + 24, invalidation->area_hash, 4);
-  invalidation_put(head + 28, what->lane, 4);
-  invalidation_put(head + 32, what->before_ms, 4);
+  accel_bytes_put(head + 6, count, 2);
+  accel_bytes_put(head + 8, invalidation->node_id, 8);
+  accel_bytes_put(head + 16, what->sequence, 8);
+  accel_bytes_put(head + 24, invalidation->area_hash, 4);
+  accel_bytes_put(head + 28, what->lane, 4);
+  accel_bytes_put(head + 32, what->before_ms, 4);
   bool appended = accel_buffer_append(out, head, sizeof head);
   for (size_t i = 0; i < count && appended; i++) {
     unsigned char size[2];
-    invalidation_put(size, items[i]->name_size, 2);
+    accel_bytes_put(size, items[i]->name_size, 2);
     appended = accel_buffer_append(out, size, sizeof size) &&
                accel_buffer_append(out, items[i]->name, items[i]->name_size);
   }
   if (appended) {
     unsigned char tail[INVALIDATE_TAIL];
-    invalidation_put(tail, invalidation_hash(out->data + start, out->size - start), 8);
+    accel_bytes_put(tail, invalidation_hash(out->data + start, out->size - start), 8);
     appended = accel_buffer_append(out, tail, sizeof tail);
   }
   if (!appended) out->size = start;
@@ -219,9 +208,9 @@ static bool invalidation_is_whole(const accel_invalidation *invalidation, const 
   static const unsigned char start[5] = {'A', 'C', 'I', '1', INVALIDATE_VERSION};
   if (size < INVALIDATE_HEAD + INVALIDATE_TAIL) return false;
   if (memcmp(data, start, sizeof start) != 0) return false;
-  if (invalidation_take(data + 24, 4) != invalidation->area_hash) return false;
+  if (accel_bytes_take(data + 24, 4) != invalidation->area_hash) return false;
   const size_t body = size - INVALIDATE_TAIL;
-  return invalidation_take(data + body, 8) == invalidation_hash(data, body);
+  return accel_bytes_take(data + body, 8) == invalidation_hash(data, body);
 }
 
 /* Walks the names; with a handler of NULL it only checks them. False: they do not fill the body. */
@@ -230,7 +219,7 @@ static bool invalidation_walk_names(const unsigned char *names, size_t size, siz
 {
   for (size_t i = 0; i < count; i++) {
     if (size < 2) return false;
-    const size_t name_size = (size_t)invalidation_take(names, 2);
+    const size_t name_size = (size_t)accel_bytes_take(names, 2);
     if (size - 2 < name_size) return false;
     if (handler_or_null != NULL)
       handler_or_null->key(handler_or_null->ctx, (const char *)names + 2, name_size);
@@ -247,8 +236,8 @@ accel_invalidation_result accel_invalidation_receive(accel_invalidation *invalid
   const unsigned char *data = (const unsigned char *)data_pointer;
   const bool is_whole = invalidation_is_whole(invalidation, data, size);
   const int op = is_whole ? data[5] : 0;
-  const size_t count = is_whole ? (size_t)invalidation_take(data + 6, 2) : 0;
-  const uint32_t lane = is_whole ? (uint32_t)invalidation_take(data + 28, 4) : 0;
+  const size_t count = is_whole ? (size_t)accel_bytes_take(data + 6, 2) : 0;
+  const uint32_t lane = is_whole ? (uint32_t)accel_bytes_take(data + 28, 4) : 0;
   const unsigned char *names = data + INVALIDATE_HEAD;
   const size_t names_size = is_whole ? size - INVALIDATE_HEAD - INVALIDATE_TAIL : 0;
   const bool names_keys = count > 0 && count <= ACCEL_INVALIDATION_KEYS_MAX;
@@ -258,9 +247,9 @@ accel_invalidation_result accel_invalidation_receive(accel_invalidation *invalid
     handler->everything(handler->ctx);
     return ACCEL_INVALIDATION_INVALID;
   }
-  const uint64_t id = invalidation_take(data + 8, 8);
-  const invalidation_head head = {op, lane, invalidation_take(data + 16, 8),
-                                  (uint32_t)invalidation_take(data + 32, 4)};
+  const uint64_t id = accel_bytes_take(data + 8, 8);
+  const invalidation_head head = {op, lane, accel_bytes_take(data + 16, 8),
+                                  (uint32_t)accel_bytes_take(data + 32, 4)};
   if (id == invalidation->node_id) {
     const bool is_late = head.sequence <= accel_load_acquire(&invalidation->lanes[lane].passed);
     return is_late && op == INVALIDATE_OP_KEYS ? ACCEL_INVALIDATION_LATE : ACCEL_INVALIDATION_OWN;
@@ -276,7 +265,7 @@ void accel_invalidation_each_name(const void *data, size_t size,
 {
   const unsigned char *bytes = (const unsigned char *)data;
   invalidation_walk_names(bytes + INVALIDATE_HEAD, size - INVALIDATE_HEAD - INVALIDATE_TAIL,
-                          (size_t)invalidation_take(bytes + 6, 2), handler);
+                          (size_t)accel_bytes_take(bytes + 6, 2), handler);
 }
 
 /* ---- writes that failed ---- */
@@ -302,24 +291,4 @@ void accel_invalidation_reset(accel_invalidation *invalidation)
   memset(invalidation->senders, 0, sizeof invalidation->senders);
   memset(invalidation->traces, 0, sizeof invalidation->traces);
   invalidation->since_ms = accel_clock_monotonic_ms();
-}
-
-/* ---- writes on their way ---- */
-
-static size_t invalidation_stripe(uint64_t hash)
-{
-  return accel_hash_mixed(hash) & (ACCEL_WRITE_STRIPES - 1);
-}
-
-bool accel_invalidation_write_begin(accel_invalidation *invalidation, uint64_t hash,
-                                    uint32_t *own_or_null)
-{
-  const size_t stripe = invalidation_stripe(hash);
-  const uint32_t own = own_or_null == NULL ? 0 : own_or_null[stripe]++;
-  return accel_add_acq_rel(&invalidation->writes[stripe], 1u) == own;
-}
-
-void accel_invalidation_write_end(accel_invalidation *invalidation, uint64_t hash)
-{
-  accel_sub_acq_rel(&invalidation->writes[invalidation_stripe(hash)], 1u);
 }

@@ -33,10 +33,7 @@
  * gap, and the next is counted from it. So neither many senders nor a forged number hide a loss;
  * they cost L1.
  *
- * The second half of the room counts, per stripe of keys, the writes that are on their way to L2:
- * a set may fill L1 only if it was alone from its first step to its last.
- *
- * Threads: the publisher's functions any; receive one call at a time; the stripes any.
+ * Threads: the publisher's functions any; receive one call at a time.
  */
 #ifndef ACCEL_INVALIDATE_H
 #define ACCEL_INVALIDATE_H
@@ -49,7 +46,6 @@
 #define ACCEL_INVALIDATION_SENDERS 1024 /* lanes of all other caches of the area */
 #define ACCEL_INVALIDATION_WAYS 8       /* places for each, by its hash */
 #define ACCEL_INVALIDATION_TRACES 4096  /* of those that were forgotten */
-#define ACCEL_WRITE_STRIPES 1024
 
 /* One ordered way to the bus (backend.h). */
 typedef struct accel_invalidation_lane {
@@ -75,7 +71,6 @@ typedef struct accel_invalidation {
   uint64_t forgotten; /* of receive: so many senders, for want of places */
   accel_invalidation_sender senders[ACCEL_INVALIDATION_SENDERS]; /* of receive */
   uint32_t traces[ACCEL_INVALIDATION_TRACES]; /* of receive: hashes of senders with their number */
-  uint32_t writes[ACCEL_WRITE_STRIPES];       /* atomic: on their way */
 } accel_invalidation;
 
 /* What a message asks for, in this order: first its gap, then its content. */
@@ -118,13 +113,6 @@ void accel_invalidation_pass_failures(accel_invalidation *invalidation);
 
 /* Forgets every sender's number: after a gap that was handled as one. */
 void accel_invalidation_reset(accel_invalidation *invalidation);
-
-/* A write of this hash begins: true if no other is on its way in its stripe. It must end in any
- * case. The keys of one batch do not disturb each other: `own_or_null` counts them by stripe, all
- * zero before the first. */
-bool accel_invalidation_write_begin(accel_invalidation *invalidation, uint64_t hash,
-                                    uint32_t *own_or_null);
-void accel_invalidation_write_end(accel_invalidation *invalidation, uint64_t hash);
 
 ACCEL_EXTERN_C_END
 #endif

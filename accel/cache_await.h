@@ -1,0 +1,20 @@
+/* cache_await.h: the end of a read: it waits for its flights (layer 4, private). Only for .c
+ * files.
+ */
+#ifndef ACCEL_CACHE_AWAIT_H
+#define ACCEL_CACHE_AWAIT_H
+
+#include "cache_read_plan.h"
+
+ACCEL_EXTERN_C_BEGIN
+
+/* Waits for the others' flights, writes values and statuses, releases everything. OK, or the first
+ * failure in key order. */
+accel_status accel_core_plan_end(core_plan *plan);
+/* After end: tells the log, once, and ends the span. Returns `status`. */
+accel_status accel_core_plan_report(core_plan *plan, accel_status status, const char *result);
+/* For accel_thread_guard: the thread ends between begin and end, and releases everything. */
+void accel_core_plan_leave(void *plan);
+
+ACCEL_EXTERN_C_END
+#endif

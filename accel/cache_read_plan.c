@@ -1,0 +1,326 @@
+#include "cache_read_plan.h"
+
+#include "cache_lease.h"
+#include "cache_load.h"
+#include "cache_remote.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- L1 ---- */
+
+void accel_core_tell(accel_info *info, accel_origin source, const accel_lifetime *life,
+                     uint64_t now_ms)
+{
+  const int64_t age_ms = (int64_t)(now_ms - life->born_ms); /* born_ms may have wrapped around */
+  info->source = source;
+  info->stale = false;
+  info->age_ms = age_ms <= 0 ? 0 : age_ms < ACCEL_FOREVER ? (uint32_t)age_ms : ACCEL_FOREVER;
+  info->ttl_left_ms = accel_ttl_left(now_ms, life->expires_ms);
+}
+
+bool accel_core_is_fresh(const accel_local_found *found, uint64_t now_ms)
+{
+  return found->is_current && now_ms < found->life.expires_ms;
+}
+
+bool accel_core_read_stale(accel_core *core, const core_miss *miss, void *out, accel_info *info)
+{
+  accel_local_found found;
+  if (!miss->has_stale || out == NULL) return false;
+  if (core->local_ops->peek(core->local, core->type, miss->id.key, miss->id.hash, out, &found) !=
+      ACCEL_OK)
+    return false;
+  const uint64_t now_ms = accel_core_now(core);
+  accel_core_tell(info, ACCEL_FROM_LOCAL, &found.life, now_ms);
+  info->stale = !accel_core_is_fresh(&found, now_ms);
+  if (info->stale) {
+    info->ttl_left_ms = 0;
+    accel_stats_add(core->stats, ACCEL_COUNT_stale_fallback, 1);
+  }
+  return true;
+}
+
+static void read_refresh_if_due(accel_core *core, const void *key, uint64_t hash,
+                                const accel_lifetime *life, uint64_t now_ms)
+{
+  if (!accel_refresh_is_due(life, now_ms) || (core->load == NULL && core->mload == NULL)) return;
+  if (accel_refresh_is_throttled(&core->refresh, hash, now_ms)) return;
+  accel_core_refresh(core, key, hash);
+}
+
+accel_status accel_core_read_local(accel_core *core, const void *key, uint64_t hash, void *out,
+                                   accel_info *info, bool *has_stale)
+{
+  const accel_local_ops *ops = core->local_ops;
+  *has_stale = false;
+  accel_local_found found;
+  accel_status status = ops->peek(core->local, core->type, key, hash, NULL, &found);
+  if (accel_failed(status) || status == ACCEL_MISS) return status;
+  const uint64_t now_ms = accel_core_now(core);
+  if (!accel_core_is_fresh(&found, now_ms)) {
+    const uint64_t expired_ms = found.life.expires_ms < now_ms ? found.life.expires_ms : now_ms;
+    *has_stale = status == ACCEL_OK &&
+                 accel_ttl_is_stale_usable(now_ms, expired_ms, core->config.stale_max_ms);
+    return ACCEL_MISS;
+  }
+  if (status == ACCEL_OK && out != NULL) {
+    status = ops->peek(core->local, core->type, key, hash, out, &found);
+    if (status == ACCEL_OK && !accel_core_is_fresh(&found, now_ms)) {
+      core->type->drop(out); /* it was replaced by an older one in between: rare, and a miss */
+      return ACCEL_MISS;
+    }
+  }
+  if (status != ACCEL_OK && status != ACCEL_NULL) return status;
+  accel_core_tell(info, ACCEL_FROM_LOCAL, &found.life, now_ms);
+  read_refresh_if_due(core, key, hash, &found.life, now_ms);
+  return status;
+}
+
+/* ---- what a plan wants ---- */
+
+void *accel_core_plan_value(const core_plan *plan, size_t i)
+{
+  if (plan->values_out == NULL) return NULL;
+  return accel_type_value_at(plan->core->type, plan->values_out, i);
+}
+
+accel_info *accel_core_plan_info(const core_plan *plan, size_t i, accel_info *unwanted)
+{
+  if (plan->read.infos != NULL) return &plan->read.infos[i];
+  return plan->read.info != NULL && plan->count == 1 ? plan->read.info : unwanted;
+}
+
+bool accel_core_plan_can_load(const core_plan *plan)
+{
+  return plan->terms.load != NULL || plan->terms.mload != NULL || plan->is_load_callers;
+}
+
+/* ---- the plan ---- */
+
+void accel_core_plan_init(core_plan *plan, accel_core *core, const void *keys, size_t count,
+                          const accel_read *read_or_null)
+{
+  memset(plan, 0, sizeof *plan);
+  plan->core = core;
+  plan->keys = keys;
+  plan->count = count;
+  if (read_or_null != NULL) plan->read = *read_or_null;
+  plan->terms = accel_core_terms(core, read_or_null);
+  plan->statuses_out = &plan->one_status;
+  plan->operation = "cache.get";
+}
+
+static bool plan_has_remote(const core_plan *plan)
+{
+  return plan->core->link != NULL && !plan->read.skip_remote;
+}
+
+static bool plan_permits_stale(const core_plan *plan)
+{
+  return plan->read.allow_stale || plan->core->config.stale_on_error;
+}
+
+static void plan_add_miss(core_plan *plan, size_t i, const void *key, uint64_t hash, bool has_stale)
+{
+  core_miss *miss = &plan->misses[plan->miss_count];
+  memset(miss, 0, sizeof *miss);
+  miss->id.key = key;
+  miss->id.hash = hash;
+  miss->has_stale = has_stale && plan_permits_stale(plan);
+  miss->status = ACCEL_MISS;
+  plan->miss_of[i] = plan->miss_count++;
+}
+
+/* Asks L1 for every key. */
+static void plan_read_local(core_plan *plan)
+{
+  accel_core *core = plan->core;
+  const bool has_local = core->local != NULL && !plan->read.skip_local;
+  uint64_t hits = 0;
+  for (size_t i = 0; i < plan->count; i++) {
+    const void *key = accel_type_key_at(core->type, plan->keys, i);
+    accel_info unwanted, *info = accel_core_plan_info(plan, i, &unwanted);
+    memset(info, 0, sizeof *info);
+    plan->miss_of[i] = SIZE_MAX;
+    plan->statuses_out[i] = accel_core_check_key(core, key);
+    if (plan->statuses_out[i] != ACCEL_OK) continue;
+    bool has_stale = false;
+    const uint64_t hash = accel_core_hash(core, key);
+    accel_status status = ACCEL_MISS;
+    if (has_local)
+      status =
+          accel_core_read_local(core, key, hash, accel_core_plan_value(plan, i), info, &has_stale);
+    plan->statuses_out[i] = status;
+    if (accel_failed(status)) accel_error_set(core->cache, status, "no memory to copy a value");
+    if (status == ACCEL_MISS) plan_add_miss(plan, i, key, hash, has_stale);
+    if (status == ACCEL_OK || status == ACCEL_NULL) hits++;
+  }
+  if (has_local) accel_stats_local(core->stats, hits, plan->miss_count);
+}
+
+/* Lets duplicate keys share one miss. Without memory for that every duplicate is a miss of its own,
+ * which costs time alone. */
+static void plan_merge_duplicates(core_plan *plan)
+{
+  core_key_set seen;
+  if (plan->miss_count < 2) return;
+  if (!accel_core_key_set_open(&seen, plan->core->type, plan->misses, sizeof *plan->misses,
+                               plan->miss_count))
+    return;
+  size_t kept = 0;
+  for (size_t i = 0; i < plan->count; i++) {
+    if (plan->miss_of[i] == SIZE_MAX) continue;
+    plan->misses[kept] = plan->misses[plan->miss_of[i]];
+    plan->miss_of[i] = accel_core_key_set_add(&seen, kept);
+    if (plan->miss_of[i] == kept) kept++;
+  }
+  plan->miss_count = kept;
+  accel_core_key_set_close(&seen);
+}
+
+/* After a failed load the source has peace for a while: the stale value answers at once. */
+static void plan_settle_throttled(core_plan *plan)
+{
+  accel_core *core = plan->core;
+  for (size_t i = 0; i < plan->miss_count; i++) {
+    core_miss *miss = &plan->misses[i];
+    miss->is_settled = miss->has_stale && accel_refresh_is_throttled(&core->refresh, miss->id.hash,
+                                                                     accel_core_now(core));
+  }
+}
+
+/* Becomes leader or follower of every miss. The gate is noted first: whatever the leader then reads
+ * is no older. */
+static void plan_join(core_plan *plan)
+{
+  accel_core *core = plan->core;
+  const bool is_shared = accel_core_plan_can_load(plan) && !core->config.no_penetration_protect;
+  const bool fills_local = core->local != NULL && !plan->read.skip_local;
+  const accel_flight_wish wish = {
+      .share = is_shared, .fills_local = fills_local, .stays = plan->terms.stays};
+  for (size_t i = 0; i < plan->miss_count; i++) {
+    core_miss *miss = &plan->misses[i];
+    if (miss->is_settled) continue;
+    const accel_gate gate = accel_core_gate(core, miss->id.hash);
+    miss->flight = accel_singleflight_join(&core->flights, miss->id.key, miss->id.hash, wish,
+                                           &miss->is_leader);
+    if (miss->flight == NULL) {
+      miss->is_settled = true;
+      miss->status = accel_error_set(core->cache, ACCEL_ERR_NOMEM, "no memory for a read");
+      continue;
+    }
+    if (miss->is_leader) {
+      miss->flight->gate = gate;
+      miss->flight->may_stay_stale = miss->has_stale && core->config.stale_on_error;
+    } else {
+      accel_stats_add(core->stats, ACCEL_COUNT_load_shared, 1);
+    }
+  }
+}
+
+/* Another flight may have filled L1 between this read's look and its lead. */
+static void plan_look_again(core_plan *plan)
+{
+  accel_core *core = plan->core;
+  if (core->local == NULL || plan->read.skip_local) return;
+  for (size_t i = 0; i < plan->miss_count; i++) {
+    const core_miss *miss = &plan->misses[i];
+    if (!miss->is_leader || !miss->flight->is_shared) continue;
+    accel_flight *flight = miss->flight;
+    const accel_status status =
+        core->local_ops->get(core->local, core->type, miss->id.key, miss->id.hash, flight->value);
+    if (status != ACCEL_OK && status != ACCEL_NULL) continue;
+    accel_local_found found;
+    if (core->local_ops->peek(core->local, core->type, miss->id.key, miss->id.hash, NULL, &found) ==
+        ACCEL_MISS)
+      found.life = accel_core_lifetime(core, core->config.local_ttl_ms); /* evicted since */
+    flight->source = ACCEL_FROM_LOCAL;
+    flight->life = found.life;
+    accel_singleflight_land(&core->flights, flight, status, "");
+    accel_singleflight_finish(&core->flights, flight);
+  }
+}
+
+static size_t plan_collect_leads(const core_plan *plan, accel_flight **flights)
+{
+  size_t leads = 0;
+  for (size_t i = 0; i < plan->miss_count; i++) {
+    const core_miss *miss = &plan->misses[i];
+    if (miss->flight != NULL && miss->is_leader && !miss->flight->is_landed)
+      flights[leads++] = miss->flight;
+  }
+  return leads;
+}
+
+static void plan_give_up(core_plan *plan, size_t leads)
+{
+  for (size_t i = 0; i < leads; i++) {
+    accel_singleflight_land(&plan->core->flights, plan->leads[i], ACCEL_MISS, "");
+    accel_singleflight_finish(&plan->core->flights, plan->leads[i]);
+  }
+}
+
+static bool plan_open(core_plan *plan)
+{
+  plan->misses = &plan->one_miss;
+  plan->miss_of = &plan->one_miss_of;
+  plan->leads = &plan->one_lead;
+  if (plan->count == 1) return true;
+  const size_t each = sizeof *plan->misses + sizeof *plan->leads + sizeof *plan->miss_of;
+  if (plan->count > SIZE_MAX / each) return false;
+  plan->memory = ACCEL_MALLOC(plan->count * each);
+  if (plan->memory == NULL) return false;
+  plan->misses = (core_miss *)plan->memory;
+  plan->leads = (accel_flight **)(void *)(plan->misses + plan->count);
+  plan->miss_of = (size_t *)(void *)(plan->leads + plan->count);
+  return true;
+}
+
+/* Who loads by himself settles with other processes before he begins. */
+static size_t plan_lease(core_plan *plan, size_t leads)
+{
+  accel_core *core = plan->core;
+  const size_t ready = accel_core_lease(core, plan->leads, leads);
+  plan->terms.is_leased = true;
+  return ready +
+         accel_core_lease_wait(core, plan->leads + ready, leads - ready, plan->terms.errors);
+}
+
+bool accel_core_plan_begin(core_plan *plan)
+{
+  accel_core *core = plan->core;
+  if (!plan_open(plan)) {
+    plan->failure =
+        accel_error_set(core->cache, ACCEL_ERR_NOMEM, "no memory to read %zu keys", plan->count);
+    return false;
+  }
+  plan_read_local(plan);
+  plan->is_reported = !plan->is_part && (plan->miss_count > 0 || core->config.trace_hits);
+  if (plan->is_reported) plan->report = accel_core_report_begin(core, plan->operation);
+  if (plan->count == 1) plan->report.key = plan->keys;
+  if (plan->miss_count == 0 || (!accel_core_plan_can_load(plan) && !plan_has_remote(plan)))
+    return false;
+  plan_merge_duplicates(plan);
+  plan_settle_throttled(plan);
+  plan_join(plan);
+  plan_look_again(plan);
+  size_t leads = plan_collect_leads(plan, plan->leads);
+  if (leads > 0 && plan_has_remote(plan)) {
+    const core_look look = {.errors = plan->terms.errors};
+    accel_core_remote_get(core, plan->leads, leads, &look);
+    leads = plan_collect_leads(plan, plan->leads);
+    if (plan->is_load_callers) leads = plan_lease(plan, leads);
+  }
+  if (!accel_core_plan_can_load(plan)) {
+    plan_give_up(plan, leads);
+    leads = 0;
+  }
+  plan->lead_count = leads;
+  return leads > 0;
+}
+
+void accel_core_plan_load(core_plan *plan)
+{
+  accel_core_load(plan->core, plan->leads, plan->lead_count, &plan->terms);
+}

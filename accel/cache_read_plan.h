@@ -1,0 +1,76 @@
+/* cache_read_plan.h: a read of any number of keys on its way through the levels
+ * (layer 4, private). Only for .c files.
+ */
+#ifndef ACCEL_CACHE_READ_PLAN_H
+#define ACCEL_CACHE_READ_PLAN_H
+
+#include "cache_keys.h"
+#include "cache_leave.h"
+#include "cache_report.h"
+#include "cache_store.h"
+
+ACCEL_EXTERN_C_BEGIN
+
+/* One distinct key that L1 did not answer. */
+typedef struct core_miss {
+  core_key id;
+  accel_flight *flight; /* held */
+  accel_status status;
+  accel_info info;
+  bool is_leader, has_stale, is_settled;
+} core_miss;
+
+/* One read of any number of keys, on its way through the levels. */
+typedef struct core_plan {
+  accel_core *core;
+  const void *keys;
+  size_t count;
+  accel_read read;
+  core_terms terms;
+  bool is_load_callers;       /* whoever made the plan loads between begin and end */
+  void *values_out;           /* NULL: nobody wants them */
+  accel_status *statuses_out; /* count of them */
+  accel_status failure;       /* of the whole read: no memory */
+  const char *operation;      /* "cache.get" */
+  core_report report;         /* begun when L1 did not answer everything */
+  bool is_part;               /* of an operation that tells of itself */
+  bool is_reported;
+  core_miss *misses;
+  size_t miss_count;
+  size_t *miss_of;      /* key index to miss; SIZE_MAX: L1 answered */
+  accel_flight **leads; /* flights that this plan must have loaded */
+  size_t lead_count;
+  void *memory;                   /* of the arrays; a single read needs none */
+  void *own_statuses, *own_infos; /* NULL, or what its maker frees behind it */
+  core_body *body;                /* of a batch, while its body runs */
+  accel_status result;            /* of the whole read */
+  core_miss one_miss;
+  size_t one_miss_of;
+  accel_flight *one_lead;
+  accel_status one_status;
+} core_plan;
+
+/* A plan for `count` keys under the registered loaders; the fields may then be changed. */
+void accel_core_plan_init(core_plan *plan, accel_core *core, const void *keys, size_t count,
+                          const accel_read *read_or_null);
+/* Reads L1, joins flights, asks L2. True: plan->leads must be loaded (accel_core_plan_load, or by
+ * the caller) before accel_core_plan_end. */
+bool accel_core_plan_begin(core_plan *plan);
+void accel_core_plan_load(core_plan *plan);
+/* Where the answer for key `i` goes, NULL: nowhere; and what is told of it. */
+void *accel_core_plan_value(const core_plan *plan, size_t i);
+accel_info *accel_core_plan_info(const core_plan *plan, size_t i, accel_info *unwanted);
+bool accel_core_plan_can_load(const core_plan *plan);
+
+void accel_core_tell(accel_info *info, accel_origin source, const accel_lifetime *life,
+                     uint64_t now_ms);
+bool accel_core_is_fresh(const accel_local_found *found, uint64_t now_ms);
+/* An expired value, where the read permits it and no fresh one came. */
+bool accel_core_read_stale(accel_core *core, const core_miss *miss, void *out, accel_info *info);
+/* What L1 has: OK, NULL, NOMEM, or MISS; then *has_stale says whether an expired value could still
+ * help. Nothing expired is copied out. */
+accel_status accel_core_read_local(accel_core *core, const void *key, uint64_t hash, void *out,
+                                   accel_info *info, bool *has_stale);
+
+ACCEL_EXTERN_C_END
+#endif

@@ -1,0 +1,37 @@
+/* cache_store.h: what becomes of a load: its outcome lands, and is written to the levels
+ * (layer 4, private). Only for .c files.
+ */
+#ifndef ACCEL_CACHE_STORE_H
+#define ACCEL_CACHE_STORE_H
+
+#include "cache_core.h"
+
+ACCEL_EXTERN_C_BEGIN
+
+/* Who loads and what is to become of it. */
+typedef struct core_terms {
+  accel_fn *load, *mload; /* NULL both: nothing loads */
+  void *load_ctx, *mload_ctx;
+  bool is_in_caller; /* the load runs in the calling thread */
+  bool is_refresh;
+  bool skip_remote, no_null_cache;
+  bool is_leased;  /* what may be loaded was settled with other processes */
+  bool stays;      /* what was begun is loaded, even if nobody waits for it any more */
+  uint32_t ttl_ms; /* 0: configured */
+  accel_error_policy errors;
+  uint64_t error_mark; /* of the thread that loads, before it began */
+} core_terms;
+
+/* Lands what the source said of a flight. With ACCEL_OK the flight owns its value. */
+void accel_core_land(accel_core *core, accel_flight *flight, accel_status status,
+                     const core_terms *terms);
+/* Writes landed flights to the levels and finishes them. */
+void accel_core_store(accel_core *core, accel_flight **flights, size_t count,
+                      const core_terms *terms);
+/* Where a load that failed had a lease: other processes wait a while before they load. */
+void accel_core_tell_failure(accel_core *core, accel_flight *flight, const core_terms *terms);
+/* Drops those that nobody waits for. Returns how many are left, which come first. */
+size_t accel_core_drop_unwanted(accel_core *core, accel_flight **flights, size_t count);
+
+ACCEL_EXTERN_C_END
+#endif
