@@ -21,7 +21,8 @@
  *   1  status error config hash ttl compress    outcomes, settings, arithmetic
  *   2  type check backend codec stats           descriptor, contracts, bytes, counters
  *      executor renewal                         threads of the library's own
- *   3  singleflight refresh invalidate repair   one load; in time; heard by all; made good
+ *   3  singleflight refresh invalidate          one load; in time; heard by all
+ *      overlap repair                           writes that overlap; that L2 did not confirm
  *   4  cache                                    the levels put together; cache.h: path of a hit
  *   5  define wrap                              the macros
  *   accel_backends/                             L1: flat (the default), uthash (exact LRU)
@@ -109,6 +110,7 @@
 #include "accel/overlap.c"
 #include "accel/platform/clock.c"
 #include "accel/platform/counter.c"
+#include "accel/platform/fork.c"
 #include "accel/platform/system.c"
 #include "accel/platform/thread.c"
 #include "accel/platform/tick.c"
@@ -117,6 +119,7 @@
 #include "accel/renewal.c"
 #include "accel/repair.c"
 #include "accel/singleflight.c"
+#include "accel/singleflight_runner.c"
 #include "accel/stats.c"
 #include "accel/status.c"
 #include "accel/type.c"

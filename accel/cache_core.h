@@ -1,10 +1,20 @@
-/* cache_core.h: what the rooms of layer 4 share (layer 4, private). Only for .c files.  *
- * accel_core is everything of an open cache that a hit does not touch. The rooms: cache_open.c
- * makes and ends it, cache_read.c begins a read and cache_await.c ends it, cache_load.c runs
- * loads and writes them back, cache_leave.c ends those of threads that end, cache_lease.c shares
- * them with other processes, cache_renew.c keeps their leases, cache_write.c writes,
- * cache_remote.c speaks with L2, cache_wrap.c serves the generated wrappers, cache_report.c
- * tells what happened, cache_news.c what has changed.
+/* cache_core.h: what is behind an open cache, and what every part of it asks (layer 4, private).
+ * Only for .c files.
+ *
+ * accel_core is everything of an open cache that a hit does not touch. Who does what with it:
+ *
+ *   cache_open.c         makes and ends it; cache_loader.c gives it loaders
+ *   cache_events.c       hears what L2 tells
+ *   cache_read.c         the reads that users call; cache_wrap.c the generated wrappers
+ *   cache_read_plan.c    a read, up to its flights; cache_await.c waits for them and ends it
+ *   cache_load.c         asks the loaders; cache_store.c lands and writes back what they say
+ *   cache_leave.c        ends the flights of threads that end
+ *   cache_lease.c        shares loads with other processes; cache_renew.c renews their leases
+ *   cache_write.c        set, del, clear; cache_del_after.c the second del
+ *   cache_remote.c       one call to L2; cache_batch.c its items; cache_keys.c repeated keys
+ *   cache_repair_queue.c notes what L2 did not confirm; cache_repair.c repairs it
+ *   cache_report.c       tells what happened; cache_news.c what has changed
+ *   cache_local.c        what users ask of L1 alone
  */
 #ifndef ACCEL_CACHE_CORE_H
 #define ACCEL_CACHE_CORE_H
@@ -17,7 +27,7 @@
 #include "overlap.h"
 #include "platform/atomic.h"
 #include "platform/clock.h"
-#include "platform/system.h"
+#include "platform/fork.h"
 #include "platform/thread.h"
 #include "refresh.h"
 #include "renewal.h"

@@ -7,15 +7,15 @@
 
 #define DEL_AFTER_MAX 65536u
 
-typedef struct write_later {
+typedef struct del_later {
   accel_job job;
   accel_core *core;
   char *key; /* in this allocation: K, and for a string its text behind it */
-} write_later;
+} del_later;
 
-static void write_later_run(accel_job *job)
+static void del_later_run(accel_job *job)
 {
-  write_later *later = (write_later *)(void *)job; /* the first member */
+  del_later *later = (del_later *)(void *)job; /* the first member */
   accel_core *core = later->core;
   core_report report = accel_core_report_begin(core, "cache.del");
   report.key = later->key;
@@ -26,17 +26,17 @@ static void write_later_run(accel_job *job)
   accel_core_work_done(core);
 }
 
-static write_later *write_later_new(accel_core *core, const void *key, uint32_t ms)
+static del_later *del_later_new(accel_core *core, const void *key, uint32_t ms)
 {
   const accel_type *type = core->type;
   const char *text = type->key_kind == ACCEL_KEY_STRING ? *(const char *const *)key : "";
   const size_t text_size = strlen(text) + 1;
-  write_later *later =
-      (write_later *)ACCEL_MALLOC(sizeof *later + ACCEL_ALIGN_MAX + type->key_size + text_size);
+  del_later *later =
+      (del_later *)ACCEL_MALLOC(sizeof *later + ACCEL_ALIGN_MAX + type->key_size + text_size);
   if (later == NULL) return NULL;
   memset(later, 0, sizeof *later);
   later->core = core;
-  later->job.run = write_later_run;
+  later->job.run = del_later_run;
   later->job.due_ms = accel_clock_deadline(ms);
   later->key = accel_align_pointer(later + 1, ACCEL_ALIGN_MAX);
   memcpy(later->key, key, type->key_size);
@@ -59,7 +59,7 @@ accel_status accel_cache_del_after(accel_cache *cache, const accel_type *type, c
                            "%u second dels wait in area %s, and no more may; the first was done",
                            DEL_AFTER_MAX, core->area);
   }
-  write_later *later = write_later_new(core, key, ms);
+  del_later *later = del_later_new(core, key, ms);
   if (later != NULL && accel_core_submit(core, &later->job)) return first;
   accel_sub_acq_rel(&core->later_count, 1u);
   if (later == NULL)

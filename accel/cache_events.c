@@ -3,24 +3,24 @@
 #include "cache_news.h"
 #include "cache_repair_queue.h"
 
-static void core_hear_everything(void *core)
+static void events_hear_everything(void *core)
 {
   accel_core_expire_all((accel_core *)core);
 }
 
 /* A write of this cache that was given up has happened after all. */
-static void core_hear_late(void *core_pointer, const char *name, size_t size)
+static void events_hear_late(void *core_pointer, const char *name, size_t size)
 {
   accel_core *core = (accel_core *)core_pointer;
   accel_core_repair_add_name(core, name, size);
   accel_core_hear_key(core, name, size);
 }
 
-static void core_hear_message(void *core_pointer, const void *data, size_t size)
+static void events_hear_message(void *core_pointer, const void *data, size_t size)
 {
   accel_core *core = (accel_core *)core_pointer;
-  const accel_invalidation_handler handler = {core, accel_core_hear_key, core_hear_everything};
-  const accel_invalidation_handler late = {core, core_hear_late, core_hear_everything};
+  const accel_invalidation_handler handler = {core, accel_core_hear_key, events_hear_everything};
+  const accel_invalidation_handler late = {core, events_hear_late, events_hear_everything};
   const uint64_t forgotten = core->invalidation.forgotten;
   switch (accel_invalidation_receive(&core->invalidation, data, size, &handler)) {
     case ACCEL_INVALIDATION_OWN: break;
@@ -40,7 +40,7 @@ static void core_hear_message(void *core_pointer, const void *data, size_t size)
 }
 
 /* L2 itself tells. A key whose name is hashed there cannot be told from others. */
-static void core_hear_change(void *core_pointer, const char *name_or_null, size_t size)
+static void events_hear_change(void *core_pointer, const char *name_or_null, size_t size)
 {
   accel_core *core = (accel_core *)core_pointer;
   accel_stats_add(core->stats, ACCEL_COUNT_invalidation_receive, 1);
@@ -52,35 +52,35 @@ static void core_hear_change(void *core_pointer, const char *name_or_null, size_
 
 /* The flag first, then the epoch: a fill that still saw the old flag took its gate before the epoch
  * rose, and is refused. */
-static void core_hear_channel(accel_core *core, bool is_up)
+static void events_hear_channel(accel_core *core, bool is_up)
 {
   accel_store_release(&core->is_channel_up, is_up);
   accel_invalidation_reset(&core->invalidation);
   accel_core_expire_all(core);
 }
 
-static void core_hear_up(void *core)
+static void events_hear_up(void *core)
 {
-  core_hear_channel((accel_core *)core, true);
+  events_hear_channel((accel_core *)core, true);
   accel_core_note_channel((accel_core *)core, true);
   accel_repair_revive(&((accel_core *)core)->repair);
   accel_core_repair_begin((accel_core *)core);
 }
 
-static void core_hear_down(void *core)
+static void events_hear_down(void *core)
 {
-  core_hear_channel((accel_core *)core, false);
+  events_hear_channel((accel_core *)core, false);
   accel_core_note_channel((accel_core *)core, false);
 }
 
-static bool core_heartbeat(void *core, uint32_t lane, accel_buffer *out)
+static bool events_heartbeat(void *core, uint32_t lane, accel_buffer *out)
 {
   accel_repair_expire(&((accel_core *)core)->repair);
   accel_core_repair_begin((accel_core *)core); /* in case the executor had no room */
   return accel_invalidation_heartbeat(&((accel_core *)core)->invalidation, lane, out);
 }
 
-static void core_count_event(void *core, accel_remote_event event, uint32_t n)
+static void events_count(void *core, accel_remote_event event, uint32_t n)
 {
   ACCEL_STATIC_ASSERT((int)ACCEL_COUNT_remote_oom + (int)ACCEL_REMOTE_RETRIED ==
                           (int)ACCEL_COUNT_remote_retried,
@@ -94,9 +94,9 @@ accel_remote_area accel_core_remote_area(accel_core *core)
   const accel_remote_area area = {
       core->area,
       !core->config.no_broadcast,
-      {core, core_hear_message, core_hear_up, core_hear_down, core_heartbeat, core_count_event},
+      {core, events_hear_message, events_hear_up, events_hear_down, events_heartbeat, events_count},
       core->cache,
-      core_hear_change,
+      events_hear_change,
       core->config.log == NULL ? NULL : accel_core_hear_news};
   return area;
 }

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const core_key *core_key_at(const core_key_set *set, size_t i)
+static const core_key *keys_at(const core_key_set *set, size_t i)
 {
   return (const core_key *)(const void *)((const char *)set->array + i * set->stride);
 }
@@ -27,14 +27,14 @@ bool accel_core_key_set_open(core_key_set *set, const accel_type *type, const vo
 
 size_t accel_core_key_set_add(core_key_set *set, size_t i)
 {
-  const core_key *key = core_key_at(set, i);
+  const core_key *key = keys_at(set, i);
   for (size_t place = accel_hash_mixed(key->hash) & set->mask;; place = (place + 1) & set->mask) {
     const size_t found = set->places[place];
     if (found == SIZE_MAX) {
       set->places[place] = i;
       return i;
     }
-    const core_key *other = core_key_at(set, found);
+    const core_key *other = keys_at(set, found);
     if (other->hash == key->hash && set->type->equal(other->key, key->key)) return found;
   }
 }

@@ -1,6 +1,6 @@
 #include "cache_loader.h"
 
-#include "platform/system.h"
+#include "platform/fork.h"
 
 #include <string.h>
 

@@ -4,6 +4,7 @@
 #include "cache_loader.h"
 #include "cache_renew.h"
 #include "cache_repair.h"
+#include "platform/system.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -41,7 +41,7 @@ bool accel_core_read_stale(accel_core *core, const core_miss *miss, void *out, a
   return true;
 }
 
-static void read_refresh_if_due(accel_core *core, const void *key, uint64_t hash,
+static void plan_refresh_if_due(accel_core *core, const void *key, uint64_t hash,
                                 const accel_lifetime *life, uint64_t now_ms)
 {
   if (!accel_refresh_is_due(life, now_ms) || (core->load == NULL && core->mload == NULL)) return;
@@ -73,7 +73,7 @@ accel_status accel_core_read_local(accel_core *core, const void *key, uint64_t h
   }
   if (status != ACCEL_OK && status != ACCEL_NULL) return status;
   accel_core_tell(info, ACCEL_FROM_LOCAL, &found.life, now_ms);
-  read_refresh_if_due(core, key, hash, &found.life, now_ms);
+  plan_refresh_if_due(core, key, hash, &found.life, now_ms);
   return status;
 }
 

@@ -14,25 +14,25 @@
 
 /* ---- landing ---- */
 
-static bool load_is_cacheable(const accel_flight *flight)
+static bool store_is_cacheable(const accel_flight *flight)
 {
   return !flight->is_uncacheable && (flight->status == ACCEL_OK || flight->status == ACCEL_NULL);
 }
 
-static uint32_t load_ttl(accel_core *core, accel_status status, const core_terms *terms,
-                         uint32_t configured_ms)
+static uint32_t store_ttl(accel_core *core, accel_status status, const core_terms *terms,
+                          uint32_t configured_ms)
 {
   if (status == ACCEL_NULL) return accel_core_jitter(core, core->config.null_ttl_ms);
   return terms->ttl_ms != 0 ? terms->ttl_ms : accel_core_jitter(core, configured_ms);
 }
 
 /* Both levels' lives are drawn when the flight lands: L1 never outlives L2. */
-static void load_draw_lives(accel_core *core, accel_flight *flight, accel_status status,
-                            const core_terms *terms)
+static void store_draw_lifetimes(accel_core *core, accel_flight *flight, accel_status status,
+                                 const core_terms *terms)
 {
-  uint32_t local_ms = load_ttl(core, status, terms, core->config.local_ttl_ms);
+  uint32_t local_ms = store_ttl(core, status, terms, core->config.local_ttl_ms);
   if (core->link != NULL) {
-    flight->remote_ttl_ms = load_ttl(core, status, terms, core->config.remote_ttl_ms);
+    flight->remote_ttl_ms = store_ttl(core, status, terms, core->config.remote_ttl_ms);
     if (terms->ttl_ms != 0 && status != ACCEL_NULL)
       local_ms = accel_core_jitter(core, core->config.local_ttl_ms);
     if (local_ms > flight->remote_ttl_ms) local_ms = flight->remote_ttl_ms;
@@ -41,7 +41,7 @@ static void load_draw_lives(accel_core *core, accel_flight *flight, accel_status
 }
 
 /* How often the loads of a key failed in a row, roughly: keys share a number. */
-static void load_count_row(accel_core *core, const accel_flight *flight, bool has_failed)
+static void store_count_row(accel_core *core, const accel_flight *flight, bool has_failed)
 {
   uint8_t *row = &core->load_failures[accel_hash_mixed(flight->hash) % CORE_FAILURES];
   const uint8_t before = accel_load_relaxed(row);
@@ -49,10 +49,10 @@ static void load_count_row(accel_core *core, const accel_flight *flight, bool ha
   if (has_failed && before < UINT8_MAX) accel_store_relaxed(row, (uint8_t)(before + 1));
 }
 
-static void load_count(accel_core *core, const accel_flight *flight, bool is_refresh,
-                       bool has_failed)
+static void store_count(accel_core *core, const accel_flight *flight, bool is_refresh,
+                        bool has_failed)
 {
-  load_count_row(core, flight, has_failed);
+  store_count_row(core, flight, has_failed);
   accel_stats_add(core->stats, ACCEL_COUNT_load_total, 1);
   accel_stats_add(core->stats, has_failed ? ACCEL_COUNT_load_error : ACCEL_COUNT_load_success, 1);
   if (is_refresh)
@@ -64,8 +64,8 @@ static void load_count(accel_core *core, const accel_flight *flight, bool is_ref
 }
 
 /* What the loader itself heard or said is the better reason. */
-static void load_explain(const accel_core *core, accel_status status, const core_terms *terms,
-                         char *error)
+static void store_explain(const accel_core *core, accel_status status, const core_terms *terms,
+                          char *error)
 {
   const char *heard = accel_error_since(terms->error_mark, status);
   if (heard[0] == '\0')
@@ -81,10 +81,10 @@ void accel_core_land(accel_core *core, accel_flight *flight, accel_status status
 {
   char error[ACCEL_ERROR_SIZE];
   error[0] = '\0';
-  if (accel_failed(status)) load_explain(core, status, terms, error);
-  load_count(core, flight, terms->is_refresh, accel_failed(status));
+  if (accel_failed(status)) store_explain(core, status, terms, error);
+  store_count(core, flight, terms->is_refresh, accel_failed(status));
   flight->source = ACCEL_FROM_LOADER;
-  load_draw_lives(core, flight, status, terms);
+  store_draw_lifetimes(core, flight, status, terms);
   accel_singleflight_land(&core->flights, flight, status, error);
 }
 
@@ -92,7 +92,7 @@ void accel_core_land(accel_core *core, accel_flight *flight, accel_status status
 
 /* Life of the mark that a load without a value leaves where its lease was: none, or after failures
  * a while in which other processes do not rush to the source. */
-static uint32_t load_lease_end_ms(const accel_core *core, const accel_flight *flight)
+static uint32_t store_mark_ttl_ms(const accel_core *core, const accel_flight *flight)
 {
   if (!accel_failed(flight->status) || flight->is_dropped) return 1;
   const uint32_t failures =
@@ -103,23 +103,23 @@ static uint32_t load_lease_end_ms(const accel_core *core, const accel_flight *fl
 }
 
 /* What is to lie in L2 after a load under a lease: its value, or a mark that goes away. */
-static accel_status load_add_outcome(accel_core *core, core_batch *batch,
-                                     const accel_flight *flight, const core_terms *terms)
+static accel_status store_add_outcome(accel_core *core, core_batch *batch,
+                                      const accel_flight *flight, const core_terms *terms)
 {
   const bool has_value =
-      load_is_cacheable(flight) && !(flight->status == ACCEL_NULL && terms->no_null_cache);
+      store_is_cacheable(flight) && !(flight->status == ACCEL_NULL && terms->no_null_cache);
   if (!core->has_leases || has_value) {
     const void *value = flight->status == ACCEL_OK ? flight->value : NULL;
     return accel_core_batch_add_value(core, batch, value, flight->remote_ttl_ms);
   }
   /* With a token of its own, so that a renewal on its way does not prolong it. */
   return accel_core_batch_add_lease(core, batch, accel_core_lease_token(core),
-                                    load_lease_end_ms(core, flight));
+                                    store_mark_ttl_ms(core, flight));
 }
 
 /* There is no memory to tell L2: of a value that lies there and does not exist any more, that is
  * noted, as for a removal. */
-static void load_note_gone(accel_core *core, const accel_flight *flight)
+static void store_note_gone(accel_core *core, const accel_flight *flight)
 {
   if (flight->status != ACCEL_NULL || flight->lease == CORE_LEASE_HELD) return;
   accel_core_repair_note(core, flight->key);
@@ -127,50 +127,50 @@ static void load_note_gone(accel_core *core, const accel_flight *flight)
 }
 
 /* Adds the flight's outcome to the call's items; what cannot be encoded is counted and left. */
-static void load_add_item(accel_core *core, core_batch *batch, const accel_flight *flight,
-                          const core_terms *terms, bool removes)
+static void store_add_item(accel_core *core, core_batch *batch, const accel_flight *flight,
+                           const core_terms *terms, bool removes)
 {
   if (accel_core_batch_add_key(core, batch, flight->key) != ACCEL_OK) {
-    load_note_gone(core, flight);
+    store_note_gone(core, flight);
     return;
   }
   if (removes) return;
   batch->items[batch->count - 1].token = core->has_leases ? flight->token : 0;
-  if (load_add_outcome(core, batch, flight, terms) == ACCEL_OK) return;
+  if (store_add_outcome(core, batch, flight, terms) == ACCEL_OK) return;
   accel_core_batch_drop_last(batch);
-  load_note_gone(core, flight);
+  store_note_gone(core, flight);
   accel_stats_add(core->stats, ACCEL_COUNT_remote_encode_errors, 1);
 }
 
 /* Under a lease whatever came of the load is told; without one, only what may be stored, or what
  * is to be removed. */
-static bool load_is_sent(accel_core *core, const accel_flight *flight, const core_terms *terms,
-                         bool removes)
+static bool store_is_sent(accel_core *core, const accel_flight *flight, const core_terms *terms,
+                          bool removes)
 {
-  if (core->has_leases && flight->lease == CORE_LEASE_VALUE) return load_is_cacheable(flight);
+  if (core->has_leases && flight->lease == CORE_LEASE_VALUE) return store_is_cacheable(flight);
   if (core->has_leases) return flight->lease == CORE_LEASE_HELD;
   const bool is_removal = flight->status == ACCEL_NULL && terms->no_null_cache;
-  return load_is_cacheable(flight) && is_removal == removes &&
+  return store_is_cacheable(flight) && is_removal == removes &&
          !accel_singleflight_is_forgotten(&core->flights, flight);
 }
 
 /* One round trip for what is to be stored (or, with `removes`, for what no longer exists). The
  * outcome is counted and never returned: the value was loaded, whatever L2 says. */
-static void load_store_remote(accel_core *core, accel_flight **flights, size_t count,
-                              const core_terms *terms, bool removes)
+static void store_remote(accel_core *core, accel_flight **flights, size_t count,
+                         const core_terms *terms, bool removes)
 {
   core_batch batch;
   size_t sent = 0;
-  for (size_t i = 0; i < count; i++) sent += load_is_sent(core, flights[i], terms, removes);
+  for (size_t i = 0; i < count; i++) sent += store_is_sent(core, flights[i], terms, removes);
   if (sent == 0) return;
   if (accel_core_batch_open(&batch, sent) != ACCEL_OK) {
     for (size_t i = 0; i < count; i++)
-      if (load_is_sent(core, flights[i], terms, removes)) load_note_gone(core, flights[i]);
+      if (store_is_sent(core, flights[i], terms, removes)) store_note_gone(core, flights[i]);
     return;
   }
   for (size_t i = 0; i < count && batch.count < sent; i++)
-    if (load_is_sent(core, flights[i], terms, removes))
-      load_add_item(core, &batch, flights[i], terms, removes);
+    if (store_is_sent(core, flights[i], terms, removes))
+      store_add_item(core, &batch, flights[i], terms, removes);
   accel_core_batch_seal(&batch);
   const accel_remote_ops *ops = core->remote_ops;
   if (batch.count > 0 && removes) ops->del(core->link, batch.items, batch.count, NULL, &batch.call);
@@ -182,9 +182,9 @@ static void load_store_remote(accel_core *core, accel_flight **flights, size_t c
   accel_core_batch_close(&batch);
 }
 
-static void load_store_local(accel_core *core, accel_flight *flight, const core_terms *terms)
+static void store_local(accel_core *core, accel_flight *flight, const core_terms *terms)
 {
-  if (core->local == NULL || !load_is_cacheable(flight)) return;
+  if (core->local == NULL || !store_is_cacheable(flight)) return;
   if (flight->status != ACCEL_NULL || !terms->no_null_cache) {
     accel_core_fill_local(core, flight, &flight->life);
     return;
@@ -195,7 +195,7 @@ static void load_store_local(accel_core *core, accel_flight *flight, const core_
     core->local_ops->del(core->local, core->type, flight->key, flight->hash);
 }
 
-static bool load_has_nulls_to_remove(accel_flight **flights, size_t count, const core_terms *terms)
+static bool store_has_nulls_to_remove(accel_flight **flights, size_t count, const core_terms *terms)
 {
   if (!terms->no_null_cache) return false;
   for (size_t i = 0; i < count; i++)
@@ -208,12 +208,12 @@ void accel_core_store(accel_core *core, accel_flight **flights, size_t count,
 {
   for (size_t i = 0; i < count; i++) accel_core_drop_lease(core, flights[i]);
   if (core->link != NULL && !terms->skip_remote) {
-    load_store_remote(core, flights, count, terms, false);
-    if (!core->has_leases && load_has_nulls_to_remove(flights, count, terms))
-      load_store_remote(core, flights, count, terms, true);
+    store_remote(core, flights, count, terms, false);
+    if (!core->has_leases && store_has_nulls_to_remove(flights, count, terms))
+      store_remote(core, flights, count, terms, true);
   }
   for (size_t i = 0; i < count; i++) {
-    load_store_local(core, flights[i], terms);
+    store_local(core, flights[i], terms);
     accel_singleflight_finish(&core->flights, flights[i]);
   }
 }
@@ -237,5 +237,5 @@ size_t accel_core_drop_unwanted(accel_core *core, accel_flight **flights, size_t
 void accel_core_tell_failure(accel_core *core, accel_flight *flight, const core_terms *terms)
 {
   if (core->link != NULL && accel_failed(flight->status) && flight->lease == CORE_LEASE_HELD)
-    load_store_remote(core, &flight, 1, terms, false);
+    store_remote(core, &flight, 1, terms, false);
 }

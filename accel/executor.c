@@ -3,7 +3,7 @@
 #include "executor_queue.h"
 #include "executor_share.h"
 #include "platform/clock.h"
-#include "platform/system.h"
+#include "platform/fork.h"
 #include "platform/thread.h"
 
 #include <stdlib.h>

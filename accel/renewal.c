@@ -1,6 +1,6 @@
 #include "renewal.h"
 
-#include "platform/system.h"
+#include "platform/fork.h"
 
 static accel_mutex renewal_mutex = ACCEL_MUTEX_INITIALIZER; /* guards all that follows */
 static accel_renewal *renewal_members;

@@ -4,42 +4,17 @@
 #include "hash.h"
 #include "platform/atomic.h"
 #include "platform/clock.h"
-#include "platform/system.h"
+#include "platform/fork.h"
+#include "singleflight_runner.h"
 
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* What a thread is doing, for the detection of circles. */
-struct accel_flight_thread {
-  accel_flight *running;     /* its own: the flights it runs, innermost first */
-  accel_flight *waiting_for; /* held by it, so alive */
-  accel_flight *unfinished;  /* its own: landed */
-};
-
-static ACCEL_THREAD_LOCAL struct accel_flight_thread singleflight_thread;
-
-/* Guards what every thread waits for and every flight's runner, of all caches: a circle may lead
- * through several. A flight's runner is written by the thread that it names, before or afterwards,
- * so that whoever reads it without the mutex sees whether it is himself. Taken after a table's
- * mutex, never before. */
-static accel_mutex singleflight_graph = ACCEL_MUTEX_INITIALIZER;
-
-/* Another thread of the parent's may have held the mutex; and what this one ran is the parent's. */
-static void singleflight_fork_child(void *unused)
-{
-  static const accel_mutex fresh = ACCEL_MUTEX_INITIALIZER;
-  (void)unused;
-  singleflight_graph = fresh;
-  memset(&singleflight_thread, 0, sizeof singleflight_thread);
-}
-
-static accel_fork_handler singleflight_handler = {.child = singleflight_fork_child};
-
 bool accel_singleflight_open(accel_singleflight *table, const accel_type *type)
 {
-  if (!accel_fork_register(&singleflight_handler)) return false;
+  if (!accel_flight_runner_open()) return false;
   memset(table, 0, sizeof *table);
   table->type = type;
   table->buckets = table->few;
@@ -98,97 +73,6 @@ static void flight_free(const accel_type *type, accel_flight *flight)
   if (flight->is_landed && flight->status == ACCEL_OK) type->drop(flight->value);
   accel_condition_close(&flight->changed);
   ACCEL_FREE(flight);
-}
-
-/* ---- who runs what ---- */
-
-/* By the thread that runs it from now on, or has until now. */
-static void flight_set_runner(accel_flight *flight, struct accel_flight_thread *runner)
-{
-  accel_mutex_lock(&singleflight_graph);
-  accel_store_relaxed(&flight->runner, runner);
-  accel_mutex_unlock(&singleflight_graph);
-}
-
-static bool flight_runs_here(const accel_flight *flight)
-{
-  return accel_load_relaxed(&flight->runner) == &singleflight_thread;
-}
-
-static void flight_list(accel_flight **first, accel_flight *flight)
-{
-  flight->running_previous = NULL;
-  flight->running_next = *first;
-  if (flight->running_next != NULL) flight->running_next->running_previous = flight;
-  *first = flight;
-}
-
-static void flight_unlist(accel_flight **first, accel_flight *flight)
-{
-  if (flight->running_next != NULL)
-    flight->running_next->running_previous = flight->running_previous;
-  if (flight->running_previous != NULL)
-    flight->running_previous->running_next = flight->running_next;
-  else
-    *first = flight->running_next;
-}
-
-static void flight_stop_running(accel_flight *flight)
-{
-  if (!flight_runs_here(flight)) return;
-  flight_unlist(&singleflight_thread.running, flight);
-  flight_set_runner(flight, NULL);
-}
-
-/* From landing to finishing, which one thread does, a flight is listed in another place. */
-static void flight_note_unfinished(accel_flight *flight)
-{
-  flight->is_unfinished = true;
-  flight_list(&singleflight_thread.unfinished, flight);
-}
-
-static void flight_note_finished(accel_flight *flight)
-{
-  if (!flight->is_unfinished) return;
-  flight->is_unfinished = false;
-  flight_unlist(&singleflight_thread.unfinished, flight);
-}
-
-accel_flight *accel_singleflight_own(void)
-{
-  accel_flight *running = singleflight_thread.running;
-  return running != NULL ? running : singleflight_thread.unfinished;
-}
-
-bool accel_singleflight_is_running(void)
-{
-  return singleflight_thread.running != NULL;
-}
-
-/* Notes what the thread waits for, unless that closes a circle. */
-static bool flight_begin_wait(accel_flight *flight)
-{
-  accel_mutex_lock(&singleflight_graph);
-  const struct accel_flight_thread *thread = flight->runner;
-  while (thread != NULL && thread != &singleflight_thread)
-    thread = thread->waiting_for == NULL ? NULL : thread->waiting_for->runner;
-  if (thread == NULL) singleflight_thread.waiting_for = flight;
-  accel_mutex_unlock(&singleflight_graph);
-  return thread == NULL;
-}
-
-static void flight_end_wait(void)
-{
-  accel_mutex_lock(&singleflight_graph);
-  singleflight_thread.waiting_for = NULL;
-  accel_mutex_unlock(&singleflight_graph);
-}
-
-void accel_singleflight_run(accel_flight *flight)
-{
-  if (flight_runs_here(flight)) return;
-  flight_list(&singleflight_thread.running, flight);
-  flight_set_runner(flight, &singleflight_thread);
 }
 
 /* ---- the table ---- */
@@ -289,7 +173,7 @@ static accel_flight *singleflight_find(accel_singleflight *table, const void *ke
   for (accel_flight *each = *singleflight_bucket(table, hash); each != NULL; each = each->next) {
     if (!singleflight_is_of(table, each, key, hash)) continue;
     if (singleflight_takes(each, wish)) return each;
-    if (flight_runs_here(each)) own = each;
+    if (accel_flight_runs_here(each)) own = each;
   }
   return own;
 }
@@ -317,8 +201,7 @@ accel_flight *accel_singleflight_join(accel_singleflight *table, const void *key
     flight->fills_local = wish.fills_local;
     flight->table = table;
     flight->is_refresh = wish.is_refresh;
-    flight->runner = &singleflight_thread; /* nobody has seen it yet */
-    flight_list(&singleflight_thread.running, flight);
+    accel_flight_run_new(flight);
     singleflight_list(table, flight);
   } else {
     *is_leader = false; /* nobody leads what does not exist */
@@ -348,8 +231,8 @@ void accel_singleflight_release(accel_singleflight *table, accel_flight *flight)
 void accel_singleflight_land(accel_singleflight *table, accel_flight *flight, accel_status status,
                              const char *error)
 {
-  flight_stop_running(flight);
-  flight_note_unfinished(flight);
+  accel_flight_stop_running(flight);
+  accel_flight_note_unfinished(flight);
   accel_mutex_lock(&table->mutex);
   flight->status = status;
   if (error[0] != '\0' || accel_failed(status))
@@ -377,7 +260,7 @@ static void flight_finish(accel_singleflight *table, accel_flight *flight)
 
 void accel_singleflight_finish(accel_singleflight *table, accel_flight *flight)
 {
-  flight_note_finished(flight);
+  accel_flight_note_finished(flight);
   accel_mutex_lock(&table->mutex);
   flight_finish(table, flight);
   accel_mutex_unlock(&table->mutex);
@@ -418,14 +301,14 @@ accel_flight_wait accel_singleflight_wait(accel_singleflight *table, accel_fligh
   *emptied = NULL;
   if (accel_singleflight_is_done(flight)) return ACCEL_FLIGHT_DONE;
   accel_mutex_lock(&table->mutex);
-  if (!flight->is_done && !flight_begin_wait(flight)) {
+  if (!flight->is_done && !accel_flight_begin_wait(flight)) {
     accel_mutex_unlock(&table->mutex);
     return ACCEL_FLIGHT_CIRCLE;
   }
   flight->urgent += take_ms != ACCEL_NO_DEADLINE;
   const accel_flight_wait result = flight_wait(table, flight, deadline_ms, take_ms, emptied);
   flight->urgent -= take_ms != ACCEL_NO_DEADLINE;
-  flight_end_wait();
+  accel_flight_end_wait();
   if (result == ACCEL_FLIGHT_TAKEN) accel_singleflight_run(flight);
   accel_mutex_unlock(&table->mutex);
   return result;
@@ -436,7 +319,7 @@ accel_flight_wait accel_singleflight_wait(accel_singleflight *table, accel_fligh
 void accel_singleflight_queue(accel_singleflight *table, accel_flight **flights, size_t count,
                               accel_flight_load *load)
 {
-  for (size_t i = 0; i < count; i++) flight_stop_running(flights[i]);
+  for (size_t i = 0; i < count; i++) accel_flight_stop_running(flights[i]);
   accel_mutex_lock(&table->mutex);
   for (size_t i = 0; i < count; i++) {
     flights[i]->load = load;
@@ -523,7 +406,7 @@ bool accel_singleflight_drop_unwanted(accel_singleflight *table, accel_flight *f
   accel_mutex_lock(&table->mutex);
   const bool is_unwanted = flight->wanted == 0 && !flight->stays && !flight->is_landed;
   if (is_unwanted) {
-    flight_stop_running(flight);
+    accel_flight_stop_running(flight);
     flight_drop(table, flight);
   }
   accel_mutex_unlock(&table->mutex);

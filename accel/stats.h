@@ -11,7 +11,7 @@
 #define ACCEL_STATS_H
 
 #include "platform/atomic.h"
-#include "platform/system.h"
+#include "platform/slot.h"
 
 /* Appended to, never reordered: the first two are counted in lines, the order is public. */
 #define ACCEL_COUNTER_LIST_(X) \

@@ -2,7 +2,8 @@
 
 #include "atomic.h"
 #include "clock.h"
-#include "system.h"
+#include "fork.h"
+#include "slot.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -232,6 +233,11 @@ static ACCEL_THREAD_LOCAL struct {
   void (*leave)(void);
 } thread_own;
 
+ACCEL_THREAD_LOCAL uint32_t accel_thread_slot;
+ACCEL_THREAD_LOCAL uint32_t accel_thread_offset;
+
+static uint8_t thread_slot_taken[ACCEL_THREAD_SLOTS];
+
 /* The list is whole in a child unless another thread was changing it just then: what it had is
  * lost, and the thread's own is listed anew. */
 static void thread_fork_child(void *unused)
@@ -239,6 +245,8 @@ static void thread_fork_child(void *unused)
   static const accel_mutex fresh = ACCEL_MUTEX_INITIALIZER;
   (void)unused;
   thread_mutex = fresh;
+  for (uint32_t slot = 1; slot < ACCEL_THREAD_SLOTS; slot++) /* the other threads are not here */
+    if (slot != accel_thread_slot) accel_store_relaxed(&thread_slot_taken[slot], (uint8_t)0);
   thread_scratches = thread_own.scratch;
   if (thread_scratches == NULL) return;
   thread_scratches->next = thread_scratches->previous = NULL;
@@ -267,6 +275,14 @@ static void thread_scratch_free(thread_scratch *scratch)
   ACCEL_FREE(scratch);
 }
 
+/* The release hands the thread's counters to the number's next owner. */
+static void thread_slot_release(void)
+{
+  const uint32_t slot = accel_thread_slot;
+  accel_thread_slot = accel_thread_offset = 0;
+  if (slot != 0) accel_store_release(&thread_slot_taken[slot], (uint8_t)0);
+}
+
 static void thread_end(void *unused)
 {
   (void)unused;
@@ -275,7 +291,7 @@ static void thread_end(void *unused)
   if (leave != NULL) leave();
   thread_scratch_free(thread_own.scratch);
   thread_own.scratch = NULL;
-  accel_thread_slot_release();
+  thread_slot_release();
 }
 
 static void thread_make_key(void)
@@ -288,6 +304,20 @@ bool accel_thread_note_end(void)
 {
   pthread_once(&thread_key_once, thread_make_key);
   return thread_key_ready && pthread_setspecific(thread_key, &thread_own) == 0;
+}
+
+uint32_t accel_thread_slot_acquire(void)
+{
+  if (accel_thread_slot != 0) return accel_thread_slot;
+  if (!accel_thread_note_end()) return 0;
+  for (uint32_t slot = 1; slot < ACCEL_THREAD_SLOTS; slot++) {
+    if (accel_load_relaxed(&thread_slot_taken[slot]) != 0) continue;
+    if (accel_exchange_acquire(&thread_slot_taken[slot], (uint8_t)1) != 0) continue;
+    accel_thread_slot = slot;
+    accel_thread_offset = slot * ACCEL_CACHE_LINE;
+    return slot;
+  }
+  return 0;
 }
 
 bool accel_thread_on_end(void (*leave)(void))

@@ -1,7 +1,7 @@
 #include "tick.h"
 
 #include "clock.h"
-#include "system.h"
+#include "fork.h"
 #include "thread.h"
 
 uint64_t accel_tick_word = ACCEL_TICK_NONE;

@@ -11,7 +11,7 @@
 #include "fake.h"
 
 #include "../../accel/error.h"
-#include "../../accel/platform/system.h"
+#include "../../accel/platform/fork.h"
 #include "../../accel/platform/thread.h"
 
 ACCEL_EXTERN_C_BEGIN

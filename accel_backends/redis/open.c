@@ -1,7 +1,7 @@
 #include "../../accel/config.h"
 #include "../../accel/error.h"
 #include "../../accel/platform/atomic.h"
-#include "../../accel/platform/system.h"
+#include "../../accel/platform/fork.h"
 #include "state.h"
 
 #include <stdio.h>

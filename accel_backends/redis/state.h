@@ -2,7 +2,7 @@
 #ifndef ACCEL_BACKENDS_REDIS_STATE_H
 #define ACCEL_BACKENDS_REDIS_STATE_H
 
-#include "../../accel/platform/system.h"
+#include "../../accel/platform/fork.h"
 #include "../redis.h"
 #include "channel/listener.h"
 #include "routing/route.h"

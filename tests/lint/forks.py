@@ -12,7 +12,7 @@ import sources
 
 # What a child may find in the middle of a change, or as the parent had it.
 FORK_SAFE = {
-    "system_fork_ready": "written once, under pthread_once, which a fork does not harm",
+    "fork_ready": "written once, under pthread_once, which a fork does not harm",
     "thread_key": "the same",
     "thread_key_ready": "the same",
     "thread_object_holds": "one word: what the parent has open holds in the child until it closes",
@@ -20,7 +20,7 @@ FORK_SAFE = {
     "renewal_changed": "opened anew, because the handler says that it is not ready",
     "renewal_rested": "the same",
     "renewal_thread": "not looked at unless renewal_runs, which the handler clears",
-    "system_opened": "under the mutex that a fork takes; an entry says which process made it",
+    "fork_opened": "under the mutex that a fork takes; an entry says which process made it",
     "loader_too_early": "one word",
     "redis_reply_functions": "never written: hiredis wants it without const",
     "tick_holders": "one word: who holds in the parent holds in the child until it closes",

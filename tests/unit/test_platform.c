@@ -8,6 +8,8 @@
 
 #include "accel/platform/atomic.h"
 #include "accel/platform/clock.h"
+#include "accel/platform/fork.h"
+#include "accel/platform/slot.h"
 #include "accel/platform/system.h"
 #include "accel/platform/thread.h"
 

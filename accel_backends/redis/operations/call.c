@@ -1,7 +1,7 @@
 #include "call.h"
 
 #include "../../../accel/platform/atomic.h"
-#include "../../../accel/platform/system.h"
+#include "../../../accel/platform/fork.h"
 #include "../server/error_reply.h"
 
 #include <stdio.h>
