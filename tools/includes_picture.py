@@ -1,5 +1,5 @@
-"""Draws what tools/includes has read: a box per folder or layer, the highest on top, with its files;
-an arc from a box to each lower one that it depends on, unless other arcs lead there. It says
+"""Draws what tools/includes has read: a box per folder or layer, the highest on top, with its
+files; an arc from a box to each lower one that it depends on, unless other arcs lead there. It says
 whether two boxes know each other and not how often, so that most changes leave it as it is."""
 
 from xml.sax.saxutils import escape
@@ -159,10 +159,10 @@ def draw(graph, boxes):
         'aria-label="Which folders of accel depend on which">',
         f"<style>{STYLE}</style>",
         f'<rect class="ground" width="{WIDTH}" height="{height}"/>',
-        f'<text class="note" x="{LEFT}" y="24">A box is a folder or a layer of accel/. An arc: files '
-        "of the upper box include or call files of the lower one. What arcs reach over</text>",
-        f'<text class="note" x="{LEFT}" y="42">another box has no arc of its own. A name without '
-        "suffix is a header with its .c file. Drawn by tools/includes --svg.</text>",
+        f'<text class="note" x="{LEFT}" y="24">A box is a folder or a layer of accel/. An arc: '
+        "files of the upper box include or call files of the lower one. What arcs reach over</text>",
+        f'<text class="note" x="{LEFT}" y="42">another box has no arc of its own. A name '
+        "without suffix is a header with its .c file. Drawn by tools/includes.</text>",
     ]
     for box in found.values():
         lines += draw_box(box)
