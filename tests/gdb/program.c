@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #define LONG_KEY "a key that has more bytes than its place in the table"
-#define MANY 1100u  /* more requests than a connection has slots */
+#define MANY 1200u  /* more requests than a connection has slots */
 #define FILLERS 50u /* so that sets have more entries than half of their ways */
 
 typedef struct user_t {
@@ -101,6 +101,7 @@ static void fill(void)
   for (uint64_t i = 0; i < MANY; i++)
     check(user_cache_set(&users, 1001, &(user_t){.id = i, .name = "ada"}), "set");
   if (user_cache_get(&users, 404, &user) != ACCEL_NULL) check(ACCEL_ERR_LOADER, "get 404");
+  accel_flat_ops.expire_all(users.base.local);
   check(page_cache_set(&pages, "held", &(visits_t){.count = 3}), "set held");
   check(page_cache_get_ref(&pages, "held", &held), "get_ref");
   check(page_cache_del(&pages, "held"), "del held");

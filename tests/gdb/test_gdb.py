@@ -42,7 +42,7 @@ WANTED = [
 ANYWHERE = [
     r"  7007: running, 1 wait, \d+ hold it",
     r"  8008: running, 1 wait, \d+ hold it",
-    r'set \d+ way \d+ tag 0x[0-9a-f]+: 1001 = {id = 1099, name = "ada"[^}]*}, ',
+    r'set \d+ way \d+ tag 0x[0-9a-f]+: 1001 = {id = 1199, name = "ada"[^}]*}, ',
     r"404 = does not exist \(negative\), ",
     r'"home" = {count = 5}, never expires\n',
     r'"a key that has more bytes than its place in the table" = {count = 6}, never expires\n',
@@ -50,8 +50,8 @@ ANYWHERE = [
     r"tag 0x01: removed pinned\n",
 ]
 
-LIVE = [r'"ada"[^}]*}, (599|60\d)\d+ ms left of 600000 ms', r"run by thread \d+ \("]
-CORE = [r'"ada"[^}]*}, expires at \d+ ms, of 600000 ms', r"run by (thread \d+ \(|0x)"]
+LIVE = [r'"ada"[^}]*}, (599|60\d)\d+ ms left of 600000 ms, of an earlier epoch', r"run by thread \d+ \("]
+CORE = [r'"ada"[^}]*}, expires at \d+ ms, of 600000 ms, of an earlier epoch', r"run by (thread \d+ \(|0x)"]
 
 
 def gdb(arguments, commands):
