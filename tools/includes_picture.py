@@ -160,8 +160,8 @@ def draw(graph, boxes):
         f"<style>{STYLE}</style>",
         f'<rect class="ground" width="{WIDTH}" height="{height}"/>',
         f'<text class="note" x="{LEFT}" y="24">A box is a folder or a layer of accel/. An arc: '
-        "files of the upper box include or call files of the lower one. What arcs reach over</text>",
-        f'<text class="note" x="{LEFT}" y="42">another box has no arc of its own. A '
+        "files of the upper box include or call files of the lower one. What arcs</text>",
+        f'<text class="note" x="{LEFT}" y="42">reach over another box has no arc of its own. A '
         "name without suffix is a header with its .c file. Drawn by tools/includes.</text>",
     ]
     for box in found.values():

@@ -50,8 +50,8 @@ ANYWHERE = [
     r"tag 0x01: removed pinned\n",
 ]
 
-LIVE = [r'"ada"[^}]*}, (599|60\d)\d+ ms left of 600000 ms, of an earlier epoch', r"run by thread \d+ \("]
-CORE = [r'"ada"[^}]*}, expires at \d+ ms, of 600000 ms, of an earlier epoch', r"run by (thread \d+ \(|0x)"]
+LIVE = [r'"ada".*, (599|60\d)\d+ ms left of 600000 ms, of an earlier epoch', r"run by thread \d+ \("]
+CORE = [r'"ada".*, expires at \d+ ms, of 600000 ms, of an earlier epoch', r"run by (thread \d+ \(|0x)"]
 
 
 def gdb(arguments, commands):
