@@ -1,6 +1,6 @@
 """The files for continuous integration: well-formed, every script in them is a script, nothing that
-strangers write gets into one, what they call is there, and a check that may be required always
-comes. workflows_run.py runs them.
+strangers write gets into one, what they call is there, a check that may be required always comes,
+and all tests are run. workflows_run.py runs them.
 
 usage: workflows.py ROOT [ACCEL_GATE]
 """
@@ -104,6 +104,37 @@ def check_github(path):
                 check_script(path, name, step["run"])
 
 
+def shell_list(script, pattern):
+    """The words that a script of the project lists."""
+    return set(re.search(pattern, (ROOT / script).read_text(encoding="utf-8"))[1].split())
+
+
+def check_tests(path):
+    """The tests run on every change, with both compilers, and every long form once a week."""
+    value = load(path)
+    events = value.get(True) or {}
+    for event in ("push", "pull_request", "schedule"):
+        if event not in events:
+            report(path, f"does not run on {event}")
+    jobs = value.get("jobs", {})
+    compilers, forms, scripts = set(), set(), []
+    for job in jobs.values():
+        matrix = job.get("strategy", {}).get("matrix", {})
+        script = "\n".join(step.get("run", "") for step in job["steps"])
+        scripts += script.splitlines()
+        if "tools/test.sh" in script:
+            compilers |= set(matrix.get("compiler", ()))
+        if "tools/soak.sh" in script:
+            forms |= set(matrix.get("form", ()))
+    if compilers != {"gcc", "clang"}:
+        report(path, f"runs the first tier with {sorted(compilers)}, and not with gcc and clang")
+    if ".ci/run" not in scripts:
+        report(path, "does not run .ci/run as a whole")
+    wanted = shell_list("tools/soak.sh", r"\|\| forms=\(([^)]*)\)")
+    if forms != wanted:
+        report(path, f"runs the long forms {sorted(forms)}, and not {sorted(wanted)}")
+
+
 def check_gitlab(path):
     for name, job in load(path).items():
         for number, line in enumerate(job.get("script", []), 1):
@@ -112,10 +143,11 @@ def check_gitlab(path):
 
 github = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 gitlab = [ROOT / "docs" / "benchmarks" / "gitlab-ci.yml"]
-if len(github) < 4:
+if len(github) < 5:
     findings.append(f"there are {len(github)} workflows")
 for each in github:
     check_github(each)
+check_tests(ROOT / ".github" / "workflows" / "ci.yml")
 for each in gitlab:
     check_gitlab(each)
 for finding in findings:

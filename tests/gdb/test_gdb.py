@@ -50,8 +50,9 @@ ANYWHERE = [
     r"tag 0x01: removed pinned\n",
 ]
 
-LIVE = [r'"ada".*, (599|60\d)\d+ ms left of 600000 ms, of an earlier epoch', r"run by thread \d+ \("]
-CORE = [r'"ada".*, expires at \d+ ms, of 600000 ms, of an earlier epoch', r"run by (thread \d+ \(|0x)"]
+WHOLE = " of 600000 ms, of an earlier epoch"
+LIVE = [r'"ada".*, (599|60\d)\d+ ms left' + WHOLE, r"run by thread \d+ \("]
+CORE = [r'"ada".*, expires at \d+ ms,' + WHOLE, r"run by (thread \d+ \(|0x)"]
 
 
 def gdb(arguments, commands):
