@@ -1,5 +1,7 @@
 #include "clock.h"
 
+#include "clock_page.h"
+
 #include <stdio.h>
 #include <time.h>
 
@@ -40,6 +42,7 @@ uint64_t accel_clock_read(const accel_clock *clock_or_null)
 #ifdef CLOCK_MONOTONIC_COARSE
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  accel_clock_page_check((uint64_t)now.tv_sec);
   return (uint64_t)now.tv_sec * 1000u + (uint32_t)now.tv_nsec / 1000000u;
 #else
   return accel_clock_monotonic_ms();

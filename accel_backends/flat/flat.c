@@ -24,7 +24,7 @@ static uint64_t flat_lead(const flat_state *state)
 {
   const accel_flat *front = &state->front;
   if (front->local.clock != NULL) return ACCEL_FLAT_LEAD_ALL;
-  return (front->window_ms - front->base_ms) << ACCEL_FLAT_TIME_SHIFT;
+  return (front->window_ms + ACCEL_CLOCK_PAGE_BEHIND_MS - front->base_ms) << ACCEL_FLAT_TIME_SHIFT;
 }
 
 static accel_status flat_no_memory(const accel_local_config *config)
@@ -61,7 +61,7 @@ accel_status accel_flat_open(const accel_local_config *config, accel_local **loc
   state->front.table = accel_flat_table_open(state, type, config->capacity);
   if (state->front.table == NULL) goto fail_mutex;
   accel_flat_table_use(state->front.table);
-  if (config->clock == NULL) accel_tick_hold();
+  if (config->clock == NULL) accel_clock_page_open();
   *local_out = &state->front.local;
   return ACCEL_OK;
 
@@ -79,7 +79,6 @@ void accel_flat_close(accel_local *local, const accel_type *type)
   flat_state *state = flat_state_of(local);
   accel_flat_regions_close(state, type);
   accel_mutex_close(&state->resizing);
-  if (local->clock == NULL) accel_tick_release();
   ACCEL_FREE(state->memory);
 }
 

@@ -207,7 +207,7 @@ ACCEL_INLINE accel_status accel_flat_compare(const accel_flat_seen *seen_, const
 /* Whether the entry is surely not due. */
 ACCEL_INLINE bool accel_flat_is_young(const accel_flat *flat_, uint64_t head_)
 {
-  return !accel_flat_expires(head_) || accel_tick_latest() + flat_->lead < head_;
+  return !accel_flat_expires(head_) || accel_clock_page_shown() + flat_->lead < head_;
 }
 
 /* Serves the key's entry, which lies there. */
@@ -307,7 +307,7 @@ ACCEL_INLINE accel_status accel_flat_serve_quick(const accel_flat *flat_, const 
   const uint64_t epoch_ = accel_load_relaxed(&flat_->local.epoch);
   if (ACCEL_UNLIKELY(!accel_equals_acquire(&seen_->set->current, epoch_))) return ACCEL_ATTENTION;
   if (ACCEL_UNLIKELY((head_ & ACCEL_FLAT_NEGATIVE) != 0)) return ACCEL_ATTENTION;
-  if (accel_flat_expires(head_) && ACCEL_UNLIKELY(accel_tick_latest() + flat_->lead >= head_))
+  if (accel_flat_expires(head_) && ACCEL_UNLIKELY(accel_clock_page_shown() + flat_->lead >= head_))
     return ACCEL_ATTENTION;
   accel_policy_hit(type_, seen_->set, way_);
   const accel_flat_word *from_ = accel_flat_words(slot_, accel_flat_value_offset(type_));

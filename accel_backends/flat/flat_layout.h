@@ -14,7 +14,7 @@
 #include "../../accel/backend.h"
 #include "../../accel/hash.h"
 #include "../../accel/platform/atomic.h"
-#include "../../accel/platform/tick.h"
+#include "../../accel/platform/clock_page.h"
 
 #define ACCEL_FLAT_WAYS 16u
 #define ACCEL_FLAT_KEY_MAX 64u       /* larger ones are compared under the mutex, */
@@ -97,7 +97,7 @@ typedef struct accel_flat {
   accel_flat_table *table; /* atomic */
   uint64_t base_ms;        /* what heads count from: half their range before the engine opened */
   uint64_t window_ms;      /* refresh-ahead's; 0: off */
-  uint64_t lead;           /* added to accel_tick_latest: heads above that are not due */
+  uint64_t lead;           /* added to accel_clock_page_shown: heads above that are not due */
 } accel_flat;
 
 /* ---- the head of a slot: one word ----
@@ -111,7 +111,7 @@ typedef struct accel_flat {
  * a millionth of itself. 39 bits reach 8 years either way; later moments count as that. What does
  * not expire has the later time of any two. */
 
-#define ACCEL_FLAT_TIME_SHIFT ACCEL_TICK_SHIFT
+#define ACCEL_FLAT_TIME_SHIFT ACCEL_CLOCK_PAGE_SHIFT
 #define ACCEL_FLAT_TIME_MAX (((uint64_t)1 << 39) - 1)
 #define ACCEL_FLAT_NO_EXPIRY ((uint64_t)1 << 63)
 #define ACCEL_FLAT_LIFE_MASK 0x00FFFFFEu /* in place */

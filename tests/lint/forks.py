@@ -22,11 +22,9 @@ FORK_SAFE = {
     "renewal_thread": "not looked at unless renewal_runs, which the handler clears",
     "fork_opened": "under the mutex that a fork takes; an entry says which process made it",
     "loader_too_early": "one word",
+    "accel_clock_page_second": "one pointer, which the handler resets",
+    "clock_page_is_refused": "one word: what was wrong in the parent is not used in the child",
     "redis_reply_functions": "never written: hiredis wants it without const",
-    "tick_holders": "one word: who holds in the parent holds in the child until it closes",
-    "tick_turn": "one word that only grows; the thread that compares it is not in the child",
-    "tick_turned": "opened anew, because the handler says that it is not ready",
-    "tick_thread": "not looked at unless tick_runs, which the handler clears",
 }
 
 LOCK = re.compile(

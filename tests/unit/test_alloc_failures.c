@@ -13,7 +13,6 @@
 
 #include "accel.h"
 #include "accel/platform/thread.h"
-#include "accel/platform/tick.h"
 #include "accel/renewal.h"
 #include "accel_backends/fake.h"
 
@@ -397,21 +396,19 @@ static uint64_t renew_nothing(void *unused)
   return ACCEL_NO_DEADLINE;
 }
 
-/* The threads of ticks and renewals, without which a cache opens all the same, run already. */
+/* The thread of renewals, without which a cache opens all the same, runs already. */
 static void a_failed_open_leaves_nothing(void **state)
 {
   (void)state;
   uint64_t n = 1;
   accel_renewal renewal = {.run = renew_nothing};
   const uint64_t blocks = failing_alloc_live_blocks();
-  accel_tick_hold();
   assert_true(accel_renewal_join(&renewal));
   while (failing_alloc_live_blocks() > blocks) usleep(1000); /* it frees what it was started with */
   while (open_with_failure(n, failing_alloc_fail_nth)) n++;
   assert_in_range(n, 5, 100); /* it did allocate */
   for (n = 1; open_with_failure(n, failing_alloc_fail_from); n++) {}
   accel_renewal_leave(&renewal);
-  accel_tick_release();
 }
 
 static void close_needs_no_memory(void **state)
