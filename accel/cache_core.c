@@ -139,6 +139,16 @@ void accel_core_expire_all(accel_core *core)
   accel_stats_add(core->stats, ACCEL_COUNT_epoch_raised, 1);
 }
 
+accel_status accel_core_check_status(const void *owner, accel_status returned)
+{
+  const accel_status status = accel_status_checked(returned);
+  if (status == returned) return status;
+  return accel_error_set(owner, status,
+                         "the loader returned %d, which is no accel_status; its own failures are "
+                         "-1000 and below",
+                         (int)returned);
+}
+
 void accel_core_lease_wake(accel_core *core)
 {
   if (accel_load_acquire(&core->lease_waits) == 0) return;

@@ -126,6 +126,9 @@ bool accel_core_is_foreign(const accel_core *core);
 /* OK if `key` is usable as one. */
 accel_status accel_core_check_key(const accel_core *core, const void *key);
 uint64_t accel_core_now(const accel_core *core);
+/* accel_status_checked for what a loader or a wrapper's body has returned. A number that is no
+ * status becomes this thread's last error, on `owner`. */
+accel_status accel_core_check_status(const void *owner, accel_status returned);
 uint64_t accel_core_hash(const accel_core *core, const void *key);
 /* The gate of the hash's stripe; zero without L1. */
 accel_gate accel_core_gate(const accel_core *core, uint64_t hash);

@@ -52,7 +52,7 @@ static accel_status load_ask_one(const core_load *load, accel_flight *flight)
   const accel_status status =
       load->core->type->load(terms->load, terms->load_ctx, flight->key, flight->value);
   accel_cancel_resume(holds);
-  return accel_status_checked(status);
+  return accel_core_check_status(load->core->cache, status);
 }
 
 /* While one is loaded the others are in a queue: a load that needs one of them, in this thread or
@@ -90,13 +90,15 @@ static accel_status load_many(accel_core *core, core_load *load, accel_flight **
   }
   load->terms.error_mark = accel_error_mark();
   const uint32_t holds = accel_cancel_suspend();
-  const accel_status all = accel_status_checked(type->mload(
-      load->terms.mload, load->terms.mload_ctx, load->keys, count, load->values, load->statuses));
+  const accel_status said = type->mload(load->terms.mload, load->terms.mload_ctx, load->keys, count,
+                                        load->values, load->statuses);
   accel_cancel_resume(holds);
+  const accel_status all = accel_core_check_status(core->cache, said);
   if (accel_core_is_foreign(core)) return all;
   for (size_t i = 0; i < count; i++) {
     accel_flight *flight = flights[i];
-    accel_status status = accel_failed(all) ? all : accel_status_checked(load->statuses[i]);
+    accel_status status = all;
+    if (!accel_failed(all)) status = accel_core_check_status(core->cache, load->statuses[i]);
     if (status == ACCEL_MISS) status = ACCEL_NULL; /* left as it was: not there */
     if (status == ACCEL_OK)                        /* moved, not copied */
       memcpy(flight->value, accel_type_value_at(type, load->values, i), type->value_size);

@@ -211,7 +211,7 @@ static void wrap_store_one(accel_wrap *wrap)
 
 accel_status accel_wrap_read_end(accel_wrap *wrap, accel_status status, bool is_uncached)
 {
-  status = accel_status_checked(status);
+  status = accel_core_check_status(wrap->cache, status);
   const core_plan *plan = (const core_plan *)wrap->plan;
   if (plan == NULL || accel_core_is_foreign(plan->core)) return status;
   wrap->status = status;
@@ -327,7 +327,7 @@ static accel_status wrap_batch_uncached_end(accel_wrap *wrap, accel_status statu
   accel_status first = status;
   for (size_t i = 0; i < wrap->count; i++) {
     accel_status *each = &wrap->statuses[i];
-    *each = accel_status_checked(*each);
+    *each = accel_core_check_status(wrap->cache, *each);
     if (accel_failed(status)) *each = status;
     if (*each == ACCEL_MISS) *each = ACCEL_NULL;
     if (!accel_failed(first) && accel_failed(*each)) first = *each;
@@ -341,7 +341,7 @@ static void wrap_store_batch(accel_wrap *wrap)
   core_plan *plan = (core_plan *)wrap->plan;
   const accel_type *type = wrap->type;
   for (size_t i = 0; i < wrap->count; i++) {
-    accel_status one = accel_status_checked(wrap->statuses[i]);
+    accel_status one = accel_core_check_status(wrap->cache, wrap->statuses[i]);
     if (accel_failed(wrap->status)) one = wrap->status;
     if (one == ACCEL_MISS) one = ACCEL_NULL; /* left as it was: not there */
     if (one == ACCEL_OK)                     /* moved: the array is the library's own */
@@ -353,7 +353,7 @@ static void wrap_store_batch(accel_wrap *wrap)
 
 accel_status accel_wrap_read_batch_end(accel_wrap *wrap, accel_status status)
 {
-  status = accel_status_checked(status);
+  status = accel_core_check_status(wrap->cache, status);
   core_plan *plan = (core_plan *)wrap->plan;
   if (plan == NULL) return wrap_batch_uncached_end(wrap, status);
   if (accel_core_is_foreign(plan->core)) {
@@ -419,7 +419,7 @@ void accel_wrap_evict_batch(accel_wrap *wrap, accel_cache *cache, const accel_ty
 
 accel_status accel_wrap_evict_end(accel_wrap *wrap, accel_status status)
 {
-  status = accel_status_checked(status);
+  status = accel_core_check_status(wrap->cache, status);
   if (accel_failed(status) || wrap->options.bypass) return status;
   accel_status evicted = wrap_evict_now(wrap);
   if (!accel_failed(evicted)) evicted = wrap->status;

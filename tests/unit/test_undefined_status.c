@@ -8,6 +8,7 @@
 
 #include "accel.h"
 
+#include <stdio.h>
 #include <string.h>
 
 ACCEL_DEFINE(number, uint64_t, uint64_t)
@@ -64,6 +65,15 @@ static ACCEL_CACHE_EVICT(number, delete_number, (number_cache * cache, uint64_t 
   return id == 0 ? ACCEL_OK : answer;
 }
 
+/* What is no status is named in the sentence of the failure. */
+static void check_error(const number_cache *cache, accel_status said, accel_status heard)
+{
+  char number[16];
+  if (said == heard) return;
+  (void)snprintf(number, sizeof number, "%d", (int)said);
+  assert_non_null(strstr(number_cache_last_error(cache), number));
+}
+
 static void check(number_cache *cache, accel_status said, accel_status heard)
 {
   const accel_read *const none = NULL;
@@ -74,14 +84,19 @@ static void check(number_cache *cache, accel_status said, accel_status heard)
   for (unsigned i = 0; i < 2; i++) { /* a second time: nothing was kept */
     calls = 0;
     assert_int_equal(number_cache_get(cache, key, &out), heard);
+    check_error(cache, said, heard);
     assert_int_equal(number_cache_get_or_load(cache, key, none, load_one, NULL, &out), heard);
+    check_error(cache, said, heard);
     assert_int_equal(read_number(cache, key, &out), heard);
+    check_error(cache, said, heard);
     assert_int_equal(calls, 3);
     for (unsigned whole = 0; whole < 2; whole++) {
       is_whole_call = whole == 1;
       assert_int_equal(number_cache_mget(cache, &key, 1, none, &out, &status), heard);
+      check_error(cache, said, heard);
       assert_int_equal(status, heard);
       assert_int_equal(read_numbers(cache, &key, 1, &out, &status), heard);
+      check_error(cache, said, heard);
       assert_int_equal(status, heard);
     }
     assert_int_equal(calls, 7);
