@@ -37,6 +37,9 @@
 #if UINTPTR_MAX != UINT64_MAX
 #error "accel needs a 64-bit processor; here pointers are smaller"
 #undef ACCEL_IMPLEMENTATION /* once said is enough */
+#elif !defined(__cplusplus) && (!defined(__STDC_VERSION__) || __STDC_VERSION__ < 199901L)
+#error "accel needs C11 or later; compile with -std=gnu11"
+#undef ACCEL_IMPLEMENTATION
 #else
 
 #include "accel/base.h"
@@ -57,7 +60,7 @@
 #include "accel_backends/flat/flat.h"
 #include "accel_backends/uthash/uthash_lru.h"
 
-#endif /* 64 bits */
+#endif /* of what accel needs */
 #endif
 
 /* Outside the guard: an earlier include without ACCEL_IMPLEMENTATION, by another header or a unity

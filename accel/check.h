@@ -84,6 +84,12 @@ template <typename T> struct accel_shape_of_<T *> {
   static constexpr int is_array = 0, is_pointer = 1;
 };
 template <typename T> struct accel_shape_of_<T *const> : accel_shape_of_<T *> {};
+template <typename T> struct accel_const_of_ {
+  static constexpr int value = 0;
+};
+template <typename T> struct accel_const_of_<const T> {
+  static constexpr int value = 1;
+};
 #define ACCEL_KIND_OF_CPP_(T_, kind_) \
   template <> struct accel_kind_of_<T_> { \
     static constexpr int value = kind_; \
@@ -110,6 +116,7 @@ ACCEL_KIND_LIST_(ACCEL_KIND_ENTRY_)
 #define ACCEL_IS_ARRAY_(T_) (accel_shape_of_<T_>::is_array)
 #define ACCEL_IS_POINTER_(T_) (accel_shape_of_<T_>::is_pointer)
 #define ACCEL_IS_BYTES_(T_) (__is_trivially_copyable(T_))
+#define ACCEL_IS_CONST_(T_) (accel_const_of_<T_>::value)
 #else
 #define ACCEL_KIND_OF_(T_) _Generic(*(T_ *)0, ACCEL_KIND_LIST_(ACCEL_KIND_ENTRY_) default : 0)
 /* An array is not what it becomes when it is used. */
@@ -117,6 +124,7 @@ ACCEL_KIND_LIST_(ACCEL_KIND_ENTRY_)
 /* 5 is the class of pointers; an array would become one. */
 #define ACCEL_IS_POINTER_(T_) (!ACCEL_IS_ARRAY_(T_) && __builtin_classify_type(*(T_ *)0) == 5)
 #define ACCEL_IS_BYTES_(T_) 1
+#define ACCEL_IS_CONST_(T_) (__builtin_types_compatible_p(T_ *, const T_ *))
 #endif
 
 #define ACCEL_KIND_(n_) ((accel_key_kind)ACCEL_KIND_OF_(n_##_cache_key))
@@ -140,6 +148,8 @@ ACCEL_KIND_LIST_(ACCEL_KIND_ENTRY_)
 #define ACCEL_CHECK_(n_, holds_, text_) \
   ACCEL_STATIC_ASSERT(holds_, "ACCEL_DEFINE(" #n_ "): " text_);
 #define ACCEL_CHECK_TYPES_(n_, K_, V_) \
+  ACCEL_CHECK_(n_, !ACCEL_IS_CONST_(K_), "the key type is const; write it without const") \
+  ACCEL_CHECK_(n_, !ACCEL_IS_CONST_(V_), "the value type is const; write it without const") \
   ACCEL_CHECK_(n_, !ACCEL_IS_ARRAY_(K_), "the key is an array; put it into a struct") \
   ACCEL_CHECK_(n_, !ACCEL_IS_ARRAY_(V_), "the value is an array; put it into a struct") \
   ACCEL_CHECK_(n_, __alignof__(K_) <= ACCEL_ALIGN_MAX, \

@@ -28,7 +28,7 @@ ACCEL_INLINE uint64_t accel_ttl_after(uint64_t start_ms_, uint32_t duration_ms_)
 ACCEL_INLINE uint32_t accel_ttl_jitter(uint32_t ttl_ms_, double ratio_, uint64_t random_)
 {
   if (ttl_ms_ == ACCEL_FOREVER || !(ratio_ > 0)) return ttl_ms_;
-  const double share_ = (double)(random_ >> 11) * 0x1p-53; /* [0, 1) */
+  const double share_ = (double)(random_ >> 11) * (1.0 / 9007199254740992.0); /* in [0, 1) */
   const double kept_ = (double)ttl_ms_ * (1.0 - ratio_ * share_);
   return kept_ < 1.0 ? 1u : (uint32_t)kept_;
 }

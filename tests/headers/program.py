@@ -2,6 +2,7 @@
 
 - a program under the promised flags, as C11 to C23 and as C++20, linked with one .c file;
 - the implementation as strict C11, or as C++, is one #error; one that is forgotten is told;
+- an older C is refused by name; C++ from 14 on is not;
 - it may be included before, after and between other includes, as in unity builds;
 - files with other hooks or another version do not link;
 - the implementation defines no symbol that does not start with accel_.
@@ -60,6 +61,20 @@ def check_one_error_cxx(compiler):
     errors = [line for line in result.stderr.splitlines() if " error: " in line]
     is_right = len(errors) == 1 and "belongs into a .c file" in errors[0]
     return is_right, f"the implementation as C++ is one #error: {compiler}", result
+
+
+def check_older(compiler, standard):
+    command = [compiler, f"-std={standard}", "-I.", "-fsyntax-only", "-x", "c", "-"]
+    result = toolchain.run(command, SMALL)
+    errors = [line for line in result.stderr.splitlines() if " error: " in line]
+    is_right = bool(errors) and "accel needs C11 or later" in errors[0]
+    return is_right, f"{standard} is refused by name: {compiler}", result
+
+
+def check_older_cxx(compiler):
+    command = [compiler, "-std=c++14", "-Wundef", "-Werror", "-I.", "-fsyntax-only", "-x", "c++", "-"]
+    result = toolchain.run(command, SMALL)
+    return result.returncode == 0, f"the headers as C++14: {compiler}", result
 
 
 def check_forgotten(compiler, folder):
@@ -133,6 +148,8 @@ def main():
         jobs = [functools.partial(check_program, *each, implementation) for each in programs]
         jobs += [functools.partial(check_one_error, compiler) for compiler in compilers]
         jobs += [functools.partial(check_one_error_cxx, c) for c in toolchain.cxx_compilers()]
+        jobs += [functools.partial(check_older, c, s) for c in compilers for s in ("c89", "gnu89")]
+        jobs += [functools.partial(check_older_cxx, c) for c in toolchain.cxx_compilers()]
         jobs += [functools.partial(check_forgotten, compiler, folder) for compiler in compilers]
         jobs += [functools.partial(check_form, compiler, form, folder)
                  for compiler in compilers for form in FORMS]
