@@ -335,6 +335,7 @@ static const char *remote_reason(void)
   static bool is_known;
   if (is_known) return reason[0] != '\0' ? reason : NULL;
   is_known = true;
+  if (strcmp(server_url(), "none") == 0) return strcpy(reason, "run without Redis");
   accel_status status = open_redis();
   if (status == ACCEL_OK) status = accel_redis_ping(&redis);
   if (status != ACCEL_OK)

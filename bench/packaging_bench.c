@@ -179,6 +179,8 @@ static void stream_server(bench_loop *loop, void *ctx)
 static const char *server_reason(void)
 {
   static char reason[512];
+  const char *const url = getenv("ACCELERATOR_BENCH_REDIS_URL");
+  if (url != NULL && strcmp(url, "none") == 0) return "run without Redis";
   accel_status status = open_server();
   if (status == ACCEL_OK) status = accel_redis_ping(&redis_server);
   if (status != ACCEL_OK)
