@@ -164,8 +164,8 @@ static void fuzz_message(const uint8_t *data, size_t size)
   memcpy(message, data + 1, --size);
   if (data[0] % 2 == 1 && size >= 40) {
     memcpy(message, "ACI1", 4);
-    invalidation_put(message + 24, invalidation.area_hash, 4);
-    invalidation_put(message + size - 8, invalidation_hash(message, size - 8), 8);
+    accel_bytes_put(message + 24, invalidation.area_hash, 4);
+    accel_bytes_put(message + size - 8, invalidation_hash(message, size - 8), 8);
   }
   const accel_invalidation_result result =
       accel_invalidation_receive(&invalidation, message, size, &handler);

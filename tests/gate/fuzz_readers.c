@@ -62,7 +62,8 @@ static void check_again(gate_arena *arena, const gate_set *set)
 static gate_set *read_with(const char *reader, gate_arena *arena, const char *text, size_t size,
                            gate_problems *problems)
 {
-  const gate_read_options options = {.is_compat = strcmp(reader, "seed") == 0, .needs_median = true};
+  const gate_read_options options = {.is_compat = strcmp(reader, "seed") == 0,
+                                     .needs_median = true};
   if (strcmp(reader, "any") == 0 || options.is_compat)
     return gate_read_text(arena, reader, text, size, options, problems);
   gate_set *set = gate_set_new(arena, reader, GATE_FORM_CRITERION);

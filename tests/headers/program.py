@@ -72,8 +72,8 @@ def check_older(compiler, standard):
 
 
 def check_older_cxx(compiler):
-    command = [compiler, "-std=c++14", "-Wundef", "-Werror", "-I.", "-fsyntax-only", "-x", "c++", "-"]
-    result = toolchain.run(command, SMALL)
+    flags = ["-std=c++14", "-Wundef", "-Werror", "-I.", "-fsyntax-only"]
+    result = toolchain.run([compiler, *flags, "-x", "c++", "-"], SMALL)
     return result.returncode == 0, f"the headers as C++14: {compiler}", result
 
 
