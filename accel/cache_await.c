@@ -78,12 +78,13 @@ static void await_take_outcome(const core_plan *plan, core_miss *miss)
 {
   accel_core *core = plan->core;
   const accel_flight *flight = miss->flight;
+  const core_note *note = core_note_of(flight);
   const bool is_told = plan->read.infos != NULL || plan->read.info != NULL;
   miss->status = flight->status;
   if (accel_failed(miss->status))
     accel_error_set(core->cache, miss->status, "%s", flight->error);
   else if (is_told)
-    accel_core_tell(&miss->info, (accel_origin)flight->source, &flight->life, accel_core_now(core));
+    accel_core_tell(&miss->info, note->source, &note->lifetime, accel_core_now(core));
 }
 
 /* When to give up, and when to take over. */

@@ -184,6 +184,6 @@ void accel_core_fill_local(accel_core *core, accel_flight *flight, const accel_l
   if (!flight->fills_local) return;
   const void *value = flight->status == ACCEL_OK ? flight->value : NULL;
   if (!may_fill || core->local_ops->fill(core->local, core->type, flight->key, flight->hash, value,
-                                         life, &flight->gate) == ACCEL_MISS)
+                                         life, &core_note_of(flight)->gate) == ACCEL_MISS)
     accel_stats_add(core->stats, ACCEL_COUNT_local_fill_refused, 1);
 }

@@ -56,6 +56,29 @@ typedef enum core_lease_state {
   CORE_LEASE_HELD         /* this process may write while `token` lies there */
 } core_lease_state;
 
+/* What a cache notes in each of its flights: the leader, for those who read the outcome. */
+typedef struct core_note {
+  accel_gate gate;         /* of L1, before anything was read */
+  accel_lifetime lifetime; /* of the outcome, as those who wait are told */
+  uint32_t remote_ttl_ms;  /* of a loaded value */
+  accel_origin source;
+  core_lease_state lease;
+  uint64_t token;         /* what lies in L2, or is to lie there when it is written to */
+  bool was_refused;       /* its lease, though nothing was seen to lie there */
+  bool has_remote_failed; /* the flight's error says how, until it lands with another failure */
+  bool may_answer_stale;  /* everybody who waits can do with an expired value */
+  bool is_uncacheable;
+  bool is_in_body; /* the body of a wrapper loads it */
+  bool is_renewed; /* atomic; its lease is, while the load runs: it is in the list of those */
+  uint64_t renew_due_ms;
+  accel_flight *renewed_next, *renewed_previous;
+} core_note;
+
+static inline core_note *core_note_of(const accel_flight *flight)
+{
+  return (core_note *)flight->note;
+}
+
 typedef struct accel_core {
   accel_cache *cache; /* whose errors failures become */
   const accel_type *type;
@@ -104,12 +127,12 @@ typedef struct accel_core {
 
   accel_renewal renewal;
   bool has_renew_mutex;
-  accel_mutex renew_mutex;              /* guards the two below and what flights say of them */
-  accel_flight *kept_first, *kept_last; /* by when their leases are due */
-  accel_condition lease_news;           /* with work_mutex: something in L2 changed */
-  uint32_t lease_waits;                 /* atomic: who waits for that */
-  uint8_t load_failures[CORE_FAILURES]; /* atomic: in a row, by the key's hash */
-  accel_mutex work_mutex;               /* guards pending */
+  accel_mutex renew_mutex; /* guards the two below and what flights say of them */
+  accel_flight *renewed_first, *renewed_last; /* by when their leases are due */
+  accel_condition lease_news;                 /* with work_mutex: something in L2 changed */
+  uint32_t lease_waits;                       /* atomic: who waits for that */
+  uint8_t load_failures[CORE_FAILURES];       /* atomic: in a row, by the key's hash */
+  accel_mutex work_mutex;                     /* guards pending */
   accel_condition work_done;
   bool is_repairing;                     /* with work_mutex: repair_job is queued or runs */
   bool is_repair_told, is_overflow_told; /* with work_mutex: the log knows that there is any */

@@ -16,6 +16,7 @@
 #include "cache_remote.h"
 #include "cache_renew.h"
 #include "cache_store.h"
+#include "codec.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -37,10 +38,9 @@ static uint32_t lease_life_ms(const accel_core *core)
 
 /* ---- asking ---- */
 
-static bool lease_may_be_asked(const accel_flight *flight)
+static bool lease_may_be_asked(core_lease_state lease)
 {
-  return flight->lease == CORE_LEASE_FREE || flight->lease == CORE_LEASE_SHORT ||
-         flight->lease == CORE_LEASE_USELESS;
+  return lease == CORE_LEASE_FREE || lease == CORE_LEASE_SHORT || lease == CORE_LEASE_USELESS;
 }
 
 /* Lists the flights in this state. Those that do not fit into memory are left as they are, and
@@ -51,7 +51,8 @@ static size_t lease_list(accel_core *core, core_batch *batch, accel_flight **fli
   if (accel_core_batch_open(batch, count) != ACCEL_OK) return 0;
   for (size_t i = 0; i < count; i++) {
     accel_flight *flight = flights[i];
-    if (flight->lease != (int)state) continue;
+    core_note *note = core_note_of(flight);
+    if (note->lease != state) continue;
     if (accel_core_batch_add_key(core, batch, flight->key) != ACCEL_OK) continue;
     const uint64_t token = accel_core_lease_token(core);
     if (state != CORE_LEASE_SHORT &&
@@ -60,8 +61,8 @@ static size_t lease_list(accel_core *core, core_batch *batch, accel_flight **fli
       continue;
     }
     accel_remote_item *item = &batch->items[batch->count - 1];
-    item->token = state == CORE_LEASE_USELESS ? flight->token : token;
-    if (state == CORE_LEASE_FREE) flight->token = token;
+    item->token = state == CORE_LEASE_USELESS ? note->token : token;
+    if (state == CORE_LEASE_FREE) note->token = token;
     listed[batch->count - 1] = flight;
   }
   accel_core_batch_seal(batch);
@@ -80,27 +81,20 @@ static void lease_ask_free(accel_core *core, accel_flight **flights, size_t coun
   accel_core_remote_count_failures(core, &batch);
   for (size_t i = 0; i < asked; i++) {
     const accel_remote_item *item = &batch.items[i];
-    listed[i]->lease = CORE_LEASE_UNKNOWN;
+    core_note *note = core_note_of(listed[i]);
+    note->lease = CORE_LEASE_UNKNOWN;
     if (item->status != ACCEL_OK) continue;
     if (item->token != 0) {
-      listed[i]->lease = CORE_LEASE_HELD;
+      note->lease = CORE_LEASE_HELD;
       accel_stats_add(core->stats, ACCEL_COUNT_lease_granted, 1);
       continue;
     }
     /* Neither there nor free, twice in a row: something that cannot be read lies there, and nobody
      * is loading it. */
-    listed[i]->lease = listed[i]->was_refused ? CORE_LEASE_UNKNOWN : CORE_LEASE_TAKEN;
-    listed[i]->was_refused = true;
+    note->lease = note->was_refused ? CORE_LEASE_UNKNOWN : CORE_LEASE_TAKEN;
+    note->was_refused = true;
   }
   accel_core_batch_close(&batch);
-}
-
-/* The token that was put into a lease's envelope. */
-static uint64_t lease_token_in(const accel_remote_item *item)
-{
-  uint64_t token = 0;
-  for (size_t i = 8; i > 0; i--) token = token << 8 | ((const unsigned char *)item->data)[15 + i];
-  return token;
 }
 
 /* Puts leases where bytes lie that are no use, if they still do. */
@@ -113,10 +107,11 @@ static void lease_replace_useless(accel_core *core, accel_flight **flights, size
   accel_core_remote_count_failures(core, &batch);
   for (size_t i = 0; i < asked; i++) {
     const accel_remote_item *item = &batch.items[i];
-    listed[i]->lease = accel_failed(item->status) ? CORE_LEASE_UNKNOWN : CORE_LEASE_TAKEN;
+    core_note *note = core_note_of(listed[i]);
+    note->lease = accel_failed(item->status) ? CORE_LEASE_UNKNOWN : CORE_LEASE_TAKEN;
     if (item->status != ACCEL_OK) continue;
-    listed[i]->lease = CORE_LEASE_HELD;
-    listed[i]->token = lease_token_in(item);
+    note->lease = CORE_LEASE_HELD;
+    note->token = accel_envelope_token(item->data, item->size);
     accel_stats_add(core->stats, ACCEL_COUNT_lease_granted, 1);
   }
   accel_core_batch_close(&batch);
@@ -132,14 +127,15 @@ static void lease_remove_short(accel_core *core, accel_flight **flights, size_t 
   if (asked > 0) core->remote_ops->del(core->link, batch.items, asked, NULL, &batch.call);
   accel_core_remote_count_failures(core, &batch);
   for (size_t i = 0; i < asked; i++)
-    listed[i]->lease = accel_failed(batch.items[i].status) ? CORE_LEASE_UNKNOWN : CORE_LEASE_FREE;
+    core_note_of(listed[i])->lease =
+        accel_failed(batch.items[i].status) ? CORE_LEASE_UNKNOWN : CORE_LEASE_FREE;
   accel_core_batch_close(&batch);
 }
 
 static size_t lease_count(accel_flight **flights, size_t count, core_lease_state state)
 {
   size_t found = 0;
-  for (size_t i = 0; i < count; i++) found += flights[i]->lease == (int)state;
+  for (size_t i = 0; i < count; i++) found += core_note_of(flights[i])->lease == state;
   return found;
 }
 
@@ -159,7 +155,8 @@ static void lease_ask(accel_core *core, accel_flight **flights, size_t count)
       lease_ask_free(core, flights, count, listed);
   }
   for (size_t i = 0; i < count; i++) /* whoever found no memory above */
-    if (lease_may_be_asked(flights[i])) flights[i]->lease = CORE_LEASE_UNKNOWN;
+    if (lease_may_be_asked(core_note_of(flights[i])->lease))
+      core_note_of(flights[i])->lease = CORE_LEASE_UNKNOWN;
   if (listed != &one) ACCEL_FREE(listed);
 }
 
@@ -169,7 +166,7 @@ static size_t lease_sort(accel_flight **flights, size_t count)
   size_t ready = 0;
   for (size_t i = 0; i < count; i++) {
     accel_flight *flight = flights[i];
-    if (flight->lease == CORE_LEASE_TAKEN) continue;
+    if (core_note_of(flight)->lease == CORE_LEASE_TAKEN) continue;
     flights[i] = flights[ready];
     flights[ready++] = flight;
   }
@@ -219,8 +216,9 @@ static size_t lease_give_up(accel_core *core, accel_flight **flights, size_t cou
   for (size_t i = 0; i < count; i++) {
     accel_flight *flight = flights[i];
     accel_stats_add(core->stats, ACCEL_COUNT_lease_timeout, 1);
-    flight->lease = CORE_LEASE_UNKNOWN;
-    if (!flight->may_stay_stale) continue;
+    core_note *note = core_note_of(flight);
+    note->lease = CORE_LEASE_UNKNOWN;
+    if (!note->may_answer_stale) continue;
     accel_refresh_throttle(&core->refresh, flight->hash, accel_core_now(core),
                            core->config.stale_throttle_ms);
     accel_singleflight_land(&core->flights, flight, ACCEL_ERR_TIMEOUT,
@@ -244,7 +242,7 @@ size_t accel_core_lease_wait(accel_core *core, accel_flight **flights, size_t co
          !accel_load_acquire(&core->is_closing)) {
     lease_pause(core, pause_ms, deadline_ms);
     for (size_t i = ready; i < count; i++) /* what is read from here on is no older */
-      flights[i]->gate = accel_core_gate(core, flights[i]->hash);
+      core_note_of(flights[i])->gate = accel_core_gate(core, flights[i]->hash);
     accel_core_remote_get(core, flights + ready, count - ready, &look);
     count = ready + lease_drop_landed(flights + ready, count - ready);
     count = ready + accel_core_drop_unwanted(core, flights + ready, count - ready);

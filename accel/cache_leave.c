@@ -26,8 +26,9 @@ static void leave_end_flight(accel_flight *flight)
 {
   accel_core *core = leave_core_of(flight);
   const core_terms terms = {.is_refresh = flight->is_refresh};
-  const bool is_in_body = flight->is_in_body;
-  flight->is_in_body = false;
+  core_note *note = core_note_of(flight);
+  const bool is_in_body = note->is_in_body;
+  note->is_in_body = false;
   accel_singleflight_retain(flight);
   if (!flight->is_landed) {
     accel_error_set(core->cache, ACCEL_ERR_LOADER, "the thread that loaded it has ended");

@@ -346,7 +346,7 @@ accel_status accel_core_refresh(accel_core *core, const void *key, uint64_t hash
     status = accel_error_set(core->cache, ACCEL_ERR_NOMEM, "no memory for a refresh in area %s",
                              core->area);
   if (flight != NULL && is_first) {
-    flight->gate = gate;
+    core_note_of(flight)->gate = gate;
     accel_stats_add(core->stats, ACCEL_COUNT_refresh_attempts, 1);
     if (!accel_core_load(core, &flight, 1, &terms)) {
       accel_stats_add(core->stats, ACCEL_COUNT_refresh_failures, 1);

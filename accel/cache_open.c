@@ -119,7 +119,7 @@ static bool core_open_locks(accel_core *core)
   if (!accel_mutex_open(&core->work_mutex)) return false;
   if (!accel_condition_open(&core->work_done)) goto fail_condition;
   if (!accel_condition_open(&core->lease_news)) goto fail_news;
-  if (!accel_singleflight_open(&core->flights, core->type)) goto fail_flights;
+  if (!accel_singleflight_open(&core->flights, core->type, sizeof(core_note))) goto fail_flights;
   core->has_locks = true;
   return true;
 

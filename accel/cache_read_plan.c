@@ -211,8 +211,9 @@ static void plan_join(core_plan *plan)
       continue;
     }
     if (miss->is_leader) {
-      miss->flight->gate = gate;
-      miss->flight->may_stay_stale = miss->has_stale && core->config.stale_on_error;
+      core_note *note = core_note_of(miss->flight);
+      note->gate = gate;
+      note->may_answer_stale = miss->has_stale && core->config.stale_on_error;
     } else {
       accel_stats_add(core->stats, ACCEL_COUNT_load_shared, 1);
     }
@@ -235,8 +236,9 @@ static void plan_look_again(core_plan *plan)
     if (core->local_ops->peek(core->local, core->type, miss->id.key, miss->id.hash, NULL, &found) ==
         ACCEL_MISS)
       found.life = accel_core_lifetime(core, core->config.local_ttl_ms); /* evicted since */
-    flight->source = ACCEL_FROM_LOCAL;
-    flight->life = found.life;
+    core_note *note = core_note_of(flight);
+    note->source = ACCEL_FROM_LOCAL;
+    note->lifetime = found.life;
     accel_singleflight_land(&core->flights, flight, status, "");
     accel_singleflight_finish(&core->flights, flight);
   }

@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define REMOTE_TOKEN_AT 16u /* in what is stored (codec.h) */
-#define REMOTE_TOKEN_END 24u
 #define REMOTE_LAST_CLEAR_MS 1000u /* of a cache that is closing */
 
 /* ---- reading ---- */
@@ -29,32 +27,30 @@ static void remote_land(accel_core *core, accel_flight *flight, accel_status sta
   const uint32_t jittered_ms = accel_core_jitter(core, own_ms);
   const accel_lifetime life =
       accel_core_lifetime(core, jittered_ms < left_ms ? jittered_ms : left_ms);
-  flight->source = ACCEL_FROM_REMOTE;
-  flight->life = life;
-  flight->life.expires_ms = accel_ttl_after(life.born_ms, left_ms);
+  core_note *note = core_note_of(flight);
+  note->source = ACCEL_FROM_REMOTE;
+  note->lifetime = life;
+  note->lifetime.expires_ms = accel_ttl_after(life.born_ms, left_ms);
   if (remote_now_ms > envelope->created_ms)
-    flight->life.born_ms -= remote_now_ms - envelope->created_ms;
+    note->lifetime.born_ms -= remote_now_ms - envelope->created_ms;
   accel_singleflight_land(&core->flights, flight, status, "");
   if (core->local != NULL) accel_core_fill_local(core, flight, &life);
   accel_singleflight_finish(&core->flights, flight);
 }
 
 /* What lies in L2 and does not answer may be replaced, if it still lies there then. */
-static void remote_note_useless(accel_flight *flight, const accel_remote_item *item)
+static void remote_note_useless(core_note *note, const accel_remote_item *item)
 {
-  const unsigned char *data = (const unsigned char *)item->data;
-  flight->token = 0;
-  for (size_t i = REMOTE_TOKEN_END; item->size >= REMOTE_TOKEN_END && i > REMOTE_TOKEN_AT; i--)
-    flight->token = flight->token << 8 | data[i - 1];
-  flight->lease = flight->token == 0 ? CORE_LEASE_SHORT : CORE_LEASE_USELESS;
+  note->token = accel_envelope_token(item->data, item->size);
+  note->lease = note->token == 0 ? CORE_LEASE_SHORT : CORE_LEASE_USELESS;
 }
 
-static void remote_note_lease(const accel_core *core, accel_flight *flight, uint64_t token)
+static void remote_note_lease(const accel_core *core, core_note *note, uint64_t token)
 {
   const bool is_own = token >> 32 == core->invalidation.node_id >> 32;
-  flight->lease = is_own ? CORE_LEASE_HELD : CORE_LEASE_TAKEN;
-  flight->token = token;
-  flight->was_refused = false;
+  note->lease = is_own ? CORE_LEASE_HELD : CORE_LEASE_TAKEN;
+  note->token = token;
+  note->was_refused = false;
 }
 
 /* True: the item answers the flight. Anything that is not ours is a miss, and counted. */
@@ -62,9 +58,10 @@ static bool remote_take(accel_core *core, const accel_remote_item *item, accel_f
                         const core_look *look)
 {
   accel_envelope envelope;
-  flight->lease = CORE_LEASE_FREE;
+  core_note *note = core_note_of(flight);
+  note->lease = CORE_LEASE_FREE;
   if (item->status != ACCEL_OK) return false;
-  remote_note_useless(flight, item);
+  remote_note_useless(note, item);
   if (!accel_envelope_open(core->type, core->area, item->name, item->name_size, item->data,
                            item->size, &envelope)) {
     accel_stats_add(core->stats, ACCEL_COUNT_remote_decode_errors, 1);
@@ -74,11 +71,11 @@ static bool remote_take(accel_core *core, const accel_remote_item *item, accel_f
   const uint64_t now_ms = core->remote_ops->now_ms(core->link);
   const bool is_negative = (envelope.flags & ACCEL_ENVELOPE_NEGATIVE) != 0;
   if ((envelope.flags & ACCEL_ENVELOPE_LEASE) != 0) {
-    remote_note_lease(core, flight, envelope.token);
+    remote_note_lease(core, note, envelope.token);
     return false;
   }
   if (look->only_note) {
-    if (flight->lease == CORE_LEASE_USELESS) flight->lease = CORE_LEASE_VALUE;
+    if (note->lease == CORE_LEASE_USELESS) note->lease = CORE_LEASE_VALUE;
     return false;
   }
   if (accel_envelope_ttl_left(&envelope, now_ms) == 0) return false;
@@ -96,8 +93,9 @@ static void remote_fail(accel_core *core, accel_flight *flight, const core_look 
                         const char *error)
 {
   accel_stats_add(core->stats, ACCEL_COUNT_remote_errors, 1);
-  flight->lease = CORE_LEASE_UNKNOWN;
-  flight->has_remote_failed = true;
+  core_note *note = core_note_of(flight);
+  note->lease = CORE_LEASE_UNKNOWN;
+  note->has_remote_failed = true;
   snprintf(flight->error, sizeof flight->error, "%s", error);
   if (look->errors == ACCEL_IGNORE) return;
   accel_singleflight_land(&core->flights, flight, ACCEL_ERR_BACKEND, error);
@@ -135,7 +133,7 @@ static void remote_leave_out(accel_core *core, core_batch *batch, accel_flight *
   size_t kept = 0;
   for (size_t i = 0; i < batch->count; i++) {
     accel_flight *flight = flights[i];
-    flight->lease = CORE_LEASE_UNKNOWN;
+    core_note_of(flight)->lease = CORE_LEASE_UNKNOWN;
     if (accel_core_repair_holds(core, &batch->items[i])) continue;
     batch->items[kept] = batch->items[i];
     flights[i] = flights[kept];

@@ -27,20 +27,23 @@ static uint32_t renew_period_ms(const accel_core *core)
 
 static void renew_append(accel_core *core, accel_flight *flight, uint64_t due_ms)
 {
-  flight->renew_ms = due_ms;
-  flight->kept_next = NULL;
-  flight->kept_previous = core->kept_last;
-  *(core->kept_last == NULL ? &core->kept_first : &core->kept_last->kept_next) = flight;
-  core->kept_last = flight;
-  accel_store_relaxed(&flight->is_kept, true);
+  core_note *note = core_note_of(flight);
+  accel_flight *last = core->renewed_last;
+  note->renew_due_ms = due_ms;
+  note->renewed_next = NULL;
+  note->renewed_previous = last;
+  *(last == NULL ? &core->renewed_first : &core_note_of(last)->renewed_next) = flight;
+  core->renewed_last = flight;
+  accel_store_relaxed(&note->is_renewed, true);
 }
 
 static void renew_remove(accel_core *core, accel_flight *flight)
 {
-  accel_flight *next = flight->kept_next, *previous = flight->kept_previous;
-  *(next == NULL ? &core->kept_last : &next->kept_previous) = previous;
-  *(previous == NULL ? &core->kept_first : &previous->kept_next) = next;
-  accel_store_relaxed(&flight->is_kept, false);
+  core_note *note = core_note_of(flight);
+  accel_flight *next = note->renewed_next, *previous = note->renewed_previous;
+  *(next == NULL ? &core->renewed_last : &core_note_of(next)->renewed_previous) = previous;
+  *(previous == NULL ? &core->renewed_first : &core_note_of(previous)->renewed_next) = next;
+  accel_store_relaxed(&note->is_renewed, false);
 }
 
 /* ---- for those who load ---- */
@@ -52,7 +55,8 @@ void accel_core_keep_leases(accel_core *core, accel_flight **flights, size_t cou
   bool has_new = false;
   accel_mutex_lock(&core->renew_mutex);
   for (size_t i = 0; i < count; i++) {
-    if (flights[i]->lease != CORE_LEASE_HELD || flights[i]->is_kept) continue;
+    const core_note *note = core_note_of(flights[i]);
+    if (note->lease != CORE_LEASE_HELD || note->is_renewed) continue;
     renew_append(core, flights[i], due_ms);
     has_new = true;
   }
@@ -62,9 +66,10 @@ void accel_core_keep_leases(accel_core *core, accel_flight **flights, size_t cou
 
 void accel_core_drop_lease(accel_core *core, accel_flight *flight)
 {
-  if (!accel_load_relaxed(&flight->is_kept)) return;
+  const core_note *note = core_note_of(flight);
+  if (!accel_load_relaxed(&note->is_renewed)) return;
   accel_mutex_lock(&core->renew_mutex);
-  if (flight->is_kept) renew_remove(core, flight);
+  if (note->is_renewed) renew_remove(core, flight);
   accel_mutex_unlock(&core->renew_mutex);
 }
 
@@ -76,8 +81,9 @@ static size_t renew_take_due(accel_core *core, accel_flight *due[RENEW_BLOCK])
   const uint64_t now_ms = accel_clock_monotonic_ms();
   size_t count = 0;
   accel_mutex_lock(&core->renew_mutex);
-  while (count < RENEW_BLOCK && core->kept_first != NULL && core->kept_first->renew_ms <= now_ms) {
-    accel_flight *flight = core->kept_first;
+  while (count < RENEW_BLOCK && core->renewed_first != NULL) {
+    accel_flight *flight = core->renewed_first;
+    if (core_note_of(flight)->renew_due_ms > now_ms) break;
     renew_remove(core, flight);
     renew_append(core, flight, now_ms + renew_period_ms(core));
     accel_singleflight_retain(flight);
@@ -96,12 +102,12 @@ static void renew_block(accel_core *core, accel_flight **flights, size_t count)
   if (accel_core_batch_open(&batch, count) != ACCEL_OK) return;
   for (size_t i = 0; i < count; i++) {
     if (accel_core_batch_add_key(core, &batch, flights[i]->key) != ACCEL_OK) continue;
-    if (accel_core_batch_add_lease(core, &batch, flights[i]->token, core->config.lease_ms) !=
-        ACCEL_OK) {
+    const uint64_t token = core_note_of(flights[i])->token;
+    if (accel_core_batch_add_lease(core, &batch, token, core->config.lease_ms) != ACCEL_OK) {
       accel_core_batch_drop_last(&batch);
       continue;
     }
-    batch.items[sent].token = flights[i]->token;
+    batch.items[sent].token = token;
     listed[sent++] = flights[i];
   }
   accel_core_batch_seal(&batch);
@@ -123,8 +129,9 @@ static uint64_t renew_run(void *core_pointer)
     for (size_t i = 0; i < count; i++) accel_singleflight_release(&core->flights, due[i]);
   }
   accel_mutex_lock(&core->renew_mutex);
-  const uint64_t next_ms =
-      core->kept_first == NULL ? ACCEL_NO_DEADLINE : core->kept_first->renew_ms;
+  const uint64_t next_ms = core->renewed_first == NULL
+                               ? ACCEL_NO_DEADLINE
+                               : core_note_of(core->renewed_first)->renew_due_ms;
   accel_mutex_unlock(&core->renew_mutex);
   return next_ms;
 }

@@ -96,7 +96,7 @@ accel_status accel_core_report_tell(accel_core *core, const core_report *report,
 void accel_core_report_note_degraded(accel_core *core, core_report *report, accel_flight *flight)
 {
   if (core->config.log == NULL || report->degraded != NULL) return;
-  if (!accel_singleflight_is_done(flight) || !flight->has_remote_failed) return;
+  if (!accel_singleflight_is_done(flight) || !core_note_of(flight)->has_remote_failed) return;
   accel_singleflight_retain(flight);
   report->degraded = flight;
 }

@@ -16,7 +16,8 @@
 
 static bool store_is_cacheable(const accel_flight *flight)
 {
-  return !flight->is_uncacheable && (flight->status == ACCEL_OK || flight->status == ACCEL_NULL);
+  return !core_note_of(flight)->is_uncacheable &&
+         (flight->status == ACCEL_OK || flight->status == ACCEL_NULL);
 }
 
 static uint32_t store_ttl(accel_core *core, accel_status status, const core_terms *terms,
@@ -27,17 +28,17 @@ static uint32_t store_ttl(accel_core *core, accel_status status, const core_term
 }
 
 /* Both levels' lives are drawn when the flight lands: L1 never outlives L2. */
-static void store_draw_lifetimes(accel_core *core, accel_flight *flight, accel_status status,
+static void store_draw_lifetimes(accel_core *core, core_note *note, accel_status status,
                                  const core_terms *terms)
 {
   uint32_t local_ms = store_ttl(core, status, terms, core->config.local_ttl_ms);
   if (core->link != NULL) {
-    flight->remote_ttl_ms = store_ttl(core, status, terms, core->config.remote_ttl_ms);
+    note->remote_ttl_ms = store_ttl(core, status, terms, core->config.remote_ttl_ms);
     if (terms->ttl_ms != 0 && status != ACCEL_NULL)
       local_ms = accel_core_jitter(core, core->config.local_ttl_ms);
-    if (local_ms > flight->remote_ttl_ms) local_ms = flight->remote_ttl_ms;
+    if (local_ms > note->remote_ttl_ms) local_ms = note->remote_ttl_ms;
   }
-  flight->life = accel_core_lifetime(core, local_ms);
+  note->lifetime = accel_core_lifetime(core, local_ms);
 }
 
 /* How often the loads of a key failed in a row, roughly: keys share a number. */
@@ -83,8 +84,9 @@ void accel_core_land(accel_core *core, accel_flight *flight, accel_status status
   error[0] = '\0';
   if (accel_failed(status)) store_explain(core, status, terms, error);
   store_count(core, flight, terms->is_refresh, accel_failed(status));
-  flight->source = ACCEL_FROM_LOADER;
-  store_draw_lifetimes(core, flight, status, terms);
+  core_note *note = core_note_of(flight);
+  note->source = ACCEL_FROM_LOADER;
+  store_draw_lifetimes(core, note, status, terms);
   accel_singleflight_land(&core->flights, flight, status, error);
 }
 
@@ -110,7 +112,7 @@ static accel_status store_add_outcome(accel_core *core, core_batch *batch,
       store_is_cacheable(flight) && !(flight->status == ACCEL_NULL && terms->no_null_cache);
   if (!core->has_leases || has_value) {
     const void *value = flight->status == ACCEL_OK ? flight->value : NULL;
-    return accel_core_batch_add_value(core, batch, value, flight->remote_ttl_ms);
+    return accel_core_batch_add_value(core, batch, value, core_note_of(flight)->remote_ttl_ms);
   }
   /* With a token of its own, so that a renewal on its way does not prolong it. */
   return accel_core_batch_add_lease(core, batch, accel_core_lease_token(core),
@@ -121,7 +123,7 @@ static accel_status store_add_outcome(accel_core *core, core_batch *batch,
  * noted, as for a removal. */
 static void store_note_gone(accel_core *core, const accel_flight *flight)
 {
-  if (flight->status != ACCEL_NULL || flight->lease == CORE_LEASE_HELD) return;
+  if (flight->status != ACCEL_NULL || core_note_of(flight)->lease == CORE_LEASE_HELD) return;
   accel_core_repair_note(core, flight->key);
   accel_core_repair_begin(core);
 }
@@ -135,7 +137,7 @@ static void store_add_item(accel_core *core, core_batch *batch, const accel_flig
     return;
   }
   if (removes) return;
-  batch->items[batch->count - 1].token = core->has_leases ? flight->token : 0;
+  batch->items[batch->count - 1].token = core->has_leases ? core_note_of(flight)->token : 0;
   if (store_add_outcome(core, batch, flight, terms) == ACCEL_OK) return;
   accel_core_batch_drop_last(batch);
   store_note_gone(core, flight);
@@ -147,8 +149,9 @@ static void store_add_item(accel_core *core, core_batch *batch, const accel_flig
 static bool store_is_sent(accel_core *core, const accel_flight *flight, const core_terms *terms,
                           bool removes)
 {
-  if (core->has_leases && flight->lease == CORE_LEASE_VALUE) return store_is_cacheable(flight);
-  if (core->has_leases) return flight->lease == CORE_LEASE_HELD;
+  const core_lease_state lease = core_note_of(flight)->lease;
+  if (core->has_leases && lease == CORE_LEASE_VALUE) return store_is_cacheable(flight);
+  if (core->has_leases) return lease == CORE_LEASE_HELD;
   const bool is_removal = flight->status == ACCEL_NULL && terms->no_null_cache;
   return store_is_cacheable(flight) && is_removal == removes &&
          !accel_singleflight_is_forgotten(&core->flights, flight);
@@ -184,13 +187,14 @@ static void store_remote(accel_core *core, accel_flight **flights, size_t count,
 
 static void store_local(accel_core *core, accel_flight *flight, const core_terms *terms)
 {
+  const core_note *note = core_note_of(flight);
   if (core->local == NULL || !store_is_cacheable(flight)) return;
   if (flight->status != ACCEL_NULL || !terms->no_null_cache) {
-    accel_core_fill_local(core, flight, &flight->life);
+    accel_core_fill_local(core, flight, &note->lifetime);
     return;
   }
   const accel_gate now = accel_core_gate(core, flight->hash);
-  const bool stands = now.generation == flight->gate.generation && now.epoch == flight->gate.epoch;
+  const bool stands = now.generation == note->gate.generation && now.epoch == note->gate.epoch;
   if (stands && accel_singleflight_settle(&core->flights, flight))
     core->local_ops->del(core->local, core->type, flight->key, flight->hash);
 }
@@ -236,6 +240,7 @@ size_t accel_core_drop_unwanted(accel_core *core, accel_flight **flights, size_t
 
 void accel_core_tell_failure(accel_core *core, accel_flight *flight, const core_terms *terms)
 {
-  if (core->link != NULL && accel_failed(flight->status) && flight->lease == CORE_LEASE_HELD)
+  if (core->link != NULL && accel_failed(flight->status) &&
+      core_note_of(flight)->lease == CORE_LEASE_HELD)
     store_remote(core, &flight, 1, terms, false);
 }

@@ -27,7 +27,7 @@ static bool wrap_body_begin(core_plan *plan, core_body *body_or_null, void *memo
 {
   if (!accel_thread_on_end(accel_core_leave)) return false;
   core_body *body = body_or_null;
-  for (size_t i = 0; i < plan->lead_count; i++) plan->leads[i]->is_in_body = true;
+  for (size_t i = 0; i < plan->lead_count; i++) core_note_of(plan->leads[i])->is_in_body = true;
   plan->body = body;
   if (body == NULL) return true;
   memset(body, 0, sizeof *body);
@@ -39,7 +39,7 @@ static bool wrap_body_begin(core_plan *plan, core_body *body_or_null, void *memo
     const core_miss *miss = &plan->misses[i];
     if (miss->flight == NULL) continue;
     /* Another thread's may be in a body as well. */
-    if (miss->is_leader && miss->flight->is_in_body) continue;
+    if (miss->is_leader && core_note_of(miss->flight)->is_in_body) continue;
     body->followed[body->count++] = miss->flight;
   }
   accel_core_leave_note_body(body);
@@ -48,7 +48,7 @@ static bool wrap_body_begin(core_plan *plan, core_body *body_or_null, void *memo
 
 static void wrap_body_end(core_plan *plan)
 {
-  for (size_t i = 0; i < plan->lead_count; i++) plan->leads[i]->is_in_body = false;
+  for (size_t i = 0; i < plan->lead_count; i++) core_note_of(plan->leads[i])->is_in_body = false;
   if (plan->body != NULL) accel_core_leave_forget_body(plan->body);
   plan->body = NULL;
 }
@@ -197,7 +197,7 @@ static void wrap_land(const core_plan *plan, accel_flight *flight, accel_status 
 {
   accel_core *core = plan->core;
   if (status == ACCEL_OK && !core->type->copy(flight->value, value)) status = ACCEL_ERR_NOMEM;
-  flight->is_uncacheable = is_uncached;
+  core_note_of(flight)->is_uncacheable = is_uncached;
   accel_core_land(core, flight, status, &plan->terms);
 }
 

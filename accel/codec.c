@@ -441,6 +441,12 @@ bool accel_envelope_open(const accel_type *type, const char *area, const char *n
   return true;
 }
 
+uint64_t accel_envelope_token(const void *data, size_t size)
+{
+  if (size < CODEC_AT_TOKEN + sizeof(uint64_t)) return 0;
+  return accel_bytes_take((const unsigned char *)data + CODEC_AT_TOKEN, sizeof(uint64_t));
+}
+
 static accel_status codec_make_value(const accel_type *type, const void *payload, size_t size,
                                      void *value_out)
 {

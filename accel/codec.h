@@ -80,6 +80,8 @@ accel_status accel_envelope_append(const accel_type *type, const char *area, con
  * and schema. A lease is whole: the caller looks at the flags. */
 bool accel_envelope_open(const accel_type *type, const char *area, const char *name,
                          size_t name_size, const void *data, size_t size, accel_envelope *out);
+/* The token of untrusted bytes, whether or not they are an envelope; 0: they are too short. */
+uint64_t accel_envelope_token(const void *data, size_t size);
 /* Makes the value of an opened envelope that is neither negative nor a lease: OK; CODEC, also where
  * it is compressed in a way that envelope->compressor does not know; NOMEM;
  * not OK: *value_out owns nothing. */

@@ -12,11 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool accel_singleflight_open(accel_singleflight *table, const accel_type *type)
+bool accel_singleflight_open(accel_singleflight *table, const accel_type *type, size_t note_size)
 {
   if (!accel_flight_runner_open()) return false;
   memset(table, 0, sizeof *table);
   table->type = type;
+  table->note_size = accel_align_up(note_size, sizeof(void *));
   table->buckets = table->few;
   table->mask = ACCEL_SINGLEFLIGHT_BUCKETS - 1;
   return accel_mutex_open(&table->mutex);
@@ -35,15 +36,17 @@ static const char *flight_key_string(const accel_type *type, const void *key)
   return type->key_kind == ACCEL_KEY_STRING ? *(const char *const *)key : NULL;
 }
 
-/* One block: the flight, the value, the key, the key's text. */
-static accel_flight *flight_new(const accel_type *type, const void *key, uint64_t hash)
+/* One block: the flight, its note, the value, the key, the key's text. */
+static accel_flight *flight_new(const accel_singleflight *table, const void *key, uint64_t hash)
 {
+  const accel_type *type = table->type;
+  const size_t head_size = sizeof(accel_flight) + table->note_size;
   const char *text = flight_key_string(type, key);
   const size_t text_size = text == NULL ? 0 : strlen(text) + 1;
   const size_t value_size = accel_align_up(type->value_size, accel_type_key_align(type));
   const size_t key_size = accel_align_up(type->key_size, sizeof(void *));
-  char *block = (char *)ACCEL_MALLOC(sizeof(accel_flight) + ACCEL_ALIGN_MAX + value_size +
-                                     key_size + text_size);
+  char *block =
+      (char *)ACCEL_MALLOC(head_size + ACCEL_ALIGN_MAX + value_size + key_size + text_size);
   if (block == NULL) return NULL;
   accel_flight *flight = (accel_flight *)(void *)block;
   memset(flight, 0, offsetof(accel_flight, error));
@@ -52,7 +55,8 @@ static accel_flight *flight_new(const accel_type *type, const void *key, uint64_
     ACCEL_FREE(block);
     return NULL;
   }
-  char *value = accel_align_pointer(block + sizeof *flight, ACCEL_ALIGN_MAX);
+  flight->note = memset(flight + 1, 0, table->note_size);
+  char *value = accel_align_pointer(block + head_size, ACCEL_ALIGN_MAX);
   memset(value, 0, value_size); /* padding goes to L2 with it, and shall tell nothing */
   flight->value = value;
   flight->key = value + value_size;
@@ -69,7 +73,6 @@ static accel_flight *flight_new(const accel_type *type, const void *key, uint64_
 
 static void flight_free(const accel_type *type, accel_flight *flight)
 {
-  ACCEL_ASSERT(!accel_load_relaxed(&flight->is_kept));
   if (flight->is_landed && flight->status == ACCEL_OK) type->drop(flight->value);
   accel_condition_close(&flight->changed);
   ACCEL_FREE(flight);
@@ -196,7 +199,7 @@ accel_flight *accel_singleflight_join(accel_singleflight *table, const void *key
   if (flight != NULL) {
     accel_add_relaxed(&flight->references, 1u);
     if (wish.fills_local && !flight->is_settled) flight->fills_local = true;
-  } else if ((flight = flight_new(table->type, key, hash)) != NULL) {
+  } else if ((flight = flight_new(table, key, hash)) != NULL) {
     flight->is_shared = wish.share;
     flight->fills_local = wish.fills_local;
     flight->table = table;

@@ -27,7 +27,6 @@
 #ifndef ACCEL_SINGLEFLIGHT_H
 #define ACCEL_SINGLEFLIGHT_H
 
-#include "backend.h"
 #include "error.h"
 #include "executor.h"
 #include "platform/thread.h"
@@ -63,24 +62,10 @@ typedef struct accel_flight {
   bool is_settled;  /* whether L1 gets it */
   /* The outcome, readable by others once landed. */
   accel_status status;
-  /* The leader's own notes, for those who read the outcome. */
-  accel_gate gate;
-  int source;
-  bool is_uncacheable;
-  bool is_in_body;    /* the body of a wrapper loads it */
   bool is_unfinished; /* the thread that landed it has it in its list */
-  accel_lifetime life;
-  uint32_t remote_ttl_ms; /* of a loaded value */
-  bool has_remote_failed; /* L2 did; `error` says how, until it lands with another failure */
-  int lease;              /* what is known of its key in L2 (cache_core.h) */
-  uint64_t token;         /* what lies there, or is to lie there when it is written to */
-  bool was_refused;       /* its lease, though nothing was seen to lie there */
-  bool is_kept;           /* atomic; its lease is renewed while the load runs */
-  uint64_t renew_ms;      /* when that is due */
-  struct accel_flight *kept_next, *kept_previous; /* of those whose leases are */
-  bool may_stay_stale; /* everybody who waits for it can do with an expired value */
-  void *key;           /* a copy, of the type's own K; a string key points behind it */
-  void *value;         /* a V; owned by the flight when it landed with ACCEL_OK */
+  void *note;         /* note_size bytes of the table's owner, zero at first */
+  void *key;          /* a copy, of the type's own K; a string key points behind it */
+  void *value;        /* a V; owned by the flight when it landed with ACCEL_OK */
   char error[ACCEL_ERROR_SIZE];
 } accel_flight;
 
@@ -89,6 +74,7 @@ typedef struct accel_flight {
 
 typedef struct accel_singleflight {
   const accel_type *type;
+  size_t note_size;
   accel_mutex mutex; /* guards the table and what of a flight is not said to be atomic */
   accel_flight **buckets;
   size_t mask, count;
@@ -105,7 +91,8 @@ typedef enum accel_flight_wait {
 
 ACCEL_EXTERN_C_BEGIN
 
-bool accel_singleflight_open(accel_singleflight *table, const accel_type *type);
+/* Every flight has `note_size` bytes for the table's owner, aligned as a flight is. */
+bool accel_singleflight_open(accel_singleflight *table, const accel_type *type, size_t note_size);
 /* No flight may be held. In a forked child call nothing: there is no memory but the struct's. */
 void accel_singleflight_close(accel_singleflight *table);
 

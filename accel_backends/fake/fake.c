@@ -6,6 +6,8 @@
  */
 #include "state.h"
 
+#include "../../accel/codec.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +15,6 @@
 
 #define FAKE_MAX_VALUE_BYTES (8u << 20)
 #define FAKE_CHANNEL_SIZE 192
-#define FAKE_TOKEN_AT 16 /* in what is stored (codec.h) */
 
 /* One call, whatever it asks for. */
 typedef struct fake_request {
@@ -171,11 +172,10 @@ static accel_status fake_fill_item(const fake_request *request, const accel_remo
   if (!request->link->has_bus)
     return accel_fake_error(request->call, ACCEL_ERR_BACKEND, "fake: it cannot compare");
   const fake_entry *entry = fake_find(request, item);
-  if (entry == NULL || entry->size < FAKE_TOKEN_AT + sizeof item->token) return ACCEL_MISS;
-  uint64_t token = 0;
-  for (size_t i = sizeof token; i > 0; i--)
-    token = token << 8 | accel_fake_entry_data(entry)[FAKE_TOKEN_AT + i - 1];
-  return token == item->token ? fake_store_item(request, item, item->ttl_ms) : ACCEL_MISS;
+  if (entry == NULL) return ACCEL_MISS;
+  if (accel_envelope_token(accel_fake_entry_data(entry), entry->size) != item->token)
+    return ACCEL_MISS;
+  return fake_store_item(request, item, item->ttl_ms);
 }
 
 static accel_status fake_del_item(const fake_request *request, const accel_remote_item *item)

@@ -23,7 +23,7 @@ static accel_singleflight table;
 static int open_table(void **state)
 {
   (void)state;
-  return accel_singleflight_open(&table, &row_cache_type_) ? 0 : 1;
+  return accel_singleflight_open(&table, &row_cache_type_, 0) ? 0 : 1;
 }
 
 static int close_table(void **state)
