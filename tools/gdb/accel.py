@@ -247,7 +247,9 @@ def show_flights(core):
     print(f"{len(found)} flights; the cache counts {int(core['flights']['count'])}")
     threads = runners() if found else {}
     for flight in found:
-        flags = flags_of(flight, "is_forgotten", "is_refresh", "is_kept", "stays")
+        note = flight["note"].cast(lookup("core_note").pointer())
+        flags = flags_of(flight, "is_forgotten", "is_refresh", "stays")
+        flags = f"{flags} {flags_of(note, 'is_renewed', 'is_in_body')}".strip()
         print(
             f"  {key_of(core['type'], int(flight['key']))}: {flight_state(flight)}"
             f"{outcome_of(flight)}, {int(flight['wanted'])} wait, "
