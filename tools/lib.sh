@@ -14,7 +14,7 @@ PACKAGES_TEST=("${PACKAGES_DEMO[@]}" libhiredis-dev libcmocka-dev redis-server)
 PACKAGES_ALL=("${PACKAGES_TEST[@]}" g++ clang libclang-rt-14-dev binutils patch clang-format-14
   clang-tidy cppcheck valgrind libglib2.0-dev libtbb-dev libbenchmark-tools)
 PACKAGES_ALL+=(libssl-dev openssl)           # rediss://
-PACKAGES_ALL+=(libjansson-dev libxml2-dev zlib1g-dev) # accel-gate
+PACKAGES_ALL+=(libjansson-dev) # accel-gate
 PACKAGES_ALL+=(python3-yaml) # the workflows
 PACKAGES_ALL+=(chromium chromium-driver) # a test looks at the page of accel-gate
 PACKAGES_ALL+=(zlib1g-dev libxml2-utils) # accel-sim

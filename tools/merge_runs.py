@@ -129,10 +129,6 @@ def main(arguments):
     forget(criterion, name, kept=ids)
     for key in ids:
         merge_tree(criterion / key / "new", [folder / key / "new" for folder in folders])
-        mark = criterion / key.partition("/")[0] / "skipped.json"
-        mark.unlink(missing_ok=True)
-    for mark in sorted(folders[-1].glob("*/skipped.json")):
-        write(criterion / mark.parent.name / mark.name, read(mark), indent=2)
     run = dict(own[0])
     run["runs"] = len(own)
     run["benchmarks"] = {key: merge_record([one["benchmarks"][key] for one in own]) for key in ids}

@@ -1,7 +1,6 @@
 #include "arguments.h"
 
 #include <errno.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,39 +8,77 @@ enum { MEANING_COLUMN = 29 };
 
 /* ---- fields ---- */
 
-const char *arguments_text(void *field, const char *value)
+const char *arguments_text(const argument *self, void *field, const char *value)
 {
+  (void)self;
   *(const char **)field = value;
   return NULL;
 }
 
-const char *arguments_flag(void *field, const char *value)
+const char *arguments_flag(const argument *self, void *field, const char *value)
 {
+  (void)self;
   (void)value;
   *(bool *)field = true;
   return NULL;
 }
 
-const char *arguments_count(void *field, const char *value)
+/* What is expected where `what` was not found. */
+static const char *expected(const argument *self, const char *what)
 {
-  char *end;
-  if (value[strspn(value, "0123456789")] != '\0') return "expected a whole number above 0";
+  static char text[128];
+  snprintf(text, sizeof text, "expected a %s from %.15g to %.15g", what, self->least, self->most);
+  return text;
+}
+
+const char *arguments_whole(const argument *self, void *field, const char *value)
+{
   errno = 0;
-  const unsigned long long number = strtoull(value, &end, 10);
-  if (errno != 0 || number == 0 || number > UINT32_MAX) return "expected a whole number above 0";
+  const bool is_number = value[0] != '\0' && value[strspn(value, "0123456789")] == '\0';
+  const unsigned long long number = is_number ? strtoull(value, NULL, 10) : 0;
+  if (!is_number || errno != 0 || (double)number < self->least || (double)number > self->most)
+    return expected(self, "whole number");
   *(size_t *)field = (size_t)number;
   return NULL;
+}
+
+/* Decimal notation only: strtod also reads blanks, "inf" and hexadecimal numbers. */
+const char *arguments_number(const argument *self, void *field, const char *value)
+{
+  char *end;
+  const bool is_decimal = value[0] != '\0' && value[strspn(value, "0123456789.eE+-")] == '\0';
+  const double number = strtod(value, &end);
+  if (!is_decimal || *end != '\0' || !(number >= self->least && number <= self->most))
+    return expected(self, "number");
+  *(double *)field = number;
+  return NULL;
+}
+
+const char *arguments_choice(const argument *self, void *field, const char *value)
+{
+  static char text[128];
+  const size_t wanted = strlen(value);
+  int index = 0;
+  for (const char *at = self->value; *at != '\0'; index++) {
+    const size_t length = strcspn(at, "|");
+    if (length == wanted && strncmp(at, value, length) == 0) {
+      *(int *)field = index;
+      return NULL;
+    }
+    at += length + (at[length] == '|');
+  }
+  snprintf(text, sizeof text, "expected %s", self->value);
+  return text;
 }
 
 /* ---- parsing ---- */
 
 static const argument *find_option(const argument_group *groups, const char *name, size_t length,
-                                   char letter, void **field_out)
+                                   void **field_out)
 {
   for (; groups->items != NULL; groups++) {
     for (const argument *item = groups->items; item->name != NULL; item++) {
-      const bool is_named = strlen(item->name) == length && strncmp(item->name, name, length) == 0;
-      if (letter != '\0' ? item->letter != letter : !is_named) continue;
+      if (strlen(item->name) != length || strncmp(item->name, name, length) != 0) continue;
       *field_out = (char *)groups->to + item->offset;
       return item;
     }
@@ -55,14 +92,13 @@ static arguments_outcome take_option(const argument_group *groups, int count, ch
 {
   void *field = NULL;
   const char *const word = words[*at];
-  const bool is_long = word[1] == '-';
-  const char *const name = word + (is_long ? 2 : 1);
+  const char *const name = word + (word[1] == '-' ? 2 : 1);
   const size_t length = strcspn(name, "=");
-  const char *value = is_long && name[length] == '=' ? name + length + 1 : NULL;
-  if ((is_long && strcmp(name, "help") == 0) || strcmp(word, "-h") == 0) return ARGUMENTS_HELP;
-  const argument *const item =
-      find_option(groups, name, length, is_long || name[1] != '\0' ? '\0' : name[0], &field);
-  if (item == NULL || (!is_long && name[1] != '\0') || (item->value == NULL && value != NULL)) {
+  const char *value = name[length] == '=' ? name + length + 1 : NULL;
+  if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) return ARGUMENTS_HELP;
+  const argument *const item = find_option(groups, name, length, &field);
+  const bool has_dashes = word[1] == '-' || length == 1;
+  if (item == NULL || !has_dashes || (item->value == NULL && value != NULL)) {
     snprintf(wrong, 512, "unknown argument: %s", word);
     return ARGUMENTS_WRONG;
   }
@@ -73,7 +109,7 @@ static arguments_outcome take_option(const argument_group *groups, int count, ch
     }
     value = words[++*at];
   }
-  const char *const why = item->take(field, value);
+  const char *const why = item->take(item, field, value);
   if (why == NULL) return ARGUMENTS_TAKEN;
   if (strncmp(why, "invalid ", 8) == 0 || strstr(why, "out of range") != NULL)
     snprintf(wrong, 512, "%s", why);
@@ -106,8 +142,7 @@ arguments_outcome arguments_parse(const argument_group *groups, int count, char 
 static void print_option(FILE *to, const argument *item)
 {
   char form[128];
-  snprintf(form, sizeof form, "  %s%c%s--%s%s%s", item->letter != '\0' ? "-" : "",
-           item->letter != '\0' ? item->letter : ' ', item->letter != '\0' ? ", " : "", item->name,
+  snprintf(form, sizeof form, "   %s%s%s%s", item->name[1] == '\0' ? "-" : "--", item->name,
            item->value != NULL ? " " : "", item->value != NULL ? item->value : "");
   fprintf(to, "%-*s", MEANING_COLUMN, form);
   if (strlen(form) >= MEANING_COLUMN) fprintf(to, "\n%*s", MEANING_COLUMN, "");

@@ -9,18 +9,20 @@
 #include <stddef.h>
 #include <stdio.h>
 
+typedef struct argument argument;
+
 /* Takes a value (NULL for a flag) into a field. NULL, or what is wrong: a text that lives as long
  * as the program, or until the next value is taken. */
-typedef const char *argument_take(void *field, const char *value);
+typedef const char *argument_take(const argument *self, void *field, const char *value);
 
-typedef struct argument {
-  const char *name;    /* without the dashes */
+struct argument {
+  const char *name;    /* without the dashes, one of a name of one letter */
   const char *value;   /* what the value is, as --help names it; NULL: a flag */
   const char *meaning; /* lines for --help; NULL: the option is not shown */
   argument_take *take;
-  size_t offset; /* of the field in the group's `to` */
-  char letter;   /* a short form, or 0 */
-} argument;
+  size_t offset;      /* of the field in the group's `to` */
+  double least, most; /* of numbers */
+};
 
 typedef struct argument_group {
   const argument *items; /* ends with a NULL name; NULL items end the groups */
@@ -39,7 +41,8 @@ arguments_outcome arguments_parse(const argument_group *groups, int count, char 
                                   int *operands_out, char wrong[static 512]);
 void arguments_help(FILE *to, const argument_group *groups);
 
-/* Fields: const char *, bool, and size_t from 1 to 2^32 - 1. */
-argument_take arguments_text, arguments_flag, arguments_count;
+/* Fields: const char *, bool, size_t, double. `value` of a choice is "a|b|c"; its field is an int,
+ * from 0. */
+argument_take arguments_text, arguments_flag, arguments_whole, arguments_number, arguments_choice;
 
 #endif

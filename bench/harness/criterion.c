@@ -3,27 +3,19 @@
  *   <folder>/<group>/<function>[/<parameter>]/{new,base,NAME}/
  *       tukey.json sample.json estimates.json benchmark.json
  *   <folder>/…/change/estimates.json     against the baseline, as ratios
- *   <folder>/<group>/skipped.json        why the group was left out; ours
  */
 #include "result.h"
 
 #include <math.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-/* Room for a folder, an id's directory and a file's name. */
-typedef struct path_text {
-  char text[4096];
-} path_text;
-
-static path_text path_of(const results *all, const identity *id, const char *where,
-                         const char *file)
+static const char *path_of(const results *all, const identity *id, const char *where,
+                           const char *file)
 {
-  path_text path;
-  snprintf(path.text, sizeof path.text, "%.2000s/%s/%s/%s", all->settings->criterion_path,
-           id->directory, where, file);
-  return path;
+  return arena_format(all->arena, "%s/%s/%s/%s", all->settings->criterion_path, id->directory,
+                      where, file);
 }
 
 /* ---- the files ---- */
@@ -59,12 +51,6 @@ static json_t *estimates_of(const stats_summary *summary, double level)
                    "std_dev", estimate_of(&summary->standard_deviation, level));
 }
 
-static json_t *change_of(const stats_change *change, double level)
-{
-  return json_pack("{s:o, s:o}", "mean", estimate_of(&change->mean, level), "median",
-                   estimate_of(&change->median, level));
-}
-
 static json_t *throughput_of(const bench_case *bench)
 {
   if (bench->bytes > 0) return json_pack("{s:I}", "Bytes", (json_int_t)bench->bytes);
@@ -74,16 +60,15 @@ static json_t *throughput_of(const bench_case *bench)
 
 static json_t *benchmark_of(const bench_case *bench, const identity *id)
 {
-  const char *const parameter = id->parameter[0] != '\0' ? id->parameter : NULL;
   return json_pack("{s:s, s:s?, s:s?, s:o, s:s, s:s, s:s}", "group_id", bench->group, "function_id",
-                   bench->function, "value_str", parameter, "throughput", throughput_of(bench),
+                   bench->function, "value_str", id->parameter, "throughput", throughput_of(bench),
                    "full_id", id->full, "directory_name", id->directory, "title", id->title);
 }
 
 static bool save(const results *all, const identity *id, const char *where, const char *file,
                  json_t *value)
 {
-  return result_write(path_of(all, id, where, file).text, json_text(value, false));
+  return result_write(path_of(all, id, where, file), value, false);
 }
 
 static bool save_as(const results *all, const result *one, const char *where)
@@ -96,85 +81,48 @@ static bool save_as(const results *all, const result *one, const char *where)
          save(all, id, where, "benchmark.json", benchmark_of(one->bench, id));
 }
 
-static path_text skip_mark(const results *all, const char *group)
-{
-  char component[65];
-  path_text path;
-  identity_sanitise(group, component);
-  snprintf(path.text, sizeof path.text, "%.2000s/%s/skipped.json", all->settings->criterion_path,
-           component);
-  return path;
-}
-
 bool criterion_save(const results *all, const result *one)
 {
   const double level = all->settings->statistics.confidence_level;
-  const path_text change = path_of(all, one->id, "change", "estimates.json");
-  unlink(skip_mark(all, one->bench->group).text);
   if (!save_as(all, one, "new")) return false;
   if (!one->has_change)
-    unlink(change.text);
-  else if (!save(all, one->id, "change", "estimates.json", change_of(&one->change, level)))
+    unlink(path_of(all, one->id, "change", "estimates.json"));
+  else if (!save(all, one->id, "change", "estimates.json",
+                 json_pack("{s:o, s:o}", "mean", estimate_of(&one->mean_change, level), "median",
+                           estimate_of(&one->median_change, level))))
     return false;
   return all->settings->save_as == NULL || save_as(all, one, all->settings->save_as);
-}
-
-/* The results that a skipped bench left earlier are not this run's. */
-bool criterion_mark_skipped(const results *all, const result *one)
-{
-  static const char *const files[] = {"tukey", "sample", "estimates", "benchmark"};
-  for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-    char name[32];
-    snprintf(name, sizeof name, "%s.json", files[i]);
-    unlink(path_of(all, one->id, "new", name).text);
-  }
-  json_t *const mark =
-      json_pack("{s:s, s:o, s:s, s:s}", "group", one->bench->group, "reason",
-                json_words(one->reason), "run_id", all->run_id, "started", all->started);
-  return result_write(skip_mark(all, one->bench->group).text, json_text(mark, true));
 }
 
 /* ---- reading a sample back ---- */
 
 /* `list` as `count` numbers above 0; NULL if it is anything else. */
-static double *take_numbers(const json_t *list, size_t count)
+static double *take_numbers(bench_arena *arena, const json_t *list, size_t count)
 {
-  double *const numbers = count > 0 ? (double *)calloc(count, sizeof *numbers) : NULL;
-  bool is_usable = numbers != NULL && json_array_size(list) == count;
-  for (size_t i = 0; is_usable && i < count; i++) {
+  double *const numbers = (double *)arena_take(arena, count, sizeof *numbers);
+  if (count == 0 || json_array_size(list) != count) return NULL;
+  for (size_t i = 0; i < count; i++) {
     numbers[i] = json_number_value(json_array_get(list, i));
-    is_usable = isfinite(numbers[i]) && numbers[i] > 0;
+    if (!isfinite(numbers[i]) || numbers[i] <= 0) return NULL;
   }
-  if (is_usable) return numbers;
-  free(numbers);
-  return NULL;
-}
-
-static bool parse_samples(const json_t *sample, measure_samples *out)
-{
-  const json_t *const iterations = json_object_get(sample, "iters");
-  const char *const mode = json_string_value(json_object_get(sample, "sampling_mode"));
-  const size_t count = json_array_size(iterations);
-  *out = (measure_samples){.count = count, .is_linear = mode && strcmp(mode, "Linear") == 0};
-  out->iterations = take_numbers(iterations, count);
-  out->times = take_numbers(json_object_get(sample, "times"), count);
-  if (out->iterations != NULL && out->times != NULL) return true;
-  free(out->iterations);
-  free(out->times);
-  *out = (measure_samples){0};
-  return false;
+  return numbers;
 }
 
 bool criterion_load(const results *all, const identity *id, const char *name, measure_samples *out)
 {
   json_error_t why;
-  const path_text path = path_of(all, id, name, "sample.json");
-  if (access(path.text, F_OK) != 0) return false;
-  json_t *const sample = json_load_file(path.text, 0, &why);
-  const bool is_read = parse_samples(sample, out);
-  if (!is_read)
-    fprintf(stderr, "error: %s is not a sample of criterion's%s%s\n", path.text,
-            sample == NULL ? ": " : "", sample == NULL ? why.text : "");
+  const char *const path = path_of(all, id, name, "sample.json");
+  if (access(path, F_OK) != 0) return false;
+  json_t *const sample = json_load_file(path, 0, &why);
+  const char *const mode = json_string_value(json_object_get(sample, "sampling_mode"));
+  const json_t *const iterations = json_object_get(sample, "iters");
+  *out = (measure_samples){.count = json_array_size(iterations)};
+  out->is_linear = mode != NULL && strcmp(mode, "Linear") == 0;
+  out->iterations = take_numbers(all->arena, iterations, out->count);
+  out->times = take_numbers(all->arena, json_object_get(sample, "times"), out->count);
   json_decref(sample);
-  return is_read;
+  if (out->iterations != NULL && out->times != NULL) return true;
+  fprintf(stderr, "error: %s is not a sample of criterion's%s%s\n", path,
+          sample == NULL ? ": " : "", sample == NULL ? why.text : "");
+  return false;
 }

@@ -12,7 +12,7 @@ json_t *host_machine(void);
 /* "2026-11-21T08:00:00Z": now, or $SOURCE_DATE_EPOCH, so that files can be made again. */
 void host_date(char date[static 32]);
 
-/* 64-bit FNV-1a, continued from `hash` (0: from its start). */
-uint64_t host_hash(uint64_t hash, const char *text);
+/* 64-bit FNV-1a. */
+uint64_t host_hash(const char *text);
 
 #endif

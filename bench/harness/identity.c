@@ -3,11 +3,9 @@
 #include "host.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
-#define COMPONENT_BYTES 64
-#define TITLE_BYTES 100
+enum { COMPONENT_BYTES = 64, TITLE_BYTES = 100 };
 
 /* The largest length <= `most` at which a character of UTF-8 text begins or the text ends. */
 static size_t boundary(const char *text, size_t most)
@@ -17,45 +15,31 @@ static size_t boundary(const char *text, size_t most)
   return most;
 }
 
-void identity_sanitise(const char *component, char to[static 65])
+char *identity_sanitise(bench_arena *arena, const char *component)
 {
-  const size_t length = boundary(component, COMPONENT_BYTES);
-  for (size_t i = 0; i < length; i++)
-    to[i] = strchr("?\"/\\*<>:|^", component[i]) != NULL ? '_' : component[i];
-  to[length] = '\0';
+  char *name = arena_copy_bytes(arena, component, boundary(component, COMPONENT_BYTES));
+  for (char *at = name; (at = strpbrk(at, "?\"/\\*<>:|^")) != NULL;) *at = '_';
+  return name;
 }
 
-static void append(char *to, const char *separator, const char *part)
+static identity name_case(bench_arena *arena, const bench_case *bench, size_t threads)
 {
-  const size_t length = strlen(to);
-  snprintf(to + length, IDENTITY_SIZE - length, "%s%s", separator, part);
-}
-
-static void append_part(identity *out, const char *part)
-{
-  char component[65];
-  if (part == NULL || part[0] == '\0') return;
-  const char *const separator = out->full[0] == '\0' ? "" : "/";
-  identity_sanitise(part, component);
-  append(out->full, separator, part);
-  append(out->directory, separator, component);
-}
-
-static void name_case(const bench_case *bench, unsigned threads, identity *out)
-{
-  *out = (identity){0};
-  if (bench->parameter != NULL) append(out->parameter, "", bench->parameter);
-  if (threads > 1) {
-    char text[32];
-    snprintf(text, sizeof text, "threads=%u", threads);
-    append(out->parameter, out->parameter[0] == '\0' ? "" : ",", text);
+  identity id = {.full = "", .directory = "", .parameter = bench->parameter};
+  if (threads > 1)
+    id.parameter = arena_format(arena, "%s%sthreads=%zu", id.parameter ? id.parameter : "",
+                                id.parameter ? "," : "", threads);
+  const char *const parts[] = {bench->group, bench->function, id.parameter};
+  for (size_t i = 0; i < 3; i++) {
+    if (parts[i] == NULL || parts[i][0] == '\0') continue;
+    const char *const separator = id.full[0] == '\0' ? "" : "/";
+    id.full = arena_format(arena, "%s%s%s", id.full, separator, parts[i]);
+    id.directory =
+        arena_format(arena, "%s%s%s", id.directory, separator, identity_sanitise(arena, parts[i]));
   }
-  append_part(out, bench->group);
-  append_part(out, bench->function);
-  append_part(out, out->parameter);
-  const size_t length = boundary(out->full, TITLE_BYTES);
-  const bool is_cut = length < strlen(out->full);
-  snprintf(out->title, sizeof out->title, "%.*s%s", (int)length, out->full, is_cut ? "..." : "");
+  const size_t length = boundary(id.full, TITLE_BYTES);
+  const bool is_cut = length < strlen(id.full);
+  id.title = arena_format(arena, "%.*s%s", (int)length, id.full, is_cut ? "..." : "");
+  return id;
 }
 
 static bool is_taken(const identity *earlier, size_t count, const char *directory)
@@ -65,22 +49,22 @@ static bool is_taken(const identity *earlier, size_t count, const char *director
   return false;
 }
 
-void identity_fill(const bench_suite *suite, unsigned threads, identity *out)
+identity *identity_fill(bench_arena *arena, const bench_suite *suite, size_t threads)
 {
+  identity *const ids = (identity *)arena_take(arena, suite->count, sizeof *ids);
   for (size_t i = 0; i < suite->count; i++) {
-    char wanted[IDENTITY_SIZE];
-    name_case(&suite->cases[i], threads, &out[i]);
-    strcpy(wanted, out[i].directory);
-    for (unsigned n = 2; is_taken(out, i, out[i].directory); n++)
-      snprintf(out[i].directory, sizeof out[i].directory, "%.490s_%u", wanted, n);
+    ids[i] = name_case(arena, &suite->cases[i], threads);
+    const char *const wanted = ids[i].directory;
+    for (unsigned n = 2; is_taken(ids, i, ids[i].directory); n++)
+      ids[i].directory = arena_format(arena, "%s_%u", wanted, n);
   }
+  return ids;
 }
 
-void identity_hash(const bench_case *bench, const identity *id, char text[static 17])
+const char *identity_hash(bench_arena *arena, const bench_case *bench, const identity *id)
 {
-  char sizes[96];
-  snprintf(sizes, sizeof sizes, "\n%" PRIu64 "\n%" PRIu64 "\n", bench->elements, bench->bytes);
-  uint64_t hash = host_hash(host_hash(0, id->full), sizes);
-  if (bench->definition != NULL) hash = host_hash(hash, bench->definition);
-  snprintf(text, 17, "%016" PRIx64, hash);
+  const char *const text =
+      arena_format(arena, "%s\n%" PRIu64 "\n%" PRIu64 "\n%s", id->full, bench->elements,
+                   bench->bytes, bench->definition ? bench->definition : "");
+  return arena_format(arena, "%016" PRIx64, host_hash(text));
 }

@@ -3,24 +3,23 @@
 #define BENCH_IDENTITY_H
 
 #include "../harness.h"
-
-#define IDENTITY_SIZE 512
+#include "arena.h"
 
 typedef struct identity {
-  char full[IDENTITY_SIZE];      /* single_key/hit/manual */
-  char directory[IDENTITY_SIZE]; /* single_key/hit_manual */
-  char title[128];               /* full, cut to 100 bytes and "..." */
-  char parameter[IDENTITY_SIZE]; /* the case's, with the number of threads if it is not 1; or "" */
+  const char *full;      /* single_key/hit/manual */
+  const char *directory; /* single_key/hit_manual */
+  const char *title;     /* full, cut to 100 bytes and "..." */
+  const char *parameter; /* the case's, with the number of threads if it is not 1; or NULL */
 } identity;
 
-/* Fills `out` for each case. Equal folders get "_2", "_3", … in their order. */
-void identity_fill(const bench_suite *suite, unsigned threads, identity *out);
+/* One for each case. Equal folders get "_2", "_3", … in their order. */
+identity *identity_fill(bench_arena *arena, const bench_suite *suite, size_t threads);
 
-/* Writes one component of a folder's name: ? " / \ * < > : | ^ become "_", and what is more than
- * 64 bytes is cut at a character's boundary. `to` has room for 65 bytes. */
-void identity_sanitise(const char *component, char to[static 65]);
+/* One component of a folder's name: ? " / \ * < > : | ^ become "_", and what is more than 64 bytes
+ * is cut at a character's boundary. */
+char *identity_sanitise(bench_arena *arena, const char *component);
 
 /* Hash of what defines the case: names, threads, sizes and its definition, but not the library. */
-void identity_hash(const bench_case *bench, const identity *id, char text[static 17]);
+const char *identity_hash(bench_arena *arena, const bench_case *bench, const identity *id);
 
 #endif

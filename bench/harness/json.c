@@ -7,36 +7,17 @@
 
 /* ---- numbers ---- */
 
-/* Lays out `digits` x 10^(point - number of digits). */
-static void lay_out(const char *sign, const char *digits, int point, char text[static JSON_DIGITS])
-{
-  const int count = (int)strlen(digits);
-  if (point >= count && point <= 16)
-    snprintf(text, JSON_DIGITS, "%s%s%.*s.0", sign, digits, point - count, "0000000000000000");
-  else if (point > 0 && point <= 16)
-    snprintf(text, JSON_DIGITS, "%s%.*s.%s", sign, point, digits, digits + point);
-  else if (point > -5 && point <= 0)
-    snprintf(text, JSON_DIGITS, "%s0.%.*s%s", sign, -point, "00000", digits);
-  else
-    snprintf(text, JSON_DIGITS, "%s%c%s%se%d", sign, digits[0], count > 1 ? "." : "", digits + 1,
-             point - 1);
-}
-
+/* With the fewest decimals that read back the same; without an exponent where Rust writes none. */
 void json_format(double number, char text[static JSON_DIGITS])
 {
-  char scientific[40], digits[20];
-  int precision = 0;
-  size_t count = 0;
+  const double size = fabs(number);
+  const bool is_plain = size == 0 || (size >= 1e-5 && size < 1e16);
+  int decimals = is_plain ? 1 : 0;
   do {
-    snprintf(scientific, sizeof scientific, "%.*e", precision, fabs(number));
-  } while (strtod(scientific, NULL) != fabs(number) && precision++ < 17);
-  const char *from = scientific;
-  for (; *from != 'e'; from++)
-    if (*from != '.' && count + 1 < sizeof digits) digits[count++] = *from;
-  while (count > 1 && digits[count - 1] == '0') count--;
-  digits[count] = '\0';
-  const int exponent = digits[0] == '0' ? 0 : (int)strtol(from + 1, NULL, 10);
-  lay_out(signbit(number) ? "-" : "", digits, exponent + 1, text);
+    snprintf(text, JSON_DIGITS, is_plain ? "%.*f" : "%.*e", decimals, number);
+  } while (strtod(text, NULL) != number && decimals++ < 24);
+  char *const exponent = strchr(text, 'e');
+  if (exponent != NULL) snprintf(exponent, 8, "e%d", atoi(exponent + 1));
 }
 
 void json_thousands(double number, int decimals, char text[static JSON_THOUSANDS])
@@ -90,77 +71,51 @@ json_t *json_words(const char *text)
 
 /* ---- text ---- */
 
-static void add_value(FILE *to, json_t *value, bool is_pretty, int depth);
-
-static void new_line(FILE *to, bool is_pretty, int depth)
+/* Copies jansson's text, in which numbers have more digits than they need and each number of a list
+ * a line of its own. Returns what follows what was copied. */
+static const char *add_token(FILE *to, const char *at, bool *is_in_numbers)
 {
-  if (is_pretty) fprintf(to, "\n%*s", 2 * depth, "");
-}
-
-static void add_object(FILE *to, json_t *object, bool is_pretty, int depth)
-{
-  const char *key;
-  json_t *member;
-  bool is_first = true;
-  fputc('{', to);
-  json_object_foreach(object, key, member)
-  {
-    if (!is_first) fputc(',', to);
-    new_line(to, is_pretty, depth + 1);
-    json_t *const name = json_string(key);
-    json_dumpf(name, to, JSON_ENCODE_ANY);
-    json_decref(name);
-    fputs(is_pretty ? ": " : ":", to);
-    add_value(to, member, is_pretty, depth + 1);
-    is_first = false;
+  char *end, text[JSON_DIGITS];
+  if (*at == '"') {
+    const char *close = at + 1;
+    while (*close != '"') close += *close == '\\' ? 2 : 1;
+    fwrite(at, 1, (size_t)(close + 1 - at), to);
+    return close + 1;
   }
-  if (!is_first) new_line(to, is_pretty, depth);
-  fputc('}', to);
-}
-
-static void add_array(FILE *to, json_t *array, bool is_pretty, int depth)
-{
-  size_t index;
-  json_t *item;
-  const bool has_lines = is_pretty && json_is_object(json_array_get(array, 0));
-  fputc('[', to);
-  json_array_foreach(array, index, item)
-  {
-    if (index > 0) fputs(is_pretty && !has_lines ? ", " : ",", to);
-    new_line(to, has_lines, depth + 1);
-    add_value(to, item, is_pretty, depth + 1);
-  }
-  if (json_array_size(array) > 0) new_line(to, has_lines, depth);
-  fputc(']', to);
-}
-
-static void add_value(FILE *to, json_t *value, bool is_pretty, int depth)
-{
-  char text[JSON_DIGITS];
-  if (json_is_object(value)) {
-    add_object(to, value, is_pretty, depth);
-  } else if (json_is_array(value)) {
-    add_array(to, value, is_pretty, depth);
-  } else if (json_is_real(value)) {
-    json_format(json_real_value(value), text);
+  if (*at == '-' || (*at >= '0' && *at <= '9')) {
+    const double number = strtod(at, &end);
+    const size_t length = (size_t)(end - at);
+    if (strcspn(at, ".eE") < length)
+      json_format(number, text);
+    else
+      snprintf(text, sizeof text, "%.*s", (int)length, at);
     fputs(text, to);
-  } else {
-    json_dumpf(value, to, JSON_ENCODE_ANY);
+    return end;
   }
+  if (*at == '[')
+    *is_in_numbers = at[1] == '\n' && strchr("-0123456789n", at[1 + strspn(at + 1, " \n")]);
+  if (*at == ']') *is_in_numbers = false;
+  fputc(*at++, to);
+  if (*is_in_numbers && at[-1] == ',') fputc(' ', to);
+  return *is_in_numbers ? at + strspn(at, " \n") : at;
 }
 
 char *json_text(json_t *value, bool is_pretty)
 {
   char *text = NULL;
   size_t size = 0;
-  FILE *const file = value != NULL ? open_memstream(&text, &size) : NULL;
+  const size_t flags = JSON_REAL_PRECISION(17) | JSON_ENCODE_ANY;
+  char *const plain = json_dumps(value, flags | (is_pretty ? JSON_INDENT(2) : JSON_COMPACT));
+  FILE *const file = plain != NULL ? open_memstream(&text, &size) : NULL;
+  json_decref(value);
   if (file == NULL) {
-    json_decref(value);
+    free(plain);
     return NULL;
   }
-  add_value(file, value, is_pretty, 0);
+  bool is_in_numbers = false;
+  for (const char *at = plain; *at != '\0';) at = add_token(file, at, &is_in_numbers);
   if (is_pretty) fputc('\n', file);
-  json_decref(value);
+  free(plain);
   const bool is_whole = ferror(file) == 0;
   if (fclose(file) == 0 && is_whole) return text;
   free(text);

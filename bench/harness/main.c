@@ -44,47 +44,27 @@ static bool is_worth_measuring(const bench_build *build)
 
 /* ---- selection ---- */
 
-static bool select_exact(results *all)
-{
-  bool is_found = false;
-  const char *const wanted = all->settings->filter;
-  for (size_t i = 0; i < all->suite->count; i++) {
-    const identity *const id = all->list[i].id;
-    if (strcmp(wanted, id->full) != 0 && strcmp(wanted, id->directory) != 0) continue;
-    all->list[i].state = RESULT_OK;
-    is_found = true;
-  }
-  return is_found;
-}
-
-static bool select_matching(results *all)
+/* Selects the cases that the filter names; false if there are none. */
+static bool select_cases(results *all)
 {
   regex_t pattern;
   bool is_found = false;
   const char *const filter = all->settings->filter;
-  if (filter != NULL && regcomp(&pattern, filter, REG_EXTENDED | REG_NOSUB) != 0) {
+  const bool is_exact = all->settings->is_exact && filter != NULL;
+  if (!is_exact && regcomp(&pattern, filter ? filter : "", REG_EXTENDED | REG_NOSUB) != 0) {
     fprintf(stderr, "error: \"%s\" is no regular expression\n", filter);
     return false;
   }
   for (size_t i = 0; i < all->suite->count; i++) {
-    const identity *const id = all->list[i].id;
-    if (filter != NULL && regexec(&pattern, id->full, 0, NULL, 0) != 0 &&
-        regexec(&pattern, id->directory, 0, NULL, 0) != 0)
-      continue;
-    all->list[i].state = RESULT_OK;
-    is_found = true;
+    const char *const names[] = {all->list[i].id->full, all->list[i].id->directory};
+    for (size_t n = 0; n < 2; n++)
+      if (is_exact ? strcmp(filter, names[n]) == 0 : regexec(&pattern, names[n], 0, NULL, 0) == 0)
+        all->list[i].state = RESULT_OK;
+    is_found = is_found || all->list[i].state == RESULT_OK;
   }
-  if (filter != NULL) regfree(&pattern);
-  return is_found;
-}
-
-static bool select_cases(results *all)
-{
-  const bool is_exact = all->settings->is_exact && all->settings->filter != NULL;
-  const bool is_found = is_exact ? select_exact(all) : select_matching(all);
-  if (!is_found && all->settings->filter != NULL)
-    fprintf(stderr, "error: no bench of %s matches \"%s\"; see --list\n", all->suite->name,
-            all->settings->filter);
+  if (!is_exact) regfree(&pattern);
+  if (!is_found && filter != NULL)
+    fprintf(stderr, "error: no bench of %s matches \"%s\"; see --list\n", all->suite->name, filter);
   return is_found;
 }
 
@@ -103,14 +83,6 @@ static void skip_cases(results *all)
 
 /* ---- one bench ---- */
 
-static bool allocate_samples(result *one, size_t count)
-{
-  one->samples.count = count;
-  one->samples.iterations = (double *)calloc(count, sizeof(double));
-  one->samples.times = (double *)calloc(count, sizeof(double));
-  return one->samples.iterations != NULL && one->samples.times != NULL;
-}
-
 static const char *measure_open_case(const results *all, result *one)
 {
   uint64_t iterations;
@@ -122,9 +94,12 @@ static const char *measure_open_case(const results *all, result *one)
                                         settings->plan.threads, &iterations, &elapsed_ns);
   if (failure != NULL) return failure;
   const double iteration_ns = elapsed_ns / (double)iterations;
-  if (!allocate_samples(one, settings->plan.sample_size)) return "no memory for samples";
+  const size_t count = settings->plan.sample_size;
+  one->samples.count = count;
+  one->samples.iterations = (double *)arena_take(all->arena, count, sizeof(double));
+  one->samples.times = (double *)arena_take(all->arena, count, sizeof(double));
   one->samples.is_linear = measure_schedule(&settings->plan, iteration_ns, one->samples.iterations);
-  progress(all, "Benchmarking %s: Collecting %zu samples in about %g s", name, one->samples.count,
+  progress(all, "Benchmarking %s: Collecting %zu samples in about %g s", name, count,
            settings->plan.measurement_s);
   failure = measure_repeat(one->bench, settings->plan.threads, &one->samples);
   if (failure != NULL || iteration_ns < SLOW_NS) return failure;
@@ -145,37 +120,51 @@ static const char *measure_case(const results *all, result *one)
   return failure;
 }
 
-/* Compares with the baseline, if there is one. False: the one asked for is missing or broken. */
+/* Compares with the baseline, if there is one. */
 static const char *compare_case(const results *all, result *one)
 {
   measure_samples before = {0};
   const options *const settings = all->settings;
+  const stats_plan *const plan = &settings->statistics;
   const char *const name = settings->baseline != NULL ? settings->baseline : settings->save_as;
   if (name == NULL) return NULL;
   if (!criterion_load(all, one->id, name, &before))
     return settings->baseline != NULL ? "the baseline asked for is not there" : NULL;
-  double *const now = (double *)malloc(one->samples.count * sizeof *now);
-  double *const then = (double *)malloc(before.count * sizeof *then);
-  if (now != NULL && then != NULL) {
-    result_each(&one->samples, now);
-    result_each(&before, then);
-    one->has_change = stats_compare(now, one->samples.count, then, before.count,
-                                    &settings->statistics, &one->change);
+  const double *const then = result_each(all->arena, &before), *const now = one->each;
+  const size_t count = one->samples.count;
+  one->has_change = true;
+  one->mean_change = stats_ratio(now, count, then, before.count, STATS_MEAN, plan);
+  one->median_change = stats_ratio(now, count, then, before.count, 0.5, plan);
+  one->p_value = stats_p_value(now, count, then, before.count, plan);
+  stats_estimate *const changes[] = {&one->mean_change, &one->median_change};
+  for (size_t i = 0; i < 2; i++) {
+    changes[i]->point -= 1;
+    changes[i]->low -= 1;
+    changes[i]->high -= 1;
   }
-  free(now);
-  free(then);
-  free(before.iterations);
-  free(before.times);
-  return one->has_change ? NULL : "no memory for a comparison";
+  return NULL;
+}
+
+static result_percentiles percentiles_of(const results *all, const result *one)
+{
+  const measure_latency *const of = &one->latency;
+  if (of->count > 0) return (result_percentiles){true, of->p05, of->p50, of->p95, of->p99};
+  const size_t count = one->samples.count;
+  double *const each = result_each(all->arena, &one->samples);
+  stats_sort(each, count);
+  return (result_percentiles){false, stats_percentile(each, count, 5),
+                              stats_percentile(each, count, 50), stats_percentile(each, count, 95),
+                              stats_percentile(each, count, 99)};
 }
 
 static const char *analyse_case(const results *all, result *one)
 {
   progress(all, "Benchmarking %s: Analyzing", one->id->full);
   const measure_samples *const samples = &one->samples;
-  if (!stats_summarise(samples->iterations, samples->times, samples->count, samples->is_linear,
-                       &all->settings->statistics, &one->summary))
-    return "no memory for statistics";
+  one->each = result_each(all->arena, samples);
+  one->percentiles = percentiles_of(all, one);
+  one->summary = stats_summarise(samples->iterations, samples->times, samples->count,
+                                 samples->is_linear, &all->settings->statistics);
   const char *const failure = compare_case(all, one);
   if (failure != NULL) return failure;
   const bool is_saved = criterion_save(all, one) && summary_save(all, one);
@@ -212,9 +201,8 @@ static int measure_all(results *all)
     result *const one = &all->list[i];
     if (one->state == RESULT_OK) take_case(all, one);
     if (one->state == RESULT_FAILED) is_whole = false;
-    if (one->state != RESULT_SKIPPED) continue;
-    fprintf(stderr, "skipped: %s: %s\n", one->id->full, one->reason);
-    is_whole &= criterion_mark_skipped(all, one);
+    if (one->state == RESULT_SKIPPED)
+      fprintf(stderr, "skipped: %s: %s\n", one->id->full, one->reason);
   }
   return record_save(all) && is_whole && fflush(stdout) == 0 ? 0 : 1;
 }
@@ -228,7 +216,7 @@ static int list_all(const results *all)
 
 /* Runs a case for so many iterations, or for so long, outside any statistics. */
 static const char *repeat_case(const bench_case *bench, uint64_t iterations, double seconds,
-                               unsigned threads)
+                               size_t threads)
 {
   double elapsed_ns;
   const char *failure = bench->open != NULL ? bench->open(bench->ctx) : NULL;
@@ -260,57 +248,45 @@ static int repeat_all(const results *all, const char *what, uint64_t iterations,
 static int run_mode(results *all)
 {
   const options *const settings = all->settings;
-  switch (settings->mode) {
-    case MODE_LIST: return list_all(all);
-    case MODE_TEST: return repeat_all(all, "Testing", 1, 0);
-    case MODE_COUNT: return repeat_all(all, NULL, settings->count_iterations, 0);
-    case MODE_PROFILE: return repeat_all(all, "Profiling", 0, settings->profile_s);
-    case MODE_SERVE: return serve(all);
-    default: break;
-  }
-  if (!is_worth_measuring(all->build)) return 2;
-  return measure_all(all);
+  if (settings->is_list) return list_all(all);
+  if (settings->is_test) return repeat_all(all, "Testing", 1, 0);
+  if (settings->counted_id) return repeat_all(all, NULL, settings->count_iterations, 0);
+  if (settings->profile_s > 0) return repeat_all(all, "Profiling", 0, settings->profile_s);
+  if (settings->is_served) return serve(all);
+  return is_worth_measuring(all->build) ? measure_all(all) : 2;
 }
 
 static void name_run(results *all)
 {
   const char *const given = getenv("ACCEL_BENCH_RUN_ID");
-  host_date(all->started);
-  if (given != NULL && given[0] != '\0')
-    snprintf(all->run_id, sizeof all->run_id, "%.100s", given);
-  else
-    snprintf(all->run_id, sizeof all->run_id, "%s-%ld", all->started, (long)getpid());
+  char date[32];
+  host_date(date);
+  all->started = arena_copy(all->arena, date);
+  all->run_id = given != NULL && given[0] != '\0'
+                    ? given
+                    : arena_format(all->arena, "%s-%ld", date, (long)getpid());
 }
 
 int bench_main(const bench_suite *suite, bench_build build, int count, char **arguments)
 {
+  bench_arena arena = {0};
   options settings;
-  const int wrong = options_parse(&settings, count, arguments);
-  if (wrong != 0) return wrong;
-  if (settings.mode == MODE_HELP) {
-    options_print_help(stdout, suite->name);
-    return 0;
-  }
-  results all = {.suite = suite, .build = &build, .settings = &settings};
-  identity *const ids = (identity *)calloc(suite->count, sizeof *ids);
-  all.list = (result *)calloc(suite->count, sizeof *all.list);
   int status = 1;
-  if (ids != NULL && all.list != NULL) {
-    identity_fill(suite, settings.plan.threads, ids);
+  const options_outcome outcome = options_parse(&settings, &arena, suite->name, count, arguments);
+  if (outcome == OPTIONS_TAKEN) {
+    results all = {.arena = &arena, .suite = suite, .build = &build, .settings = &settings};
+    const identity *const ids = identity_fill(&arena, suite, settings.plan.threads);
+    all.list = (result *)arena_take(&arena, suite->count, sizeof *all.list);
     for (size_t i = 0; i < suite->count; i++)
       all.list[i] = (result){.bench = &suite->cases[i], .id = &ids[i]};
-    all.ids = ids;
     name_run(&all);
     if (select_cases(&all)) {
       skip_cases(&all);
       status = run_mode(&all);
     }
+  } else {
+    status = outcome == OPTIONS_HELP ? 0 : 2;
   }
-  for (size_t i = 0; all.list != NULL && i < suite->count; i++) {
-    free(all.list[i].samples.iterations);
-    free(all.list[i].samples.times);
-  }
-  free(all.list);
-  free(ids);
+  arena_release(&arena);
   return status;
 }

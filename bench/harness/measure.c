@@ -1,5 +1,6 @@
 #include "measure.h"
 
+#include "arena.h"
 #include "stats.h"
 
 #include <math.h>
@@ -56,36 +57,34 @@ static void *run_on_thread(void *argument)
 }
 
 /* Where a thread cannot be had, the others could never pass the barrier: the program ends. */
-static const char *run_threads(const bench_case *bench, uint64_t iterations, unsigned threads,
+static const char *run_threads(const bench_case *bench, uint64_t iterations, size_t threads,
                                double *elapsed_ns_out)
 {
   pthread_barrier_t barrier;
-  runner *const runners = (runner *)calloc(threads, sizeof *runners);
-  if (runners == NULL || pthread_barrier_init(&barrier, NULL, threads) != 0) {
-    free(runners);
-    return "no memory for threads";
-  }
-  for (unsigned i = 0; i < threads; i++) {
+  bench_arena arena = {0};
+  runner *const runners = (runner *)arena_take(&arena, threads, sizeof *runners);
+  if (pthread_barrier_init(&barrier, NULL, (unsigned)threads) != 0) abort();
+  for (size_t i = 0; i < threads; i++) {
     runners[i].bench = bench;
-    runners[i].loop = (bench_loop){.iterations = iterations, .thread = i};
+    runners[i].loop = (bench_loop){.iterations = iterations, .thread = (unsigned)i};
     runners[i].barrier = &barrier;
     if (i > 0 && pthread_create(&runners[i].thread, NULL, run_on_thread, &runners[i]) != 0) abort();
   }
   run_on_thread(&runners[0]);
   const char *failure = NULL;
   double elapsed_ns = 0;
-  for (unsigned i = 0; i < threads; i++) {
+  for (size_t i = 0; i < threads; i++) {
     if (i > 0) pthread_join(runners[i].thread, NULL);
-    elapsed_ns += (double)runners[i].loop.elapsed_ns / threads;
+    elapsed_ns += (double)runners[i].loop.elapsed_ns / (double)threads;
     if (runners[i].loop.failure != NULL) failure = runners[i].loop.failure;
   }
   pthread_barrier_destroy(&barrier);
-  free(runners);
+  arena_release(&arena);
   *elapsed_ns_out = elapsed_ns;
   return failure;
 }
 
-const char *measure_sample(const bench_case *bench, uint64_t iterations, unsigned threads,
+const char *measure_sample(const bench_case *bench, uint64_t iterations, size_t threads,
                            double *elapsed_ns_out)
 {
   if (threads > 1) return run_threads(bench, iterations, threads, elapsed_ns_out);
@@ -98,7 +97,7 @@ const char *measure_sample(const bench_case *bench, uint64_t iterations, unsigne
 /* ---- warm-up and samples ---- */
 
 /* The time that counts is the whole one: a case may spend more on preparing than on its loop. */
-const char *measure_warm_up(const bench_case *bench, double seconds, unsigned threads,
+const char *measure_warm_up(const bench_case *bench, double seconds, size_t threads,
                             uint64_t *iterations_out, double *elapsed_ns_out)
 {
   const uint64_t start_ns = now_ns();
@@ -126,7 +125,7 @@ bool measure_schedule(const measure_plan *plan, double iteration_ns, double *ite
   return is_linear;
 }
 
-const char *measure_repeat(const bench_case *bench, unsigned threads, measure_samples *samples)
+const char *measure_repeat(const bench_case *bench, size_t threads, measure_samples *samples)
 {
   for (size_t i = 0; i < samples->count; i++) {
     const uint64_t iterations = (uint64_t)samples->iterations[i];
@@ -142,8 +141,8 @@ const char *measure_repeat(const bench_case *bench, unsigned threads, measure_sa
 const char *measure_operations(const bench_case *bench, double seconds, size_t count,
                                measure_latency *out)
 {
-  double *const times = (double *)malloc(count * sizeof *times);
-  if (times == NULL) return "no memory for times of operations";
+  bench_arena arena = {0};
+  double *const times = (double *)arena_take(&arena, count, sizeof *times);
   const char *failure = NULL;
   size_t taken = 0;
   const uint64_t start_ns = now_ns();
@@ -162,7 +161,7 @@ const char *measure_operations(const bench_case *bench, double seconds, size_t c
     out->p999 = stats_percentile(times, taken, 99.9);
     out->max = times[taken - 1];
   }
-  free(times);
+  arena_release(&arena);
   return failure;
 }
 

@@ -1,76 +1,27 @@
 #include "result.h"
 
-#include <errno.h>
+#include "file.h"
+
 #include <gnu/libc-version.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-void result_each(const measure_samples *samples, double *each)
+double *result_each(bench_arena *arena, const measure_samples *samples)
 {
+  double *const each = (double *)arena_take(arena, samples->count, sizeof *each);
   for (size_t i = 0; i < samples->count; i++) each[i] = samples->times[i] / samples->iterations[i];
+  return each;
 }
 
-bool result_percentiles_of(const result *of, result_percentiles *out)
+bool result_write(const char *path, json_t *value, bool is_pretty)
 {
-  if (of->latency.count > 0) {
-    *out = (result_percentiles){true, of->latency.p05, of->latency.p50, of->latency.p95,
-                                of->latency.p99};
-    return true;
-  }
-  const size_t count = of->samples.count;
-  double *const each = (double *)malloc(count * sizeof *each);
-  if (each == NULL) return false;
-  result_each(&of->samples, each);
-  stats_sort(each, count);
-  *out = (result_percentiles){false, stats_percentile(each, count, 5),
-                              stats_percentile(each, count, 50), stats_percentile(each, count, 95),
-                              stats_percentile(each, count, 99)};
-  free(each);
-  return true;
-}
-
-/* ---- files ---- */
-
-static bool make_folders(char *path)
-{
-  for (char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
-    *slash = '\0';
-    const bool is_there = mkdir(path, 0777) == 0 || errno == EEXIST;
-    *slash = '/';
-    if (!is_there) return false;
-  }
-  return true;
-}
-
-static bool write_file(const char *path, const char *text)
-{
-  FILE *const file = fopen(path, "w");
-  if (file == NULL) return false;
-  const bool is_written = fputs(text, file) >= 0;
-  return fclose(file) == 0 && is_written;
-}
-
-bool result_write(const char *path, char *text)
-{
-  char folder[4096], temporary[4096];
-  const int length = snprintf(temporary, sizeof temporary, "%s.%ld", path, (long)getpid());
-  snprintf(folder, sizeof folder, "%s", path);
-  bool is_written = text != NULL && length > 0 && (size_t)length < sizeof temporary;
-  if (!is_written) errno = text == NULL ? ENOMEM : ENAMETOOLONG;
-  is_written = is_written && make_folders(folder) && write_file(temporary, text) &&
-               rename(temporary, path) == 0;
-  if (!is_written) {
-    const int reason = errno;
-    fprintf(stderr, "error: %s cannot be written: %s\n", path, strerror(reason));
-    if (text != NULL) unlink(temporary);
-  }
+  char *const text = json_text(value, is_pretty);
+  const char *const why = text == NULL ? "no memory" : file_write(path, text, strlen(text));
+  if (why != NULL) fprintf(stderr, "error: %s cannot be written: %s\n", path, why);
   free(text);
-  return is_written;
+  return why == NULL;
 }
-
-/* ---- where and how ---- */
 
 json_t *result_build(const results *all)
 {

@@ -16,42 +16,40 @@ typedef enum result_state {
   RESULT_FAILED
 } result_state;
 
-typedef struct result {
-  const bench_case *bench;
-  const identity *id;
-  result_state state; /* LEFT_OUT: the filter did not name it */
-  const char *reason; /* of SKIPPED and FAILED */
-  measure_samples samples;
-  stats_summary summary;
-  measure_latency latency;
-  measure_memory memory;
-  bool has_change;
-  stats_change change; /* against the baseline */
-} result;
-
-typedef struct results {
-  const bench_suite *suite;
-  const bench_build *build;
-  const options *settings;
-  const identity *ids; /* one for each case of the suite, as is list */
-  result *list;
-  char run_id[128], started[32];
-} results;
-
 /* The percentiles of times per iteration; of samples, or of single operations. */
 typedef struct result_percentiles {
   bool is_of_operations;
   double p05, p50, p95, p99;
 } result_percentiles;
 
-/* `each` has room for the number of samples; it gets the times per iteration in their order. */
-void result_each(const measure_samples *samples, double *each);
-/* False: no memory. */
-bool result_percentiles_of(const result *of, result_percentiles *out);
+typedef struct result {
+  const bench_case *bench;
+  const identity *id;
+  result_state state; /* LEFT_OUT: the filter did not name it */
+  const char *reason; /* of SKIPPED and FAILED */
+  measure_samples samples;
+  const double *each; /* time per iteration of each sample, in their order */
+  stats_summary summary;
+  result_percentiles percentiles;
+  measure_latency latency;
+  measure_memory memory;
+  bool has_change;
+  stats_estimate mean_change, median_change; /* against the baseline: ratios minus one */
+  double p_value;
+} result;
 
-/* Writes `text` (freed here; NULL: it could not be made) to a file beside `path` and renames it, so
- * that what was there survives a failure. Makes missing folders. Complains on stderr. */
-bool result_write(const char *path, char *text);
+typedef struct results {
+  bench_arena *arena; /* of all that is known, until the program ends */
+  const bench_suite *suite;
+  const bench_build *build;
+  const options *settings;
+  result *list; /* one for each case of the suite */
+  const char *run_id, *started;
+} results;
+
+double *result_each(bench_arena *arena, const measure_samples *samples);
+/* Writes the value as text, and takes it. Complains on stderr. */
+bool result_write(const char *path, json_t *value, bool is_pretty);
 /* "gcc 12.2.0" and so on. */
 json_t *result_build(const results *all);
 /* NULL if the case has none. */
@@ -59,16 +57,12 @@ json_t *result_targets(const bench_case *bench);
 
 /* criterion.c: the tree of one result, and its baselines. */
 bool criterion_save(const results *all, const result *one);
-/* Reads the samples of a baseline; the arrays are the caller's to free. Says on stderr what is
- * wrong with a file that is there. */
+/* Reads the samples of a baseline. Says on stderr what is wrong with a file that is there. */
 bool criterion_load(const results *all, const identity *id, const char *name, measure_samples *out);
-bool criterion_mark_skipped(const results *all, const result *one);
 
-/* record.c: the own JSON of the whole run, to be freed; NULL: no memory. */
-char *record_write(const results *all);
+/* record.c: the own JSON of the whole run; and the file of one bench of a suite that has_summaries,
+ * for a table of service levels. */
 bool record_save(const results *all);
-
-/* summary.c: the file of one bench of a suite that has_summaries. */
 bool summary_save(const results *all, const result *one);
 
 /* text.c: on stdout. */

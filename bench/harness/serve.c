@@ -45,12 +45,11 @@ static void answer_error(const char *message)
 
 static json_t *about_case(const results *all, const result *one)
 {
-  char hash[17];
   const bench_case *const bench = one->bench;
-  identity_hash(bench, one->id, hash);
   return json_pack("{s:s, s:s, s:I, s:b, s:s, s:o*}", "id", one->id->directory, "full_id",
                    one->id->full, "threads", (json_int_t)all->settings->plan.threads, "is_local",
-                   !bench->is_remote, "bench_hash", hash, "targets", result_targets(bench));
+                   !bench->is_remote, "bench_hash", identity_hash(all->arena, bench, one->id),
+                   "targets", result_targets(bench));
 }
 
 static void list(const results *all)
@@ -108,7 +107,7 @@ static void calibrate(server *self, const char *id, uint64_t ms)
 {
   uint64_t iterations = 0;
   double elapsed_ns = 0;
-  const unsigned threads = self->all->settings->plan.threads;
+  const size_t threads = self->all->settings->plan.threads;
   const result *const one = open_case(self, id);
   if (one == NULL) return;
   const char *const failure =
@@ -142,21 +141,18 @@ static void run(server *self, const char *id, uint64_t iterations, size_t count,
   measure_latency latency = {0};
   const result *const one = open_case(self, id);
   if (one == NULL) return;
-  samples.iterations = (double *)malloc(count * sizeof(double));
-  samples.times = (double *)malloc(count * sizeof(double));
-  const char *failure = "no memory";
-  if (samples.iterations != NULL && samples.times != NULL) {
-    for (size_t i = 0; i < count; i++) samples.iterations[i] = (double)iterations;
-    failure = measure_repeat(one->bench, self->all->settings->plan.threads, &samples);
-  }
+  bench_arena arena = {0};
+  samples.iterations = (double *)arena_take(&arena, count, sizeof(double));
+  samples.times = (double *)arena_take(&arena, count, sizeof(double));
+  for (size_t i = 0; i < count; i++) samples.iterations[i] = (double)iterations;
+  const char *failure = measure_repeat(one->bench, self->all->settings->plan.threads, &samples);
   if (failure == NULL && has_tails && samples.times[0] / (double)iterations >= SLOW_NS)
     failure = measure_operations(one->bench, .05, OPERATIONS, &latency);
   if (failure != NULL)
     answer_error(failure);
   else
     answer_run(one, &samples, &latency);
-  free(samples.iterations);
-  free(samples.times);
+  arena_release(&arena);
 }
 
 /* Cuts the last word off `line`, if it is a whole number. An id may hold blanks. */
@@ -206,8 +202,7 @@ static void obey(server *self, char *line)
 int serve(results *all)
 {
   char line[1024];
-  server self = {all, (served *)calloc(all->suite->count, sizeof(served))};
-  if (self.cases == NULL) return 1;
+  server self = {all, (served *)arena_take(all->arena, all->suite->count, sizeof(served))};
   answer(json_pack("{s:i, s:s, s:I, s:s, s:o}", "accel_bench", 1, "executable", all->suite->name,
                    "seed", (json_int_t)all->settings->statistics.seed, "run_id", all->run_id,
                    "build", result_build(all)));
@@ -217,6 +212,5 @@ int serve(results *all)
     obey(&self, line);
   }
   close_open_case(&self);
-  free(self.cases);
   return 0;
 }

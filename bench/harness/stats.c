@@ -1,5 +1,7 @@
 #include "stats.h"
 
+#include "arena.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,11 +65,22 @@ void stats_sort(double *numbers, size_t count)
 
 double stats_percentile(const double *sorted, size_t count, double percent)
 {
+  if (count == 0) return NAN;
   const double rank = percent / 100 * (double)(count - 1);
   const size_t below = (size_t)rank;
   if (below + 1 >= count) return sorted[count - 1];
   const double fraction = rank - (double)below;
   return sorted[below] + (sorted[below + 1] - sorted[below]) * fraction;
+}
+
+double stats_median(const double *numbers, size_t count)
+{
+  bench_arena arena = {0};
+  double *sorted = (double *)arena_copy_bytes(&arena, numbers, count * sizeof *sorted);
+  stats_sort(sorted, count);
+  const double median = stats_percentile(sorted, count, 50);
+  arena_release(&arena);
+  return median;
 }
 
 double stats_mean(const double *numbers, size_t count)
@@ -142,87 +155,120 @@ static stats_estimate estimate(double point, double *distribution, const stats_p
   return result;
 }
 
-typedef struct distributions {
-  double *mean, *median, *deviation, *median_deviation, *slope;
-  double *numbers, *scratch, *x, *y;
-} distributions;
-
-/* One block for all: five distributions and four samples. */
-static double *split(distributions *to, size_t resamples, size_t count)
+static void draw(stats_random *random, const double *from, size_t from_count, double *to,
+                 size_t to_count)
 {
-  double *const block = (double *)calloc(5 * resamples + 4 * count, sizeof *block);
-  if (block == NULL) return NULL;
-  double **const parts[] = {&to->mean, &to->median, &to->deviation, &to->median_deviation,
-                            &to->slope};
-  for (size_t i = 0; i < 5; i++) *parts[i] = block + i * resamples;
-  double **const samples[] = {&to->numbers, &to->scratch, &to->x, &to->y};
-  for (size_t i = 0; i < 4; i++) *samples[i] = block + 5 * resamples + i * count;
-  return block;
+  for (size_t i = 0; i < to_count; i++) to[i] = from[stats_below(random, (uint32_t)from_count)];
 }
 
-static void resample_numbers(stats_random *random, const double *numbers, size_t count,
-                             distributions *to, size_t at)
+enum { MEAN, MEDIAN, DEVIATION, MEDIAN_DEVIATION, SLOPE, FIGURES };
+
+/* All but the slope, of numbers that are sorted here. */
+static void describe(double *numbers, size_t count, double *scratch, double to[static FIGURES])
 {
-  for (size_t i = 0; i < count; i++) to->numbers[i] = numbers[stats_below(random, (uint32_t)count)];
-  to->mean[at] = stats_mean(to->numbers, count);
-  to->deviation[at] = stats_standard_deviation(to->numbers, count, to->mean[at]);
-  stats_sort(to->numbers, count);
-  to->median[at] = stats_percentile(to->numbers, count, 50);
-  to->median_deviation[at] =
-      stats_median_deviation(to->numbers, count, to->median[at], to->scratch);
+  to[MEAN] = stats_mean(numbers, count);
+  to[DEVIATION] = stats_standard_deviation(numbers, count, to[MEAN]);
+  stats_sort(numbers, count);
+  to[MEDIAN] = stats_percentile(numbers, count, 50);
+  to[MEDIAN_DEVIATION] = stats_median_deviation(numbers, count, to[MEDIAN], scratch);
 }
 
-static void resample_slope(stats_random *random, const double *x, const double *y, size_t count,
-                           distributions *to, size_t at)
+static double resampled_slope(stats_random *random, const double *x, const double *y, size_t count,
+                              double *drawn)
 {
   for (size_t i = 0; i < count; i++) {
-    const uint32_t drawn = stats_below(random, (uint32_t)count);
-    to->x[i] = x[drawn];
-    to->y[i] = y[drawn];
+    const uint32_t at = stats_below(random, (uint32_t)count);
+    drawn[i] = x[at];
+    drawn[count + i] = y[at];
   }
-  to->slope[at] = stats_slope(to->x, to->y, count);
+  return stats_slope(drawn, drawn + count, count);
 }
 
-bool stats_summarise(const double *iterations, const double *times, size_t count, bool is_linear,
-                     const stats_plan *plan, stats_summary *out)
+stats_summary stats_summarise(const double *iterations, const double *times, size_t count,
+                              bool is_linear, const stats_plan *plan)
 {
-  distributions drawn;
-  double *const block = split(&drawn, plan->resamples, count);
-  double *const each = (double *)malloc(2 * count * sizeof *each);
-  if (block == NULL || each == NULL) {
-    free(block);
-    free(each);
-    return false;
-  }
-  double *const sorted = each + count;
+  bench_arena arena = {0};
+  double *each = (double *)arena_take(&arena, count, sizeof *each);
+  double *sorted = (double *)arena_take(&arena, count, sizeof *sorted);
+  double *drawn = (double *)arena_take(&arena, 2 * count, sizeof *drawn);
+  double *scratch = (double *)arena_take(&arena, count, sizeof *scratch);
+  double *distributions[FIGURES], points[FIGURES], figures[FIGURES];
+  for (int f = 0; f < FIGURES; f++)
+    distributions[f] = (double *)arena_take(&arena, plan->resamples, sizeof(double));
   for (size_t i = 0; i < count; i++) sorted[i] = each[i] = times[i] / iterations[i];
-  stats_sort(sorted, count);
+  describe(sorted, count, scratch, points);
+  points[SLOPE] = stats_slope(iterations, times, count);
 
   stats_random random;
   stats_seed(&random, plan->seed, 1);
-  for (size_t i = 0; i < plan->resamples; i++) resample_numbers(&random, each, count, &drawn, i);
-  if (is_linear) {
-    for (size_t i = 0; i < plan->resamples; i++)
-      resample_slope(&random, iterations, times, count, &drawn, i);
+  for (size_t i = 0; i < plan->resamples; i++) {
+    draw(&random, each, count, drawn, count);
+    describe(drawn, count, scratch, figures);
+    figures[SLOPE] = is_linear ? resampled_slope(&random, iterations, times, count, drawn) : 0;
+    for (int f = 0; f < FIGURES; f++) distributions[f][i] = figures[f];
   }
 
-  const double mean = stats_mean(each, count), median = stats_percentile(sorted, count, 50);
-  *out = (stats_summary){.has_slope = is_linear};
-  out->mean = estimate(mean, drawn.mean, plan);
-  out->median = estimate(median, drawn.median, plan);
-  out->standard_deviation =
-      estimate(stats_standard_deviation(each, count, mean), drawn.deviation, plan);
-  out->median_deviation = estimate(stats_median_deviation(each, count, median, drawn.scratch),
-                                   drawn.median_deviation, plan);
-  if (is_linear) out->slope = estimate(stats_slope(iterations, times, count), drawn.slope, plan);
-  out->fences = stats_tukey(sorted, count);
-  out->outliers = stats_count_outliers(each, count, out->fences);
-  free(block);
-  free(each);
-  return true;
+  stats_summary out = {.has_slope = is_linear, .fences = stats_tukey(sorted, count)};
+  out.outliers = stats_count_outliers(each, count, out.fences);
+  stats_estimate *const estimates[FIGURES] = {&out.mean, &out.median, &out.standard_deviation,
+                                              &out.median_deviation, &out.slope};
+  for (int f = 0; f < FIGURES; f++)
+    if (f != SLOPE || is_linear) *estimates[f] = estimate(points[f], distributions[f], plan);
+  arena_release(&arena);
+  return out;
 }
 
-/* ---- comparison ---- */
+/* ---- two samples ---- */
+
+/* Draws as many as there are, with replacement, and finds the quantile by how often each was drawn:
+ * nothing needs sorting. */
+static double resampled(stats_random *random, const double *sorted, size_t count, double share,
+                        uint32_t *drawn)
+{
+  memset(drawn, 0, count * sizeof *drawn);
+  for (size_t i = 0; i < count; i++) drawn[stats_below(random, (uint32_t)count)]++;
+  if (share < 0) {
+    double sum = 0;
+    for (size_t i = 0; i < count; i++) sum += sorted[i] * drawn[i];
+    return sum / (double)count;
+  }
+  const double position = share * (double)(count - 1);
+  const size_t rank = (size_t)position;
+  size_t below = 0, passed = drawn[0];
+  while (passed <= rank) passed += drawn[++below];
+  size_t above = below;
+  while (passed <= rank + 1 && above + 1 < count) passed += drawn[++above];
+  if (drawn[above] == 0) above = below;
+  return sorted[below] + (position - (double)rank) * (sorted[above] - sorted[below]);
+}
+
+static double summed_up(const double *sorted, size_t count, double share)
+{
+  return share < 0 ? stats_mean(sorted, count) : stats_percentile(sorted, count, share * 100);
+}
+
+stats_estimate stats_ratio(const double *now, size_t now_count, const double *before,
+                           size_t before_count, double share, const stats_plan *plan)
+{
+  bench_arena arena = {0};
+  stats_random random;
+  const size_t most = now_count > before_count ? now_count : before_count;
+  double *above = (double *)arena_copy_bytes(&arena, now, now_count * sizeof *now);
+  double *below = (double *)arena_copy_bytes(&arena, before, before_count * sizeof *before);
+  double *ratios = (double *)arena_take(&arena, plan->resamples, sizeof *ratios);
+  uint32_t *drawn = (uint32_t *)arena_take(&arena, most, sizeof *drawn);
+  stats_seed(&random, plan->seed, 1);
+  stats_sort(above, now_count);
+  stats_sort(below, before_count);
+  for (size_t i = 0; i < plan->resamples; i++) {
+    const double divisor = resampled(&random, below, before_count, share, drawn);
+    ratios[i] = resampled(&random, above, now_count, share, drawn) / divisor;
+  }
+  const double point = summed_up(above, now_count, share) / summed_up(below, before_count, share);
+  const stats_estimate found = estimate(point, ratios, plan);
+  arena_release(&arena);
+  return found;
+}
 
 static double welch_t(const double *a, size_t a_count, const double *b, size_t b_count)
 {
@@ -234,25 +280,13 @@ static double welch_t(const double *a, size_t a_count, const double *b, size_t b
   return variance > 0 ? (a_mean - b_mean) / sqrt(variance) : 0;
 }
 
-static void draw(stats_random *random, const double *from, size_t from_count, double *to,
-                 size_t to_count)
+double stats_p_value(const double *now, size_t now_count, const double *before, size_t before_count,
+                     const stats_plan *plan)
 {
-  for (size_t i = 0; i < to_count; i++) to[i] = from[stats_below(random, (uint32_t)from_count)];
-}
-
-static double median_of(double *numbers, size_t count)
-{
-  stats_sort(numbers, count);
-  return stats_percentile(numbers, count, 50);
-}
-
-static void compare_with(const double *now, size_t now_count, const double *before,
-                         size_t before_count, const stats_plan *plan, double *block,
-                         stats_change *out)
-{
-  double *const pooled = block, *const a = pooled + now_count + before_count;
-  double *const b = a + now_count, *const means = b + before_count;
-  double *const medians = means + plan->resamples;
+  bench_arena arena = {0};
+  const size_t both = now_count + before_count;
+  double *pooled = (double *)arena_take(&arena, both, sizeof *pooled);
+  double *drawn = (double *)arena_take(&arena, both, sizeof *drawn);
   memcpy(pooled, now, now_count * sizeof *now);
   memcpy(pooled + now_count, before, before_count * sizeof *before);
 
@@ -261,33 +295,9 @@ static void compare_with(const double *now, size_t now_count, const double *befo
   const double t = fabs(welch_t(now, now_count, before, before_count));
   size_t as_large = 0;
   for (size_t i = 0; i < plan->resamples; i++) {
-    draw(&random, pooled, now_count + before_count, a, now_count);
-    draw(&random, pooled, now_count + before_count, b, before_count);
-    as_large += fabs(welch_t(a, now_count, b, before_count)) >= t;
+    draw(&random, pooled, both, drawn, both);
+    as_large += fabs(welch_t(drawn, now_count, drawn + now_count, before_count)) >= t;
   }
-  out->p_value = (double)as_large / (double)plan->resamples;
-
-  for (size_t i = 0; i < plan->resamples; i++) {
-    draw(&random, now, now_count, a, now_count);
-    draw(&random, before, before_count, b, before_count);
-    means[i] = stats_mean(a, now_count) / stats_mean(b, before_count) - 1;
-    medians[i] = median_of(a, now_count) / median_of(b, before_count) - 1;
-  }
-  memcpy(a, now, now_count * sizeof *now);
-  memcpy(b, before, before_count * sizeof *before);
-  const double mean = stats_mean(a, now_count) / stats_mean(b, before_count) - 1;
-  const double median = median_of(a, now_count) / median_of(b, before_count) - 1;
-  out->mean = estimate(mean, means, plan);
-  out->median = estimate(median, medians, plan);
-}
-
-bool stats_compare(const double *now, size_t now_count, const double *before, size_t before_count,
-                   const stats_plan *plan, stats_change *out)
-{
-  const size_t samples = 2 * (now_count + before_count);
-  double *const block = (double *)malloc((samples + 2 * plan->resamples) * sizeof *block);
-  if (block == NULL) return false;
-  compare_with(now, now_count, before, before_count, plan, block, out);
-  free(block);
-  return true;
+  arena_release(&arena);
+  return (double)as_large / (double)plan->resamples;
 }

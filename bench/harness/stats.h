@@ -21,7 +21,9 @@ uint32_t stats_next(stats_random *random);
 uint32_t stats_below(stats_random *random, uint32_t bound);
 
 void stats_sort(double *numbers, size_t count);
+/* NAN of no numbers, as the median and the mean. */
 double stats_percentile(const double *sorted, size_t count, double percent);
+double stats_median(const double *numbers, size_t count);
 double stats_mean(const double *numbers, size_t count);
 /* With count - 1 in the denominator; 0 for a single number. */
 double stats_standard_deviation(const double *numbers, size_t count, double mean);
@@ -48,7 +50,7 @@ typedef struct stats_estimate {
 } stats_estimate;
 
 typedef struct stats_summary {
-  stats_estimate mean, median, median_deviation, standard_deviation, slope;
+  stats_estimate mean, median, standard_deviation, median_deviation, slope;
   bool has_slope;
   stats_fences fences;
   stats_outliers outliers;
@@ -60,18 +62,18 @@ typedef struct stats_plan {
   uint64_t seed;
 } stats_plan;
 
-/* Summarises `count` samples: times[i] for iterations[i]. `is_linear`: with a slope. False: no
- * memory. */
-bool stats_summarise(const double *iterations, const double *times, size_t count, bool is_linear,
-                     const stats_plan *plan, stats_summary *out);
+/* Summarises `count` samples: times[i] for iterations[i]. `is_linear`: with a slope. */
+stats_summary stats_summarise(const double *iterations, const double *times, size_t count,
+                              bool is_linear, const stats_plan *plan);
 
-/* How much a sample changed against an earlier one: ratios minus one, and how likely a difference
- * as large would be if both came from one population (bootstrap of Welch's t, two-sided). */
-typedef struct stats_change {
-  stats_estimate mean, median;
-  double p_value;
-} stats_change;
-bool stats_compare(const double *now, size_t now_count, const double *before, size_t before_count,
-                   const stats_plan *plan, stats_change *out);
+/* What a list is summed up by: a share's quantile, 0.5 for the median, or this for the mean. */
+#define STATS_MEAN (-1.0)
+/* The ratio of what sums up `now` to that of `before`, both resampled. */
+stats_estimate stats_ratio(const double *now, size_t now_count, const double *before,
+                           size_t before_count, double share, const stats_plan *plan);
+/* How likely a difference as large would be if both came from one population: a bootstrap of
+ * Welch's t, two-sided. */
+double stats_p_value(const double *now, size_t now_count, const double *before, size_t before_count,
+                     const stats_plan *plan);
 
 #endif

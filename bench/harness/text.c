@@ -39,10 +39,14 @@ static void print_rate(double per_s, bool is_bytes)
   print_scaled(per_s, is_bytes ? sizes : scales, is_bytes ? size_units : units);
 }
 
+static const stats_estimate *typical_of(const result *one)
+{
+  return one->summary.has_slope ? &one->summary.slope : &one->summary.mean;
+}
+
 static void print_times(const result *one)
 {
-  const stats_estimate *const typical =
-      one->summary.has_slope ? &one->summary.slope : &one->summary.mean;
+  const stats_estimate *const typical = typical_of(one);
   const char *const name = one->id->full;
   if (strlen(name) >= NAME_COLUMNS)
     printf("%s\n%*s", name, NAME_COLUMNS, "");
@@ -57,28 +61,28 @@ static void print_times(const result *one)
   printf("]\n");
 }
 
-static void print_throughput(const result *one, unsigned threads)
+static void print_throughput(const result *one, size_t threads)
 {
   const bool is_bytes = one->bench->bytes > 0;
-  const double amount = (double)(is_bytes ? one->bench->bytes : one->bench->elements) * threads;
+  const double amount = (double)(is_bytes ? one->bench->bytes : one->bench->elements);
+  const double all = amount * (double)threads * 1e9;
+  const stats_estimate *const typical = typical_of(one);
   if (amount <= 0) return;
-  const stats_estimate *const typical =
-      one->summary.has_slope ? &one->summary.slope : &one->summary.mean;
   printf("%*sthrpt:  [", NAME_COLUMNS, "");
-  print_rate(amount / typical->high * 1e9, is_bytes);
+  print_rate(all / typical->high, is_bytes);
   putchar(' ');
-  print_rate(amount / typical->point * 1e9, is_bytes);
+  print_rate(all / typical->point, is_bytes);
   putchar(' ');
-  print_rate(amount / typical->low * 1e9, is_bytes);
+  print_rate(all / typical->low, is_bytes);
   printf("]\n");
 }
 
 static void print_verdict(const results *all, const result *one)
 {
-  const stats_estimate *const mean = &one->change.mean;
+  const stats_estimate *const mean = &one->mean_change;
   const double noise = all->settings->noise_threshold;
   const char *color = "", *verdict = "No change in performance detected.";
-  if (one->change.p_value < all->settings->significance_level) {
+  if (one->p_value < all->settings->significance_level) {
     verdict = "Change within noise threshold.";
     if (mean->high < -noise) color = "\033[32m", verdict = "Performance has improved.";
     if (mean->low > noise) color = "\033[31m", verdict = "Performance has regressed.";
@@ -90,12 +94,12 @@ static void print_verdict(const results *all, const result *one)
 
 static void print_change(const results *all, const result *one)
 {
-  const stats_estimate *const mean = &one->change.mean;
+  const stats_estimate *const mean = &one->mean_change;
   const double level = all->settings->significance_level;
   if (!one->has_change) return;
   printf("%*schange: [%+.4f%% %+.4f%% %+.4f%%] (p = %.2f %s %.2f)\n", NAME_COLUMNS, "",
-         100 * mean->low, 100 * mean->point, 100 * mean->high, one->change.p_value,
-         one->change.p_value < level ? "<" : ">", level);
+         100 * mean->low, 100 * mean->point, 100 * mean->high, one->p_value,
+         one->p_value < level ? "<" : ">", level);
   print_verdict(all, one);
 }
 
@@ -131,7 +135,7 @@ static void print_more(const char *name, const stats_estimate *estimate)
 /* What an operation costs beyond its time, and how far it can be believed. */
 static void print_details(const result *one)
 {
-  result_percentiles percentiles;
+  const result_percentiles *const at = &one->percentiles;
   const stats_summary *const summary = &one->summary;
   if (summary->has_slope) print_more("slope", &summary->slope);
   print_more("mean", &summary->mean);
@@ -139,15 +143,14 @@ static void print_details(const result *one)
   print_more("std. dev.", &summary->standard_deviation);
   printf("\nallocs %g/op %g B/op  peak %llu B  timer %.0f ns\n", one->memory.allocations,
          one->memory.bytes, (unsigned long long)one->memory.peak_bytes, measure_timer_ns());
-  if (!result_percentiles_of(one, &percentiles)) return;
-  const char *const of = percentiles.is_of_operations ? "op" : "batch";
+  const char *const of = at->is_of_operations ? "op" : "batch";
   printf("p50(%s) ", of);
-  print_time(percentiles.p50);
+  print_time(at->p50);
   printf("  p95(%s) ", of);
-  print_time(percentiles.p95);
+  print_time(at->p95);
   printf("  p99(%s) ", of);
-  print_time(percentiles.p99);
-  if (percentiles.is_of_operations) {
+  print_time(at->p99);
+  if (at->is_of_operations) {
     printf("  p99.9(op) ");
     print_time(one->latency.p999);
     printf("  max(op) ");

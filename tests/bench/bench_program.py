@@ -247,21 +247,11 @@ class Results(BenchTest):
         self.assertIn("error: closed: it cannot be opened", done.stderr)
         self.assertIn("skipped: remote/one: nobody answers", done.stderr)
         self.assertFalse((self.criterion / "late" / "new").exists())
-        mark = self.read("remote/skipped.json")
         own = self.read("accel-run-fixed_bench.json")
-        self.assertEqual(mark["reason"], "nobody answers")
-        self.assertEqual(mark["run_id"], own["run_id"])
         self.assertEqual(own["skipped"], {"remote/one": "nobody answers"})
         self.assertEqual(own["failed"], {"late": "it gave the wrong answer",
                                          "closed": "it cannot be opened"})  # fmt: skip
         self.assertEqual(list(own["benchmarks"]), LOCAL[:4])
-
-    def test_a_group_that_runs_again_is_no_longer_skipped(self):
-        mark = self.criterion / "memory" / "skipped.json"
-        mark.parent.mkdir(parents=True)
-        mark.write_text("{}", encoding="utf-8")
-        self.run_bench(*QUICK, "memory")
-        self.assertFalse(mark.exists())
 
     def test_an_unwritable_folder_is_an_error(self):
         (self.folder / "file").write_text("")

@@ -16,18 +16,17 @@
 
 static void components_are_sanitised(void **state)
 {
-  char to[65];
+  bench_arena arena = {0};
   (void)state;
-  identity_sanitise("a?b\"c/d\\e*f<g>h:i|j^k.l m", to);
+  const char *to = identity_sanitise(&arena, "a?b\"c/d\\e*f<g>h:i|j^k.l m");
   assert_string_equal(to, "a_b_c_d_e_f_g_h_i_j_k.l m");
   char text[71];
   memset(text, 'x', 70);
   text[70] = '\0';
-  identity_sanitise(text, to);
-  assert_int_equal(strlen(to), 64);
+  assert_int_equal(strlen(identity_sanitise(&arena, text)), 64);
   memcpy(text + 63, "\xC3\xA9y", 3); /* a letter of two bytes across the limit */
-  identity_sanitise(text, to);
-  assert_int_equal(strlen(to), 63);
+  assert_int_equal(strlen(identity_sanitise(&arena, text)), 63);
+  arena_release(&arena);
 }
 
 static void ids_are_criterions(void **state)
@@ -43,9 +42,9 @@ static void ids_are_criterions(void **state)
       {.group = group, .parameter = "7"},
   };
   const bench_suite suite = {.cases = cases, .count = 5};
-  identity ids[5];
+  bench_arena arena = {0};
   (void)state;
-  identity_fill(&suite, 1, ids);
+  const identity *ids = identity_fill(&arena, &suite, 1);
   assert_string_equal(ids[0].full, "batch/hit/macro/32");
   assert_string_equal(ids[0].directory, "batch/hit_macro/32");
   assert_string_equal(ids[1].directory, "batch/hit_macro/32_2");
@@ -54,9 +53,10 @@ static void ids_are_criterions(void **state)
   assert_string_equal(ids[3].directory, "alone");
   assert_int_equal(strlen(ids[4].directory), 64 + 2);
   assert_int_equal(strlen(ids[4].title), 103);
-  identity_fill(&suite, 4, ids);
+  ids = identity_fill(&arena, &suite, 4);
   assert_string_equal(ids[0].full, "batch/hit/macro/32,threads=4");
   assert_string_equal(ids[3].full, "alone/threads=4");
+  arena_release(&arena);
 }
 
 static void another_definition_is_another_bench(void **state)
@@ -65,17 +65,14 @@ static void another_definition_is_another_bench(void **state)
                               {.group = "a", .definition = "two"},
                               {.group = "a", .definition = "one", .elements = 1}};
   const bench_suite suite = {.cases = cases, .count = 3};
-  identity ids[3];
+  bench_arena arena = {0};
   (void)state;
-  identity_fill(&suite, 1, ids);
-  char first[17], again[17], second[17], third[17];
-  identity_hash(&cases[0], &ids[0], first);
-  identity_hash(&cases[0], &ids[0], again);
-  identity_hash(&cases[1], &ids[0], second);
-  identity_hash(&cases[2], &ids[0], third);
-  assert_string_equal(first, again);
-  assert_string_not_equal(first, second);
-  assert_string_not_equal(first, third);
+  const identity *ids = identity_fill(&arena, &suite, 1);
+  const char *first = identity_hash(&arena, &cases[0], &ids[0]);
+  assert_string_equal(first, identity_hash(&arena, &cases[0], &ids[0]));
+  assert_string_not_equal(first, identity_hash(&arena, &cases[1], &ids[0]));
+  assert_string_not_equal(first, identity_hash(&arena, &cases[2], &ids[0]));
+  arena_release(&arena);
 }
 
 /* ---- JSON ---- */

@@ -130,7 +130,7 @@ static void intervals_hold_the_truth_as_often_as_they_say(void **state)
       times[i] = iterations[i] * (100 + 10 * draw_normal(&random));
     }
     const stats_plan quick = {.resamples = 400, .confidence_level = .95, .seed = t};
-    assert_true(stats_summarise(iterations, times, SAMPLES, true, &quick, &summary));
+    summary = stats_summarise(iterations, times, SAMPLES, true, &quick);
     mean_held += summary.mean.low <= 100 && 100 <= summary.mean.high;
     median_held += summary.median.low <= 100 && 100 <= summary.median.high;
     slope_held += summary.slope.low <= 100 && 100 <= summary.slope.high;
@@ -147,39 +147,56 @@ static void a_summary_is_what_its_parts_say(void **state)
   stats_summary summary, again;
   (void)state;
   for (size_t i = 0; i < 10; i++) times[i] = iterations[i] * (double)(i + 1);
-  assert_true(stats_summarise(iterations, times, 10, true, &plan, &summary));
+  summary = stats_summarise(iterations, times, 10, true, &plan);
   assert_near(summary.mean.point, 5.5, 1e-12);
   assert_near(summary.median.point, 5.5, 1e-12);
   assert_near(summary.standard_deviation.point, sqrt(82.5 / 9), 1e-12);
   assert_near(summary.slope.point, 302500.0 / 38500, 1e-9);
   /* of a mean: s / sqrt(n), a tenth less for the bootstrap's n in place of n - 1 */
   assert_near(summary.mean.standard_error, sqrt(8.25 / 10), .05);
-  assert_true(stats_summarise(iterations, times, 10, true, &plan, &again));
+  again = stats_summarise(iterations, times, 10, true, &plan);
   assert_memory_equal(&summary, &again, sizeof summary);
   const stats_plan other = {plan.resamples, plan.confidence_level, 43};
-  assert_true(stats_summarise(iterations, times, 10, true, &other, &again));
+  again = stats_summarise(iterations, times, 10, true, &other);
   assert_true(summary.mean.standard_error != again.mean.standard_error);
 }
 
 static void a_change_is_told_from_none(void **state)
 {
   double now[60], before[60];
-  stats_change change;
   stats_random random;
   (void)state;
   stats_seed(&random, 9, 9);
   for (size_t i = 0; i < 60; i++) before[i] = 100 + 5 * draw_normal(&random);
-  memcpy(now, before, sizeof now);
-  assert_true(stats_compare(now, 60, before, 60, &plan, &change));
-  assert_near(change.p_value, 1, 0);
-  assert_near(change.mean.point, 0, 0);
-  assert_true(change.mean.low < 0 && change.mean.high > 0);
+  assert_near(stats_p_value(before, 60, before, 60, &plan), 1, 0);
+  const stats_estimate none = stats_ratio(before, 60, before, 60, STATS_MEAN, &plan);
+  assert_near(none.point, 1, 0);
+  assert_true(none.low < 1 && none.high > 1);
   for (size_t i = 0; i < 60; i++) now[i] = before[i] * 1.2;
-  assert_true(stats_compare(now, 60, before, 60, &plan, &change));
-  assert_true(change.p_value < .001);
-  assert_near(change.mean.point, .2, 1e-9);
-  assert_near(change.median.point, .2, 1e-9);
-  assert_true(change.mean.low > .15 && change.mean.high < .25);
+  assert_true(stats_p_value(now, 60, before, 60, &plan) < .001);
+  const stats_estimate mean = stats_ratio(now, 60, before, 60, STATS_MEAN, &plan);
+  assert_near(mean.point, 1.2, 1e-9);
+  assert_near(stats_ratio(now, 60, before, 60, 0.5, &plan).point, 1.2, 1e-9);
+  assert_true(mean.low > 1.15 && mean.high < 1.25);
+}
+
+static void a_ratio_depends_on_its_seed_alone(void **state)
+{
+  double a[20], b[20];
+  stats_random random;
+  (void)state;
+  stats_seed(&random, 3, 1);
+  for (size_t i = 0; i < 20; i++) {
+    a[i] = 100 + stats_below(&random, 10);
+    b[i] = 150 + stats_below(&random, 10);
+  }
+  const stats_plan few = {50, .95, 43};
+  const stats_estimate first = stats_ratio(b, 20, a, 20, 0.5, &plan);
+  const stats_estimate second = stats_ratio(b, 20, a, 20, 0.5, &plan);
+  const stats_estimate other = stats_ratio(b, 20, a, 20, 0.5, &few);
+  assert_memory_equal(&first, &second, sizeof first);
+  assert_true(first.low != other.low || first.high != other.high);
+  assert_true(1.40 < first.low && first.low < first.high && first.high < 1.56);
 }
 
 int main(void)
@@ -195,6 +212,7 @@ int main(void)
       cmocka_unit_test(intervals_hold_the_truth_as_often_as_they_say),
       cmocka_unit_test(a_summary_is_what_its_parts_say),
       cmocka_unit_test(a_change_is_told_from_none),
+      cmocka_unit_test(a_ratio_depends_on_its_seed_alone),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

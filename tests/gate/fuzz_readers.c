@@ -34,7 +34,7 @@ static void check_set(const gate_set *set)
 }
 
 /* What was written in a form can be read and written again, unless names fell together in it. */
-static void check_form(gate_arena *arena, const gate_writer *writer, const gate_text *text)
+static void check_form(bench_arena *arena, const gate_writer *writer, const gate_text *text)
 {
   gate_problems problems = {.arena = arena};
   gate_text again = {.arena = arena};
@@ -43,7 +43,7 @@ static void check_form(gate_arena *arena, const gate_writer *writer, const gate_
   demand(problems.count > 0 || (set && writer->write(&again, set)), "a form holds what it says");
 }
 
-static void check_again(gate_arena *arena, const gate_set *set)
+static void check_again(bench_arena *arena, const gate_set *set)
 {
   gate_problems problems = {.arena = arena};
   gate_text text = {.arena = arena};
@@ -59,7 +59,7 @@ static void check_again(gate_arena *arena, const gate_set *set)
   }
 }
 
-static gate_set *read_with(const char *reader, gate_arena *arena, const char *text, size_t size,
+static gate_set *read_with(const char *reader, bench_arena *arena, const char *text, size_t size,
                            gate_problems *problems)
 {
   const gate_read_options options = {.is_compat = strcmp(reader, "seed") == 0,
@@ -80,14 +80,14 @@ static gate_set *read_with(const char *reader, gate_arena *arena, const char *te
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
   const char *reader = getenv("FUZZ_READER");
-  gate_arena arena = {0};
+  bench_arena arena = {0};
   gate_problems problems = {.arena = &arena};
-  const char *text = gate_copy_bytes(&arena, (const char *)data, size);
+  const char *text = arena_copy_bytes(&arena, (const char *)data, size);
   gate_set *set = read_with(reader ? reader : "any", &arena, text, size, &problems);
   if (set && problems.count == 0 && strcmp(reader ? reader : "any", "seed") != 0) {
     check_set(set);
     check_again(&arena, set);
   }
-  gate_arena_release(&arena);
+  arena_release(&arena);
   return 0;
 }

@@ -74,11 +74,8 @@ class Files(gate_world.World):
 
     def test_files_that_cannot_be_read(self):
         self.path("folder/x")
-        os.mkfifo(self.path("pipe"))
         self.write("good.json", GOOD)
-        for name in ("none.json", "pipe"):
-            result = self.check(3, "good.json", name)
-            self.assertIn(name, result.err)
+        self.assertIn("none.json", self.check(3, "good.json", "none.json").err)
         result = self.gate("check", "--compat=seed", "--baseline", "folder")
         self.assertEqual((result.code, result.err),
                          (1, "error: failed to read folder: Is a directory\n"))  # fmt: skip

@@ -9,82 +9,6 @@
 #include <string.h>
 #include <strings.h>
 
-/* ---- memory ---- */
-
-typedef struct gate_arena_block {
-  struct gate_arena_block *next;
-  max_align_t bytes[];
-} gate_arena_block;
-
-void gate_out_of_memory(void)
-{
-  fputs("error: out of memory\n", stderr);
-  exit(GATE_EXIT_INPUT);
-}
-
-void *gate_take(gate_arena *arena, size_t count, size_t size)
-{
-  const bool fits = size == 0 || count <= SIZE_MAX / 4 / size;
-  gate_arena_block *block = fits ? calloc(1, sizeof *block + count * size) : NULL;
-  if (!block) gate_out_of_memory();
-  block->next = arena->blocks;
-  arena->blocks = block;
-  return block->bytes;
-}
-
-char *gate_copy_bytes(gate_arena *arena, const char *bytes, size_t length)
-{
-  char *copy = gate_take(arena, length + 1, 1);
-  if (length > 0) memcpy(copy, bytes, length);
-  return copy;
-}
-
-char *gate_copy_text(gate_arena *arena, const char *text)
-{
-  return text ? gate_copy_bytes(arena, text, strlen(text)) : NULL;
-}
-
-static char *format_list(gate_arena *arena, const char *format, va_list list, size_t *length_out)
-{
-  va_list again;
-  va_copy(again, list);
-  const int length = vsnprintf(NULL, 0, format, list);
-  char *text = gate_take(arena, length < 0 ? 1 : (size_t)length + 1, 1);
-  if (length > 0) vsnprintf(text, (size_t)length + 1, format, again);
-  va_end(again);
-  *length_out = length < 0 ? 0 : (size_t)length;
-  return text;
-}
-
-char *gate_format(gate_arena *arena, const char *format, ...)
-{
-  va_list list;
-  va_start(list, format);
-  size_t length;
-  char *text = format_list(arena, format, list, &length);
-  va_end(list);
-  return text;
-}
-
-void gate_arena_release(gate_arena *arena)
-{
-  while (arena->blocks) {
-    gate_arena_block *block = arena->blocks;
-    arena->blocks = block->next;
-    free(block);
-  }
-}
-
-void *gate_grow(gate_arena *arena, void *items, size_t count, size_t *capacity, size_t size)
-{
-  if (count < *capacity) return items;
-  const size_t grown = *capacity == 0 ? 8 : *capacity * 2;
-  char *moved = gate_take(arena, grown, size);
-  if (count > 0) memcpy(moved, items, count * size);
-  *capacity = grown;
-  return moved;
-}
-
 /* ---- text ---- */
 
 void gate_text_add_bytes(gate_text *text, const char *more, size_t length)
@@ -92,7 +16,7 @@ void gate_text_add_bytes(gate_text *text, const char *more, size_t length)
   if (text->length + length + 1 > text->capacity) {
     size_t grown = text->capacity == 0 ? 256 : text->capacity;
     while (grown < text->length + length + 1) grown *= 2;
-    char *moved = gate_take(text->arena, grown, 1);
+    char *moved = arena_take(text->arena, grown, 1);
     if (text->length > 0) memcpy(moved, text->bytes, text->length);
     text->bytes = moved;
     text->capacity = grown;
@@ -111,10 +35,8 @@ void gate_text_printf(gate_text *text, const char *format, ...)
 {
   va_list list;
   va_start(list, format);
-  size_t length;
-  const char *more = format_list(text->arena, format, list, &length);
+  gate_text_add(text, arena_format_list(text->arena, format, list));
   va_end(list);
-  gate_text_add_bytes(text, more, length);
 }
 
 const char *gate_text_c(const gate_text *text)
@@ -162,10 +84,10 @@ void gate_add_markup(gate_text *out, const char *format, ...)
 
 /* ---- numbers ---- */
 
-void gate_numbers_add(gate_arena *arena, gate_numbers *numbers, double value)
+void gate_numbers_add(bench_arena *arena, gate_numbers *numbers, double value)
 {
-  numbers->values = gate_grow(arena, numbers->values, numbers->count, &numbers->capacity,
-                              sizeof *numbers->values);
+  numbers->values = arena_grow(arena, numbers->values, numbers->count, &numbers->capacity,
+                               sizeof *numbers->values);
   numbers->values[numbers->count++] = value;
 }
 
@@ -217,16 +139,16 @@ static void add_short(gate_text *text, double value)
   }
 }
 
-const char *gate_number_plain(gate_arena *arena, double value)
+const char *gate_number_plain(bench_arena *arena, double value)
 {
   enum { DIGITS_MAX = 340 };
   if (isnan(value)) return "NaN";
   if (isinf(value)) return value > 0 ? "inf" : "-inf";
   for (int digits = 0; digits < DIGITS_MAX; digits++) {
-    const char *text = gate_format(arena, "%.*f", digits, value);
+    const char *text = arena_format(arena, "%.*f", digits, value);
     if (strtod(text, NULL) == value) return text;
   }
-  return gate_format(arena, "%.*f", DIGITS_MAX, value);
+  return arena_format(arena, "%.*f", DIGITS_MAX, value);
 }
 
 typedef struct scale {
@@ -250,7 +172,7 @@ static const scale scales[] = {
     {"elem/s", "kelem/s", 1e3},
 };
 
-const char *gate_quantity(gate_arena *arena, double value, const char *unit)
+const char *gate_quantity(bench_arena *arena, double value, const char *unit)
 {
   gate_text text = {.arena = arena};
   if (!isfinite(value)) return "-";
@@ -269,17 +191,17 @@ const char *gate_quantity(gate_arena *arena, double value, const char *unit)
   return gate_text_c(&text);
 }
 
-const char *gate_some(gate_arena *arena, size_t count, const char *one, const char *many)
+const char *gate_some(bench_arena *arena, size_t count, const char *one, const char *many)
 {
-  return gate_format(arena, "%zu %s", count, count == 1 ? one : many);
+  return arena_format(arena, "%zu %s", count, count == 1 ? one : many);
 }
 
-const char *gate_percent(gate_arena *arena, double ratio)
+const char *gate_percent(bench_arena *arena, double ratio)
 {
   if (isnan(ratio)) return "-";
   if (isinf(ratio)) return "from 0";
   if (fabs(ratio) < 0.0005) return "0.0 %";
-  return gate_format(arena, "%+.1f %%", ratio * 100);
+  return arena_format(arena, "%+.1f %%", ratio * 100);
 }
 
 /* ---- letters ---- */
@@ -309,12 +231,11 @@ bool gate_wrong(gate_problems *problems, const char *path, const char *format, .
 {
   va_list list;
   va_start(list, format);
-  size_t length;
-  const char *text = format_list(problems->arena, format, list, &length);
+  const char *text = arena_format_list(problems->arena, format, list);
   va_end(list);
-  problems->items = gate_grow(problems->arena, problems->items, problems->count,
-                              &problems->capacity, sizeof *problems->items);
+  problems->items = arena_grow(problems->arena, problems->items, problems->count,
+                               &problems->capacity, sizeof *problems->items);
   problems->items[problems->count++] =
-      (gate_problem){.path = gate_copy_text(problems->arena, path), .text = text};
+      (gate_problem){.path = arena_copy(problems->arena, path), .text = text};
   return false;
 }

@@ -1,18 +1,15 @@
 /* What every part of accel-gate stands on: memory, text, numbers, and the list of what is wrong.
  *
- * Memory is taken from an arena and given back all at once, so nothing here has an owner smaller
- * than a run. When the system has none left the program says so and ends with 3: a gate that
- * judged half of its input would be worse. Numbers are written and read as in the C locale,
+ * Memory is taken from an arena (bench/harness/arena.h), so nothing here has an owner smaller than a
+ * run. Numbers are written and read as in the C locale,
  * whatever the user's locale makes of a decimal point. One thread. */
 #ifndef ACCEL_GATE_BASE_H
 #define ACCEL_GATE_BASE_H
 
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "harness/arena.h"
 
-#define GATE_PRINTF(format_, first_) __attribute__((format(printf, format_, first_)))
+#include <stdbool.h>
+#include <stdint.h>
 
 /* The exit codes, worst last where several apply: 1 is told before 4, and 3 before 1. */
 typedef enum gate_exit {
@@ -23,29 +20,10 @@ typedef enum gate_exit {
   GATE_EXIT_UNSURE = 4, /* inconclusive, or not comparable, where the user asked for certainty */
 } gate_exit;
 
-/* ---- memory ---- */
-
-typedef struct gate_arena {
-  struct gate_arena_block *blocks;
-} gate_arena;
-
-/* Says so, and ends with 3. */
-void gate_out_of_memory(void) __attribute__((noreturn));
-/* Zeroed, aligned for every type, never NULL. */
-void *gate_take(gate_arena *arena, size_t count, size_t size);
-char *gate_copy_text(gate_arena *arena, const char *text);
-char *gate_copy_bytes(gate_arena *arena, const char *bytes, size_t length);
-char *gate_format(gate_arena *arena, const char *format, ...) GATE_PRINTF(2, 3);
-void gate_arena_release(gate_arena *arena);
-
-/* Room for one more item behind `items`, which holds `count` of `*capacity`; returns the array,
- * which may have moved. */
-void *gate_grow(gate_arena *arena, void *items, size_t count, size_t *capacity, size_t size);
-
 /* ---- text that grows ---- */
 
 typedef struct gate_text {
-  gate_arena *arena;
+  bench_arena *arena;
   char *bytes; /* ends with NUL; NULL while empty */
   size_t length;
   size_t capacity;
@@ -53,7 +31,7 @@ typedef struct gate_text {
 
 void gate_text_add(gate_text *text, const char *more);
 void gate_text_add_bytes(gate_text *text, const char *more, size_t length);
-void gate_text_printf(gate_text *text, const char *format, ...) GATE_PRINTF(2, 3);
+void gate_text_printf(gate_text *text, const char *format, ...) ARENA_PRINTF(2, 3);
 const char *gate_text_c(const gate_text *text);
 /* printf for XML and HTML: all arguments are texts, which are escaped: %s only, and %% for a
  * percent. Letters that XML cannot hold become U+FFFD. */
@@ -67,7 +45,7 @@ typedef struct gate_numbers {
   size_t capacity;
 } gate_numbers;
 
-void gate_numbers_add(gate_arena *arena, gate_numbers *numbers, double value);
+void gate_numbers_add(bench_arena *arena, gate_numbers *numbers, double value);
 
 /* The whole of `text` as a number: decimal digits, point, exponent, sign; also inf, infinity and
  * nan in any case. Nothing else: no blanks, no hexadecimal, no comma. */
@@ -78,13 +56,13 @@ bool gate_count_parse(const char *text, size_t most, size_t *out);
  * exponent always, so that readers which tell integers from reals see a real. */
 void gate_number_add(gate_text *text, double value);
 /* The shortest text without an exponent, integers without a point: -5, 0.15, NaN. */
-const char *gate_number_plain(gate_arena *arena, double value);
+const char *gate_number_plain(bench_arena *arena, double value);
 /* "12.3 ns", "4.56 us", "512 KiB": scaled for people. `unit` is a canonical unit of record.h. */
-const char *gate_quantity(gate_arena *arena, double value, const char *unit);
+const char *gate_quantity(bench_arena *arena, double value, const char *unit);
 /* "1 bench", "3 benches". */
-const char *gate_some(gate_arena *arena, size_t count, const char *one, const char *many);
+const char *gate_some(bench_arena *arena, size_t count, const char *one, const char *many);
 /* "+12.3 %", "0.0 %". */
-const char *gate_percent(gate_arena *arena, double ratio);
+const char *gate_percent(bench_arena *arena, double ratio);
 
 /* Letters (code points) of UTF-8. */
 size_t gate_letters(const char *text);
@@ -101,7 +79,7 @@ typedef struct gate_problem {
 
 /* Collected rather than told at once, so that one bad file does not hide the next. */
 typedef struct gate_problems {
-  gate_arena *arena;
+  bench_arena *arena;
   gate_problem *items;
   size_t count;
   size_t capacity;
@@ -109,6 +87,6 @@ typedef struct gate_problems {
 
 /* Returns false, so that a reader may end with it. */
 bool gate_wrong(gate_problems *problems, const char *path, const char *format, ...)
-    GATE_PRINTF(3, 4);
+    ARENA_PRINTF(3, 4);
 
 #endif

@@ -15,7 +15,7 @@ static gate_verdict by_policy(gate_policy policy, gate_verdict strict)
 static gate_row *add_row(gate_report *report, const char *id, const char *key)
 {
   report->rows =
-      gate_grow(report->arena, report->rows, report->count, &report->capacity, sizeof(gate_row));
+      arena_grow(report->arena, report->rows, report->count, &report->capacity, sizeof(gate_row));
   gate_row *row = &report->rows[report->count++];
   const gate_limit limit = gate_limits_find(report->limits, id, key);
   *row = (gate_row){
@@ -45,10 +45,10 @@ static void apply_waiver(gate_report *report, gate_row *row)
   const gate_waiver *waiver = gate_limits_waiver(report->limits, row->id);
   if (!waiver) return;
   if (gate_waiver_holds(report->limits, waiver)) {
-    row->note = gate_format(report->arena, "%s (until %s)", waiver->reason, waiver->until);
+    row->note = arena_format(report->arena, "%s (until %s)", waiver->reason, waiver->until);
     row->verdict = GATE_IGNORED;
   } else {
-    row->note = gate_format(report->arena, "no longer ignored: that was until %s", waiver->until);
+    row->note = arena_format(report->arena, "no longer ignored: that was until %s", waiver->until);
     if (row->verdict < GATE_WARN) row->verdict = GATE_WARN;
   }
 }
@@ -204,7 +204,7 @@ static void note_missing(const comparison *pair, const gate_bench *bench)
   gate_report *report = pair->report;
   const char *skipped = reason_for(&pair->now->skipped, bench->id);
   if (skipped) {
-    add_note(pair, bench, GATE_SKIPPED, gate_copy_text(report->arena, skipped));
+    add_note(pair, bench, GATE_SKIPPED, arena_copy(report->arena, skipped));
     return;
   }
   const bool is_stale = reason_for(&pair->now->stale, bench->id) != NULL;
@@ -284,7 +284,7 @@ static void add_new(const comparison *pair)
     if (find_either_spelling(base, bench->id)) continue;
     const char *failed = reason_for(&base->failed, bench->id);
     add_note(pair, bench, GATE_NEW,
-             failed ? gate_format(pair->report->arena, "it failed in the baseline: %s", failed)
+             failed ? arena_format(pair->report->arena, "it failed in the baseline: %s", failed)
                     : "not in the baseline");
   }
 }

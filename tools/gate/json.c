@@ -1,5 +1,7 @@
 #include "json.h"
 
+#include "file.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -43,6 +45,14 @@ bool gate_json_open(gate_json *json, const char *path, const char *text, size_t 
   return true;
 }
 
+bool gate_json_read(gate_json *json, bench_arena *arena, const char *path, gate_problems *problems)
+{
+  char *text;
+  size_t length;
+  return gate_file_read(arena, path, &text, &length, problems) &&
+         gate_json_open(json, path, text, length, problems);
+}
+
 void gate_json_release(gate_json *json)
 {
   json_decref(json->root);
@@ -71,8 +81,8 @@ bool gate_json_wrong(gate_json *json, const char *format, ...)
   va_end(list);
   json->is_wrong = true;
   const size_t line = json->where ? line_of(json->text, json->where) : 0;
-  gate_arena *arena = json->problems->arena;
-  const char *place = line > 0 ? gate_format(arena, " (line %zu)", line) : "";
+  bench_arena *arena = json->problems->arena;
+  const char *place = line > 0 ? arena_format(arena, " (line %zu)", line) : "";
   return gate_wrong(json->problems, json->path, "failed to parse %s: %s%s%s%s", json->path,
                     json->where ? json->where : "", json->where ? ": " : "", what, place);
 }

@@ -25,10 +25,12 @@ typedef struct gate_json {
  * history or several records are, become one array. */
 bool gate_json_open(gate_json *json, const char *path, const char *text, size_t length,
                     gate_problems *problems);
+/* The same of a file. */
+bool gate_json_read(gate_json *json, bench_arena *arena, const char *path, gate_problems *problems);
 void gate_json_release(gate_json *json);
 
 /* Says "failed to parse PATH: ID: what (line L)"; returns false. */
-bool gate_json_wrong(gate_json *json, const char *format, ...) GATE_PRINTF(2, 3);
+bool gate_json_wrong(gate_json *json, const char *format, ...) ARENA_PRINTF(2, 3);
 
 /* The member `key`, checked. Not there, or null: NAN and NULL. Another type or out of range: the
  * same, with a problem. `object` may be NULL. */

@@ -85,19 +85,20 @@ static double choose_rounds(const gate_row *row, const gate_numbers **base_out,
     return 0.5;
   *base_out = &base->rounds;
   *now_out = &now->rounds;
-  return is_mean ? GATE_SHARE_MEAN : is_p95 ? 0.95 : strcmp(row->key, "p99") == 0 ? 0.99 : 0.5;
+  return is_mean ? STATS_MEAN : is_p95 ? 0.95 : strcmp(row->key, "p99") == 0 ? 0.99 : 0.5;
 }
 
 /* Rounds of another figure than the compared ones tell how wide the interval is, not where. */
 static gate_interval bootstrap(const gate_row *row, size_t resamples)
 {
+  const stats_plan plan = {resamples, 0.95, BOOTSTRAP_SEED};
   const gate_numbers *base, *now;
   const double share = choose_rounds(row, &base, &now);
-  const gate_bootstrap drawn = gate_bootstrap_ratio(base, now, share, resamples, BOOTSTRAP_SEED);
-  const double moved = row->now / row->base / drawn.ratio;
-  const gate_interval ratio = {drawn.bounds.low * moved, drawn.bounds.high * moved};
-  return row->better == GATE_LOWER ? (gate_interval){ratio.low - 1, ratio.high - 1}
-                                   : (gate_interval){1 - ratio.high, 1 - ratio.low};
+  const stats_estimate ratio =
+      stats_ratio(now->values, now->count, base->values, base->count, share, &plan);
+  const double moved = row->now / row->base / ratio.point;
+  return row->better == GATE_LOWER ? (gate_interval){ratio.low * moved - 1, ratio.high * moved - 1}
+                                   : (gate_interval){1 - ratio.high * moved, 1 - ratio.low * moved};
 }
 
 /* Most benches are far from every limit: where bounds twice as wide would say the same, few
@@ -116,7 +117,7 @@ static void judge_rounds_apart(gate_row *row, const gate_limits *limits)
   row->verdict = judge_bounds(row, limits);
 }
 
-static void judge_few_rounds(gate_arena *arena, gate_row *row, const gate_limits *limits)
+static void judge_few_rounds(bench_arena *arena, gate_row *row, const gate_limits *limits)
 {
   row->verdict = judge_figures(row, limits);
   if (row->verdict != GATE_FAIL && row->verdict != GATE_WARN) return;
@@ -128,10 +129,10 @@ static void judge_few_rounds(gate_arena *arena, gate_row *row, const gate_limits
   if (row->verdict == GATE_FAIL) row->verdict = GATE_NOT_PROVEN;
   row->note = row->rounds < 2
                   ? "a single run on a side proves nothing: use ab, 6 rounds, or --threshold"
-                  : gate_format(arena, "%zu rounds on a side prove nothing: 6 do", row->rounds);
+                  : arena_format(arena, "%zu rounds on a side prove nothing: 6 do", row->rounds);
 }
 
-void gate_judge_row(gate_arena *arena, gate_row *row, const gate_limits *limits)
+void gate_judge_row(bench_arena *arena, gate_row *row, const gate_limits *limits)
 {
   const bool has_rounds = row->base_metric && row->rounds >= ROUNDS_MIN;
   row->change = change_of(row->base, row->now, row->better);
@@ -168,12 +169,12 @@ void gate_give_way(gate_row *row, const gate_row *median)
 /* What a machine does to two rounds that followed each other is told by how far their ratios are
  * apart: the same two sides were compared, so in truth by nothing. What slows both sides of a round
  * alike is in neither ratio. Returns the deviation of one ratio. */
-static double null_control(gate_arena *arena, const gate_numbers *ratios)
+static double null_control(bench_arena *arena, const gate_numbers *ratios)
 {
   gate_numbers null = {0};
   for (size_t i = 0; i + 1 < ratios->count; i++)
     gate_numbers_add(arena, &null, fabs(ratios->values[i + 1] - ratios->values[i]) / sqrt(2));
-  return 1.4826 * gate_median(null.values, null.count);
+  return 1.4826 * stats_median(null.values, null.count);
 }
 
 void gate_judge_pairs(gate_row *row, const gate_limits *limits)
@@ -181,7 +182,7 @@ void gate_judge_pairs(gate_row *row, const gate_limits *limits)
   const gate_numbers *base, *now;
   (void)choose_rounds(row, &base, &now);
   const size_t count = base->count < now->count ? base->count : now->count;
-  gate_arena arena = {0};
+  bench_arena arena = {0};
   gate_numbers ratios = {0};
   for (size_t i = 0; i < count; i++) {
     const double ratio = log(now->values[i] / base->values[i]);
@@ -190,12 +191,12 @@ void gate_judge_pairs(gate_row *row, const gate_limits *limits)
   const double null_error = 1.25 * null_control(&arena, &ratios) / sqrt((double)count);
   const gate_interval bounds = gate_median_bounds(ratios.values, count);
   row->rounds = count;
-  row->base = gate_median(base->values, base->count);
-  row->now = gate_median(now->values, now->count);
-  row->change = expm1(gate_median(ratios.values, count));
+  row->base = stats_median(base->values, base->count);
+  row->now = stats_median(now->values, now->count);
+  row->change = expm1(stats_median(ratios.values, count));
   row->bounds = (gate_interval){expm1(bounds.low), expm1(bounds.high)};
   row->noise = fmax(limits->noise_min, 2 * null_error);
-  gate_arena_release(&arena);
+  arena_release(&arena);
   if (!is_limited(row)) {
     row->verdict = GATE_REPORTED;
   } else if (gate_order_rank(count) == 0) {

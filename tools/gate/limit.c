@@ -55,15 +55,15 @@ static const profile profiles[] = {
 
 static void add_limit(gate_limits *limits, gate_limit limit)
 {
-  limits->items = gate_grow(limits->arena, limits->items, limits->count, &limits->capacity,
-                            sizeof *limits->items);
-  limit.key = gate_copy_text(limits->arena, limit.key);
-  limit.match = gate_copy_text(limits->arena, limit.match);
-  limit.origin = gate_copy_text(limits->arena, limit.origin);
+  limits->items = arena_grow(limits->arena, limits->items, limits->count, &limits->capacity,
+                             sizeof *limits->items);
+  limit.key = arena_copy(limits->arena, limit.key);
+  limit.match = arena_copy(limits->arena, limit.match);
+  limit.origin = arena_copy(limits->arena, limit.origin);
   limits->items[limits->count++] = limit;
 }
 
-bool gate_limits_profile(gate_arena *arena, const char *name, gate_limits *out)
+bool gate_limits_profile(bench_arena *arena, const char *name, gate_limits *out)
 {
   for (size_t i = 0; i < sizeof profiles / sizeof *profiles; i++) {
     const profile *found = &profiles[i];
@@ -75,7 +75,7 @@ bool gate_limits_profile(gate_arena *arena, const char *name, gate_limits *out)
     out->may_fail_on_single_run = found->may_fail_on_single_run;
     out->missing = found->missing;
     out->inconclusive = GATE_POLICY_WARN;
-    out->today = gate_format(arena, "%.10s", gate_time_text(arena));
+    out->today = arena_format(arena, "%.10s", gate_time_text(arena));
     return true;
   }
   return false;
@@ -85,10 +85,10 @@ const char *gate_limits_ratio(gate_limits *limits, const char *text)
 {
   double ratio;
   if (!gate_number_parse(text, &ratio))
-    return gate_format(limits->arena, "invalid --threshold value: %s", text);
+    return arena_format(limits->arena, "invalid --threshold value: %s", text);
   if (!(ratio >= 0 && ratio <= 1))
-    return gate_format(limits->arena, "threshold out of range: %s (expected 0.0..=1.0)",
-                       gate_number_plain(limits->arena, ratio));
+    return arena_format(limits->arena, "threshold out of range: %s (expected 0.0..=1.0)",
+                        gate_number_plain(limits->arena, ratio));
   add_limit(limits, (gate_limit){.key = "mean", .warn = NEVER, .fail = ratio});
   add_limit(limits, (gate_limit){.key = "median", .warn = NEVER, .fail = NEVER});
   /* Other faces of the same times: one ratio judges them, the mean's. */
@@ -110,22 +110,22 @@ static bool parse_part(const char *text, double *out)
 
 const char *gate_limits_set(gate_limits *limits, const char *text)
 {
-  gate_arena *arena = limits->arena;
-  char *key = gate_copy_text(arena, text);
+  bench_arena *arena = limits->arena;
+  char *key = arena_copy(arena, text);
   char *value = strrchr(key, '='); /* a metric's name may hold one */
   if (!value || value == key)
-    return gate_format(arena, "invalid --threshold value: %s (expected metric=warn:fail)", text);
+    return arena_format(arena, "invalid --threshold value: %s (expected metric=warn:fail)", text);
   *value++ = '\0';
   char *fail = strchr(value, ':');
   gate_limit limit = {.key = key, .warn = NEVER};
-  limit.origin = gate_format(arena, "--threshold %s", text);
+  limit.origin = arena_format(arena, "--threshold %s", text);
   if (fail) *fail++ = '\0';
   if (!parse_part(fail ? fail : value, &limit.fail) || (fail && !parse_part(value, &limit.warn)) ||
       (isfinite(limit.warn) && limit.warn > limit.fail))
-    return gate_format(arena,
-                       "invalid --threshold value: %s (expected ratios of 0 or more, warn not "
-                       "above fail)",
-                       text);
+    return arena_format(arena,
+                        "invalid --threshold value: %s (expected ratios of 0 or more, warn not "
+                        "above fail)",
+                        text);
   add_limit(limits, limit);
   return NULL;
 }
@@ -140,20 +140,20 @@ static bool is_date(const char *text)
 
 static void add_waiver(gate_limits *limits, gate_waiver waiver)
 {
-  limits->waivers = gate_grow(limits->arena, limits->waivers, limits->waiver_count,
-                              &limits->waiver_capacity, sizeof *limits->waivers);
+  limits->waivers = arena_grow(limits->arena, limits->waivers, limits->waiver_count,
+                               &limits->waiver_capacity, sizeof *limits->waivers);
   limits->waivers[limits->waiver_count++] = waiver;
 }
 
 const char *gate_limits_ignore(gate_limits *limits, const char *text)
 {
-  char *match = gate_copy_text(limits->arena, text);
+  char *match = arena_copy(limits->arena, text);
   char *until = strrchr(match, '@');
   if (until) *until++ = '\0';
   const char *reason = strchr(match, '=');
   if (!until || !reason || reason == match || reason[1] == '\0' || !is_date(until))
-    return gate_format(limits->arena,
-                       "invalid --ignore value: %s (expected GLOB=REASON@YYYY-MM-DD)", text);
+    return arena_format(limits->arena,
+                        "invalid --ignore value: %s (expected GLOB=REASON@YYYY-MM-DD)", text);
   add_waiver(limits, (gate_waiver){.match = match, .reason = "", .until = until, .text = match});
   return NULL;
 }
@@ -163,148 +163,101 @@ void gate_limits_only(gate_limits *limits, const char *glob)
   gate_pairs_set(limits->arena, &limits->only, glob, "");
 }
 
-bool gate_policy_parse(const char *text, gate_policy *out)
-{
-  static const char *const names[] = {"pass", "warn", "fail"};
-  for (int i = 0; i < 3; i++) {
-    if (strcmp(text, names[i]) == 0) {
-      *out = (gate_policy)i;
-      return true;
-    }
-  }
-  return false;
-}
-
 /* ---- the config file ---- */
 
-/* Also within objects: a misspelt key would not limit. */
-static void check_keys(gate_json *json, json_t *object, const char *known)
+/* Says what jansson found wrong, such as keys that it does not know. */
+static void wrong_config(gate_limits *limits, const char *where, const char *what,
+                         gate_problems *problems)
+{
+  gate_wrong(problems, limits->config, "failed to parse %s: %s: %s", limits->config, where, what);
+}
+
+static void read_thresholds(gate_limits *limits, json_t *object, const char *match,
+                            gate_problems *problems)
 {
   const char *key;
   json_t *value;
   json_object_foreach(object, key, value)
   {
-    const char *found = strstr(known, gate_format(json->problems->arena, " %s ", key));
-    if (!found || strchr(key, ' '))
-      gate_json_wrong(json, "unknown key %s; there are%s", key, known);
+    json_error_t error = {.text = "expected ratios of 0 or more, warn not above fail"};
+    gate_limit limit = {.key = key, .match = match, .warn = NEVER, .fail = NEVER};
+    limit.origin =
+        arena_format(limits->arena, "threshold %s of %s", key, match ? match : limits->config);
+    const bool is_read = json_unpack_ex(value, &error, 0, "{s?F, s?F !}", "warn", &limit.warn,
+                                        "fail", &limit.fail) == 0;
+    const bool is_usable =
+        limit.warn >= 0 && limit.fail >= 0 && (limit.warn <= limit.fail || !isfinite(limit.warn));
+    if (is_read && is_usable)
+      add_limit(limits, limit);
+    else
+      wrong_config(limits, key, error.text, problems);
   }
 }
 
-static void read_thresholds(gate_limits *limits, gate_json *json, json_t *object, const char *match)
-{
-  const char *key;
-  json_t *value;
-  json_object_foreach(object, key, value)
-  {
-    json->where = key;
-    const double warn = gate_json_number(json, value, "warn", GATE_NOT_NEGATIVE);
-    const double fail = gate_json_number(json, value, "fail", GATE_NOT_NEGATIVE);
-    if (isnan(warn) && isnan(fail) && !json->is_wrong)
-      gate_json_wrong(json, "expected {\"warn\": ratio, \"fail\": ratio}");
-    check_keys(json, value, " warn fail ");
-    if (warn > fail) gate_json_wrong(json, "warn is above fail");
-    add_limit(limits, (gate_limit){.key = key,
-                                   .match = match,
-                                   .warn = isnan(warn) ? NEVER : warn,
-                                   .fail = isnan(fail) ? NEVER : fail,
-                                   .origin = gate_format(limits->arena, "threshold %s of %s", key,
-                                                         match ? match : json->path)});
-  }
-  json->where = NULL;
-}
-
-static void read_benches(gate_limits *limits, gate_json *json, json_t *array)
+/* What "benches" and "ignore" list. */
+static void read_lists(gate_limits *limits, json_t *benches, json_t *ignored,
+                       gate_problems *problems)
 {
   size_t index;
-  json_t *item;
-  json_array_foreach(array, index, item)
+  json_t *item, *thresholds;
+  json_error_t error;
+  const char *match;
+  gate_waiver waiver = {0};
+  json_array_foreach(benches, index, item)
   {
-    const char *match = gate_json_text(json, item, "match");
-    json_t *thresholds = gate_json_object(json, item, "thresholds");
-    check_keys(json, item, " match thresholds ");
-    if (match && thresholds) {
-      read_thresholds(limits, json, thresholds, match);
-    } else if (!json->is_wrong) {
-      gate_json_wrong(json, "benches[%zu] needs match and thresholds", index);
-    }
+    if (json_unpack_ex(item, &error, 0, "{s:s, s:o !}", "match", &match, "thresholds",
+                       &thresholds) == 0)
+      read_thresholds(limits, thresholds, match, problems);
+    else
+      wrong_config(limits, "benches", error.text, problems);
+  }
+  json_array_foreach(ignored, index, item)
+  {
+    if (json_unpack_ex(item, &error, 0, "{s:s, s:s, s:s !}", "match", &waiver.match, "reason",
+                       &waiver.reason, "until", &waiver.until) != 0)
+      wrong_config(limits, "ignore", error.text, problems);
+    else if (!is_date(waiver.until))
+      wrong_config(limits, "ignore", "until is not YYYY-MM-DD", problems);
+    else
+      add_waiver(limits, waiver);
   }
 }
 
-static void read_waivers(gate_limits *limits, gate_json *json, json_t *array)
-{
-  gate_arena *arena = limits->arena;
-  size_t index;
-  json_t *item;
-  json_array_foreach(array, index, item)
-  {
-    const char *match = gate_json_text(json, item, "match");
-    const char *reason = gate_json_text(json, item, "reason");
-    const char *until = gate_json_text(json, item, "until");
-    check_keys(json, item, " match reason until ");
-    if (match && reason && until && is_date(until)) {
-      add_waiver(limits, (gate_waiver){.match = gate_copy_text(arena, match),
-                                       .reason = gate_copy_text(arena, reason),
-                                       .until = gate_copy_text(arena, until)});
-    } else if (!json->is_wrong) {
-      gate_json_wrong(json, "ignore[%zu] needs match, reason and until (YYYY-MM-DD)", index);
-    }
-  }
-}
-
-static bool read_flag(gate_json *json, const char *key)
-{
-  json_t *value = json_object_get(json->root, key);
-  if (value && !json_is_boolean(value)) gate_json_wrong(json, "%s is neither true nor false", key);
-  return json_is_true(value);
-}
-
-static void read_policy(gate_json *json, const char *key, gate_policy *out)
-{
-  const char *text = gate_json_text(json, json->root, key);
-  if (text && !gate_policy_parse(text, out))
-    gate_json_wrong(json, "%s is neither pass, warn nor fail", key);
-}
-
-static bool open_config(gate_arena *arena, const char *path, gate_json *json,
+static void read_policy(gate_limits *limits, const char *key, const char *text, gate_policy *out,
                         gate_problems *problems)
 {
-  char *text;
-  size_t length;
-  if (!gate_file_read(arena, path, &text, &length, problems) ||
-      !gate_json_open(json, path, text, length, problems))
-    return false;
-  return json_is_object(json->root) || gate_json_wrong(json, "is not an object");
+  static const char *const names[] = {"pass", "warn", "fail"};
+  if (!text) return;
+  for (int i = 0; i < 3; i++)
+    if (strcmp(text, names[i]) == 0) {
+      *out = (gate_policy)i;
+      return;
+    }
+  wrong_config(limits, key, "expected pass, warn or fail", problems);
 }
 
-bool gate_limits_read(gate_limits *limits, const char *path, gate_problems *problems)
+/* Unknown keys are faults, also within objects: a misspelt limit would not limit. */
+void gate_limits_configure(gate_limits *limits, const char *path, const gate_json *config,
+                           gate_problems *problems)
 {
-  gate_json json;
-  if (!open_config(limits->arena, path, &json, problems)) return false;
-  check_keys(&json, json.root,
-             " profile thresholds benches ignore missing inconclusive noise warn_is_error "
-             "require_same_machine ");
-  read_thresholds(limits, &json, gate_json_object(&json, json.root, "thresholds"), NULL);
-  read_benches(limits, &json, gate_json_array(&json, json.root, "benches"));
-  read_waivers(limits, &json, gate_json_array(&json, json.root, "ignore"));
-  read_policy(&json, "missing", &limits->missing);
-  read_policy(&json, "inconclusive", &limits->inconclusive);
-  const double noise = gate_json_number(&json, json.root, "noise", GATE_POSITIVE);
-  if (!isnan(noise)) limits->noise_min = noise;
-  limits->is_warning_error = read_flag(&json, "warn_is_error") || limits->is_warning_error;
-  limits->needs_same_machine =
-      read_flag(&json, "require_same_machine") || limits->needs_same_machine;
-  const bool is_read = !json.is_wrong;
-  gate_json_release(&json);
-  return is_read;
-}
-
-const char *gate_limits_profile_of(gate_arena *arena, const char *path, gate_problems *problems)
-{
-  gate_json json;
-  if (!open_config(arena, path, &json, problems)) return NULL;
-  const char *name = gate_copy_text(arena, gate_json_text(&json, json.root, "profile"));
-  gate_json_release(&json);
-  return name;
+  json_error_t error;
+  json_t *thresholds = NULL, *benches = NULL, *ignored = NULL;
+  const char *missing = NULL, *inconclusive = NULL;
+  int is_warning_error = limits->is_warning_error, needs_same = limits->needs_same_machine;
+  limits->config = path;
+  if (json_unpack_ex(config->root, &error, 0, "{s?s, s?o, s?o, s?o, s?s, s?s, s?F, s?b, s?b !}",
+                     "profile", &limits->profile, "thresholds", &thresholds, "benches", &benches,
+                     "ignore", &ignored, "missing", &missing, "inconclusive", &inconclusive,
+                     "noise", &limits->noise_min, "warn_is_error", &is_warning_error,
+                     "require_same_machine", &needs_same) != 0)
+    wrong_config(limits, "config", error.text, problems);
+  read_thresholds(limits, thresholds, NULL, problems);
+  read_lists(limits, benches, ignored, problems);
+  read_policy(limits, "missing", missing, &limits->missing, problems);
+  read_policy(limits, "inconclusive", inconclusive, &limits->inconclusive, problems);
+  if (!(limits->noise_min > 0)) wrong_config(limits, "noise", "expected more than 0", problems);
+  limits->is_warning_error = is_warning_error;
+  limits->needs_same_machine = needs_same;
 }
 
 /* ---- asking ---- */
@@ -356,12 +309,12 @@ static bool matches_any(const char *glob, const gate_set *set)
 }
 
 /* The longest glob that matches an id is meant. */
-static void bind_waiver(gate_waiver *waiver, gate_arena *arena, const gate_set *base,
+static void bind_waiver(gate_waiver *waiver, bench_arena *arena, const gate_set *base,
                         const gate_set *now)
 {
   for (size_t length = strlen(waiver->text); length > 0; length--) {
     if (waiver->text[length] != '=') continue;
-    const char *glob = gate_copy_bytes(arena, waiver->text, length);
+    const char *glob = arena_copy_bytes(arena, waiver->text, length);
     if (!matches_any(glob, base) && !matches_any(glob, now)) continue;
     waiver->match = glob;
     waiver->reason = waiver->text + length + 1;
@@ -381,19 +334,19 @@ void gate_limits_bind(gate_limits *limits, const gate_set *base, const gate_set 
 
 void gate_limits_unused(const gate_limits *limits, gate_pairs *out)
 {
-  gate_arena *arena = limits->arena;
+  bench_arena *arena = limits->arena;
   for (size_t i = 0; i < limits->count; i++)
     if (limits->items[i].origin && !limits->items[i].is_used)
       gate_pairs_set(arena, out, limits->items[i].origin,
-                     gate_format(arena, "limits nothing: no figure %s was compared%s%s",
-                                 limits->items[i].key, limits->items[i].match ? " of " : "",
-                                 limits->items[i].match ? limits->items[i].match : ""));
+                     arena_format(arena, "limits nothing: no figure %s was compared%s%s",
+                                  limits->items[i].key, limits->items[i].match ? " of " : "",
+                                  limits->items[i].match ? limits->items[i].match : ""));
   for (size_t i = 0; i < limits->waiver_count; i++)
     if (!limits->waivers[i].is_used)
-      gate_pairs_set(arena, out, gate_format(arena, "--ignore %s", limits->waivers[i].match),
+      gate_pairs_set(arena, out, arena_format(arena, "--ignore %s", limits->waivers[i].match),
                      "waives nothing: no bench has such an id");
   for (size_t i = 0; i < limits->only.count; i++)
     if (limits->only.items[i].value[0] == '\0')
-      gate_pairs_set(arena, out, gate_format(arena, "--only %s", limits->only.items[i].key),
+      gate_pairs_set(arena, out, arena_format(arena, "--only %s", limits->only.items[i].key),
                      "chooses nothing: no bench has such an id");
 }

@@ -4,6 +4,7 @@
 #ifndef ACCEL_GATE_LIMITS_H
 #define ACCEL_GATE_LIMITS_H
 
+#include "json.h"
 #include "record.h"
 
 /* Ratios by which a figure may get worse: 0.2 is 20 %. INFINITY: never. */
@@ -28,9 +29,9 @@ typedef struct gate_waiver {
 typedef enum gate_policy { GATE_POLICY_PASS, GATE_POLICY_WARN, GATE_POLICY_FAIL } gate_policy;
 
 typedef struct gate_limits {
-  gate_arena *arena;
-  const char *profile;
-  gate_limit *items; /* the last that fits decides */
+  bench_arena *arena;
+  const char *profile, *config; /* config: its path, or NULL */
+  gate_limit *items;            /* the last that fits decides */
   size_t count, capacity;
   gate_waiver *waivers;
   size_t waiver_count, waiver_capacity;
@@ -46,7 +47,7 @@ typedef struct gate_limits {
 } gate_limits;
 
 /* "default", "seed000", "seed003", "seed004"; false for any other name. */
-bool gate_limits_profile(gate_arena *arena, const char *name, gate_limits *out);
+bool gate_limits_profile(bench_arena *arena, const char *name, gate_limits *out);
 
 /* A bare ratio, 0.15, limits the mean alone and may fail on single runs.
  * Returns NULL, or what is wrong as the compat checker says it. */
@@ -56,13 +57,9 @@ const char *gate_limits_set(gate_limits *limits, const char *text);
 /* GLOB=REASON@2026-12-31. NULL, or what is wrong. */
 const char *gate_limits_ignore(gate_limits *limits, const char *text);
 void gate_limits_only(gate_limits *limits, const char *glob);
-/* fail, warn or pass. */
-bool gate_policy_parse(const char *text, gate_policy *out);
-
-/* The config file. Unknown keys are faults: a misspelt limit would not limit. */
-bool gate_limits_read(gate_limits *limits, const char *path, gate_problems *problems);
-/* The profile that the file asks for; NULL if none. */
-const char *gate_limits_profile_of(gate_arena *arena, const char *path, gate_problems *problems);
+/* What an opened config file says; it stays open as long as the limits are used. */
+void gate_limits_configure(gate_limits *limits, const char *path, const gate_json *config,
+                           gate_problems *problems);
 
 /* Decides by the ids of both sets where the globs of waivers end, and notes which globs match. */
 void gate_limits_bind(gate_limits *limits, const gate_set *base, const gate_set *now);

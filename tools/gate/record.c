@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-gate_set *gate_set_new(gate_arena *arena, const char *path, gate_form form)
+gate_set *gate_set_new(bench_arena *arena, const char *path, gate_form form)
 {
-  gate_set *set = gate_take(arena, 1, sizeof *set);
+  gate_set *set = arena_take(arena, 1, sizeof *set);
   set->arena = arena;
-  set->path = gate_copy_text(arena, path);
+  set->path = arena_copy(arena, path);
   set->form = form;
   return set;
 }
@@ -16,10 +16,10 @@ gate_set *gate_set_new(gate_arena *arena, const char *path, gate_form form)
 gate_bench *gate_set_add(gate_set *set, const char *id)
 {
   set->benches =
-      gate_grow(set->arena, set->benches, set->count, &set->capacity, sizeof *set->benches);
+      arena_grow(set->arena, set->benches, set->count, &set->capacity, sizeof *set->benches);
   gate_bench *bench = &set->benches[set->count++];
   *bench = (gate_bench){.target = NAN, .acceptable = NAN};
-  bench->id = gate_copy_text(set->arena, id);
+  bench->id = arena_copy(set->arena, id);
   bench->full_id = bench->id;
   return bench;
 }
@@ -51,12 +51,12 @@ const gate_bench *gate_set_find(const gate_set *set, const char *id)
 gate_metric *gate_bench_add(gate_set *set, gate_bench *bench, const char *name, const char *unit,
                             gate_better better)
 {
-  bench->metrics = gate_grow(set->arena, bench->metrics, bench->metric_count,
-                             &bench->metric_capacity, sizeof *bench->metrics);
+  bench->metrics = arena_grow(set->arena, bench->metrics, bench->metric_count,
+                              &bench->metric_capacity, sizeof *bench->metrics);
   gate_metric *metric = &bench->metrics[bench->metric_count++];
   *metric = (gate_metric){.better = better};
-  metric->name = gate_copy_text(set->arena, name);
-  metric->unit = gate_copy_text(set->arena, unit);
+  metric->name = arena_copy(set->arena, name);
+  metric->unit = arena_copy(set->arena, unit);
   for (int i = 0; i < GATE_FIGURES; i++) metric->figures[i] = NAN;
   return metric;
 }
@@ -89,18 +89,17 @@ double gate_metric_main(const gate_metric *metric)
   return NAN;
 }
 
-void gate_pairs_set(gate_arena *arena, gate_pairs *pairs, const char *key, const char *value)
+void gate_pairs_set(bench_arena *arena, gate_pairs *pairs, const char *key, const char *value)
 {
   for (size_t i = 0; i < pairs->count; i++) {
     if (strcmp(pairs->items[i].key, key) == 0) {
-      pairs->items[i].value = gate_copy_text(arena, value);
+      pairs->items[i].value = arena_copy(arena, value);
       return;
     }
   }
   pairs->items =
-      gate_grow(arena, pairs->items, pairs->count, &pairs->capacity, sizeof *pairs->items);
-  pairs->items[pairs->count++] =
-      (gate_pair){gate_copy_text(arena, key), gate_copy_text(arena, value)};
+      arena_grow(arena, pairs->items, pairs->count, &pairs->capacity, sizeof *pairs->items);
+  pairs->items[pairs->count++] = (gate_pair){arena_copy(arena, key), arena_copy(arena, value)};
 }
 
 const char *gate_pairs_get(const gate_pairs *pairs, const char *key)
@@ -201,8 +200,6 @@ const char *gate_form_name(gate_form form)
                                                 "Go text",
                                                 "Google Benchmark",
                                                 "hyperfine",
-                                                "nanobench",
-                                                "Catch2 XML",
                                                 "libtest text",
                                                 "Bencher Metric Format",
                                                 "github-action-benchmark"};

@@ -78,8 +78,6 @@ typedef enum gate_form {
   GATE_FORM_GO,
   GATE_FORM_GOOGLE,
   GATE_FORM_HYPERFINE,
-  GATE_FORM_NANOBENCH,
-  GATE_FORM_CATCH2,
   GATE_FORM_LIBTEST,
   GATE_FORM_BMF,
   GATE_FORM_ACTION, /* github-action-benchmark's */
@@ -90,7 +88,7 @@ typedef enum gate_form {
 const char *gate_form_name(gate_form form);
 
 typedef struct gate_set {
-  gate_arena *arena;
+  bench_arena *arena;
   const char *path;
   gate_form form;
   const char *run_id;  /* NULL if not given, and so the others */
@@ -109,7 +107,7 @@ typedef struct gate_set {
 } gate_set;
 
 /* An empty set. */
-gate_set *gate_set_new(gate_arena *arena, const char *path, gate_form form);
+gate_set *gate_set_new(bench_arena *arena, const char *path, gate_form form);
 
 /* A new bench at the end. The caller sorts when all are there. */
 gate_bench *gate_set_add(gate_set *set, const char *id);
@@ -133,7 +131,7 @@ double gate_metric_main(const gate_metric *metric);
 bool gate_has(const gate_metric *metric, gate_figure figure);
 
 /* Sets a value, replacing the one with this key. */
-void gate_pairs_set(gate_arena *arena, gate_pairs *pairs, const char *key, const char *value);
+void gate_pairs_set(bench_arena *arena, gate_pairs *pairs, const char *key, const char *value);
 /* NULL if there is none. */
 const char *gate_pairs_get(const gate_pairs *pairs, const char *key);
 

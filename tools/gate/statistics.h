@@ -18,15 +18,9 @@ typedef struct gate_interval {
 /* ---- of one list; NAN of an empty one ---- */
 
 /* A sorted copy. */
-double *gate_sorted(gate_arena *arena, const double *values, size_t count);
-double gate_mean(const double *values, size_t count);
+double *gate_sorted(bench_arena *arena, const double *values, size_t count);
 /* With n - 1; NAN of fewer than two. */
 double gate_deviation(const double *values, size_t count);
-double gate_median(const double *values, size_t count);
-/* Linear between the neighbours. `share` in [0, 1]. */
-double gate_quantile(const double *sorted, size_t count, double share);
-/* Of a list that is not sorted, with one number at least. */
-stats_fences gate_fences(const double *values, size_t count);
 
 /* The largest k for which the k-th smallest of `count` numbers is below their distribution's
  * median with a probability of at least 97.9 %, which is 2 of 10 and 6 of 20. 0: too few numbers
@@ -35,23 +29,11 @@ size_t gate_order_rank(size_t count);
 /* The k-th smallest and k-th largest of that k: one-sided bounds of the median. NANs if k is 0. */
 gate_interval gate_median_bounds(const double *values, size_t count);
 
-/* ---- of two lists ---- */
-
-/* What a list is summed up by: a share's quantile, 0.5 for the median, or this for the mean. */
-#define GATE_SHARE_MEAN (-1.0)
-/* The ratio of b's to a's, and its 95 % percentile interval, both resampled. */
-typedef struct gate_bootstrap {
-  double ratio;
-  gate_interval bounds;
-} gate_bootstrap;
-gate_bootstrap gate_bootstrap_ratio(const gate_numbers *a, const gate_numbers *b, double share,
-                                    size_t resamples, uint64_t seed);
-
 /* ---- of shapes ---- */
 
 /* A Gaussian kernel's density at `points` places, 2 or more, between the ends of `range`. The
  * bandwidth is Silverman's. A list without spread gets a narrow peak. */
-gate_numbers gate_kernel_density(gate_arena *arena, const double *values, size_t count,
+gate_numbers gate_kernel_density(bench_arena *arena, const double *values, size_t count,
                                  gate_interval range, size_t points);
 double gate_bandwidth(const double *values, size_t count);
 

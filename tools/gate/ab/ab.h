@@ -15,7 +15,7 @@
 enum { AB_BASE, AB_NOW, AB_SIDES };
 
 typedef struct ab_options {
-  gate_arena *arena;
+  bench_arena *arena;
   const char *base;      /* a git ref, or NULL */
   const char *base_tree; /* a folder with the base's headers, or NULL */
   const char *tree;      /* the current one */
@@ -61,7 +61,7 @@ typedef struct ab_program {
 } ab_program;
 
 typedef struct ab_run {
-  gate_arena *arena;
+  bench_arena *arena;
   const ab_options *options;
   gate_limits *limits;
   gate_problems *problems;

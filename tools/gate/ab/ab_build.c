@@ -6,7 +6,7 @@
 #include <string.h>
 
 typedef struct words {
-  gate_arena *arena;
+  bench_arena *arena;
   const char **items;
   size_t count, capacity;
 } words;
@@ -14,13 +14,13 @@ typedef struct words {
 static void add_word(words *list, const char *word)
 {
   list->items =
-      gate_grow(list->arena, list->items, list->count, &list->capacity, sizeof *list->items);
-  list->items[list->count++] = gate_copy_text(list->arena, word);
+      arena_grow(list->arena, list->items, list->count, &list->capacity, sizeof *list->items);
+  list->items[list->count++] = arena_copy(list->arena, word);
 }
 
 static void add_words(words *list, const char *text)
 {
-  char *copy = gate_copy_text(list->arena, text), *rest = NULL;
+  char *copy = arena_copy(list->arena, text), *rest = NULL;
   for (char *word = strtok_r(copy, " \t\n", &rest); word; word = strtok_r(NULL, " \t\n", &rest))
     add_word(list, word);
 }
@@ -28,7 +28,7 @@ static void add_words(words *list, const char *text)
 static bool add_harness(ab_run *run, words *list)
 {
   glob_t found;
-  const char *pattern = gate_format(run->arena, "%s/bench/harness/*.c", run->options->tree);
+  const char *pattern = arena_format(run->arena, "%s/bench/harness/*.c", run->options->tree);
   const bool is_found = glob(pattern, 0, NULL, &found) == 0;
   for (size_t i = 0; is_found && i < found.gl_pathc; i++) add_word(list, found.gl_pathv[i]);
   if (is_found) globfree(&found);
@@ -43,28 +43,28 @@ static bool compile_command(ab_run *run, words *list, const char *source, const 
   add_words(list, options->compiler);
   add_words(list, "-std=gnu11 -w");
   add_words(list, options->flags);
-  add_word(list, gate_format(run->arena, "-DBENCH_FLAGS=\"%s\"", options->flags));
+  add_word(list, arena_format(run->arena, "-DBENCH_FLAGS=\"%s\"", options->flags));
   if (options->has_redis) add_word(list, "-DACCEL_BENCH_REDIS");
-  add_word(list, gate_format(run->arena, "-I%s", tree));
-  add_word(list, gate_format(run->arena, "-I%s/bench", options->tree));
+  add_word(list, arena_format(run->arena, "-I%s", tree));
+  add_word(list, arena_format(run->arena, "-I%s/bench", options->tree));
   add_word(list, source);
   if (!add_harness(run, list)) return false;
   add_word(list, "-o");
   add_word(list, program);
   add_words(list, options->has_redis ? "-lhiredis" : "");
   add_words(list, "-pthread -ljansson -lm");
-  list->items = gate_grow(list->arena, list->items, list->count, &list->capacity,
-                          sizeof *list->items); /* the NULL behind the last */
+  list->items = arena_grow(list->arena, list->items, list->count, &list->capacity,
+                           sizeof *list->items); /* the NULL behind the last */
   return true;
 }
 
 /* "bench/x.c" -> "x". */
-static const char *program_name(gate_arena *arena, const char *source)
+static const char *program_name(bench_arena *arena, const char *source)
 {
   const char *slash = strrchr(source, '/');
   const char *name = slash ? slash + 1 : source;
   const char *dot = strrchr(name, '.');
-  return dot ? gate_copy_bytes(arena, name, (size_t)(dot - name)) : name;
+  return dot ? arena_copy_bytes(arena, name, (size_t)(dot - name)) : name;
 }
 
 /* Both sides at once: there are two processors nearly everywhere. */
@@ -77,7 +77,7 @@ static bool build_program(ab_run *run, ab_program *program, const char *source)
   for (int side = 0; side <= last; side++) {
     words command = {.arena = run->arena};
     program->paths[side] =
-        gate_format(run->arena, "%s/%s_%s", run->folder, program->name, sides[side]);
+        arena_format(run->arena, "%s/%s_%s", run->folder, program->name, sides[side]);
     if (!compile_command(run, &command, source, trees[side], program->paths[side]) ||
         !gate_child_start(&compilers[side], run->arena, command.items, NULL, true, run->problems))
       return false;
@@ -92,7 +92,7 @@ static bool build_program(ab_run *run, ab_program *program, const char *source)
       is_built = false;
     }
     program->paths[side] = NULL;
-    program->why = gate_copy_bytes(run->arena, output, strcspn(output, "\n"));
+    program->why = arena_copy_bytes(run->arena, output, strcspn(output, "\n"));
   }
   if (run->options->is_self) program->paths[AB_NOW] = program->paths[AB_BASE];
   return is_built;
@@ -103,14 +103,14 @@ bool ab_build(ab_run *run)
   const ab_options *options = run->options;
   if (options->programs[AB_NOW]) {
     run->program_count = 1;
-    run->programs = gate_take(run->arena, 1, sizeof *run->programs);
+    run->programs = arena_take(run->arena, 1, sizeof *run->programs);
     *run->programs = (ab_program){.name = options->programs[AB_NOW]};
     memcpy(run->programs->paths, options->programs, sizeof run->programs->paths);
     if (options->is_self) run->programs->paths[AB_BASE] = options->programs[AB_NOW];
     return true;
   }
   run->program_count = options->source_count;
-  run->programs = gate_take(run->arena, run->program_count, sizeof *run->programs);
+  run->programs = arena_take(run->arena, run->program_count, sizeof *run->programs);
   for (size_t i = 0; i < run->program_count; i++) {
     run->programs[i].name = program_name(run->arena, options->sources[i]);
     printf("compiling %s against both trees\n", run->programs[i].name);

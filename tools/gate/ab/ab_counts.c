@@ -17,14 +17,14 @@ enum { FEW = 64, MANY = 64 + 512, MANY_CHEAP = 64 + 8192, CHEAP = 4000 };
 static bool start_count(ab_run *run, gate_child *child, const char *program, const char *id,
                         int iterations)
 {
-  gate_arena *arena = run->arena;
+  bench_arena *arena = run->arena;
   const char *const argv[] = {"valgrind",
                               "--tool=callgrind",
                               "--callgrind-out-file=/dev/null",
-                              gate_copy_text(arena, program),
+                              arena_copy(arena, program),
                               "--count",
-                              gate_copy_text(arena, id),
-                              gate_format(arena, "%d", iterations),
+                              arena_copy(arena, id),
+                              arena_format(arena, "%d", iterations),
                               NULL};
   return gate_child_start(child, arena, argv, NULL, true, run->problems);
 }
@@ -111,9 +111,10 @@ void ab_counts(ab_run *run, gate_report *report)
     uncounted += !(bench->instructions[AB_BASE] > 0) || !(bench->instructions[AB_NOW] > 0);
   }
   if (uncounted > 0)
-    gate_pairs_set(run->arena, &report->notes, "instructions",
-                   gate_format(run->arena,
-                               "%s could not be counted (several threads, no valgrind, or the time "
-                               "budget was over)",
-                               gate_some(run->arena, uncounted, "bench", "benches")));
+    gate_pairs_set(
+        run->arena, &report->notes, "instructions",
+        arena_format(run->arena,
+                     "%s could not be counted (several threads, no valgrind, or the time "
+                     "budget was over)",
+                     gate_some(run->arena, uncounted, "bench", "benches")));
 }

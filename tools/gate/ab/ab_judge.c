@@ -15,7 +15,7 @@ static bool is_compared(const ab_bench *bench)
 
 static double median_of(const gate_numbers *numbers)
 {
-  return gate_median(numbers->values, numbers->count);
+  return stats_median(numbers->values, numbers->count);
 }
 
 /* A bench near 1 us has tails of operations in some rounds and none in others: no figure. */
@@ -60,7 +60,7 @@ static void add_bench(ab_run *run, gate_set *set, const ab_bench *from, int side
     gate_pairs_set(run->arena, &set->failed, from->id, from->failure);
   if (side == AB_BASE && !from->is_on[AB_BASE] && why)
     gate_pairs_set(run->arena, &set->failed, from->id,
-                   gate_format(run->arena, "the base cannot compile it: %s", why));
+                   arena_format(run->arena, "the base cannot compile it: %s", why));
   if (!from->is_on[side] || from->failure) return;
   gate_bench *bench = gate_set_add(set, from->id);
   bench->full_id = from->full_id;
@@ -119,12 +119,12 @@ static void confirm(ab_run *run, gate_report *report)
     if (!second) continue;
     const char *change = gate_percent(run->arena, second->change);
     if (second->verdict == GATE_FAIL) {
-      row->note = gate_format(run->arena, "run again: worse by %s", change);
+      row->note = arena_format(run->arena, "run again: worse by %s", change);
       continue;
     }
     row->verdict = GATE_WARN;
-    row->note = gate_format(run->arena, "not reproduced: run again, it was %s (%s)",
-                            gate_verdict_name(second->verdict), change);
+    row->note = arena_format(run->arena, "not reproduced: run again, it was %s (%s)",
+                             gate_verdict_name(second->verdict), change);
   }
 }
 
@@ -186,7 +186,7 @@ static bool run_again(ab_run *run, bool *is_active)
 
 static bool measure(ab_run *run, gate_report *report)
 {
-  bool *is_active = gate_take(run->arena, run->count, sizeof *is_active);
+  bool *is_active = arena_take(run->arena, run->count, sizeof *is_active);
   for (size_t i = 0; i < run->count; i++) is_active[i] = is_compared(&run->benches[i]);
   if (!ab_rounds(run, (ab_pass){.is_active = is_active, .rounds = run->options->rounds}))
     return false;

@@ -30,7 +30,7 @@ static bool start_side(ab_run *run, gate_child *child, const char *path)
   environment[length + padding] = '\0';
   char seed[24];
   snprintf(seed, sizeof seed, "%llu", (unsigned long long)run->options->seed);
-  const char *const argv[] = {gate_copy_text(run->arena, path), "--serve", "--seed", seed, NULL};
+  const char *const argv[] = {arena_copy(run->arena, path), "--serve", "--seed", seed, NULL};
   return gate_child_start(child, run->arena, argv, environment, false, run->problems) &&
          gate_child_line(child, ANSWER_MS, run->problems) != NULL;
 }
@@ -46,7 +46,7 @@ static bool ask(ab_run *run, gate_child *child, const char *line, gate_json *jso
     return false;
   const char *error = gate_json_text(json, json->root, "error");
   if (!error) return true;
-  *failure_out = gate_copy_text(run->arena, error);
+  *failure_out = arena_copy(run->arena, error);
   gate_json_release(json);
   return false;
 }
@@ -63,14 +63,14 @@ static ab_bench *find_bench(ab_run *run, const char *id)
 static ab_bench *add_bench(ab_run *run, gate_json *json, json_t *object, const char *id)
 {
   run->benches =
-      gate_grow(run->arena, run->benches, run->count, &run->capacity, sizeof *run->benches);
+      arena_grow(run->arena, run->benches, run->count, &run->capacity, sizeof *run->benches);
   ab_bench *bench = &run->benches[run->count++];
   const char *full_id = gate_json_text(json, object, "full_id");
   json_t *targets = gate_json_object(json, gate_json_object(json, object, "targets"), "time");
   const double threads = gate_json_number(json, object, "threads", GATE_POSITIVE);
-  *bench = (ab_bench){.id = gate_copy_text(run->arena, id)};
-  bench->full_id = full_id ? gate_copy_text(run->arena, full_id) : bench->id;
-  bench->definition_hash = gate_copy_text(run->arena, gate_json_text(json, object, "bench_hash"));
+  *bench = (ab_bench){.id = arena_copy(run->arena, id)};
+  bench->full_id = full_id ? arena_copy(run->arena, full_id) : bench->id;
+  bench->definition_hash = arena_copy(run->arena, gate_json_text(json, object, "bench_hash"));
   bench->target = gate_json_number(json, targets, "target", GATE_POSITIVE);
   bench->acceptable = gate_json_number(json, targets, "acceptable", GATE_POSITIVE);
   bench->threads = threads >= 1 && threads < 1e6 ? (size_t)threads : 1;
@@ -124,7 +124,7 @@ static bool list_program(ab_run *run, size_t index, int side)
   const char *failure;
   const char *path = run->programs[index].paths[side];
   if (!path) return true;
-  const char *const argv[] = {gate_copy_text(run->arena, path), "--serve", NULL};
+  const char *const argv[] = {arena_copy(run->arena, path), "--serve", NULL};
   if (!gate_child_start(&child, run->arena, argv, NULL, false, run->problems)) return false;
   const char *greeting = gate_child_line(&child, ANSWER_MS, run->problems);
   bool is_listed = greeting && check_greeting(run, greeting, path);
@@ -154,7 +154,7 @@ static bool calibrate(ab_run *run, gate_child *child, ab_bench *bench, double *n
 {
   gate_json json;
   const char *line =
-      gate_format(run->arena, "calibrate %s %zu", bench->id, run->options->warm_up_ms);
+      arena_format(run->arena, "calibrate %s %zu", bench->id, run->options->warm_up_ms);
   if (!ask(run, child, line, &json, &bench->failure)) return false;
   const double iterations = gate_json_number(&json, json.root, "iters", GATE_POSITIVE);
   *ns_out = gate_json_number(&json, json.root, "ns", GATE_POSITIVE) / iterations;
@@ -182,7 +182,7 @@ static bool run_turn(ab_run *run, gate_child *child, ab_bench *bench, slice *fou
   /* Percentiles of single operations take their time: once in a round. */
   const char *command = found->times.count == 0 ? "run" : "turn";
   const char *line =
-      gate_format(run->arena, "%s %s %zu %d", command, bench->id, bench->iterations, TURN_SAMPLES);
+      arena_format(run->arena, "%s %s %zu %d", command, bench->id, bench->iterations, TURN_SAMPLES);
   if (!ask(run, child, line, &json, &bench->failure)) return false;
   const gate_numbers times = gate_json_numbers(&json, json.root, "times", GATE_POSITIVE);
   const double tail = gate_json_number(&json, json.root, "p95_op", GATE_POSITIVE);
@@ -201,11 +201,11 @@ static bool run_turn(ab_run *run, gate_child *child, ab_bench *bench, slice *fou
 static void add_round(ab_run *run, ab_series *series, int side, const slice *found)
 {
   const gate_numbers *times = &found->times, *tails = &found->tails;
-  gate_arena *arena = run->arena;
-  gate_numbers_add(arena, &series->medians[side], gate_median(times->values, times->count));
-  gate_numbers_add(arena, &series->means[side], gate_mean(times->values, times->count));
+  bench_arena *arena = run->arena;
+  gate_numbers_add(arena, &series->medians[side], stats_median(times->values, times->count));
+  gate_numbers_add(arena, &series->means[side], stats_mean(times->values, times->count));
   if (tails->count > 0)
-    gate_numbers_add(arena, &series->tails[side], gate_median(tails->values, tails->count));
+    gate_numbers_add(arena, &series->tails[side], stats_median(tails->values, tails->count));
 }
 
 /* A shared machine changes its speed by a third, on each processor by itself and for tens of
@@ -294,7 +294,7 @@ static void show_progress(const ab_run *run, size_t round, size_t rounds)
 
 bool ab_rounds(ab_run *run, ab_pass pass)
 {
-  size_t *order = gate_take(run->arena, run->count, sizeof *order);
+  size_t *order = arena_take(run->arena, run->count, sizeof *order);
   const int64_t end_ms = pass.is_again ? run->deadline_ms : run->settled_ms;
   int64_t round_ms = 0;
   for (size_t i = 0; i < run->count; i++) order[i] = i;

@@ -28,7 +28,7 @@ static int remove_one(const char *path, const struct stat *status, int kind, str
 void ab_tree_remove(void)
 {
   enum { OPEN_FOLDERS = 16 };
-  gate_arena arena = {0};
+  bench_arena arena = {0};
   gate_problems problems = {.arena = &arena};
   const char *output;
   gate_children_end();
@@ -39,7 +39,7 @@ void ab_tree_remove(void)
     (void)gate_run(&arena, argv, &output, &problems);
   }
   made_folder[0] = made_worktree[0] = '\0';
-  gate_arena_release(&arena);
+  arena_release(&arena);
 }
 
 static bool make_folder(ab_run *run)
@@ -54,7 +54,7 @@ static bool make_folder(ab_run *run)
                       strerror(errno));
   }
   atexit(ab_tree_remove);
-  run->folder = gate_copy_text(run->arena, made_folder);
+  run->folder = arena_copy(run->arena, made_folder);
   return true;
 }
 
@@ -64,7 +64,7 @@ static const char *ask_git(ab_run *run, const char *const *argv)
   gate_problems ignored = {.arena = run->arena};
   const char *output;
   if (gate_run(run->arena, argv, &output, &ignored) != 0) return NULL;
-  return gate_copy_bytes(run->arena, output, strcspn(output, "\n"));
+  return arena_copy_bytes(run->arena, output, strcspn(output, "\n"));
 }
 
 /* Which git command makes the base known. */
@@ -89,14 +89,14 @@ static gate_exit cannot_resolve(ab_run *run, char *tree)
 
 static gate_exit add_worktree(ab_run *run)
 {
-  gate_arena *arena = run->arena;
-  char *tree = gate_copy_text(arena, run->options->tree);
-  char *wanted = gate_format(arena, "%s^{commit}", run->options->base);
+  bench_arena *arena = run->arena;
+  char *tree = arena_copy(arena, run->options->tree);
+  char *wanted = arena_format(arena, "%s^{commit}", run->options->base);
   const char *const resolve[] = {
       "git", "-C", tree, "rev-parse", "--verify", "--quiet", "--end-of-options", wanted, NULL};
-  char *commit = gate_copy_text(arena, ask_git(run, resolve));
+  char *commit = arena_copy(arena, ask_git(run, resolve));
   if (!commit) return cannot_resolve(run, tree);
-  char *folder = gate_format(arena, "%s/tree", run->folder);
+  char *folder = arena_format(arena, "%s/tree", run->folder);
   const char *const add[] = {"git",  "-c",       "advice.detachedHead=false",
                              "-C",   tree,       "worktree",
                              "add",  "--detach", "--quiet",
@@ -110,7 +110,7 @@ static gate_exit add_worktree(ab_run *run)
   }
   run->base_tree = folder;
   run->commits[AB_BASE] = commit;
-  run->base_name = gate_format(arena, "%s (%.12s)", run->options->base, commit);
+  run->base_name = arena_format(arena, "%s (%.12s)", run->options->base, commit);
   return GATE_EXIT_OK;
 }
 
@@ -118,7 +118,7 @@ static gate_exit add_worktree(ab_run *run)
 static void name_now(ab_run *run)
 {
   const char *program = run->options->programs[AB_NOW];
-  char *tree = gate_copy_text(run->arena, run->options->tree);
+  char *tree = arena_copy(run->arena, run->options->tree);
   const char *const head[] = {"git", "-C", tree, "rev-parse", "HEAD", NULL};
   const char *const status[] = {"git", "-C", tree, "status", "--porcelain", "-uno", NULL};
   const char *commit = program ? NULL : ask_git(run, head);
@@ -127,9 +127,9 @@ static void name_now(ab_run *run)
   const char *changes = ask_git(run, status);
   const bool is_clean = changes && *changes == '\0';
   run->commits[AB_NOW] =
-      is_clean ? commit : gate_format(run->arena, "%s with changes not committed", commit);
-  run->now_name = gate_format(run->arena, "%s (%.12s%s)", tree, commit,
-                              is_clean ? "" : ", with changes not committed");
+      is_clean ? commit : arena_format(run->arena, "%s with changes not committed", commit);
+  run->now_name = arena_format(run->arena, "%s (%.12s%s)", tree, commit,
+                               is_clean ? "" : ", with changes not committed");
 }
 
 gate_exit ab_tree_open(ab_run *run)
@@ -149,7 +149,7 @@ gate_exit ab_tree_open(ab_run *run)
   }
   if (!options->base_tree) return add_worktree(run);
   run->base_tree = run->base_name = options->base_tree;
-  if (gate_exists(gate_format(run->arena, "%s/accel.h", options->base_tree))) return GATE_EXIT_OK;
+  if (gate_exists(arena_format(run->arena, "%s/accel.h", options->base_tree))) return GATE_EXIT_OK;
   gate_wrong(run->problems, options->base_tree, "there is no accel.h in %s", options->base_tree);
   return GATE_EXIT_USAGE;
 }

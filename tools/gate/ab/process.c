@@ -76,12 +76,12 @@ static void close_all(int *pipes)
     if (pipes[i] >= 0) close(pipes[i]);
 }
 
-bool gate_child_start(gate_child *child, gate_arena *arena, const char *const *argv,
+bool gate_child_start(gate_child *child, bench_arena *arena, const char *const *argv,
                       const char *environment, bool joins_errors, gate_problems *problems)
 {
   int pipes[4] = {-1, -1, -1, -1};
   *child = (gate_child){.to = -1, .from = -1, .output = {.arena = arena}};
-  child->name = gate_copy_text(arena, argv[0]);
+  child->name = arena_copy(arena, argv[0]);
   if (pipe2(pipes, O_CLOEXEC) != 0 || pipe2(pipes + 2, O_CLOEXEC) != 0) {
     const int error = errno;
     close_all(pipes);
@@ -128,7 +128,7 @@ static const char *take_line(gate_child *child)
   char *end = text->length > 0 ? memchr(text->bytes, '\n', text->length) : NULL;
   if (!end) return NULL;
   const size_t length = (size_t)(end - text->bytes);
-  const char *line = gate_copy_bytes(text->arena, text->bytes, length);
+  const char *line = arena_copy_bytes(text->arena, text->bytes, length);
   text->length -= length + 1;
   memmove(text->bytes, end + 1, text->length);
   text->bytes[text->length] = '\0';
@@ -157,7 +157,7 @@ const char *gate_child_line(gate_child *child, int timeout_ms, gate_problems *pr
 const char *gate_child_ask(gate_child *child, const char *line, int timeout_ms,
                            gate_problems *problems)
 {
-  const char *text = gate_format(child->output.arena, "%s\n", line);
+  const char *text = arena_format(child->output.arena, "%s\n", line);
   size_t left = strlen(text);
   while (left > 0) {
     const ssize_t count = write(child->to, text, left);
@@ -246,7 +246,7 @@ void gate_children_end(void)
   }
 }
 
-int gate_run(gate_arena *arena, const char *const *argv, const char **output_out,
+int gate_run(bench_arena *arena, const char *const *argv, const char **output_out,
              gate_problems *problems)
 {
   gate_child child;

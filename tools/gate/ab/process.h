@@ -22,7 +22,7 @@ int gate_interrupted(void);
 
 /* Words of `argv` end with NULL; argv[0] is found in $PATH. `environment` is NAME=VALUE to add, or
  * NULL. stderr is the caller's, or joins stdout. False, with a problem, if it cannot start. */
-bool gate_child_start(gate_child *child, gate_arena *arena, const char *const *argv,
+bool gate_child_start(gate_child *child, bench_arena *arena, const char *const *argv,
                       const char *environment, bool joins_errors, gate_problems *problems);
 /* Sends a line and waits for one in answer; NULL with a problem if none comes in time, the child
  * ends, or a signal came. */
@@ -41,7 +41,7 @@ void gate_child_end(gate_child *child);
 void gate_children_end(void);
 
 /* Starts and finishes. -1, with a problem, if it cannot start. */
-int gate_run(gate_arena *arena, const char *const *argv, const char **output_out,
+int gate_run(bench_arena *arena, const char *const *argv, const char **output_out,
              gate_problems *problems);
 
 #endif

@@ -15,8 +15,9 @@ bool gate_asks_for_compat(int argc, char **argv)
   return false;
 }
 
-const char *gate_take_compat(void *field, const char *value)
+const char *gate_take_compat(const argument *self, void *field, const char *value)
 {
+  (void)self;
   (void)field;
   return strcmp(value, "seed") == 0 ? NULL : "there is seed";
 }
@@ -49,45 +50,25 @@ bool gate_parse(const argument_group *groups, const char *usage, int count, char
 
 /* ---- what is asked for ---- */
 
-static const char *keep(void *all, const char *name, const char *value)
+/* Kept until the profile is known. */
+static const char *take_setting(const argument *self, void *all, const char *value)
 {
   gate_choices *choices = all;
   gate_pairs *settings = &choices->settings;
-  settings->items = gate_grow(choices->arena, settings->items, settings->count, &settings->capacity,
-                              sizeof *settings->items);
-  settings->items[settings->count++] = (gate_pair){name, value};
+  settings->items = arena_grow(choices->arena, settings->items, settings->count,
+                               &settings->capacity, sizeof *settings->items);
+  settings->items[settings->count++] = (gate_pair){self->name, value};
   return NULL;
 }
 
 /* A bare ratio is checked at once, since the compat checker did. */
-static const char *take_threshold(void *all, const char *value)
+static const char *take_threshold(const argument *self, void *all, const char *value)
 {
   gate_choices *choices = all;
   gate_limits limits;
   (void)gate_limits_profile(choices->arena, "seed000", &limits);
   const char *wrong = strchr(value, '=') ? NULL : gate_limits_ratio(&limits, value);
-  return wrong ? wrong : keep(all, "threshold", value);
-}
-
-static const char *take_only(void *all, const char *value)
-{
-  return keep(all, "only", value);
-}
-
-static const char *take_ignore(void *all, const char *value)
-{
-  return keep(all, "ignore", value);
-}
-
-static const char *take_color(void *field, const char *value)
-{
-  static const char *const names[] = {"never", "auto", "always"};
-  for (int i = 0; i < 3; i++) {
-    if (strcmp(value, names[i]) != 0) continue;
-    *(int *)field = i - 1;
-    return NULL;
-  }
-  return "expected auto, always or never";
+  return wrong ? wrong : take_setting(self, all, value);
 }
 
 #define FIELD(name_) offsetof(gate_choices, name_)
@@ -96,45 +77,44 @@ const argument gate_choices_table[] = {
      "the mean may get worse by this ratio (0.15);\n"
      "or METRIC=WARN:FAIL, ratios of mean, median, p95, allocs, alloc_bytes,\n"
      "peak_bytes, throughput, instructions or any other metric; - for never",
-     take_threshold, 0, 0},
-    {"profile", "NAME", "default, seed000, seed003 or seed004", arguments_text, FIELD(profile), 0},
-    {"config", "FILE", "limits, waivers and policies as JSON", arguments_text, FIELD(config), 0},
-    {"only", "GLOB", "judge these ids only (may be repeated)", take_only, 0, 0},
-    {"ignore", "GLOB=REASON@DATE", "show but do not judge, until DATE (YYYY-MM-DD)", take_ignore, 0,
+     take_threshold, 0, 0, 0},
+    {"profile", "NAME", "default, seed000, seed003 or seed004", arguments_text, FIELD(profile), 0,
      0},
-    {"missing", "POLICY", "fail, warn or pass: benches that are in the baseline only",
-     arguments_text, FIELD(missing), 0},
-    {"inconclusive", "POLICY", "fail, warn or pass: what noise hides", arguments_text,
-     FIELD(inconclusive), 0},
-    {"warn-is-error", NULL, "exit 1 on warnings", arguments_flag, FIELD(is_warning_error), 0},
+    {"config", "FILE", "limits, waivers and policies as JSON", arguments_text, FIELD(config), 0, 0},
+    {"only", "GLOB", "judge these ids only (may be repeated)", take_setting, 0, 0, 0},
+    {"ignore", "GLOB=REASON@DATE", "show but do not judge, until DATE (YYYY-MM-DD)", take_setting,
+     0, 0, 0},
+    {"missing", "pass|warn|fail", "benches that are in the baseline only", arguments_choice,
+     FIELD(missing), 0, 0},
+    {"inconclusive", "pass|warn|fail", "what noise hides", arguments_choice, FIELD(inconclusive), 0,
+     0},
+    {"warn-is-error", NULL, "exit 1 on warnings", arguments_flag, FIELD(is_warning_error), 0, 0},
     {"require-same-machine", NULL, "exit 4 if machines or builds differ", arguments_flag,
-     FIELD(needs_same_machine), 0},
-    {"markdown", "FILE", "the report as a table of Markdown", arguments_text, FIELD(markdown), 0},
-    {"md", "FILE", "the same", arguments_text, FIELD(markdown), 0},
-    {"junit", "FILE", "the report as JUnit's XML", arguments_text, FIELD(junit), 0},
-    {"json", "FILE", "the report as JSON", arguments_text, FIELD(json), 0},
-    {"html", "FILE", "the report as one page that needs no network", arguments_text, FIELD(html),
+     FIELD(needs_same_machine), 0, 0},
+    {"markdown", "FILE", "the report as a table of Markdown", arguments_text, FIELD(markdown), 0,
+     0},
+    {"md", "FILE", "the same", arguments_text, FIELD(markdown), 0, 0},
+    {"junit", "FILE", "the report as JUnit's XML", arguments_text, FIELD(junit), 0, 0},
+    {"json", "FILE", "the report as JSON", arguments_text, FIELD(json), 0, 0},
+    {"html", "FILE", "the report as one page that needs no network", arguments_text, FIELD(html), 0,
      0},
     {"history", "FILE", "what that page draws trends from (see history)", arguments_text,
-     FIELD(history), 0},
+     FIELD(history), 0, 0},
     {"github", NULL, "annotations, and the table to $GITHUB_STEP_SUMMARY", arguments_flag,
-     FIELD(wants_github), 0},
+     FIELD(wants_github), 0, 0},
     {"no-annotations", NULL, "no ::warning:: or ::error:: lines", arguments_flag,
-     FIELD(wants_no_annotations), 0},
-    {"quiet", NULL, "only what is not OK", arguments_flag, FIELD(is_quiet), 0},
-    {"color", "WHEN", "auto, always or never", take_color, FIELD(color), 0},
+     FIELD(wants_no_annotations), 0, 0},
+    {"quiet", NULL, "only what is not OK", arguments_flag, FIELD(is_quiet), 0, 0},
+    {"color", "auto|always|never", "auto: on terminals", arguments_choice, FIELD(color), 0, 0},
     {0},
 };
 
-/* ---- limits ---- */
-
-static const char *apply_policy(gate_limits *limits, const char *name, const char *value,
-                                gate_policy *out)
+gate_choices gate_choices_new(bench_arena *arena)
 {
-  if (!value || gate_policy_parse(value, out)) return NULL;
-  return gate_format(limits->arena, "invalid --%s value: %s (expected pass, warn or fail)", name,
-                     value);
+  return (gate_choices){.arena = arena, .missing = -1, .inconclusive = -1};
 }
+
+/* ---- limits ---- */
 
 static const char *apply_setting(gate_limits *limits, const char *name, const char *value)
 {
@@ -147,27 +127,24 @@ static const char *apply_setting(gate_limits *limits, const char *name, const ch
 
 const char *gate_choices_limits(const gate_choices *choices, const char *fallback, gate_limits *out)
 {
-  gate_arena *arena = choices->arena;
+  bench_arena *arena = choices->arena;
   gate_problems problems = {.arena = arena};
+  gate_json config = {0};
+  if (choices->config && !gate_json_read(&config, arena, choices->config, &problems))
+    return problems.items[0].text;
   const char *profile = choices->profile;
-  if (!profile && choices->config)
-    profile = gate_limits_profile_of(arena, choices->config, &problems);
-  if (!gate_limits_profile(arena, profile ? profile : fallback, out)) {
-    (void)gate_limits_profile(arena, "default", out);
-    return gate_format(arena, "unknown profile: %s (there are default, seed000, seed003, seed004)",
-                       profile);
-  }
-  if (choices->config && problems.count == 0)
-    (void)gate_limits_read(out, choices->config, &problems);
-  if (problems.count > 0) return problems.items[0].text;
-  for (size_t i = 0; i < choices->settings.count; i++) {
-    const gate_pair *setting = &choices->settings.items[i];
-    const char *wrong = apply_setting(out, setting->key, setting->value);
-    if (wrong) return wrong;
-  }
+  if (!profile) profile = json_string_value(json_object_get(config.root, "profile"));
+  if (!gate_limits_profile(arena, profile ? profile : fallback, out))
+    return arena_format(arena, "unknown profile: %s (there are default, seed000, seed003, seed004)",
+                        profile);
+  if (choices->config) gate_limits_configure(out, choices->config, &config, &problems);
+  if (choices->profile) out->profile = choices->profile;
+  const char *wrong = problems.count > 0 ? problems.items[0].text : NULL;
+  for (size_t i = 0; i < choices->settings.count && !wrong; i++)
+    wrong = apply_setting(out, choices->settings.items[i].key, choices->settings.items[i].value);
   out->is_warning_error = out->is_warning_error || choices->is_warning_error;
   out->needs_same_machine = out->needs_same_machine || choices->needs_same_machine;
-  const char *wrong = apply_policy(out, "missing", choices->missing, &out->missing);
-  return wrong ? wrong
-               : apply_policy(out, "inconclusive", choices->inconclusive, &out->inconclusive);
+  if (choices->missing >= 0) out->missing = (gate_policy)choices->missing;
+  if (choices->inconclusive >= 0) out->inconclusive = (gate_policy)choices->inconclusive;
+  return wrong;
 }

@@ -7,11 +7,11 @@
 #include "harness/arguments.h"
 
 typedef struct gate_choices {
-  gate_arena *arena;
+  bench_arena *arena;
   const char *profile; /* NULL: chosen by what is compared */
   const char *config;
-  gate_pairs settings; /* option -> value, in order; applied once the profile is known */
-  const char *missing, *inconclusive; /* policies; NULL: the profile's */
+  gate_pairs settings;       /* option -> value, in order; applied once the profile is known */
+  int missing, inconclusive; /* policies; -1: those of the profile */
   bool is_warning_error, needs_same_machine;
   /* where to write; NULL: nowhere */
   const char *markdown, *junit, *json, *html;
@@ -19,10 +19,11 @@ typedef struct gate_choices {
   bool wants_github;
   bool wants_no_annotations;
   bool is_quiet;
-  int color; /* -1 never, 0 on a terminal, 1 always */
+  int color; /* auto, always, never */
 } gate_choices;
 
 extern const argument gate_choices_table[];
+gate_choices gate_choices_new(bench_arena *arena);
 
 /* Parses words[1] and on by `groups`; operands come to words[1]. False if the command ends here
  * with *code_out: help was asked for, which `usage` begins, or something is wrong, which is told.

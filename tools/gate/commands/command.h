@@ -7,16 +7,16 @@
 #include "show.h"
 
 /* Writes a set as a baseline of our own form. */
-bool gate_baseline_write(gate_arena *arena, const char *path, gate_set *set,
+bool gate_baseline_write(bench_arena *arena, const char *path, gate_set *set,
                          gate_problems *problems);
 
-gate_exit gate_command_export(gate_arena *arena, int argc, char **argv);
-gate_exit gate_command_ab(gate_arena *arena, int argc, char **argv);
-gate_exit gate_command_check(gate_arena *arena, int argc, char **argv);
-gate_exit gate_command_convert(gate_arena *arena, int argc, char **argv);
-gate_exit gate_command_fingerprint(gate_arena *arena, int argc, char **argv);
-gate_exit gate_command_history(gate_arena *arena, int argc, char **argv);
-gate_exit gate_command_report(gate_arena *arena, int argc, char **argv);
-gate_exit gate_command_validate(gate_arena *arena, int argc, char **argv);
+gate_exit gate_command_export(bench_arena *arena, int argc, char **argv);
+gate_exit gate_command_ab(bench_arena *arena, int argc, char **argv);
+gate_exit gate_command_check(bench_arena *arena, int argc, char **argv);
+gate_exit gate_command_convert(bench_arena *arena, int argc, char **argv);
+gate_exit gate_command_fingerprint(bench_arena *arena, int argc, char **argv);
+gate_exit gate_command_history(bench_arena *arena, int argc, char **argv);
+gate_exit gate_command_report(bench_arena *arena, int argc, char **argv);
+gate_exit gate_command_validate(bench_arena *arena, int argc, char **argv);
 
 #endif

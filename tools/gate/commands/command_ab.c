@@ -19,16 +19,17 @@ static const char usage[] =
     "behind it.\n";
 
 typedef struct ab_command {
-  gate_arena *arena;
+  bench_arena *arena;
   ab_options options;
   gate_choices choices;
   bool is_bisecting;
 } ab_command;
 
 /* "250ms", "1.5s", "10m". */
-static const char *take_time(void *field, const char *value)
+static const char *take_time(const argument *self, void *field, const char *value)
 {
   char *unit;
+  (void)self;
   const double number = strtod(value, &unit);
   const double scale = strcmp(unit, "ms") == 0  ? 1
                        : strcmp(unit, "s") == 0 ? 1e3
@@ -41,22 +42,8 @@ static const char *take_time(void *field, const char *value)
   return NULL;
 }
 
-static const char *take_rounds(void *field, const char *value)
-{
-  const char *wrong = arguments_count(field, value);
-  return wrong || *(size_t *)field > 1000 ? "expected a whole number from 1 to 1000" : NULL;
-}
-
-static const char *take_seed(void *field, const char *value)
-{
-  size_t seed;
-  const char *wrong = arguments_count(&seed, value);
-  if (!wrong) *(uint64_t *)field = seed;
-  return wrong;
-}
-
 /* Of a bench and side: 1 s, 5 s, 10 s, and time enough for all of it. */
-static const char *take_preset(void *all, const char *value)
+static const char *take_preset(const argument *self, void *all, const char *value)
 {
   static const struct {
     const char *name;
@@ -65,6 +52,7 @@ static const char *take_preset(void *all, const char *value)
                  {"default", 10, 500, 30 * 1000},
                  {"comprehensive", 20, 500, 60 * 1000}};
   ab_options *options = all;
+  (void)self;
   for (size_t i = 0; i < sizeof presets / sizeof *presets; i++) {
     if (strcmp(presets[i].name, value) != 0) continue;
     options->rounds = presets[i].rounds;
@@ -75,18 +63,20 @@ static const char *take_preset(void *all, const char *value)
   return "expected quick, default or comprehensive";
 }
 
-static const char *take_bench(void *all, const char *value)
+static const char *take_bench(const argument *self, void *all, const char *value)
 {
   ab_options *options = all;
-  options->sources = gate_grow(options->arena, options->sources, options->source_count,
-                               &options->source_capacity, sizeof *options->sources);
+  (void)self;
+  options->sources = arena_grow(options->arena, options->sources, options->source_count,
+                                &options->source_capacity, sizeof *options->sources);
   options->sources[options->source_count++] = value;
   return NULL;
 }
 
-static const char *take_counts_only(void *all, const char *value)
+static const char *take_counts_only(const argument *self, void *all, const char *value)
 {
   ab_options *options = all;
+  (void)self;
   (void)value;
   options->has_no_times = options->counts = true;
   return NULL;
@@ -94,40 +84,40 @@ static const char *take_counts_only(void *all, const char *value)
 
 #define FIELD(name_) offsetof(ab_options, name_)
 static const argument own_options[] = {
-    {"base", "REF", "a commit, tag or branch of git", arguments_text, FIELD(base), 0},
+    {"base", "REF", "a commit, tag or branch of git", arguments_text, FIELD(base), 0, 0},
     {"base-dir", "DIR", "a folder that holds the base's accel.h", arguments_text, FIELD(base_tree),
-     0},
+     0, 0},
     {"self", NULL, "this tree against itself: nothing may differ", arguments_flag, FIELD(is_self),
-     0},
-    {"tree", "DIR", "the current tree (.)", arguments_text, FIELD(tree), 0},
+     0, 0},
+    {"tree", "DIR", "the current tree (.)", arguments_text, FIELD(tree), 0, 0},
     {"bench", "FILE", "a bench to build (bench/cache_path_bench.c; may be repeated)", take_bench, 0,
-     0},
+     0, 0},
     {"base-program", "FILE", "with --program FILE: benches that are built already", arguments_text,
-     FIELD(programs[AB_BASE]), 0},
-    {"program", "FILE", "the other of the two", arguments_text, FIELD(programs[AB_NOW]), 0},
+     FIELD(programs[AB_BASE]), 0, 0},
+    {"program", "FILE", "the other of the two", arguments_text, FIELD(programs[AB_NOW]), 0, 0},
     {"preset", "NAME", "quick, default or comprehensive: 1 s, 5 s or 10 s of a bench and side",
-     take_preset, 0, 0},
-    {"rounds", "N", "per side, at least 6 (10)", take_rounds, FIELD(rounds), 0},
-    {"rounds-max", "N", "while verdicts are unclear (4 times --rounds)", take_rounds,
-     FIELD(rounds_max), 0},
-    {"slice", "TIME", "of a bench per round and side (250ms)", take_time, FIELD(slice_ms), 0},
-    {"warm-up", "TIME", "of a bench per process (100ms)", take_time, FIELD(warm_up_ms), 0},
+     take_preset, 0, 0, 0},
+    {"rounds", "N", "per side, at least 6 (10)", arguments_whole, FIELD(rounds), 6, 1000},
+    {"rounds-max", "N", "while verdicts are unclear (4 times --rounds)", arguments_whole,
+     FIELD(rounds_max), 1, 1000},
+    {"slice", "TIME", "of a bench per round and side (250ms)", take_time, FIELD(slice_ms), 0, 0},
+    {"warm-up", "TIME", "of a bench per process (100ms)", take_time, FIELD(warm_up_ms), 0, 0},
     {"time-budget", "TIME",
      "of the whole run: rounds beyond the sixth, running again and counting\n"
      "end with it (20s for each bench, 1m at least, 10m at most)",
-     take_time, FIELD(budget_ms), 0},
-    {"seed", "N", "of the order of benches (42)", take_seed, FIELD(seed), 0},
-    {"cc", "COMMAND", "$CC or gcc", arguments_text, FIELD(compiler), 0},
-    {"cflags", "TEXT", "$CFLAGS or -O2 -DNDEBUG", arguments_text, FIELD(flags), 0},
-    {"redis", NULL, "build the benches with Redis", arguments_flag, FIELD(has_redis), 0},
+     take_time, FIELD(budget_ms), 0, 0},
+    {"seed", "N", "of the order of benches (42)", arguments_whole, FIELD(seed), 1, 1e15},
+    {"cc", "COMMAND", "$CC or gcc", arguments_text, FIELD(compiler), 0, 0},
+    {"cflags", "TEXT", "$CFLAGS or -O2 -DNDEBUG", arguments_text, FIELD(flags), 0, 0},
+    {"redis", NULL, "build the benches with Redis", arguments_flag, FIELD(has_redis), 0, 0},
     {"instructions", NULL, "count instructions as well, by callgrind", arguments_flag,
-     FIELD(counts), 0},
-    {"instructions-only", NULL, "and measure no times", take_counts_only, 0, 0},
+     FIELD(counts), 0, 0},
+    {"instructions-only", NULL, "and measure no times", take_counts_only, 0, 0, 0},
     {0},
 };
 static const argument command_options[] = {
     {"bisect", NULL, "for git bisect run: what cannot be judged is skipped (125)", arguments_flag,
-     offsetof(ab_command, is_bisecting), 0},
+     offsetof(ab_command, is_bisecting), 0, 0},
     {0},
 };
 
@@ -140,11 +130,11 @@ static const char *check_options(ab_options *options)
   if (options->programs[AB_BASE] && !has_program) return "--base-program needs --program";
   if (has_program && !options->programs[AB_BASE] && !options->is_self)
     return "--program needs --base-program or --self";
-  if (options->rounds < 6) return "need 6 rounds or more: fewer prove nothing";
   if (options->rounds_max == 0) options->rounds_max = 4 * options->rounds;
   if (options->rounds_max < options->rounds) options->rounds_max = options->rounds;
   if (options->source_count == 0)
-    take_bench(options, gate_format(options->arena, "%s/bench/cache_path_bench.c", options->tree));
+    take_bench(NULL, options,
+               arena_format(options->arena, "%s/bench/cache_path_bench.c", options->tree));
   return NULL;
 }
 
@@ -177,7 +167,7 @@ static bool run_benches(ab_run *run, gate_report *report)
   fflush(stdout);
   if (!ab_judge(run, report)) return false;
   gate_pairs_set(run->arena, &report->notes, "rounds",
-                 gate_format(run->arena, "%zu", run->rounds_done));
+                 arena_format(run->arena, "%zu", run->rounds_done));
   if (run->is_unplaced)
     gate_pairs_set(run->arena, &report->notes, "processors",
                    "sides could not be kept on one processor: expect more noise");
@@ -199,7 +189,7 @@ static gate_exit run_all(ab_command *command, ab_run *run, gate_report *report)
                             : gate_report_finish(report, &command->choices, run->problems);
 }
 
-static gate_exit ab(gate_arena *arena, ab_command *command, int argc, char **argv)
+static gate_exit ab(bench_arena *arena, ab_command *command, int argc, char **argv)
 {
   const argument_group groups[] = {{own_options, &command->options},
                                    {command_options, command},
@@ -211,7 +201,7 @@ static gate_exit ab(gate_arena *arena, ab_command *command, int argc, char **arg
   int operands;
   if (!gate_parse(groups, usage, argc, argv, &operands, &code)) return code;
   if (operands > 0)
-    return gate_usage_wrong(argv, gate_format(arena, "unknown argument: %s", argv[1]));
+    return gate_usage_wrong(argv, arena_format(arena, "unknown argument: %s", argv[1]));
   const char *wrong = check_options(&command->options);
   if (!wrong) wrong = gate_choices_limits(&command->choices, "default", &limits);
   if (wrong) return gate_usage_wrong(argv, wrong);
@@ -232,13 +222,13 @@ static gate_exit ab(gate_arena *arena, ab_command *command, int argc, char **arg
   return code;
 }
 
-gate_exit gate_command_ab(gate_arena *arena, int argc, char **argv)
+gate_exit gate_command_ab(bench_arena *arena, int argc, char **argv)
 {
   enum { BISECT_SKIP = 125 };
   const char *compiler = getenv("CC"), *flags = getenv("CFLAGS");
   ab_command command = {
       .arena = arena,
-      .choices = {.arena = arena},
+      .choices = gate_choices_new(arena),
       .options = {.arena = arena,
                   .tree = ".",
                   .compiler = compiler && *compiler != '\0' ? compiler : "gcc",

@@ -18,9 +18,9 @@ static const char usage[] =
     "  --criterion-dir target/criterion\n"
     "  --threshold 0.15 under --compat=seed, else the limits of the profile\n\n"
     "%s\n"
-    "Files are a baseline, a bench_id record, the output of Google Benchmark (JSON), Go, libtest,\n"
-    "nanobench (JSON), Catch2 (XML) or hyperfine (JSON), what convert writes, or a folder of\n"
-    "criterion's; packed by gzip or not; - is standard input.\n";
+    "Files are a baseline, a bench_id record, the output of Google Benchmark (JSON), Go, libtest "
+    "or\n"
+    "hyperfine (JSON), what convert writes, or a folder of criterion's; - is standard input.\n";
 static const char check_meaning[] =
     "Exit codes: 0 passed or warned, 1 worse, missing or failed, 2 usage, 3 input, 4 not proven:\n"
     "beyond the limit, by fewer than 6 rounds (twice the work is 1 by however few).\n";
@@ -39,11 +39,11 @@ typedef struct check_options {
 
 static const argument own_options[] = {
     {"baseline", "FILE", "what to compare with", arguments_text, offsetof(check_options, baseline),
-     0},
-    {"criterion-dir", "DIR", "the results", arguments_text, offsetof(check_options, folder), 0},
-    {"compat", "seed", "the texts and exit codes of the first checkers", gate_take_compat, 0, 0},
+     0, 0},
+    {"criterion-dir", "DIR", "the results", arguments_text, offsetof(check_options, folder), 0, 0},
+    {"compat", "seed", "the texts and exit codes of the first checkers", gate_take_compat, 0, 0, 0},
     {"init", NULL, "where there is no baseline yet, write it, and say so", arguments_flag,
-     offsetof(check_options, is_first), 0},
+     offsetof(check_options, is_first), 0, 0},
     {0},
 };
 
@@ -57,14 +57,13 @@ static gate_exit first_problem(gate_problems *problems)
   return GATE_EXIT_REGRESSION;
 }
 
-static gate_exit check_compat(gate_arena *arena, const check_options *options)
+static gate_exit check_compat(bench_arena *arena, const check_options *options)
 {
   const gate_read_options reading = {.is_compat = true};
   gate_problems problems = {.arena = arena};
-  double threshold = 0.15;
-  for (size_t i = 0; i < options->choices.settings.count; i++)
-    if (!strchr(options->choices.settings.items[i].value, '='))
-      (void)gate_number_parse(options->choices.settings.items[i].value, &threshold);
+  gate_limits limits;
+  (void)gate_choices_limits(&options->choices, "seed000", &limits);
+  const double threshold = gate_limits_find(&limits, "", "mean").fail;
   if (!gate_exists(options->baseline)) {
     gate_wrong(&problems, options->baseline, "baseline file not found: %s", options->baseline);
     return first_problem(&problems);
@@ -144,7 +143,7 @@ static gate_set *read_side(pair_check *state, size_t index)
   const size_t before = state->problems.count;
   const char *path = state->options->files[index];
   if (!gate_exists(path)) return NULL;
-  gate_arena *arena = state->report.arena;
+  bench_arena *arena = state->report.arena;
   gate_set *set = gate_read(arena, path, (gate_read_options){0}, &state->problems);
   if (state->problems.count > before) {
     const char *side = index % 2 == 0 ? "baseline" : "current";
@@ -221,7 +220,7 @@ static gate_exit finish_pairs(pair_check *state, size_t missing)
 }
 
 /* The first baseline: what there is now, if all of it is well. */
-static gate_exit write_first(gate_arena *arena, const char *path, const char *results)
+static gate_exit write_first(bench_arena *arena, const char *path, const char *results)
 {
   gate_problems problems = {.arena = arena};
   gate_set *now = gate_read(arena, results, (gate_read_options){0}, &problems);
@@ -240,7 +239,7 @@ static gate_exit write_first(gate_arena *arena, const char *path, const char *re
   return is_failed ? GATE_EXIT_REGRESSION : GATE_EXIT_INPUT;
 }
 
-static gate_exit check_pairs(gate_arena *arena, char **words, const check_options *options)
+static gate_exit check_pairs(bench_arena *arena, char **words, const check_options *options)
 {
   if (options->file_count % 2 != 0)
     return gate_usage_wrong(words, "files come in pairs: BASE CURRENT [BASE CURRENT...]");
@@ -252,7 +251,7 @@ static gate_exit check_pairs(gate_arena *arena, char **words, const check_option
   state.report = (gate_report){.arena = arena, .command = "check", .limits = &state.limits};
   state.report.base_name = options->files[0];
   state.report.now_name = options->files[1];
-  state.sets = gate_take(arena, options->file_count, sizeof *state.sets);
+  state.sets = arena_take(arena, options->file_count, sizeof *state.sets);
   for (size_t i = 0; i < options->file_count; i++) state.sets[i] = read_side(&state, i);
   const char *wrong = choose_limits(&state);
   if (wrong) return gate_usage_wrong(words, wrong);
@@ -262,7 +261,7 @@ static gate_exit check_pairs(gate_arena *arena, char **words, const check_option
 
 /* ---- a baseline and a folder ---- */
 
-static gate_exit check_folder(gate_arena *arena, char **words, const check_options *options)
+static gate_exit check_folder(bench_arena *arena, char **words, const check_options *options)
 {
   gate_problems problems = {.arena = arena};
   const gate_read_options reading = {0};
@@ -287,17 +286,17 @@ static gate_exit check_folder(gate_arena *arena, char **words, const check_optio
   return gate_report_finish(&report, &options->choices, &problems);
 }
 
-static gate_exit check_or_report(gate_arena *arena, int argc, char **argv, bool is_report)
+static gate_exit check_or_report(bench_arena *arena, int argc, char **argv, bool is_report)
 {
-  check_options options = {.choices = {.arena = arena},
+  check_options options = {.choices = gate_choices_new(arena),
                            .baseline = "docs/benchmarks/cache_path_bench.json",
                            .is_compat = gate_asks_for_compat(argc, argv),
                            .is_report = is_report};
   const argument_group groups[] = {
       {own_options, &options}, {gate_choices_table, &options.choices}, {0}};
   const char *name = is_report ? "report" : "check";
-  const char *text = gate_format(arena, usage, is_report ? "report" : "check_bench_regression",
-                                 name, name, is_report ? report_meaning : check_meaning);
+  const char *text = arena_format(arena, usage, is_report ? "report" : "check_bench_regression",
+                                  name, name, is_report ? report_meaning : check_meaning);
   gate_exit code;
   int operands;
   options.folder = options.is_compat ? "target/criterion" : gate_criterion_folder(arena);
@@ -309,12 +308,12 @@ static gate_exit check_or_report(gate_arena *arena, int argc, char **argv, bool 
   return check_folder(arena, argv, &options);
 }
 
-gate_exit gate_command_check(gate_arena *arena, int argc, char **argv)
+gate_exit gate_command_check(bench_arena *arena, int argc, char **argv)
 {
   return check_or_report(arena, argc, argv, false);
 }
 
-gate_exit gate_command_report(gate_arena *arena, int argc, char **argv)
+gate_exit gate_command_report(bench_arena *arena, int argc, char **argv)
 {
   const gate_exit code = check_or_report(arena, argc, argv, true);
   return code == GATE_EXIT_REGRESSION || code == GATE_EXIT_UNSURE ? GATE_EXIT_OK : code;

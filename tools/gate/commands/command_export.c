@@ -28,22 +28,22 @@ typedef struct export_options {
 
 #define FIELD(name_) offsetof(export_options, name_)
 static const argument own_options[] = {
-    {"criterion-dir", "DIR", "the results", arguments_text, FIELD(folder), 0},
-    {"output", "FILE", "the baseline", arguments_text, FIELD(output), 0},
-    {"accept", "REASON", "replace it all the same", arguments_text, FIELD(reason), 0},
-    {"commit", "ID", "what was measured", arguments_text, FIELD(commit), 0},
-    {"compat", "seed", "write the form of the first exporter", gate_take_compat, 0, 0},
+    {"criterion-dir", "DIR", "the results", arguments_text, FIELD(folder), 0, 0},
+    {"output", "FILE", "the baseline", arguments_text, FIELD(output), 0, 0},
+    {"accept", "REASON", "replace it all the same", arguments_text, FIELD(reason), 0, 0},
+    {"commit", "ID", "what was measured", arguments_text, FIELD(commit), 0, 0},
+    {"compat", "seed", "write the form of the first exporter", gate_take_compat, 0, 0, 0},
     {0},
 };
 
 /* Whether anything speaks against replacing the old baseline without a word. */
-static const char *objection(gate_arena *arena, const gate_report *report)
+static const char *objection(bench_arena *arena, const gate_report *report)
 {
   const size_t *counts = report->counts;
   const size_t worse = counts[GATE_FAIL] + counts[GATE_NOISY] + counts[GATE_INCONCLUSIVE];
   if (counts[GATE_NOT_COMPARABLE] > 0)
-    return gate_format(arena, "it is of another machine or build (%s)",
-                       gate_report_difference(report));
+    return arena_format(arena, "it is of another machine or build (%s)",
+                        gate_report_difference(report));
   if (counts[GATE_FAILED] > 0) return "a bench failed";
   if (counts[GATE_MISSING] > 0)
     return gate_some(arena, counts[GATE_MISSING], "bench of it is gone", "benches of it are gone");
@@ -54,7 +54,7 @@ static const char *objection(gate_arena *arena, const gate_report *report)
 }
 
 /* How the new baseline compares with the one that it replaces. True if it may be written. */
-static bool compare_old(gate_arena *arena, const export_options *options, const gate_set *now,
+static bool compare_old(bench_arena *arena, const export_options *options, const gate_set *now,
                         gate_problems *problems)
 {
   if (!gate_exists(options->output)) {
@@ -85,7 +85,7 @@ static bool compare_old(gate_arena *arena, const export_options *options, const 
                     options->output, why);
 }
 
-static gate_set *read_results(gate_arena *arena, const export_options *options,
+static gate_set *read_results(bench_arena *arena, const export_options *options,
                               gate_problems *problems)
 {
   const gate_read_options reading = {.is_compat = options->is_compat, .needs_median = true};
@@ -95,7 +95,7 @@ static gate_set *read_results(gate_arena *arena, const export_options *options,
   return set;
 }
 
-bool gate_baseline_write(gate_arena *arena, const char *path, gate_set *set,
+bool gate_baseline_write(bench_arena *arena, const char *path, gate_set *set,
                          gate_problems *problems)
 {
   gate_text text = {.arena = arena};
@@ -103,10 +103,10 @@ bool gate_baseline_write(gate_arena *arena, const char *path, gate_set *set,
   if (set->machine.count == 0) gate_fingerprint(arena, &set->machine);
   if (!set->started) set->started = gate_time_text(arena);
   gate_write_own(&text, set);
-  return gate_file_write(arena, path, gate_text_c(&text), text.length, problems);
+  return gate_file_write(path, &text, problems);
 }
 
-static bool write_baseline(gate_arena *arena, const export_options *options, gate_set *set,
+static bool write_baseline(bench_arena *arena, const export_options *options, gate_set *set,
                            gate_problems *problems)
 {
   gate_text text = {.arena = arena};
@@ -114,10 +114,10 @@ static bool write_baseline(gate_arena *arena, const export_options *options, gat
   if (options->commit) set->commit = options->commit;
   if (!options->is_compat) return gate_baseline_write(arena, options->output, set, problems);
   (void)gate_write_compat(&text, set);
-  return gate_file_write(arena, options->output, gate_text_c(&text), text.length, problems);
+  return gate_file_write(options->output, &text, problems);
 }
 
-gate_exit gate_command_export(gate_arena *arena, int argc, char **argv)
+gate_exit gate_command_export(bench_arena *arena, int argc, char **argv)
 {
   export_options options = {.output = "docs/benchmarks/cache_path_bench.json",
                             .is_compat = gate_asks_for_compat(argc, argv)};

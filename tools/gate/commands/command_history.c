@@ -24,17 +24,18 @@ typedef struct history_options {
 #define FIELD(name_) offsetof(history_options, name_)
 static const argument own_options[] = {
     {"history", "FILE", "docs/benchmarks/history.jsonl unless told", arguments_text, FIELD(history),
+     0, 0},
+    {"from", "FILE", "add: results of any form; target/criterion", arguments_text, FIELD(from), 0,
      0},
-    {"from", "FILE", "add: results of any form; target/criterion", arguments_text, FIELD(from), 0},
-    {"criterion-dir", "DIR", "the same", arguments_text, FIELD(from), 0},
-    {"commit", "ID", "add: what was measured", arguments_text, FIELD(commit), 0},
-    {"tag", "NAME", "add: a release", arguments_text, FIELD(tag), 0},
-    {"only", "GLOB", "show: these ids", arguments_text, FIELD(only), 0},
-    {"keep", "N", "prune: so many lines; 500", arguments_count, FIELD(keep), 0},
+    {"criterion-dir", "DIR", "the same", arguments_text, FIELD(from), 0, 0},
+    {"commit", "ID", "add: what was measured", arguments_text, FIELD(commit), 0, 0},
+    {"tag", "NAME", "add: a release", arguments_text, FIELD(tag), 0, 0},
+    {"only", "GLOB", "show: these ids", arguments_text, FIELD(only), 0, 0},
+    {"keep", "N", "prune: so many lines; 500", arguments_whole, FIELD(keep), 1, 1e9},
     {0},
 };
 
-static gate_exit add(gate_arena *arena, const history_options *options)
+static gate_exit add(bench_arena *arena, const history_options *options)
 {
   gate_problems problems = {.arena = arena};
   gate_set *set = gate_read(arena, options->from, (gate_read_options){0}, &problems);
@@ -57,7 +58,7 @@ static gate_exit add(gate_arena *arena, const history_options *options)
 
 static void show_bench(gate_text *out, const gate_history *history, const gate_bench *bench)
 {
-  gate_arena *arena = out->arena;
+  bench_arena *arena = out->arena;
   size_t *places;
   const gate_numbers series = gate_history_series(arena, history, bench->id, "time", &places);
   if (series.count == 0) return;
@@ -67,7 +68,7 @@ static void show_bench(gate_text *out, const gate_history *history, const gate_b
                    gate_quantity(arena, last, "ns"), gate_percent(arena, last / first - 1));
 }
 
-static gate_exit show(gate_arena *arena, const history_options *options)
+static gate_exit show(bench_arena *arena, const history_options *options)
 {
   gate_problems problems = {.arena = arena};
   if (!gate_exists(options->history)) {
@@ -87,7 +88,7 @@ static gate_exit show(gate_arena *arena, const history_options *options)
   return problems.count > 0 ? GATE_EXIT_INPUT : GATE_EXIT_OK;
 }
 
-static gate_exit prune(gate_arena *arena, const history_options *options)
+static gate_exit prune(bench_arena *arena, const history_options *options)
 {
   gate_problems problems = {.arena = arena};
   size_t dropped = 0;
@@ -99,7 +100,7 @@ static gate_exit prune(gate_arena *arena, const history_options *options)
   return GATE_EXIT_OK;
 }
 
-gate_exit gate_command_history(gate_arena *arena, int argc, char **argv)
+gate_exit gate_command_history(bench_arena *arena, int argc, char **argv)
 {
   history_options options = {
       "docs/benchmarks/history.jsonl", gate_criterion_folder(arena), NULL, NULL, "*", 500};

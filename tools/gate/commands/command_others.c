@@ -21,12 +21,12 @@ typedef struct convert_options {
 
 static const argument convert_table[] = {
     {"to", "FORM", "google, gab-smaller, gab-bigger, bmf, go, bencher, 004, own or seed",
-     arguments_text, offsetof(convert_options, form), 0},
-    {"output", "FILE", "where to", arguments_text, offsetof(convert_options, output), 0},
+     arguments_text, offsetof(convert_options, form), 0, 0},
+    {"output", "FILE", "where to", arguments_text, offsetof(convert_options, output), 0, 0},
     {0},
 };
 
-static gate_exit convert(gate_arena *arena, const char *input, const char *output,
+static gate_exit convert(bench_arena *arena, const char *input, const char *output,
                          const gate_writer *writer)
 {
   gate_problems problems = {.arena = arena};
@@ -37,7 +37,7 @@ static gate_exit convert(gate_arena *arena, const char *input, const char *outpu
     if (!writer->write(&text, set))
       gate_wrong(&problems, input, "%s has nothing that form %s can tell", input, writer->name);
     else if (output)
-      (void)gate_file_write(arena, output, gate_text_c(&text), text.length, &problems);
+      (void)gate_file_write(output, &text, &problems);
     else
       gate_print(&text);
   }
@@ -45,7 +45,7 @@ static gate_exit convert(gate_arena *arena, const char *input, const char *outpu
   return problems.count > 0 ? GATE_EXIT_INPUT : GATE_EXIT_OK;
 }
 
-gate_exit gate_command_convert(gate_arena *arena, int argc, char **argv)
+gate_exit gate_command_convert(bench_arena *arena, int argc, char **argv)
 {
   convert_options options = {NULL, NULL};
   const argument_group groups[] = {{convert_table, &options}, {0}};
@@ -57,7 +57,7 @@ gate_exit gate_command_convert(gate_arena *arena, int argc, char **argv)
   for (const gate_writer *writer = gate_writers; writer->name; writer++)
     if (strcmp(writer->name, options.form) == 0)
       return convert(arena, argv[1], options.output, writer);
-  return gate_usage_wrong(argv, gate_format(arena, "unknown form: %s", options.form));
+  return gate_usage_wrong(argv, arena_format(arena, "unknown form: %s", options.form));
 }
 
 /* ---- validate ---- */
@@ -66,7 +66,7 @@ static const char validate_usage[] =
     "usage: accel-gate validate FILE...\n\n"
     "Reads every FILE (or folder) strictly and tells its form, or all that is wrong in it.\n";
 
-static bool validate(gate_arena *arena, const char *path)
+static bool validate(bench_arena *arena, const char *path)
 {
   gate_problems problems = {.arena = arena};
   const gate_set *set = gate_read(arena, path, (gate_read_options){0}, &problems);
@@ -80,7 +80,7 @@ static bool validate(gate_arena *arena, const char *path)
   return problems.count == 0;
 }
 
-gate_exit gate_command_validate(gate_arena *arena, int argc, char **argv)
+gate_exit gate_command_validate(bench_arena *arena, int argc, char **argv)
 {
   static const argument none[] = {{0}};
   const argument_group groups[] = {{none, NULL}, {0}};
@@ -96,11 +96,11 @@ gate_exit gate_command_validate(gate_arena *arena, int argc, char **argv)
 /* ---- fingerprint ---- */
 
 static const argument fingerprint_table[] = {
-    {"json", NULL, "as JSON", arguments_flag, 0, 0},
+    {"json", NULL, "as JSON", arguments_flag, 0, 0, 0},
     {0},
 };
 
-gate_exit gate_command_fingerprint(gate_arena *arena, int argc, char **argv)
+gate_exit gate_command_fingerprint(bench_arena *arena, int argc, char **argv)
 {
   bool is_json = false;
   const argument_group groups[] = {{fingerprint_table, &is_json}, {0}};

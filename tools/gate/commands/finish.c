@@ -25,15 +25,8 @@ static gate_style style_of(const gate_choices *choices)
 {
   const char *no_color = getenv("NO_COLOR");
   const bool may_color = !(no_color && *no_color != '\0') && isatty(STDOUT_FILENO);
-  return (gate_style){
-      .has_color = choices->color > 0 || (choices->color == 0 && may_color),
-      .is_quiet = choices->is_quiet,
-  };
-}
-
-static void write_file(const char *path, const gate_text *text, gate_problems *problems)
-{
-  (void)gate_file_write(problems->arena, path, gate_text_c(text), text->length, problems);
+  return (gate_style){.has_color = choices->color == 0 ? may_color : choices->color == 1,
+                      .is_quiet = choices->is_quiet};
 }
 
 /* A history that cannot be read is told, and the page is written without; on a fresh clone there is
@@ -48,7 +41,7 @@ static void write_page(const gate_report *report, const gate_choices *choices,
   else if (choices->history)
     printf("no history yet: %s\n", choices->history);
   gate_show_page(&text, report, &history, problems->count > 0);
-  write_file(choices->html, &text, unwritten);
+  (void)gate_file_write(choices->html, &text, unwritten);
 }
 
 /* The step's page: GitHub takes a MiB of it, so that very many rows are only counted there. */
@@ -57,38 +50,27 @@ static void write_summary(const gate_report *report, const gate_text *markdown,
 {
   enum { SUMMARY_BYTES_MAX = 1024 * 1024 };
   const char *path = getenv("GITHUB_STEP_SUMMARY");
-  if (!path || *path == '\0') return;
-  if (markdown->length < SUMMARY_BYTES_MAX) {
-    (void)gate_file_append(report->arena, path, gate_text_c(markdown), markdown->length, problems);
-    return;
-  }
-  const char *sentence = gate_format(report->arena, "%s (the table is too long for this page)\n",
-                                     gate_report_sentence(report, problems->count > 0));
-  (void)gate_file_append(report->arena, path, sentence, strlen(sentence), problems);
+  gate_text sentence = {.arena = report->arena};
+  gate_text_printf(&sentence, "%s (the table is too long for this page)\n",
+                   gate_report_sentence(report, problems->count > 0));
+  if (path && *path != '\0')
+    (void)gate_file_append(path, markdown->length < SUMMARY_BYTES_MAX ? markdown : &sentence,
+                           problems);
 }
 
 static void write_files(const gate_report *report, const gate_choices *choices,
                         gate_problems *problems, gate_problems *unwritten)
 {
   const bool has_problems = problems->count > 0;
-  const gate_text empty = {.arena = report->arena};
+  gate_text markdown = {.arena = report->arena}, junit = markdown, json = markdown;
+  gate_show_markdown(&markdown, report, has_problems);
+  gate_show_junit(&junit, report);
+  gate_show_json(&json, report, has_problems);
   if (choices->html) write_page(report, choices, problems, unwritten);
-  if (choices->markdown || choices->wants_github) {
-    gate_text markdown = empty;
-    gate_show_markdown(&markdown, report, has_problems);
-    if (choices->markdown) write_file(choices->markdown, &markdown, unwritten);
-    if (choices->wants_github) write_summary(report, &markdown, unwritten);
-  }
-  if (choices->junit) {
-    gate_text junit = empty;
-    gate_show_junit(&junit, report);
-    write_file(choices->junit, &junit, unwritten);
-  }
-  if (choices->json) {
-    gate_text json = empty;
-    gate_show_json(&json, report, has_problems);
-    write_file(choices->json, &json, unwritten);
-  }
+  if (choices->markdown) (void)gate_file_write(choices->markdown, &markdown, unwritten);
+  if (choices->wants_github) write_summary(report, &markdown, unwritten);
+  if (choices->junit) (void)gate_file_write(choices->junit, &junit, unwritten);
+  if (choices->json) (void)gate_file_write(choices->json, &json, unwritten);
 }
 
 gate_exit gate_report_finish(gate_report *report, const gate_choices *choices,

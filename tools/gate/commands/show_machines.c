@@ -6,13 +6,13 @@
 #include <math.h>
 #include <string.h>
 
-static const char *row_sentence(gate_arena *arena, const gate_row *row)
+static const char *row_sentence(bench_arena *arena, const gate_row *row)
 {
   if (row->key[0] == '\0') return row->note ? row->note : "";
-  return gate_format(arena, "%s: %s, now %s, worse by %s%s%s", row->key,
-                     gate_quantity(arena, row->base, row->unit),
-                     gate_quantity(arena, row->now, row->unit), gate_percent(arena, row->change),
-                     row->note ? "; " : "", row->note ? row->note : "");
+  return arena_format(arena, "%s: %s, now %s, worse by %s%s%s", row->key,
+                      gate_quantity(arena, row->base, row->unit),
+                      gate_quantity(arena, row->now, row->unit), gate_percent(arena, row->change),
+                      row->note ? "; " : "", row->note ? row->note : "");
 }
 
 void gate_show_junit(gate_text *out, const gate_report *report)

@@ -15,7 +15,7 @@ static void add_cell(gate_text *out, const char *text)
 
 static void add_row(gate_text *out, const gate_row *row)
 {
-  gate_arena *arena = out->arena;
+  bench_arena *arena = out->arena;
   const gate_interval bounds = gate_shown_bounds(row);
   gate_text_add(out, "| ");
   add_cell(out, row->full_id);
@@ -87,7 +87,7 @@ static void add_command_text(gate_text *out, const char *text, bool is_property)
 
 static void add_annotation(gate_text *out, const gate_row *row, const char *kind)
 {
-  gate_arena *arena = out->arena;
+  bench_arena *arena = out->arena;
   gate_text message = {.arena = arena};
   gate_text_printf(&message, "[%s] ", row->full_id);
   if (row->key[0] != '\0')
@@ -96,7 +96,7 @@ static void add_annotation(gate_text *out, const gate_row *row, const char *kind
                      gate_quantity(arena, row->now, row->unit));
   if (row->note) gate_text_printf(&message, "%s%s", row->key[0] == '\0' ? "" : "; ", row->note);
   gate_text_printf(out, "::%s title=", kind);
-  add_command_text(out, gate_format(arena, "%s %s", gate_verdict_name(row->verdict), row->full_id),
+  add_command_text(out, arena_format(arena, "%s %s", gate_verdict_name(row->verdict), row->full_id),
                    true);
   gate_text_add(out, "::");
   add_command_text(out, gate_text_c(&message), false);

@@ -14,13 +14,13 @@ typedef struct table_line {
 static const char *const headings[COLUMNS] = {"verdict", "bench",  "metric",      "base",
                                               "now",     "change", "[low, high]", "noise"};
 
-static const char *interval_text(gate_arena *arena, gate_interval interval)
+static const char *interval_text(bench_arena *arena, gate_interval interval)
 {
   if (isnan(interval.low)) return "";
-  return gate_format(arena, "[%+.1f, %+.1f]", interval.low * 100, interval.high * 100);
+  return arena_format(arena, "[%+.1f, %+.1f]", interval.low * 100, interval.high * 100);
 }
 
-static table_line line_of(gate_arena *arena, const gate_row *row)
+static table_line line_of(bench_arena *arena, const gate_row *row)
 {
   table_line line = {.verdict = row->verdict};
   const bool has_figures = row->key[0] != '\0';
@@ -31,7 +31,7 @@ static table_line line_of(gate_arena *arena, const gate_row *row)
   line.cells[4] = has_figures ? gate_quantity(arena, row->now, row->unit) : "";
   line.cells[5] = has_figures ? gate_percent(arena, gate_shown_change(row)) : "";
   line.cells[6] = interval_text(arena, gate_shown_bounds(row));
-  line.cells[7] = isnan(row->noise) ? "" : gate_format(arena, "+-%.1f %%", row->noise * 100);
+  line.cells[7] = isnan(row->noise) ? "" : arena_format(arena, "+-%.1f %%", row->noise * 100);
   return line;
 }
 
@@ -113,7 +113,7 @@ static void add_footer(gate_text *out, const gate_report *report, gate_style sty
 void gate_show_table(gate_text *out, const gate_report *report, gate_style style)
 {
   size_t widths[COLUMNS] = {0};
-  table_line *lines = gate_take(out->arena, report->count + 1, sizeof *lines);
+  table_line *lines = arena_take(out->arena, report->count + 1, sizeof *lines);
   size_t count = 0;
   memcpy(lines[count++].cells, headings, sizeof headings);
   for (size_t i = 0; i < report->count; i++)

@@ -17,22 +17,22 @@ typedef struct gate_read_options {
 
 /* A file of any form, or a folder of criterion's. NULL if nothing could be read; then there is a
  * problem. */
-gate_set *gate_read(gate_arena *arena, const char *path, gate_read_options options,
+gate_set *gate_read(bench_arena *arena, const char *path, gate_read_options options,
                     gate_problems *problems);
 
 /* Never a folder. */
-gate_set *gate_read_file(gate_arena *arena, const char *path, gate_read_options options,
+gate_set *gate_read_file(bench_arena *arena, const char *path, gate_read_options options,
                          gate_problems *problems);
 /* What a file holds, told by its first bytes and keys. */
-gate_set *gate_read_text(gate_arena *arena, const char *path, const char *text, size_t length,
+gate_set *gate_read_text(bench_arena *arena, const char *path, const char *text, size_t length,
                          gate_read_options options, gate_problems *problems);
 
 /* The folder that criterion and our benches write. Its texts are those of the compat tools. */
-gate_set *gate_read_criterion(gate_arena *arena, const char *folder, gate_read_options options,
+gate_set *gate_read_criterion(bench_arena *arena, const char *folder, gate_read_options options,
                               gate_problems *problems);
 
 /* $CRITERION_HOME, else $CARGO_TARGET_DIR/criterion, else target/criterion. */
-const char *gate_criterion_folder(gate_arena *arena);
+const char *gate_criterion_folder(bench_arena *arena);
 
 /* The parts of a criterion entry, each a file, for the reader above and for tests that feed it
  * bytes. They add to `bench`; false with a problem if the text is not what it should be. */
@@ -51,12 +51,10 @@ void gate_read_own(gate_set *set, gate_json *json, gate_read_options options);
 void gate_read_records(gate_set *set, gate_json *json);
 void gate_read_google(gate_set *set, gate_json *json);
 void gate_read_hyperfine(gate_set *set, gate_json *json);
-void gate_read_nanobench(gate_set *set, gate_json *json);
 void gate_read_bmf(gate_set *set, gate_json *json);
 void gate_read_action(gate_set *set, gate_json *json);
 void gate_read_go(gate_set *set, char *text, gate_problems *problems);
 void gate_read_libtest(gate_set *set, char *text, gate_problems *problems);
-void gate_read_catch2(gate_set *set, const char *text, size_t length, gate_problems *problems);
 
 /* Calls `take` for every line, which ends with NUL; the text is changed. */
 void gate_each_line(char *text, void (*take)(void *ctx, char *line, size_t number), void *ctx);
@@ -67,7 +65,7 @@ void gate_add_round(gate_set *set, gate_bench *bench, const char *name, const ch
  * a unit that is not known. */
 const char *gate_unit_metric(const char *canonical);
 /* Fills mean, median, percentiles and count from `values` where they are not given. */
-void gate_metric_summarise(gate_arena *arena, gate_metric *metric, const gate_numbers *values);
+void gate_metric_summarise(bench_arena *arena, gate_metric *metric, const gate_numbers *values);
 /* All members of the object `key` whose values are texts, numbers or truths, as texts. */
 void gate_read_pairs(gate_set *set, gate_json *json, const char *key, gate_pairs *out);
 /* Sorts, summarises rounds, and drops what breaks the invariants between benches and figures. */

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static void add_line(gate_arena *arena, gate_history *history, const char *path, size_t number,
+static void add_line(bench_arena *arena, gate_history *history, const char *path, size_t number,
                      const char *line, gate_problems *problems)
 {
   gate_problems found = {.arena = arena};
@@ -20,11 +20,11 @@ static void add_line(gate_arena *arena, gate_history *history, const char *path,
     gate_wrong(problems, path, "%s:%zu: %s", path, number, found.items[i].text);
   if (!set || found.count > 0) return;
   history->sets =
-      gate_grow(arena, history->sets, history->count, &history->capacity, sizeof *history->sets);
+      arena_grow(arena, history->sets, history->count, &history->capacity, sizeof *history->sets);
   history->sets[history->count++] = set;
 }
 
-gate_history gate_history_read(gate_arena *arena, const char *path, gate_problems *problems)
+gate_history gate_history_read(bench_arena *arena, const char *path, gate_problems *problems)
 {
   gate_history history = {0};
   char *text;
@@ -41,7 +41,7 @@ gate_history gate_history_read(gate_arena *arena, const char *path, gate_problem
   return history;
 }
 
-bool gate_history_add(gate_arena *arena, const char *path, const gate_text *line,
+bool gate_history_add(bench_arena *arena, const char *path, const gate_text *line,
                       gate_problems *problems)
 {
   gate_text whole = {.arena = arena};
@@ -57,10 +57,10 @@ bool gate_history_add(gate_arena *arena, const char *path, const gate_text *line
   if (file && fseek(file, -1, SEEK_END) == 0 && fgetc(file) != '\n') gate_text_add(&whole, "\n");
   if (file) fclose(file);
   gate_text_add_bytes(&whole, line->bytes, line->length);
-  return gate_file_append(arena, path, gate_text_c(&whole), whole.length, problems);
+  return gate_file_append(path, &whole, problems);
 }
 
-bool gate_history_prune(gate_arena *arena, const char *path, size_t keep, size_t *dropped_out,
+bool gate_history_prune(bench_arena *arena, const char *path, size_t keep, size_t *dropped_out,
                         gate_problems *problems)
 {
   gate_text kept = {.arena = arena};
@@ -82,15 +82,14 @@ bool gate_history_prune(gate_arena *arena, const char *path, size_t keep, size_t
   free(line);
   fclose(file);
   if (!is_read) return gate_wrong(problems, path, "failed to read %s: keep fewer lines", path);
-  return *dropped_out == 0 ||
-         gate_file_write(arena, path, gate_text_c(&kept), kept.length, problems);
+  return *dropped_out == 0 || gate_file_write(path, &kept, problems);
 }
 
-gate_numbers gate_history_series(gate_arena *arena, const gate_history *history, const char *id,
+gate_numbers gate_history_series(bench_arena *arena, const gate_history *history, const char *id,
                                  const char *name, size_t **places_out)
 {
   gate_numbers series = {0};
-  size_t *places = gate_take(arena, history->count, sizeof *places);
+  size_t *places = arena_take(arena, history->count, sizeof *places);
   const gate_set *last = history->count > 0 ? history->sets[history->count - 1] : NULL;
   for (size_t i = 0; i < history->count; i++) {
     const gate_bench *bench = gate_set_find(history->sets[i], id);

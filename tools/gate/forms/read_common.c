@@ -34,19 +34,19 @@ void gate_add_round(gate_set *set, gate_bench *bench, const char *name, const ch
 }
 
 /* Of a single number there are no percentiles. */
-void gate_metric_summarise(gate_arena *arena, gate_metric *metric, const gate_numbers *values)
+void gate_metric_summarise(bench_arena *arena, gate_metric *metric, const gate_numbers *values)
 {
   if (values->count == 0) return;
   const double *sorted = gate_sorted(arena, values->values, values->count);
   double found[GATE_FIGURES];
   for (int i = 0; i < GATE_FIGURES; i++) found[i] = NAN;
-  found[GATE_MEAN] = gate_mean(sorted, values->count);
-  found[GATE_MEDIAN] = gate_quantile(sorted, values->count, 0.5);
+  found[GATE_MEAN] = stats_mean(sorted, values->count);
+  found[GATE_MEDIAN] = stats_percentile(sorted, values->count, 50);
   if (values->count > 1) {
-    found[GATE_P05] = gate_quantile(sorted, values->count, 0.05);
+    found[GATE_P05] = stats_percentile(sorted, values->count, 5);
     found[GATE_P50] = found[GATE_MEDIAN];
-    found[GATE_P95] = gate_quantile(sorted, values->count, 0.95);
-    found[GATE_P99] = gate_quantile(sorted, values->count, 0.99);
+    found[GATE_P95] = stats_percentile(sorted, values->count, 95);
+    found[GATE_P99] = stats_percentile(sorted, values->count, 99);
   }
   for (int i = 0; i < GATE_FIGURES; i++)
     if (isnan(metric->figures[i])) metric->figures[i] = found[i];

@@ -77,7 +77,7 @@ static void read_benchmark(gate_set *set, gate_bench *bench, gate_json *json)
   if (full_id && gate_id_fault(full_id))
     gate_json_wrong(json, "full_id %s", gate_id_fault(full_id));
   if (json->is_wrong) return;
-  if (full_id) bench->full_id = gate_copy_text(set->arena, full_id);
+  if (full_id) bench->full_id = arena_copy(set->arena, full_id);
   const gate_metric *time = gate_bench_find(bench, "time");
   const double ns = time ? gate_metric_main(time) : NAN;
   if (isnan(ns) || (isnan(elements) && isnan(bytes))) return;
@@ -125,7 +125,7 @@ static void read_entry(walk *state, const char *folder, const char *id)
   for (int part = GATE_ESTIMATES; part <= last && is_read; part++) {
     char *text;
     size_t length;
-    const char *path = gate_format(set->arena, "%s/%s", folder, files[part]);
+    const char *path = arena_format(set->arena, "%s/%s", folder, files[part]);
     if (part != GATE_ESTIMATES && !gate_exists(path)) continue;
     is_read = gate_file_read(set->arena, path, &text, &length, state->problems) &&
               gate_read_entry_part(set, bench, (gate_entry_part)part, path, text, length,
@@ -141,15 +141,15 @@ static int compare_names(const void *a, const void *b)
 
 static bool list_folder(walk *state, const char *folder, gate_pairs *names)
 {
-  gate_arena *arena = state->set->arena;
+  bench_arena *arena = state->set->arena;
   DIR *opened = opendir(folder);
   if (!opened)
     return gate_wrong(state->problems, folder, "failed to walk %s: %s", folder, strerror(errno));
   for (const struct dirent *entry; (entry = readdir(opened));) {
     names->items =
-        gate_grow(arena, names->items, names->count, &names->capacity, sizeof *names->items);
+        arena_grow(arena, names->items, names->count, &names->capacity, sizeof *names->items);
     if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-      names->items[names->count++] = (gate_pair){gate_copy_text(arena, entry->d_name), ""};
+      names->items[names->count++] = (gate_pair){arena_copy(arena, entry->d_name), ""};
   }
   closedir(opened);
   if (names->count > 1) qsort(names->items, names->count, sizeof *names->items, compare_names);
@@ -174,7 +174,7 @@ static bool is_run_file(const char *name)
 /* `id` is the path of `folder` below the root, "" for the root itself. */
 static void walk_folder(walk *state, const char *folder, const char *id, size_t depth)
 {
-  gate_arena *arena = state->set->arena;
+  bench_arena *arena = state->set->arena;
   struct stat status;
   gate_pairs names = {0};
   if (depth >= FOLDER_DEPTH_MAX || stat(folder, &status) != 0 || is_loop(state, &status, depth)) {
@@ -187,14 +187,14 @@ static void walk_folder(walk *state, const char *folder, const char *id, size_t 
   if (!list_folder(state, folder, &names)) return;
   for (size_t i = 0; i < names.count; i++) {
     const char *name = names.items[i].key;
-    char *path = gate_format(arena, "%s/%s", folder, name);
+    char *path = arena_format(arena, "%s/%s", folder, name);
     if (depth == 0 && is_run_file(name)) gate_pairs_set(arena, &state->run_files, path, "");
     if (!gate_is_folder(path)) continue;
-    char *estimates = gate_format(arena, "%s/estimates.json", path);
+    char *estimates = arena_format(arena, "%s/estimates.json", path);
     if (strcmp(name, "new") == 0 && *id != '\0' && gate_exists(estimates)) {
       read_entry(state, path, id);
     } else {
-      walk_folder(state, path, *id == '\0' ? name : gate_format(arena, "%s/%s", id, name),
+      walk_folder(state, path, *id == '\0' ? name : arena_format(arena, "%s/%s", id, name),
                   depth + 1);
     }
   }
@@ -202,7 +202,7 @@ static void walk_folder(walk *state, const char *folder, const char *id, size_t 
 
 /* ---- the run files ---- */
 
-static void add_all(gate_arena *arena, gate_pairs *to, const gate_pairs *from)
+static void add_all(bench_arena *arena, gate_pairs *to, const gate_pairs *from)
 {
   for (size_t i = 0; i < from->count; i++)
     gate_pairs_set(arena, to, from->items[i].key, from->items[i].value);
@@ -261,7 +261,7 @@ static void join_runs(walk *state)
 {
   gate_set *set = state->set;
   const size_t count = state->run_files.count;
-  gate_set **runs = gate_take(set->arena, count, sizeof *runs);
+  gate_set **runs = arena_take(set->arena, count, sizeof *runs);
   const gate_set *newest = NULL;
   for (size_t i = 0; i < count; i++) {
     runs[i] = gate_read_file(set->arena, state->run_files.items[i].key, (gate_read_options){0},
@@ -270,7 +270,7 @@ static void join_runs(walk *state)
     if (!newest || strcmp(runs[i]->started, newest->started) > 0) newest = runs[i];
   }
   if (!newest) return;
-  bool *is_current = gate_take(set->arena, set->count, sizeof *is_current);
+  bool *is_current = arena_take(set->arena, set->count, sizeof *is_current);
   set->run_id = newest->run_id;
   set->started = newest->started;
   set->commit = newest->commit;
@@ -280,14 +280,14 @@ static void join_runs(walk *state)
   drop_stale(set, is_current);
 }
 
-gate_set *gate_read_criterion(gate_arena *arena, const char *folder, gate_read_options options,
+gate_set *gate_read_criterion(bench_arena *arena, const char *folder, gate_read_options options,
                               gate_problems *problems)
 {
   if (!gate_exists(folder)) {
     gate_wrong(problems, folder, "criterion dir not found: %s", folder);
     return NULL;
   }
-  walk *state = gate_take(arena, 1, sizeof *state);
+  walk *state = arena_take(arena, 1, sizeof *state);
   state->set = gate_set_new(arena, folder, GATE_FORM_CRITERION);
   state->root = folder;
   state->options = options;
@@ -304,7 +304,7 @@ gate_set *gate_read_criterion(gate_arena *arena, const char *folder, gate_read_o
 
 /* ---- a folder, or a file ---- */
 
-gate_set *gate_read(gate_arena *arena, const char *path, gate_read_options options,
+gate_set *gate_read(bench_arena *arena, const char *path, gate_read_options options,
                     gate_problems *problems)
 {
   if (gate_is_folder(path) && !options.is_compat)
@@ -312,11 +312,11 @@ gate_set *gate_read(gate_arena *arena, const char *path, gate_read_options optio
   return gate_read_file(arena, path, options, problems);
 }
 
-const char *gate_criterion_folder(gate_arena *arena)
+const char *gate_criterion_folder(bench_arena *arena)
 {
   const char *home = getenv("CRITERION_HOME");
   if (home && *home != '\0') return home;
   const char *target = getenv("CARGO_TARGET_DIR");
-  if (target && *target != '\0') return gate_format(arena, "%s/criterion", target);
+  if (target && *target != '\0') return arena_format(arena, "%s/criterion", target);
   return "target/criterion";
 }

@@ -29,7 +29,7 @@ static gate_form json_form(json_t *root)
 {
   json_t *results = json_object_get(root, "results");
   if (json_is_object(json_object_get(root, "context"))) return GATE_FORM_GOOGLE;
-  if (has_member(results, "median(elapsed)")) return GATE_FORM_NANOBENCH;
+  if (has_member(results, "median(elapsed)")) return GATE_FORM_UNKNOWN;
   if (json_is_array(results)) return GATE_FORM_HYPERFINE;
   if (json_is_array(json_object_get(root, "benchmarks"))) return GATE_FORM_UNKNOWN;
   if (json_object_get(root, "benchmarks"))
@@ -43,6 +43,8 @@ static gate_form json_form(json_t *root)
 
 static const char *other_json(json_t *root)
 {
+  if (has_member(json_object_get(root, "results"), "median(elapsed)"))
+    return "it looks like nanobench's JSON";
   if (json_object_get(root, "machine_info")) return "it looks like pytest-benchmark's JSON";
   if (has_member(root, "primaryMetric")) return "it looks like JMH's JSON";
   if (json_object_get(root, "reason"))
@@ -65,15 +67,17 @@ static const char *other_text(const char *text)
     const char *mark, *what;
   } kinds[] = {
       {"time:   [", "criterion's console text; give the folder target/criterion"},
-      {"resamples", "Catch2's console text; run it with --reporter xml"},
+      {"<Catch", "Catch2's XML"},
+      {"resamples", "Catch2's console text"},
       {"Time             CPU", "Google Benchmark's console text; run it with "
                                "--benchmark_format=json"},
       {"name,iterations,real_time", "Google Benchmark's CSV; run it with --benchmark_format=json"},
-      {"ns/op |", "nanobench's table; render its JSON template"},
+      {"ns/op |", "nanobench's table"},
       {"command,mean,stddev", "hyperfine's CSV; use --export-json"},
       {"Time (mean", "hyperfine's console text; use --export-json"},
       {"Performance counter stats", "perf stat"},
       {"# TYPE ", "OpenMetrics"},
+      {"\x1F\x8B", "gzip; unpack it"},
       {"PK\x03\x04", "a zip archive; unpack it"},
       {"\x28\xB5\x2F\xFD", "zstd; unpack it"},
       {"\xFD"
@@ -81,7 +85,7 @@ static const char *other_text(const char *text)
        "xz; unpack it"},
       {"\xFF\xFE", "UTF-16; save it as UTF-8"},
       {"\xFE\xFF", "UTF-16; save it as UTF-8"},
-      {"<", "XML or HTML, but not of Catch2"},
+      {"<", "XML or HTML"},
   };
   if (text[strspn(text, " \t\r\n")] == '\0') return "an empty file";
   for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
@@ -96,7 +100,7 @@ static bool has_line(const char *text, const char *start)
   return false;
 }
 
-static gate_set *read_json(gate_arena *arena, const char *path, const char *text, size_t length,
+static gate_set *read_json(bench_arena *arena, const char *path, const char *text, size_t length,
                            gate_read_options options, gate_problems *problems)
 {
   gate_json json;
@@ -108,7 +112,6 @@ static gate_set *read_json(gate_arena *arena, const char *path, const char *text
     case GATE_FORM_RECORD: gate_read_records(set, &json); break;
     case GATE_FORM_GOOGLE: gate_read_google(set, &json); break;
     case GATE_FORM_HYPERFINE: gate_read_hyperfine(set, &json); break;
-    case GATE_FORM_NANOBENCH: gate_read_nanobench(set, &json); break;
     case GATE_FORM_BMF: gate_read_bmf(set, &json); break;
     case GATE_FORM_ACTION: gate_read_action(set, &json); break;
     default:
@@ -121,7 +124,7 @@ static gate_set *read_json(gate_arena *arena, const char *path, const char *text
   return set;
 }
 
-gate_set *gate_read_text(gate_arena *arena, const char *path, const char *text, size_t length,
+gate_set *gate_read_text(bench_arena *arena, const char *path, const char *text, size_t length,
                          gate_read_options options, gate_problems *problems)
 {
   const char *start = text + strspn(text, " \t\r\n");
@@ -129,29 +132,26 @@ gate_set *gate_read_text(gate_arena *arena, const char *path, const char *text, 
   gate_set *set = NULL;
   if (options.is_compat || *start == '{' || *start == '[') {
     set = read_json(arena, path, text, length, options, problems);
-  } else if (strncmp(start, "<", 1) == 0 && strstr(text, "<Catch")) {
-    set = gate_set_new(arena, path, GATE_FORM_CATCH2);
-    gate_read_catch2(set, text, length, problems);
   } else if (has_line(text, "test ")) {
     set = gate_set_new(arena, path, GATE_FORM_LIBTEST);
-    gate_read_libtest(set, gate_copy_bytes(arena, text, length), problems);
+    gate_read_libtest(set, arena_copy_bytes(arena, text, length), problems);
   } else if (has_line(text, "Benchmark") && !(other && strstr(other, "console"))) {
     set = gate_set_new(arena, path, GATE_FORM_GO);
-    gate_read_go(set, gate_copy_bytes(arena, text, length), problems);
+    gate_read_go(set, arena_copy_bytes(arena, text, length), problems);
   } else if (other) {
     gate_wrong(problems, path, "failed to parse %s: it looks like %s (line 1); this is not read",
                path, other);
   } else {
     gate_wrong(problems, path,
-               "failed to parse %s: neither JSON nor Catch2's XML nor benchmark text "
-               "of Go or libtest (line 1)",
+               "failed to parse %s: neither JSON nor benchmark text of Go or libtest "
+               "(line 1)",
                path);
   }
   if (set) gate_read_finish(set, options, problems);
   return set;
 }
 
-gate_set *gate_read_file(gate_arena *arena, const char *path, gate_read_options options,
+gate_set *gate_read_file(bench_arena *arena, const char *path, gate_read_options options,
                          gate_problems *problems)
 {
   char *text;

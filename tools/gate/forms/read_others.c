@@ -1,4 +1,4 @@
-/* The JSON of other tools: bench_id records, Google Benchmark, hyperfine, nanobench, Bencher's
+/* The JSON of other tools: bench_id records, Google Benchmark, hyperfine, Bencher's
  * metric format, github-action-benchmark. */
 #include "forms.h"
 
@@ -78,7 +78,7 @@ static void read_record(gate_set *set, gate_json *json, json_t *object)
   if (!is_timestamp(timestamp)) gate_json_wrong(json, "timestamp is not ISO 8601");
   if (json->is_wrong) return;
   gate_bench *bench = gate_set_add(set, id);
-  bench->timestamp = gate_copy_text(set->arena, timestamp);
+  bench->timestamp = arena_copy(set->arena, timestamp);
   gate_metric *out = gate_bench_add(set, bench, is_rate ? "throughput" : "time",
                                     is_rate ? "B/s" : "ns", is_rate ? GATE_HIGHER : GATE_LOWER);
   out->figures[GATE_P05] = scaled(json, object, "p05", p05);
@@ -231,7 +231,7 @@ void gate_read_google(gate_set *set, gate_json *json)
   json_t *rows = gate_json_array(json, json->root, "benchmarks");
   size_t index;
   json_t *row;
-  set->started = gate_copy_text(set->arena, gate_json_text(json, context, "date"));
+  set->started = arena_copy(set->arena, gate_json_text(json, context, "date"));
   json_array_foreach(rows, index, row) read_google_row(set, json, row);
   json_array_foreach(rows, index, row) read_google_aggregate(set, json, row);
   json->where = NULL;
@@ -241,7 +241,7 @@ void gate_read_google(gate_set *set, gate_json *json)
 /* ---- hyperfine ---- */
 
 /* Why the times of a command are worth nothing: some run of it did not succeed. */
-static const char *exit_failure(gate_arena *arena, json_t *codes)
+static const char *exit_failure(bench_arena *arena, json_t *codes)
 {
   size_t index, failed = 0;
   json_t *code, *last = NULL;
@@ -253,10 +253,10 @@ static const char *exit_failure(gate_arena *arena, json_t *codes)
   }
   if (failed == 0) return NULL;
   const char *how = json_is_number(last)
-                        ? gate_format(arena, "exit code %.0f", json_number_value(last))
+                        ? arena_format(arena, "exit code %.0f", json_number_value(last))
                         : "a signal";
-  return gate_format(arena, "%zu of %s ended by %s", failed,
-                     gate_some(arena, json_array_size(codes), "run", "runs"), how);
+  return arena_format(arena, "%zu of %s ended by %s", failed,
+                      gate_some(arena, json_array_size(codes), "run", "runs"), how);
 }
 
 static void read_command(gate_set *set, gate_json *json, json_t *result)
@@ -285,48 +285,6 @@ void gate_read_hyperfine(gate_set *set, gate_json *json)
   json_t *result;
   json_array_foreach(gate_json_array(json, json->root, "results"), index, result)
       read_command(set, json, result);
-}
-
-/* ---- nanobench ---- */
-
-/* Epochs are of one process: samples, not rounds. Times are of an iteration, which is a batch. */
-static void read_nanobench(gate_set *set, gate_json *json, json_t *result, bool has_titles)
-{
-  if (!begin(json, gate_json_text(json, result, "name"), "a result")) return;
-  const char *title = gate_json_text(json, result, "title");
-  gate_bench *bench =
-      gate_set_add(set, has_titles && title ? gate_format(set->arena, "%s/%s", title, json->where)
-                                            : json->where);
-  const double batch = gate_json_number(json, result, "batch", GATE_POSITIVE);
-  const double scale = 1e9 / (isnan(batch) ? 1 : batch);
-  gate_metric *time = gate_bench_add(set, bench, "time", "ns", GATE_LOWER);
-  time->figures[GATE_MEDIAN] =
-      gate_json_wanted_number(json, result, "median(elapsed)", GATE_POSITIVE) * scale;
-  size_t index;
-  json_t *epoch;
-  json_array_foreach(gate_json_array(json, result, "measurements"), index, epoch)
-  {
-    const double elapsed = gate_json_number(json, epoch, "elapsed", GATE_POSITIVE);
-    if (!isnan(elapsed)) gate_numbers_add(set->arena, &time->samples, elapsed * scale);
-  }
-  gate_metric_summarise(set->arena, time, &time->samples);
-  const double counted =
-      gate_json_number(json, result, "median(instructions)", GATE_NOT_NEGATIVE) * scale / 1e9;
-  if (counted > 0)
-    gate_bench_add(set, bench, "instructions", "1/op", GATE_LOWER)->figures[GATE_MEDIAN] = counted;
-  if (json->is_wrong) set->count--;
-}
-
-void gate_read_nanobench(gate_set *set, gate_json *json)
-{
-  json_t *results = gate_json_array(json, json->root, "results");
-  json_t *first = json_object_get(json_array_get(results, 0), "title");
-  bool has_titles = false;
-  size_t index;
-  json_t *result;
-  json_array_foreach(results, index, result) has_titles =
-      has_titles || !json_equal(first, json_object_get(result, "title"));
-  json_array_foreach(results, index, result) read_nanobench(set, json, result, has_titles);
 }
 
 /* ---- Bencher's metric format: {"bench": {"measure": {"value", "lower_value"?}}} ---- */
@@ -377,7 +335,7 @@ static void read_action_row(gate_set *set, gate_json *json, json_t *row)
   const char *range = gate_json_text(json, row, "range");
   if (*unit != '\0' && gate_id_fault(unit)) gate_json_wrong(json, "a unit %s", gate_id_fault(unit));
   if (json->is_wrong) return;
-  char *id = gate_copy_text(set->arena, json->where);
+  char *id = arena_copy(set->arena, json->where);
   const char *name = gate_unit_metric(unit);
   char *blank = strrchr(id, ' ');
   const bool is_time = name && strcmp(name, "time") == 0;

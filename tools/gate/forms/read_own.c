@@ -9,7 +9,7 @@
 
 static const char *kept_text(gate_set *set, gate_json *json, json_t *object, const char *key)
 {
-  return gate_copy_text(set->arena, gate_json_text(json, object, key));
+  return arena_copy(set->arena, gate_json_text(json, object, key));
 }
 
 void gate_read_pairs(gate_set *set, gate_json *json, const char *key, gate_pairs *out)
@@ -23,7 +23,7 @@ void gate_read_pairs(gate_set *set, gate_json *json, const char *key, gate_pairs
       gate_pairs_set(set->arena, out, name, json_string_value(value));
     } else if (json_is_number(value)) {
       gate_pairs_set(set->arena, out, name,
-                     gate_format(set->arena, "%.15g", json_number_value(value)));
+                     arena_format(set->arena, "%.15g", json_number_value(value)));
     } else if (json_is_boolean(value)) {
       gate_pairs_set(set->arena, out, name, json_is_true(value) ? "true" : "false");
     }
@@ -72,12 +72,12 @@ static void read_metric(gate_set *set, gate_bench *bench, gate_json *json, const
 static void read_about(gate_set *set, gate_bench *bench, gate_json *json, json_t *object)
 {
   const char *full_id = gate_json_text(json, object, "full_id");
-  if (full_id && !gate_id_fault(full_id)) bench->full_id = gate_copy_text(set->arena, full_id);
+  if (full_id && !gate_id_fault(full_id)) bench->full_id = arena_copy(set->arena, full_id);
   bench->definition_hash = kept_text(set, json, object, "bench_hash");
   bench->timestamp = kept_text(set, json, object, "timestamp");
   json_t *params = gate_json_object(json, object, "params");
   char *text = params ? json_dumps(params, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
-  bench->params = gate_copy_text(set->arena, text);
+  bench->params = arena_copy(set->arena, text);
   free(text);
   json_t *targets = gate_json_object(json, gate_json_object(json, object, "targets"), "time");
   bench->target = gate_json_number(json, targets, "target", GATE_POSITIVE);

@@ -7,7 +7,7 @@
 void gate_add_json(gate_text *text, json_t *value, bool is_pretty)
 {
   char *written = json_text(value, is_pretty);
-  if (!written) gate_out_of_memory();
+  if (!written) arena_exhausted();
   gate_text_add(text, written);
   free(written);
 }

@@ -11,7 +11,7 @@ static void add_commit(const page *self, const char *commit)
   const bool is_hash = strlen(commit) >= 7 && commit[strspn(commit, "0123456789abcdef")] == '\0';
   if (self->commits && is_hash)
     gate_add_markup(self->out, "<a href=\"%s%s\">%s</a>", self->commits, commit,
-                    gate_format(self->arena, "%.12s", commit));
+                    arena_format(self->arena, "%.12s", commit));
   else
     gate_add_markup(self->out, "%s", commit);
 }
@@ -94,7 +94,7 @@ static int compare_benches(const void *a, const void *b)
 static void gather(page *self)
 {
   const gate_report *report = self->report;
-  self->benches = gate_take(self->arena, report->count + 1, sizeof *self->benches);
+  self->benches = arena_take(self->arena, report->count + 1, sizeof *self->benches);
   for (size_t i = 0; i < report->count; i++) {
     const gate_row *row = &report->rows[i];
     page_bench *bench = find_bench(self, row);
@@ -103,7 +103,7 @@ static void gather(page *self)
       *bench = (page_bench){.id = row->id, .full_id = row->full_id};
     }
     bench->rows =
-        gate_grow(self->arena, bench->rows, bench->count, &bench->capacity, sizeof *bench->rows);
+        arena_grow(self->arena, bench->rows, bench->count, &bench->capacity, sizeof *bench->rows);
     bench->rows[bench->count++] = row;
   }
   for (size_t i = 0; i < self->count; i++) {
@@ -112,8 +112,8 @@ static void gather(page *self)
     bench->main = main_row(bench);
     choose_metrics(self, bench);
     if (bench->verdict == GATE_SKIPPED && bench->count > 1)
-      bench->full_id = gate_format(self->arena, "%s and %s", bench->id,
-                                   gate_some(self->arena, bench->count - 1, "other", "others"));
+      bench->full_id = arena_format(self->arena, "%s and %s", bench->id,
+                                    gate_some(self->arena, bench->count - 1, "other", "others"));
   }
   if (self->count > 1) qsort(self->benches, self->count, sizeof *self->benches, compare_benches);
   for (size_t i = 0; i < self->count; i++) self->benches[i].number = i + 1;
@@ -154,15 +154,16 @@ static void add_facts(const page *self)
     const char *flags = gate_pairs_get(&now->build, "flags");
     add_commits(self, report->base, now);
     if (cpu)
-      add_fact(self, "machine", gate_format(self->arena, "%s, %s cores", cpu, cores ? cores : "?"));
+      add_fact(self, "machine",
+               arena_format(self->arena, "%s, %s cores", cpu, cores ? cores : "?"));
     if (compiler)
-      add_fact(self, "compiler", gate_format(self->arena, "%s %s", compiler, flags ? flags : ""));
+      add_fact(self, "compiler", arena_format(self->arena, "%s %s", compiler, flags ? flags : ""));
     add_fact(self, "measured", now->started);
   }
   add_fact(self, "rounds", gate_pairs_get(&report->notes, "rounds"));
   if (!isnan(geomean))
     add_fact(self, "all times, geometric mean", gate_percent(self->arena, geomean));
-  add_fact(self, "limits", gate_format(self->arena, "profile %s", report->limits->profile));
+  add_fact(self, "limits", arena_format(self->arena, "profile %s", report->limits->profile));
   gate_text_add(self->out, "</dl>\n");
 }
 
@@ -262,11 +263,11 @@ static void add_head(const page *self)
 }
 
 /* GitHub tells its actions where they run; elsewhere commits are not linked. */
-static const char *commit_address(gate_arena *arena)
+static const char *commit_address(bench_arena *arena)
 {
   const char *server = getenv("GITHUB_SERVER_URL"), *name = getenv("GITHUB_REPOSITORY");
   const bool is_told = server && strncmp(server, "https://", 8) == 0 && name && *name != '\0';
-  return is_told ? gate_format(arena, "%s/%s/commit/", server, name) : NULL;
+  return is_told ? arena_format(arena, "%s/%s/commit/", server, name) : NULL;
 }
 
 void gate_show_page(gate_text *out, const gate_report *report, const gate_history *history,

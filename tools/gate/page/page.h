@@ -40,7 +40,7 @@ typedef struct page_bench {
 
 typedef struct page {
   gate_text *out;
-  gate_arena *arena;
+  bench_arena *arena;
   const gate_report *report;
   const gate_history *history; /* NULL, or with a line at least */
   const char *commits;         /* where commits are shown, a prefix of addresses; NULL: nowhere */
@@ -64,6 +64,6 @@ void page_close_figure(const page *self, const char *note);
 /* What a side's shape is drawn from: samples of one process, or else rounds. */
 gate_numbers page_shape_of(const gate_metric *metric_or_null);
 /* What is drawn of a list: all of it, or evenly spaced numbers, in order. */
-gate_numbers page_thinned(gate_arena *arena, const gate_numbers *numbers, size_t most);
+gate_numbers page_thinned(bench_arena *arena, const gate_numbers *numbers, size_t most);
 
 #endif

@@ -34,23 +34,24 @@ static svg_plot new_plot(const charts *self, const char *kind)
 
 static void add_side(const charts *self, const char *side, const gate_metric *metric, size_t count)
 {
-  gate_arena *arena = self->page->arena;
+  bench_arena *arena = self->page->arena;
   if (isnan(main_of(metric))) return;
   gate_add_markup(self->page->out, "<span class=\"key %s-key\">%s %s%s</span>", side, side,
                   quantity(self, main_of(metric)),
-                  count > 0 ? gate_format(arena, ", n %zu", count) : "");
+                  count > 0 ? arena_format(arena, ", n %zu", count) : "");
 }
 
 /* ---- how results spread ---- */
 
 /* Far outliers would press everything else into one line: the axis ends at the outer fences. */
-static gate_interval fenced(const gate_numbers *shape, double main)
+static gate_interval fenced(bench_arena *arena, const gate_numbers *shape, double main)
 {
   const size_t count = isnan(main) ? 0u : 1u;
   const gate_numbers alone = {&main, count, count};
   gate_interval range = svg_range(shape, &alone);
   if (shape->count < SHAPE_MIN) return range;
-  const stats_fences fences = gate_fences(shape->values, shape->count);
+  const stats_fences fences =
+      stats_tukey(gate_sorted(arena, shape->values, shape->count), shape->count);
   const double more = 2.5 * gate_bandwidth(shape->values, shape->count);
   const double low = fmax(range.low, fences.low_severe),
                high = fmin(range.high, fences.high_severe);
@@ -59,7 +60,7 @@ static gate_interval fenced(const gate_numbers *shape, double main)
                          fmax(high + fmin(more, high - low), main)};
 }
 
-static gate_numbers inside(gate_arena *arena, const gate_numbers *numbers, gate_interval range)
+static gate_numbers inside(bench_arena *arena, const gate_numbers *numbers, gate_interval range)
 {
   gate_numbers kept = {0};
   for (size_t i = 0; i < numbers->count; i++)
@@ -71,7 +72,7 @@ static gate_numbers inside(gate_arena *arena, const gate_numbers *numbers, gate_
 /* Both on one scale, so that areas are equal. Of few results a curve would be made up. */
 static void add_densities(const charts *self, svg_plot *plot)
 {
-  gate_arena *arena = self->page->arena;
+  bench_arena *arena = self->page->arena;
   const gate_numbers *shapes[] = {&self->base, &self->now};
   gate_numbers heights[2] = {{0}}, x = {0};
   for (int side = 0; side < 2; side++) {
@@ -94,10 +95,11 @@ static void add_densities(const charts *self, svg_plot *plot)
 
 static void add_spread(const charts *self)
 {
-  gate_arena *arena = self->page->arena;
+  bench_arena *arena = self->page->arena;
   const page_bench *bench = self->bench;
   const double base_main = main_of(bench->base), now_main = main_of(bench->now);
-  const gate_interval a = fenced(&self->base, base_main), b = fenced(&self->now, now_main);
+  const gate_interval a = fenced(arena, &self->base, base_main),
+                      b = fenced(arena, &self->now, now_main);
   const bool has_base = bench->base != NULL, has_now = bench->now != NULL;
   svg_plot plot = new_plot(self, "chart density");
   plot.bottom = 34;
@@ -112,8 +114,8 @@ static void add_spread(const charts *self)
   add_side(self, "base", bench->base, self->base.count);
   add_side(self, "now", bench->now, self->now.count);
   gate_text_add(self->page->out, "</p>\n");
-  svg_open(&plot, gate_format(arena, "spread of %s: base %s, now %s", bench->full_id,
-                              quantity(self, base_main), quantity(self, now_main)));
+  svg_open(&plot, arena_format(arena, "spread of %s: base %s, now %s", bench->full_id,
+                               quantity(self, base_main), quantity(self, now_main)));
   svg_axis_x(&plot, arena, bench->unit);
   add_densities(self, &plot);
   if (!isnan(base_main)) svg_upright(&plot, "middle base", base_main);
@@ -126,7 +128,7 @@ static void add_spread(const charts *self)
   const size_t far = self->base.count - left.count + self->now.count - right.count;
   const size_t most = self->base.count > self->now.count ? self->base.count : self->now.count;
   page_close_figure(self->page,
-                    far > 0 ? gate_format(arena, "%zu far outliers are beyond the axis.", far)
+                    far > 0 ? arena_format(arena, "%zu far outliers are beyond the axis.", far)
                     : most < SHAPE_MIN ? "Too few results for a curve: each is a dot."
                                        : NULL);
 }
@@ -136,42 +138,42 @@ static void add_spread(const charts *self)
 static void add_series(const charts *self, const svg_plot *plot, const gate_numbers *series,
                        const char *side, bool has_titles)
 {
-  gate_arena *arena = self->page->arena;
+  bench_arena *arena = self->page->arena;
   gate_numbers x = {0};
   if (series->count == 0) return;
-  const double middle = gate_median(series->values, series->count);
+  const double middle = stats_median(series->values, series->count);
   for (size_t i = 0; i < series->count; i++) gate_numbers_add(arena, &x, (double)i);
-  svg_line(plot, gate_format(arena, "middle %s", side), -0.5, middle, plot->x.high, middle);
-  svg_path(plot, SVG_LINE, gate_format(arena, "thread %s", side), &x, series, 0);
+  svg_line(plot, arena_format(arena, "middle %s", side), -0.5, middle, plot->x.high, middle);
+  svg_path(plot, SVG_LINE, arena_format(arena, "thread %s", side), &x, series, 0);
   for (size_t i = 0; i < series->count; i++)
-    svg_dot(plot, gate_format(arena, "mark %s", side), (double)i, series->values[i],
+    svg_dot(plot, arena_format(arena, "mark %s", side), (double)i, series->values[i],
             series->count > 60 ? 1.6 : 3.2,
-            has_titles ? gate_format(arena, "%s, %s %zu: %s", side, self->what, i + 1,
-                                     quantity(self, series->values[i]))
+            has_titles ? arena_format(arena, "%s, %s %zu: %s", side, self->what, i + 1,
+                                      quantity(self, series->values[i]))
                        : NULL);
 }
 
 static void draw_rounds(const charts *self)
 {
-  gate_arena *arena = self->page->arena;
+  bench_arena *arena = self->page->arena;
   const size_t most = self->base.count > self->now.count ? self->base.count : self->now.count;
   const bool has_titles = most <= 60;
   svg_plot plot = new_plot(self, "chart rounds");
   plot.x = (gate_interval){-0.5 - (double)most * SVG_GUTTER, (double)most - 0.5};
   svg_fit_y(&plot, svg_range(&self->base, &self->now), 0.06);
   svg_open(&plot,
-           gate_format(arena, "%ss of %s in the order of time", self->what, self->bench->full_id));
+           arena_format(arena, "%ss of %s in the order of time", self->what, self->bench->full_id));
   svg_axis_y(&plot, arena, self->bench->unit);
   add_series(self, &plot, &self->base, "base", has_titles);
   add_series(self, &plot, &self->now, "now", has_titles);
-  svg_text(&plot, "tick", 0, plot.y.low, -16, gate_format(arena, "%s 1", self->what));
-  svg_text(&plot, "tick", plot.x.high, plot.y.low, -16, gate_format(arena, "%zu", most));
+  svg_text(&plot, "tick", 0, plot.y.low, -16, arena_format(arena, "%s 1", self->what));
+  svg_text(&plot, "tick", plot.x.high, plot.y.low, -16, arena_format(arena, "%zu", most));
   svg_close(&plot);
 }
 
 static void add_rounds(charts self)
 {
-  gate_arena *arena = self.page->arena;
+  bench_arena *arena = self.page->arena;
   const gate_metric *base = self.bench->base, *now = self.bench->now;
   const bool has_rounds = (base && base->rounds.count > 1) || (now && now->rounds.count > 1);
   const gate_numbers none = {0};

@@ -1,7 +1,7 @@
 /* What the parts of the page share. */
 #include "page.h"
 
-gate_numbers page_thinned(gate_arena *arena, const gate_numbers *numbers, size_t most)
+gate_numbers page_thinned(bench_arena *arena, const gate_numbers *numbers, size_t most)
 {
   if (numbers->count <= most) return *numbers;
   gate_numbers thinned = {0};

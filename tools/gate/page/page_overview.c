@@ -36,7 +36,7 @@ static void add_axis(const page *self, double reach)
   svg_line(&plot, "axis", -reach, 0, reach, 0);
   for (size_t i = 0; i < ticks.count; i++)
     svg_text(&plot, "tick", ticks.values[i], 0, -13,
-             gate_format(self->arena, "%.0f %%", fabs(ticks.values[i]) * 100));
+             arena_format(self->arena, "%.0f %%", fabs(ticks.values[i]) * 100));
   svg_text(&plot, "tick better", -reach, 1, 4, "\xE2\x97\x80 better");
   svg_text(&plot, "tick worse", reach, 1, 4, "worse \xE2\x96\xB6");
   svg_close(&plot);
@@ -47,8 +47,8 @@ static const char *change_text(const page *self, const gate_row *row)
   const gate_interval bounds = gate_shown_bounds(row);
   const char *percent = gate_percent(self->arena, gate_shown_change(row));
   if (isnan(bounds.low) || isnan(bounds.high)) return percent;
-  return gate_format(self->arena, "%s [%+.1f, %+.1f]", percent, bounds.low * 100,
-                     bounds.high * 100);
+  return arena_format(self->arena, "%s [%+.1f, %+.1f]", percent, bounds.low * 100,
+                      bounds.high * 100);
 }
 
 static void add_mark(const page *self, const gate_row *row, double reach)
@@ -58,15 +58,15 @@ static void add_mark(const page *self, const gate_row *row, double reach)
   const char *kind = gate_verdict_kind(row->verdict);
   const bool has_interval = !isnan(row->bounds.low) && !isnan(row->bounds.high);
   const char *form = has_interval ? "dot" : gate_is_count(row) ? "dot counted" : "dot hollow";
-  svg_open(&plot, gate_format(self->arena, "change %s", change_text(self, row)));
+  svg_open(&plot, arena_format(self->arena, "change %s", change_text(self, row)));
   if (isfinite(row->noise)) svg_band(&plot, "noise", -row->noise, row->noise);
   svg_upright(&plot, "zero", 0);
   if (isfinite(row->warn)) svg_upright(&plot, "limit warn", row->warn);
   if (isfinite(row->fail)) svg_upright(&plot, "limit fail", row->fail);
   if (has_interval)
-    svg_line(&plot, gate_format(self->arena, "whisker %s", kind), row->bounds.low, middle,
+    svg_line(&plot, arena_format(self->arena, "whisker %s", kind), row->bounds.low, middle,
              row->bounds.high, middle);
-  svg_dot(&plot, gate_format(self->arena, "%s %s", form, kind), row->change, middle, 4.5,
+  svg_dot(&plot, arena_format(self->arena, "%s %s", form, kind), row->change, middle, 4.5,
           change_text(self, row));
   if (fabs(row->change) > reach)
     svg_text(&plot, "beyond", row->change, middle, -4,

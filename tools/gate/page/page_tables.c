@@ -6,18 +6,18 @@
 
 /* ---- figures of a bench ---- */
 
-static const char *limits_text(gate_arena *arena, const gate_row *row)
+static const char *limits_text(bench_arena *arena, const gate_row *row)
 {
   if (!isfinite(row->warn) && !isfinite(row->fail)) return "";
-  if (!isfinite(row->fail)) return gate_format(arena, "%.4g %% / \xE2\x80\x93", row->warn * 100);
-  if (!isfinite(row->warn)) return gate_format(arena, "\xE2\x80\x93 / %.4g %%", row->fail * 100);
-  return gate_format(arena, "%.4g / %.4g %%", row->warn * 100, row->fail * 100);
+  if (!isfinite(row->fail)) return arena_format(arena, "%.4g %% / \xE2\x80\x93", row->warn * 100);
+  if (!isfinite(row->warn)) return arena_format(arena, "\xE2\x80\x93 / %.4g %%", row->fail * 100);
+  return arena_format(arena, "%.4g / %.4g %%", row->warn * 100, row->fail * 100);
 }
 
-static const char *interval_text(gate_arena *arena, gate_interval bounds)
+static const char *interval_text(bench_arena *arena, gate_interval bounds)
 {
   if (isnan(bounds.low) || isnan(bounds.high)) return "";
-  return gate_format(arena, "%+.1f \xE2\x80\xA6 %+.1f %%", bounds.low * 100, bounds.high * 100);
+  return arena_format(arena, "%+.1f \xE2\x80\xA6 %+.1f %%", bounds.low * 100, bounds.high * 100);
 }
 
 static void add_cell(const page *self, const char *label, const char *text)
@@ -27,14 +27,14 @@ static void add_cell(const page *self, const char *label, const char *text)
 
 static void add_judged(const page *self, const gate_row *row)
 {
-  gate_arena *arena = self->arena;
+  bench_arena *arena = self->arena;
   gate_add_markup(self->out, "<tr><th scope=\"row\">%s</th>", row->key);
   add_cell(self, "base", gate_quantity(arena, row->base, row->unit));
   add_cell(self, "now", gate_quantity(arena, row->now, row->unit));
   add_cell(self, "change", gate_percent(arena, gate_shown_change(row)));
   add_cell(self, "interval", interval_text(arena, gate_shown_bounds(row)));
   add_cell(self, "noise",
-           isnan(row->noise) ? "" : gate_format(arena, "\xC2\xB1%.1f %%", row->noise * 100));
+           isnan(row->noise) ? "" : arena_format(arena, "\xC2\xB1%.1f %%", row->noise * 100));
   add_cell(self, "warn / fail", limits_text(arena, row));
   gate_add_markup(self->out,
                   "<td data-label=\"verdict\"><span class=\"pill %s\">%s</span></td></tr>\n",
@@ -62,23 +62,24 @@ static bool is_judged(const page_bench *bench, const char *key)
   return false;
 }
 
-static const char *outliers_text(gate_arena *arena, const gate_metric *metric)
+static const char *outliers_text(bench_arena *arena, const gate_metric *metric)
 {
   const gate_numbers shape = page_shape_of(metric);
   if (shape.count < 4) return "-";
   const stats_outliers found =
-      stats_count_outliers(shape.values, shape.count, gate_fences(shape.values, shape.count));
-  return gate_format(arena, "%zu of %zu",
-                     found.low_severe + found.low_mild + found.high_mild + found.high_severe,
-                     shape.count);
+      stats_count_outliers(shape.values, shape.count,
+                           stats_tukey(gate_sorted(arena, shape.values, shape.count), shape.count));
+  return arena_format(arena, "%zu of %zu",
+                      found.low_severe + found.low_mild + found.high_mild + found.high_severe,
+                      shape.count);
 }
 
-static const char *size_text(gate_arena *arena, const gate_metric *metric)
+static const char *size_text(bench_arena *arena, const gate_metric *metric)
 {
   if (!metric) return "-";
   const double samples =
       metric->sample_count > 0 ? metric->sample_count : (double)metric->samples.count;
-  return gate_format(arena, "%.0f / %zu", samples, metric->rounds.count);
+  return arena_format(arena, "%.0f / %zu", samples, metric->rounds.count);
 }
 
 static double figure_of(const gate_metric *metric, gate_figure figure)
@@ -100,7 +101,7 @@ static void add_others(const page *self, const page_bench *bench)
                {GATE_P05, "5th percentile"},  {GATE_P95, "95th percentile"},
                {GATE_P99, "99th percentile"}, {GATE_LOW, "interval, low"},
                {GATE_HIGH, "interval, high"}, {GATE_DEVIATION, "deviation"}};
-  gate_arena *arena = self->arena;
+  bench_arena *arena = self->arena;
   for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
     const double base = figure_of(bench->base, kinds[i].figure);
     const double now = figure_of(bench->now, kinds[i].figure);

@@ -17,22 +17,22 @@ typedef struct trend {
   const char *label;
 } trend;
 
-static const char *run_name(gate_arena *arena, const gate_set *run)
+static const char *run_name(bench_arena *arena, const gate_set *run)
 {
   if (run->tag) return run->tag;
-  if (run->commit) return gate_format(arena, "%.8s", run->commit);
-  return run->started ? gate_format(arena, "%.10s", run->started) : "";
+  if (run->commit) return arena_format(arena, "%.8s", run->commit);
+  return run->started ? arena_format(arena, "%.10s", run->started) : "";
 }
 
-static const char *point_title(gate_arena *arena, const trend *self, size_t at)
+static const char *point_title(bench_arena *arena, const trend *self, size_t at)
 {
   const gate_set *run = self->runs[at];
   const double value = self->values.values[at];
-  return gate_format(arena, "%s%s%s%s%s: %s", run->tag ? run->tag : "", run->tag ? " " : "",
-                     run->commit ? run->commit : "", run->commit ? " " : "",
-                     run->started ? run->started : "",
-                     self->unit ? gate_quantity(arena, value, self->unit)
-                                : gate_format(arena, "%.1f %%", value * 100));
+  return arena_format(arena, "%s%s%s%s%s: %s", run->tag ? run->tag : "", run->tag ? " " : "",
+                      run->commit ? run->commit : "", run->commit ? " " : "",
+                      run->started ? run->started : "",
+                      self->unit ? gate_quantity(arena, value, self->unit)
+                                 : arena_format(arena, "%.1f %%", value * 100));
 }
 
 static void add_tags(const svg_plot *plot, const trend *self)
@@ -51,7 +51,7 @@ static void add_tags(const svg_plot *plot, const trend *self)
 
 static void draw_trend(const trend *self)
 {
-  gate_arena *arena = self->page->arena;
+  bench_arena *arena = self->page->arena;
   const size_t count = self->values.count;
   svg_plot plot = {.out = self->page->out,
                    .kind = "chart trend",
@@ -95,14 +95,14 @@ static void add_metric_trend(const page *self, const page_bench *bench, const ga
   const bool is_time = strcmp(metric->name, "time") == 0;
   trend found = {.page = self, .unit = metric->unit};
   if (series.count < 2) return;
-  found.label = gate_format(self->arena, "history of %s of %s", metric->name, bench->full_id);
-  found.runs = gate_take(self->arena, series.count, sizeof *found.runs);
+  found.label = arena_format(self->arena, "history of %s of %s", metric->name, bench->full_id);
+  found.runs = arena_take(self->arena, series.count, sizeof *found.runs);
   for (size_t i = skipped; i < series.count; i++) {
     found.runs[found.values.count] = self->history->sets[places[i]];
     gate_numbers_add(self->arena, &found.values, series.values[i]);
   }
   page_open_figure(self,
-                   is_time ? "History" : gate_format(self->arena, "History of %s", metric->name));
+                   is_time ? "History" : arena_format(self->arena, "History of %s", metric->name));
   draw_trend(&found);
   page_close_figure(self, NULL);
 }
@@ -144,7 +144,7 @@ void page_trend(const page *self)
   if (!history) return;
   const gate_set *last = history->sets[history->count - 1], *first = NULL;
   trend whole = {.page = self, .label = "history of the geometric mean of all times"};
-  whole.runs = gate_take(self->arena, history->count, sizeof *whole.runs);
+  whole.runs = arena_take(self->arena, history->count, sizeof *whole.runs);
   const size_t skipped = history->count > TREND_RUNS_MAX ? history->count - TREND_RUNS_MAX : 0;
   for (size_t i = skipped; i < history->count; i++) {
     const gate_set *run = history->sets[i];

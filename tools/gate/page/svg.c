@@ -134,7 +134,7 @@ void svg_fit_y(svg_plot *plot, gate_interval range, double share)
   plot->y = (gate_interval){range.low - more, range.high + more};
 }
 
-gate_numbers svg_ticks(gate_arena *arena, gate_interval range, size_t most)
+gate_numbers svg_ticks(bench_arena *arena, gate_interval range, size_t most)
 {
   static const double steps[] = {1, 2, 5, 10};
   gate_numbers ticks = {0};
@@ -156,7 +156,7 @@ gate_numbers svg_ticks(gate_arena *arena, gate_interval range, size_t most)
 }
 
 /* With as many decimals as the step between ticks needs. */
-static const char *tick_text(gate_arena *arena, const gate_numbers *ticks, size_t index,
+static const char *tick_text(bench_arena *arena, const gate_numbers *ticks, size_t index,
                              const char *unit)
 {
   const double value = ticks->values[index];
@@ -168,10 +168,10 @@ static const char *tick_text(gate_arena *arena, const gate_numbers *ticks, size_
   if (!blank || strcmp(gate_unit_canonical(blank + 1, &factor), unit) != 0)
     return gate_quantity(arena, value, unit);
   const double digits = step > 0 ? ceil(-log10(step / factor) - 1e-9) : 0;
-  return gate_format(arena, "%.*f %s", (int)limit(digits, 0, 9), value / factor, blank + 1);
+  return arena_format(arena, "%.*f %s", (int)limit(digits, 0, 9), value / factor, blank + 1);
 }
 
-void svg_axis_x(const svg_plot *plot, gate_arena *arena, const char *unit)
+void svg_axis_x(const svg_plot *plot, bench_arena *arena, const char *unit)
 {
   const gate_numbers ticks = svg_ticks(arena, plot->x, 5);
   svg_line(plot, "axis", plot->x.low, plot->y.low, plot->x.high, plot->y.low);
@@ -182,7 +182,7 @@ void svg_axis_x(const svg_plot *plot, gate_arena *arena, const char *unit)
   }
 }
 
-void svg_axis_y(const svg_plot *plot, gate_arena *arena, const char *unit)
+void svg_axis_y(const svg_plot *plot, bench_arena *arena, const char *unit)
 {
   const gate_numbers ticks = svg_ticks(arena, plot->y, 4);
   svg_line(plot, "axis", plot->x.low, plot->y.low, plot->x.high, plot->y.low);

@@ -47,10 +47,10 @@ void svg_path(const svg_plot *plot, svg_shape shape, const char *kind, const gat
               const gate_numbers *y, double offset);
 
 /* Rules and texts below the data, and rules and texts across it. */
-void svg_axis_x(const svg_plot *plot, gate_arena *arena, const char *unit);
-void svg_axis_y(const svg_plot *plot, gate_arena *arena, const char *unit);
+void svg_axis_x(const svg_plot *plot, bench_arena *arena, const char *unit);
+void svg_axis_y(const svg_plot *plot, bench_arena *arena, const char *unit);
 /* Numbers that people would choose for an axis: at most `most`, in ascending order. */
-gate_numbers svg_ticks(gate_arena *arena, gate_interval range, size_t most);
+gate_numbers svg_ticks(bench_arena *arena, gate_interval range, size_t most);
 
 /* Sets the edges of the upright axis so that `range` fits with `share` of its width free at the
  * ends. */

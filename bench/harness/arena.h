@@ -1,0 +1,33 @@
+/* arena.h: memory that is given back all at once, so that nothing in it needs an owner.
+ *
+ * When the system has none left the program says so and ends with 3: half of a result would be
+ * worse. An arena begins as {0}. Threads: one. */
+#ifndef BENCH_ARENA_H
+#define BENCH_ARENA_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#define ARENA_PRINTF(format_, first_) __attribute__((format(printf, format_, first_)))
+
+typedef struct bench_arena {
+  struct arena_block *blocks;
+} bench_arena;
+
+/* Says that memory is out, and ends with 3. */
+void arena_exhausted(void) __attribute__((noreturn));
+/* Zeroed, aligned for every type, never NULL. */
+void *arena_take(bench_arena *arena, size_t count, size_t size);
+/* NULL of NULL. */
+char *arena_copy(bench_arena *arena, const char *text);
+/* With a NUL behind them. */
+char *arena_copy_bytes(bench_arena *arena, const void *bytes, size_t length);
+char *arena_format(bench_arena *arena, const char *format, ...) ARENA_PRINTF(2, 3);
+char *arena_format_list(bench_arena *arena, const char *format, va_list list);
+/* Room for one more item behind `items`, which holds `count` of `*capacity`; returns the array,
+ * which may have moved. */
+void *arena_grow(bench_arena *arena, void *items, size_t count, size_t *capacity, size_t size);
+void arena_release(bench_arena *arena);
+
+#endif
