@@ -43,7 +43,7 @@ def build(folder):
     sources = [
         path for path in sorted((ROOT / "tools/gate").rglob("*.c"))
         if path.stem.startswith(("base", "record", "read", "json", "file", "statistics", "write"))
-    ] + [ROOT / "bench/harness" / name for name in ("arena.c", "file.c", "json.c", "stats.c", "host.c")]  # fmt: skip
+    ] + [ROOT / f"bench/harness/{name}.c" for name in ("arena", "file", "json", "stats", "host")]
     command = ["clang", "-std=gnu11", "-D_GNU_SOURCE", "-O1", "-g",
                "-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=undefined",
                "-I", str(ROOT / "tools/gate"), "-I", str(ROOT / "bench"),

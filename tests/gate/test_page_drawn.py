@@ -9,7 +9,6 @@ import page_world
 
 # What each kind of drawing is made of, and how wide and high that is drawn at least.
 PARTS = {
-    "shares": {".fill": (10, 10)},
     "overview-axis": {".axis": (100, 0), ".tick": (5, 5)},
     "change": {".dot": (5, 5), ".whisker": (1, 0), ".noise": (1, 20), ".zero": (0, 20),
                ".limit.warn": (0, 20), ".limit.fail": (0, 20)},
@@ -19,7 +18,6 @@ PARTS = {
     "rounds": {".mark.base": (3, 3), ".mark.now": (3, 3), ".thread.base": (100, 1),
                ".thread.now": (100, 1), ".middle.base": (100, 0), ".tick": (5, 5)},
     "trend": {".mark.now": (3, 3), "line.release": (0, 100), "text.release": (10, 5)},
-    "target": {".fill": (10, 10), ".goal": (0, 20)},
 }
 
 # The size of each drawing of a kind, and those parts of it that cannot be seen.

@@ -9,8 +9,8 @@ enum { GATE_FILE_BYTES_MAX = 64 * 1024 * 1024 };
 bool gate_is_folder(const char *path);
 bool gate_exists(const char *path);
 
-/* The whole of a file, a pipe, or standard input ("-"), without a byte order mark, with a NUL behind
- * it. On failure false, and `problems` says "failed to read PATH: why". */
+/* The whole of a file, a pipe, or standard input ("-"), without a byte order mark, with a NUL
+ * behind it. On failure false, and `problems` says "failed to read PATH: why". */
 bool gate_file_read(bench_arena *arena, const char *path, char **text_out, size_t *length_out,
                     gate_problems *problems);
 

@@ -59,8 +59,8 @@ static gate_exit add(bench_arena *arena, const history_options *options)
 static void show_bench(gate_text *out, const gate_history *history, const gate_bench *bench)
 {
   bench_arena *arena = out->arena;
-  size_t *places;
-  const gate_numbers series = gate_history_series(arena, history, bench->id, "time", &places);
+  const gate_set **runs;
+  const gate_numbers series = gate_history_series(arena, history, bench->id, "time", &runs);
   if (series.count == 0) return;
   const double first = series.values[0], last = series.values[series.count - 1];
   gate_text_printf(out, "%s: %s, first %s, last %s (%s)\n", bench->full_id,

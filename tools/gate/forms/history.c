@@ -86,19 +86,19 @@ bool gate_history_prune(bench_arena *arena, const char *path, size_t keep, size_
 }
 
 gate_numbers gate_history_series(bench_arena *arena, const gate_history *history, const char *id,
-                                 const char *name, size_t **places_out)
+                                 const char *name, const gate_set ***runs_out)
 {
   gate_numbers series = {0};
-  size_t *places = arena_take(arena, history->count, sizeof *places);
-  const gate_set *last = history->count > 0 ? history->sets[history->count - 1] : NULL;
+  const gate_set **runs = arena_take(arena, history->count, sizeof *runs);
   for (size_t i = 0; i < history->count; i++) {
-    const gate_bench *bench = gate_set_find(history->sets[i], id);
+    const gate_set *run = history->sets[i];
+    const gate_bench *bench = gate_set_find(run, id);
     const gate_metric *metric = bench ? gate_bench_find(bench, name) : NULL;
     if (!metric || isnan(gate_metric_main(metric))) continue;
-    if (gate_machine_difference(arena, history->sets[i], last)) continue;
-    places[series.count] = i;
+    if (gate_machine_difference(arena, run, history->sets[history->count - 1])) continue;
+    runs[series.count] = run;
     gate_numbers_add(arena, &series, gate_metric_main(metric));
   }
-  *places_out = places;
+  *runs_out = runs;
   return series;
 }

@@ -21,8 +21,8 @@ bool gate_history_prune(bench_arena *arena, const char *path, size_t keep, size_
                         gate_problems *problems);
 
 /* The main figure of a bench's metric over the sets that were made on the same machine as the last
- * of them. Index of each number in the history: places_out. */
+ * of them; *runs_out: the set of each. */
 gate_numbers gate_history_series(bench_arena *arena, const gate_history *history, const char *id,
-                                 const char *name, size_t **places_out);
+                                 const char *name, const gate_set ***runs_out);
 
 #endif

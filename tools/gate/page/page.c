@@ -6,14 +6,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void add_commit(const page *self, const char *commit)
+/* ---- what the parts share ---- */
+
+const gate_numbers *page_shape_of(const gate_metric *metric)
 {
-  const bool is_hash = strlen(commit) >= 7 && commit[strspn(commit, "0123456789abcdef")] == '\0';
-  if (self->commits && is_hash)
-    gate_add_markup(self->out, "<a href=\"%s%s\">%s</a>", self->commits, commit,
-                    arena_format(self->arena, "%.12s", commit));
-  else
-    gate_add_markup(self->out, "%s", commit);
+  static const gate_numbers none;
+  if (!metric) return &none;
+  return metric->samples.count >= 3 ? &metric->samples : &metric->rounds;
+}
+
+const char *page_commit_address(const page *self, const char *commit)
+{
+  const bool is_hash = commit && strlen(commit) >= 7 && strspn(commit, "0123456789abcdef") >= 7;
+  return self->commits && is_hash ? arena_format(self->arena, "%s%s", self->commits, commit) : NULL;
 }
 
 /* ---- rows by bench ---- */
@@ -123,78 +128,24 @@ static void gather(page *self)
 
 static void add_fact(const page *self, const char *name, const char *value)
 {
-  if (!value || *value == '\0') return;
-  gate_add_markup(self->out, "<div class=\"fact\"><dt>%s</dt><dd>%s</dd></div>\n", name, value);
+  if (value) gate_add_markup(self->out, "<dt>%s</dt><dd>%s</dd>\n", name, value);
 }
 
-static void add_commits(const page *self, const gate_set *base, const gate_set *now)
-{
-  if (!now->commit) return;
-  gate_text_add(self->out, "<div class=\"fact\"><dt>commit</dt><dd>");
-  if (base && base->commit && strcmp(base->commit, now->commit) != 0) {
-    add_commit(self, base->commit);
-    gate_text_add(self->out, " \xE2\x86\x92 ");
-  }
-  add_commit(self, now->commit);
-  gate_text_add(self->out, "</dd></div>\n");
-}
-
-static void add_facts(const page *self)
-{
-  const gate_report *report = self->report;
-  const gate_set *now = report->now;
-  const double geomean = gate_report_geomean(report);
-  gate_text_add(self->out, "<dl class=\"facts\">\n");
-  add_fact(self, "base", report->base_name);
-  add_fact(self, "now", report->now_name);
-  if (now) {
-    const char *cpu = gate_pairs_get(&now->machine, "cpu");
-    const char *cores = gate_pairs_get(&now->machine, "cores");
-    const char *compiler = gate_pairs_get(&now->build, "compiler");
-    const char *flags = gate_pairs_get(&now->build, "flags");
-    add_commits(self, report->base, now);
-    if (cpu)
-      add_fact(self, "machine",
-               arena_format(self->arena, "%s, %s cores", cpu, cores ? cores : "?"));
-    if (compiler)
-      add_fact(self, "compiler", arena_format(self->arena, "%s %s", compiler, flags ? flags : ""));
-    add_fact(self, "measured", now->started);
-  }
-  add_fact(self, "rounds", gate_pairs_get(&report->notes, "rounds"));
-  if (!isnan(geomean))
-    add_fact(self, "all times, geometric mean", gate_percent(self->arena, geomean));
-  add_fact(self, "limits", arena_format(self->arena, "profile %s", report->limits->profile));
-  gate_text_add(self->out, "</dl>\n");
-}
-
-/* How many benches came to each verdict, as one bar and as the buttons that filter. */
+/* How many benches came to each verdict: the buttons that filter. */
 static void add_verdicts(const page *self)
 {
   size_t counts[GATE_VERDICTS] = {0};
-  gate_text bar = {.arena = self->arena}, buttons = {.arena = self->arena};
-  double from = 0;
   for (size_t i = 0; i < self->count; i++) counts[self->benches[i].verdict]++;
+  gate_text_add(self->out, "<div class=\"verdicts\" role=\"group\" aria-label=\"verdicts\">\n");
   for (size_t v = GATE_VERDICTS; v-- > 0;) {
-    if (counts[v] == 0) continue;
     const char *name = gate_verdict_name((gate_verdict)v);
-    const char *kind = gate_verdict_kind((gate_verdict)v);
-    const double width = (double)counts[v] / (double)self->count * 100;
-    gate_text_printf(&bar,
-                     "<rect class=\"fill %s\" x=\"%.2f%%\" width=\"%.2f%%\" height=\"10\">"
-                     "<title>%zu %s</title></rect>",
-                     kind, from, width, counts[v], name);
-    gate_text_printf(&buttons,
-                     "<button type=\"button\" class=\"chip %s\" data-verdict=\"%s\" "
-                     "aria-pressed=\"true\"><b>%zu</b> %s</button>\n",
-                     kind, name, counts[v], name);
-    from += width;
+    if (counts[v] > 0)
+      gate_text_printf(self->out,
+                       "<button type=\"button\" class=\"chip %s\" data-verdict=\"%s\" "
+                       "aria-pressed=\"true\"><b>%zu</b> %s</button>\n",
+                       gate_verdict_kind((gate_verdict)v), name, counts[v], name);
   }
-  if (self->count > 0)
-    gate_text_printf(self->out,
-                     "<svg class=\"shares\" height=\"10\" role=\"img\" aria-label=\"share of each "
-                     "verdict\">%s</svg>\n<div class=\"verdicts\" role=\"group\" "
-                     "aria-label=\"verdicts shown\">\n%s</div>\n",
-                     gate_text_c(&bar), gate_text_c(&buttons));
+  gate_text_add(self->out, "</div>\n");
 }
 
 static void add_header(const page *self)
@@ -203,15 +154,20 @@ static void add_header(const page *self)
   const char *word = gate_report_word(report, self->has_problems);
   const bool is_bad = strcmp(word, "FAIL") == 0 || strcmp(word, "ERROR") == 0;
   const char *kind = is_bad ? "fail" : strcmp(word, "PASS") == 0 ? "ok" : "warn";
-  gate_text_printf(self->out,
-                   "<header class=\"top %s\">\n<div class=\"title\"><h1><span class=\"answer "
-                   "%s\">%s</span> <span class=\"what\">accel-gate %s</span></h1></div>\n",
-                   kind, kind, word, report->command);
-  gate_add_markup(self->out, "<p class=\"sentence\">%s</p>\n",
-                  gate_report_sentence(report, self->has_problems));
+  const double geomean = gate_report_geomean(report);
+  gate_add_markup(self->out,
+                  "<header class=\"top %s\">\n<h1><span class=\"text\">%s</span> "
+                  "<span class=\"muted\">accel-gate %s</span></h1>\n<p>%s</p>\n",
+                  kind, word, report->command, gate_report_sentence(report, self->has_problems));
   add_verdicts(self);
-  add_facts(self);
-  gate_text_add(self->out, "</header>\n");
+  gate_text_add(self->out, "<dl>\n");
+  add_fact(self, "base", report->base_name);
+  add_fact(self, "now", report->now_name);
+  add_fact(self, "rounds", gate_pairs_get(&report->notes, "rounds"));
+  if (!isnan(geomean))
+    add_fact(self, "all times, geometric mean", gate_percent(self->arena, geomean));
+  add_fact(self, "limits", arena_format(self->arena, "profile %s", report->limits->profile));
+  gate_text_add(self->out, "</dl>\n</header>\n");
 }
 
 /* ---- benches ---- */
@@ -230,7 +186,7 @@ static void add_bench(const page *self, const page_bench *bench)
   if (row->key[0] != '\0')
     gate_add_markup(self->out, " <span class=\"text %s num\">%s</span>", kind,
                     gate_percent(self->arena, gate_shown_change(row)));
-  gate_text_add(self->out, "</summary>\n<div class=\"inside\">\n");
+  gate_text_add(self->out, "</summary>\n<div>\n");
   if (row->note && row->key[0] == '\0')
     gate_add_markup(self->out, "<p class=\"note\">%s</p>\n", row->note);
   if (bench->verdict == GATE_SKIPPED && bench->count > 1)
@@ -239,7 +195,6 @@ static void add_bench(const page *self, const page_bench *bench)
   if (bench->base || bench->now) {
     gate_text_add(self->out, "<div class=\"charts\">\n");
     page_charts(self, bench);
-    page_bench_trend(self, bench);
     gate_text_add(self->out, "</div>\n");
     page_figures(self, bench);
   }
@@ -253,7 +208,6 @@ static void add_head(const page *self)
   gate_text_add(self->out,
                 "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n"
                 "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n"
-                "<meta name=\"color-scheme\" content=\"light dark\"/>\n"
                 "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
                 "style-src 'unsafe-inline'; script-src 'unsafe-inline'\"/>\n");
   gate_add_markup(self->out, "<title>accel-gate %s: %s</title>\n<style>\n", self->report->command,
@@ -284,7 +238,6 @@ void gate_show_page(gate_text *out, const gate_report *report, const gate_histor
   add_header(&self);
   gate_text_add(out, "<main>\n");
   page_overview(&self);
-  page_trend(&self);
   page_targets(&self);
   gate_text_add(out, "<section id=\"benches\">\n<h2>Benches</h2>\n");
   gate_text_add(out, "<div class=\"list\">\n");

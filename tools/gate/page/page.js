@@ -1,74 +1,51 @@
 (function () {
   'use strict';
-  var root = document.documentElement;
-  var lines = Array.from(document.querySelectorAll('.overview tbody tr'));
-  var chips = Array.from(document.querySelectorAll('.chip'));
-  var field = document.getElementById('filter');
-  var shown = document.getElementById('shown');
-  root.classList.add('js');
+  const lines = [...document.querySelectorAll('.overview tbody tr')];
+  const chips = [...document.querySelectorAll('.chip')];
+  const heads = [...document.querySelectorAll('.sort')];
+  const field = document.getElementById('filter');
+  const detailsOf = line => document.getElementById('bench-' + line.dataset.bench);
+  document.documentElement.classList.add('js');
 
-  function detailsOf(line) {
-    return document.getElementById('bench-' + line.dataset.bench);
-  }
-
-  /* ---- filtering ---- */
   function show() {
-    var wanted = field ? field.value.trim().toLowerCase() : '';
-    var off = chips.filter(function (chip) { return chip.getAttribute('aria-pressed') === 'false'; })
-      .map(function (chip) { return chip.dataset.verdict; });
-    var count = 0;
-    lines.forEach(function (line) {
-      var fits = line.dataset.name.toLowerCase().indexOf(wanted) !== -1 &&
-        off.indexOf(line.dataset.verdict) === -1;
-      line.hidden = !fits;
-      detailsOf(line).hidden = !fits;
-      count += fits ? 1 : 0;
-    });
-    if (shown) shown.textContent = count + ' of ' + lines.length;
+    const wanted = field.value.trim().toLowerCase();
+    const off = chips.filter(chip => chip.getAttribute('aria-pressed') === 'false')
+      .map(chip => chip.dataset.verdict);
+    let count = 0;
+    for (const line of lines) {
+      const fits = line.dataset.name.toLowerCase().includes(wanted) &&
+        !off.includes(line.dataset.verdict);
+      line.hidden = detailsOf(line).hidden = !fits;
+      count += fits;
+    }
+    document.getElementById('shown').textContent = count + ' of ' + lines.length;
   }
   if (field) field.addEventListener('input', show);
-  chips.forEach(function (chip) {
-    chip.addEventListener('click', function () {
-      var is_on = chip.getAttribute('aria-pressed') === 'true';
-      chip.setAttribute('aria-pressed', is_on ? 'false' : 'true');
-      show();
-    });
+  for (const chip of chips) chip.addEventListener('click', () => {
+    chip.setAttribute('aria-pressed', chip.getAttribute('aria-pressed') === 'false');
+    show();
   });
 
-  /* ---- sorting: numbers descend first, names ascend; what has no number comes last ---- */
-  function sortBy(key, is_up) {
-    var ordered = lines.slice().sort(function (a, b) {
-      var x = a.dataset[key], y = b.dataset[key];
-      if (key === 'name') return is_up ? x.localeCompare(y) : y.localeCompare(x);
-      if (x === '' || y === '') return (x === '') - (y === '');
-      return is_up ? x - y : y - x;
-    });
-    ordered.forEach(function (line) {
-      line.parentNode.appendChild(line);
-      var bench = detailsOf(line);
-      bench.parentNode.appendChild(bench);
-    });
+  /* Numbers descend first, names ascend; what has no number comes last. */
+  function compare(key, isUp, a, b) {
+    const x = a.dataset[key], y = b.dataset[key];
+    if (key === 'name') return isUp ? x.localeCompare(y) : y.localeCompare(x);
+    if (x === '' || y === '') return (x === '') - (y === '');
+    return isUp ? x - y : y - x;
   }
-  var heads = Array.from(document.querySelectorAll('.sort'));
-  heads.forEach(function (head) {
-    head.addEventListener('click', function () {
-      var key = head.dataset.sort, cell = head.parentNode;
-      var before = cell.getAttribute('aria-sort');
-      var is_up = before === 'none' ? key === 'name' : before === 'descending';
-      heads.forEach(function (other) { other.parentNode.setAttribute('aria-sort', 'none'); });
-      cell.setAttribute('aria-sort', is_up ? 'ascending' : 'descending');
-      sortBy(key, is_up);
-    });
+  for (const head of heads) head.addEventListener('click', () => {
+    const key = head.dataset.sort, before = head.parentNode.getAttribute('aria-sort');
+    const isUp = before === 'none' ? key === 'name' : before === 'descending';
+    for (const other of heads) other.parentNode.setAttribute('aria-sort', 'none');
+    head.parentNode.setAttribute('aria-sort', isUp ? 'ascending' : 'descending');
+    for (const line of lines.toSorted((a, b) => compare(key, isUp, a, b)))
+      for (const each of [line, detailsOf(line)]) each.parentNode.append(each);
   });
 
-  /* ---- opening ---- */
   function openTarget() {
-    var target = location.hash ? document.getElementById(location.hash.slice(1)) : null;
-    if (target && target.tagName === 'DETAILS') {
-      target.open = true;
-      target.scrollIntoView();
-    }
+    const target = location.hash && document.getElementById(location.hash.slice(1));
+    if (target && target.tagName === 'DETAILS') target.open = true;
   }
-  window.addEventListener('hashchange', openTarget);
+  addEventListener('hashchange', openTarget);
   openTarget();
 })();

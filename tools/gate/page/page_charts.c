@@ -1,202 +1,267 @@
-/* One bench drawn: how the results of both sides spread, and its rounds in the order of time. */
+/* One bench drawn: how the results of both sides spread, its rounds in the order of time, and its
+ * history. */
 #include "page.h"
 
 #include <math.h>
+#include <string.h>
 
-enum { DENSITY_POINTS = 160, SHAPE_MIN = 15 };
+/* Of fewer than SHAPE_MIN results a curve would be made up. What is drawn of history is its end: a
+ * longer line tells no more on a page this wide. */
+enum { DENSITY_POINTS = 160, SHAPE_MIN = 15, CHART_HEIGHT = 190, TREND_RUNS_MAX = 120 };
 
-typedef struct charts {
-  const page *page;
-  const page_bench *bench;
-  gate_numbers base, now; /* what is drawn */
-  const char *what;       /* round or sample */
-} charts;
-
-static const char *quantity(const charts *self, double value)
+static void open_figure(const page *self, const char *title)
 {
-  return gate_quantity(self->page->arena, value, self->bench->unit);
+  gate_add_markup(self->out, "<figure>\n<figcaption>%s</figcaption>\n", title);
 }
 
-static double main_of(const gate_metric *metric)
+static void close_figure(const page *self, const char *note)
 {
-  return metric ? gate_metric_main(metric) : NAN;
+  gate_add_markup(self->out, "<p class=\"muted small\">%s</p>\n</figure>\n", note);
 }
 
-static svg_plot new_plot(const charts *self, const char *kind)
+static const char *count_text(const page *self, size_t count, const char *of)
 {
-  return (svg_plot){.out = self->page->out,
-                    .kind = kind,
-                    .height = PAGE_CHART_HEIGHT,
-                    .top = 14,
-                    .bottom = 24,
-                    .y = {0, 1}};
+  return gate_some(self->arena, count, of, arena_format(self->arena, "%ss", of));
 }
 
-static void add_side(const charts *self, const char *side, const gate_metric *metric, size_t count)
+/* All of it, or evenly spaced numbers in order. */
+static gate_numbers thinned(bench_arena *arena, const gate_numbers *numbers)
 {
-  bench_arena *arena = self->page->arena;
-  if (isnan(main_of(metric))) return;
-  gate_add_markup(self->page->out, "<span class=\"key %s-key\">%s %s%s</span>", side, side,
-                  quantity(self, main_of(metric)),
-                  count > 0 ? arena_format(arena, ", n %zu", count) : "");
+  enum { MOST = PAGE_MARKS_MAX / 2 }; /* there are two sides */
+  if (numbers->count <= MOST) return *numbers;
+  gate_numbers found = {0};
+  for (size_t i = 0; i < MOST; i++)
+    gate_numbers_add(arena, &found, numbers->values[i * numbers->count / MOST]);
+  return found;
 }
 
 /* ---- how results spread ---- */
 
+typedef struct spread_side {
+  const char *name;
+  double main;          /* NAN: the side is not there */
+  gate_numbers shape;   /* what is within the axis */
+  gate_numbers heights; /* of a curve, or none */
+} spread_side;
+
 /* Far outliers would press everything else into one line: the axis ends at the outer fences. */
 static gate_interval fenced(bench_arena *arena, const gate_numbers *shape, double main)
 {
-  const size_t count = isnan(main) ? 0u : 1u;
-  const gate_numbers alone = {&main, count, count};
-  gate_interval range = svg_range(shape, &alone);
+  const gate_numbers alone = {&main, 1, 1};
+  const gate_interval range = svg_range(shape, &alone, 0);
   if (shape->count < SHAPE_MIN) return range;
   const stats_fences fences =
       stats_tukey(gate_sorted(arena, shape->values, shape->count), shape->count);
-  const double more = 2.5 * gate_bandwidth(shape->values, shape->count);
-  const double low = fmax(range.low, fences.low_severe),
-               high = fmin(range.high, fences.high_severe);
+  const double low = fmax(range.low, fences.low_severe);
+  const double high = fmin(range.high, fences.high_severe);
+  const double more = fmin(2.5 * gate_bandwidth(shape->values, shape->count), high - low);
   /* Nothing takes less than no time. */
-  return (gate_interval){fmax(fmin(low - fmin(more, high - low), main), fmin(range.low, 0)),
-                         fmax(high + fmin(more, high - low), main)};
+  return (gate_interval){fmax(fmin(low - more, main), fmin(range.low, 0)), fmax(high + more, main)};
 }
 
-static gate_numbers inside(bench_arena *arena, const gate_numbers *numbers, gate_interval range)
+static void draw_side(const page *self, const svg_plot *plot, const spread_side *side, double top,
+                      const char *unit)
 {
-  gate_numbers kept = {0};
-  for (size_t i = 0; i < numbers->count; i++)
-    if (numbers->values[i] >= range.low && numbers->values[i] <= range.high)
-      gate_numbers_add(arena, &kept, numbers->values[i]);
-  return kept;
-}
-
-/* Both on one scale, so that areas are equal. Of few results a curve would be made up. */
-static void add_densities(const charts *self, svg_plot *plot)
-{
-  bench_arena *arena = self->page->arena;
-  const gate_numbers *shapes[] = {&self->base, &self->now};
-  gate_numbers heights[2] = {{0}}, x = {0};
-  for (int side = 0; side < 2; side++) {
-    const char *mark = side == 0 ? "mark base" : "mark now";
-    for (size_t i = 0; i < shapes[side]->count && shapes[side]->count < SHAPE_MIN; i++)
-      svg_dot(plot, mark, shapes[side]->values[i], side == 0 ? 0.62 : 0.3, 4,
-              quantity(self, shapes[side]->values[i]));
-    if (shapes[side]->count < SHAPE_MIN) continue;
-    heights[side] = gate_kernel_density(arena, shapes[side]->values, shapes[side]->count, plot->x,
-                                        DENSITY_POINTS);
-  }
-  for (size_t i = 0; i < DENSITY_POINTS; i++)
+  bench_arena *arena = self->arena;
+  const bool is_base = strcmp(side->name, "base") == 0;
+  const svg_plot curve = {plot->out,    plot->kind, plot->height, plot->top,
+                          plot->bottom, plot->x,    {0, top}};
+  gate_numbers x = {0};
+  for (size_t i = 0; i < side->heights.count; i++)
     gate_numbers_add(arena, &x,
                      plot->x.low + (plot->x.high - plot->x.low) * (double)i / (DENSITY_POINTS - 1));
-  plot->y = (gate_interval){0, svg_range(&heights[0], &heights[1]).high * 1.06};
-  if (heights[0].count > 0) svg_path(plot, SVG_AREA, "area base", &x, &heights[0], 0);
-  if (heights[1].count > 0) svg_path(plot, SVG_AREA, "area now", &x, &heights[1], 0);
-  plot->y = (gate_interval){0, 1};
+  svg_path(&curve, SVG_AREA, arena_format(arena, "area %s", side->name), &x, &side->heights, 0);
+  for (size_t i = 0; i < side->shape.count && side->heights.count == 0; i++)
+    svg_dot(plot, arena_format(arena, "mark %s", side->name), side->shape.values[i],
+            is_base ? 0.62 : 0.3, 4, gate_quantity(arena, side->shape.values[i], unit));
+  if (!isnan(side->main))
+    svg_upright(plot, arena_format(arena, "middle %s", side->name), side->main);
+  const gate_numbers shown = thinned(arena, &side->shape);
+  svg_path(plot, SVG_RUG, arena_format(arena, "rug %s", side->name), &shown, NULL, is_base ? 3 : 9);
 }
 
-static void add_spread(const charts *self)
+static void add_spread(const page *self, const page_bench *bench)
 {
-  bench_arena *arena = self->page->arena;
-  const page_bench *bench = self->bench;
-  const double base_main = main_of(bench->base), now_main = main_of(bench->now);
-  const gate_interval a = fenced(arena, &self->base, base_main),
-                      b = fenced(arena, &self->now, now_main);
-  const bool has_base = bench->base != NULL, has_now = bench->now != NULL;
-  svg_plot plot = new_plot(self, "chart density");
-  plot.bottom = 34;
-  plot.x.low = has_base && has_now ? fmin(a.low, b.low) : has_base ? a.low : b.low;
-  plot.x.high = has_base && has_now ? fmax(a.high, b.high) : has_base ? a.high : b.high;
+  bench_arena *arena = self->arena;
+  spread_side sides[] = {{.name = "base"}, {.name = "now"}};
+  const gate_metric *metrics[] = {bench->base, bench->now};
+  svg_plot plot = {self->out, "chart density", CHART_HEIGHT, 14, 34, {INFINITY, -INFINITY}, {0, 1}};
+  size_t far = 0, most = 0;
+  open_figure(self, "How results spread");
+  gate_text_add(self->out, "<p class=\"legend\">");
+  for (int s = 0; s < 2; s++) {
+    const gate_numbers *shape = page_shape_of(metrics[s]);
+    sides[s].main = metrics[s] ? gate_metric_main(metrics[s]) : NAN;
+    if (isnan(sides[s].main)) continue;
+    const gate_interval range = fenced(arena, shape, sides[s].main);
+    plot.x = (gate_interval){fmin(plot.x.low, range.low), fmax(plot.x.high, range.high)};
+    gate_add_markup(self->out, "<span class=\"key %s-key\">%s %s, n %s</span>", sides[s].name,
+                    sides[s].name, gate_quantity(arena, sides[s].main, bench->unit),
+                    arena_format(arena, "%zu", shape->count));
+  }
   const double more = (plot.x.high - plot.x.low) * 0.03;
   plot.x = (gate_interval){plot.x.low > more ? plot.x.low - more : plot.x.low, plot.x.high + more};
-  const gate_numbers left = inside(arena, &self->base, plot.x);
-  const gate_numbers right = inside(arena, &self->now, plot.x);
-  page_open_figure(self->page, "How results spread");
-  gate_text_add(self->page->out, "<p class=\"legend\">");
-  add_side(self, "base", bench->base, self->base.count);
-  add_side(self, "now", bench->now, self->now.count);
-  gate_text_add(self->page->out, "</p>\n");
-  svg_open(&plot, arena_format(arena, "spread of %s: base %s, now %s", bench->full_id,
-                               quantity(self, base_main), quantity(self, now_main)));
-  svg_axis_x(&plot, arena, bench->unit);
-  add_densities(self, &plot);
-  if (!isnan(base_main)) svg_upright(&plot, "middle base", base_main);
-  if (!isnan(now_main)) svg_upright(&plot, "middle now", now_main);
-  const gate_numbers shown[] = {page_thinned(arena, &left, PAGE_SIDE_MARKS_MAX),
-                                page_thinned(arena, &right, PAGE_SIDE_MARKS_MAX)};
-  svg_path(&plot, SVG_RUG, "rug base", &shown[0], NULL, 3);
-  svg_path(&plot, SVG_RUG, "rug now", &shown[1], NULL, 9);
+  for (int s = 0; s < 2; s++) {
+    const gate_numbers *shape = page_shape_of(metrics[s]);
+    for (size_t i = 0; i < shape->count; i++)
+      if (shape->values[i] >= plot.x.low && shape->values[i] <= plot.x.high)
+        gate_numbers_add(arena, &sides[s].shape, shape->values[i]);
+    far += shape->count - sides[s].shape.count;
+    most = shape->count > most ? shape->count : most;
+    if (shape->count >= SHAPE_MIN)
+      sides[s].heights =
+          gate_kernel_density(arena, shape->values, shape->count, plot.x, DENSITY_POINTS);
+  }
+  gate_text_add(self->out, "</p>\n");
+  svg_open(&plot, arena_format(arena, "spread of %s", bench->full_id));
+  svg_axis_x(&plot, bench->unit);
+  /* Both on one scale, so that areas are equal. */
+  const double top = svg_range(&sides[0].heights, &sides[1].heights, 0).high * 1.06;
+  for (int s = 0; s < 2; s++) draw_side(self, &plot, &sides[s], top, bench->unit);
   svg_close(&plot);
-  const size_t far = self->base.count - left.count + self->now.count - right.count;
-  const size_t most = self->base.count > self->now.count ? self->base.count : self->now.count;
-  page_close_figure(self->page,
-                    far > 0 ? arena_format(arena, "%zu far outliers are beyond the axis.", far)
-                    : most < SHAPE_MIN ? "Too few results for a curve: each is a dot."
-                                       : NULL);
+  close_figure(self, far > 0 ? arena_format(arena, "%zu far outliers are beyond the axis.", far)
+                     : most < SHAPE_MIN ? "Too few results for a curve: each is a dot."
+                                        : "");
 }
 
-/* ---- rounds ---- */
+/* ---- lines in the order of time ---- */
 
-static void add_series(const charts *self, const svg_plot *plot, const gate_numbers *series,
-                       const char *side, bool has_titles)
+typedef struct line {
+  const char *side; /* base or now */
+  gate_numbers values;
+  const gate_set **runs; /* of history, one per value; or NULL */
+} line;
+
+static const char *point_title(const page *self, const line *of, size_t at, const char *unit)
 {
-  bench_arena *arena = self->page->arena;
+  const char *value = gate_quantity(self->arena, of->values.values[at], unit);
+  const gate_set *run = of->runs ? of->runs[at] : NULL;
+  if (!run) return arena_format(self->arena, "%s %zu: %s", of->side, at + 1, value);
+  return arena_format(self->arena, "%s %s %s: %s", run->tag ? run->tag : "",
+                      run->commit ? run->commit : "", run->started ? run->started : "", value);
+}
+
+/* Releases, where their texts do not lie on each other. */
+static void add_tags(const svg_plot *plot, const line *of)
+{
+  double free_from = -1;
+  for (size_t i = 0; of->runs && i < of->values.count; i++) {
+    const char *tag = of->runs[i]->tag;
+    const double across = svg_across(plot, (double)i);
+    if (!tag) continue;
+    svg_upright(plot, "release", (double)i);
+    if (across < free_from) continue;
+    svg_text(plot, "release", (double)i, plot->y.high, 4, tag);
+    free_from = across + 6 + 2.2 * (double)gate_letters(tag);
+  }
+}
+
+static void draw_line(const page *self, const svg_plot *plot, const line *of, const char *unit)
+{
+  bench_arena *arena = self->arena;
   gate_numbers x = {0};
-  if (series->count == 0) return;
-  const double middle = stats_median(series->values, series->count);
-  for (size_t i = 0; i < series->count; i++) gate_numbers_add(arena, &x, (double)i);
-  svg_line(plot, arena_format(arena, "middle %s", side), -0.5, middle, plot->x.high, middle);
-  svg_path(plot, SVG_LINE, arena_format(arena, "thread %s", side), &x, series, 0);
-  for (size_t i = 0; i < series->count; i++)
-    svg_dot(plot, arena_format(arena, "mark %s", side), (double)i, series->values[i],
-            series->count > 60 ? 1.6 : 3.2,
-            has_titles ? arena_format(arena, "%s, %s %zu: %s", side, self->what, i + 1,
-                                      quantity(self, series->values[i]))
-                       : NULL);
+  const size_t count = of->values.count;
+  if (count == 0) return;
+  const double middle = stats_median(of->values.values, count);
+  for (size_t i = 0; i < count; i++) gate_numbers_add(arena, &x, (double)i);
+  add_tags(plot, of);
+  if (!of->runs)
+    svg_line(plot, arena_format(arena, "middle %s", of->side), -0.5, middle, plot->x.high, middle);
+  svg_path(plot, SVG_LINE, arena_format(arena, "thread %s", of->side), &x, &of->values, 0);
+  for (size_t i = 0; i < count; i++) {
+    const char *address = of->runs ? page_commit_address(self, of->runs[i]->commit) : NULL;
+    if (address) gate_add_markup(self->out, "<a href=\"%s\">", address);
+    svg_dot(plot, arena_format(arena, "mark %s", of->side), (double)i, of->values.values[i],
+            count > 60 ? 1.8 : 3.2, point_title(self, of, i, unit));
+    if (address) gate_text_add(self->out, "</a>");
+  }
 }
 
-static void draw_rounds(const charts *self)
+/* `first` and `last` stand below the ends. */
+static void add_lines(const page *self, const char *kind, const char *title, const char *label,
+                      const char *unit, const line *base, const line *now, const char *first,
+                      const char *last)
 {
-  bench_arena *arena = self->page->arena;
-  const size_t most = self->base.count > self->now.count ? self->base.count : self->now.count;
-  const bool has_titles = most <= 60;
-  svg_plot plot = new_plot(self, "chart rounds");
-  plot.x = (gate_interval){-0.5 - (double)most * SVG_GUTTER, (double)most - 0.5};
-  svg_fit_y(&plot, svg_range(&self->base, &self->now), 0.06);
-  svg_open(&plot,
-           arena_format(arena, "%ss of %s in the order of time", self->what, self->bench->full_id));
-  svg_axis_y(&plot, arena, self->bench->unit);
-  add_series(self, &plot, &self->base, "base", has_titles);
-  add_series(self, &plot, &self->now, "now", has_titles);
-  svg_text(&plot, "tick", 0, plot.y.low, -16, arena_format(arena, "%s 1", self->what));
-  svg_text(&plot, "tick", plot.x.high, plot.y.low, -16, arena_format(arena, "%zu", most));
+  const gate_numbers *left = &base->values, *right = &now->values;
+  const size_t most = left->count > right->count ? left->count : right->count;
+  const svg_plot plot = {self->out,
+                         kind,
+                         CHART_HEIGHT,
+                         18,
+                         24,
+                         {-0.5 - (double)most * SVG_GUTTER, (double)most - 0.5},
+                         svg_range(left, right, 0.08)};
+  open_figure(self, title);
+  svg_open(&plot, label);
+  svg_axis_y(&plot, unit);
+  draw_line(self, &plot, base, unit);
+  draw_line(self, &plot, now, unit);
+  svg_text(&plot, "tick", 0, plot.y.low, -16, first);
+  svg_text(&plot, "tick", plot.x.high, plot.y.low, -16, last);
   svg_close(&plot);
 }
 
-static void add_rounds(charts self)
+static void add_rounds(const page *self, const page_bench *bench)
 {
-  bench_arena *arena = self.page->arena;
-  const gate_metric *base = self.bench->base, *now = self.bench->now;
-  const bool has_rounds = (base && base->rounds.count > 1) || (now && now->rounds.count > 1);
-  const gate_numbers none = {0};
-  const gate_numbers *left = !base ? &none : has_rounds ? &base->rounds : &base->samples;
-  const gate_numbers *right = !now ? &none : has_rounds ? &now->rounds : &now->samples;
-  const size_t most = left->count > right->count ? left->count : right->count;
+  const gate_metric *metrics[] = {bench->base, bench->now};
+  line lines[] = {{.side = "base"}, {.side = "now"}};
+  size_t most = 0;
+  bool has_rounds = false;
+  for (int s = 0; s < 2; s++)
+    has_rounds = has_rounds || (metrics[s] && metrics[s]->rounds.count > 1);
+  for (int s = 0; s < 2 && (bench->base || bench->now); s++) {
+    if (!metrics[s]) continue;
+    const gate_numbers *all = has_rounds ? &metrics[s]->rounds : &metrics[s]->samples;
+    lines[s].values = thinned(self->arena, all);
+    most = all->count > most ? all->count : most;
+  }
   if (most < 2) return;
-  self.what = has_rounds ? "round" : "sample";
-  self.base = page_thinned(arena, left, PAGE_SIDE_MARKS_MAX);
-  self.now = page_thinned(arena, right, PAGE_SIDE_MARKS_MAX);
-  page_open_figure(self.page,
-                   has_rounds ? "Rounds in the order of time" : "Samples in the order of time");
-  draw_rounds(&self);
-  page_close_figure(self.page, most > PAGE_SIDE_MARKS_MAX ? "Evenly thinned." : NULL);
+  const char *what = has_rounds ? "round" : "sample";
+  add_lines(self, "chart rounds",
+            has_rounds ? "Rounds in the order of time" : "Samples in the order of time",
+            arena_format(self->arena, "%ss of %s in the order of time", what, bench->full_id),
+            bench->unit, &lines[0], &lines[1], arena_format(self->arena, "%s 1", what),
+            arena_format(self->arena, "%zu", most));
+  close_figure(self, most > PAGE_MARKS_MAX / 2 ? "Evenly thinned." : "");
+}
+
+/* ---- history ---- */
+
+static const char *run_name(bench_arena *arena, const gate_set *run)
+{
+  if (run->tag) return run->tag;
+  if (run->commit) return arena_format(arena, "%.8s", run->commit);
+  return run->started ? arena_format(arena, "%.10s", run->started) : "";
+}
+
+static void add_trend(const page *self, const page_bench *bench, const gate_metric *metric)
+{
+  bench_arena *arena = self->arena;
+  const line none = {.side = "base"};
+  line found = {.side = "now"};
+  const bool is_time = strcmp(metric->name, "time") == 0;
+  found.values = gate_history_series(arena, self->history, bench->id, metric->name, &found.runs);
+  const size_t skipped =
+      found.values.count > TREND_RUNS_MAX ? found.values.count - TREND_RUNS_MAX : 0;
+  found.values.values += skipped;
+  found.values.count -= skipped;
+  found.runs += skipped;
+  const size_t count = found.values.count;
+  if (count < 2) return;
+  add_lines(self, "chart trend",
+            is_time ? "History" : arena_format(arena, "History of %s", metric->name),
+            arena_format(arena, "history of %s of %s", metric->name, bench->full_id), metric->unit,
+            &none, &found, run_name(arena, found.runs[0]), run_name(arena, found.runs[count - 1]));
+  close_figure(self, count_text(self, count, "run"));
 }
 
 void page_charts(const page *self, const page_bench *bench)
 {
-  charts all = {.page = self, .bench = bench};
-  all.base = page_shape_of(bench->base);
-  all.now = page_shape_of(bench->now);
-  if (isnan(main_of(bench->base)) && isnan(main_of(bench->now))) return;
+  const gate_bench *now = self->report->now ? gate_set_find(self->report->now, bench->id) : NULL;
   /* One exact number a side is in the table. */
-  if (all.base.count + all.now.count > 0) add_spread(&all);
-  add_rounds(all);
+  if (page_shape_of(bench->base)->count + page_shape_of(bench->now)->count > 0)
+    add_spread(self, bench);
+  add_rounds(self, bench);
+  for (size_t i = 0; self->history && now && i < now->metric_count; i++)
+    add_trend(self, bench, &now->metrics[i]);
 }

@@ -7,6 +7,13 @@
 
 enum { LINE_HEIGHT = 26, AXIS_HEIGHT = 34 };
 
+static const char legend[] =
+    "</tbody>\n</table>\n<p class=\"legend\"><span class=\"key\">change</span>"
+    "<span class=\"key whisker-key\">interval</span><span class=\"key hollow-key\">no interval: "
+    "too few rounds</span><span class=\"key counted-key\">counted: exact</span>"
+    "<span class=\"key noise-key\">noise</span><span class=\"key warn-key\">warns</span>"
+    "<span class=\"key fail-key\">fails</span></p>\n";
+
 /* Wide enough for every limit and most changes; what is further out is drawn at the edge. */
 static double reach_of(const page *self)
 {
@@ -117,16 +124,6 @@ static void add_heading(const page *self, const char *key, const char *kind, con
                   kind, key, text);
 }
 
-static void add_controls(const page *self)
-{
-  gate_text_printf(
-      self->out,
-      "<div class=\"controls\"><input id=\"filter\" type=\"search\" placeholder=\"filter by name\" "
-      "aria-label=\"filter by name\"/> <span id=\"shown\" class=\"muted\" role=\"status\">%zu of "
-      "%zu</span></div>\n",
-      self->count, self->count);
-}
-
 void page_overview(const page *self)
 {
   gate_text_add(self->out, "<section id=\"overview\">\n<h2>Overview</h2>\n");
@@ -136,8 +133,12 @@ void page_overview(const page *self)
   }
   const double reach = reach_of(self);
   size_t drawn = 0;
-  add_controls(self);
-  gate_text_add(self->out, "<table class=\"overview\">\n<thead><tr>");
+  gate_text_printf(self->out,
+                   "<div class=\"controls\"><input id=\"filter\" type=\"search\" "
+                   "placeholder=\"filter by name\" aria-label=\"filter by name\"/> "
+                   "<span id=\"shown\" class=\"muted\" role=\"status\">%zu of %zu</span></div>\n"
+                   "<table class=\"overview\">\n<thead><tr>",
+                   self->count, self->count);
   add_heading(self, "severity", "c-verdict", "verdict");
   add_heading(self, "name", "c-name", "bench");
   add_heading(self, "base", "c-base num", "base");
@@ -152,13 +153,7 @@ void page_overview(const page *self)
     drawn += is_drawn;
     add_line(self, bench, reach, is_drawn);
   }
-  gate_text_add(
-      self->out,
-      "</tbody>\n</table>\n<p class=\"legend\"><span class=\"key dot-key\">change</span>"
-      "<span class=\"key whisker-key\">interval</span><span class=\"key hollow-key\">no interval: "
-      "too few rounds</span><span class=\"key counted-key\">counted: exact</span>"
-      "<span class=\"key noise-key\">noise</span><span class=\"key warn-key\">warns</span>"
-      "<span class=\"key fail-key\">fails</span></p>\n");
+  gate_text_add(self->out, legend);
   if (self->report->is_paired)
     gate_text_add(self->out, "<p class=\"muted small\">The change is the median of the ratios of "
                              "rounds that were run in turns, which need not be now / base.</p>\n");

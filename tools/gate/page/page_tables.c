@@ -4,6 +4,16 @@
 #include <math.h>
 #include <string.h>
 
+/* The first and the last column are texts, the others numbers. */
+static void open_table(const page *self, const char *kind, const char *const *heads, size_t count)
+{
+  gate_add_markup(self->out, "<table class=\"%s\"><thead><tr>", kind);
+  for (size_t i = 0; i < count; i++)
+    gate_add_markup(self->out, i > 0 && i + 1 < count ? "<th class=\"num\">%s</th>" : "<th>%s</th>",
+                    heads[i]);
+  gate_text_add(self->out, "</tr></thead>\n<tbody>\n");
+}
+
 /* ---- figures of a bench ---- */
 
 static const char *limits_text(bench_arena *arena, const gate_row *row)
@@ -64,30 +74,30 @@ static bool is_judged(const page_bench *bench, const char *key)
 
 static const char *outliers_text(bench_arena *arena, const gate_metric *metric)
 {
-  const gate_numbers shape = page_shape_of(metric);
-  if (shape.count < 4) return "-";
-  const stats_outliers found =
-      stats_count_outliers(shape.values, shape.count,
-                           stats_tukey(gate_sorted(arena, shape.values, shape.count), shape.count));
+  const gate_numbers *shape = page_shape_of(metric);
+  if (shape->count < 4) return "-";
+  const stats_fences fences =
+      stats_tukey(gate_sorted(arena, shape->values, shape->count), shape->count);
+  const stats_outliers found = stats_count_outliers(shape->values, shape->count, fences);
   return arena_format(arena, "%zu of %zu",
                       found.low_severe + found.low_mild + found.high_mild + found.high_severe,
-                      shape.count);
+                      shape->count);
 }
 
 static const char *size_text(bench_arena *arena, const gate_metric *metric)
 {
   if (!metric) return "-";
-  const double samples =
-      metric->sample_count > 0 ? metric->sample_count : (double)metric->samples.count;
-  return arena_format(arena, "%.0f / %zu", samples, metric->rounds.count);
+  return arena_format(arena, "%.0f / %zu",
+                      fmax(metric->sample_count, (double)metric->samples.count),
+                      metric->rounds.count);
 }
 
 static double figure_of(const gate_metric *metric, gate_figure figure)
 {
-  const gate_numbers shape = page_shape_of(metric);
+  const gate_numbers *shape = page_shape_of(metric);
   if (!metric) return NAN;
-  if (figure == GATE_DEVIATION && !gate_has(metric, figure) && shape.count > 1)
-    return gate_deviation(shape.values, shape.count);
+  if (figure == GATE_DEVIATION && !gate_has(metric, figure))
+    return gate_deviation(shape->values, shape->count);
   return metric->figures[figure];
 }
 
@@ -118,11 +128,7 @@ void page_figures(const page *self, const page_bench *bench)
 {
   static const char *const heads[] = {"metric",   "base",  "now",         "change",
                                       "interval", "noise", "warn / fail", "verdict"};
-  gate_text_add(self->out, "<table class=\"figures\"><thead><tr>");
-  for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
-    gate_add_markup(self->out, i > 0 && i < 7 ? "<th class=\"num\">%s</th>" : "<th>%s</th>",
-                    heads[i]);
-  gate_text_add(self->out, "</tr></thead>\n<tbody>\n");
+  open_table(self, "figures", heads, sizeof heads / sizeof *heads);
   for (size_t i = 0; i < bench->count; i++)
     if (bench->rows[i]->key[0] != '\0') add_judged(self, bench->rows[i]);
   add_others(self, bench);
@@ -131,55 +137,34 @@ void page_figures(const page *self, const page_bench *bench)
 
 /* ---- targets ---- */
 
-static void add_target_bar(const page *self, double now, double target, double acceptable,
-                           const char *kind)
-{
-  const double end = fmax(acceptable, now) * 1.08;
-  const svg_plot plot = {
-      .out = self->out, .kind = "target", .height = 22, .x = {0, end}, .y = {0, 1}};
-  svg_open(&plot, "time, target and what is acceptable");
-  gate_text_printf(self->out, "<rect class=\"track\" y=\"6\" width=\"100%%\" height=\"10\"/>");
-  gate_text_printf(self->out, "<rect class=\"fill %s\" y=\"6\" width=\"%.2f%%\" height=\"10\"/>",
-                   kind, svg_across(&plot, now));
-  svg_upright(&plot, "goal", target);
-  svg_upright(&plot, "goal dashed", acceptable);
-  svg_close(&plot);
-}
-
 static void add_target(const page *self, const gate_bench *bench, double now)
 {
   const double acceptable = isnan(bench->acceptable) ? bench->target : bench->acceptable;
   const char *kind = "ok", *status = "met";
   if (now > bench->target) kind = "warn", status = "acceptable";
   if (now > acceptable) kind = "fail", status = "missed";
-  gate_add_markup(
-      self->out,
-      "<tr><th scope=\"row\">%s</th><td class=\"num\" data-label=\"target\">&lt; %s</td>"
-      "<td class=\"num\" data-label=\"acceptable\">&lt; %s</td>"
-      "<td class=\"num\" data-label=\"now\">%s</td>"
-      "<td data-label=\"status\"><span class=\"pill %s\">%s</span></td>"
-      "<td class=\"c-plot\">",
-      bench->full_id, gate_quantity(self->arena, bench->target, "ns"),
-      gate_quantity(self->arena, acceptable, "ns"), gate_quantity(self->arena, now, "ns"), kind,
-      status);
-  add_target_bar(self, now, bench->target, acceptable, kind);
-  gate_text_add(self->out, "</td></tr>\n");
+  gate_add_markup(self->out, "<tr><th scope=\"row\">%s</th>", bench->full_id);
+  add_cell(self, "target", gate_quantity(self->arena, bench->target, "ns"));
+  add_cell(self, "acceptable", gate_quantity(self->arena, acceptable, "ns"));
+  add_cell(self, "now", gate_quantity(self->arena, now, "ns"));
+  gate_add_markup(self->out,
+                  "<td data-label=\"status\"><span class=\"pill %s\">%s</span></td></tr>\n", kind,
+                  status);
 }
 
 void page_targets(const page *self)
 {
+  static const char *const heads[] = {"bench", "target", "acceptable", "now", "status"};
   const gate_set *now = self->report->now;
   size_t count = 0;
   for (size_t i = 0; now && i < now->count; i++) {
     const gate_bench *bench = &now->benches[i];
     const gate_metric *time = gate_bench_find(bench, "time");
     if (isnan(bench->target) || !time || isnan(gate_metric_main(time))) continue;
-    if (count++ == 0)
-      gate_text_add(self->out,
-                    "<section id=\"targets\">\n<h2>Targets</h2>\n<table class=\"figures targets\">"
-                    "<thead><tr><th>bench</th><th class=\"num\">target</th>"
-                    "<th class=\"num\">acceptable</th><th class=\"num\">now</th><th>status</th>"
-                    "<th></th></tr></thead>\n<tbody>\n");
+    if (count++ == 0) {
+      gate_text_add(self->out, "<section id=\"targets\">\n<h2>Targets</h2>\n");
+      open_table(self, "figures targets", heads, sizeof heads / sizeof *heads);
+    }
     add_target(self, bench, gate_metric_main(time));
   }
   if (count > 0) gate_text_add(self->out, "</tbody></table>\n</section>\n");
@@ -192,29 +177,37 @@ static void add_fact(const page *self, const char *key, const char *base, const 
                      bool should_agree)
 {
   if (!base && !now) return;
+  const char *sides[] = {base, now};
   const bool differs = should_agree && base && now && strcmp(base, now) != 0;
-  gate_add_markup(self->out,
-                  "<tr class=\"%s\"><th scope=\"row\">%s</th><td data-label=\"base\">%s</td>"
-                  "<td data-label=\"now\">%s</td></tr>\n",
-                  differs ? "differs" : "same", key, base ? base : "\xE2\x80\x93",
-                  now ? now : "\xE2\x80\x93");
+  gate_add_markup(self->out, "<tr class=\"%s\"><th scope=\"row\">%s</th>",
+                  differs ? "differs" : "same", key);
+  for (int s = 0; s < 2; s++) {
+    const char *address = strcmp(key, "commit") == 0 ? page_commit_address(self, sides[s]) : NULL;
+    const char *text = sides[s] ? sides[s] : "\xE2\x80\x93";
+    gate_add_markup(self->out, "<td data-label=\"%s\">", s == 0 ? "base" : "now");
+    if (address)
+      gate_add_markup(self->out, "<a href=\"%s\">%s</a></td>", address, text);
+    else
+      gate_add_markup(self->out, "%s</td>", text);
+  }
+  gate_text_add(self->out, "</tr>\n");
 }
 
 /* Keys of both sides: those of the current one first, in their order. */
 static void add_pairs(const page *self, const gate_pairs *base, const gate_pairs *now)
 {
-  for (size_t i = 0; now && i < now->count; i++)
-    add_fact(self, now->items[i].key, base ? gate_pairs_get(base, now->items[i].key) : NULL,
-             now->items[i].value, true);
-  for (size_t i = 0; base && i < base->count; i++)
-    if (!now || !gate_pairs_get(now, base->items[i].key))
+  for (size_t i = 0; i < now->count; i++)
+    add_fact(self, now->items[i].key, gate_pairs_get(base, now->items[i].key), now->items[i].value,
+             true);
+  for (size_t i = 0; i < base->count; i++)
+    if (!gate_pairs_get(now, base->items[i].key))
       add_fact(self, base->items[i].key, base->items[i].value, NULL, true);
 }
 
 static void add_list(const page *self, const char *heading, const gate_pairs *pairs)
 {
   if (pairs->count == 0) return;
-  gate_add_markup(self->out, "<h3>%s</h3>\n<dl class=\"notes\">\n", heading);
+  gate_add_markup(self->out, "<h3>%s</h3>\n<dl>\n", heading);
   for (size_t i = 0; i < pairs->count; i++)
     gate_add_markup(self->out, "<dt>%s</dt><dd>%s</dd>\n", pairs->items[i].key,
                     pairs->items[i].value);
@@ -223,31 +216,29 @@ static void add_list(const page *self, const char *heading, const gate_pairs *pa
 
 void page_environment(const page *self)
 {
+  static const char *const heads[] = {"", "base", "now"};
+  static const gate_set none;
   const gate_report *report = self->report;
-  const gate_set *base = report->base, *now = report->now;
-  gate_text_add(self->out, "<section id=\"environment\">\n<h2>Environment</h2>\n");
+  const gate_set *base = report->base ? report->base : &none;
+  const gate_set *now = report->now ? report->now : &none;
   const char *difference = gate_report_difference(report);
+  gate_text_add(self->out, "<section id=\"environment\">\n<h2>Environment</h2>\n");
   if (difference)
     gate_add_markup(self->out, "<p class=\"note\">Not comparable: %s</p>\n", difference);
-  gate_text_add(self->out, "<table class=\"figures environment\"><thead><tr><th></th><th>base</th>"
-                           "<th>now</th></tr></thead>\n<tbody>\n");
+  open_table(self, "figures environment", heads, sizeof heads / sizeof *heads);
   add_fact(self, "results", report->base_name, report->now_name, false);
-  if (base || now) {
-    add_fact(self, "commit", base ? base->commit : NULL, now ? now->commit : NULL, false);
-    add_fact(self, "release", base ? base->tag : NULL, now ? now->tag : NULL, false);
-    add_fact(self, "measured", base ? base->started : NULL, now ? now->started : NULL, false);
-    add_fact(self, "run", base ? base->run_id : NULL, now ? now->run_id : NULL, false);
-  }
-  add_pairs(self, base ? &base->machine : NULL, now ? &now->machine : NULL);
-  add_pairs(self, base ? &base->build : NULL, now ? &now->build : NULL);
+  add_fact(self, "commit", base->commit, now->commit, false);
+  add_fact(self, "release", base->tag, now->tag, false);
+  add_fact(self, "measured", base->started, now->started, false);
+  add_fact(self, "run", base->run_id, now->run_id, false);
+  add_pairs(self, &base->machine, &now->machine);
+  add_pairs(self, &base->build, &now->build);
   gate_text_add(self->out, "</tbody></table>\n");
-  if (base && base->reason)
+  if (base->reason)
     gate_add_markup(self->out, "<p>The baseline was written: %s</p>\n", base->reason);
-  if (now) {
-    add_list(self, "Failed", &now->failed);
-    add_list(self, "Skipped", &now->skipped);
-    add_list(self, "Stale, not judged", &now->stale);
-  }
+  add_list(self, "Failed", &now->failed);
+  add_list(self, "Skipped", &now->skipped);
+  add_list(self, "Stale, not judged", &now->stale);
   add_list(self, "Notes", &report->notes);
   gate_text_add(self->out, "</section>\n");
 }

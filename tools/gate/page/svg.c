@@ -1,5 +1,6 @@
-/* Inline SVG: see svg.h. */
 #include "svg.h"
+
+#include "record.h"
 
 #include <math.h>
 #include <string.h>
@@ -62,13 +63,9 @@ void svg_band(const svg_plot *plot, const char *kind, double x1, double x2)
 void svg_dot(const svg_plot *plot, const char *kind, double x, double y, double radius,
              const char *title)
 {
-  gate_text_printf(plot->out, "<circle class=\"%s\" cx=\"%.2f%%\" cy=\"%.2f\" r=\"%.1f\"", kind,
+  gate_text_printf(plot->out, "<circle class=\"%s\" cx=\"%.2f%%\" cy=\"%.2f\" r=\"%.1f\">", kind,
                    svg_across(plot, x), down_of(plot, y), radius);
-  if (!title) {
-    gate_text_add(plot->out, "/>");
-    return;
-  }
-  gate_add_markup(plot->out, "><title>%s</title></circle>", title);
+  gate_add_markup(plot->out, "<title>%s</title></circle>", title);
 }
 
 void svg_text(const svg_plot *plot, const char *kind, double x, double y, double lift,
@@ -111,27 +108,19 @@ void svg_path(const svg_plot *plot, svg_shape shape, const char *kind, const gat
 
 /* ---- axes ---- */
 
-gate_interval svg_range(const gate_numbers *a, const gate_numbers *b)
+gate_interval svg_range(const gate_numbers *a, const gate_numbers *b, double share)
 {
   const gate_numbers *lists[] = {a, b};
   gate_interval range = {INFINITY, -INFINITY};
-  for (size_t i = 0; i < 2; i++) {
-    for (size_t j = 0; lists[i] && j < lists[i]->count; j++) {
-      if (!isfinite(lists[i]->values[j])) continue;
+  for (size_t i = 0; i < 2; i++)
+    for (size_t j = 0; j < lists[i]->count; j++) {
       range.low = fmin(range.low, lists[i]->values[j]);
       range.high = fmax(range.high, lists[i]->values[j]);
     }
-  }
   if (!(range.low <= range.high)) return (gate_interval){0, 1};
-  if (range.low < range.high) return range;
-  const double apart = range.low == 0 ? 1 : fabs(range.low) * 0.01;
+  const double width = range.high - range.low;
+  const double apart = width > 0 ? width * share : range.low == 0 ? 1 : fabs(range.low) * 0.01;
   return (gate_interval){range.low - apart, range.high + apart};
-}
-
-void svg_fit_y(svg_plot *plot, gate_interval range, double share)
-{
-  const double more = (range.high - range.low) * share;
-  plot->y = (gate_interval){range.low - more, range.high + more};
 }
 
 gate_numbers svg_ticks(bench_arena *arena, gate_interval range, size_t most)
@@ -171,8 +160,9 @@ static const char *tick_text(bench_arena *arena, const gate_numbers *ticks, size
   return arena_format(arena, "%.*f %s", (int)limit(digits, 0, 9), value / factor, blank + 1);
 }
 
-void svg_axis_x(const svg_plot *plot, bench_arena *arena, const char *unit)
+void svg_axis_x(const svg_plot *plot, const char *unit)
 {
+  bench_arena *arena = plot->out->arena;
   const gate_numbers ticks = svg_ticks(arena, plot->x, 5);
   svg_line(plot, "axis", plot->x.low, plot->y.low, plot->x.high, plot->y.low);
   for (size_t i = 0; i < ticks.count; i++) {
@@ -182,14 +172,13 @@ void svg_axis_x(const svg_plot *plot, bench_arena *arena, const char *unit)
   }
 }
 
-void svg_axis_y(const svg_plot *plot, bench_arena *arena, const char *unit)
+void svg_axis_y(const svg_plot *plot, const char *unit)
 {
+  bench_arena *arena = plot->out->arena;
   const gate_numbers ticks = svg_ticks(arena, plot->y, 4);
   svg_line(plot, "axis", plot->x.low, plot->y.low, plot->x.high, plot->y.low);
   for (size_t i = 0; i < ticks.count; i++) {
     svg_line(plot, "grid", plot->x.low, ticks.values[i], plot->x.high, ticks.values[i]);
-    gate_text_printf(plot->out, "<text class=\"tick\" x=\"0\" y=\"%.2f\">",
-                     down_of(plot, ticks.values[i]) - 3);
-    gate_add_markup(plot->out, "%s</text>", tick_text(arena, &ticks, i, unit));
+    svg_text(plot, "tick", plot->x.low, ticks.values[i], 3, tick_text(arena, &ticks, i, unit));
   }
 }

@@ -3,12 +3,11 @@
  * Places are given in the units of the data. Across they become percentages, so that a chart fits
  * a telephone and a wide screen with letters of one size; down they become pixels. Only what has
  * corners, a path, is stretched, and its strokes are not. Colours are the page's: everything drawn
- * has a class and nothing has a colour of its own. Numbers have two decimals, the same on every
- * machine. */
+ * has a class (`kind`) and nothing has a colour of its own. Numbers have two decimals, the same on
+ * every machine. */
 #ifndef ACCEL_GATE_SVG_H
 #define ACCEL_GATE_SVG_H
 
-#include "record.h"
 #include "statistics.h"
 
 typedef struct svg_plot {
@@ -25,7 +24,6 @@ typedef struct svg_plot {
 /* `label` says what is drawn to those who do not see it. */
 void svg_open(const svg_plot *plot, const char *label);
 void svg_close(const svg_plot *plot);
-
 /* Percent from the left; what lies outside comes to the edge. */
 double svg_across(const svg_plot *plot, double x);
 
@@ -33,31 +31,25 @@ void svg_line(const svg_plot *plot, const char *kind, double x1, double y1, doub
 /* From the top of the data to its bottom. */
 void svg_upright(const svg_plot *plot, const char *kind, double x);
 void svg_band(const svg_plot *plot, const char *kind, double x1, double x2);
-/* `title` appears under the pointer; may be NULL. */
+/* `title` appears under the pointer. */
 void svg_dot(const svg_plot *plot, const char *kind, double x, double y, double radius,
              const char *title);
 /* `lift` pixels above y, turned away from an edge that is near. */
 void svg_text(const svg_plot *plot, const char *kind, double x, double y, double lift,
               const char *text);
-
-/* Many marks as one path. A line and an area go through points; a rug is a stroke at each. */
+/* Many marks as one path: a line or an area through points, or a rug, a stroke for each x that is
+ * `offset` pixels below the data. */
 typedef enum svg_shape { SVG_LINE, SVG_AREA, SVG_RUG } svg_shape;
-/* `y` is not looked at for rugs; `offset` pixels below the data is where a rug lies. */
 void svg_path(const svg_plot *plot, svg_shape shape, const char *kind, const gate_numbers *x,
               const gate_numbers *y, double offset);
 
 /* Rules and texts below the data, and rules and texts across it. */
-void svg_axis_x(const svg_plot *plot, bench_arena *arena, const char *unit);
-void svg_axis_y(const svg_plot *plot, bench_arena *arena, const char *unit);
+void svg_axis_x(const svg_plot *plot, const char *unit);
+void svg_axis_y(const svg_plot *plot, const char *unit);
 /* Numbers that people would choose for an axis: at most `most`, in ascending order. */
 gate_numbers svg_ticks(bench_arena *arena, gate_interval range, size_t most);
-
-/* Sets the edges of the upright axis so that `range` fits with `share` of its width free at the
- * ends. */
-void svg_fit_y(svg_plot *plot, gate_interval range, double share);
-
-/* The ends of all finite numbers in both lists, which may be NULL; 0 and 1 if there are none. Equal
- * ends are moved apart. */
-gate_interval svg_range(const gate_numbers *a, const gate_numbers *b);
+/* The ends of all numbers in both lists, a `share` of their distance apart; 0 and 1 if there are
+ * none. Equal ends are moved apart. */
+gate_interval svg_range(const gate_numbers *a, const gate_numbers *b, double share);
 
 #endif
