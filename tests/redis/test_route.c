@@ -21,7 +21,7 @@ static redis_slots_map map;
 static int open_route_of(const char *url)
 {
   memset(&route_state, 0, sizeof route_state);
-  route_state.listener.wake_fd = -1; /* nobody listens */
+  route_state.listener.signals.wake_fd = -1; /* nobody listens */
   if (accel_redis_url_parse(&route_state, url, &route_state.url) != ACCEL_OK) return -1;
   return accel_redis_route_open(&route_state.route, &route_state) ? 0 : -1;
 }

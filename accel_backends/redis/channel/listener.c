@@ -6,25 +6,13 @@
 #include "../operations/call.h"
 #include "hearing.h"
 
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
-
-#define REDIS_LISTENER_PAUSE_FIRST_MS 10u
-#define REDIS_LISTENER_PAUSE_MAX_MS 2000u
-
-static void redis_listener_signal(int fd)
-{
-  const uint64_t one = 1;
-  if (write(fd, &one, sizeof one) < 0) return; /* only when it is set already */
-}
 
 void accel_redis_listener_ring(redis_listener *listener)
 {
-  redis_listener_signal(listener->wake_fd);
+  accel_redis_signal_raise(listener->signals.wake_fd);
 }
 
 typedef struct redis_listener_beat {
@@ -71,7 +59,7 @@ static redis_dial redis_listener_dial(redis_listener *listener)
       .credentials = &state->credentials,
       .database = state->url.database,
       .tls = state->tls,
-      .stop_fd = listener->stop_fd,
+      .stop_fd = listener->signals.stop_fd,
       .deadline_ms = accel_clock_deadline(state->connect_timeout_ms),
   };
   return dial;
@@ -271,33 +259,21 @@ static uint64_t redis_listener_tend_channel(redis_listener *listener, bool is_re
 
 /* ---- the thread ---- */
 
-static int redis_listener_poll_ms(uint64_t until_ms)
-{
-  const uint64_t now_ms = accel_clock_monotonic_ms();
-  if (until_ms <= now_ms) return 0;
-  return until_ms - now_ms < 60000 ? (int)(until_ms - now_ms) : 60000;
-}
-
 static void redis_listener_run(void *listener_pointer)
 {
   redis_listener *listener = (redis_listener *)listener_pointer;
   bool is_readable = false;
   for (;;) {
     const uint64_t until_ms = redis_listener_tend_channel(listener, is_readable);
-    struct pollfd polled[3] = {
-        {.fd = listener->stop_fd, .events = POLLIN},
-        {.fd = listener->wake_fd, .events = POLLIN},
-        {.fd = listener->stream.fd, .events = POLLIN},
-    };
-    accel_store_release(&listener->is_at_rest, true);
     const bool has_more = listener->stream.has_more;
-    const int ready = poll(polled, 3, has_more ? 0 : redis_listener_poll_ms(until_ms));
+    struct pollfd polled[REDIS_SIGNALS + 1];
+    polled[REDIS_SIGNALS] = (struct pollfd){.fd = listener->stream.fd, .events = POLLIN};
+    accel_store_release(&listener->is_at_rest, true);
+    const bool goes_on = accel_redis_signals_poll(&listener->signals, polled, REDIS_SIGNALS + 1,
+                                                  has_more ? 0 : until_ms);
     accel_store_release(&listener->is_at_rest, false);
-    is_readable = has_more || (ready > 0 && polled[2].revents != 0);
-    if (ready <= 0) continue;
-    if (polled[0].revents != 0) return;
-    uint64_t rings;
-    if (polled[1].revents != 0 && read(listener->wake_fd, &rings, sizeof rings) < 0) rings = 0;
+    is_readable = has_more || polled[REDIS_SIGNALS].revents != 0;
+    if (!goes_on) return;
   }
 }
 
@@ -320,19 +296,14 @@ bool accel_redis_listener_open(redis_listener *listener, accel_redis_state *stat
   memset(listener, 0, sizeof *listener);
   listener->state = state;
   listener->stream.fd = -1;
-  listener->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (listener->wake_fd < 0) return false;
-  listener->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (listener->stop_fd < 0) goto fail_stop;
+  if (!accel_redis_signals_open(&listener->signals)) return false;
   if (!accel_mutex_open(&listener->mutex)) goto fail_mutex;
   if (!accel_condition_open(&listener->idle)) goto fail_condition;
   return true;
 fail_condition:
   accel_mutex_close(&listener->mutex);
 fail_mutex:
-  close(listener->stop_fd);
-fail_stop:
-  close(listener->wake_fd);
+  accel_redis_signals_close(&listener->signals);
   return false;
 }
 
@@ -343,7 +314,7 @@ bool accel_redis_listener_start(redis_listener *listener)
 
 void accel_redis_listener_stop(redis_listener *listener)
 {
-  redis_listener_signal(listener->stop_fd);
+  accel_redis_signal_raise(listener->signals.stop_fd);
   accel_thread_join(listener->thread);
 }
 
@@ -364,8 +335,7 @@ void accel_redis_listener_close(redis_listener *listener)
   redis_listener_release(listener);
   accel_condition_close(&listener->idle);
   accel_mutex_close(&listener->mutex);
-  close(listener->stop_fd);
-  close(listener->wake_fd);
+  accel_redis_signals_close(&listener->signals);
 }
 
 void accel_redis_listener_abandon(redis_listener *listener)
@@ -374,8 +344,7 @@ void accel_redis_listener_abandon(redis_listener *listener)
     redis_listener_release(listener);
   else
     accel_redis_socket_close(listener->stream.fd);
-  close(listener->stop_fd);
-  close(listener->wake_fd);
+  accel_redis_signals_close(&listener->signals);
 }
 
 void accel_redis_listener_add(redis_listener *listener, redis_link *link)

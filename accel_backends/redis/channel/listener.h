@@ -20,6 +20,7 @@
 
 #include "../../../accel/backend.h"
 #include "../server/calm.h"
+#include "../wire/signal.h"
 #include "../wire/stream.h"
 #include "tracking.h"
 
@@ -56,7 +57,7 @@ typedef struct redis_link {
 typedef struct redis_listener {
   struct accel_redis_state *state;
   accel_thread thread;
-  int wake_fd, stop_fd; /* eventfds: something changed; end */
+  redis_signals signals;
   accel_mutex mutex;    /* guards links, their flags and calling */
   accel_condition idle; /* a sink's call has returned */
   redis_link *links;    /* attached, or leaving until their channel is */

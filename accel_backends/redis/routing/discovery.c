@@ -4,24 +4,15 @@
 #include "../../../accel/platform/clock.h"
 #include "../state.h"
 
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #define REDIS_SCOUT_TEXT_MAX 65536u /* bytes of one text in a reply */
 
 static const redis_url *redis_scout_url(const redis_scout *scout)
 {
   return &scout->route->state->url;
-}
-
-static bool redis_scout_is_stopped(const redis_scout *scout)
-{
-  struct pollfd polled = {.fd = scout->stop_fd, .events = POLLIN};
-  return poll(&polled, 1, 0) > 0;
 }
 
 /* ---- asking ---- */
@@ -40,23 +31,6 @@ static bool redis_scout_ask(redis_dial *dial, const char *const *words, redis_re
   accel_redis_stream_close(&stream);
   if (!asked) accel_redis_replies_release(replies);
   return asked;
-}
-
-bool accel_redis_scout_is_master(redis_stream *stream, redis_dial *dial)
-{
-  accel_buffer command = {0};
-  redis_replies replies = {0};
-  bool is_master = accel_redis_command_append_words(&command, REDIS_WORDS("ROLE"));
-  if (!is_master) snprintf(dial->error, sizeof dial->error, "no memory to ask for the role");
-  is_master = is_master && accel_redis_stream_exchange(stream, dial, &command, 1, &replies);
-  const redis_reply role = accel_redis_reply_at(&replies, 1);
-  if (is_master && !accel_redis_reply_says(&replies, &role, "master")) {
-    snprintf(dial->error, sizeof dial->error, "the server is not the master");
-    is_master = false;
-  }
-  accel_buffer_release(&command);
-  accel_redis_replies_release(&replies);
-  return is_master;
 }
 
 /* ---- a cluster ---- */
@@ -119,7 +93,7 @@ static bool redis_scout_visit(redis_scout *scout, redis_address *address, redis_
       .credentials = is_sentinel ? &state->sentinel_credentials : &state->credentials,
       .address = address,
       .tls = state->tls,
-      .stop_fd = scout->stop_fd,
+      .stop_fd = scout->signals.stop_fd,
       .deadline_ms = accel_clock_deadline(state->connect_timeout_ms),
   };
   if (take(scout, &dial, map)) return true;
@@ -151,12 +125,12 @@ static bool redis_scout_look(redis_scout *scout)
   bool found = map != NULL && is_cluster && redis_scout_visit_known(scout, map, error);
   for (size_t i = 0; i < scout->host_count && map != NULL && !found; i++) {
     const size_t host = (scout->last_good + i) % scout->host_count;
-    if (redis_scout_is_stopped(scout)) break;
+    if (accel_redis_signals_are_stopped(&scout->signals)) break;
     found = redis_scout_visit(scout, &scout->hosts[host], take, map, error);
     if (found) scout->last_good = host;
   }
   ACCEL_FREE(map);
-  if (found || redis_scout_is_stopped(scout)) return found;
+  if (found || accel_redis_signals_are_stopped(&scout->signals)) return found;
   if (is_cluster)
     accel_redis_route_apply_map(scout->route, NULL, error);
   else
@@ -169,11 +143,11 @@ static bool redis_scout_look(redis_scout *scout)
 /* Waits for a call until `until_ms`, but never less than until `early_ms`. False: stopped. */
 static bool redis_scout_wait(redis_scout *scout, uint64_t early_ms, uint64_t until_ms)
 {
-  uint64_t rings;
-  if (accel_redis_socket_wait(scout->stop_fd, POLLIN, -1, early_ms) != 0) return false;
-  (void)accel_redis_socket_wait(scout->wake_fd, POLLIN, scout->stop_fd, until_ms);
-  if (read(scout->wake_fd, &rings, sizeof rings) < 0) rings = 0;
-  return !redis_scout_is_stopped(scout);
+  const redis_signals *signals = &scout->signals;
+  if (accel_redis_signal_wait(signals->stop_fd, POLLIN, -1, early_ms) != 0) return false;
+  (void)accel_redis_signal_wait(signals->wake_fd, POLLIN, signals->stop_fd, until_ms);
+  accel_redis_signal_clear(signals->wake_fd);
+  return !accel_redis_signals_are_stopped(signals);
 }
 
 static void redis_scout_run(void *scout_pointer)
@@ -223,16 +197,9 @@ bool accel_redis_scout_open(redis_scout *scout, redis_route *route)
 {
   memset(scout, 0, sizeof *scout);
   scout->route = route;
-  scout->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (scout->wake_fd < 0) return false;
-  scout->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (scout->stop_fd < 0) goto fail_stop;
-  if (!redis_scout_open_hosts(scout)) goto fail_hosts;
-  return true;
-fail_hosts:
-  close(scout->stop_fd);
-fail_stop:
-  close(scout->wake_fd);
+  if (!accel_redis_signals_open(&scout->signals)) return false;
+  if (redis_scout_open_hosts(scout)) return true;
+  accel_redis_signals_close(&scout->signals);
   return false;
 }
 
@@ -241,34 +208,26 @@ bool accel_redis_scout_start(redis_scout *scout)
   return accel_thread_start(&scout->thread, redis_scout_run, scout);
 }
 
-static void redis_scout_signal(int fd)
-{
-  const uint64_t one = 1;
-  if (write(fd, &one, sizeof one) < 0) return; /* only when it is set already */
-}
-
 void accel_redis_scout_wake(redis_scout *scout)
 {
-  redis_scout_signal(scout->wake_fd);
+  accel_redis_signal_raise(scout->signals.wake_fd);
 }
 
 void accel_redis_scout_stop(redis_scout *scout)
 {
-  redis_scout_signal(scout->stop_fd);
+  accel_redis_signal_raise(scout->signals.stop_fd);
   accel_thread_join(scout->thread);
 }
 
 void accel_redis_scout_close(redis_scout *scout)
 {
   redis_scout_close_hosts(scout, accel_clock_deadline(scout->route->state->connect_timeout_ms));
-  close(scout->stop_fd);
-  close(scout->wake_fd);
+  accel_redis_signals_close(&scout->signals);
 }
 
 void accel_redis_scout_abandon(redis_scout *scout)
 {
   for (size_t i = 0; i < scout->host_count; i++) accel_redis_address_abandon(&scout->hosts[i]);
   ACCEL_FREE(scout->hosts);
-  close(scout->stop_fd);
-  close(scout->wake_fd);
+  accel_redis_signals_close(&scout->signals);
 }

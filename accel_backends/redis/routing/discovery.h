@@ -17,6 +17,7 @@
 #define ACCEL_BACKENDS_REDIS_DISCOVERY_H
 
 #include "../server/calm.h"
+#include "../wire/signal.h"
 #include "../wire/stream.h"
 
 #define REDIS_SCOUT_CLUSTER_MS 30000u
@@ -28,7 +29,7 @@ struct redis_route;
 typedef struct redis_scout {
   struct redis_route *route;
   accel_thread thread;
-  int wake_fd, stop_fd;
+  redis_signals signals;
   redis_address *hosts; /* of the URL; NULL: nobody has to be asked */
   size_t host_count;
   size_t last_good;    /* of the hosts: asked first */
@@ -45,9 +46,6 @@ void accel_redis_scout_stop(redis_scout *scout);
 void accel_redis_scout_close(redis_scout *scout);
 void accel_redis_scout_abandon(redis_scout *scout);
 void accel_redis_scout_wake(redis_scout *scout);
-
-/* Whether the server of a fresh stream says that it is a master. False: dial->error says what. */
-bool accel_redis_scout_is_master(redis_stream *stream, redis_dial *dial);
 
 ACCEL_EXTERN_C_END
 #endif

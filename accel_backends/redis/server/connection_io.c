@@ -1,14 +1,13 @@
 #include "connection_io.h"
 
 #include "../../../accel/platform/atomic.h"
+#include "../wire/signal.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 /* A send buffer that has grown beyond this is given back once it is empty. */
 #define REDIS_ROLES_KEPT_BYTES (256u << 10)
@@ -43,9 +42,7 @@ static redis_slot *redis_roles_slot(redis_connection *connection, uint64_t numbe
 
 void accel_redis_roles_ring(redis_connection *connection)
 {
-  const uint64_t one = 1;
-  /* Fails only if the bell is ringing already. */
-  if (write(connection->wake_fd, &one, sizeof one) < 0) return;
+  accel_redis_signal_raise(connection->wake_fd);
 }
 
 void accel_redis_roles_break(redis_connection *connection, const char *why)
@@ -363,7 +360,7 @@ static void redis_roles_read(redis_connection *connection, uint64_t deadline_ms)
   }
   if (redis_roles_spin(connection, deadline_ms)) return;
   const bool is_slow = redis_roles_may_be_slow(connection, deadline_ms);
-  if (is_slow || accel_redis_socket_wait(connection->stream.fd, POLLIN, -1, deadline_ms) != 0)
+  if (is_slow || accel_redis_signal_wait(connection->stream.fd, POLLIN, -1, deadline_ms) != 0)
     redis_roles_receive(connection, is_slow);
 }
 
@@ -381,7 +378,7 @@ void accel_redis_roles_wait(redis_connection *connection, uint64_t deadline_ms)
     redis_roles_read(connection, deadline_ms);
   } else {
     const int events = (reads ? POLLIN : 0) | (writes ? POLLOUT : 0);
-    ready = accel_redis_socket_wait(connection->stream.fd, events, -1, deadline_ms);
+    ready = accel_redis_signal_wait(connection->stream.fd, events, -1, deadline_ms);
     if (reads && (ready & ~POLLOUT) != 0) redis_roles_receive(connection, false);
   }
   accel_mutex_lock(&connection->mutex);

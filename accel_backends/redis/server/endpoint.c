@@ -4,11 +4,8 @@
 #include "../../../accel/platform/clock.h"
 #include "../state.h"
 
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #define REDIS_ENDPOINT_OVERSIZED 1u /* of a note about a key */
 #define REDIS_ENDPOINT_NOT_USED "the server is not in use any more"
@@ -49,7 +46,7 @@ static bool redis_endpoint_dial(redis_endpoint *endpoint, const redis_connection
   if (!accel_redis_stream_open(stream, dial, text_max, name)) return false;
   const bool has_to_be_master = state->url.kind == REDIS_URL_SENTINEL;
   if (accel_redis_stream_greet(stream, dial, clock) &&
-      (!has_to_be_master || accel_redis_scout_is_master(stream, dial)))
+      (!has_to_be_master || accel_redis_stream_is_master(stream, dial)))
     return true;
   accel_redis_stream_close(stream);
   return false;
@@ -65,7 +62,7 @@ static void redis_endpoint_connect(redis_endpoint *endpoint, redis_connection *c
       .database = state->url.database,
       .address = address,
       .tls = state->tls,
-      .stop_fd = endpoint->stop_fd,
+      .stop_fd = endpoint->signals.stop_fd,
       .deadline_ms = accel_clock_deadline(state->connect_timeout_ms),
   };
   redis_stream stream;
@@ -207,33 +204,20 @@ static uint64_t redis_endpoint_tend(redis_endpoint *endpoint)
   return until_ms;
 }
 
-static int redis_endpoint_poll_ms(uint64_t until_ms)
-{
-  const uint64_t now_ms = accel_clock_monotonic_ms();
-  if (until_ms <= now_ms) return 0;
-  return until_ms - now_ms < 60000 ? (int)(until_ms - now_ms) : 60000;
-}
-
 static void redis_endpoint_run(void *endpoint_pointer)
 {
   redis_endpoint *endpoint = (redis_endpoint *)endpoint_pointer;
   redis_connection *connections[2] = {&endpoint->data, &endpoint->bulk};
   for (;;) {
     uint64_t until_ms = redis_endpoint_tend(endpoint);
-    struct pollfd polled[4] = {
-        {.fd = endpoint->stop_fd, .events = POLLIN},
-        {.fd = endpoint->wake_fd, .events = POLLIN},
-    };
-    for (size_t i = 0; i < 2; i++) {
-      struct pollfd *each = &polled[2 + i];
-      each->events = (short)accel_redis_connection_tend(connections[i], &each->fd, &until_ms);
-    }
-    if (poll(polled, 4, redis_endpoint_poll_ms(until_ms)) <= 0) continue;
-    if (polled[0].revents != 0) return;
-    uint64_t rings;
-    if (polled[1].revents != 0 && read(endpoint->wake_fd, &rings, sizeof rings) < 0) rings = 0;
+    struct pollfd polled[REDIS_SIGNALS + 2];
+    struct pollfd *const sockets = polled + REDIS_SIGNALS;
     for (size_t i = 0; i < 2; i++)
-      if ((polled[2 + i].revents & ~(POLLIN | POLLOUT)) != 0)
+      sockets[i].events =
+          (short)accel_redis_connection_tend(connections[i], &sockets[i].fd, &until_ms);
+    if (!accel_redis_signals_poll(&endpoint->signals, polled, REDIS_SIGNALS + 2, until_ms)) return;
+    for (size_t i = 0; i < 2; i++)
+      if ((sockets[i].revents & ~(POLLIN | POLLOUT)) != 0)
         accel_redis_connection_hang_up(connections[i]);
   }
 }
@@ -337,16 +321,13 @@ bool accel_redis_endpoint_open(redis_endpoint *endpoint, accel_redis_state *stat
   endpoint->address = accel_redis_address_make(host, port);
   if (endpoint->address == NULL) return false;
   if (!accel_mutex_open(&endpoint->mutex)) goto fail_mutex;
-  endpoint->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (endpoint->wake_fd < 0) goto fail_wake;
-  endpoint->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (endpoint->stop_fd < 0) goto fail_stop;
+  if (!accel_redis_signals_open(&endpoint->signals)) goto fail_signals;
   if (!accel_redis_breaker_open(&endpoint->breaker)) goto fail_breaker;
   if (!accel_redis_breaker_open(&endpoint->bulk_breaker)) goto fail_bulk_breaker;
   accel_redis_endpoint_hear_breakers(endpoint);
-  if (!accel_redis_connection_open(&endpoint->data, endpoint->wake_fd, spin_us, true))
+  if (!accel_redis_connection_open(&endpoint->data, endpoint->signals.wake_fd, spin_us, true))
     goto fail_data;
-  if (!accel_redis_connection_open(&endpoint->bulk, endpoint->wake_fd, spin_us, false))
+  if (!accel_redis_connection_open(&endpoint->bulk, endpoint->signals.wake_fd, spin_us, false))
     goto fail_bulk;
   return true;
 fail_bulk:
@@ -356,10 +337,8 @@ fail_data:
 fail_bulk_breaker:
   accel_redis_breaker_close(&endpoint->breaker);
 fail_breaker:
-  close(endpoint->stop_fd);
-fail_stop:
-  close(endpoint->wake_fd);
-fail_wake:
+  accel_redis_signals_close(&endpoint->signals);
+fail_signals:
   accel_mutex_close(&endpoint->mutex);
 fail_mutex:
   accel_redis_address_release(endpoint->address, 0);
@@ -368,21 +347,19 @@ fail_mutex:
 
 void accel_redis_endpoint_rest(redis_endpoint *endpoint, bool rests)
 {
-  const uint64_t one = 1;
   if (accel_exchange_acquire(&endpoint->rests, rests) == rests) return;
   if (rests) {
     accel_store_relaxed(&endpoint->rested_ms, accel_clock_monotonic_ms());
     accel_redis_connection_break(&endpoint->data, REDIS_ENDPOINT_NOT_USED);
     accel_redis_connection_break(&endpoint->bulk, REDIS_ENDPOINT_NOT_USED);
   }
-  if (write(endpoint->wake_fd, &one, sizeof one) < 0) return; /* only when it is set already */
+  accel_redis_signal_raise(endpoint->signals.wake_fd);
 }
 
 void accel_redis_endpoint_hurry(redis_endpoint *endpoint)
 {
-  const uint64_t one = 1;
   accel_store_release(&endpoint->hurries, true);
-  if (write(endpoint->wake_fd, &one, sizeof one) < 0) return; /* only when it is set already */
+  accel_redis_signal_raise(endpoint->signals.wake_fd);
 }
 
 bool accel_redis_endpoint_replace(redis_endpoint *endpoint, const char *host, const char *port)
@@ -406,9 +383,7 @@ bool accel_redis_endpoint_start(redis_endpoint *endpoint)
 
 void accel_redis_endpoint_stop(redis_endpoint *endpoint)
 {
-  const uint64_t one = 1;
-  const ssize_t told = write(endpoint->stop_fd, &one, sizeof one);
-  (void)told; /* cannot fail: nobody wrote to it before */
+  accel_redis_signal_raise(endpoint->signals.stop_fd);
   accel_thread_join(endpoint->keeper);
 }
 
@@ -418,8 +393,7 @@ void accel_redis_endpoint_close(redis_endpoint *endpoint)
   accel_redis_connection_close(&endpoint->data);
   accel_redis_breaker_close(&endpoint->bulk_breaker);
   accel_redis_breaker_close(&endpoint->breaker);
-  close(endpoint->stop_fd);
-  close(endpoint->wake_fd);
+  accel_redis_signals_close(&endpoint->signals);
   accel_redis_address_release(endpoint->address,
                               accel_clock_deadline(endpoint->state->connect_timeout_ms));
   accel_mutex_close(&endpoint->mutex);
@@ -429,8 +403,7 @@ void accel_redis_endpoint_abandon(redis_endpoint *endpoint)
 {
   accel_redis_connection_abandon(&endpoint->bulk);
   accel_redis_connection_abandon(&endpoint->data);
-  close(endpoint->stop_fd);
-  close(endpoint->wake_fd);
+  accel_redis_signals_close(&endpoint->signals);
   accel_redis_address_abandon(endpoint->address);
   ACCEL_FREE(endpoint->address);
 }

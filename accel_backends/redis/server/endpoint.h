@@ -11,6 +11,7 @@
 #ifndef ACCEL_BACKENDS_REDIS_ENDPOINT_H
 #define ACCEL_BACKENDS_REDIS_ENDPOINT_H
 
+#include "../wire/signal.h"
 #include "calm.h"
 #include "commands.h"
 #include "connection.h"
@@ -52,7 +53,7 @@ typedef struct redis_endpoint {
   uint64_t refused_bytes;          /* atomic: a text of so many it did not take, */
   uint64_t refused_bytes_until_ms; /* atomic: and none is sent before this time */
   accel_thread keeper;
-  int wake_fd, stop_fd; /* eventfds: something changed; end */
+  redis_signals signals;
   /* The keeper's own: */
   redis_backoff data_backoff, bulk_backoff;
   uint64_t next_clock_ms;

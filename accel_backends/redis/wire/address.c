@@ -2,15 +2,13 @@
 
 #include "../../../accel/platform/atomic.h"
 #include "../../../accel/platform/clock.h"
-#include "socket.h"
+#include "signal.h"
 
 #include <errno.h>
 #include <netdb.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -56,11 +54,9 @@ static int redis_lookup_ask(const char *host, const char *port, int flags, redis
 static void redis_lookup_run(void *lookup_pointer)
 {
   redis_lookup *lookup = (redis_lookup *)lookup_pointer;
-  const uint64_t one = 1;
   lookup->failure = redis_lookup_ask(lookup->host, lookup->port, 0, &lookup->found);
   accel_store_release(&lookup->is_done, true);
-  const ssize_t told = write(lookup->done_fd, &one, sizeof one);
-  (void)told; /* cannot fail: nobody wrote to it before */
+  accel_redis_signal_raise(lookup->done_fd);
   redis_lookup_release(lookup);
 }
 
@@ -73,7 +69,7 @@ static redis_lookup *redis_lookup_start(const redis_address *address)
   memcpy(lookup->host, address->host, sizeof lookup->host);
   memcpy(lookup->port, address->port, sizeof lookup->port);
   lookup->holders = 2;
-  lookup->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  lookup->done_fd = accel_redis_signal_open();
   if (lookup->done_fd >= 0) {
     if (accel_thread_start(&lookup->thread, redis_lookup_run, lookup)) return lookup;
     close(lookup->done_fd);
@@ -98,7 +94,7 @@ void accel_redis_address_close(redis_address *address, uint64_t deadline_ms)
 {
   redis_lookup *lookup = address->lookup;
   if (lookup != NULL) {
-    (void)accel_redis_socket_wait(lookup->done_fd, POLLIN, -1, deadline_ms);
+    (void)accel_redis_signal_wait(lookup->done_fd, POLLIN, -1, deadline_ms);
     if (accel_load_acquire(&lookup->is_done))
       accel_thread_join(lookup->thread);
     else
@@ -188,7 +184,7 @@ bool accel_redis_address_find(redis_address *address, int stop_fd, uint64_t dead
   if (redis_lookup_ask(address->host, address->port, AI_NUMERICHOST | AI_NUMERICSERV, out) == 0)
     return true;
   redis_lookup *lookup = redis_address_join_lookup(address);
-  if (lookup != NULL) (void)accel_redis_socket_wait(lookup->done_fd, POLLIN, stop_fd, deadline_ms);
+  if (lookup != NULL) (void)accel_redis_signal_wait(lookup->done_fd, POLLIN, stop_fd, deadline_ms);
   const bool is_done = lookup != NULL && accel_load_acquire(&lookup->is_done);
   if (lookup == NULL)
     snprintf(error, REDIS_ADDRESS_TEXT, "no memory, descriptor or thread to look it up");

@@ -1,14 +1,13 @@
 #include "socket.h"
 
 #include "../../../accel/platform/clock.h"
+#include "signal.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -17,27 +16,6 @@
 
 /* A peer that vanished without a word is noticed after about this long, idle or not. */
 #define REDIS_SOCKET_USER_TIMEOUT_MS 2000
-
-static int redis_socket_left_ms(uint64_t deadline_ms)
-{
-  if (deadline_ms == ACCEL_NO_DEADLINE) return -1;
-  const uint64_t now_ms = accel_clock_monotonic_ms();
-  if (now_ms >= deadline_ms) return 0;
-  return deadline_ms - now_ms < INT_MAX ? (int)(deadline_ms - now_ms) : INT_MAX;
-}
-
-int accel_redis_socket_wait(int fd, int events, int stop_fd, uint64_t deadline_ms)
-{
-  struct pollfd polled[2] = {{.fd = fd, .events = (short)events},
-                             {.fd = stop_fd, .events = POLLIN}};
-  for (;;) {
-    const int left_ms = redis_socket_left_ms(deadline_ms);
-    const int ready = poll(polled, 2, left_ms);
-    if (ready > 0) return polled[1].revents != 0 ? 0 : polled[0].revents;
-    if (ready < 0 && errno != EINTR && errno != EAGAIN) return POLLERR;
-    if (left_ms == 0) return 0;
-  }
-}
 
 static ptrdiff_t redis_socket_failure(void)
 {
@@ -116,7 +94,7 @@ static int redis_socket_connect(const struct sockaddr *address, socklen_t size, 
   int failure = connect(fd, address, size) == 0 ? 0 : errno;
   if (failure == EINPROGRESS || failure == EINTR) {
     socklen_t failure_size = sizeof failure;
-    if (accel_redis_socket_wait(fd, POLLOUT, stop_fd, deadline_ms) == 0)
+    if (accel_redis_signal_wait(fd, POLLOUT, stop_fd, deadline_ms) == 0)
       failure = ETIMEDOUT;
     else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &failure, &failure_size) != 0)
       failure = errno;

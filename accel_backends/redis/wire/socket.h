@@ -40,10 +40,6 @@ void accel_redis_socket_close(int fd);
 /* Close will reset the connection: what the kernel has not delivered yet it throws away. */
 void accel_redis_socket_forsake(int fd);
 
-/* Waits for `events` (of poll); returns those that came, errors among them, 0 when the deadline
- * passed or stop_fd (or -1) became readable. */
-int accel_redis_socket_wait(int fd, int events, int stop_fd, uint64_t deadline_ms);
-
 /* Bytes moved, REDIS_SOCKET_LATER: none without waiting, REDIS_SOCKET_DEAD: closed or failed,
  * errno says why (0: closed by the server). */
 ptrdiff_t accel_redis_socket_send(int fd, const void *data, size_t size);

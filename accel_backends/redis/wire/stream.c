@@ -2,9 +2,9 @@
 
 #include "../../../accel/platform/clock.h"
 #include "../../../accel/platform/wipe.h"
+#include "signal.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,8 +102,8 @@ static bool redis_stream_wait(const redis_stream *stream, const redis_dial *dial
 {
   if (accel_clock_monotonic_ms() >= dial->deadline_ms) return false;
   if (events == POLLIN && stream->has_more)
-    return accel_redis_socket_wait(dial->stop_fd, POLLIN, -1, 0) == 0;
-  return accel_redis_socket_wait(stream->fd, events, dial->stop_fd, dial->deadline_ms) != 0;
+    return accel_redis_signal_wait(dial->stop_fd, POLLIN, -1, 0) == 0;
+  return accel_redis_signal_wait(stream->fd, events, dial->stop_fd, dial->deadline_ms) != 0;
 }
 
 bool accel_redis_stream_send(redis_stream *stream, redis_dial *dial, const accel_buffer *commands)
@@ -339,4 +339,21 @@ bool accel_redis_stream_greet(redis_stream *stream, redis_dial *dial, redis_stre
   accel_buffer_release(&commands);
   accel_redis_replies_release(&replies);
   return greeted;
+}
+
+bool accel_redis_stream_is_master(redis_stream *stream, redis_dial *dial)
+{
+  accel_buffer command = {0};
+  redis_replies replies = {0};
+  bool is_master = accel_redis_command_append_words(&command, REDIS_WORDS("ROLE"));
+  if (!is_master) snprintf(dial->error, sizeof dial->error, "no memory to ask for the role");
+  is_master = is_master && accel_redis_stream_exchange(stream, dial, &command, 1, &replies);
+  const redis_reply role = accel_redis_reply_at(&replies, 1);
+  if (is_master && !accel_redis_reply_says(&replies, &role, "master")) {
+    snprintf(dial->error, sizeof dial->error, "the server is not the master");
+    is_master = false;
+  }
+  accel_buffer_release(&command);
+  accel_redis_replies_release(&replies);
+  return is_master;
 }

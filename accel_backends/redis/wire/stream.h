@@ -42,6 +42,10 @@ void accel_redis_stream_close(redis_stream *stream);
  * connections but does not answer, or answers that it is still loading, is not there yet. */
 bool accel_redis_stream_greet(redis_stream *stream, redis_dial *dial, redis_stream_clock *clock);
 
+/* Asks the server of a fresh stream for its ROLE. False: it is not a master; dial->error says what
+ * it is. */
+bool accel_redis_stream_is_master(redis_stream *stream, redis_dial *dial);
+
 /* Sends all of it. */
 bool accel_redis_stream_send(redis_stream *stream, redis_dial *dial, const accel_buffer *commands);
 

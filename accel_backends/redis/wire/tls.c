@@ -1,9 +1,9 @@
 #include "tls.h"
 
 #include "../../../accel/error.h"
+#include "signal.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -266,7 +266,7 @@ static bool redis_tls_shake_hands(redis_tls *tls, redis_dial *dial)
     }
     const int events = wanted == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT;
     if (accel_clock_monotonic_ms() < dial->deadline_ms &&
-        accel_redis_socket_wait(tls->fd, events, dial->stop_fd, dial->deadline_ms) != 0)
+        accel_redis_signal_wait(tls->fd, events, dial->stop_fd, dial->deadline_ms) != 0)
       continue;
     snprintf(dial->error, sizeof dial->error, "TLS: the server does not answer");
     return false;
