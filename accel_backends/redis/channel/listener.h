@@ -19,7 +19,7 @@
 #define ACCEL_BACKENDS_REDIS_LISTENER_H
 
 #include "../../../accel/backend.h"
-#include "../server/calm.h"
+#include "../server/backoff.h"
 #include "../wire/signal.h"
 #include "../wire/stream.h"
 #include "tracking.h"

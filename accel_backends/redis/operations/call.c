@@ -141,7 +141,7 @@ static void redis_call_judge(redis_exchange *exchange)
     return;
   }
   accel_redis_breaker_succeeded(breaker, exchange->is_canary);
-  accel_redis_budget_earn(&endpoint->retries);
+  accel_redis_retry_budget_earn(&endpoint->retries);
 }
 
 /* True: it was sent again. */
@@ -149,7 +149,7 @@ static bool redis_call_retry(accel_remote_call *call, redis_exchange *exchange)
 {
   if (exchange->purpose != REDIS_READS || exchange->status != ACCEL_ERR_BACKEND) return false;
   if (!exchange->waiter.is_unread) return false;
-  if (!accel_redis_budget_spend(&exchange->endpoint->retries)) return false;
+  if (!accel_redis_retry_budget_spend(&exchange->endpoint->retries)) return false;
   if (!accel_redis_connection_await_up(exchange->connection, exchange->deadline_ms)) return false;
   if (redis_call_start(call, exchange) != ACCEL_OK) return false;
   redis_call_tell(exchange->link, ACCEL_REMOTE_RETRIED);

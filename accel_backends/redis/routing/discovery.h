@@ -16,7 +16,7 @@
 #ifndef ACCEL_BACKENDS_REDIS_DISCOVERY_H
 #define ACCEL_BACKENDS_REDIS_DISCOVERY_H
 
-#include "../server/calm.h"
+#include "../server/backoff.h"
 #include "../wire/signal.h"
 #include "../wire/stream.h"
 

@@ -12,10 +12,12 @@
 #define ACCEL_BACKENDS_REDIS_ENDPOINT_H
 
 #include "../wire/signal.h"
-#include "calm.h"
+#include "backoff.h"
+#include "breaker.h"
 #include "commands.h"
 #include "connection.h"
 #include "news.h"
+#include "retry_budget.h"
 
 #define REDIS_ENDPOINT_CLOCK_MS 30000u  /* between looks at the server's clock */
 #define REDIS_ENDPOINT_TEXT_BYTES 4096u /* of replies that are no values, whatever these may have */
@@ -41,7 +43,7 @@ typedef struct redis_endpoint {
   redis_breaker breaker, bulk_breaker;
   redis_news_subject data_said, bulk_said; /* of the connections */
   redis_news_subject breaker_said, bulk_breaker_said;
-  redis_budget retries;
+  redis_retry_budget retries;
   uint64_t ahead_ms;         /* atomic: its clock ahead of the monotonic one, or 0: not known */
   uint64_t writes_paused_ms; /* atomic: nothing is stored before this time */
   const char *paused_by;     /* atomic: the word with which the server refused, a constant */

@@ -1,38 +1,23 @@
-/* calm.h: when to leave a server in peace (backend redis).
+/* breaker.h: stops calls to a server that fails (backend redis).
  *
- * Three small machines without a clock of their own: `now_ms` is accel_clock_monotonic_ms.
- *
- * Back-off: pauses between attempts to connect, growing and of random length, so that a thousand
- * clients do not return in one instant.
- *
- * Breaker: after 5 failures in a row, or when half of at least 20 calls within a second failed,
- * calls are answered at once, without the server: for 250 ms, then twice as long each time, 10 s at
- * most, a tenth more or less at random. Then a PING in the background asks whether it is there
+ * After 5 failures in a row, or when half of at least 20 calls within a second failed, calls are
+ * answered at once, without the server: for 250 ms, then twice as long each time, 10 s at most, a
+ * tenth more or less at random. Then a PING in the background asks whether the server is there
  * again; if it answers, one call goes, and the others only once that one has succeeded.
  *
- * Budget: at most one retry per ten calls.
- *
- * Threads: back-off one at a time; breaker and budget any.
+ * It has no clock of its own: `now_ms` is accel_clock_monotonic_ms.
+ * Threads: any, all functions but open and close.
  */
-#ifndef ACCEL_BACKENDS_REDIS_CALM_H
-#define ACCEL_BACKENDS_REDIS_CALM_H
+#ifndef ACCEL_BACKENDS_REDIS_BREAKER_H
+#define ACCEL_BACKENDS_REDIS_BREAKER_H
 
 #include "../../../accel/platform/thread.h"
 
-#define REDIS_BACKOFF_FIRST_MS 10u
-#define REDIS_BACKOFF_MAX_MS 2000u
 #define REDIS_BREAKER_IN_A_ROW 5u
 #define REDIS_BREAKER_CALLS_MIN 20u
 #define REDIS_BREAKER_WINDOW_MS 1000u
 #define REDIS_BREAKER_FIRST_MS 250u
 #define REDIS_BREAKER_MAX_MS 10000u
-#define REDIS_BUDGET_PART 10u  /* one retry per so many calls */
-#define REDIS_BUDGET_SAVED 10u /* retries that may be saved up */
-
-typedef struct redis_backoff {
-  uint64_t next_ms;  /* not before; 0: now */
-  uint32_t pause_ms; /* the last one's upper bound; 0: none */
-} redis_backoff;
 
 typedef enum redis_breaker_state {
   REDIS_BREAKER_CLOSED, /* calls pass */
@@ -56,14 +41,7 @@ typedef struct redis_breaker {
   uint32_t pause_ms;
 } redis_breaker;
 
-typedef struct redis_budget {
-  uint32_t tenths; /* atomic */
-} redis_budget;
-
 ACCEL_EXTERN_C_BEGIN
-
-void accel_redis_backoff_failed(redis_backoff *backoff, uint64_t now_ms);
-void accel_redis_backoff_reset(redis_backoff *backoff);
 
 /* False: no memory. */
 bool accel_redis_breaker_open(redis_breaker *breaker);
@@ -79,10 +57,6 @@ void accel_redis_breaker_withdrawn(redis_breaker *breaker, bool is_canary);
 /* When the server is to be asked for a sign of life; ACCEL_NO_DEADLINE: it is not. */
 uint64_t accel_redis_breaker_probe_ms(redis_breaker *breaker);
 void accel_redis_breaker_probed(redis_breaker *breaker, bool is_alive, uint64_t now_ms);
-
-/* A call that was not retried earns a tenth of a retry. */
-void accel_redis_budget_earn(redis_budget *budget);
-bool accel_redis_budget_spend(redis_budget *budget);
 
 ACCEL_EXTERN_C_END
 #endif

@@ -1,8 +1,8 @@
-/* When a server is left in peace: back-off, breaker and budget on a clock of the test's own, and
- * every refusal of a server with what follows from it. */
+/* What protects a failing server: back-off, breaker and retry budget on a clock of the test, and
+ * every error reply of a server with what follows from it. */
 #include "client.h"
 
-#include "accel_backends/redis/server/calm.h"
+#include "accel_backends/redis/server/breaker.h"
 #include "accel_backends/redis/state.h"
 #include "peer.h"
 
@@ -121,17 +121,17 @@ static void it_opens_longer_each_time_and_closes_by_one_canary(void **state)
 
 static void one_retry_per_ten_calls(void **state)
 {
-  redis_budget budget = {0};
+  redis_retry_budget budget = {0};
   (void)state;
-  assert_false(accel_redis_budget_spend(&budget));
-  for (int i = 0; i < 9; i++) accel_redis_budget_earn(&budget);
-  assert_false(accel_redis_budget_spend(&budget));
-  accel_redis_budget_earn(&budget);
-  assert_true(accel_redis_budget_spend(&budget));
-  assert_false(accel_redis_budget_spend(&budget));
-  for (int i = 0; i < 5000; i++) accel_redis_budget_earn(&budget);
+  assert_false(accel_redis_retry_budget_spend(&budget));
+  for (int i = 0; i < 9; i++) accel_redis_retry_budget_earn(&budget);
+  assert_false(accel_redis_retry_budget_spend(&budget));
+  accel_redis_retry_budget_earn(&budget);
+  assert_true(accel_redis_retry_budget_spend(&budget));
+  assert_false(accel_redis_retry_budget_spend(&budget));
+  for (int i = 0; i < 5000; i++) accel_redis_retry_budget_earn(&budget);
   int saved = 0;
-  while (accel_redis_budget_spend(&budget)) saved++;
+  while (accel_redis_retry_budget_spend(&budget)) saved++;
   assert_int_equal(saved, 10);
 }
 

@@ -1,35 +1,10 @@
-#include "calm.h"
+#include "breaker.h"
 
 #include "../../../accel/platform/atomic.h"
 #include "../../../accel/platform/clock.h"
-#include "../../../accel/platform/system.h"
+#include "backoff.h"
 
 #include <string.h>
-
-static uint32_t redis_calm_random(uint32_t below)
-{
-  uint32_t random = 0;
-  (void)accel_random_bytes(&random, sizeof random);
-  return random % below;
-}
-
-/* ---- back-off ---- */
-
-void accel_redis_backoff_failed(redis_backoff *backoff, uint64_t now_ms)
-{
-  uint32_t pause_ms = backoff->pause_ms * 2;
-  if (pause_ms < REDIS_BACKOFF_FIRST_MS) pause_ms = REDIS_BACKOFF_FIRST_MS;
-  if (pause_ms > REDIS_BACKOFF_MAX_MS) pause_ms = REDIS_BACKOFF_MAX_MS;
-  backoff->pause_ms = pause_ms;
-  backoff->next_ms = now_ms + 1 + redis_calm_random(pause_ms);
-}
-
-void accel_redis_backoff_reset(redis_backoff *backoff)
-{
-  backoff->pause_ms = 0;
-}
-
-/* ---- breaker ---- */
 
 bool accel_redis_breaker_open(redis_breaker *breaker)
 {
@@ -105,7 +80,7 @@ static void redis_breaker_trip(redis_breaker *breaker, uint64_t now_ms)
   if (pause_ms < REDIS_BREAKER_FIRST_MS) pause_ms = REDIS_BREAKER_FIRST_MS;
   if (pause_ms > REDIS_BREAKER_MAX_MS) pause_ms = REDIS_BREAKER_MAX_MS;
   breaker->pause_ms = pause_ms;
-  breaker->until_ms = now_ms + pause_ms - pause_ms / 10 + redis_calm_random(pause_ms / 5);
+  breaker->until_ms = now_ms + pause_ms - pause_ms / 10 + accel_redis_backoff_random(pause_ms / 5);
   accel_store_relaxed(&breaker->in_a_row, 0);
   redis_breaker_become(breaker, REDIS_BREAKER_OPEN);
 }
@@ -156,21 +131,4 @@ void accel_redis_breaker_probed(redis_breaker *breaker, bool is_alive, uint64_t 
       redis_breaker_trip(breaker, now_ms);
   }
   accel_mutex_unlock(&breaker->mutex);
-}
-
-/* ---- budget ---- */
-
-void accel_redis_budget_earn(redis_budget *budget)
-{
-  const uint32_t tenths = accel_load_relaxed(&budget->tenths);
-  if (tenths < REDIS_BUDGET_SAVED * REDIS_BUDGET_PART)
-    accel_store_relaxed(&budget->tenths, tenths + 1); /* one lost in a race is no harm */
-}
-
-bool accel_redis_budget_spend(redis_budget *budget)
-{
-  uint32_t tenths = accel_load_relaxed(&budget->tenths);
-  while (tenths >= REDIS_BUDGET_PART)
-    if (accel_compare_exchange(&budget->tenths, &tenths, tenths - REDIS_BUDGET_PART)) return true;
-  return false;
 }
