@@ -163,6 +163,7 @@ ACCEL_EXTERN_C_END
 #include "redis/wire/address.c"
 #include "redis/wire/credentials.c"
 #include "redis/wire/reply.c"
+#include "redis/wire/settings.c"
 #include "redis/wire/signal.c"
 #include "redis/wire/slots.c"
 #include "redis/wire/socket.c"

@@ -3,6 +3,7 @@
 #include "../../accel/platform/atomic.h"
 #include "../../accel/platform/fork.h"
 #include "operations/call.h"
+#include "state.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,16 +11,17 @@
 
 static bool redis_link_is_forked(const redis_link *link)
 {
-  return link->state->fork_generation != accel_fork_generation();
+  return link->settings->fork_generation != accel_fork_generation();
 }
 
 /* Channels are those of all databases, keys are not. No area's name has a colon. */
 static void redis_link_name_channel(redis_link *link, const char *area)
 {
-  const accel_redis_state *state = link->state;
+  const redis_settings *settings = link->settings;
   char database[16] = "";
-  if (state->url.database != 0) snprintf(database, sizeof database, "%u:", state->url.database);
-  snprintf(link->channel, sizeof link->channel, "%saccel:invalidation:%s%s", state->prefix,
+  if (settings->url.database != 0)
+    snprintf(database, sizeof database, "%u:", settings->url.database);
+  snprintf(link->channel, sizeof link->channel, "%saccel:invalidation:%s%s", settings->prefix,
            database, area);
 }
 
@@ -30,41 +32,47 @@ static accel_status redis_link_attach(void *remote, const accel_remote_area *are
     return accel_error_set(area->owner, ACCEL_ERR_CONFIG,
                            "remote is not open: it is no accel_redis, or a closed accel_redis");
   accel_redis_state *state = ((accel_redis *)remote)->state;
-  if (state->fork_generation != accel_fork_generation())
+  const redis_settings *settings = &state->settings;
+  if (settings->fork_generation != accel_fork_generation())
     return accel_error_set(area->owner, ACCEL_ERR_CONFIG,
                            "remote is an accel_redis that was opened before the fork");
   if (!accel_config_is_name(area->area))
     return accel_error_set(area->owner, ACCEL_ERR_CONFIG, "area is not a name for Redis");
-  redis_link *link = (redis_link *)ACCEL_MALLOC(sizeof *link);
-  if (link == NULL) return accel_error_set(area->owner, ACCEL_ERR_NOMEM, "no memory to join Redis");
-  memset(link, 0, sizeof *link);
-  link->state = state;
+  redis_subscription *subscription = (redis_subscription *)ACCEL_MALLOC(sizeof *subscription);
+  if (subscription == NULL)
+    return accel_error_set(area->owner, ACCEL_ERR_NOMEM, "no memory to join Redis");
+  memset(subscription, 0, sizeof *subscription);
+  redis_link *link = &subscription->link;
+  link->owner = state;
+  link->settings = settings;
+  link->route = &state->route;
   link->has_listener = area->has_listener;
   link->sink = area->sink;
   link->changed = area->changed;
-  link->tell = area->tell;
-  link->prefix_size = strlen(state->prefix);
-  link->prefix_checksum = accel_redis_slot_add(0, state->prefix, link->prefix_size);
-  snprintf(link->key_start, sizeof link->key_start, "%s%s:", state->prefix, area->area);
+  link->reader = (redis_news_reader){.tell = area->tell, .ctx = area->sink.ctx};
+  link->prefix_size = strlen(settings->prefix);
+  link->prefix_checksum = accel_redis_slot_add(0, settings->prefix, link->prefix_size);
+  snprintf(link->key_start, sizeof link->key_start, "%s%s:", settings->prefix, area->area);
   redis_link_name_channel(link, area->area);
   memcpy(channel, link->has_listener ? link->channel : "",
          link->has_listener ? strlen(link->channel) + 1 : 1);
   accel_add_relaxed(&state->users, 1u);
-  accel_redis_news_add(&state->news, link);
-  if (link->has_listener) accel_redis_listener_add(&state->listener, link);
+  accel_redis_news_add(&state->news, &link->reader);
+  if (link->has_listener) accel_redis_listener_add(&state->listener, subscription);
   *link_out = link;
   return ACCEL_OK;
 }
 
 static void redis_link_detach(void *link_pointer)
 {
-  redis_link *link = (redis_link *)link_pointer;
-  accel_redis_state *state = link->state;
-  if (!redis_link_is_forked(link)) accel_redis_news_remove(&state->news, link);
+  redis_subscription *subscription = (redis_subscription *)link_pointer;
+  redis_link *link = &subscription->link;
+  accel_redis_state *state = link->owner;
+  if (!redis_link_is_forked(link)) accel_redis_news_remove(&state->news, &link->reader);
   if (!link->has_listener)
-    ACCEL_FREE(link);
+    ACCEL_FREE(subscription);
   else if (!redis_link_is_forked(link)) /* else its close frees it */
-    accel_redis_listener_remove(&state->listener, link);
+    accel_redis_listener_remove(&state->listener, subscription);
   accel_redis_state_release(state);
 }
 
@@ -72,25 +80,25 @@ static bool redis_link_is_ready(void *link_pointer)
 {
   const redis_link *link = (const redis_link *)link_pointer;
   if (redis_link_is_forked(link)) return false;
-  return accel_redis_connection_is_up(&accel_redis_route_main(&link->state->route)->data);
+  return accel_redis_connection_is_up(&accel_redis_route_main(link->route)->data);
 }
 
 static void redis_link_explain(void *link_pointer, char *text)
 {
-  redis_link *link = (redis_link *)link_pointer;
+  redis_subscription *subscription = (redis_subscription *)link_pointer;
+  const redis_link *link = &subscription->link;
   text[0] = '\0';
   if (!link->has_listener || redis_link_is_forked(link)) return;
-  accel_redis_listener_explain(&link->state->listener, link, text);
+  accel_redis_hearing_explain(&link->owner->listener, subscription, text);
   if (text[0] != '\0') return;
-  accel_redis_commands_explain(&accel_redis_route_main(&link->state->route)->commands,
-                               link->state->is_tracking, text);
+  accel_redis_commands_explain(&accel_redis_route_main(link->route)->commands,
+                               link->settings->is_tracking, text);
 }
 
 static uint64_t redis_link_now_ms(void *link_pointer)
 {
   const redis_link *link = (const redis_link *)link_pointer;
-  const uint64_t ahead_ms =
-      accel_load_relaxed(&accel_redis_route_main(&link->state->route)->ahead_ms);
+  const uint64_t ahead_ms = accel_load_relaxed(&accel_redis_route_main(link->route)->ahead_ms);
   return ahead_ms == 0 ? accel_clock_wall_ms() : accel_clock_monotonic_ms() + ahead_ms;
 }
 

@@ -42,26 +42,29 @@ static uint32_t redis_open_default(uint32_t value, uint32_t when_zero)
   return value == 0 ? when_zero : value;
 }
 
-static void redis_open_settle(accel_redis_state *state, const accel_redis_config *config)
+static void redis_open_apply_defaults(accel_redis_state *state, const accel_redis_config *config)
 {
+  redis_settings *settings = &state->settings;
   const char *prefix = config->key_prefix;
   if (prefix != NULL && *prefix != '\0')
-    snprintf(state->prefix, sizeof state->prefix, "%s:", prefix);
-  state->fork_generation = accel_fork_generation();
-  state->is_tracking = config->coherence == ACCEL_TRACKING;
-  state->connect_timeout_ms =
+    snprintf(settings->prefix, sizeof settings->prefix, "%s:", prefix);
+  settings->fork_generation = accel_fork_generation();
+  settings->credentials = &state->credentials;
+  settings->sentinel_credentials = &state->sentinel_credentials;
+  settings->is_tracking = config->coherence == ACCEL_TRACKING;
+  settings->connect_timeout_ms =
       redis_open_default(config->connect_timeout_ms, REDIS_OPEN_CONNECT_TIMEOUT_MS);
-  state->command_timeout_ms =
+  settings->command_timeout_ms =
       redis_open_default(config->command_timeout_ms, REDIS_OPEN_COMMAND_TIMEOUT_MS);
-  state->spin_us = config->spin_us == ACCEL_NO_SPIN
-                       ? 0
-                       : redis_open_default(config->spin_us, REDIS_OPEN_SPIN_US);
-  state->max_value_bytes =
+  settings->spin_us = config->spin_us == ACCEL_NO_SPIN
+                          ? 0
+                          : redis_open_default(config->spin_us, REDIS_OPEN_SPIN_US);
+  settings->max_value_bytes =
       config->max_value_bytes == 0 ? REDIS_OPEN_VALUE_BYTES : config->max_value_bytes;
 }
 
 static accel_status redis_open_tls(const accel_redis *redis, const accel_redis_config *config,
-                                   accel_redis_state *state)
+                                   redis_settings *settings)
 {
   const redis_tls_files files = {
       .ca_file = config->tls_ca_file,
@@ -69,7 +72,7 @@ static accel_status redis_open_tls(const accel_redis *redis, const accel_redis_c
       .key_file = config->tls_key_file,
       .server_name = config->tls_server_name,
   };
-  if (state->url.is_tls) return accel_redis_tls_open(redis, &files, &state->tls);
+  if (settings->url.is_tls) return accel_redis_tls_open(redis, &files, &settings->tls);
   if (files.ca_file == NULL && files.certificate_file == NULL && files.key_file == NULL &&
       files.server_name == NULL)
     return ACCEL_OK;
@@ -79,9 +82,9 @@ static accel_status redis_open_tls(const accel_redis *redis, const accel_redis_c
 }
 
 /* Each server of a cluster would have to be asked to track, and to be listened to. */
-static accel_status redis_open_check_kind(const accel_redis *redis, const accel_redis_state *state)
+static accel_status redis_open_check_kind(const accel_redis *redis, const redis_settings *settings)
 {
-  if (state->url.kind != REDIS_URL_CLUSTER || !state->is_tracking) return ACCEL_OK;
+  if (settings->url.kind != REDIS_URL_CLUSTER || !settings->is_tracking) return ACCEL_OK;
   return accel_error_set(redis, ACCEL_ERR_CONFIG,
                          "coherence is ACCEL_TRACKING, which redis+cluster:// does not have");
 }
@@ -91,7 +94,7 @@ static accel_status redis_open_credentials(const accel_redis *redis,
                                            const accel_redis_config *config,
                                            accel_redis_state *state)
 {
-  const redis_url *url = &state->url;
+  const redis_url *url = &state->settings.url;
   const bool has_own = config->sentinel_user != NULL || config->sentinel_password != NULL;
   accel_status status = ACCEL_OK;
   if (has_own && url->kind != REDIS_URL_SENTINEL)
@@ -103,7 +106,7 @@ static accel_status redis_open_credentials(const accel_redis *redis,
   if (status == ACCEL_OK && url->password != NULL)
     status =
         accel_redis_credentials_set(&state->credentials, redis, "url", url->user, url->password);
-  accel_redis_url_forget_password(&state->url);
+  accel_redis_url_forget_password(&state->settings.url);
   return status;
 }
 
@@ -122,10 +125,10 @@ fail_sentinel:
 static void redis_open_release(accel_redis_state *state)
 {
   accel_redis_news_close(&state->news);
-  accel_redis_tls_close(state->tls);
+  accel_redis_tls_close(state->settings.tls);
   accel_redis_credentials_close(&state->sentinel_credentials);
   accel_redis_credentials_close(&state->credentials);
-  accel_redis_url_release(&state->url);
+  accel_redis_url_release(&state->settings.url);
 }
 
 static accel_status redis_open_no_memory(const accel_redis *redis)
@@ -133,36 +136,59 @@ static accel_status redis_open_no_memory(const accel_redis *redis)
   return accel_error_set(redis, ACCEL_ERR_NOMEM, "no memory, descriptor or thread for Redis");
 }
 
+/* What a server shows, for those who are to know. */
+static void redis_open_notify(void *state_pointer, redis_notice notice)
+{
+  accel_redis_state *state = (accel_redis_state *)state_pointer;
+  switch (notice) {
+    case REDIS_NOTICE_SUSPECT: accel_redis_discovery_wake(&state->discovery); break;
+    case REDIS_NOTICE_MAIN: accel_redis_listener_move(&state->listener); break;
+  }
+}
+
+/* False: no memory, descriptor or thread, and nothing is held. */
+static bool redis_open_threads(accel_redis_state *state)
+{
+  const bool has_discovery = state->settings.url.kind != REDIS_URL_SERVER;
+  state->context = (redis_context){&state->settings, &state->news, redis_open_notify, state};
+  if (!accel_redis_listener_open(&state->listener, &state->settings, &state->route)) return false;
+  if (!accel_redis_route_open(&state->route, &state->context)) goto fail_route;
+  if (has_discovery && !accel_redis_discovery_open(&state->discovery, &state->route))
+    goto fail_discovery;
+  if (!accel_redis_route_start(&state->route)) goto fail_route_start;
+  if (has_discovery && !accel_redis_discovery_start(&state->discovery)) goto fail_discovery_start;
+  if (accel_redis_listener_start(&state->listener)) return true;
+  accel_redis_discovery_stop(&state->discovery);
+fail_discovery_start:
+  accel_redis_route_stop(&state->route);
+fail_route_start:
+  accel_redis_discovery_close(&state->discovery);
+fail_discovery:
+  accel_redis_route_close(&state->route);
+fail_route:
+  accel_redis_listener_close(&state->listener);
+  return false;
+}
+
 static accel_status redis_open_state(accel_redis *redis, const accel_redis_config *config,
                                      accel_redis_state *state)
 {
   const char *url = config->url == NULL ? REDIS_URL_DEFAULT : config->url;
-  const accel_status status = accel_redis_url_parse(redis, url, &state->url);
+  const accel_status status = accel_redis_url_parse(redis, url, &state->settings.url);
   if (accel_failed(status)) return status;
-  redis_open_settle(state, config);
+  redis_open_apply_defaults(state, config);
   if (!redis_open_parts(state)) {
-    accel_redis_url_release(&state->url);
+    accel_redis_url_release(&state->settings.url);
     return redis_open_no_memory(redis);
   }
-  accel_status settled = redis_open_check_kind(redis, state);
+  accel_status settled = redis_open_check_kind(redis, &state->settings);
   if (settled == ACCEL_OK) settled = redis_open_credentials(redis, config, state);
-  if (settled == ACCEL_OK) settled = redis_open_tls(redis, config, state);
+  if (settled == ACCEL_OK) settled = redis_open_tls(redis, config, &state->settings);
   if (accel_failed(settled)) {
     redis_open_release(state);
     return settled;
   }
-  if (!accel_redis_listener_open(&state->listener, state)) goto fail_listener;
-  if (!accel_redis_route_open(&state->route, state)) goto fail_route;
-  if (!accel_redis_route_start(&state->route)) goto fail_route_start;
-  if (!accel_redis_listener_start(&state->listener)) goto fail_listener_start;
-  return ACCEL_OK;
-fail_listener_start:
-  accel_redis_route_stop(&state->route);
-fail_route_start:
-  accel_redis_route_close(&state->route);
-fail_route:
-  accel_redis_listener_close(&state->listener);
-fail_listener:
+  if (redis_open_threads(state)) return ACCEL_OK;
   redis_open_release(state);
   return redis_open_no_memory(redis);
 }
@@ -197,13 +223,16 @@ void accel_redis_state_release(accel_redis_state *state)
 {
   if (accel_sub_acq_rel(&state->users, 1u) != 1) return;
   accel_cancel_hold();
-  if (state->fork_generation == accel_fork_generation()) {
+  if (state->settings.fork_generation == accel_fork_generation()) {
     accel_redis_listener_stop(&state->listener);
+    accel_redis_discovery_stop(&state->discovery);
     accel_redis_route_stop(&state->route);
     accel_redis_route_close(&state->route);
+    accel_redis_discovery_close(&state->discovery);
     accel_redis_listener_close(&state->listener);
   } else {
     accel_redis_route_abandon(&state->route);
+    accel_redis_discovery_abandon(&state->discovery);
     accel_redis_listener_abandon(&state->listener);
   }
   redis_open_release(state);
@@ -230,7 +259,7 @@ static accel_status redis_open_check_use(const accel_redis *redis)
 {
   if (redis == NULL || redis->state == NULL)
     return accel_error_set(redis, ACCEL_ERR_CONFIG, "redis is not open");
-  if (redis->state->fork_generation != accel_fork_generation())
+  if (redis->state->settings.fork_generation != accel_fork_generation())
     return accel_error_set(redis, ACCEL_ERR_CONFIG, "redis was opened before the fork");
   return ACCEL_OK;
 }
@@ -257,7 +286,7 @@ accel_status accel_redis_ping(accel_redis *redis)
   const redis_block block = {.append = redis_open_append_ping};
   redis_replies replies;
   char error[REDIS_SOCKET_TEXT];
-  const uint64_t deadline_ms = accel_clock_deadline(state->command_timeout_ms);
+  const uint64_t deadline_ms = accel_clock_deadline(state->settings.command_timeout_ms);
   accel_cancel_enter();
   accel_redis_route_settle(&state->route, deadline_ms);
   redis_endpoint *endpoint = accel_redis_route_main(&state->route);
@@ -273,10 +302,11 @@ accel_status accel_redis_ping(accel_redis *redis)
                                accel_clock_monotonic_ms());
   }
   accel_redis_replies_release(&replies);
-  if (status == ACCEL_OK) accel_redis_commands_check(endpoint, deadline_ms);
+  if (status == ACCEL_OK)
+    accel_redis_commands_check(&endpoint->commands, &endpoint->data, &state->settings, deadline_ms);
   if (status == ACCEL_OK &&
-      (accel_redis_listener_refusal(&state->listener, error) ||
-       accel_redis_commands_explain(&endpoint->commands, state->is_tracking, error)))
+      (accel_redis_hearing_refusal(&state->listener, error) ||
+       accel_redis_commands_explain(&endpoint->commands, state->settings.is_tracking, error)))
     status = ACCEL_ERR_BACKEND;
   accel_cancel_release();
   return accel_failed(status) ? accel_error_set(redis, status, "%s", error) : ACCEL_OK;

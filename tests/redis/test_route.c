@@ -18,12 +18,18 @@ enum { NODES = 32, SLOTS_EACH = REDIS_SLOTS / NODES };
 static accel_redis_state route_state;
 static redis_slots_map map;
 
+static void ignore_notice(void *owner, redis_notice notice)
+{
+  (void)owner, (void)notice;
+}
+
 static int open_route_of(const char *url)
 {
   memset(&route_state, 0, sizeof route_state);
-  route_state.listener.signals.wake_fd = -1; /* nobody listens */
-  if (accel_redis_url_parse(&route_state, url, &route_state.url) != ACCEL_OK) return -1;
-  return accel_redis_route_open(&route_state.route, &route_state) ? 0 : -1;
+  route_state.context =
+      (redis_context){&route_state.settings, &route_state.news, ignore_notice, NULL};
+  if (accel_redis_url_parse(&route_state, url, &route_state.settings.url) != ACCEL_OK) return -1;
+  return accel_redis_route_open(&route_state.route, &route_state.context) ? 0 : -1;
 }
 
 static int open_cluster(void **state)
@@ -42,7 +48,7 @@ static int close_route(void **state)
 {
   (void)state;
   accel_redis_route_close(&route_state.route);
-  accel_redis_url_release(&route_state.url);
+  accel_redis_url_release(&route_state.settings.url);
   return 0;
 }
 

@@ -1,21 +1,21 @@
 #include "hearing.h"
 
-#include "../operations/call.h"
 #include "../server/error_reply.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* ---- calling the sinks: never with the mutex held, and a link that is being called stays ---- */
+/* ---- calling the sinks ---- */
 
 void accel_redis_hearing_each(redis_listener *listener, redis_hearing_visit *visit, void *ctx)
 {
   accel_mutex_lock(&listener->mutex);
-  for (redis_link *link = listener->links; link != NULL; link = link->next) {
-    if (link->is_leaving) continue;
-    listener->calling = link;
+  for (redis_subscription *subscription = listener->subscriptions; subscription != NULL;
+       subscription = subscription->next) {
+    if (subscription->is_leaving) continue;
+    listener->calling = subscription;
     accel_mutex_unlock(&listener->mutex);
-    visit(listener, link, ctx);
+    visit(listener, subscription, ctx);
     accel_mutex_lock(&listener->mutex);
     listener->calling = NULL;
     accel_condition_broadcast(&listener->idle);
@@ -23,31 +23,37 @@ void accel_redis_hearing_each(redis_listener *listener, redis_hearing_visit *vis
   accel_mutex_unlock(&listener->mutex);
 }
 
-static void redis_hearing_tell_up(redis_listener *listener, redis_link *link, void *unused)
+static void redis_hearing_tell_up(redis_listener *listener, redis_subscription *subscription,
+                                  void *unused)
 {
   (void)unused;
-  if (link->is_up || link->request == 0 || link->request > listener->confirmations) return;
-  link->is_up = true;
+  if (subscription->is_up || subscription->request == 0 ||
+      subscription->request > listener->confirmations)
+    return;
+  subscription->is_up = true;
   accel_mutex_lock(&listener->mutex);
-  link->refusal[0] = '\0';
+  subscription->refusal[0] = '\0';
   accel_mutex_unlock(&listener->mutex);
-  link->sink.up(link->sink.ctx);
+  subscription->link.sink.up(subscription->link.sink.ctx);
 }
 
-static void redis_hearing_tell_lost(redis_listener *listener, redis_link *link, void *why)
+static void redis_hearing_tell_lost(redis_listener *listener, redis_subscription *subscription,
+                                    void *why)
 {
   const accel_remote_news news = {ACCEL_REMOTE_CHANNEL_LOST, "", (const char *)why};
   (void)listener;
-  if (link->tell != NULL) link->tell(link->sink.ctx, &news);
+  if (subscription->link.reader.tell != NULL)
+    subscription->link.reader.tell(subscription->link.reader.ctx, &news);
 }
 
-static void redis_hearing_tell_down(redis_listener *listener, redis_link *link, void *unused)
+static void redis_hearing_tell_down(redis_listener *listener, redis_subscription *subscription,
+                                    void *unused)
 {
   (void)listener, (void)unused;
-  link->request = link->next_request_ms = 0;
-  if (!link->is_up) return;
-  link->is_up = false;
-  link->sink.down(link->sink.ctx);
+  subscription->request = subscription->next_request_ms = 0;
+  if (!subscription->is_up) return;
+  subscription->is_up = false;
+  subscription->link.sink.down(subscription->link.sink.ctx);
 }
 
 void accel_redis_hearing_tell_why(redis_listener *listener, const char *why)
@@ -67,37 +73,40 @@ typedef struct redis_hearing_message {
   bool is_lost; /* too large to be kept: a gap, of this channel alone */
 } redis_hearing_message;
 
-static void redis_hearing_tell_message(redis_listener *listener, redis_link *link,
+static void redis_hearing_tell_message(redis_listener *listener, redis_subscription *subscription,
                                        void *message_pointer)
 {
   const redis_hearing_message *message = (const redis_hearing_message *)message_pointer;
-  if (!link->is_up || strlen(link->channel) != message->channel_size) return;
-  if (memcmp(link->channel, message->channel, message->channel_size) != 0) return;
+  if (!subscription->is_up || strlen(subscription->link.channel) != message->channel_size) return;
+  if (memcmp(subscription->link.channel, message->channel, message->channel_size) != 0) return;
   if (message->is_lost) {
-    redis_hearing_tell_lost(listener, link, (void *)(uintptr_t) "a message was too large");
-    link->sink.down(link->sink.ctx);
-    link->sink.up(link->sink.ctx);
+    redis_hearing_tell_lost(listener, subscription, (void *)(uintptr_t) "a message was too large");
+    subscription->link.sink.down(subscription->link.sink.ctx);
+    subscription->link.sink.up(subscription->link.sink.ctx);
     return;
   }
-  link->sink.message(link->sink.ctx, message->data, message->data_size);
+  subscription->link.sink.message(subscription->link.sink.ctx, message->data, message->data_size);
 }
 
-static void redis_hearing_tell_change(redis_listener *listener, redis_link *link, void *unused)
+static void redis_hearing_tell_change(redis_listener *listener, redis_subscription *subscription,
+                                      void *unused)
 {
   (void)unused;
-  if (link->is_up && link->changed != NULL) accel_redis_tracking_tell(link, &listener->replies, 3);
+  if (subscription->is_up && subscription->link.changed != NULL)
+    accel_redis_tracking_tell(&subscription->link, &listener->replies, 3);
 }
 
 /* With the mutex held. */
 static const char *redis_hearing_reason(const redis_listener *listener)
 {
   if (listener->refusal[0] != '\0') return listener->refusal;
-  for (const redis_link *link = listener->links; link != NULL; link = link->next)
-    if (!link->is_leaving && link->refusal[0] != '\0') return link->refusal;
+  for (const redis_subscription *subscription = listener->subscriptions; subscription != NULL;
+       subscription = subscription->next)
+    if (!subscription->is_leaving && subscription->refusal[0] != '\0') return subscription->refusal;
   return "";
 }
 
-bool accel_redis_listener_refusal(redis_listener *listener, char *text)
+bool accel_redis_hearing_refusal(redis_listener *listener, char *text)
 {
   accel_mutex_lock(&listener->mutex);
   snprintf(text, sizeof listener->refusal, "%s", redis_hearing_reason(listener));
@@ -105,34 +114,36 @@ bool accel_redis_listener_refusal(redis_listener *listener, char *text)
   return text[0] != '\0';
 }
 
-void accel_redis_listener_explain(redis_listener *listener, const redis_link *link, char *text)
+void accel_redis_hearing_explain(redis_listener *listener, const redis_subscription *subscription,
+                                 char *text)
 {
   accel_mutex_lock(&listener->mutex);
-  const char *why = link->refusal[0] != '\0' ? link->refusal : listener->refusal;
+  const char *why = subscription->refusal[0] != '\0' ? subscription->refusal : listener->refusal;
   memcpy(text, why, sizeof listener->refusal);
   accel_mutex_unlock(&listener->mutex);
 }
 
 typedef struct redis_hearing_refused {
   accel_remote_event event;
-  uint64_t request; /* whose link alone is concerned; 0: all are */
+  uint64_t request; /* whose subscription alone is concerned; 0: all are */
 } redis_hearing_refused;
 
-static void redis_hearing_tell_refused(redis_listener *listener, redis_link *link,
+static void redis_hearing_tell_refused(redis_listener *listener, redis_subscription *subscription,
                                        void *refused_pointer)
 {
   const redis_hearing_refused *refused = (const redis_hearing_refused *)refused_pointer;
-  if (refused->request != 0 && link->request != refused->request) return;
-  if (link->sink.event != NULL) link->sink.event(link->sink.ctx, refused->event, 1);
+  if (refused->request != 0 && subscription->request != refused->request) return;
+  if (subscription->link.sink.event != NULL)
+    subscription->link.sink.event(subscription->link.sink.ctx, refused->event, 1);
   if (refused->request == 0) return;
-  link->request = 0;
-  link->next_request_ms = accel_clock_deadline(REDIS_LISTENER_REFUSED_MS);
-  char text[sizeof link->refusal];
+  subscription->request = 0;
+  subscription->next_request_ms = accel_clock_deadline(REDIS_LISTENER_REFUSED_MS);
+  char text[sizeof subscription->refusal];
   accel_redis_stream_explain(&listener->replies, 0, "the listener", text);
   accel_mutex_lock(&listener->mutex);
-  memcpy(link->refusal, text, sizeof text);
+  memcpy(subscription->refusal, text, sizeof text);
   accel_mutex_unlock(&listener->mutex);
-  redis_hearing_tell_lost(listener, link, text);
+  redis_hearing_tell_lost(listener, subscription, text);
 }
 
 static void redis_hearing_note_text(redis_listener *listener, const char *text)
@@ -149,8 +160,8 @@ void accel_redis_hearing_note_stranger(redis_listener *listener, const char *tex
   accel_redis_hearing_each(listener, redis_hearing_tell_refused, &refused);
 }
 
-void accel_redis_listener_note_refusal(redis_listener *listener, const redis_replies *replies,
-                                       const char *what)
+void accel_redis_hearing_note_refusal(redis_listener *listener, const redis_replies *replies,
+                                      const char *what)
 {
   char text[REDIS_SOCKET_TEXT];
   redis_hearing_refused refused = {.request = 0};
@@ -174,8 +185,8 @@ static bool redis_hearing_take_answer(redis_listener *listener)
 }
 
 /* An error reply. One that answers a SUBSCRIBE and says nothing about the server is the trouble of
- * that link, which asks again later; the other channels stay. False: the connection is of no use.
- */
+ * that subscription, which asks again later; the other channels stay. False: the connection is of
+ * no use. */
 static bool redis_hearing_take_refusal(redis_listener *listener)
 {
   const redis_replies *replies = &listener->replies;
@@ -186,7 +197,7 @@ static bool redis_hearing_take_refusal(redis_listener *listener)
                           listener->confirmations < listener->requests &&
                           listener->confirmations + 1 != listener->tracking.request;
   if (!is_of_link) {
-    accel_redis_listener_note_refusal(listener, replies, "the listener");
+    accel_redis_hearing_note_refusal(listener, replies, "the listener");
     return false;
   }
   refused.request = ++listener->confirmations;
@@ -204,10 +215,10 @@ static bool redis_hearing_take_reply(redis_listener *listener)
   const redis_reply data = accel_redis_reply_at(replies, 3);
   if (accel_redis_reply_says(replies, &whole, "PONG")) return redis_hearing_take_answer(listener);
   if (whole.kind == REDIS_REPLY_IS_ERROR) return redis_hearing_take_refusal(listener);
-  if (whole.kind == REDIS_REPLY_IS_INTEGER && listener->state->is_tracking) {
+  if (whole.kind == REDIS_REPLY_IS_INTEGER && listener->settings->is_tracking) {
     const bool is_asked = listener->tracking.was_asked && listener->tracking.client_id == 0;
     listener->tracking.client_id = whole.integer;
-    accel_redis_listener_ring(listener); /* there is more to say now */
+    accel_redis_signal_raise(listener->signals.wake_fd); /* there is more to say now */
     return is_asked;
   }
   if (whole.kind != REDIS_REPLY_IS_ARRAY) return false;

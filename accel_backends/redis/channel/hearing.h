@@ -6,9 +6,56 @@
 #ifndef ACCEL_BACKENDS_REDIS_HEARING_H
 #define ACCEL_BACKENDS_REDIS_HEARING_H
 
-#include "listener.h"
+#include "../server/backoff.h"
+#include "../wire/signal.h"
+#include "../wire/stream.h"
+#include "tracking.h"
 
-typedef void redis_hearing_visit(redis_listener *listener, redis_link *link, void *ctx);
+#define REDIS_LISTENER_TICK_MS 1000u /* between PINGs, and between heartbeats */
+#define REDIS_LISTENER_PROOF_MS \
+  REDIS_TRACKING_PROOF_MS                /* since the last question that was answered */
+#define REDIS_LISTENER_QUESTIONS 8u      /* PINGs that can be under way: more than fit into that */
+#define REDIS_LISTENER_REFUSED_MS 2000u  /* until a refused channel is asked for again */
+#define REDIS_LISTENER_TEXT_MAX 1048576u /* bytes of one message */
+
+/* A cache's subscription to its channel. */
+typedef struct redis_subscription {
+  redis_link link; /* the first member: what link.c gives out */
+  bool is_leaving, is_up;
+  uint64_t request; /* the number of its SUBSCRIBE; 0: not sent, or refused */
+  uint64_t next_request_ms;
+  char refusal[160]; /* with the mutex: why the server does not let it hear its channel; "" */
+  struct redis_subscription *next;
+} redis_subscription;
+
+typedef struct redis_listener {
+  const redis_settings *settings;
+  redis_route *route;
+  accel_thread thread;
+  redis_signals signals;
+  accel_mutex mutex;                 /* guards subscriptions, their flags and calling */
+  accel_condition idle;              /* a sink's call has returned */
+  redis_subscription *subscriptions; /* attached, or leaving until their channel is */
+  char refusal[160]; /* with the mutex: what the server would not let it do for any link; "" */
+  redis_subscription *calling; /* whose sink is being called */
+  bool hurries;     /* atomic: what was in vain may succeed now, so that no pause is due */
+  bool has_to_move; /* atomic: another endpoint is the main one */
+  bool is_at_rest;  /* the thread waits and has nothing in its hands: for abandon */
+  /* The thread's own: */
+  redis_stream stream;         /* of the channels */
+  redis_replies replies;       /* the one being read */
+  char why[REDIS_SOCKET_TEXT]; /* the connection is to be given up */
+  redis_backoff backoff;
+  redis_tracking tracking;
+  uint64_t requests, confirmations;
+  uint64_t asked_ms[REDIS_LISTENER_QUESTIONS]; /* a ring: when the n-th PING was sent */
+  uint64_t questions, answers;
+  uint64_t proven_ms; /* when the last PING that was answered was sent */
+  uint64_t next_tick_ms;
+} redis_listener;
+
+typedef void redis_hearing_visit(redis_listener *listener, redis_subscription *subscription,
+                                 void *ctx);
 
 ACCEL_EXTERN_C_BEGIN
 
@@ -20,6 +67,15 @@ void accel_redis_hearing_tell_why(redis_listener *listener, const char *why);
 void accel_redis_hearing_tell_down(redis_listener *listener, const char *why);
 /* It does not let the listener in: keeps the text as the reason, and counts it for every link. */
 void accel_redis_hearing_note_stranger(redis_listener *listener, const char *text);
+/* Keeps an error reply as the reason why no channel comes up, and counts it for every link. */
+void accel_redis_hearing_note_refusal(redis_listener *listener, const redis_replies *replies,
+                                      const char *what);
+/* Copies the reason, of any link (160 bytes); false: there is none. Threads: any. */
+bool accel_redis_hearing_refusal(redis_listener *listener, char *text);
+/* Copies the link's reason; "" if there is none. Threads: any. */
+void accel_redis_hearing_explain(redis_listener *listener, const redis_subscription *subscription,
+                                 char *text);
+
 /* Takes what has arrived. False: the connection cannot be trusted any more. */
 bool accel_redis_hearing_take_replies(redis_listener *listener);
 

@@ -4,19 +4,13 @@
 #include "../../../accel/platform/clock.h"
 #include "../../../accel/platform/system.h"
 #include "../operations/call.h"
-#include "hearing.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-void accel_redis_listener_ring(redis_listener *listener)
-{
-  accel_redis_signal_raise(listener->signals.wake_fd);
-}
-
 typedef struct redis_listener_beat {
-  const redis_link *link;
+  const redis_subscription *subscription;
   uint32_t lane;
 } redis_listener_beat;
 
@@ -25,24 +19,26 @@ typedef struct redis_listener_beat {
 static size_t redis_listener_append_heartbeat(void *beat_pointer, accel_buffer *out)
 {
   const redis_listener_beat *beat = (const redis_listener_beat *)beat_pointer;
-  const redis_link *link = beat->link;
+  const redis_subscription *subscription = beat->subscription;
   accel_buffer message = {0};
-  const bool appended = link->sink.heartbeat(link->sink.ctx, beat->lane, &message) &&
-                        accel_redis_call_append_publish(out, link, &message);
+  const bool appended =
+      subscription->link.sink.heartbeat(subscription->link.sink.ctx, beat->lane, &message) &&
+      accel_redis_call_append_publish(out, &subscription->link, &message);
   accel_buffer_release(&message);
   return appended ? 1 : 0;
 }
 
-static void redis_listener_send_heartbeat(redis_listener *listener, redis_link *link, void *unused)
+static void redis_listener_send_heartbeat(redis_listener *listener,
+                                          redis_subscription *subscription, void *unused)
 {
-  redis_route *route = &listener->state->route;
+  redis_route *route = listener->route;
   size_t at = 0;
   (void)unused;
-  if (!link->is_up) return;
+  if (!subscription->is_up) return;
   for (redis_endpoint *endpoint; (endpoint = accel_redis_route_next(route, &at)) != NULL;) {
     redis_connection *const ways[2] = {&endpoint->data, &endpoint->bulk};
     for (size_t i = 0; i < 2; i++) {
-      redis_listener_beat beat = {link, accel_redis_endpoint_lane(endpoint, ways[i])};
+      redis_listener_beat beat = {subscription, accel_redis_endpoint_lane(endpoint, ways[i])};
       const redis_block block = {.append = redis_listener_append_heartbeat, .ctx = &beat};
       accel_redis_connection_post(ways[i], &block);
     }
@@ -52,17 +48,9 @@ static void redis_listener_send_heartbeat(redis_listener *listener, redis_link *
 /* ---- the channels ---- */
 
 /* Without an address: for one that is connected. */
-static redis_dial redis_listener_dial(redis_listener *listener)
+static redis_dial redis_listener_dial(const redis_listener *listener)
 {
-  accel_redis_state *state = listener->state;
-  redis_dial dial = {
-      .credentials = &state->credentials,
-      .database = state->url.database,
-      .tls = state->tls,
-      .stop_fd = listener->signals.stop_fd,
-      .deadline_ms = accel_clock_deadline(state->connect_timeout_ms),
-  };
-  return dial;
+  return accel_redis_settings_dial(listener->settings, NULL, listener->signals.stop_fd);
 }
 
 static void redis_listener_lose_channel(redis_listener *listener)
@@ -88,7 +76,7 @@ static bool redis_listener_greet(redis_listener *listener, redis_dial *dial)
   const redis_reply reply = accel_redis_reply_at(&listener->replies, 0);
   const bool greeted = answered && accel_redis_reply_says(&listener->replies, &reply, "PONG");
   if (answered && !greeted) {
-    accel_redis_listener_note_refusal(listener, &listener->replies, "PING");
+    accel_redis_hearing_note_refusal(listener, &listener->replies, "PING");
     accel_redis_stream_explain(&listener->replies, 0, "PING", dial->error);
   }
   accel_buffer_release(&command);
@@ -100,7 +88,7 @@ static bool redis_listener_greet(redis_listener *listener, redis_dial *dial)
 static void redis_listener_connect_channel(redis_listener *listener)
 {
   redis_dial dial = redis_listener_dial(listener);
-  dial.address = accel_redis_endpoint_hold_address(accel_redis_route_main(&listener->state->route));
+  dial.address = accel_redis_endpoint_hold_address(accel_redis_route_main(listener->route));
   const bool is_open =
       accel_redis_stream_open(&listener->stream, &dial, REDIS_LISTENER_TEXT_MAX, "accel-listener");
   accel_redis_address_release(dial.address, 0);
@@ -108,8 +96,8 @@ static void redis_listener_connect_channel(redis_listener *listener)
   if (!is_open || !redis_listener_greet(listener, &dial)) {
     accel_redis_hearing_tell_why(listener, dial.error);
     accel_redis_backoff_failed(&listener->backoff, accel_clock_monotonic_ms());
-    accel_redis_route_suspect(&listener->state->route);
-    accel_redis_route_change_main(&listener->state->route);
+    accel_redis_route_suspect(listener->route);
+    accel_redis_route_change_main(listener->route);
     return;
   }
   listener->next_tick_ms = listener->proven_ms + REDIS_LISTENER_TICK_MS;
@@ -117,7 +105,8 @@ static void redis_listener_connect_channel(redis_listener *listener)
 
 /* ---- proofs of life ---- */
 
-uint64_t accel_redis_listener_until_ms(const redis_listener *listener)
+/* When the channel is down, unless the server answers before. */
+static uint64_t redis_listener_until_ms(const redis_listener *listener)
 {
   return listener->proven_ms + REDIS_LISTENER_PROOF_MS;
 }
@@ -133,69 +122,126 @@ static bool redis_listener_append_question(redis_listener *listener, accel_buffe
 
 /* With the mutex held. */
 static bool redis_listener_is_channel_used(const redis_listener *listener,
-                                           const redis_link *leaving)
+                                           const redis_subscription *leaving)
 {
-  for (const redis_link *link = listener->links; link != NULL; link = link->next)
-    if (!link->is_leaving && strcmp(link->channel, leaving->channel) == 0) return true;
+  for (const redis_subscription *subscription = listener->subscriptions; subscription != NULL;
+       subscription = subscription->next)
+    if (!subscription->is_leaving && strcmp(subscription->link.channel, leaving->link.channel) == 0)
+      return true;
   return false;
 }
 
-/* With the mutex held: what is to be said about the link's channel; NULL: nothing. */
-static const char *redis_listener_verb(const redis_listener *listener, const redis_link *link)
+/* With the mutex held: what is to be said about the subscription's channel; NULL: nothing. */
+static const char *redis_listener_verb(const redis_listener *listener,
+                                       const redis_subscription *subscription)
 {
-  if (!link->is_leaving) {
-    const bool is_due = accel_clock_monotonic_ms() >= link->next_request_ms;
-    return link->request == 0 && is_due ? "SUBSCRIBE" : NULL;
+  if (!subscription->is_leaving) {
+    const bool is_due = accel_clock_monotonic_ms() >= subscription->next_request_ms;
+    return subscription->request == 0 && is_due ? "SUBSCRIBE" : NULL;
   }
-  return link->request != 0 && !redis_listener_is_channel_used(listener, link) ? "UNSUBSCRIBE"
-                                                                               : NULL;
+  return subscription->request != 0 && !redis_listener_is_channel_used(listener, subscription)
+             ? "UNSUBSCRIBE"
+             : NULL;
 }
 
 /* With the mutex held: frees links that left; appends what makes the subscriptions fit the links.
  * False: no memory. */
 static bool redis_listener_append_changes(redis_listener *listener, accel_buffer *commands)
 {
-  const bool is_tracking = listener->state->is_tracking;
+  const bool is_tracking = listener->settings->is_tracking;
   const bool is_open =
       listener->stream.fd >= 0 && (!is_tracking || listener->tracking.client_id != 0);
-  for (redis_link **at = &listener->links; *at != NULL;) {
-    redis_link *link = *at;
-    const char *verb = redis_listener_verb(listener, link);
+  for (redis_subscription **at = &listener->subscriptions; *at != NULL;) {
+    redis_subscription *subscription = *at;
+    const char *verb = redis_listener_verb(listener, subscription);
     if (is_open && verb != NULL) {
-      if (!accel_redis_command_append_words(commands, REDIS_WORDS(verb, link->channel)))
+      if (!accel_redis_command_append_words(commands,
+                                            REDIS_WORDS(verb, subscription->link.channel)))
         return false;
-      link->request = ++listener->requests;
+      subscription->request = ++listener->requests;
     }
-    if (!link->is_leaving) {
-      at = &link->next;
+    if (!subscription->is_leaving) {
+      at = &subscription->next;
       continue;
     }
-    *at = link->next;
-    ACCEL_FREE(link);
+    *at = subscription->next;
+    ACCEL_FREE(subscription);
   }
   return true;
 }
 
-static bool redis_listener_has_links(redis_listener *listener)
+static bool redis_listener_has_subscriptions(redis_listener *listener)
 {
   bool found = false;
   accel_mutex_lock(&listener->mutex);
-  for (const redis_link *link = listener->links; link != NULL && !found; link = link->next)
-    found = !link->is_leaving;
+  for (const redis_subscription *subscription = listener->subscriptions;
+       subscription != NULL && !found; subscription = subscription->next)
+    found = !subscription->is_leaving;
   accel_mutex_unlock(&listener->mutex);
   return found;
+}
+
+/* ---- tracking ---- */
+
+/* Copies the prefix of a link that is not covered yet. */
+static bool redis_listener_find_uncovered(redis_listener *listener, char *prefix)
+{
+  bool found = false;
+  accel_mutex_lock(&listener->mutex);
+  for (const redis_subscription *subscription = listener->subscriptions;
+       subscription != NULL && !found; subscription = subscription->next) {
+    const char *key_start = subscription->link.key_start;
+    if (subscription->is_leaving || accel_redis_tracking_covers(&listener->tracking, key_start))
+      continue;
+    memcpy(prefix, key_start, REDIS_LINK_KEY_START_SIZE);
+    found = true;
+  }
+  accel_mutex_unlock(&listener->mutex);
+  return found;
+}
+
+static void redis_listener_note_untracked(redis_listener *listener, redis_tracking_refusal *refusal)
+{
+  if (refusal->command == NULL) return;
+  accel_redis_hearing_note_refusal(listener, &refusal->replies, refusal->command);
+  accel_redis_replies_release(&refusal->replies);
+}
+
+/* Asks the server to tell of the keys of links that are new. False: it was refused, or could not
+ * be asked. */
+static bool redis_listener_cover(redis_listener *listener)
+{
+  char prefix[REDIS_LINK_KEY_START_SIZE];
+  redis_tracking_refusal refusal = {0};
+  if (listener->tracking.client_id == 0) return true;
+  while (redis_listener_find_uncovered(listener, prefix)) {
+    const uint64_t until_ms = redis_listener_until_ms(listener);
+    if (accel_redis_tracking_cover(&listener->tracking, prefix, until_ms, &refusal)) continue;
+    redis_listener_note_untracked(listener, &refusal);
+    return false;
+  }
+  return true;
+}
+
+static bool redis_listener_is_tracked(redis_listener *listener)
+{
+  redis_tracking_refusal refusal = {0};
+  const uint64_t until_ms = redis_listener_until_ms(listener);
+  const bool holds = accel_redis_tracking_holds(&listener->tracking, until_ms, &refusal);
+  redis_listener_note_untracked(listener, &refusal);
+  return holds;
 }
 
 /* Sends what changed, and a PING if one is due. False: the connection is lost. */
 static bool redis_listener_send_changes(redis_listener *listener, bool pings)
 {
   redis_dial dial = redis_listener_dial(listener);
-  const uint64_t until_ms = accel_redis_listener_until_ms(listener);
+  const uint64_t until_ms = redis_listener_until_ms(listener);
   accel_buffer commands = {0};
   if (until_ms < dial.deadline_ms) dial.deadline_ms = until_ms;
-  const bool is_tracking = listener->state->is_tracking && listener->stream.fd >= 0;
+  const bool is_tracking = listener->settings->is_tracking && listener->stream.fd >= 0;
   bool sent = !is_tracking ||
-              (accel_redis_tracking_cover(listener) &&
+              (redis_listener_cover(listener) &&
                accel_redis_tracking_append(&listener->tracking, &listener->requests, &commands));
   accel_mutex_lock(&listener->mutex);
   sent = sent && redis_listener_append_changes(listener, &commands);
@@ -222,9 +268,8 @@ static bool redis_listener_hear(redis_listener *listener)
 static uint64_t redis_listener_tend_channel(redis_listener *listener, bool is_readable)
 {
   /* While nobody knows where the server is, there is nothing to listen to: the route tells. */
-  const bool is_nowhere =
-      accel_load_acquire(&accel_redis_route_main(&listener->state->route)->rests);
-  const bool is_wanted = redis_listener_has_links(listener) && !is_nowhere;
+  const bool is_nowhere = accel_load_acquire(&accel_redis_route_main(listener->route)->rests);
+  const bool is_wanted = redis_listener_has_subscriptions(listener) && !is_nowhere;
   const uint64_t now_ms = accel_clock_monotonic_ms();
   const bool has_to_move =
       accel_exchange_acquire(&listener->has_to_move, false) && listener->stream.fd >= 0;
@@ -236,11 +281,11 @@ static uint64_t redis_listener_tend_channel(redis_listener *listener, bool is_re
   bool is_alive = redis_listener_send_changes(listener, is_tick) && !has_to_move;
   if (!is_open) return is_wanted ? listener->backoff.next_ms : ACCEL_NO_DEADLINE;
   if (is_alive && is_readable) is_alive = redis_listener_hear(listener);
-  if (is_alive && is_tick && listener->state->is_tracking) {
+  if (is_alive && is_tick && listener->settings->is_tracking) {
     snprintf(listener->why, sizeof listener->why, "the server does not track what is read");
-    is_alive = accel_redis_tracking_holds(listener);
+    is_alive = redis_listener_is_tracked(listener);
   }
-  const uint64_t proof_ms = accel_redis_listener_until_ms(listener);
+  const uint64_t proof_ms = redis_listener_until_ms(listener);
   const bool is_silent = is_alive && accel_clock_monotonic_ms() >= proof_ms;
   if (is_silent)
     snprintf(listener->why, sizeof listener->why, "no answer for %u ms", REDIS_LISTENER_PROOF_MS);
@@ -282,19 +327,22 @@ static void redis_listener_run(void *listener_pointer)
 void accel_redis_listener_hurry(redis_listener *listener)
 {
   accel_store_release(&listener->hurries, true);
-  accel_redis_listener_ring(listener);
+  accel_redis_signal_raise(listener->signals.wake_fd);
 }
 
 void accel_redis_listener_move(redis_listener *listener)
 {
   accel_store_release(&listener->has_to_move, true);
-  accel_redis_listener_ring(listener);
+  accel_redis_signal_raise(listener->signals.wake_fd);
 }
 
-bool accel_redis_listener_open(redis_listener *listener, accel_redis_state *state)
+bool accel_redis_listener_open(redis_listener *listener, const redis_settings *settings,
+                               redis_route *route)
 {
   memset(listener, 0, sizeof *listener);
-  listener->state = state;
+  listener->settings = settings;
+  listener->route = route;
+  accel_redis_tracking_open(&listener->tracking, route, settings->command_timeout_ms);
   listener->stream.fd = -1;
   if (!accel_redis_signals_open(&listener->signals)) return false;
   if (!accel_mutex_open(&listener->mutex)) goto fail_mutex;
@@ -320,10 +368,10 @@ void accel_redis_listener_stop(redis_listener *listener)
 
 static void redis_listener_release(redis_listener *listener)
 {
-  while (listener->links != NULL) {
-    redis_link *link = listener->links;
-    listener->links = link->next;
-    ACCEL_FREE(link);
+  while (listener->subscriptions != NULL) {
+    redis_subscription *subscription = listener->subscriptions;
+    listener->subscriptions = subscription->next;
+    ACCEL_FREE(subscription);
   }
   accel_redis_replies_release(&listener->replies);
   accel_redis_stream_close(&listener->stream);
@@ -347,21 +395,21 @@ void accel_redis_listener_abandon(redis_listener *listener)
   accel_redis_signals_close(&listener->signals);
 }
 
-void accel_redis_listener_add(redis_listener *listener, redis_link *link)
+void accel_redis_listener_add(redis_listener *listener, redis_subscription *subscription)
 {
   accel_mutex_lock(&listener->mutex);
-  link->next = listener->links;
-  listener->links = link;
+  subscription->next = listener->subscriptions;
+  listener->subscriptions = subscription;
   accel_mutex_unlock(&listener->mutex);
-  accel_redis_listener_ring(listener);
+  accel_redis_signal_raise(listener->signals.wake_fd);
 }
 
-void accel_redis_listener_remove(redis_listener *listener, redis_link *link)
+void accel_redis_listener_remove(redis_listener *listener, redis_subscription *subscription)
 {
   accel_mutex_lock(&listener->mutex);
-  link->is_leaving = true;
-  while (listener->calling == link)
+  subscription->is_leaving = true;
+  while (listener->calling == subscription)
     accel_condition_wait(&listener->idle, &listener->mutex, ACCEL_NO_DEADLINE);
   accel_mutex_unlock(&listener->mutex);
-  accel_redis_listener_ring(listener);
+  accel_redis_signal_raise(listener->signals.wake_fd);
 }

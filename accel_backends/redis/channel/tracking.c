@@ -1,12 +1,18 @@
 #include "tracking.h"
 
 #include "../../../accel/codec.h"
-#include "../operations/call.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+void accel_redis_tracking_open(redis_tracking *tracking, redis_route *route, uint32_t timeout_ms)
+{
+  memset(tracking, 0, sizeof *tracking);
+  tracking->route = route;
+  tracking->timeout_ms = timeout_ms;
+}
 
 void accel_redis_tracking_reset(redis_tracking *tracking)
 {
@@ -47,42 +53,26 @@ static size_t redis_tracking_append_words(void *words_pointer, accel_buffer *out
   return accel_redis_command_append_words(out, self->words) ? 1 : 0;
 }
 
-static bool redis_tracking_ask(redis_listener *listener, const char *const *words,
-                               redis_replies *replies)
+/* A patient caller's limit does not hold up the channel's own proof of life, at latest_ms. */
+static bool redis_tracking_ask(const redis_tracking *tracking, const char *const *words,
+                               uint64_t latest_ms, redis_replies *replies)
 {
-  accel_redis_state *state = listener->state;
   redis_tracking_words self = {words};
   const redis_block block = {.append = redis_tracking_append_words, .ctx = &self};
   char error[REDIS_SOCKET_TEXT];
-  /* A patient caller's limit does not hold up the channel's own proof of life. */
-  const uint64_t limit_ms = accel_clock_deadline(state->command_timeout_ms);
-  const uint64_t proof_ms = accel_redis_listener_until_ms(listener);
-  return accel_redis_connection_call(&accel_redis_route_main(&state->route)->data, &block,
-                                     limit_ms < proof_ms ? limit_ms : proof_ms, replies,
+  const uint64_t limit_ms = accel_clock_deadline(tracking->timeout_ms);
+  return accel_redis_connection_call(&accel_redis_route_main(tracking->route)->data, &block,
+                                     limit_ms < latest_ms ? limit_ms : latest_ms, replies,
                                      error) == ACCEL_OK;
 }
 
 /* ---- prefixes ---- */
 
-static bool redis_tracking_covers(const redis_tracking *tracking, const char *prefix)
+bool accel_redis_tracking_covers(const redis_tracking *tracking, const char *prefix)
 {
   for (size_t i = 0; i < tracking->count; i++)
     if (strcmp(tracking->prefixes[i], prefix) == 0) return true;
   return false;
-}
-
-/* Copies the prefix of a link that is not covered yet. */
-static bool redis_tracking_find_new(redis_listener *listener, char *prefix)
-{
-  bool found = false;
-  accel_mutex_lock(&listener->mutex);
-  for (const redis_link *link = listener->links; link != NULL && !found; link = link->next) {
-    if (link->is_leaving || redis_tracking_covers(&listener->tracking, link->key_start)) continue;
-    memcpy(prefix, link->key_start, sizeof link->key_start);
-    found = true;
-  }
-  accel_mutex_unlock(&listener->mutex);
-  return found;
 }
 
 static bool redis_tracking_note(redis_tracking *tracking, const char *prefix)
@@ -90,71 +80,74 @@ static bool redis_tracking_note(redis_tracking *tracking, const char *prefix)
   if (tracking->count == tracking->capacity) {
     const size_t capacity = tracking->capacity == 0 ? 4 : 2 * tracking->capacity;
     void *prefixes =
-        ACCEL_REALLOC(tracking->prefixes, capacity * sizeof(char[REDIS_TRACKING_PREFIX_SIZE]));
+        ACCEL_REALLOC(tracking->prefixes, capacity * sizeof(char[REDIS_LINK_KEY_START_SIZE]));
     if (prefixes == NULL) return false;
-    tracking->prefixes = (char(*)[REDIS_TRACKING_PREFIX_SIZE])prefixes;
+    tracking->prefixes = (char(*)[REDIS_LINK_KEY_START_SIZE])prefixes;
     tracking->capacity = capacity;
   }
-  memcpy(tracking->prefixes[tracking->count++], prefix, REDIS_TRACKING_PREFIX_SIZE);
+  memcpy(tracking->prefixes[tracking->count++], prefix, REDIS_LINK_KEY_START_SIZE);
   return true;
 }
 
-static bool redis_tracking_is_granted(redis_listener *listener, const char *const *words)
+static bool redis_tracking_is_granted(const redis_tracking *tracking, const char *const *words,
+                                      uint64_t latest_ms, redis_tracking_refusal *refusal)
 {
   redis_replies replies;
-  if (!redis_tracking_ask(listener, words, &replies)) return false;
+  if (!redis_tracking_ask(tracking, words, latest_ms, &replies)) return false;
   const redis_reply reply = accel_redis_reply_at(&replies, 0);
-  const bool is_granted = accel_redis_reply_says(&replies, &reply, "OK");
-  if (!is_granted) accel_redis_listener_note_refusal(listener, &replies, "CLIENT TRACKING");
-  accel_redis_replies_release(&replies);
-  return is_granted;
+  if (accel_redis_reply_says(&replies, &reply, "OK")) {
+    accel_redis_replies_release(&replies);
+    return true;
+  }
+  *refusal = (redis_tracking_refusal){"CLIENT TRACKING", replies};
+  return false;
 }
 
-bool accel_redis_tracking_cover(redis_listener *listener)
+bool accel_redis_tracking_cover(redis_tracking *tracking, const char *prefix, uint64_t latest_ms,
+                                redis_tracking_refusal *refusal)
 {
-  redis_tracking *tracking = &listener->tracking;
-  char prefix[REDIS_TRACKING_PREFIX_SIZE], id[24];
-  if (tracking->client_id == 0) return true;
+  char id[24];
   snprintf(id, sizeof id, "%" PRId64, tracking->client_id);
-  while (redis_tracking_find_new(listener, prefix)) {
-    /* The data connection may still ask for a listener that was lost: a prefix is asked for once.
-     * */
-    if (tracking->count == 0 &&
-        !redis_tracking_is_granted(listener, REDIS_WORDS("CLIENT", "TRACKING", "OFF")))
-      return false;
-    if (!redis_tracking_is_granted(listener, REDIS_WORDS("CLIENT", "TRACKING", "ON", "REDIRECT", id,
-                                                         "BCAST", "NOLOOP", "PREFIX", prefix)) ||
-        !redis_tracking_note(tracking, prefix))
-      return false;
-    tracking->held_ms = accel_clock_monotonic_ms();
-  }
+  /* The data connection may still ask for a listener that was lost: a prefix is asked for once. */
+  if (tracking->count == 0 &&
+      !redis_tracking_is_granted(tracking, REDIS_WORDS("CLIENT", "TRACKING", "OFF"), latest_ms,
+                                 refusal))
+    return false;
+  if (!redis_tracking_is_granted(tracking,
+                                 REDIS_WORDS("CLIENT", "TRACKING", "ON", "REDIRECT", id, "BCAST",
+                                             "NOLOOP", "PREFIX", prefix),
+                                 latest_ms, refusal) ||
+      !redis_tracking_note(tracking, prefix))
+    return false;
+  tracking->held_ms = accel_clock_monotonic_ms();
   return true;
 }
 
 /* The answer is late, as it is behind something large; the connection is not lost. */
-static bool redis_tracking_is_believed(const redis_listener *listener)
+static bool redis_tracking_is_believed(const redis_tracking *tracking)
 {
-  const redis_connection *data = &accel_redis_route_main(&listener->state->route)->data;
-  return accel_redis_connection_is_up(data) &&
-         accel_clock_monotonic_ms() < listener->tracking.held_ms + REDIS_LISTENER_PROOF_MS;
+  return accel_redis_connection_is_up(&accel_redis_route_main(tracking->route)->data) &&
+         accel_clock_monotonic_ms() < tracking->held_ms + REDIS_TRACKING_PROOF_MS;
 }
 
-bool accel_redis_tracking_holds(redis_listener *listener)
+bool accel_redis_tracking_holds(redis_tracking *tracking, uint64_t latest_ms,
+                                redis_tracking_refusal *refusal)
 {
   redis_replies replies;
   const uint64_t asked_ms = accel_clock_monotonic_ms();
-  if (listener->tracking.count == 0) {
-    listener->tracking.held_ms = asked_ms;
+  if (tracking->count == 0) {
+    tracking->held_ms = asked_ms;
     return true;
   }
-  if (!redis_tracking_ask(listener, REDIS_WORDS("CLIENT", "GETREDIR"), &replies))
-    return redis_tracking_is_believed(listener);
+  if (!redis_tracking_ask(tracking, REDIS_WORDS("CLIENT", "GETREDIR"), latest_ms, &replies))
+    return redis_tracking_is_believed(tracking);
   const redis_reply reply = accel_redis_reply_at(&replies, 0);
-  const bool holds =
-      reply.kind == REDIS_REPLY_IS_INTEGER && reply.integer == listener->tracking.client_id;
-  if (holds) listener->tracking.held_ms = asked_ms;
-  if (reply.kind == REDIS_REPLY_IS_ERROR)
-    accel_redis_listener_note_refusal(listener, &replies, "CLIENT GETREDIR");
+  if (reply.kind == REDIS_REPLY_IS_ERROR) {
+    *refusal = (redis_tracking_refusal){"CLIENT GETREDIR", replies};
+    return false;
+  }
+  const bool holds = reply.kind == REDIS_REPLY_IS_INTEGER && reply.integer == tracking->client_id;
+  if (holds) tracking->held_ms = asked_ms;
   accel_redis_replies_release(&replies);
   return holds;
 }

@@ -106,10 +106,10 @@ static void redis_blocks_await_rest(redis_blocks *blocks, const accel_remote_ite
                                     uint64_t deadline_ms)
 {
   const redis_block ping = {.append = redis_blocks_append_ping};
-  const accel_redis_state *state = blocks->link->state;
+  const redis_settings *settings = blocks->link->settings;
   redis_endpoint *endpoint = accel_redis_parts_endpoint(blocks->link, late);
   const uint64_t patient_ms =
-      accel_clock_monotonic_ms() + REDIS_BLOCKS_PATIENCE * (uint64_t)state->command_timeout_ms;
+      accel_clock_monotonic_ms() + REDIS_BLOCKS_PATIENCE * (uint64_t)settings->command_timeout_ms;
   redis_replies replies;
   char error[REDIS_SOCKET_TEXT];
   if (blocks->waits++ >= REDIS_BLOCKS_PATIENT_TIMES) return;
@@ -123,7 +123,7 @@ static void redis_blocks_await_rest(redis_blocks *blocks, const accel_remote_ite
 static void redis_blocks_adapt(redis_blocks *blocks, uint64_t took_ns)
 {
   const uint64_t share_ns =
-      UINT64_C(1000000) * blocks->link->state->command_timeout_ms / REDIS_BLOCKS_SHARE;
+      UINT64_C(1000000) * blocks->link->settings->command_timeout_ms / REDIS_BLOCKS_SHARE;
   blocks->waits = 0;
   accel_store_relaxed(&blocks->link->is_fast, took_ns < share_ns);
   const size_t growth = took_ns < share_ns / 4 ? 4 : 2;
@@ -175,7 +175,7 @@ accel_status accel_redis_blocks_run(redis_link *link, accel_remote_item *items, 
 {
   redis_blocks blocks = {.link = link, .operation = operation};
   if (count <= 1) return redis_blocks_run_all(&blocks, items, count, call, single);
-  size_t limit_ms = link->state->command_timeout_ms;
+  size_t limit_ms = link->settings->command_timeout_ms;
   if (accel_load_relaxed(&link->is_fast)) limit_ms *= REDIS_BLOCKS_TRUSTED;
   redis_blocks_resize(&blocks, limit_ms * REDIS_BLOCKS_BYTES_PER_MS,
                       limit_ms * REDIS_BLOCKS_KEYS_PER_MS);

@@ -62,19 +62,19 @@ static accel_status redis_call_start(accel_remote_call *call, redis_exchange *ex
 
 void accel_redis_call_begin(redis_link *link, accel_remote_call *call, redis_exchange *exchange)
 {
-  accel_redis_state *state = link->state;
+  const redis_settings *settings = link->settings;
   memset(&exchange->replies, 0, sizeof exchange->replies);
   exchange->link = link;
   exchange->is_under_way = false;
   exchange->block.is_write = exchange->purpose != REDIS_READS;
-  if (state->fork_generation != accel_fork_generation()) {
+  if (settings->fork_generation != accel_fork_generation()) {
     snprintf(call->error, sizeof call->error, "redis was opened before the fork; open your own");
     exchange->status = ACCEL_ERR_CONFIG;
     return;
   }
   exchange->began_ms = accel_clock_monotonic_ms();
   const uint64_t limit_ms =
-      call->limit_ms == 0 ? exchange->began_ms + state->command_timeout_ms : call->limit_ms;
+      call->limit_ms == 0 ? exchange->began_ms + settings->command_timeout_ms : call->limit_ms;
   exchange->deadline_ms = limit_ms + exchange->large_bytes / REDIS_CALL_BYTES_PER_MS;
   exchange->is_cut_short = call->deadline_ms < exchange->deadline_ms;
   if (exchange->is_cut_short) exchange->deadline_ms = call->deadline_ms;

@@ -2,7 +2,7 @@
 #ifndef ACCEL_BACKENDS_REDIS_CALL_H
 #define ACCEL_BACKENDS_REDIS_CALL_H
 
-#include "../state.h"
+#include "link.h"
 
 #define REDIS_CALL_KEYS_MAX 256u /* in one command */
 

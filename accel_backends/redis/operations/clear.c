@@ -62,8 +62,7 @@ static bool redis_clear_prepare(const redis_link *link, const redis_endpoint *en
                                 const redis_replies *found, redis_prepared *prepared)
 {
   /* A cluster's command would have to stay within one slot. */
-  const size_t keys_max =
-      accel_redis_route_is_cluster(&link->state->route) ? 1 : REDIS_CALL_KEYS_MAX;
+  const size_t keys_max = accel_redis_route_is_cluster(link->route) ? 1 : REDIS_CALL_KEYS_MAX;
   const char *words[1 + REDIS_CALL_KEYS_MAX];
   size_t sizes[1 + REDIS_CALL_KEYS_MAX];
   redis_words command = {.words = words, .sizes = sizes, .count = 1};
@@ -160,7 +159,7 @@ static accel_status redis_clear_publish(redis_link *link, accel_remote_call *cal
   redis_exchange exchange;
   exchange.large_bytes = 0;
   exchange.purpose = REDIS_REMOVES;
-  exchange.endpoint = accel_redis_route_main(&link->state->route);
+  exchange.endpoint = accel_redis_route_main(link->route);
   exchange.connection = &exchange.endpoint->data;
   message.lane = accel_redis_endpoint_lane(exchange.endpoint, exchange.connection);
   exchange.block = (redis_block){.append = redis_clear_append_message, .ctx = &message};
@@ -211,9 +210,9 @@ accel_status accel_redis_clear(void *link_pointer, const accel_remote_publisher 
                                accel_remote_call *call)
 {
   redis_link *link = (redis_link *)link_pointer;
-  redis_route *route = &link->state->route;
+  redis_route *route = link->route;
   size_t at = 0;
-  accel_redis_route_settle(route, accel_clock_deadline(link->state->command_timeout_ms));
+  accel_redis_route_settle(route, accel_clock_deadline(link->settings->command_timeout_ms));
   for (redis_endpoint *endpoint; (endpoint = accel_redis_route_next(route, &at)) != NULL;) {
     const accel_status status = redis_clear_endpoint(link, endpoint, call);
     if (accel_failed(status)) return status;

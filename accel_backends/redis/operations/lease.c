@@ -81,7 +81,7 @@ static bool redis_lease_append_set(const redis_lease_terms *terms, const accel_r
 static bool redis_lease_moves(const redis_lease_terms *terms, const accel_remote_item *item)
 {
   if (terms->is_lease || (item->hint & REDIS_HINT_PLAIN) != 0) return false;
-  return item->token != 0 && terms->link->state->is_tracking;
+  return item->token != 0 && terms->link->settings->is_tracking;
 }
 
 static bool redis_lease_append_script(const accel_remote_item *item, const accel_buffer *key,
@@ -153,7 +153,7 @@ static bool redis_lease_is_vain(const redis_lease *lease, accel_remote_item *ite
   const redis_commands *commands = &lease->part->endpoint->commands;
   if (!lease->terms->is_lease && item->token == 0) return false;
   if (!accel_redis_commands_lacks_fills(commands)) return false;
-  accel_redis_commands_explain(commands, lease->terms->link->state->is_tracking,
+  accel_redis_commands_explain(commands, lease->terms->link->settings->is_tracking,
                                lease->terms->call->error);
   item->status = ACCEL_ERR_BACKEND;
   return true;
@@ -303,7 +303,7 @@ static accel_status redis_lease_finish(void *terms, void *lease_pointer)
 static accel_status redis_lease_run(redis_lease_terms *terms, accel_remote_item *items,
                                     size_t count)
 {
-  const bool may_be_bulk = !terms->is_lease && !terms->link->state->is_tracking;
+  const bool may_be_bulk = !terms->is_lease && !terms->link->settings->is_tracking;
   const redis_operation operation = {.ctx = terms,
                                      .state_size = sizeof(redis_lease),
                                      .purpose = REDIS_STORES,

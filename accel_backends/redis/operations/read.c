@@ -89,7 +89,7 @@ static size_t redis_read_append_gets(const redis_read *read, accel_buffer *out)
 {
   size_t replies = 0;
   char beyond[24]; /* the first byte that a value may not have */
-  snprintf(beyond, sizeof beyond, "%zu", read->terms->link->state->max_value_bytes);
+  snprintf(beyond, sizeof beyond, "%zu", read->terms->link->settings->max_value_bytes);
   for (size_t i = 0; i < read->part->count; i++, replies++)
     if (!redis_read_append_item(read, &read->part->items[i], beyond, out, &replies)) return 0;
   return replies;
@@ -120,11 +120,11 @@ static void redis_read_note_probe(const redis_part *part, accel_remote_item *ite
 /* How large the values are shows when they come. */
 static void redis_read_allow_large(redis_read *read)
 {
-  const accel_redis_state *state = read->terms->link->state;
-  const size_t most = SIZE_MAX / state->max_value_bytes;
+  const redis_settings *settings = read->terms->link->settings;
+  const size_t most = SIZE_MAX / settings->max_value_bytes;
   const size_t count = read->part->count < most ? read->part->count : most;
-  read->exchange.large_bytes = count * state->max_value_bytes;
-  read->exchange.block.patience_ms = state->command_timeout_ms;
+  read->exchange.large_bytes = count * settings->max_value_bytes;
+  read->exchange.block.patience_ms = settings->command_timeout_ms;
 }
 
 static void redis_read_begin(void *terms_pointer, void *read_pointer, const redis_part *part)
@@ -177,7 +177,7 @@ static void redis_read_useless(accel_remote_item *item)
 /* False: no command of ours has such a reply. */
 static bool redis_read_item(const redis_read *read, accel_remote_item *item, size_t i)
 {
-  const size_t size_max = read->terms->link->state->max_value_bytes;
+  const size_t size_max = read->terms->link->settings->max_value_bytes;
   const redis_replies *replies = &read->exchange.replies;
   const redis_reply reply = accel_redis_reply_at(replies, i);
   item->status = ACCEL_MISS;
@@ -304,7 +304,7 @@ accel_status accel_redis_get(void *link_pointer, accel_remote_item *items, size_
                              accel_remote_call *call)
 {
   redis_link *link = (redis_link *)link_pointer;
-  redis_read_terms terms = {link, call, accel_redis_route_is_cluster(&link->state->route)};
+  redis_read_terms terms = {link, call, accel_redis_route_is_cluster(link->route)};
   const redis_operation operation = {.ctx = &terms,
                                      .state_size = sizeof(redis_read),
                                      .purpose = REDIS_READS,

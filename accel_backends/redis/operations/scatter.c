@@ -16,7 +16,7 @@ typedef struct redis_parts {
 
 redis_endpoint *accel_redis_parts_endpoint(redis_link *link, const accel_remote_item *item)
 {
-  redis_route *route = &link->state->route;
+  redis_route *route = link->route;
   const uint32_t hinted = item->hint >> REDIS_HINT_SHIFT;
   if (hinted != 0) return accel_redis_route_number(route, hinted);
   return accel_redis_route_key(route, link->prefix_checksum, item->key, item->key_size);
@@ -41,7 +41,7 @@ static redis_connection *redis_parts_connection(redis_endpoint *endpoint,
 static redis_part redis_parts_target(redis_link *link, const accel_remote_item *item,
                                      const redis_operation *operation)
 {
-  redis_part target = {.endpoint = accel_redis_parts_endpoint(link, item)};
+  redis_part target = {.route = link->route, .endpoint = accel_redis_parts_endpoint(link, item)};
   target.connection = redis_parts_connection(target.endpoint, item, operation);
   return target;
 }
@@ -176,9 +176,9 @@ accel_status accel_redis_parts_run(redis_link *link, accel_remote_item *items, s
 {
   if (count == 0) return ACCEL_OK;
   /* For all rounds together, but for what is large. */
-  call->limit_ms = accel_clock_deadline(link->state->command_timeout_ms);
+  call->limit_ms = accel_clock_deadline(link->settings->command_timeout_ms);
   const uint64_t until_ms = call->limit_ms < call->deadline_ms ? call->limit_ms : call->deadline_ms;
-  accel_redis_route_settle(&link->state->route, until_ms);
+  accel_redis_route_settle(link->route, until_ms);
   for (size_t i = 0; i < count; i++) items[i].hint = 0;
   accel_status status = redis_parts_round(link, items, count, call, operation, single, true);
   unsigned pauses = 0;
@@ -210,7 +210,7 @@ size_t accel_redis_part_large_bytes(const redis_part *part)
 bool accel_redis_part_is_too_large(const redis_part *part, accel_remote_item *item,
                                    accel_remote_call *call)
 {
-  const size_t size_max = part->endpoint->state->max_value_bytes;
+  const size_t size_max = part->endpoint->context->settings->max_value_bytes;
   const uint64_t refused = accel_redis_endpoint_refused(part->endpoint, item->size);
   if (item->size <= size_max && refused == 0) return false;
   item->status = ACCEL_ERR_CODEC;
@@ -243,10 +243,19 @@ static void redis_part_note_too_large(const redis_part *part, accel_remote_item 
   item->status = ACCEL_ERR_CODEC;
 }
 
+/* The item keeps what it was found to need, but not where it was to be asked. */
+static void redis_part_hint(accel_remote_item *item, const redis_redirection *where)
+{
+  item->hint &=
+      REDIS_HINT_SCRIPT | REDIS_HINT_DEL | REDIS_HINT_WHOLE | REDIS_HINT_PLAIN | REDIS_HINT_PROBE;
+  item->hint |= where->number << REDIS_HINT_SHIFT;
+  if (where->has_to_ask) item->hint |= REDIS_HINT_ASK;
+  if (where->has_to_wait) item->hint |= REDIS_HINT_LATER;
+}
+
 void accel_redis_part_refused(const redis_part *part, accel_remote_item *item,
                               accel_remote_call *call, const redis_replies *replies, size_t i)
 {
-  redis_route *route = &part->endpoint->state->route;
   item->status = REDIS_ITEM_AGAIN;
   const redis_reply reply = accel_redis_reply_at(replies, i);
   const bool lacks_script = accel_redis_reply_fails(replies, &reply, "NOSCRIPT") ||
@@ -260,12 +269,11 @@ void accel_redis_part_refused(const redis_part *part, accel_remote_item *item,
     item->hint |= REDIS_HINT_DEL;
     return;
   }
-  const uint32_t kept = item->hint & (REDIS_HINT_SCRIPT | REDIS_HINT_DEL | REDIS_HINT_WHOLE |
-                                      REDIS_HINT_PLAIN | REDIS_HINT_PROBE);
-  if (accel_redis_route_redirect(route, part->endpoint, replies, i, &item->hint)) {
-    item->hint |= kept;
-    return;
-  }
+  redis_redirection where;
+  const bool is_redirected =
+      accel_redis_route_redirect(part->route, part->endpoint, replies, i, &where);
+  redis_part_hint(item, &where);
+  if (is_redirected) return;
   item->status = accel_redis_call_explain(call, replies, i);
   redis_part_note_too_large(part, item, replies, i);
 }

@@ -35,6 +35,7 @@ enum {
 
 /* The items that one connection serves, in the caller's order. */
 typedef struct redis_part {
+  redis_route *route;
   redis_endpoint *endpoint;
   redis_connection *connection; /* of the endpoint; NULL: none may serve them now */
   accel_remote_item **items;

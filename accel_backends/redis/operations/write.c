@@ -293,7 +293,7 @@ static bool redis_write_is_without_blocks(redis_write *write)
   if (accel_redis_call_is_paused(terms->link, terms->call, &write->exchange)) return true;
   const redis_commands *commands = &write->part->endpoint->commands;
   if (terms->publisher == NULL || !accel_redis_commands_lacks_blocks(commands)) return false;
-  accel_redis_commands_explain(commands, terms->link->state->is_tracking, terms->call->error);
+  accel_redis_commands_explain(commands, terms->link->settings->is_tracking, terms->call->error);
   return true;
 }
 
@@ -353,11 +353,11 @@ static accel_status redis_write_finish(void *terms, void *write_pointer)
 static accel_status redis_write_run(redis_write_terms *terms, accel_remote_item *items,
                                     size_t count)
 {
-  const bool is_cluster = accel_redis_route_is_cluster(&terms->link->state->route);
+  const bool is_cluster = accel_redis_route_is_cluster(terms->link->route);
   const redis_operation operation = {.ctx = terms,
                                      .state_size = sizeof(redis_write),
                                      .purpose = terms->is_del ? REDIS_REMOVES : REDIS_STORES,
-                                     .may_be_bulk = !terms->link->state->is_tracking,
+                                     .may_be_bulk = !terms->link->settings->is_tracking,
                                      .begin = redis_write_begin,
                                      .finish = redis_write_finish};
   redis_write single;

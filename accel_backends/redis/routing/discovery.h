@@ -1,4 +1,4 @@
-/* scout.h: finds out where the servers are (backend redis).
+/* discovery.h: finds out where the servers are (backend redis).
  *
  * A cluster is asked by CLUSTER SLOTS: when a server said MOVED or could not be reached, but once a
  * second at most, and every 30 seconds. Sentinels are asked for their master's address every two
@@ -19,33 +19,34 @@
 #include "../server/backoff.h"
 #include "../wire/signal.h"
 #include "../wire/stream.h"
+#include "route.h"
 
-#define REDIS_SCOUT_CLUSTER_MS 30000u
-#define REDIS_SCOUT_SENTINEL_MS 2000u
-#define REDIS_SCOUT_PAUSE_MS 1000u /* between two looks, whoever asks for them */
+#define REDIS_DISCOVERY_CLUSTER_MS 30000u
+#define REDIS_DISCOVERY_SENTINEL_MS 2000u
+#define REDIS_DISCOVERY_PAUSE_MS 1000u /* between two looks, whoever asks for them */
 
-struct redis_route;
-
-typedef struct redis_scout {
-  struct redis_route *route;
+typedef struct redis_discovery {
+  redis_route *route;
   accel_thread thread;
   redis_signals signals;
-  redis_address *hosts; /* of the URL; NULL: nobody has to be asked */
+  redis_address *hosts; /* of the URL */
   size_t host_count;
   size_t last_good;    /* of the hosts: asked first */
   redis_backoff pause; /* after failures */
-} redis_scout;
+} redis_discovery;
 
 ACCEL_EXTERN_C_BEGIN
 
+/* Zeroed, where nobody has to be asked: wake, stop, close and abandon do nothing. */
+
 /* False: no memory or descriptors; nothing is held then. */
-bool accel_redis_scout_open(redis_scout *scout, struct redis_route *route);
+bool accel_redis_discovery_open(redis_discovery *discovery, redis_route *route);
 /* False: no thread. */
-bool accel_redis_scout_start(redis_scout *scout);
-void accel_redis_scout_stop(redis_scout *scout);
-void accel_redis_scout_close(redis_scout *scout);
-void accel_redis_scout_abandon(redis_scout *scout);
-void accel_redis_scout_wake(redis_scout *scout);
+bool accel_redis_discovery_start(redis_discovery *discovery);
+void accel_redis_discovery_stop(redis_discovery *discovery);
+void accel_redis_discovery_close(redis_discovery *discovery);
+void accel_redis_discovery_abandon(redis_discovery *discovery);
+void accel_redis_discovery_wake(redis_discovery *discovery);
 
 ACCEL_EXTERN_C_END
 #endif

@@ -1,7 +1,6 @@
 #include "route.h"
 
 #include "../../../accel/platform/atomic.h"
-#include "../operations/scatter.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +10,7 @@
 
 static redis_url_kind redis_route_kind(const redis_route *route)
 {
-  return route->state->url.kind;
+  return route->context->settings->url.kind;
 }
 
 bool accel_redis_route_is_cluster(const redis_route *route)
@@ -30,7 +29,7 @@ static redis_endpoint *redis_route_add(redis_route *route, const char *host, con
   const size_t number = route->count;
   redis_endpoint *endpoint = (redis_endpoint *)ACCEL_MALLOC(sizeof *endpoint);
   if (endpoint == NULL) return NULL;
-  if (!accel_redis_endpoint_open(endpoint, route->state, host, port)) goto fail_open;
+  if (!accel_redis_endpoint_open(endpoint, route->context, host, port)) goto fail_open;
   endpoint->number = (uint32_t)number;
   if (route->is_started && !accel_redis_endpoint_start(endpoint)) goto fail_start;
   accel_store_release(&route->endpoints[number], endpoint);
@@ -96,22 +95,17 @@ static redis_endpoint *redis_route_find(redis_route *route, const char *host, ui
 
 /* ---- life ---- */
 
-bool accel_redis_route_open(redis_route *route, accel_redis_state *state)
+bool accel_redis_route_open(redis_route *route, const redis_context *context)
 {
   memset(route, 0, sizeof *route);
-  route->state = state;
+  const redis_url *url = &context->settings->url;
+  route->context = context;
   route->is_settled = redis_route_kind(route) == REDIS_URL_SERVER;
   if (!accel_mutex_open(&route->mutex)) return false;
   if (!accel_condition_open(&route->settled)) goto fail_condition;
-  if (redis_route_add(route, state->url.host, state->url.port) == NULL) goto fail_endpoint;
-  if (!route->is_settled) {
-    accel_redis_endpoint_rest(route->endpoints[0], true);
-    if (!accel_redis_scout_open(&route->scout, route)) goto fail_scout;
-  }
+  if (redis_route_add(route, url->host, url->port) == NULL) goto fail_endpoint;
+  if (!route->is_settled) accel_redis_endpoint_rest(route->endpoints[0], true);
   return true;
-fail_scout:
-  accel_redis_endpoint_close(route->endpoints[0]);
-  ACCEL_FREE(route->endpoints[0]);
 fail_endpoint:
   accel_condition_close(&route->settled);
 fail_condition:
@@ -123,14 +117,11 @@ bool accel_redis_route_start(redis_route *route)
 {
   if (!accel_redis_endpoint_start(route->endpoints[0])) return false;
   route->is_started = true;
-  if (route->scout.hosts == NULL || accel_redis_scout_start(&route->scout)) return true;
-  accel_redis_endpoint_stop(route->endpoints[0]);
-  return false;
+  return true;
 }
 
 void accel_redis_route_stop(redis_route *route)
 {
-  if (route->scout.hosts != NULL) accel_redis_scout_stop(&route->scout);
   for (size_t i = 0; i < route->count; i++) accel_redis_endpoint_stop(route->endpoints[i]);
 }
 
@@ -140,7 +131,6 @@ void accel_redis_route_close(redis_route *route)
     accel_redis_endpoint_close(route->endpoints[i]);
     ACCEL_FREE(route->endpoints[i]);
   }
-  if (route->scout.hosts != NULL) accel_redis_scout_close(&route->scout);
   accel_condition_close(&route->settled);
   accel_mutex_close(&route->mutex);
 }
@@ -152,7 +142,6 @@ void accel_redis_route_abandon(redis_route *route)
     accel_redis_endpoint_abandon(route->endpoints[i]);
     ACCEL_FREE(route->endpoints[i]);
   }
-  if (route->scout.hosts != NULL) accel_redis_scout_abandon(&route->scout);
 }
 
 /* ---- asking ---- */
@@ -205,9 +194,14 @@ redis_endpoint *accel_redis_route_next(redis_route *route, size_t *at)
   return NULL;
 }
 
-void accel_redis_route_suspect(redis_route *route)
+static void redis_route_notify(const redis_route *route, redis_notice notice)
 {
-  if (route->scout.hosts != NULL) accel_redis_scout_wake(&route->scout);
+  route->context->notify(route->context->owner, notice);
+}
+
+void accel_redis_route_suspect(const redis_route *route)
+{
+  redis_route_notify(route, REDIS_NOTICE_SUSPECT);
 }
 
 void accel_redis_route_hurry(redis_route *route)
@@ -227,15 +221,15 @@ static bool redis_route_is_displaced(const redis_replies *replies, const redis_r
 }
 
 bool accel_redis_route_redirect(redis_route *route, redis_endpoint *endpoint,
-                                const redis_replies *replies, size_t i, uint32_t *hint)
+                                const redis_replies *replies, size_t i, redis_redirection *out)
 {
   const redis_reply reply = accel_redis_reply_at(replies, i);
   redis_slots_moved moved;
-  *hint = 0;
+  *out = (redis_redirection){0};
   if (redis_route_is_displaced(replies, &reply)) accel_redis_route_suspect(route);
   if (!accel_redis_route_is_cluster(route)) return false;
   if (accel_redis_reply_fails(replies, &reply, "TRYAGAIN")) {
-    *hint = REDIS_HINT_LATER;
+    out->has_to_wait = true;
     return true;
   }
   const bool is_moved = accel_redis_slots_read_moved(replies, i, "MOVED ", &moved);
@@ -245,29 +239,27 @@ bool accel_redis_route_redirect(redis_route *route, redis_endpoint *endpoint,
   const redis_endpoint *target = redis_route_find(route, host, moved.node.port);
   accel_redis_address_release(own, 0);
   if (target == NULL) return false;
-  *hint = target->number << REDIS_HINT_SHIFT;
-  if (!is_moved) {
-    *hint |= REDIS_HINT_ASK;
-    return true;
-  }
+  out->number = target->number;
+  out->has_to_ask = !is_moved;
+  if (!is_moved) return true;
   accel_store_relaxed(&route->owner[moved.slot], (uint8_t)target->number);
   accel_redis_route_suspect(route); /* where one slot went, others may follow */
   return true;
 }
 
-/* ---- what the scout found ---- */
+/* ---- what discovery found ---- */
 
 static void redis_route_move_main(redis_route *route, const redis_endpoint *endpoint)
 {
   if (accel_load_relaxed(&route->main) == endpoint->number) return;
   accel_store_release(&route->main, (size_t)endpoint->number);
-  accel_redis_listener_move(&route->state->listener);
+  redis_route_notify(route, REDIS_NOTICE_MAIN);
 }
 
 /* That all is known is told only after it was not. */
 static void redis_route_tell(redis_route *route, const char *why_or_null)
 {
-  redis_news *news = &route->state->news;
+  redis_news *news = route->context->news;
   if (why_or_null != NULL)
     accel_redis_news_tell(news, &route->said, ACCEL_REMOTE_SERVERS_LOST, "", why_or_null);
   else if (accel_redis_news_last(news, &route->said) == ACCEL_REMOTE_SERVERS_LOST)

@@ -21,7 +21,6 @@
 #include "../../../accel/backend.h"
 #include "../server/endpoint.h"
 #include "../wire/slots.h"
-#include "discovery.h"
 
 /* Different servers at a time, the one that stands for nowhere included; each has two lanes
  * (endpoint.h). */
@@ -29,7 +28,7 @@
 #define REDIS_ROUTE_GONE_MS 2000u /* until the place of one that rests is taken without need */
 
 typedef struct redis_route {
-  struct accel_redis_state *state;
+  const redis_context *context;
   accel_mutex mutex;                                    /* guards growth and settling */
   accel_condition settled;                              /* the first look is over */
   redis_endpoint *endpoints[REDIS_ROUTE_ENDPOINTS_MAX]; /* atomic; never change once set */
@@ -38,13 +37,19 @@ typedef struct redis_route {
   bool is_settled;                                      /* atomic */
   bool is_started;
   uint8_t owner[REDIS_SLOTS]; /* atomic; of a cluster: an index of endpoints, 0: nobody */
-  redis_news_subject said;    /* by the scout, of where the servers are */
-  redis_scout scout;
+  redis_news_subject said;    /* of where the servers are */
 } redis_route;
+
+/* Where an item is to be tried again. */
+typedef struct redis_redirection {
+  uint32_t number;  /* the endpoint's; 0: where it was */
+  bool has_to_ask;  /* ASKING comes before it */
+  bool has_to_wait; /* the server is about to know better */
+} redis_redirection;
 
 ACCEL_EXTERN_C_BEGIN
 
-bool accel_redis_route_open(redis_route *route, struct accel_redis_state *state);
+bool accel_redis_route_open(redis_route *route, const redis_context *context);
 bool accel_redis_route_start(redis_route *route);
 void accel_redis_route_stop(redis_route *route);
 void accel_redis_route_close(redis_route *route);
@@ -67,16 +72,16 @@ redis_endpoint *accel_redis_route_number(redis_route *route, size_t number);
 /* Walks the endpoints that hold keys: *at begins with 0 and moves on. NULL: no more. */
 redis_endpoint *accel_redis_route_next(redis_route *route, size_t *at);
 
-/* An error reply of `endpoint`. True: the item is to be tried again, with the hint (parts.h). Else
- * it is no redirection; one that says that a server lost its place is told to the scout. */
+/* An error reply of `endpoint`. True: the item is to be tried again, *out says where. Else it is no
+ * redirection; one that says that a server lost its place makes the servers be looked for again. */
 bool accel_redis_route_redirect(redis_route *route, redis_endpoint *endpoint,
-                                const redis_replies *replies, size_t i, uint32_t *hint);
+                                const redis_replies *replies, size_t i, redis_redirection *out);
 /* Who may enter has changed: all that have no connection try at once. */
 void accel_redis_route_hurry(redis_route *route);
 /* A server could not be reached, or is not what it was: look again, soon. */
-void accel_redis_route_suspect(redis_route *route);
+void accel_redis_route_suspect(const redis_route *route);
 
-/* What the scout found; only it calls these. NULL: the attempt failed, `why` (for endpoint 0). */
+/* What discovery.c found; only it calls these. NULL: the attempt failed, `why` (for endpoint 0). */
 void accel_redis_route_apply_map(redis_route *route, const redis_slots_map *map_or_null,
                                  const char *why);
 void accel_redis_route_apply_master(redis_route *route, const redis_slots_node *master_or_null,

@@ -2,7 +2,6 @@
 
 #include "../../../accel/platform/atomic.h"
 #include "../../../accel/platform/clock.h"
-#include "../state.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -206,34 +205,37 @@ static size_t redis_commands_append_rename(void *check_pointer, accel_buffer *ou
 }
 
 /* Sends, and notes what the replies, one per command, say of these commands. */
-static void redis_commands_ask(redis_endpoint *endpoint, const redis_block *block,
-                               const redis_command *asked, size_t count, uint64_t deadline_ms)
+static void redis_commands_ask(redis_commands *commands, redis_connection *connection,
+                               const redis_block *block, const redis_command *asked, size_t count,
+                               uint64_t deadline_ms)
 {
   redis_replies replies;
   char error[REDIS_SOCKET_TEXT];
   redis_command named;
-  if (accel_redis_connection_call(&endpoint->data, block, deadline_ms, &replies, error) != ACCEL_OK)
+  if (accel_redis_connection_call(connection, block, deadline_ms, &replies, error) != ACCEL_OK)
     return;
   for (size_t i = 0, at = 0; i < count; i++, at = accel_redis_reply_after(&replies, at))
-    accel_redis_commands_note(&endpoint->commands, asked[i],
+    accel_redis_commands_note(commands, asked[i],
                               accel_redis_commands_is_refusal(&replies, at, &named));
   accel_redis_replies_release(&replies);
 }
 
-void accel_redis_commands_check(redis_endpoint *endpoint, uint64_t deadline_ms)
+void accel_redis_commands_check(redis_commands *commands, redis_connection *connection,
+                                const redis_settings *settings, uint64_t deadline_ms)
 {
   static const redis_command multi = REDIS_COMMAND_MULTI, rename = REDIS_COMMAND_RENAME;
-  const accel_redis_state *state = endpoint->state;
   redis_commands_check check;
-  snprintf(check.key, sizeof check.key, "%saccel:~check", state->prefix);
-  snprintf(check.channel, sizeof check.channel, "%saccel:invalidation:", state->prefix);
+  snprintf(check.key, sizeof check.key, "%saccel:~check", settings->prefix);
+  snprintf(check.channel, sizeof check.channel, "%saccel:invalidation:", settings->prefix);
   const redis_block each = {.append = redis_commands_append, .ctx = &check};
-  redis_commands_ask(endpoint, &each, redis_commands_asked, REDIS_COMMANDS_ASKED, deadline_ms);
+  redis_commands_ask(commands, connection, &each, redis_commands_asked, REDIS_COMMANDS_ASKED,
+                     deadline_ms);
   /* Without EXEC nothing ends what MULTI begins. */
-  const bool lacks_exec = accel_redis_commands_lacks(&endpoint->commands, REDIS_COMMAND_EXEC);
+  const bool lacks_exec = accel_redis_commands_lacks(commands, REDIS_COMMAND_EXEC);
   const redis_block block = {.append = lacks_exec ? redis_commands_append_wrong_multi
                                                   : redis_commands_append_block};
-  redis_commands_ask(endpoint, &block, &multi, 1, deadline_ms);
+  redis_commands_ask(commands, connection, &block, &multi, 1, deadline_ms);
   const redis_block move = {.append = redis_commands_append_rename, .ctx = &check};
-  if (state->is_tracking) redis_commands_ask(endpoint, &move, &rename, 1, deadline_ms);
+  if (settings->is_tracking)
+    redis_commands_ask(commands, connection, &move, &rename, 1, deadline_ms);
 }

@@ -9,7 +9,8 @@
 #ifndef ACCEL_BACKENDS_REDIS_COMMANDS_H
 #define ACCEL_BACKENDS_REDIS_COMMANDS_H
 
-#include "../wire/reply.h"
+#include "../wire/settings.h"
+#include "connection.h"
 
 #define REDIS_COMMANDS_KEPT_MS 60000u /* then a refused one is tried again */
 
@@ -35,8 +36,6 @@ typedef struct redis_commands {
   uint64_t refused_until_ms[REDIS_COMMANDS]; /* atomic; 0: it is not */
 } redis_commands;
 
-struct redis_endpoint;
-
 ACCEL_EXTERN_C_BEGIN
 
 /* True: the reply refuses a command as such, whatever its key or channel; *named_out is which one
@@ -56,8 +55,10 @@ bool accel_redis_commands_lacks_fills(const redis_commands *commands);
 void accel_redis_commands_forget(redis_commands *commands);
 /* Writes (160 bytes) what is missing and what that costs. False: nothing is, and "". */
 bool accel_redis_commands_explain(const redis_commands *commands, bool is_tracking, char *text);
-/* Sends each command in a form that changes nothing, and notes what is refused. */
-void accel_redis_commands_check(struct redis_endpoint *endpoint, uint64_t deadline_ms);
+/* Sends each command on the connection, in a form that changes nothing, and notes what is refused.
+ */
+void accel_redis_commands_check(redis_commands *commands, redis_connection *connection,
+                                const redis_settings *settings, uint64_t deadline_ms);
 
 ACCEL_EXTERN_C_END
 #endif

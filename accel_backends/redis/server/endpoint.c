@@ -2,8 +2,8 @@
 
 #include "../../../accel/platform/atomic.h"
 #include "../../../accel/platform/clock.h"
-#include "../state.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,14 +16,7 @@ redis_breaker *accel_redis_endpoint_breaker(redis_endpoint *endpoint,
   return connection == &endpoint->bulk ? &endpoint->bulk_breaker : &endpoint->breaker;
 }
 
-/* ---- connecting ---- */
-
-static void redis_endpoint_set_clock(redis_endpoint *endpoint, const redis_stream_clock *clock)
-{
-  if (!clock->is_known) return;
-  accel_store_relaxed(&endpoint->ahead_ms, clock->ahead_ms);
-  endpoint->next_clock_ms = accel_clock_monotonic_ms() + REDIS_ENDPOINT_CLOCK_MS;
-}
+/* ---- what is told of it ---- */
 
 redis_address *accel_redis_endpoint_hold_address(redis_endpoint *endpoint)
 {
@@ -34,17 +27,64 @@ redis_address *accel_redis_endpoint_hold_address(redis_endpoint *endpoint)
   return address;
 }
 
+static redis_endpoint_news *redis_endpoint_news_of(redis_endpoint *endpoint,
+                                                   const redis_connection *connection)
+{
+  return connection == &endpoint->bulk ? &endpoint->bulk_news : &endpoint->data_news;
+}
+
+static void redis_endpoint_name(redis_endpoint *endpoint, const redis_connection *connection,
+                                char *name)
+{
+  char address[REDIS_ADDRESS_TEXT];
+  const bool is_bulk = connection == &endpoint->bulk;
+  redis_address *held = accel_redis_endpoint_hold_address(endpoint);
+  accel_redis_socket_name(held, address, sizeof address);
+  accel_redis_address_release(held, 0);
+  snprintf(name, REDIS_NEWS_SERVER, "%s%s", address, is_bulk ? " (for large values)" : "");
+}
+
+static void redis_endpoint_tell_breaker(void *endpoint_pointer, redis_breaker_state state)
+{
+  redis_endpoint *endpoint = (redis_endpoint *)endpoint_pointer;
+  char name[REDIS_NEWS_SERVER];
+  redis_endpoint_name(endpoint, &endpoint->data, name);
+  accel_redis_endpoint_news_breaker(&endpoint->data_news, name, state);
+}
+
+static void redis_endpoint_tell_bulk_breaker(void *endpoint_pointer, redis_breaker_state state)
+{
+  redis_endpoint *endpoint = (redis_endpoint *)endpoint_pointer;
+  char name[REDIS_NEWS_SERVER];
+  redis_endpoint_name(endpoint, &endpoint->bulk, name);
+  accel_redis_endpoint_news_breaker(&endpoint->bulk_news, name, state);
+}
+
+static void redis_endpoint_suspect(const redis_endpoint *endpoint)
+{
+  endpoint->context->notify(endpoint->context->owner, REDIS_NOTICE_SUSPECT);
+}
+
+/* ---- connecting ---- */
+
+static void redis_endpoint_set_clock(redis_endpoint *endpoint, const redis_stream_clock *clock)
+{
+  if (!clock->is_known) return;
+  accel_store_relaxed(&endpoint->ahead_ms, clock->ahead_ms);
+  endpoint->next_clock_ms = accel_clock_monotonic_ms() + REDIS_ENDPOINT_CLOCK_MS;
+}
+
 /* Dials the connection's server. */
 static bool redis_endpoint_dial(redis_endpoint *endpoint, const redis_connection *connection,
                                 redis_dial *dial, redis_stream *stream, redis_stream_clock *clock)
 {
-  const accel_redis_state *state = endpoint->state;
+  const redis_settings *settings = endpoint->context->settings;
   const char *name = connection == &endpoint->data ? "accel" : "accel-bulk";
-  const size_t text_max = state->max_value_bytes < REDIS_ENDPOINT_TEXT_BYTES
+  const size_t text_max = settings->max_value_bytes < REDIS_ENDPOINT_TEXT_BYTES
                               ? REDIS_ENDPOINT_TEXT_BYTES
-                              : state->max_value_bytes + 1; /* it shows that there is more */
+                              : settings->max_value_bytes + 1; /* it shows that there is more */
   if (!accel_redis_stream_open(stream, dial, text_max, name)) return false;
-  const bool has_to_be_master = state->url.kind == REDIS_URL_SENTINEL;
+  const bool has_to_be_master = settings->url.kind == REDIS_URL_SENTINEL;
   if (accel_redis_stream_greet(stream, dial, clock) &&
       (!has_to_be_master || accel_redis_stream_is_master(stream, dial)))
     return true;
@@ -55,27 +95,23 @@ static bool redis_endpoint_dial(redis_endpoint *endpoint, const redis_connection
 static void redis_endpoint_connect(redis_endpoint *endpoint, redis_connection *connection,
                                    redis_backoff *backoff)
 {
-  accel_redis_state *state = endpoint->state;
   redis_address *address = accel_redis_endpoint_hold_address(endpoint);
-  redis_dial dial = {
-      .credentials = &state->credentials,
-      .database = state->url.database,
-      .address = address,
-      .tls = state->tls,
-      .stop_fd = endpoint->signals.stop_fd,
-      .deadline_ms = accel_clock_deadline(state->connect_timeout_ms),
-  };
+  redis_dial dial =
+      accel_redis_settings_dial(endpoint->context->settings, address, endpoint->signals.stop_fd);
   redis_stream stream;
   redis_stream_clock clock = {0};
+  char name[REDIS_NEWS_SERVER];
   const bool opened = redis_endpoint_dial(endpoint, connection, &dial, &stream, &clock);
   accel_redis_address_release(address, 0);
   if (accel_load_acquire(&endpoint->is_other)) { /* it is not the one any more */
     if (opened) accel_redis_stream_close(&stream);
     return;
   }
-  if (!opened) accel_redis_route_suspect(&endpoint->state->route);
+  if (!opened) redis_endpoint_suspect(endpoint);
   accel_redis_backoff_failed(backoff, accel_clock_monotonic_ms());
-  accel_redis_endpoint_tell_tried(endpoint, connection, opened, dial.error);
+  redis_endpoint_name(endpoint, connection, name);
+  accel_redis_endpoint_news_tried(redis_endpoint_news_of(endpoint, connection), name, opened,
+                                  dial.error);
   if (opened) {
     stream.is_slow = stream.tls == NULL && accel_redis_socket_allow_slowly(stream.fd);
     redis_endpoint_set_clock(endpoint, &clock);
@@ -93,7 +129,7 @@ static uint64_t redis_endpoint_keep(redis_endpoint *endpoint, redis_connection *
   const bool rests = accel_load_acquire(&endpoint->rests);
   if (rests) accel_redis_connection_break(connection, REDIS_ENDPOINT_NOT_USED);
   if (accel_redis_connection_is_up(connection)) return ACCEL_NO_DEADLINE;
-  accel_redis_endpoint_tell_lost(endpoint, connection, rests);
+  accel_redis_endpoint_news_lost(redis_endpoint_news_of(endpoint, connection), connection, !rests);
   if (!accel_redis_connection_repair(connection)) return ACCEL_NO_DEADLINE; /* the bell rings */
   if (rests) return ACCEL_NO_DEADLINE;
   if (accel_clock_monotonic_ms() >= backoff->next_ms)
@@ -118,8 +154,8 @@ static void redis_endpoint_ask_clock(redis_endpoint *endpoint)
   const uint64_t asked_ms = accel_clock_monotonic_ms();
   endpoint->next_clock_ms = asked_ms + REDIS_ENDPOINT_CLOCK_MS;
   if (accel_redis_connection_call(&endpoint->data, &block,
-                                  asked_ms + endpoint->state->command_timeout_ms, &replies,
-                                  error) != ACCEL_OK)
+                                  asked_ms + endpoint->context->settings->command_timeout_ms,
+                                  &replies, error) != ACCEL_OK)
     return;
   accel_redis_stream_read_clock(&replies, 0, asked_ms, accel_clock_monotonic_ms(), &clock);
   redis_endpoint_set_clock(endpoint, &clock);
@@ -140,8 +176,8 @@ static void redis_endpoint_probe(const redis_endpoint *endpoint, redis_connectio
   redis_replies replies;
   char error[REDIS_SOCKET_TEXT];
   const accel_status status = accel_redis_connection_call(
-      connection, &block, accel_clock_deadline(endpoint->state->command_timeout_ms), &replies,
-      error);
+      connection, &block, accel_clock_deadline(endpoint->context->settings->command_timeout_ms),
+      &replies, error);
   const redis_reply reply = accel_redis_reply_at(&replies, 0);
   const bool is_alive = status == ACCEL_OK && accel_redis_reply_says(&replies, &reply, "PONG");
   accel_redis_breaker_probed(breaker, is_alive, accel_clock_monotonic_ms());
@@ -260,7 +296,7 @@ static uint32_t redis_endpoint_noted(const redis_endpoint *endpoint, uint32_t ha
 void accel_redis_endpoint_note_size(redis_endpoint *endpoint, const char *key, size_t key_size,
                                     size_t size)
 {
-  const bool is_oversized = size > endpoint->state->max_value_bytes;
+  const bool is_oversized = size > endpoint->context->settings->max_value_bytes;
   const bool is_noted = size > REDIS_ENDPOINT_LARGE_BYTES || is_oversized;
   if (!is_noted && !accel_load_relaxed(&endpoint->has_large)) return;
   const uint32_t hash = redis_endpoint_hash(key, key_size);
@@ -312,19 +348,22 @@ redis_connection *accel_redis_endpoint_to_read(redis_endpoint *endpoint, const c
 
 /* ---- from outside ---- */
 
-bool accel_redis_endpoint_open(redis_endpoint *endpoint, accel_redis_state *state, const char *host,
-                               const char *port)
+bool accel_redis_endpoint_open(redis_endpoint *endpoint, const redis_context *context,
+                               const char *host, const char *port)
 {
   memset(endpoint, 0, sizeof *endpoint);
-  endpoint->state = state;
-  const uint32_t spin_us = state->spin_us;
+  endpoint->context = context;
+  endpoint->data_news.news = endpoint->bulk_news.news = context->news;
+  const uint32_t spin_us = context->settings->spin_us;
   endpoint->address = accel_redis_address_make(host, port);
   if (endpoint->address == NULL) return false;
   if (!accel_mutex_open(&endpoint->mutex)) goto fail_mutex;
   if (!accel_redis_signals_open(&endpoint->signals)) goto fail_signals;
   if (!accel_redis_breaker_open(&endpoint->breaker)) goto fail_breaker;
   if (!accel_redis_breaker_open(&endpoint->bulk_breaker)) goto fail_bulk_breaker;
-  accel_redis_endpoint_hear_breakers(endpoint);
+  endpoint->breaker.changed = redis_endpoint_tell_breaker;
+  endpoint->bulk_breaker.changed = redis_endpoint_tell_bulk_breaker;
+  endpoint->breaker.ctx = endpoint->bulk_breaker.ctx = endpoint;
   if (!accel_redis_connection_open(&endpoint->data, endpoint->signals.wake_fd, spin_us, true))
     goto fail_data;
   if (!accel_redis_connection_open(&endpoint->bulk, endpoint->signals.wake_fd, spin_us, false))
@@ -394,8 +433,8 @@ void accel_redis_endpoint_close(redis_endpoint *endpoint)
   accel_redis_breaker_close(&endpoint->bulk_breaker);
   accel_redis_breaker_close(&endpoint->breaker);
   accel_redis_signals_close(&endpoint->signals);
-  accel_redis_address_release(endpoint->address,
-                              accel_clock_deadline(endpoint->state->connect_timeout_ms));
+  accel_redis_address_release(
+      endpoint->address, accel_clock_deadline(endpoint->context->settings->connect_timeout_ms));
   accel_mutex_close(&endpoint->mutex);
 }
 

@@ -16,7 +16,8 @@
 #include "breaker.h"
 #include "commands.h"
 #include "connection.h"
-#include "news.h"
+#include "context.h"
+#include "endpoint_news.h"
 #include "retry_budget.h"
 
 #define REDIS_ENDPOINT_CLOCK_MS 30000u  /* between looks at the server's clock */
@@ -28,10 +29,8 @@
 #define REDIS_ENDPOINT_REFUSED_MS 60000u /* then one that the server did not take is tried again */
 #define REDIS_ENDPOINT_LANES 128u /* numbers of endpoints; the lanes beyond them are bulk's */
 
-struct accel_redis_state;
-
 typedef struct redis_endpoint {
-  struct accel_redis_state *state;
+  const redis_context *context;
   uint32_t number;        /* the route's */
   bool rests;             /* atomic: no connection is wanted */
   uint64_t rested_ms;     /* atomic: since when */
@@ -41,8 +40,7 @@ typedef struct redis_endpoint {
   redis_address *address; /* held */
   redis_connection data, bulk;
   redis_breaker breaker, bulk_breaker;
-  redis_news_subject data_said, bulk_said; /* of the connections */
-  redis_news_subject breaker_said, bulk_breaker_said;
+  redis_endpoint_news data_news, bulk_news;
   redis_retry_budget retries;
   uint64_t ahead_ms;         /* atomic: its clock ahead of the monotonic one, or 0: not known */
   uint64_t writes_paused_ms; /* atomic: nothing is stored before this time */
@@ -65,7 +63,7 @@ ACCEL_EXTERN_C_BEGIN
 
 /* False: no memory or descriptors, or a text is too long; nothing is held then. port NULL: the
  * host is the path of a unix socket. */
-bool accel_redis_endpoint_open(redis_endpoint *endpoint, struct accel_redis_state *state,
+bool accel_redis_endpoint_open(redis_endpoint *endpoint, const redis_context *context,
                                const char *host, const char *port);
 /* Whether it is to be without connections. Threads: any. */
 void accel_redis_endpoint_rest(redis_endpoint *endpoint, bool rests);
@@ -114,17 +112,6 @@ redis_connection *accel_redis_endpoint_to_remove(redis_endpoint *endpoint);
  * that a lane is, so each connection is one. */
 uint32_t accel_redis_endpoint_lane(const redis_endpoint *endpoint,
                                    const redis_connection *connection);
-
-/* ---- endpoint_news.c: the caches' logs hear of each change once ---- */
-
-/* The keeper's: how an attempt to connect ended; and that a connection is not up, whether or not
- * that is new. */
-void accel_redis_endpoint_tell_tried(redis_endpoint *endpoint, const redis_connection *connection,
-                                     bool is_up, const char *why);
-void accel_redis_endpoint_tell_lost(redis_endpoint *endpoint, redis_connection *connection,
-                                    bool rests);
-/* Once the breakers are open. */
-void accel_redis_endpoint_hear_breakers(redis_endpoint *endpoint);
 
 ACCEL_EXTERN_C_END
 #endif

@@ -1,7 +1,5 @@
 #include "news.h"
 
-#include "../channel/listener.h"
-
 #include <stdio.h>
 #include <string.h>
 
@@ -17,10 +15,11 @@ void accel_redis_news_close(redis_news *news)
 }
 
 /* With the mutex held. */
-static void redis_news_tell_link(const redis_link *link, const redis_news_subject *subject)
+static void redis_news_tell_reader(const redis_news_reader *reader,
+                                   const redis_news_subject *subject)
 {
   const accel_remote_news news = {subject->last, subject->server, subject->why};
-  link->tell(link->sink.ctx, &news);
+  reader->tell(reader->ctx, &news);
 }
 
 static bool redis_news_is_bad(accel_remote_change change)
@@ -29,24 +28,24 @@ static bool redis_news_is_bad(accel_remote_change change)
          change == ACCEL_REMOTE_BREAKER_HALF_OPENED || change == ACCEL_REMOTE_SERVERS_LOST;
 }
 
-void accel_redis_news_add(redis_news *news, redis_link *link)
+void accel_redis_news_add(redis_news *news, redis_news_reader *reader)
 {
-  if (link->tell == NULL) return;
+  if (reader->tell == NULL) return;
   accel_mutex_lock(&news->mutex);
-  link->next_told = news->links;
-  news->links = link;
+  reader->next = news->readers;
+  news->readers = reader;
   for (const redis_news_subject *each = news->subjects; each != NULL; each = each->next)
-    if (redis_news_is_bad(each->last)) redis_news_tell_link(link, each);
+    if (redis_news_is_bad(each->last)) redis_news_tell_reader(reader, each);
   accel_mutex_unlock(&news->mutex);
 }
 
-void accel_redis_news_remove(redis_news *news, redis_link *link)
+void accel_redis_news_remove(redis_news *news, redis_news_reader *reader)
 {
-  if (link->tell == NULL) return;
+  if (reader->tell == NULL) return;
   accel_mutex_lock(&news->mutex);
-  redis_link **place = &news->links;
-  while (*place != link) place = &(*place)->next_told;
-  *place = link->next_told;
+  redis_news_reader **place = &news->readers;
+  while (*place != reader) place = &(*place)->next;
+  *place = reader->next;
   accel_mutex_unlock(&news->mutex);
 }
 
@@ -64,8 +63,8 @@ void accel_redis_news_tell(redis_news *news, redis_news_subject *subject,
     if (server_or_null != NULL)
       snprintf(subject->server, sizeof subject->server, "%s", server_or_null);
     snprintf(subject->why, sizeof subject->why, "%s", why);
-    for (const redis_link *link = news->links; link != NULL; link = link->next_told)
-      redis_news_tell_link(link, subject);
+    for (const redis_news_reader *reader = news->readers; reader != NULL; reader = reader->next)
+      redis_news_tell_reader(reader, subject);
   }
   accel_mutex_unlock(&news->mutex);
 }

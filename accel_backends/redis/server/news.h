@@ -16,8 +16,6 @@
 
 #define REDIS_NEWS_SERVER (REDIS_ADDRESS_TEXT + 32) /* and whether it is for large values */
 
-struct redis_link;
-
 /* Zeroed: nothing was said. */
 typedef struct redis_news_subject {
   accel_remote_change last; /* with the mutex */
@@ -27,9 +25,16 @@ typedef struct redis_news_subject {
   struct redis_news_subject *next;
 } redis_news_subject;
 
+/* A cache that is told. */
+typedef struct redis_news_reader {
+  void (*tell)(void *ctx, const accel_remote_news *news); /* NULL: it does not want to be */
+  void *ctx;
+  struct redis_news_reader *next;
+} redis_news_reader;
+
 typedef struct redis_news {
   accel_mutex mutex;            /* guards what follows */
-  struct redis_link *links;     /* those that want to be told */
+  redis_news_reader *readers;   /* those that want to be told */
   redis_news_subject *subjects; /* they live as long as the accel_redis */
 } redis_news;
 
@@ -39,11 +44,11 @@ ACCEL_EXTERN_C_BEGIN
 bool accel_redis_news_open(redis_news *news);
 void accel_redis_news_close(redis_news *news);
 
-/* The link is told what is out of order, and every change until remove returns. */
-void accel_redis_news_add(redis_news *news, struct redis_link *link);
-void accel_redis_news_remove(redis_news *news, struct redis_link *link);
+/* The reader is told what is out of order, and every change until remove returns. */
+void accel_redis_news_add(redis_news *news, redis_news_reader *reader);
+void accel_redis_news_remove(redis_news *news, redis_news_reader *reader);
 
-/* Tells all links, unless this is what was said last. `server` NULL: the one of which it was. */
+/* Tells all readers, unless this is what was said last. `server` NULL: the one of which it was. */
 void accel_redis_news_tell(redis_news *news, redis_news_subject *subject,
                            accel_remote_change change, const char *server_or_null, const char *why);
 /* What was said is not so any more, and nobody needs to know. */
