@@ -15,5 +15,6 @@
 #include "fake/fake.c"
 #include "fake/look.c"
 #include "fake/script.c"
+#include "fake/state.c"
 #include "fake/store.c"
 #endif

@@ -146,6 +146,7 @@ ACCEL_EXTERN_C_END
 #include "redis/operations/removal.c"
 #include "redis/operations/scatter.c"
 #include "redis/operations/write.c"
+#include "redis/operations/write_block.c"
 #include "redis/routing/discovery.c"
 #include "redis/routing/route.c"
 #include "redis/server/backoff.c"

@@ -1,4 +1,4 @@
-/* fake.c: the operations of the fake, its clock, and a look at what it holds.
+/* fake.c: the operations of the fake.
  *
  * One path serves every call: pass the first point, do the work and queue its messages under the
  * mutex, deliver them, pass the second point. So a message may arrive before its sender's reply,
@@ -8,7 +8,6 @@
 
 #include "../../accel/codec.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,20 +25,6 @@ typedef struct fake_request {
   const accel_remote_publisher *publisher; /* NULL: tells nobody */
   accel_remote_call *call;
 } fake_request;
-
-accel_status accel_fake_error(accel_remote_call *call, accel_status status, const char *format, ...)
-{
-  va_list arguments;
-  va_start(arguments, format);
-  vsnprintf(call->error, sizeof call->error, format, arguments);
-  va_end(arguments);
-  return status;
-}
-
-uint64_t accel_fake_time_ms(const struct accel_fake_state *state)
-{
-  return state->clock_base_ms + (state->is_clock_set ? 0 : accel_clock_monotonic_ms());
-}
 
 /* ---- open and close ---- */
 

@@ -2,7 +2,7 @@
 #include "../../accel/error.h"
 #include "../../accel/platform/atomic.h"
 #include "../../accel/platform/fork.h"
-#include "operations/call.h"
+#include "operations/operations.h"
 #include "state.h"
 
 #include <stdio.h>

@@ -85,22 +85,5 @@ const char *accel_redis_call_unlink(const redis_endpoint *endpoint);
 bool accel_redis_call_lacks_unlink(redis_endpoint *endpoint, const redis_replies *replies,
                                    size_t i);
 
-/* The operations; backend.h says what they do. */
-accel_status accel_redis_get(void *link, accel_remote_item *items, size_t count,
-                             accel_remote_call *call);
-void accel_redis_release(void *link, accel_remote_call *call);
-accel_status accel_redis_lease(void *link, accel_remote_item *items, size_t count,
-                               uint32_t lease_ms, accel_remote_call *call);
-accel_status accel_redis_fill(void *link, accel_remote_item *items, size_t count,
-                              accel_remote_call *call);
-accel_status accel_redis_put(void *link, accel_remote_item *items, size_t count,
-                             const accel_remote_publisher *publisher_or_null,
-                             accel_remote_call *call);
-accel_status accel_redis_del(void *link, accel_remote_item *items, size_t count,
-                             const accel_remote_publisher *publisher_or_null,
-                             accel_remote_call *call);
-accel_status accel_redis_clear(void *link, const accel_remote_publisher *publisher_or_null,
-                               accel_remote_call *call);
-
 ACCEL_EXTERN_C_END
 #endif

@@ -1,6 +1,6 @@
 #include "../../../accel/codec.h"
 #include "../../../accel/platform/atomic.h"
-#include "call.h"
+#include "operations.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -15,6 +15,7 @@
  * server that is full refuses all of that, and is sent the script alone.
  */
 #include "blocks.h"
+#include "operations.h"
 
 #include <stdio.h>
 #include <string.h>

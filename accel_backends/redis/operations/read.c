@@ -20,6 +20,7 @@
  */
 #include "../../../accel/platform/atomic.h"
 #include "blocks.h"
+#include "operations.h"
 
 #include <stdio.h>
 #include <string.h>

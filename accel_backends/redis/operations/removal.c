@@ -10,7 +10,7 @@
  * refused one look lost, and cost everybody else's L1. A value that could not be stored is removed
  * in this way too: nobody goes on reading the one before it.
  */
-#include "write.h"
+#include "removal.h"
 
 #include <string.h>
 
@@ -35,11 +35,11 @@ static size_t redis_removal_append(void *write_pointer, accel_buffer *out)
   if (write->terms->publisher == NULL)
     return redis_removal_append_keys(write, 0, write->count, out, &replies) ? replies : 0;
   while (write->written < write->count)
-    if (!accel_redis_write_cut_block(write)) return 0;
+    if (!accel_redis_write_block_cut(write)) return 0;
   for (size_t k = 0; k < write->block_count; from += write->blocks[k++]) {
     if (write->items[from]->status != REDIS_WRITE_FULL) continue;
     if (!redis_removal_append_keys(write, from, write->blocks[k], out, &replies) ||
-        !accel_redis_write_append_publish(write, k, out))
+        !accel_redis_write_block_append_publish(write, k, out))
       return 0;
     replies++;
   }
@@ -101,7 +101,7 @@ static void redis_removal_fail(redis_write *write, accel_status status)
     if (write->items[i]->status == REDIS_WRITE_FULL) write->items[i]->status = status;
 }
 
-accel_status accel_redis_write_remove(redis_write *write)
+accel_status accel_redis_removal_run(redis_write *write)
 {
   accel_remote_call *call = write->terms->call;
   redis_exchange *exchange = &write->exchange;

@@ -10,7 +10,8 @@
  * a connection of their own, which is a lane of its own. What a full server refuses, or one that
  * lacks MULTI, EXEC or PUBLISH, is removed in another way (removal.c).
  */
-#include "write.h"
+#include "operations.h"
+#include "removal.h"
 
 #include "blocks.h"
 
@@ -96,42 +97,18 @@ static bool redis_write_prepare_dels(redis_write *write)
 
 /* ---- sending: with the connection locked ---- */
 
-bool accel_redis_write_cut_block(redis_write *write)
-{
-  const redis_write_terms *terms = write->terms;
-  const accel_remote_publisher *publisher = terms->publisher;
-  const size_t from = write->written, left = write->count - from;
-  const size_t most = left < terms->named_max ? left : terms->named_max;
-  const accel_remote_item *const *items = (const accel_remote_item *const *)&write->items[from];
-  const uint32_t lane = accel_redis_endpoint_lane(write->part->endpoint, write->part->connection);
-  const size_t named = publisher->message(publisher->ctx, lane, items, most, &write->messages);
-  if (named == 0) return false;
-  write->message_ends[write->block_count] = write->messages.size;
-  write->blocks[write->block_count++] = named;
-  write->written += named;
-  return true;
-}
-
-bool accel_redis_write_append_publish(const redis_write *write, size_t block, accel_buffer *out)
-{
-  const size_t start = block == 0 ? 0 : write->message_ends[block - 1];
-  const accel_buffer message = {.data = write->messages.data + start,
-                                .size = write->message_ends[block] - start};
-  return accel_redis_call_append_publish(out, write->terms->link, &message);
-}
-
 /* Appends the next block. False: no memory; nothing appended. */
 static bool redis_write_append_block(redis_write *write, accel_buffer *out)
 {
   const size_t from = write->written, before = out->size;
-  bool appended = accel_redis_write_cut_block(write);
+  bool appended = accel_redis_write_block_cut(write);
   if (appended) {
     const size_t start = from == 0 ? 0 : write->ends[from - 1];
     const size_t end = write->ends[write->written - 1];
     appended = accel_redis_part_append_asking(write->items[from], out, &write->asked) &&
                accel_redis_command_append_words(out, REDIS_WORDS("MULTI")) &&
                accel_buffer_append(out, write->commands.data + start, end - start) &&
-               accel_redis_write_append_publish(write, write->block_count - 1, out) &&
+               accel_redis_write_block_append_publish(write, write->block_count - 1, out) &&
                accel_redis_command_append_words(out, REDIS_WORDS("EXEC"));
   }
   if (appended) return true;
@@ -342,7 +319,7 @@ static accel_status redis_write_finish(void *terms, void *write_pointer)
     status = redis_write_fail(write, accel_redis_call_distrust(exchange->connection, call));
     write->is_full = false;
   }
-  if (write->is_full) status = accel_redis_write_remove(write);
+  if (write->is_full) status = accel_redis_removal_run(write);
   accel_redis_replies_release(&exchange->replies);
   redis_write_close(write);
   return status;

@@ -1,8 +1,10 @@
-/* write.h: a put or del on its way to one server (backend redis). Private to write.c and removal.c.
- * Threads: one per redis_write; cut_block with the connection locked.
+/* write_block.h: a put or del on its way to one server, and its blocks (backend redis).
+ *
+ * A block is the items that one message names, with that message. For write.c and removal.c.
+ * Threads: one per redis_write; cut with the connection locked.
  */
-#ifndef ACCEL_BACKENDS_REDIS_WRITE_H
-#define ACCEL_BACKENDS_REDIS_WRITE_H
+#ifndef ACCEL_BACKENDS_REDIS_WRITE_BLOCK_H
+#define ACCEL_BACKENDS_REDIS_WRITE_BLOCK_H
 
 #include "scatter.h"
 
@@ -37,19 +39,12 @@ typedef struct redis_write {
 
 ACCEL_EXTERN_C_BEGIN
 
-/* ---- write.c ---- */
-
 /* Has the next message made, which names as many of the items that are left as it can. False: no
  * memory. */
-bool accel_redis_write_cut_block(redis_write *write);
+bool accel_redis_write_block_cut(redis_write *write);
 /* Appends PUBLISH of the block's message. False: no memory. */
-bool accel_redis_write_append_publish(const redis_write *write, size_t block, accel_buffer *out);
-
-/* ---- removal.c ---- */
-
-/* Removes the items whose status is REDIS_WRITE_FULL and tells, within the call's time. Gives each
- * its status: OK to a del, BACKEND to a put. Returns OK, or the failure of all. */
-accel_status accel_redis_write_remove(redis_write *write);
+bool accel_redis_write_block_append_publish(const redis_write *write, size_t block,
+                                            accel_buffer *out);
 
 ACCEL_EXTERN_C_END
 #endif

@@ -1,0 +1,35 @@
+/* operations.h: what a cache asks of Redis: get, lease, fill, put, del, clear (backend redis).
+ *
+ * Each operation is split by server and connection (scatter.h), cut into blocks that fit its time
+ * limit (blocks.h), and sent and judged by call.h. A file per operation says which commands it is
+ * and what each reply means.
+ *
+ * May include wire/, server/ and routing/. May be called by channel/, which publishes heartbeats,
+ * and by the files beside these directories. Threads: any.
+ */
+#ifndef ACCEL_BACKENDS_REDIS_OPERATIONS_H
+#define ACCEL_BACKENDS_REDIS_OPERATIONS_H
+
+#include "call.h"
+
+ACCEL_EXTERN_C_BEGIN
+
+/* backend.h says what they do. */
+accel_status accel_redis_get(void *link, accel_remote_item *items, size_t count,
+                             accel_remote_call *call);
+void accel_redis_release(void *link, accel_remote_call *call);
+accel_status accel_redis_lease(void *link, accel_remote_item *items, size_t count,
+                               uint32_t lease_ms, accel_remote_call *call);
+accel_status accel_redis_fill(void *link, accel_remote_item *items, size_t count,
+                              accel_remote_call *call);
+accel_status accel_redis_put(void *link, accel_remote_item *items, size_t count,
+                             const accel_remote_publisher *publisher_or_null,
+                             accel_remote_call *call);
+accel_status accel_redis_del(void *link, accel_remote_item *items, size_t count,
+                             const accel_remote_publisher *publisher_or_null,
+                             accel_remote_call *call);
+accel_status accel_redis_clear(void *link, const accel_remote_publisher *publisher_or_null,
+                               accel_remote_call *call);
+
+ACCEL_EXTERN_C_END
+#endif
