@@ -2,7 +2,7 @@
 
 #include "../../../accel/platform/atomic.h"
 #include "../../../accel/platform/system.h"
-#include "connection_io.h"
+#include "connection_wait.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -25,7 +25,7 @@ bool accel_redis_connection_open(redis_connection *connection, int wake_fd, uint
   memset(connection, 0, sizeof *connection);
   connection->stream.fd = -1;
   connection->wake_fd = wake_fd;
-  connection->spin_us = spin_us;
+  connection->spin.spin_us = spin_us;
   connection->state = is_used ? REDIS_CONNECTION_FIRST : REDIS_CONNECTION_UNUSED;
   connection->slots = (redis_slot *)ACCEL_MALLOC(size);
   if (connection->slots == NULL) return false;
@@ -46,7 +46,7 @@ static void redis_connection_forget(redis_connection *connection)
 {
   bool has_writes = false;
   for (; connection->completed < connection->submitted; connection->completed++) {
-    redis_slot *slot = &connection->slots[connection->completed % REDIS_CONNECTION_SLOTS];
+    redis_slot *slot = accel_redis_io_slot(connection, connection->completed);
     has_writes |= slot->is_write;
     accel_redis_replies_release(&slot->replies);
   }
@@ -77,11 +77,6 @@ void accel_redis_connection_abandon(redis_connection *connection)
   ACCEL_FREE(connection->slots);
 }
 
-bool accel_redis_connection_is_up(const redis_connection *connection)
-{
-  return accel_load_relaxed(&connection->state) == REDIS_CONNECTION_UP;
-}
-
 bool accel_redis_connection_has_given_up(const redis_connection *connection)
 {
   return accel_load_acquire(&connection->given_up) > 0;
@@ -106,7 +101,7 @@ static accel_status redis_connection_submit(redis_connection *connection, const 
                                             char *error)
 {
   const size_t unsent = connection->queued.size + connection->writing.size - connection->written;
-  const size_t pending = accel_redis_roles_pending(connection);
+  const size_t pending = accel_redis_io_pending(connection);
   if (pending == REDIS_CONNECTION_SLOTS || unsent > REDIS_CONNECTION_UNSENT_MAX)
     return redis_connection_refuse(ACCEL_ERR_BACKEND, "queue full: the server is too slow", error);
   const size_t before = connection->queued.size;
@@ -119,7 +114,7 @@ static accel_status redis_connection_submit(redis_connection *connection, const 
     connection->progress_ms = connection->reply_ms = accel_clock_monotonic_ms();
     connection->reply_moved = connection->moved;
   }
-  redis_slot *slot = &connection->slots[connection->submitted % REDIS_CONNECTION_SLOTS];
+  redis_slot *slot = accel_redis_io_slot(connection, connection->submitted);
   accel_store_relaxed(&slot->owner, owner_or_null);
   slot->check = check;
   slot->replies_due = slot->replies_asked = replies_due;
@@ -137,7 +132,7 @@ static accel_status redis_connection_await_first(redis_connection *connection, u
   if (connection->state == REDIS_CONNECTION_UP) return ACCEL_OK;
   if (connection->state == REDIS_CONNECTION_UNUSED) {
     accel_store_relaxed(&connection->state, REDIS_CONNECTION_FIRST);
-    accel_redis_roles_ring(connection);
+    accel_redis_io_wake_keeper(connection);
   }
   while (connection->state == REDIS_CONNECTION_FIRST)
     if (!accel_condition_wait(&connection->changed, &connection->mutex, deadline_ms))
@@ -171,7 +166,7 @@ accel_status accel_redis_connection_begin(redis_connection *connection, const re
   accel_status status = redis_connection_await_first(connection, deadline_ms, error);
   if (status == ACCEL_OK) status = redis_connection_submit(connection, block, waiter, 0, error);
   if (status == ACCEL_OK && !connection->has_writer && !connection->is_clogged)
-    accel_redis_roles_write(connection, accel_redis_roles_pending(connection) > 1);
+    accel_redis_io_write(connection, accel_redis_io_pending(connection) > 1);
   accel_mutex_unlock(&connection->mutex);
   return status;
 }
@@ -181,7 +176,7 @@ accel_status accel_redis_connection_finish(redis_connection *connection, redis_w
                                            char *error)
 {
   accel_mutex_lock(&connection->mutex);
-  if (!accel_redis_roles_await(connection, waiter, deadline_ms)) {
+  if (!accel_redis_wait_for_replies(connection, waiter, deadline_ms)) {
     snprintf(error, REDIS_SOCKET_TEXT, "no answer within %u ms",
              (unsigned)(accel_clock_monotonic_ms() - waiter->began_ms));
     waiter->status = ACCEL_ERR_TIMEOUT;
@@ -212,20 +207,13 @@ static void redis_connection_post_locked(redis_connection *connection, const red
   char error[REDIS_SOCKET_TEXT];
   if (connection->state != REDIS_CONNECTION_UP) return;
   if (redis_connection_submit(connection, block, NULL, check, error) == ACCEL_OK)
-    accel_redis_roles_hand_over(connection);
+    accel_redis_wait_hand_over(connection);
 }
 
 void accel_redis_connection_post(redis_connection *connection, const redis_block *block)
 {
   accel_mutex_lock(&connection->mutex);
   redis_connection_post_locked(connection, block, 0);
-  accel_mutex_unlock(&connection->mutex);
-}
-
-void accel_redis_connection_break(redis_connection *connection, const char *why)
-{
-  accel_mutex_lock(&connection->mutex);
-  accel_redis_roles_break(connection, why);
   accel_mutex_unlock(&connection->mutex);
 }
 
@@ -236,7 +224,7 @@ void accel_redis_connection_hang_up(redis_connection *connection)
   accel_mutex_lock(&connection->mutex);
   connection->has_hung_up = true;
   if (connection->state == REDIS_CONNECTION_UP)
-    accel_redis_roles_hang_up(connection, "connection lost: closed by the server");
+    accel_redis_io_hang_up(connection, "connection lost: closed by the server");
   accel_mutex_unlock(&connection->mutex);
 }
 
@@ -341,7 +329,7 @@ static bool redis_connection_drains(redis_connection *connection)
 static void redis_connection_judge(redis_connection *connection)
 {
   const uint64_t now_ms = accel_clock_monotonic_ms();
-  if (accel_redis_roles_pending(connection) == 0) return;
+  if (accel_redis_io_pending(connection) == 0) return;
   if (now_ms < redis_connection_patience_ends_ms(connection)) return;
   const bool is_silent = now_ms >= connection->progress_ms + REDIS_CONNECTION_SILENCE_MS;
   const bool may_drain = is_silent || !connection->is_part_there;
@@ -349,9 +337,8 @@ static void redis_connection_judge(redis_connection *connection)
     connection->progress_ms = connection->reply_ms = now_ms;
     return;
   }
-  accel_redis_roles_break(connection, is_silent
-                                          ? "connection lost: the server is silent"
-                                          : "connection lost: a reply does not come to its end");
+  accel_redis_io_break(connection, is_silent ? "connection lost: the server is silent"
+                                             : "connection lost: a reply does not come to its end");
 }
 
 /* With the mutex held, while it is up: what a caller would do, without waiting. */
@@ -359,13 +346,13 @@ static void redis_connection_tend_locked(redis_connection *connection)
 {
   const uint64_t now_ms = accel_clock_monotonic_ms();
   if (now_ms >= connection->check_ms) redis_connection_check(connection, now_ms);
-  if (accel_redis_roles_has_unsent(connection) && !connection->has_writer)
-    accel_redis_roles_write(connection, false);
-  if (accel_redis_roles_pending(connection) > 0 && !connection->has_reader)
-    accel_redis_roles_wait(connection, now_ms);
+  if (accel_redis_io_has_unsent(connection) && !connection->has_writer)
+    accel_redis_io_write(connection, false);
+  if (accel_redis_io_pending(connection) > 0 && !connection->has_reader)
+    accel_redis_wait_for_socket(connection, now_ms);
   redis_connection_judge(connection);
   /* Callers that came meanwhile found the roles taken. What is left without one waits for poll. */
-  (void)accel_redis_roles_wake_next(connection);
+  (void)accel_redis_wait_wake_next(connection);
 }
 
 int accel_redis_connection_tend(redis_connection *connection, int *fd_out, uint64_t *until_ms)
@@ -376,7 +363,7 @@ int accel_redis_connection_tend(redis_connection *connection, int *fd_out, uint6
   if (connection->state == REDIS_CONNECTION_UP) redis_connection_tend_locked(connection);
   if (connection->state == REDIS_CONNECTION_UP) {
     const uint64_t silent_ms = redis_connection_patience_ends_ms(connection);
-    const bool is_pending = accel_redis_roles_pending(connection) > 0;
+    const bool is_pending = accel_redis_io_pending(connection) > 0;
     const bool is_left = connection->has_hung_up && connection->has_reader;
     *fd_out = is_left ? -1 : connection->stream.fd;
     const uint64_t soon_ms = accel_clock_deadline(REDIS_CONNECTION_HUNG_UP_MS);

@@ -1,45 +1,131 @@
-/* roles.h: writing, reading and waiting on a connection (backend redis).
+/* connection_io.h: a pipelined connection's state, and reading and writing on it (backend redis).
  *
  * Whoever holds the writer's role has `writing`, `written` and the sending half of the stream;
- * whoever holds the reader's has the receiving half and the replies in the ring. Roles are taken
- * and left with the mutex held, and held without it.
- * Threads: any, with the mutex held.
+ * whoever holds the reader's role has the receiving half and the replies in the ring. Roles are
+ * taken and left with the mutex held, and held without it.
+ *
+ * For connection.c and connection_wait.c; connection.h has the contract.
+ * Threads: any, with the mutex held unless a function says otherwise.
  */
 #ifndef ACCEL_BACKENDS_REDIS_CONNECTION_IO_H
 #define ACCEL_BACKENDS_REDIS_CONNECTION_IO_H
 
-#include "connection.h"
+#include "../../../accel/platform/thread.h"
+#include "../wire/stream.h"
+#include "spin.h"
+#include "wake.h"
+
+#define REDIS_CONNECTION_SLOTS 1024u
+#define REDIS_CONNECTION_UNSENT_MAX (64u << 20) /* bytes that may wait; more is refused */
+#define REDIS_CONNECTION_SILENCE_MS 1000u       /* while replies are due: then it is broken */
+#define REDIS_CONNECTION_SLOWEST_BYTES 1024u /* per ms: so many excuse that a reply takes longer */
+#define REDIS_CONNECTION_LARGE_BYTES (256u << 10) /* of one text: others wait while it passes */
+#define REDIS_CONNECTION_ELEMENTS_SPARE 512u      /* of replies of one request, for each of them */
+#define REDIS_CONNECTION_WRITE_TEXTS (1u << 20)   /* bytes of the texts that answer one write */
+#define REDIS_CONNECTION_HUNG_UP_MS 2u            /* then the keeper looks what the reader did */
+#define REDIS_CONNECTION_CHECK_MS 1000u           /* between checks of a connection that is used */
+
+typedef enum redis_connection_state {
+  REDIS_CONNECTION_UNUSED, /* nobody has needed it yet: the first caller makes it FIRST */
+  REDIS_CONNECTION_FIRST,  /* the first attempt is under way: callers wait for it */
+  REDIS_CONNECTION_UP,
+  REDIS_CONNECTION_BROKEN, /* somebody may still hold a role */
+  REDIS_CONNECTION_DOWN
+} redis_connection_state;
+
+/* A caller between begin and finish; lives on its stack. What is not atomic is written by the
+ * owner of a role before it sets DONE, and read after that. */
+typedef struct redis_waiter {
+  redis_wake wake;
+  bool is_taken;             /* under the mutex: it has left the ring, DONE follows in any case */
+  bool is_waiting;           /* under the mutex: finish was called */
+  bool is_unread;            /* it failed, and no byte of its replies had come */
+  bool is_bystander;         /* it failed because of another request, which was due before it */
+  bool is_silent;            /* it was given up, and the connection had been silent all the time */
+  uint32_t patience_ms;      /* the block's */
+  struct redis_waiter *next; /* of those to be woken */
+  accel_status status;
+  redis_replies replies;
+  struct redis_slot *slot;
+  uint64_t began_ms;
+} redis_waiter;
+
+/* A request whose replies are due. Only who holds the reader's role touches replies and their
+ * number; the owner is NULL once it gave up. */
+typedef struct redis_slot {
+  redis_waiter *owner; /* atomic; changed under the mutex */
+  uint64_t check;      /* not 0: the reply must be this number, or the stream is not trusted */
+  size_t replies_due, replies_asked;
+  bool has_begun;             /* one of several is there */
+  bool is_write, is_given_up; /* under the mutex: it changes something; nobody waits for that */
+  redis_replies replies;
+} redis_slot;
+
+typedef struct redis_connection {
+  accel_mutex mutex;            /* guards all but what the holder of a role uses */
+  accel_condition changed;      /* an attempt to connect is over */
+  redis_connection_state state; /* written under the mutex, read anywhere: atomic */
+  redis_stream stream;          /* of the roles: fd is constant between adopt and repair */
+  bool has_writer, has_reader;
+  bool is_clogged;       /* the socket took less than there was */
+  accel_buffer queued;   /* commands nobody has begun to write */
+  accel_buffer writing;  /* of the writer: what it took from there */
+  size_t written;        /* of that */
+  redis_slot *slots;     /* a ring: the n-th request lies in slots[n % REDIS_CONNECTION_SLOTS] */
+  uint64_t submitted;    /* atomic; requests so far */
+  uint64_t completed;    /* of those */
+  uint32_t given_up;     /* atomic: writes among them that nobody waits for any more */
+  bool is_mid_reply;     /* atomic; of the reader: part of the oldest one's replies has come */
+  redis_spin spin;       /* what is tried before a thread sleeps */
+  uint64_t progress_ms;  /* the last byte in either direction, or the first request */
+  uint64_t reply_ms;     /* since then the oldest reply is the next one that is due */
+  uint64_t reply_moved;  /* `moved` at that time */
+  uint64_t moved;        /* bytes in both directions so far */
+  bool is_part_there;    /* of a reply that has not come to its end */
+  bool has_hung_up;      /* the server; a caller who reads is about to see it */
+  uint64_t large_ms;     /* atomic: the last time that something large was passing */
+  uint32_t answered;     /* of the reader: counts replies that are whole */
+  uint64_t sent;         /* bytes that the system took */
+  size_t unacknowledged; /* of the keeper: bytes that the peer had not taken at the last look */
+  uint64_t acknowledged; /* of the keeper: and those that it had */
+  uint64_t checked;      /* `submitted` at the last check */
+  uint64_t check_ms;     /* when the next is due */
+  int wake_fd;           /* the keeper's bell; not owned */
+  char error[REDIS_SOCKET_TEXT]; /* why it is not up */
+} redis_connection;
 
 ACCEL_EXTERN_C_BEGIN
 
-bool accel_redis_roles_has_unsent(const redis_connection *connection);
-size_t accel_redis_roles_pending(const redis_connection *connection);
+/* Without the mutex. */
+bool accel_redis_connection_is_up(const redis_connection *connection);
+/* A caller could make no sense of its replies. Takes the mutex. */
+void accel_redis_connection_break(redis_connection *connection, const char *why);
+
+/* The n-th request's place in the ring. */
+redis_slot *accel_redis_io_slot(redis_connection *connection, uint64_t number);
+bool accel_redis_io_has_unsent(const redis_connection *connection);
+/* Requests whose replies are due. */
+size_t accel_redis_io_pending(const redis_connection *connection);
+void accel_redis_io_wake_keeper(redis_connection *connection);
 
 /* All that wait fail now; the slots stay, because the reader may be filling one of them. */
-void accel_redis_roles_break(redis_connection *connection, const char *why);
+void accel_redis_io_break(redis_connection *connection, const char *why);
 
 /* The server hung up. It may have said why: what it said is read first, by the reader, which breaks
  * the connection then, or here. Lets the mutex go meanwhile. */
-void accel_redis_roles_hang_up(redis_connection *connection, const char *why);
+void accel_redis_io_hang_up(redis_connection *connection, const char *why);
 
 /* Writes what is queued, or as much of it as the socket takes. Lets the mutex go meanwhile.
  * `gathers`: other threads may add to it first. */
-void accel_redis_roles_write(redis_connection *connection, bool gathers);
+void accel_redis_io_write(redis_connection *connection, bool gathers);
 
-/* Takes the roles that are free until the socket is ready or the deadline has passed. Lets the
- * mutex go meanwhile. */
-void accel_redis_roles_wait(redis_connection *connection, uint64_t deadline_ms);
+/* Receives what is there, and gives the replies to their callers; `is_slow`: may wait for the first
+ * byte, as accel_redis_stream_feed_slowly. By the reader, without the mutex. */
+void accel_redis_io_receive(redis_connection *connection, bool is_slow);
 
-/* Does what there is to do until the waiter is done. Called with the mutex, returns without it.
- * False: the deadline passed before, and the waiter is in the ring no more. */
-bool accel_redis_roles_await(redis_connection *connection, redis_waiter *waiter,
-                             uint64_t deadline_ms);
-
-/* Calls a waiting thread to roles that nobody holds. True: it was, or nothing is left to do. */
-bool accel_redis_roles_wake_next(redis_connection *connection);
-/* A thread leaves. What it leaves behind another caller goes on with, or the keeper. */
-void accel_redis_roles_hand_over(redis_connection *connection);
-void accel_redis_roles_ring(redis_connection *connection);
+/* Lets the threads run that are ready to. False: there were none, or lately they were not of this
+ * connection, and nobody was let run. Without the mutex. */
+bool accel_redis_io_let_others_run(redis_connection *connection);
 
 ACCEL_EXTERN_C_END
 #endif

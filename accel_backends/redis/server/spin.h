@@ -1,27 +1,57 @@
-/* trial.h: of something that may be in vain, whether to go on with it (backend redis).
+/* spin.h: what a thread tries before it sleeps until a reply comes (backend redis).
  *
- * What it costs is lost time, and after some of that there is a pause many times as long, so that
- * it stays a small share. Threads: any.
+ * Where replies come at once, falling asleep and being woken takes longer than the server does;
+ * where they do not, looking for them costs time that other threads need. Three things are tried:
+ *
+ *   look     the reader looks for a reply again and again, for spin_us
+ *   yield    the others let threads run while one reads
+ *   let run  both, and a writer that gathers commands, let run whatever thread is ready to; it may
+ *            be none of this connection
+ *
+ * Each goes on as long as it is of use. Time that was lost in vain adds up, and from a limit on
+ * there is a pause 64 times as long, 10 s at most, so that it stays a small share.
+ *
+ * A value without clock, socket and lock: the caller measures, and says what came of it.
+ * Threads: any.
  */
 #ifndef ACCEL_BACKENDS_REDIS_SPIN_H
 #define ACCEL_BACKENDS_REDIS_SPIN_H
 
 #include "../../../accel/base.h"
 
-/* Atomic. */
-typedef struct redis_trial {
-  uint64_t vain_ns; /* lost since it was last of use */
+/* Of one of the three. Atomic. */
+typedef struct redis_spin_backoff {
+  uint64_t lost_ns; /* in vain, since it was last of use */
   uint64_t pause_until_ns;
-} redis_trial;
+} redis_spin_backoff;
+
+/* Zeroed but for spin_us: nothing was in vain. */
+typedef struct redis_spin {
+  uint32_t spin_us;                 /* constant; 0: threads that wait only sleep */
+  redis_spin_backoff spin_backoff;  /* of looks */
+  redis_spin_backoff yield_backoff; /* of yields */
+  redis_spin_backoff contention;    /* of letting run */
+} redis_spin;
 
 ACCEL_EXTERN_C_BEGIN
 
-bool accel_redis_trial_pauses(const redis_trial *trial, uint64_t now_ns);
-void accel_redis_trial_note_success(redis_trial *trial);
-/* It took so long for nothing. From `limit_ns` in all on there is a pause, so many times as long.
- * */
-void accel_redis_trial_note_vain(redis_trial *trial, uint64_t now_ns, uint64_t took_ns,
-                                 uint64_t limit_ns);
+bool accel_redis_spin_may_look(const redis_spin *spin, uint64_t now_ns);
+/* How long a look takes at most, with so much time left. */
+uint64_t accel_redis_spin_look_ns(const redis_spin *spin, uint64_t left_ms);
+/* A look ended; meanwhile `came` requests were added. Each of them excuses spin_us more: what comes
+ * later still was waited for in vain. */
+void accel_redis_spin_note_look(redis_spin *spin, uint64_t now_ns, uint64_t took_ns, uint64_t came,
+                                bool is_found);
+
+bool accel_redis_spin_may_yield(const redis_spin *spin, uint64_t now_ns);
+/* `is_called`: there was something to do, or the replies are there. */
+void accel_redis_spin_note_yield(redis_spin *spin, uint64_t now_ns, uint64_t took_ns,
+                                 bool is_called);
+
+bool accel_redis_spin_may_let_run(const redis_spin *spin, uint64_t now_ns);
+/* Others were let run, and `came` requests were added. True: there were others. */
+bool accel_redis_spin_note_others(redis_spin *spin, uint64_t now_ns, uint64_t took_ns,
+                                  uint64_t came);
 
 ACCEL_EXTERN_C_END
 #endif
