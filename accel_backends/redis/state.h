@@ -4,8 +4,8 @@
 
 #include "../../accel/platform/fork.h"
 #include "../redis.h"
-#include "channel/listener.h"
-#include "routing/discovery.h"
+#include "channel/channel.h"
+#include "routing/routing.h"
 
 ACCEL_EXTERN_C_BEGIN
 

@@ -2,7 +2,8 @@
 
 A file's layer stands in its opening comment, "(layer 2)"; a .c file without one has the layer of
 the first header it includes, its own. Rooms include their own layer and lower ones, and those of
-layer 3 never each other. A backend includes layers 0 to 2 and itself.
+layer 3 never each other. A backend includes layers 0 to 2 and itself; within redis/ the directories
+include leftwards only.
 """
 
 import re
@@ -28,6 +29,8 @@ OWNED_CALLS = {
     "malloc|calloc|realloc|free|strdup|strndup": "accel/base.h",
     "exit|abort|_exit|printf|fprintf|puts|perror": "no file of the library",
 }
+# Each includes those left of it, by the header that bears its name.
+REDIS_DIRECTORIES = ["wire", "server", "routing", "operations", "channel"]
 C11_HEADERS = {
     "assert.h", "float.h", "inttypes.h", "limits.h", "math.h", "stdarg.h", "stdbool.h",
     "stddef.h", "stdint.h", "stdio.h", "stdlib.h", "string.h",
@@ -58,6 +61,23 @@ def room(path):
     return path.stem.split("_")[0]
 
 
+def redis_directory(path):
+    """`wire` for a file of accel_backends/redis/wire/."""
+    parts = path.relative_to(sources.ROOT).parts
+    inside = len(parts) == 4 and parts[:2] == ("accel_backends", "redis")
+    return parts[2] if inside and parts[2] in REDIS_DIRECTORIES else None
+
+
+def check_redis_directory(path, number, included, target):
+    own, other = redis_directory(path), redis_directory(target)
+    if other is None or own == other:
+        return
+    if own and REDIS_DIRECTORIES.index(other) > REDIS_DIRECTORIES.index(own):
+        sources.report(path, number, f"{own}/ lies left of {other}/ and may not include {included}")
+    if target.suffix == ".h" and target.stem != other:
+        sources.report(path, number, f"include {other}/{other}.h in place of {included}")
+
+
 def check_own(path, number, included):
     target = (path.parent / included).resolve()
     if not target.is_file():
@@ -66,6 +86,7 @@ def check_own(path, number, included):
     if sources.name(path) in UMBRELLAS or (sources.name(path), sources.name(target)) in EXCEPTIONS:
         return
     target_layer = layer(target)
+    check_redis_directory(path, number, included, target)
     if backend(path):
         if backend(target) == backend(path) or (target_layer is not None and target_layer <= 2):
             return

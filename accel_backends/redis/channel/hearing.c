@@ -1,6 +1,6 @@
 #include "hearing.h"
 
-#include "../server/error_reply.h"
+#include "../server/server.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -6,9 +6,8 @@
 #ifndef ACCEL_BACKENDS_REDIS_HEARING_H
 #define ACCEL_BACKENDS_REDIS_HEARING_H
 
-#include "../server/backoff.h"
-#include "../wire/signal.h"
-#include "../wire/stream.h"
+#include "../server/server.h"
+#include "../wire/wire.h"
 #include "tracking.h"
 
 #define REDIS_LISTENER_TICK_MS 1000u /* between PINGs, and between heartbeats */

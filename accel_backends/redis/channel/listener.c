@@ -3,7 +3,7 @@
 #include "../../../accel/platform/atomic.h"
 #include "../../../accel/platform/clock.h"
 #include "../../../accel/platform/system.h"
-#include "../operations/call.h"
+#include "../operations/operations.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -16,7 +16,7 @@
 #ifndef ACCEL_BACKENDS_REDIS_TRACKING_H
 #define ACCEL_BACKENDS_REDIS_TRACKING_H
 
-#include "../operations/link.h"
+#include "../operations/operations.h"
 
 #define REDIS_TRACKING_CHANNEL "__redis__:invalidate"
 #define REDIS_TRACKING_PROOF_MS 3000u /* since the data connection last said that it holds */

@@ -2,7 +2,7 @@
 
 #include "../../../accel/platform/atomic.h"
 #include "../../../accel/platform/fork.h"
-#include "../server/error_reply.h"
+#include "../server/server.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -7,7 +7,7 @@
 #define ACCEL_BACKENDS_REDIS_LINK_H
 
 #include "../../../accel/backend.h"
-#include "../routing/route.h"
+#include "../routing/routing.h"
 
 #define REDIS_LINK_KEY_START_SIZE 132 /* of prefix:area:, with its 0 */
 

@@ -16,9 +16,8 @@
 #ifndef ACCEL_BACKENDS_REDIS_DISCOVERY_H
 #define ACCEL_BACKENDS_REDIS_DISCOVERY_H
 
-#include "../server/backoff.h"
-#include "../wire/signal.h"
-#include "../wire/stream.h"
+#include "../server/server.h"
+#include "../wire/wire.h"
 #include "route.h"
 
 #define REDIS_DISCOVERY_CLUSTER_MS 30000u

@@ -19,8 +19,8 @@
 #define ACCEL_BACKENDS_REDIS_ROUTE_H
 
 #include "../../../accel/backend.h"
-#include "../server/endpoint.h"
-#include "../wire/slots.h"
+#include "../server/server.h"
+#include "../wire/wire.h"
 
 /* Different servers at a time, the one that stands for nowhere included; each has two lanes
  * (endpoint.h). */

@@ -9,7 +9,7 @@
 #ifndef ACCEL_BACKENDS_REDIS_COMMANDS_H
 #define ACCEL_BACKENDS_REDIS_COMMANDS_H
 
-#include "../wire/settings.h"
+#include "../wire/wire.h"
 #include "connection.h"
 
 #define REDIS_COMMANDS_KEPT_MS 60000u /* then a refused one is tried again */

@@ -19,8 +19,8 @@
  * - A broken connection's socket and reader are replaced only when nobody holds a role.
  * - Ring and send buffer are bounded: what does not fit fails at once.
  *
- * connection.c has requests, states, and the keeper's part (endpoint.h); connection_io.c reading and
- * writing; connection_wait.c waiting.
+ * connection.c has requests, states, and the keeper's part (endpoint.h); connection_io.c reading
+ * and writing; connection_wait.c waiting.
  * Threads: any; adopt, repair and tend only the keeper; open and close exclusive.
  */
 #ifndef ACCEL_BACKENDS_REDIS_CONNECTION_H

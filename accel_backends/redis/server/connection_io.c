@@ -1,7 +1,7 @@
 #include "connection_io.h"
 
 #include "../../../accel/platform/atomic.h"
-#include "../wire/signal.h"
+#include "../wire/wire.h"
 
 #include <errno.h>
 #include <stdio.h>

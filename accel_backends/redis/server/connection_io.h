@@ -11,7 +11,7 @@
 #define ACCEL_BACKENDS_REDIS_CONNECTION_IO_H
 
 #include "../../../accel/platform/thread.h"
-#include "../wire/stream.h"
+#include "../wire/wire.h"
 #include "spin.h"
 #include "wake.h"
 

@@ -2,7 +2,7 @@
 
 #include "../../../accel/platform/atomic.h"
 #include "../../../accel/platform/clock.h"
-#include "../wire/signal.h"
+#include "../wire/wire.h"
 
 /* Nearer than this to its deadline a thread waits in poll, which is exact. */
 #define REDIS_WAIT_EXACT_MS (4u * (uint64_t)REDIS_SOCKET_SLICE_MS)
@@ -108,8 +108,8 @@ void accel_redis_wait_hand_over(redis_connection *connection)
 }
 
 /* Lets others run while another thread reads: where many threads share a processor, that costs a
- * fraction of falling asleep and being woken, and often the reader is among them. Without the mutex.
- * True: the waiter was called, or is done. */
+ * fraction of falling asleep and being woken, and often the reader is among them. Without the
+ * mutex. True: the waiter was called, or is done. */
 static bool redis_wait_yield(redis_connection *connection, redis_waiter *waiter,
                              uint64_t deadline_ms)
 {

@@ -7,7 +7,7 @@
 #ifndef ACCEL_BACKENDS_REDIS_CONTEXT_H
 #define ACCEL_BACKENDS_REDIS_CONTEXT_H
 
-#include "../wire/settings.h"
+#include "../wire/wire.h"
 #include "news.h"
 
 typedef enum redis_notice {

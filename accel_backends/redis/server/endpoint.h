@@ -11,7 +11,7 @@
 #ifndef ACCEL_BACKENDS_REDIS_ENDPOINT_H
 #define ACCEL_BACKENDS_REDIS_ENDPOINT_H
 
-#include "../wire/signal.h"
+#include "../wire/wire.h"
 #include "backoff.h"
 #include "breaker.h"
 #include "commands.h"

@@ -9,7 +9,7 @@
 #define ACCEL_BACKENDS_REDIS_ERROR_REPLY_H
 
 #include "../../../accel/backend.h"
-#include "../wire/reply.h"
+#include "../wire/wire.h"
 
 #define REDIS_REACTION_WRITES_MS 1000u /* nothing is stored for so long; reads and removals go on */
 

@@ -12,7 +12,7 @@
 #define ACCEL_BACKENDS_REDIS_NEWS_H
 
 #include "../../../accel/backend.h"
-#include "../wire/socket.h"
+#include "../wire/wire.h"
 
 #define REDIS_NEWS_SERVER (REDIS_ADDRESS_TEXT + 32) /* and whether it is for large values */
 
