@@ -1,5 +1,5 @@
 /* Others on the same Redis: things at our keys that are no values, keys that begin like ours,
- * the same area in another database, and a server whose list of keys has no end.
+ * the same area in another database, many keys to walk, and a server whose list of them has no end.
  */
 #include "fault_world.h"
 
@@ -217,6 +217,69 @@ static void the_same_area_in_two_databases_is_two(void **state)
   for (int i = 0; i < 3; i++) fault_close(&worlds[i]);
 }
 
+/* ---- a long walk ---- */
+
+typedef struct hiccup {
+  proxy way;
+  atomic_bool has_walked; /* the clear has returned */
+} hiccup;
+
+/* Holds up what is asked once the walk has begun, for longer than a call may take. */
+static void *hold_up(void *hiccup_pointer)
+{
+  hiccup *self = (hiccup *)hiccup_pointer;
+  const uint64_t before = proxy_look(&self->way).replies;
+  while (proxy_look(&self->way).replies < before + 64 && !self->has_walked) usleep(200);
+  proxy_detain(&self->way, PROXY_DATA);
+  usleep(450000);
+  proxy_release(&self->way);
+  return NULL;
+}
+
+/* True: a step was late, and its connection stood all the same. */
+static bool clear_with_a_hiccup(fault_world *world, hiccup *self, accel_status *status)
+{
+  pthread_t thread;
+  const unsigned accepted = proxy_look(&self->way).accepted;
+  self->has_walked = false;
+  assert_int_equal(pthread_create(&thread, NULL, hold_up, self), 0);
+  const uint64_t began_ns = accel_clock_monotonic_ns();
+  *status = item_cache_clear(&world->cache);
+  const double took_ms = fault_ms_since(began_ns);
+  self->has_walked = true;
+  pthread_join(thread, NULL);
+  return took_ms >= 300 && proxy_look(&self->way).accepted == accepted;
+}
+
+/* Of many steps one is late: the walk goes on from there. */
+static void a_clear_survives_a_hiccup(void **state)
+{
+  fault_world world;
+  hiccup self = {0};
+  (void)state;
+  ask("FLUSHALL", "+OK");
+  ask("EVAL \"for i = 1, 40000 do redis.call('SET', 'other:' .. i, '') end return 1\" 0", ":1");
+  assert_true(proxy_open(&self.way, server.port));
+  const accel_redis_config where = {.url = self.way.url, .command_timeout_ms = 300};
+  open_at(&world, &where, "fault");
+  proxy_set_flow(&self.way, PROXY_REPLIES, PROXY_DATA, &(proxy_flow){.latency_ms = 10});
+  accel_status status = ACCEL_OK;
+  bool was_late = false;
+  for (int i = 0; i < 50 && !was_late; i++) {
+    for (uint64_t key = 0; key < 20; key++) {
+      const item_t item = fault_item(key, 1);
+      item_cache_set(&world.cache, key, &item);
+    }
+    was_late = clear_with_a_hiccup(&world, &self, &status);
+  }
+  assert_true(was_late);
+  if (status != ACCEL_OK) fail_msg("%s", item_cache_last_error(&world.cache));
+  assert_int_equal(fault_look(&world).repairs, 0);
+  ask("DBSIZE", ":40000");
+  fault_close(&world);
+  proxy_close(&self.way);
+}
+
 /* ---- a list without an end ---- */
 
 /* What failed is cleared again in the background, for ever; closing does not wait for that. */
@@ -254,6 +317,7 @@ int main(void)
       cmocka_unit_test(a_set_replaces_whatever_is_there),
       cmocka_unit_test(a_clear_removes_its_own_keys_alone),
       cmocka_unit_test(the_same_area_in_two_databases_is_two),
+      cmocka_unit_test(a_clear_survives_a_hiccup),
       cmocka_unit_test(closing_does_not_wait_for_an_endless_clear),
   };
   if (!redis_server_available()) return REDIS_SERVER_SKIP;

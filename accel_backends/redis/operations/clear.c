@@ -8,6 +8,7 @@
 
 #define REDIS_CLEAR_CURSOR_SIZE 24  /* a cursor's digits and a 0 */
 #define REDIS_CLEAR_LIMIT_MS 60000u /* of one server: then its SCAN has no end */
+#define REDIS_CLEAR_LATE_MAX 3u     /* steps in a row that may be late, once one was not */
 
 /* Where one step takes place. */
 typedef struct redis_clear_place {
@@ -109,27 +110,28 @@ static accel_status redis_clear_remove(redis_link *link, const redis_clear_place
   return status;
 }
 
-/* One step: looks behind the cursor, removes, moves the cursor. */
-static accel_status redis_clear_step(redis_link *link, redis_endpoint *endpoint,
+/* One step: looks behind the cursor, removes, moves the cursor. One that failed may be repeated. */
+static accel_status redis_clear_step(redis_link *link, const redis_clear_place *place,
                                      accel_remote_call *call, char *cursor)
 {
-  const redis_clear_place place = {endpoint, accel_redis_endpoint_to_remove(endpoint)};
   redis_replies found = {0};
+  char next[REDIS_CLEAR_CURSOR_SIZE];
   bool is_refused = false;
-  accel_status status = redis_clear_scan(link, &place, call, cursor, &found);
+  accel_status status = redis_clear_scan(link, place, call, cursor, &found);
   if (accel_failed(status)) return status;
   const redis_reply whole = accel_redis_reply_at(&found, 0);
   if (whole.kind == REDIS_REPLY_IS_ERROR) {
     status = accel_redis_call_explain(call, &found, 0);
-  } else if (!redis_clear_is_scan(&found, cursor)) {
-    status = accel_redis_call_distrust(place.connection, call);
+  } else if (!redis_clear_is_scan(&found, next)) {
+    status = accel_redis_call_distrust(place->connection, call);
   } else {
-    const bool was_unlink = strcmp(accel_redis_call_unlink(endpoint), "UNLINK") == 0;
-    status = redis_clear_remove(link, &place, call, &found, &is_refused);
+    const bool was_unlink = strcmp(accel_redis_call_unlink(place->endpoint), "UNLINK") == 0;
+    status = redis_clear_remove(link, place, call, &found, &is_refused);
     if (is_refused && was_unlink) {
       call->error[0] = '\0';
-      status = redis_clear_remove(link, &place, call, &found, &is_refused);
+      status = redis_clear_remove(link, place, call, &found, &is_refused);
     }
+    if (status == ACCEL_OK) memcpy(cursor, next, sizeof next);
   }
   accel_redis_replies_release(&found);
   return status;
@@ -192,18 +194,41 @@ static accel_status redis_clear_goes_on(accel_remote_call *call, uint64_t until_
   return ACCEL_ERR_BACKEND;
 }
 
+static accel_status redis_clear_is_lost(accel_remote_call *call)
+{
+  if (call->error[0] == '\0')
+    snprintf(call->error, sizeof call->error, "the connection was made anew during the clear");
+  return ACCEL_ERR_BACKEND;
+}
+
+/* Walks all keys of one server. A step that is late is repeated, so that a hiccup does not send a
+ * walk of many steps back to its beginning, which it might never leave. A cursor means something to
+ * one server only: once the connection was made anew, nobody knows to which. */
 static accel_status redis_clear_endpoint(redis_link *link, redis_endpoint *endpoint,
                                          accel_remote_call *call)
 {
   const uint64_t until_ms = accel_clock_deadline(REDIS_CLEAR_LIMIT_MS);
+  const redis_connection *known = NULL;
   char cursor[REDIS_CLEAR_CURSOR_SIZE] = "0";
-  do {
+  uint32_t made = 0;
+  for (unsigned late = 0;;) {
     const accel_status may = redis_clear_goes_on(call, until_ms);
     if (accel_failed(may)) return may;
-    const accel_status status = redis_clear_step(link, endpoint, call, cursor);
-    if (accel_failed(status)) return status;
-  } while (strcmp(cursor, "0") != 0);
-  return ACCEL_OK;
+    const redis_clear_place place = {endpoint, accel_redis_endpoint_to_remove(endpoint)};
+    const accel_status status = redis_clear_step(link, &place, call, cursor);
+    const uint32_t made_now =
+        place.connection == NULL ? 0 : accel_load_acquire(&place.connection->made);
+    if (place.connection == known && made_now != made) return redis_clear_is_lost(call);
+    known = place.connection;
+    made = made_now;
+    const bool has_begun = strcmp(cursor, "0") != 0;
+    if (status == ACCEL_OK && !has_begun) return ACCEL_OK;
+    late = status == ACCEL_OK ? 0 : late + 1;
+    const bool is_repeated =
+        status == ACCEL_ERR_TIMEOUT && has_begun && late <= REDIS_CLEAR_LATE_MAX;
+    if (status != ACCEL_OK && !is_repeated) return status;
+    call->error[0] = '\0';
+  }
 }
 
 accel_status accel_redis_clear(void *link_pointer, const accel_remote_publisher *publisher_or_null,

@@ -244,6 +244,7 @@ void accel_redis_connection_adopt(redis_connection *connection, redis_stream *st
     connection->unacknowledged = 0;
     connection->is_part_there = connection->has_hung_up = false;
     connection->check_ms = accel_clock_deadline(REDIS_CONNECTION_CHECK_MS);
+    accel_add_acq_rel(&connection->made, 1u);
     accel_store_relaxed(&connection->state, REDIS_CONNECTION_UP);
   }
   accel_condition_broadcast(&connection->changed);

@@ -72,6 +72,7 @@ typedef struct redis_connection {
   accel_buffer writing;  /* of the writer: what it took from there */
   size_t written;        /* of that */
   redis_slot *slots;     /* a ring: the n-th request lies in slots[n % REDIS_CONNECTION_SLOTS] */
+  uint32_t made;         /* atomic; how often it has come up so far */
   uint64_t submitted;    /* atomic; requests so far */
   uint64_t completed;    /* of those */
   uint32_t given_up;     /* atomic: writes among them that nobody waits for any more */
