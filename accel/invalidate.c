@@ -47,8 +47,8 @@ typedef struct invalidation_head {
 
 static uint32_t invalidation_age(uint64_t sent_ms, uint64_t now_ms)
 {
-  const bool is_known = sent_ms != 0 && now_ms >= sent_ms && now_ms - sent_ms < UINT32_MAX;
-  return is_known ? (uint32_t)(now_ms - sent_ms) : UINT32_MAX;
+  const uint64_t age_ms = now_ms - sent_ms; /* of what is sent later than now: too much to fit */
+  return sent_ms != 0 && age_ms < UINT32_MAX ? (uint32_t)age_ms : UINT32_MAX;
 }
 
 static bool invalidation_append(const accel_invalidation *invalidation,

@@ -67,6 +67,37 @@ static void replies_of_every_kind_in_every_cut(void **state)
   }
 }
 
+static void a_line_is_no_longer_than_a_text_may_be(void **state)
+{
+  static char text[TEXT_MAX + 8];
+  redis_replies replies = {0};
+  size_t count = 0;
+  (void)state;
+  for (size_t size = TEXT_MAX; size <= TEXT_MAX + 1; size++) {
+    memset(text, 'a', sizeof text);
+    text[0] = '+';
+    memcpy(text + 1 + size, "\r\n", 2);
+    assert_int_equal(read_in_pieces(text, size + 3, size + 3, &replies, &count),
+                     size > TEXT_MAX ? REDIS_READER_BROKEN : REDIS_READER_MORE);
+    assert_int_equal(count, size <= TEXT_MAX);
+  }
+  accel_redis_replies_release(&replies);
+}
+
+static void what_is_not_there_is_not_looked_at(void **state)
+{
+  redis_replies replies = {0};
+  size_t count = 0;
+  (void)state;
+  assert_int_equal(read_in_pieces("*2\r\n:1\r\n:2\r\n", 12, 12, &replies, &count),
+                   REDIS_READER_MORE);
+  const redis_reply integer = accel_redis_reply_at(&replies, 1);
+  assert_string_equal(accel_redis_reply_text(&replies, &integer), ""); /* no text has come */
+  replies.count = 2; /* as if the reply had broken off */
+  assert_int_equal(accel_redis_reply_after(&replies, 0), 2);
+  accel_redis_replies_release(&replies);
+}
+
 static void a_dropped_reply_leaves_no_trace(void **state)
 {
   redis_replies replies = {0};
@@ -308,6 +339,8 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(replies_of_every_kind_in_every_cut),
+      cmocka_unit_test(a_line_is_no_longer_than_a_text_may_be),
+      cmocka_unit_test(what_is_not_there_is_not_looked_at),
       cmocka_unit_test(a_dropped_reply_leaves_no_trace),
       cmocka_unit_test(hostile_replies_break_the_reader),
       cmocka_unit_test(memory_is_bounded_by_what_is_allowed),

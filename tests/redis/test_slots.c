@@ -50,6 +50,14 @@ static const char *read_map(const char *text)
   return why;
 }
 
+static bool read_moved(const char *text, const char *kind, redis_slots_moved *moved)
+{
+  redis_replies replies = replies_of(text);
+  const bool found = accel_redis_slots_read_moved(&replies, 0, kind, moved);
+  accel_redis_replies_release(&replies);
+  return found;
+}
+
 #define NODE(host_, port_) "*4\r\n" host_ ":" #port_ "\r\n$2\r\nid\r\n*0\r\n"
 #define LOCAL "$9\r\n127.0.0.1\r\n"
 #define RANGE(first_, last_) ":" #first_ "\r\n:" #last_ "\r\n"
@@ -69,6 +77,30 @@ static void ranges_are_read_with_their_masters_only(void **state)
   assert_int_equal(map.owner[100], 0);
   assert_int_equal(map.owner[101], REDIS_SLOTS_UNOWNED);
   assert_int_equal(map.owner[16383], 1);
+}
+
+static void servers_that_differ_in_one_part_of_their_address_are_two(void **state)
+{
+  (void)state;
+  assert_null(read_map("*2\r\n*3\r\n" RANGE(0, 9) NODE(LOCAL, 7000) "*3\r\n" RANGE(10, 19)
+                           NODE("$2\r\n::\r\n", 7000)));
+  assert_int_equal(map.node_count, 2);
+  assert_int_equal(map.owner[10], 1);
+}
+
+static void names_that_are_too_long_for_a_host_are_refused(void **state)
+{
+  static char host[REDIS_SLOTS_HOST_SIZE + 1], text[2 * sizeof host + 100];
+  redis_slots_moved moved;
+  (void)state;
+  for (size_t size = sizeof host - 2; size < sizeof host; size++) {
+    memset(host, 'h', size);
+    snprintf(text, sizeof text, "*1\r\n*3\r\n" RANGE(0, 1) "*2\r\n$%zu\r\n%s\r\n:1\r\n", size,
+             host);
+    assert_int_equal(read_map(text) == NULL, size < REDIS_SLOTS_HOST_SIZE);
+    snprintf(text, sizeof text, "-MOVED 1 %s:1\r\n", host);
+    assert_int_equal(read_moved(text, "MOVED ", &moved), size < REDIS_SLOTS_HOST_SIZE);
+  }
 }
 
 static void a_server_may_not_know_its_own_name(void **state)
@@ -97,6 +129,9 @@ static void replies_out_of_order_are_refused(void **state)
       {"*1\r\n*3\r\n" RANGE(2, 1) NODE(LOCAL, 1), "bounds"},
       {"*1\r\n*3\r\n" RANGE(0, 16384) NODE(LOCAL, 1), "bounds"},
       {"*1\r\n*3\r\n+0\r\n:1\r\n" NODE(LOCAL, 1), "bounds"},
+      {"*1\r\n*3\r\n:0\r\n+1\r\n" NODE(LOCAL, 1), "bounds"},
+      {"*1\r\n*3\r\n" RANGE(0, 1) "*2\r\n" LOCAL "+1\r\n", "address"},
+      {"*1\r\n*3\r\n" RANGE(0, 1) NODE("$3\r\na\177b\r\n", 1), "address"},
       {"*1\r\n*3\r\n" RANGE(0, 1) NODE(LOCAL, 0), "address"},
       {"*1\r\n*3\r\n" RANGE(0, 1) NODE(LOCAL, 65536), "address"},
       {"*1\r\n*3\r\n" RANGE(0, 1) NODE("$3\r\na b\r\n", 1), "address"},
@@ -129,14 +164,6 @@ static void more_servers_than_are_kept_are_refused(void **state)
   }
 }
 
-static bool read_moved(const char *text, const char *kind, redis_slots_moved *moved)
-{
-  redis_replies replies = replies_of(text);
-  const bool found = accel_redis_slots_read_moved(&replies, 0, kind, moved);
-  accel_redis_replies_release(&replies);
-  return found;
-}
-
 static void a_sentinels_address_is_read(void **state)
 {
   static const char *const wrong[] = {
@@ -145,6 +172,8 @@ static void a_sentinels_address_is_read(void **state)
       "*2\r\n$1\r\nh\r\n$1\r\n0\r\n",
       "*2\r\n$1\r\nh\r\n:1\r\n",
       "*1\r\n$1\r\nh\r\n",
+      "*2\r\n$3\r\na b\r\n$1\r\n1\r\n",
+      "*2\r\n$1\r\nh\r\n$2\r\n1x\r\n",
       "*2\r\n$1\r\nh\r\n$5\r\n65536\r\n",
       "-NOAUTH\r\n",
   };
@@ -185,7 +214,7 @@ static void other_errors_are_no_redirections(void **state)
       "-MOVED 1 h:0\r\n",     "-MOVED 1 h:65536\r\n", "-MOVED 1 h:1x\r\n",
       "-MOVED 16384 h:1\r\n", "-MOVED -1 h:1\r\n",    "-MOVED x h:1\r\n",
       "-ASK 1 h:1\r\n",       "+MOVED 1 h:1\r\n",     "-MOVED 99999999 h:1\r\n",
-      "-MOVED 1 a b:1\r\n",
+      "-MOVED 1 a b:1\r\n",   "-MOVED 1x h:1\r\n",
   };
   redis_slots_moved moved;
   (void)state;
@@ -198,6 +227,8 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(keys_lie_in_the_slots_that_redis_says),
       cmocka_unit_test(ranges_are_read_with_their_masters_only),
+      cmocka_unit_test(servers_that_differ_in_one_part_of_their_address_are_two),
+      cmocka_unit_test(names_that_are_too_long_for_a_host_are_refused),
       cmocka_unit_test(a_server_may_not_know_its_own_name),
       cmocka_unit_test(replies_out_of_order_are_refused),
       cmocka_unit_test(more_servers_than_are_kept_are_refused),

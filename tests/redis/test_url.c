@@ -133,6 +133,7 @@ static void other_urls_are_refused_with_a_reason(void **state)
       {"redis://:%4@h", "hex digits"},
       {"redis://:%00@h", "hex digits"},
       {"redis://:%zz@h", "hex digits"},
+      {"redis://%zz:p@h", "hex digits"},
       {"unix://relative", "absolute path"},
       {"unix:///a%0", "hex digits"},
       {"rediss://", "host is missing"},
@@ -152,6 +153,7 @@ static void other_urls_are_refused_with_a_reason(void **state)
       {"rediss+sentinel://h", "master's name"},
       {"redis+cluster://1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17", "more than 16"},
       {"redis://h\n", "control character"},
+      {"redis://h\177", "control character"},
   };
   (void)state;
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -161,6 +163,23 @@ static void other_urls_are_refused_with_a_reason(void **state)
       fail_msg("\"%s\" was refused with \"%s\"", cases[i].text, accel_error_text(&owner));
     assert_null(url.memory);
   }
+}
+
+static void a_host_is_as_long_as_a_name_can_be(void **state)
+{
+  char text[REDIS_URL_HOST_MAX + 16];
+  redis_url url;
+  (void)state;
+  memset(text, 'h', sizeof text);
+  memcpy(text, "redis://", 8);
+  text[8 + REDIS_URL_HOST_MAX] = '\0';
+  assert_int_equal(accel_redis_url_parse(&owner, text, &url), ACCEL_OK);
+  accel_redis_url_release(&url);
+  accel_redis_url_release(&url); /* nothing is left to be released */
+  text[8 + REDIS_URL_HOST_MAX] = 'h';
+  text[8 + REDIS_URL_HOST_MAX + 1] = '\0';
+  assert_int_equal(accel_redis_url_parse(&owner, text, &url), ACCEL_ERR_CONFIG);
+  assert_non_null(strstr(accel_error_text(&owner), "host is too long"));
 }
 
 static void a_path_fits_a_socket_or_is_refused(void **state)
@@ -219,6 +238,7 @@ int main(void)
       cmocka_unit_test(several_hosts_may_be_named),
       cmocka_unit_test(several_hosts_may_be_spoken_to_over_tls),
       cmocka_unit_test(other_urls_are_refused_with_a_reason),
+      cmocka_unit_test(a_host_is_as_long_as_a_name_can_be),
       cmocka_unit_test(a_path_fits_a_socket_or_is_refused),
       cmocka_unit_test(no_refusal_repeats_a_password),
   };

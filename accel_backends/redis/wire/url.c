@@ -217,7 +217,7 @@ static ACCEL_NOINLINE accel_status redis_url_parse_copy(const void *owner, const
   memset(url, 0, sizeof *url);
   const size_t size = strlen(text) + 1;
   url->memory_size = accel_pages_round(size);
-  url->memory = url->memory_size == 0 ? NULL : (char *)ACCEL_PAGES_ALLOC(url->memory_size);
+  url->memory = (char *)ACCEL_PAGES_ALLOC(url->memory_size);
   if (url->memory == NULL)
     return accel_error_set(owner, ACCEL_ERR_NOMEM, "url: no memory for its %zu bytes", size);
   accel_pages_conceal(url->memory, url->memory_size, true);
