@@ -20,7 +20,7 @@ accel_core *accel_core_of(const accel_cache *cache, accel_status *status)
     *status = accel_error_set(cache, ACCEL_ERR_CLOSED, "the cache is not open");
     return NULL;
   }
-  if (core->fork_generation != accel_fork_generation()) {
+  if (core->is_foreign) {
     *status = accel_error_set(
         cache, ACCEL_ERR_CONFIG,
         "the cache of area %s was opened before a fork; a child opens its own", core->area);
@@ -38,7 +38,7 @@ bool accel_core_is_alone(const accel_core *core)
 
 bool accel_core_is_foreign(const accel_core *core)
 {
-  return core->fork_generation != accel_fork_generation();
+  return core->is_foreign;
 }
 
 accel_status accel_core_check_key(const accel_core *core, const void *key)
@@ -55,7 +55,7 @@ accel_status accel_core_check_key(const accel_core *core, const void *key)
 
 uint64_t accel_core_now(const accel_core *core)
 {
-  return accel_clock_read(core->clock.now_ms == NULL ? NULL : &core->clock);
+  return accel_clock_read(core->config.clock);
 }
 
 uint64_t accel_core_hash(const accel_core *core, const void *key)
@@ -87,10 +87,10 @@ uint64_t accel_core_lease_token(accel_core *core)
 uint32_t accel_core_jitter(accel_core *core, uint32_t ttl_ms)
 {
   static ACCEL_THREAD_LOCAL uint64_t core_calls;
-  const double ratio = core->config.ttl_jitter_ratio;
-  if (ttl_ms == ACCEL_FOREVER || !(ratio > 0)) return ttl_ms;
+  if (core->jitter_ratio == 0) return ttl_ms;
   const uint64_t call = ++core_calls ^ (uint64_t)(uintptr_t)&core_calls << 20;
-  return accel_ttl_jitter(ttl_ms, ratio, accel_hash_integer(call, core->jitter_seed));
+  const uint64_t random = accel_hash_mixed(call ^ core->jitter_seed);
+  return accel_ttl_jitter(ttl_ms, core->jitter_ratio, (uint32_t)(random >> 32));
 }
 
 bool accel_core_is_degraded(const accel_core *core)
@@ -103,7 +103,7 @@ accel_lifetime accel_core_lifetime(const accel_core *core, uint32_t ttl_ms)
 {
   const uint32_t limit_ms = core->config.degraded_ttl_ms;
   if (ttl_ms > limit_ms && accel_core_is_degraded(core)) ttl_ms = limit_ms;
-  return accel_ttl_lifetime(accel_core_now(core), ttl_ms, accel_refresh_window(&core->config));
+  return accel_ttl_lifetime(accel_core_now(core), ttl_ms, core->refresh_window_ms);
 }
 
 /* ---- work in the background ---- */

@@ -88,13 +88,18 @@ typedef struct accel_core {
   accel_clock clock;
   accel_span_ops spans;
   bool has_report; /* a log or spans */
+  /* A call may wait, do input or output, or run code of the user's: a thread could be cancelled. */
+  bool has_cancel_points;
   bool is_closing; /* atomic; set under work_mutex */
+  bool is_foreign; /* this process is a child of the one that opened it */
   bool has_locks, has_fork_handler;
   uint64_t fork_generation;
   accel_fork_handler fork_handler;
   accel_opened opened;
 
   uint64_t seed, jitter_seed;
+  uint32_t jitter_ratio; /* of accel_ttl_jitter */
+  uint32_t refresh_window_ms;
   uint64_t random; /* atomic; of the leases */
   accel_stats *stats;
   const accel_local_ops *local_ops;
@@ -138,6 +143,17 @@ typedef struct accel_core {
   bool is_repair_told, is_overflow_told; /* with work_mutex: the log knows that there is any */
   uint64_t pending;                      /* jobs handed to the executor and not yet finished */
 } accel_core;
+
+/* Around a call that reads nothing from L2 or a loader: cancellation is held back in it. */
+static inline void accel_core_cancel_enter(const accel_core *core)
+{
+  if (core->has_cancel_points) accel_cancel_enter();
+}
+
+static inline void accel_core_cancel_release(const accel_core *core)
+{
+  if (core->has_cancel_points) accel_cancel_release();
+}
 
 /* The core of an open cache that this process opened, or NULL and why. */
 accel_core *accel_core_of(const accel_cache *cache, accel_status *status);

@@ -66,7 +66,7 @@ static accel_status core_open_local(accel_core *core)
   config.capacity = core->config.capacity;
   config.max_weight = core->config.max_weight;
   config.seed = core->seed;
-  config.refresh_window_ms = accel_refresh_window(&core->config);
+  config.refresh_window_ms = core->refresh_window_ms;
   core->local_ops = core->traits.local == NULL ? &accel_flat_ops : core->traits.local;
   return core->local_ops->open(&config, &core->local);
 }
@@ -92,6 +92,7 @@ static accel_status core_attach(accel_core *core)
 static void core_fork_child(void *core_pointer)
 {
   accel_core *core = (accel_core *)core_pointer;
+  core->is_foreign = true;
   core->cache->is_alone = false;
   accel_store_relaxed(&core->cache->local, (accel_local *)NULL);
   if (core->local != NULL) core->local_ops->expire_all(core->local);
@@ -136,7 +137,7 @@ fail_condition:
  * threads may hold. */
 static void core_release(accel_core *core)
 {
-  const bool is_child = core->fork_generation != accel_fork_generation();
+  const bool is_child = core->is_foreign;
   if (core->has_fork_handler) accel_fork_unregister(&core->fork_handler);
   accel_core_renew_close(core);
   accel_opened_remove(&core->opened);
@@ -175,6 +176,8 @@ static accel_status core_open_parts(accel_core *core)
   core->seed = random[0];
   core->random = random[1];
   core->jitter_seed = random[1];
+  core->refresh_window_ms = accel_refresh_window(&core->config);
+  core->jitter_ratio = accel_ttl_ratio(core->config.ttl_jitter_ratio);
   core->fork_generation = accel_fork_generation();
   core->stats = accel_stats_open();
   if (core->stats == NULL || !core_open_locks(core) || !accel_refresh_open(&core->refresh))
@@ -192,6 +195,15 @@ static accel_status core_open_parts(accel_core *core)
   if (accel_status_checked(status) == status) return status;
   return accel_error_set(core->cache, ACCEL_ERR_BACKEND, "the backend's attach gave status %d",
                          (int)status);
+}
+
+static bool core_has_cancel_points(const accel_core *core)
+{
+  const accel_traits *traits = &core->traits;
+  const bool is_plain = !traits->has_hash && !traits->has_equal && !traits->has_copy &&
+                        !traits->has_drop && !traits->has_weigh;
+  return core->link != NULL || core->has_report || core->config.clock != NULL || !is_plain ||
+         (core->local != NULL && core->local_ops != &accel_flat_ops);
 }
 
 accel_status accel_cache_open(accel_cache *cache, const accel_type *type,
@@ -221,6 +233,7 @@ accel_status accel_cache_open(accel_cache *cache, const accel_type *type,
   if (status != ACCEL_OK) core_release(core);
   accel_cancel_release();
   if (status != ACCEL_OK) return status;
+  core->has_cancel_points = core_has_cancel_points(core);
   accel_core_note_opened(core);
   cache->core = core;
   cache->seed = core->seed;
@@ -255,7 +268,7 @@ static void core_run_rest(accel_core *core, uint64_t deadline_ms)
 
 static bool core_wait_for_work(accel_core *core, uint64_t deadline_ms)
 {
-  if (core->fork_generation != accel_fork_generation()) return true;
+  if (core->is_foreign) return true;
   core_begin_close(core);
   core_run_rest(core, deadline_ms);
   accel_mutex_lock(&core->work_mutex);
@@ -271,7 +284,7 @@ static bool core_wait_for_work(accel_core *core, uint64_t deadline_ms)
 static bool core_retire_local(accel_cache *cache, uint64_t deadline_ms)
 {
   accel_core *core = cache->core;
-  const bool is_child = core->fork_generation != accel_fork_generation();
+  const bool is_child = core->is_foreign;
   if (!is_child && !accel_journal_hold(&core->journal, deadline_ms)) return false;
   accel_store_relaxed(&cache->local, (accel_local *)NULL); /* a running loader may still look */
   if (!is_child) accel_journal_release(&core->journal);

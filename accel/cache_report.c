@@ -149,7 +149,7 @@ void accel_cache_diagnostic_snapshot(const accel_cache *cache, accel_diagnostic 
   out->config = core->config;
   out->config.capacity = accel_load_relaxed(&core->capacity);
   accel_stats_snapshot(core->stats, &out->metrics);
-  if (core->fork_generation != accel_fork_generation()) return; /* levels that are the parent's */
+  if (core->is_foreign) return; /* levels that are the parent's */
   report_local(core, out);
   out->loader_configured = core->load != NULL || core->mload != NULL;
   out->remote_ready = core->link != NULL && core->remote_ops->is_ready(core->link);

@@ -298,9 +298,31 @@ accel_status accel_core_del(accel_core *core, const void *key)
   return write_one(core, key, NULL, NULL, WRITE_DEL);
 }
 
+/* Where there is nothing behind L1 and nobody is told. */
+static accel_status write_alone(accel_core *core, const void *key, const void *value,
+                                const accel_write *write_or_null, write_kind kind)
+{
+  accel_status status = accel_core_check_key(core, key);
+  if (status != ACCEL_OK) return status;
+  const accel_local_ops *ops = core->local_ops;
+  const uint64_t hash = accel_core_hash(core, key);
+  accel_singleflight_forget(&core->flights, key, hash);
+  if (kind == WRITE_DEL || (write_or_null != NULL && write_or_null->skip_local)) {
+    ops->del(core->local, core->type, key, hash);
+    return ACCEL_OK;
+  }
+  uint32_t ttl_ms = write_or_null == NULL ? 0 : write_or_null->ttl_ms;
+  if (ttl_ms == 0) ttl_ms = write_configured_ttl(core, kind, core->config.local_ttl_ms);
+  const accel_lifetime life =
+      accel_ttl_lifetime(accel_core_now(core), ttl_ms, core->refresh_window_ms);
+  status = ops->set(core->local, core->type, key, hash, value, &life, NULL);
+  return status == ACCEL_OK ? ACCEL_OK : write_explain(core, status);
+}
+
 static accel_status write_reported(accel_core *core, const char *name, const void *key,
                                    const void *value, const accel_write *write, write_kind kind)
 {
+  if (!core->has_cancel_points) return write_alone(core, key, value, write, kind);
   accel_cancel_enter();
   core_report report = accel_core_report_begin(core, name);
   report.key = key;
@@ -425,11 +447,11 @@ static accel_status write_many_checked(accel_cache *cache, const char *name, con
   if (count > 0 && keys == NULL) return accel_error_set(cache, ACCEL_ERR_CONFIG, "keys is NULL");
   if (count > 0 && values == NULL && kind == WRITE_VALUE)
     return accel_error_set(cache, ACCEL_ERR_CONFIG, "values is NULL");
-  accel_cancel_enter();
+  accel_core_cancel_enter(core);
   const core_report report = accel_core_report_begin(core, name);
   if (count > 0) status = write_many(core, keys, values, count, kind);
   status = accel_core_report_end(core, &report, status, count == 0 ? "ok_empty" : "done");
-  accel_cancel_release();
+  accel_core_cancel_release(core);
   return status;
 }
 
@@ -454,7 +476,7 @@ accel_status accel_cache_clear(accel_cache *cache, const accel_type *type)
   accel_status status;
   accel_core *core = accel_core_of(cache, &status);
   if (core == NULL) return status;
-  accel_cancel_enter();
+  accel_core_cancel_enter(core);
   const core_report report = accel_core_report_begin(core, "cache.clear");
   accel_singleflight_forget_all(&core->flights);
   if (core->local != NULL) core->local_ops->clear(core->local, type);
@@ -466,6 +488,6 @@ accel_status accel_cache_clear(accel_cache *cache, const accel_type *type)
     accel_core_repair_begin(core);
   }
   status = accel_core_report_end(core, &report, status, "done");
-  accel_cancel_release();
+  accel_core_cancel_release(core);
   return status;
 }

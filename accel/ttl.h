@@ -24,13 +24,19 @@ ACCEL_INLINE uint64_t accel_ttl_after(uint64_t start_ms_, uint32_t duration_ms_)
   return start_ms_ + duration_ms_;
 }
 
-/* ttl x [1 - ratio, 1], at least 1 ms; `random` is 64 uniform bits. ACCEL_FOREVER stays. */
-ACCEL_INLINE uint32_t accel_ttl_jitter(uint32_t ttl_ms_, double ratio_, uint64_t random_)
+/* A ratio in [0, 1] as accel_ttl_jitter takes it: in units of 2^-32. */
+ACCEL_INLINE uint32_t accel_ttl_ratio(double ratio_)
 {
-  if (ttl_ms_ == ACCEL_FOREVER || !(ratio_ > 0)) return ttl_ms_;
-  const double share_ = (double)(random_ >> 11) * (1.0 / 9007199254740992.0); /* in [0, 1) */
-  const double kept_ = (double)ttl_ms_ * (1.0 - ratio_ * share_);
-  return kept_ < 1.0 ? 1u : (uint32_t)kept_;
+  return (uint32_t)(ratio_ * UINT32_MAX);
+}
+
+/* ttl x [1 - ratio, 1], at least 1 ms; `random` is 32 uniform bits. ACCEL_FOREVER stays. */
+ACCEL_INLINE uint32_t accel_ttl_jitter(uint32_t ttl_ms_, uint32_t ratio_, uint32_t random_)
+{
+  if (ttl_ms_ == ACCEL_FOREVER) return ttl_ms_;
+  const uint64_t share_ = (uint64_t)ratio_ * random_ >> 32; /* less than the ratio, or 0 */
+  const uint32_t kept_ms_ = ttl_ms_ - (uint32_t)(ttl_ms_ * share_ >> 32);
+  return kept_ms_ == 0 ? 1 : kept_ms_;
 }
 
 /* The lifetime of an entry made now. A window of 0 asks for no refresh-ahead; else a refresh is

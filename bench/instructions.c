@@ -48,6 +48,16 @@ static void loop_set(const uint64_t *keys, size_t count)
   }
 }
 
+/* A set too, so that there is something to remove each time. */
+static void loop_set_and_del(const uint64_t *keys, size_t count)
+{
+  for (size_t i = 0; i < count; i++) {
+    const bench_value value = {{keys[i]}};
+    (void)(bench_cache_set(&cache, keys[i], &value) == ACCEL_OK);
+    (void)(bench_cache_del(&cache, keys[i]) == ACCEL_OK);
+  }
+}
+
 /* The name that the counter is told to wait for. */
 void instructions_measure(instructions_fn *loop, const uint64_t *keys, size_t count);
 __attribute__((noinline)) void instructions_measure(instructions_fn *loop, const uint64_t *keys,
@@ -73,6 +83,7 @@ static const instructions_kind kinds[] = {
     {"miss", loop_get, 0, ENTRIES, ABSENT, UINT64_MAX, true},
     {"update", loop_set, 0, 4 * ENTRIES, 0, ENTRIES, false},
     {"insert", loop_set, 0, ENTRIES, ABSENT, UINT64_MAX, false},
+    {"set_and_del", loop_set_and_del, 0, 4 * ENTRIES, ABSENT, UINT64_MAX, false},
 };
 
 static int run(const instructions_kind *kind, size_t count)
@@ -103,6 +114,6 @@ int main(int count, char **arguments)
   for (size_t i = 0; count == 3 && i < sizeof kinds / sizeof *kinds; i++)
     if (strcmp(arguments[1], kinds[i].name) == 0)
       return run(&kinds[i], strtoull(arguments[2], NULL, 10));
-  fprintf(stderr, "usage: %s loop|hit|hit_forever|miss|update|insert COUNT\n", arguments[0]);
+  fprintf(stderr, "usage: %s KIND COUNT\n", arguments[0]);
   return 2;
 }

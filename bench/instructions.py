@@ -22,6 +22,7 @@ KINDS = {
     "miss": "miss",
     "update": "set of a present key",
     "insert": "set of a new key at capacity",
+    "set_and_del": "set of a new key, and its del",
 }
 COUNTS = (3000, 33000)
 

@@ -100,7 +100,6 @@ static void thread_pause(void)
  * finds it held looks again a few times, for two microseconds in all, before he sleeps. */
 void accel_mutex_lock(accel_mutex *mutex)
 {
-  accel_cancel_hold();
   for (unsigned pauses = 1; pauses <= THREAD_PAUSES_MAX; pauses *= 2) {
     if (pthread_mutex_trylock(&mutex->native) == 0) return;
     for (unsigned i = 0; i < pauses; i++) thread_pause();
@@ -110,16 +109,12 @@ void accel_mutex_lock(accel_mutex *mutex)
 
 bool accel_mutex_try_lock(accel_mutex *mutex)
 {
-  accel_cancel_hold();
-  if (pthread_mutex_trylock(&mutex->native) == 0) return true;
-  accel_cancel_release();
-  return false;
+  return pthread_mutex_trylock(&mutex->native) == 0;
 }
 
 void accel_mutex_unlock(accel_mutex *mutex)
 {
   pthread_mutex_unlock(&mutex->native);
-  accel_cancel_release();
 }
 
 bool accel_condition_open(accel_condition *condition)
@@ -147,7 +142,7 @@ void accel_condition_broadcast(accel_condition *condition)
   pthread_cond_broadcast(&condition->native);
 }
 
-bool accel_condition_wait(accel_condition *condition, accel_mutex *mutex, uint64_t deadline_ms)
+static bool thread_wait(accel_condition *condition, accel_mutex *mutex, uint64_t deadline_ms)
 {
   if (deadline_ms == ACCEL_NO_DEADLINE) {
     pthread_cond_wait(&condition->native, &mutex->native);
@@ -157,6 +152,15 @@ bool accel_condition_wait(accel_condition *condition, accel_mutex *mutex, uint64
   until.tv_sec = (time_t)(deadline_ms / 1000u);
   until.tv_nsec = (long)(deadline_ms % 1000u) * 1000000L;
   return pthread_cond_timedwait(&condition->native, &mutex->native, &until) != ETIMEDOUT;
+}
+
+/* Of what a thread does with a mutex this alone could be where it is cancelled. */
+bool accel_condition_wait(accel_condition *condition, accel_mutex *mutex, uint64_t deadline_ms)
+{
+  accel_cancel_hold();
+  const bool in_time = thread_wait(condition, mutex, deadline_ms);
+  accel_cancel_release();
+  return in_time;
 }
 
 /* ---- threads ---- */
@@ -170,6 +174,7 @@ static void *thread_main(void *start_pointer)
 {
   const thread_start start = *(thread_start *)start_pointer;
   ACCEL_FREE(start_pointer);
+  accel_cancel_hold(); /* for good: code of the user's may know the thread, and cancel it */
   start.run(start.ctx);
   return NULL;
 }
@@ -210,7 +215,9 @@ void accel_thread_yield(void)
 void accel_thread_sleep(uint32_t us)
 {
   const struct timespec length = {.tv_sec = us / 1000000u, .tv_nsec = (long)(us % 1000000u) * 1000};
+  accel_cancel_hold();
   nanosleep(&length, NULL);
+  accel_cancel_release();
 }
 
 /* ---- what a thread owns ---- */

@@ -3,9 +3,11 @@
  * For .c files only: headers that users see do not include it, so that they need no POSIX.
  * Threads: any, unless a function says otherwise.
  *
- * A thread may be cancelled, or leave by pthread_exit, while it uses the library. Cancellation is
- * held back while a mutex is held, and from accel_cancel_hold to accel_cancel_release. Where code
- * of the user's runs that may leave, accel_thread_guard says so to those who have to clean up.
+ * A thread may be cancelled, or leave by pthread_exit, while it uses the library. Only deferred
+ * cancellation is supported: it takes effect where a thread waits, does input or output, or runs
+ * the user's code. So a thread of the user's holds it back around these (accel_cancel_hold), and
+ * the library's own threads always do; a mutex needs nothing. Where the user's code may leave,
+ * accel_thread_guard tells those who have to clean up.
  */
 #ifndef ACCEL_PLATFORM_THREAD_H
 #define ACCEL_PLATFORM_THREAD_H
@@ -45,11 +47,11 @@ bool accel_condition_open(accel_condition *condition);
 void accel_condition_close(accel_condition *condition);
 void accel_condition_signal(accel_condition *condition);
 void accel_condition_broadcast(accel_condition *condition);
-/* False: `deadline_ms` (accel_clock_monotonic_ms, or ACCEL_NO_DEADLINE) passed. May wake early. */
+/* False: `deadline_ms` (accel_clock_monotonic_ms, or ACCEL_NO_DEADLINE) passed. May wake early.
+ * Holds cancellation back. */
 bool accel_condition_wait(accel_condition *condition, accel_mutex *mutex, uint64_t deadline_ms);
 
-/* In between no cancellation of the calling thread takes effect. They nest, and so does a mutex,
- * whose holder is in between. */
+/* In between no cancellation of the calling thread takes effect. They nest. */
 void accel_cancel_hold(void);
 void accel_cancel_release(void);
 /* The same, and a cancellation that is pending takes effect before it: where a call begins that may
@@ -74,7 +76,8 @@ bool accel_thread_note_end(void);
 void accel_object_hold(void);
 void accel_object_release(void);
 
-/* Starts `run(ctx)` on a thread that blocks all signals. False: no thread could be started. */
+/* Starts `run(ctx)` on a thread that blocks all signals and holds cancellation back. False: no
+ * thread could be started. */
 bool accel_thread_start(accel_thread *thread, void (*run)(void *ctx), void *ctx);
 void accel_thread_join(accel_thread thread);
 /* It ends by itself, joined by nobody. */
@@ -82,6 +85,7 @@ void accel_thread_detach(accel_thread thread);
 
 /* Lets others run. */
 void accel_thread_yield(void);
+/* Holds cancellation back. */
 void accel_thread_sleep(uint32_t us);
 
 /* Gives the calling thread a buffer of at least `size` bytes that lives until the thread's next

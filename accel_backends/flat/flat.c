@@ -56,6 +56,7 @@ accel_status accel_flat_open(const accel_local_config *config, accel_local **loc
   state->seed = config->seed;
   state->mixes = accel_type_has_hash(type);
   state->is_plain = accel_type_is_plain(type);
+  state->is_lock_free = accel_flat_is_lock_free(type);
   state->weighs = accel_type_has_weigh(type);
   if (!accel_mutex_open(&state->resizing)) goto fail_state;
   state->front.table = accel_flat_table_open(state, type, config->capacity);

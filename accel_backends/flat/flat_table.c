@@ -93,13 +93,14 @@ accel_flat_view accel_flat_view_of(flat_state *state, const accel_type *type,
   return view;
 }
 
-/* What the stripe counts is of this era. */
+/* What the stripe counts is of this era. No thread is to be cancelled in the user's equality. */
 static bool flat_table_lock(accel_flat_view *view)
 {
   flat_stripe *stripe = view->stripe;
+  if (view->state->mixes) accel_cancel_hold();
   accel_mutex_lock(&stripe->mutex);
   if (stripe->table != view->table) {
-    accel_mutex_unlock(&stripe->mutex);
+    accel_flat_unlock(view);
     return false;
   }
   view->epoch = accel_load_acquire(&view->state->front.local.epoch);
@@ -148,6 +149,7 @@ void accel_flat_lock(flat_state *state, const accel_type *type, uint64_t hash,
 void accel_flat_unlock(const accel_flat_view *view)
 {
   accel_mutex_unlock(&view->stripe->mutex);
+  if (view->state->mixes) accel_cancel_release();
 }
 
 static flat_entry flat_table_find_in(const accel_flat_view *view, unsigned which, const void *key)

@@ -81,7 +81,7 @@ typedef struct accel_flat_state {
   flat_region *regions; /* atomic */
   uint64_t seed;
   uint64_t sweep; /* atomic: where a search over all sets goes on */
-  bool is_plain, weighs;
+  bool is_plain, is_lock_free, weighs;
   bool mixes;                                   /* the hash is the user's */
   accel_mutex resizing;                         /* held by a resize; taken before a stripe's */
   uint64_t generations[ACCEL_FLAT_STRIPES_MAX]; /* written under their stripe's mutex */

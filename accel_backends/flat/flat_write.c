@@ -170,7 +170,7 @@ static flat_attempt flat_place(const accel_flat_view *view, const flat_content *
 static bool flat_is_locked(const accel_flat_view *view, const flat_entry *entry)
 {
   if (entry->slot == NULL || flat_is_pinned(entry)) return false;
-  return !accel_flat_is_lock_free(view->type) || accel_flat_owns(view->type, entry);
+  return !view->state->is_lock_free || accel_flat_owns(view->type, entry);
 }
 
 /* Puts the content into the empty slot, then takes an old entry of its key out. */

@@ -273,8 +273,10 @@ accel_status accel_redis_set_password(accel_redis *redis, const char *user_or_nu
   const accel_status status = accel_redis_credentials_set(
       &state->credentials, redis, "accel_redis_set_password", user_or_null, password);
   if (accel_failed(status)) return status;
+  accel_cancel_hold(); /* to wake a thread is to write */
   accel_redis_route_hurry(&state->route);
   accel_redis_listener_hurry(&state->listener);
+  accel_cancel_release();
   return ACCEL_OK;
 }
 

@@ -179,7 +179,7 @@ static bool uthash_evict_any(uthash_state *state, const accel_type *type)
   const uint64_t first = accel_add_relaxed(&state->sweep, 1u);
   for (uint64_t i = 0; i <= state->shard_mask; i++) {
     uthash_shard *shard = &state->shards[(first + i) & state->shard_mask];
-    accel_mutex_lock(&shard->mutex);
+    uthash_lock_shard(shard);
     uthash_node *victim = uthash_victim(shard);
     if (victim != NULL) accel_uthash_remove(state, shard, victim);
     uthash_unlock(shard);
@@ -313,7 +313,7 @@ void accel_uthash_clear(accel_local *local, const accel_type *type)
   accel_uthash_expire_all(local);
   for (size_t i = 0; i <= state->shard_mask; i++) {
     uthash_shard *shard = &state->shards[i];
-    accel_mutex_lock(&shard->mutex);
+    uthash_lock_shard(shard);
     uthash_node *gone = uthash_clear_shard(state, shard);
     uthash_unlock(shard);
     while (gone != NULL) {
@@ -332,7 +332,7 @@ void accel_uthash_stats(accel_local *local, accel_local_stats *out)
   out->memory_bytes = sizeof *state + accel_load_relaxed(&state->node_bytes);
   for (size_t i = 0; i <= state->shard_mask; i++) {
     uthash_shard *shard = &state->shards[i];
-    accel_mutex_lock(&shard->mutex);
+    uthash_lock_shard(shard);
     out->memory_bytes += accel_uthash_table_bytes(shard);
     uthash_unlock(shard);
   }

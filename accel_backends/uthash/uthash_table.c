@@ -72,7 +72,7 @@ void accel_uthash_node_close(uthash_state *state, const accel_type *type, uthash
 void accel_uthash_node_unpin(uthash_state *state, const accel_type *type, uthash_node *node)
 {
   uthash_shard *shard = node->shard;
-  accel_mutex_lock(&shard->mutex);
+  uthash_lock_shard(shard);
   node->pins--;
   const bool is_over = node->pins == 0 && !node->is_linked;
   if (is_over) accel_budget_give(&state->budget, 1, node->weight);

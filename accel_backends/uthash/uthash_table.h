@@ -78,16 +78,24 @@ static inline uint64_t *uthash_generation_of(uthash_state *state, uint64_t hash)
   return &state->generations[uthash_mix(hash) % UTHASH_GENERATIONS];
 }
 
+/* The user's equality runs with the mutex held: no thread is to be cancelled there. */
+static inline void uthash_lock_shard(uthash_shard *shard)
+{
+  accel_cancel_hold();
+  accel_mutex_lock(&shard->mutex);
+}
+
 static inline uthash_shard *uthash_lock(uthash_state *state, uint64_t hash)
 {
   uthash_shard *shard = &state->shards[uthash_mix(hash) & state->shard_mask];
-  accel_mutex_lock(&shard->mutex);
+  uthash_lock_shard(shard);
   return shard;
 }
 
 static inline void uthash_unlock(uthash_shard *shard)
 {
   accel_mutex_unlock(&shard->mutex);
+  accel_cancel_release();
 }
 
 static inline bool uthash_is_current(const uthash_state *state, const uthash_node *node)

@@ -28,7 +28,7 @@ static bool uthash_each_of_shard(uthash_state *state, const accel_type *type, ut
                                  void *ctx)
 {
   bool goes_on = true;
-  accel_mutex_lock(&shard->mutex);
+  uthash_lock_shard(shard);
   const uint64_t last = shard->insertions;
   uthash_node *node = uthash_next_node(state, shard, NULL, 0, last);
   if (node != NULL) node->pins++;
@@ -38,7 +38,7 @@ static bool uthash_each_of_shard(uthash_state *state, const accel_type *type, ut
     uthash_node *visited = node;
     node = NULL;
     if (goes_on) {
-      accel_mutex_lock(&shard->mutex);
+      uthash_lock_shard(shard);
       node = uthash_next_node(state, shard, visited, visited->number, last);
       if (node != NULL) node->pins++;
       uthash_unlock(shard);
@@ -78,7 +78,7 @@ static size_t uthash_pin_newest(uthash_state *state, uthash_node **nodes, size_t
   uthash_node *next[UTHASH_SHARDS] = {NULL};
   size_t count = 0;
   for (size_t i = 0; i <= state->shard_mask; i++) {
-    accel_mutex_lock(&state->shards[i].mutex);
+    uthash_lock_shard(&state->shards[i]);
     next[i] = state->shards[i].newest;
   }
   while (count < limit) {

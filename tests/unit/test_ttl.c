@@ -20,6 +20,11 @@ static void sums_end_at_never(void **state)
   assert_true(accel_ttl_after(5, ACCEL_FOREVER - 1) == (uint64_t)5 + ACCEL_FOREVER - 1);
 }
 
+static uint32_t jitter(uint32_t ttl_ms, double ratio, uint32_t random)
+{
+  return accel_ttl_jitter(ttl_ms, accel_ttl_ratio(ratio), random);
+}
+
 static void jitter_only_shortens(void **state)
 {
   (void)state;
@@ -27,25 +32,25 @@ static void jitter_only_shortens(void **state)
   uint32_t least = UINT32_MAX, most = 0;
   for (int i = 0; i < 10000; i++) {
     random = random * 6364136223846793005u + 1442695040888963407u;
-    const uint32_t ttl_ms = accel_ttl_jitter(1000, 0.1, random);
+    const uint32_t ttl_ms = jitter(1000, 0.1, (uint32_t)(random >> 32));
     if (ttl_ms < least) least = ttl_ms;
     if (ttl_ms > most) most = ttl_ms;
   }
   assert_in_range(least, 900, 905);
   assert_in_range(most, 995, 1000);
-  assert_int_equal(accel_ttl_jitter(1000, 0.1, 0), 1000);
-  assert_in_range(accel_ttl_jitter(1000, 0.1, UINT64_MAX), 900, 901);
+  assert_int_equal(jitter(1000, 0.1, 0), 1000);
+  assert_in_range(jitter(1000, 0.1, UINT32_MAX), 900, 901);
 }
 
 static void jitter_keeps_the_ends(void **state)
 {
   (void)state;
-  assert_int_equal(accel_ttl_jitter(1000, 0.0, UINT64_MAX), 1000);
-  assert_true(accel_ttl_jitter(ACCEL_FOREVER, 1.0, UINT64_MAX) == ACCEL_FOREVER);
-  assert_int_equal(accel_ttl_jitter(1000, 1.0, UINT64_MAX), 1);
-  assert_int_equal(accel_ttl_jitter(1, 1.0, UINT64_MAX), 1);
-  assert_int_equal(accel_ttl_jitter(1, 0.5, 0), 1);
-  assert_true(accel_ttl_jitter(ACCEL_FOREVER - 1, 0.1, 0) == ACCEL_FOREVER - 1);
+  assert_int_equal(jitter(1000, 0.0, UINT32_MAX), 1000);
+  assert_true(jitter(ACCEL_FOREVER, 1.0, UINT32_MAX) == ACCEL_FOREVER);
+  assert_int_equal(jitter(1000, 1.0, UINT32_MAX), 1);
+  assert_int_equal(jitter(1, 1.0, UINT32_MAX), 1);
+  assert_int_equal(jitter(1, 0.5, 0), 1);
+  assert_true(jitter(ACCEL_FOREVER - 1, 0.1, 0) == ACCEL_FOREVER - 1);
 }
 
 static void a_life_has_its_refresh_before_its_end(void **state)
