@@ -1,8 +1,8 @@
 /* What every part of accel-gate stands on: text, numbers, and the list of what is wrong.
  *
- * Memory is taken from an arena (bench/harness/arena.h), so nothing here has an owner smaller than a
- * run. Numbers are written and read as in the C locale, whatever the user's locale makes of a decimal
- * point. One thread. */
+ * Memory is taken from an arena (bench/harness/arena.h), so nothing here has an owner smaller than
+ * a run. Numbers are written and read as in the C locale, whatever the user's locale makes of a
+ * decimal point. One thread. */
 #ifndef ACCEL_GATE_BASE_H
 #define ACCEL_GATE_BASE_H
 
