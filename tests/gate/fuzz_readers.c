@@ -1,7 +1,6 @@
 /* libFuzzer's target for the gate's readers: $FUZZ_READER says which. What a reader returns must
  * keep the invariants of record.h, and must survive being written and read again. */
 #include "forms/forms.h"
-#include "forms/write.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* ab/: the same benches built against two trees of headers, run in turns, judged in pairs.
  *
- *   tree   (ab_tree.c)   where the base's headers are; a git worktree in a temporary folder, which
- *                        goes on every way out
+ *   tree   (ab_tree.c)   where the base's headers are; of a commit in a temporary folder, which goes
+ *                        on every way out
  *   build  (ab_build.c)  the current bench sources, compiled against both trees
  *   rounds (ab_rounds.c) fresh processes of both sides, taking turns
  *   counts (ab_counts.c) instructions, by callgrind
@@ -27,7 +27,7 @@ typedef struct ab_options {
   size_t slice_ms, warm_up_ms;
   size_t bench_ms;  /* of the budget, if that is not given, for each bench */
   size_t budget_ms; /* 0: by the number of benches */
-  uint64_t seed;
+  size_t seed;
   bool is_self;      /* the current tree against itself */
   bool counts;       /* instructions as well */
   bool has_no_times; /* only instructions */
@@ -44,8 +44,8 @@ typedef struct ab_series {
 typedef struct ab_bench {
   const char *id, *full_id, *definition_hash;
   double target, acceptable;
-  size_t threads;
-  size_t program; /* which of the pairs of programs it is in */
+  bool has_threads; /* several: instructions cannot be told apart */
+  size_t program;   /* which of the pairs of programs it is in */
   bool is_on[AB_SIDES];
   size_t iterations; /* of a sample; 0 until calibrated */
   ab_series series;
@@ -105,7 +105,6 @@ typedef struct ab_pass {
 /* False with problems if a program broke. Ends early, without a problem, when another round would
  * take the pass beyond its time and every active bench has 6 rounds. */
 bool ab_rounds(ab_run *run, ab_pass pass);
-int64_t ab_now_ms(void);
 
 /* Fills `instructions`; what cannot be counted is noted in the report and left out. */
 void ab_counts(ab_run *run, gate_report *report);

@@ -5,34 +5,25 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { WORDS_MAX = 256 };
+
 typedef struct words {
   bench_arena *arena;
-  const char **items;
-  size_t count, capacity;
+  const char *items[WORDS_MAX]; /* ends with NULL */
+  size_t count;
 } words;
 
 static void add_word(words *list, const char *word)
 {
-  list->items =
-      arena_grow(list->arena, list->items, list->count, &list->capacity, sizeof *list->items);
-  list->items[list->count++] = arena_copy(list->arena, word);
+  if (list->count + 1 < WORDS_MAX) list->items[list->count++] = word;
 }
 
 static void add_words(words *list, const char *text)
 {
-  char *copy = arena_copy(list->arena, text), *rest = NULL;
-  for (char *word = strtok_r(copy, " \t\n", &rest); word; word = strtok_r(NULL, " \t\n", &rest))
+  char *rest = NULL;
+  for (char *word = strtok_r(arena_copy(list->arena, text), " \t\n", &rest); word;
+       word = strtok_r(NULL, " \t\n", &rest))
     add_word(list, word);
-}
-
-static bool add_harness(ab_run *run, words *list)
-{
-  glob_t found;
-  const char *pattern = arena_format(run->arena, "%s/bench/harness/*.c", run->options->tree);
-  const bool is_found = glob(pattern, 0, NULL, &found) == 0;
-  for (size_t i = 0; is_found && i < found.gl_pathc; i++) add_word(list, found.gl_pathv[i]);
-  if (is_found) globfree(&found);
-  return is_found || gate_wrong(run->problems, pattern, "there is no bench harness: %s", pattern);
 }
 
 /* CC FLAGS -I TREE -I bench SOURCE HARNESS -o PROGRAM: the same but for the tree. */
@@ -40,6 +31,10 @@ static bool compile_command(ab_run *run, words *list, const char *source, const 
                             const char *program)
 {
   const ab_options *options = run->options;
+  const char *harness = arena_format(run->arena, "%s/bench/harness/*.c", options->tree);
+  glob_t found;
+  if (glob(harness, 0, NULL, &found) != 0)
+    return gate_wrong(run->problems, harness, "there is no bench harness: %s", harness);
   add_words(list, options->compiler);
   add_words(list, "-std=gnu11 -w");
   add_words(list, options->flags);
@@ -48,13 +43,13 @@ static bool compile_command(ab_run *run, words *list, const char *source, const 
   add_word(list, arena_format(run->arena, "-I%s", tree));
   add_word(list, arena_format(run->arena, "-I%s/bench", options->tree));
   add_word(list, source);
-  if (!add_harness(run, list)) return false;
+  for (size_t i = 0; i < found.gl_pathc; i++)
+    add_word(list, arena_copy(run->arena, found.gl_pathv[i]));
+  globfree(&found);
   add_word(list, "-o");
   add_word(list, program);
-  add_words(list, options->has_redis ? "-lhiredis" : "");
+  if (options->has_redis) add_word(list, "-lhiredis");
   add_words(list, "-pthread -ljansson -lm");
-  list->items = arena_grow(list->arena, list->items, list->count, &list->capacity,
-                           sizeof *list->items); /* the NULL behind the last */
   return true;
 }
 
@@ -79,7 +74,7 @@ static bool build_program(ab_run *run, ab_program *program, const char *source)
     program->paths[side] =
         arena_format(run->arena, "%s/%s_%s", run->folder, program->name, sides[side]);
     if (!compile_command(run, &command, source, trees[side], program->paths[side]) ||
-        !gate_child_start(&compilers[side], run->arena, command.items, NULL, true, run->problems))
+        !gate_child_start(&compilers[side], run->arena, command.items, true, run->problems))
       return false;
   }
   bool is_built = true;

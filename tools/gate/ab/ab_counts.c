@@ -17,44 +17,31 @@ enum { FEW = 64, MANY = 64 + 512, MANY_CHEAP = 64 + 8192, CHEAP = 4000 };
 static bool start_count(ab_run *run, gate_child *child, const char *program, const char *id,
                         int iterations)
 {
-  bench_arena *arena = run->arena;
   const char *const argv[] = {"valgrind",
                               "--tool=callgrind",
                               "--callgrind-out-file=/dev/null",
-                              arena_copy(arena, program),
+                              program,
                               "--count",
-                              arena_copy(arena, id),
-                              arena_format(arena, "%d", iterations),
+                              id,
+                              arena_format(run->arena, "%d", iterations),
                               NULL};
-  return gate_child_start(child, arena, argv, NULL, true, run->problems);
-}
-
-/* The number behind `label`; NAN if that is not there. */
-static double number_behind(const char *output, const char *label)
-{
-  const char *found = strstr(output, label);
-  if (!found) return NAN;
-  char digits[32] = "";
-  double count;
-  found += strlen(label);
-  const size_t length = strspn(found, "0123456789");
-  if (length == 0 || length >= sizeof digits) return NAN;
-  memcpy(digits, found, length);
-  return gate_number_parse(digits, &count) ? count : NAN;
+  return gate_child_start(child, run->arena, argv, true, run->problems);
 }
 
 static int left_ms(const ab_run *run)
 {
-  const int64_t left = run->end_ms - ab_now_ms();
+  const int64_t left = run->end_ms - gate_now_ms();
   return left > 0 ? (int)left : 0;
 }
 
-/* "==123== Collected : 123456". */
+/* What callgrind says: "==123== Collected : 123456"; NAN if it says nothing. */
 static double finish_count(ab_run *run, gate_child *child)
 {
   const char *output;
+  unsigned long long count;
   const int code = gate_child_finish(child, left_ms(run), &output);
-  return code == 0 ? number_behind(output, "Collected : ") : NAN;
+  const char *found = code == 0 ? strstr(output, "Collected : ") : NULL;
+  return found && sscanf(found, "Collected : %llu", &count) == 1 ? (double)count : NAN;
 }
 
 typedef struct counted {
@@ -107,7 +94,7 @@ void ab_counts(ab_run *run, gate_report *report)
     if (!bench->is_on[AB_BASE] || !bench->is_on[AB_NOW] || bench->failure) continue;
     if (gate_interrupted()) return;
     bench->instructions[AB_BASE] = bench->instructions[AB_NOW] = NAN;
-    if (bench->threads == 1 && left_ms(run) > 0) count_sides(run, bench);
+    if (!bench->has_threads && left_ms(run) > 0) count_sides(run, bench);
     uncounted += !(bench->instructions[AB_BASE] > 0) || !(bench->instructions[AB_NOW] > 0);
   }
   if (uncounted > 0)

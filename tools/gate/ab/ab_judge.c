@@ -158,7 +158,7 @@ static size_t as_many_again(const ab_options *options, size_t done)
 static bool settle(ab_run *run, gate_report *report, bool *is_active)
 {
   size_t done = run->options->rounds;
-  while (done < run->options->rounds_max && ab_now_ms() < run->settled_ms) {
+  while (done < run->options->rounds_max && gate_now_ms() < run->settled_ms) {
     judge(run, report, false);
     if (!mark(run, report, is_active, GATE_INCONCLUSIVE, GATE_NOISY)) return true;
     const size_t more = as_many_again(run->options, done);
@@ -180,7 +180,7 @@ static bool run_again(ab_run *run, bool *is_active)
     more = as_many_again(run->options, done);
     judge(run, &again, true);
   } while (mark(run, &again, is_active, GATE_NOISY, GATE_INCONCLUSIVE) && more > 0 &&
-           ab_now_ms() < run->deadline_ms);
+           gate_now_ms() < run->deadline_ms);
   return true;
 }
 

@@ -5,38 +5,28 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { ANSWER_MS = 120 * 1000, TURN_SAMPLES = 2, SAMPLE_MS = 4, TURNS_MIN = 4, ROUNDS_MIN = 6 };
-
-int64_t ab_now_ms(void)
-{
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* A side's process of one round. Addresses, heap and stack differ from process to process, so each
  * round is a fresh draw of where things lie; the padding moves the stack further. */
 static bool start_side(ab_run *run, gate_child *child, const char *path)
 {
   enum { PADDING_MAX = 4096 };
-  char environment[PADDING_MAX + 32] = "ACCEL_BENCH_PAD=";
-  const size_t length = strlen(environment);
-  const size_t padding = stats_below(&run->random, PADDING_MAX);
-  memset(environment + length, 'x', padding);
-  environment[length + padding] = '\0';
-  char seed[24];
-  snprintf(seed, sizeof seed, "%llu", (unsigned long long)run->options->seed);
-  const char *const argv[] = {arena_copy(run->arena, path), "--serve", "--seed", seed, NULL};
-  return gate_child_start(child, run->arena, argv, environment, false, run->problems) &&
-         gate_child_line(child, ANSWER_MS, run->problems) != NULL;
+  char padding[PADDING_MAX] = "";
+  const char *seed = arena_format(run->arena, "%zu", run->options->seed);
+  const char *const argv[] = {path, "--serve", "--seed", seed, NULL};
+  memset(padding, 'x', stats_below(&run->random, PADDING_MAX));
+  setenv("ACCEL_BENCH_PAD", padding, 1);
+  return gate_child_start(child, run->arena, argv, false, run->problems) &&
+         gate_child_ask(child, NULL, ANSWER_MS, run->problems) != NULL;
 }
 
-/* Asks and parses. NULL if the answer is an error, which *failure_out then says, or if the program
- * broke, which is a problem. */
+/* Asks, or without a line awaits the greeting, and parses. False if the answer is an error, which
+ * *failure_out then says, or if the program broke, which is a problem. */
 static bool ask(ab_run *run, gate_child *child, const char *line, gate_json *json,
                 const char **failure_out)
 {
@@ -57,26 +47,30 @@ static ab_bench *find_bench(ab_run *run, const char *id)
 {
   for (size_t i = 0; i < run->count; i++)
     if (strcmp(run->benches[i].id, id) == 0) return &run->benches[i];
-  return NULL;
-}
-
-static ab_bench *add_bench(ab_run *run, gate_json *json, json_t *object, const char *id)
-{
   run->benches =
       arena_grow(run->arena, run->benches, run->count, &run->capacity, sizeof *run->benches);
   ab_bench *bench = &run->benches[run->count++];
+  *bench = (ab_bench){.id = arena_copy(run->arena, id)};
+  for (int side = 0; side < AB_SIDES; side++)
+    bench->allocs[side] = bench->peak_bytes[side] = bench->instructions[side] = NAN;
+  return bench;
+}
+
+/* What both sides say of a bench, the current one last. */
+static void list_bench(ab_run *run, gate_json *json, json_t *object, size_t program, int side)
+{
+  const char *id = gate_json_text(json, object, "id");
+  if (!id || gate_id_fault(id) || !gate_limits_judges(run->limits, id)) return;
+  ab_bench *bench = find_bench(run, id);
   const char *full_id = gate_json_text(json, object, "full_id");
   json_t *targets = gate_json_object(json, gate_json_object(json, object, "targets"), "time");
-  const double threads = gate_json_number(json, object, "threads", GATE_POSITIVE);
-  *bench = (ab_bench){.id = arena_copy(run->arena, id)};
   bench->full_id = full_id ? arena_copy(run->arena, full_id) : bench->id;
   bench->definition_hash = arena_copy(run->arena, gate_json_text(json, object, "bench_hash"));
   bench->target = gate_json_number(json, targets, "target", GATE_POSITIVE);
   bench->acceptable = gate_json_number(json, targets, "acceptable", GATE_POSITIVE);
-  bench->threads = threads >= 1 && threads < 1e6 ? (size_t)threads : 1;
-  for (int side = 0; side < AB_SIDES; side++)
-    bench->allocs[side] = bench->peak_bytes[side] = bench->instructions[side] = NAN;
-  return bench;
+  bench->has_threads = gate_json_number(json, object, "threads", GATE_POSITIVE) > 1;
+  bench->program = program;
+  bench->is_on[side] = true;
 }
 
 static void list_side(ab_run *run, gate_json *json, size_t program, int side)
@@ -84,14 +78,7 @@ static void list_side(ab_run *run, gate_json *json, size_t program, int side)
   size_t index;
   json_t *object;
   json_array_foreach(gate_json_array(json, json->root, "benches"), index, object)
-  {
-    const char *id = gate_json_text(json, object, "id");
-    if (!id || gate_id_fault(id) || !gate_limits_judges(run->limits, id)) continue;
-    ab_bench *bench = find_bench(run, id);
-    if (!bench) bench = add_bench(run, json, object, id);
-    bench->program = program;
-    bench->is_on[side] = true;
-  }
+      list_bench(run, json, object, program, side);
   json_array_foreach(gate_json_array(json, json->root, "skipped"), index, object)
   {
     const char *id = gate_json_text(json, object, "id");
@@ -101,40 +88,32 @@ static void list_side(ab_run *run, gate_json *json, size_t program, int side)
   }
 }
 
-static bool check_greeting(ab_run *run, const char *line, const char *path)
+static bool check_greeting(ab_run *run, gate_json *greeting, const char *path)
 {
-  gate_json json;
-  if (!gate_json_open(&json, path, line, strlen(line), run->problems)) return false;
-  json_t *build = gate_json_object(&json, json.root, "build");
-  gate_set holder = {.arena = run->arena};
-  gate_read_pairs(&holder, &json, "build", &run->build);
-  const char *type = gate_json_text(&json, build, "type");
-  const bool is_release = !type || strcmp(type, "release") == 0;
-  if (!is_release)
-    gate_wrong(run->problems, path, "%s is a %s build; only release builds are measured", path,
-               type);
-  gate_json_release(&json);
-  return is_release;
+  gate_read_pairs(run->arena, greeting, "build", &run->build);
+  const char *type = gate_pairs_get(&run->build, "type");
+  return !type || strcmp(type, "release") == 0 ||
+         gate_wrong(run->problems, path, "%s is a %s build; only release builds are measured", path,
+                    type);
 }
 
 static bool list_program(ab_run *run, size_t index, int side)
 {
   gate_child child;
-  gate_json json;
-  const char *failure;
-  const char *path = run->programs[index].paths[side];
+  gate_json greeting, list;
+  const char *failure, *path = run->programs[index].paths[side];
   if (!path) return true;
-  const char *const argv[] = {arena_copy(run->arena, path), "--serve", NULL};
-  if (!gate_child_start(&child, run->arena, argv, NULL, false, run->problems)) return false;
-  const char *greeting = gate_child_line(&child, ANSWER_MS, run->problems);
-  bool is_listed = greeting && check_greeting(run, greeting, path);
+  const char *const argv[] = {path, "--serve", NULL};
+  if (!gate_child_start(&child, run->arena, argv, false, run->problems)) return false;
+  bool is_listed = ask(run, &child, NULL, &greeting, &failure);
   if (is_listed) {
-    is_listed = ask(run, &child, "list", &json, &failure);
-    if (is_listed) {
-      list_side(run, &json, index, side);
-      is_listed = !json.is_wrong;
-      gate_json_release(&json);
-    }
+    is_listed = check_greeting(run, &greeting, path) && ask(run, &child, "list", &list, &failure);
+    gate_json_release(&greeting);
+  }
+  if (is_listed) {
+    list_side(run, &list, index, side);
+    is_listed = !list.is_wrong;
+    gate_json_release(&list);
   }
   gate_child_end(&child);
   return is_listed;
@@ -164,12 +143,6 @@ static bool calibrate(ab_run *run, gate_child *child, ab_bench *bench, double *n
                     bench->id);
 }
 
-static void note_counts(ab_bench *bench, gate_json *json, int side)
-{
-  bench->allocs[side] = gate_json_number(json, json->root, "allocs", GATE_NOT_NEGATIVE);
-  bench->peak_bytes[side] = gate_json_number(json, json->root, "peak_bytes", GATE_NOT_NEGATIVE);
-}
-
 /* What one side measured in its turns of a round. */
 typedef struct slice {
   gate_numbers times;
@@ -186,7 +159,8 @@ static bool run_turn(ab_run *run, gate_child *child, ab_bench *bench, slice *fou
   if (!ask(run, child, line, &json, &bench->failure)) return false;
   const gate_numbers times = gate_json_numbers(&json, json.root, "times", GATE_POSITIVE);
   const double tail = gate_json_number(&json, json.root, "p95_op", GATE_POSITIVE);
-  note_counts(bench, &json, side);
+  bench->allocs[side] = gate_json_number(&json, json.root, "allocs", GATE_NOT_NEGATIVE);
+  bench->peak_bytes[side] = gate_json_number(&json, json.root, "peak_bytes", GATE_NOT_NEGATIVE);
   const bool is_usable = !json.is_wrong && times.count > 0;
   gate_json_release(&json);
   if (!is_usable)
@@ -208,15 +182,6 @@ static void add_round(ab_run *run, ab_series *series, int side, const slice *fou
     gate_numbers_add(arena, &series->tails[side], stats_median(tails->values, tails->count));
 }
 
-/* A shared machine changes its speed by a third, on each processor by itself and for tens of
- * milliseconds. Both sides on one processor, in turns of a few milliseconds, see the same of it.
- * Two rounds, one in either order, are on one processor, the next two on the next: none decides. */
-static void place(ab_run *run, const gate_child *children, size_t round)
-{
-  for (int side = 0; side < AB_SIDES; side++)
-    if (!gate_child_keep(&children[side], round / 2)) run->is_unplaced = true;
-}
-
 /* Of one side in a round. */
 static size_t turns_of(const ab_options *options)
 {
@@ -232,7 +197,11 @@ static bool run_bench(ab_run *run, gate_child *children, ab_bench *bench, ab_ser
   double ns[AB_SIDES];
   slice found[AB_SIDES] = {0};
   const size_t round = series->medians[AB_BASE].count, turns = turns_of(run->options);
-  place(run, children, round);
+  /* A shared machine changes its speed by a third, on each processor by itself and for tens of
+   * milliseconds. Both sides on one processor, in turns of a few milliseconds, see the same of it.
+   * Two rounds, one in either order, are on one processor, the next two on the next. */
+  for (int side = 0; side < AB_SIDES; side++)
+    if (!gate_child_keep(&children[side], round / 2)) run->is_unplaced = true;
   for (int side = 0; side < AB_SIDES; side++)
     if (!calibrate(run, &children[side], bench, &ns[side])) return false;
   if (bench->iterations == 0) {
@@ -251,16 +220,6 @@ static bool run_bench(ab_run *run, gate_child *children, ab_bench *bench, ab_ser
 }
 
 /* ---- a round ---- */
-
-static void shuffle(ab_run *run, size_t *order, size_t count)
-{
-  for (size_t i = count; i > 1; i--) {
-    const size_t other = stats_below(&run->random, (uint32_t)i);
-    const size_t kept = order[i - 1];
-    order[i - 1] = order[other];
-    order[other] = kept;
-  }
-}
 
 static bool run_program(ab_run *run, size_t program, const ab_pass *pass, const size_t *order)
 {
@@ -284,14 +243,6 @@ static bool run_program(ab_run *run, size_t program, const ab_pass *pass, const 
   return is_fine;
 }
 
-static void show_progress(const ab_run *run, size_t round, size_t rounds)
-{
-  if (!isatty(STDERR_FILENO)) return;
-  fprintf(stderr, "\rround %zu of %zu, %lld s left of the budget  ", round + 1, rounds,
-          (long long)(run->deadline_ms - ab_now_ms()) / 1000);
-  if (round + 1 == rounds) fprintf(stderr, "\r%60s\r", "");
-}
-
 bool ab_rounds(ab_run *run, ab_pass pass)
 {
   size_t *order = arena_take(run->arena, run->count, sizeof *order);
@@ -299,16 +250,22 @@ bool ab_rounds(ab_run *run, ab_pass pass)
   int64_t round_ms = 0;
   for (size_t i = 0; i < run->count; i++) order[i] = i;
   for (size_t round = 0; round < pass.rounds; round++) {
-    const int64_t start_ms = ab_now_ms();
+    const int64_t start_ms = gate_now_ms();
     const bool is_enough =
         round >= ROUNDS_MIN || (!pass.is_again && run->rounds_done >= ROUNDS_MIN);
     if (is_enough && start_ms + round_ms > end_ms) return true;
-    show_progress(run, round, pass.rounds);
-    shuffle(run, order, run->count);
+    if (isatty(STDERR_FILENO))
+      fprintf(stderr, "\rround %zu of %zu%s", round + 1, pass.rounds,
+              round + 1 == pass.rounds ? "\r\033[K" : "");
+    for (size_t i = run->count; i > 1; i--) {
+      const size_t other = stats_below(&run->random, (uint32_t)i), kept = order[i - 1];
+      order[i - 1] = order[other];
+      order[other] = kept;
+    }
     for (size_t program = 0; program < run->program_count; program++)
       if (!run_program(run, program, &pass, order)) return false;
     if (!pass.is_again) run->rounds_done++;
-    round_ms = ab_now_ms() - start_ms;
+    round_ms = gate_now_ms() - start_ms;
   }
   return true;
 }

@@ -3,43 +3,25 @@
 #include "file.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <limits.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* What is to be removed when the program exits, by whatever way. */
 static char made_folder[PATH_MAX];
-static char made_worktree[PATH_MAX];
-static char repository[PATH_MAX];
-
-static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *place)
-{
-  (void)status;
-  (void)kind;
-  (void)place;
-  (void)remove(path);
-  return 0;
-}
 
 void ab_tree_remove(void)
 {
-  enum { OPEN_FOLDERS = 16 };
-  bench_arena arena = {0};
-  gate_problems problems = {.arena = &arena};
-  const char *output;
-  gate_children_end();
-  if (made_folder[0] != '\0') nftw(made_folder, remove_one, OPEN_FOLDERS, FTW_DEPTH | FTW_PHYS);
-  if (made_worktree[0] != '\0') {
-    /* The folder is gone; git's note of it goes too. */
-    const char *const argv[] = {"git", "-C", repository, "worktree", "prune", NULL};
-    (void)gate_run(&arena, argv, &output, &problems);
-  }
-  made_folder[0] = made_worktree[0] = '\0';
-  arena_release(&arena);
+  char remove[] = "rm", recursively[] = "-rf", rest[] = "--";
+  char *const argv[] = {remove, recursively, rest, made_folder, NULL};
+  pid_t id;
+  if (made_folder[0] != '\0' && posix_spawnp(&id, argv[0], NULL, NULL, argv, environ) == 0)
+    while (waitpid(id, NULL, 0) < 0 && errno == EINTR) continue;
+  made_folder[0] = '\0';
 }
 
 static bool make_folder(ab_run *run)
@@ -59,68 +41,63 @@ static bool make_folder(ab_run *run)
 }
 
 /* The first line of what git says; NULL if it fails. */
-static const char *ask_git(ab_run *run, const char *const *argv)
+static const char *ask_git(ab_run *run, const char *const *words)
 {
   gate_problems ignored = {.arena = run->arena};
+  const char *argv[12] = {"git", "-C", run->options->tree};
   const char *output;
+  for (size_t i = 0; words[i]; i++) argv[3 + i] = words[i];
   if (gate_run(run->arena, argv, &output, &ignored) != 0) return NULL;
   return arena_copy_bytes(run->arena, output, strcspn(output, "\n"));
 }
 
 /* Which git command makes the base known. */
-static gate_exit cannot_resolve(ab_run *run, char *tree)
+static gate_exit cannot_resolve(ab_run *run)
 {
-  const char *base = run->options->base;
-  const char *const shallow[] = {"git", "-C", tree, "rev-parse", "--is-shallow-repository", NULL};
+  static const char *const shallow[] = {"rev-parse", "--is-shallow-repository", NULL};
+  const char *base = run->options->base, *tree = run->options->tree;
   const char *answer = ask_git(run, shallow);
-  if (!answer) {
-    gate_wrong(run->problems, tree,
-               "cannot resolve base %s: %s is not in a git repository; git clone it, or name a "
-               "folder with --base-dir",
-               base, tree);
-  } else if (strcmp(answer, "true") == 0) {
-    gate_wrong(run->problems, tree,
-               "cannot resolve base %s: this clone is shallow; git fetch --unshallow origin", base);
-  } else {
-    gate_wrong(run->problems, tree, "cannot resolve base %s; git fetch origin %s", base, base);
-  }
+  const char *what =
+      !answer                       ? arena_format(run->arena,
+                                                   "%s is not in a git repository; git clone it, or name a folder with "
+                                                                         "--base-dir",
+                                                   tree)
+      : strcmp(answer, "true") == 0 ? "this clone is shallow; git fetch --unshallow origin"
+                                    : arena_format(run->arena, "git fetch origin %s", base);
+  gate_wrong(run->problems, tree, "cannot resolve base %s: %s", base, what);
   return GATE_EXIT_USAGE;
 }
 
-static gate_exit add_worktree(ab_run *run)
+/* The base's files in the temporary folder: git keeps no note of them, as it would of a worktree. */
+static gate_exit take_commit(ab_run *run)
 {
   bench_arena *arena = run->arena;
-  char *tree = arena_copy(arena, run->options->tree);
-  char *wanted = arena_format(arena, "%s^{commit}", run->options->base);
-  const char *const resolve[] = {
-      "git", "-C", tree, "rev-parse", "--verify", "--quiet", "--end-of-options", wanted, NULL};
-  char *commit = arena_copy(arena, ask_git(run, resolve));
-  if (!commit) return cannot_resolve(run, tree);
-  char *folder = arena_format(arena, "%s/tree", run->folder);
-  const char *const add[] = {"git",  "-c",       "advice.detachedHead=false",
-                             "-C",   tree,       "worktree",
-                             "add",  "--detach", "--quiet",
-                             folder, commit,     NULL};
-  const char *output;
-  snprintf(made_worktree, sizeof made_worktree, "%s", folder);
-  if (!realpath(tree, repository)) snprintf(repository, sizeof repository, "%s", tree);
-  if (gate_run(arena, add, &output, run->problems) != 0) {
-    gate_wrong(run->problems, tree, "git worktree add failed: %s", output);
-    return GATE_EXIT_INPUT;
-  }
-  run->base_tree = folder;
+  const char *tree = run->options->tree, *output;
+  const char *const resolve[] = {"rev-parse",
+                                 "--verify",
+                                 "--quiet",
+                                 "--end-of-options",
+                                 arena_format(arena, "%s^{commit}", run->options->base),
+                                 NULL};
+  const char *commit = ask_git(run, resolve);
+  if (!commit) return cannot_resolve(run);
+  const char *const take[] = {"sh", "-c",   "git -C \"$0\" archive \"$1\" | tar -x -C \"$2\"",
+                              tree, commit, run->folder,
+                              NULL};
+  run->base_tree = run->folder;
   run->commits[AB_BASE] = commit;
   run->base_name = arena_format(arena, "%s (%.12s)", run->options->base, commit);
-  return GATE_EXIT_OK;
+  if (gate_run(arena, take, &output, run->problems) == 0) return GATE_EXIT_OK;
+  gate_wrong(run->problems, tree, "git archive failed: %s", output);
+  return GATE_EXIT_INPUT;
 }
 
 /* The current tree's commit, and whether it holds more than that. */
 static void name_now(ab_run *run)
 {
-  const char *program = run->options->programs[AB_NOW];
-  char *tree = arena_copy(run->arena, run->options->tree);
-  const char *const head[] = {"git", "-C", tree, "rev-parse", "HEAD", NULL};
-  const char *const status[] = {"git", "-C", tree, "status", "--porcelain", "-uno", NULL};
+  static const char *const head[] = {"rev-parse", "HEAD", NULL};
+  static const char *const status[] = {"status", "--porcelain", "-uno", NULL};
+  const char *program = run->options->programs[AB_NOW], *tree = run->options->tree;
   const char *commit = program ? NULL : ask_git(run, head);
   run->now_name = program ? program : tree;
   if (!commit) return;
@@ -147,7 +124,7 @@ gate_exit ab_tree_open(ab_run *run)
     run->base_name = options->programs[AB_BASE];
     return GATE_EXIT_OK;
   }
-  if (!options->base_tree) return add_worktree(run);
+  if (!options->base_tree) return take_commit(run);
   run->base_tree = run->base_name = options->base_tree;
   if (gate_exists(arena_format(run->arena, "%s/accel.h", options->base_tree))) return GATE_EXIT_OK;
   gate_wrong(run->problems, options->base_tree, "there is no accel.h in %s", options->base_tree);

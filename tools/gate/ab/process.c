@@ -1,20 +1,19 @@
 #include "process.h"
 
+#include "harness/file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include <spawn.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { CHILDREN_MAX = 16, END_MS = 2000 };
-
-static pid_t children[CHILDREN_MAX];
+static const int ending_signals[] = {SIGINT, SIGTERM, SIGHUP};
 static volatile sig_atomic_t caught;
 
 static void note_signal(int number)
@@ -24,12 +23,10 @@ static void note_signal(int number)
 
 void gate_catch_signals(void)
 {
-  static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
   /* Without SA_RESTART: what waits is to wake. */
   struct sigaction action = {.sa_handler = note_signal};
   sigemptyset(&action.sa_mask);
-  for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-    sigaction(numbers[i], &action, NULL);
+  for (size_t i = 0; i < 3; i++) sigaction(ending_signals[i], &action, NULL);
 }
 
 int gate_interrupted(void)
@@ -37,77 +34,55 @@ int gate_interrupted(void)
   return caught;
 }
 
-static void know(pid_t from, pid_t to)
-{
-  for (size_t i = 0; i < CHILDREN_MAX; i++) {
-    if (children[i] != from) continue;
-    children[i] = to;
-    return;
-  }
-}
-
-/* In the child. Signals that the parent ignores or catches are as usual again. */
-static void become(const char *const *argv, const char *environment, int in, int out,
-                   bool joins_errors)
-{
-  static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGXFSZ};
-  for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) signal(numbers[i], SIG_DFL);
-  if (dup2(in, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0) _exit(126);
-  if (joins_errors && dup2(out, STDERR_FILENO) < 0) _exit(126);
-  char pair[8192];
-  if (environment && strlen(environment) < sizeof pair) {
-    strcpy(pair, environment);
-    putenv(pair);
-  }
-  enum { WORDS_MAX = 256 };
-  char *words[WORDS_MAX] = {NULL}; /* exec promises not to change them, but its type does not */
-  size_t count = 0;
-  while (argv[count] && count + 1 < WORDS_MAX) count++;
-  if (argv[count]) _exit(126);
-  memcpy(words, argv, count * sizeof *words);
-  execvp(words[0], words);
-  fprintf(stderr, "error: cannot run %s: %s\n", argv[0], strerror(errno));
-  _exit(127);
-}
-
-static void close_all(int *pipes)
-{
-  for (int i = 0; i < 4; i++)
-    if (pipes[i] >= 0) close(pipes[i]);
-}
-
-bool gate_child_start(gate_child *child, bench_arena *arena, const char *const *argv,
-                      const char *environment, bool joins_errors, gate_problems *problems)
-{
-  int pipes[4] = {-1, -1, -1, -1};
-  *child = (gate_child){.to = -1, .from = -1, .output = {.arena = arena}};
-  child->name = arena_copy(arena, argv[0]);
-  if (pipe2(pipes, O_CLOEXEC) != 0 || pipe2(pipes + 2, O_CLOEXEC) != 0) {
-    const int error = errno;
-    close_all(pipes);
-    return gate_wrong(problems, NULL, "cannot run %s: %s", argv[0], strerror(error));
-  }
-  fflush(stdout);
-  const pid_t id = fork();
-  if (id == 0) become(argv, environment, pipes[0], pipes[3], joins_errors);
-  if (id < 0) {
-    close_all(pipes);
-    return gate_wrong(problems, NULL, "cannot run %s: %s", argv[0], strerror(errno));
-  }
-  close(pipes[0]);
-  close(pipes[3]);
-  know(0, id);
-  child->id = id;
-  child->to = pipes[1];
-  child->from = pipes[2];
-  return true;
-}
-
-static int64_t now_ms(void)
+int64_t gate_now_ms(void)
 {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
   return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Signals that this process ignores or catches are as usual again. Returns an errno. */
+static int spawn(pid_t *id, bench_arena *arena, const char *const *argv, int in, int out,
+                 bool joins_errors)
+{
+  posix_spawn_file_actions_t files;
+  posix_spawnattr_t attributes;
+  sigset_t usual;
+  size_t count = 0;
+  while (argv[count]) count++;
+  char **words = arena_take(arena, count + 1, sizeof *words);
+  for (size_t i = 0; i < count; i++) words[i] = arena_copy(arena, argv[i]);
+  sigfillset(&usual);
+  posix_spawn_file_actions_init(&files);
+  posix_spawnattr_init(&attributes);
+  posix_spawn_file_actions_adddup2(&files, in, STDIN_FILENO);
+  posix_spawn_file_actions_adddup2(&files, out, STDOUT_FILENO);
+  if (joins_errors) posix_spawn_file_actions_adddup2(&files, out, STDERR_FILENO);
+  posix_spawnattr_setsigdefault(&attributes, &usual);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
+  const int error = posix_spawnp(id, words[0], &files, &attributes, words, environ);
+  posix_spawn_file_actions_destroy(&files);
+  posix_spawnattr_destroy(&attributes);
+  return error;
+}
+
+bool gate_child_start(gate_child *child, bench_arena *arena, const char *const *argv,
+                      bool joins_errors, gate_problems *problems)
+{
+  int in[2] = {-1, -1}, out[2] = {-1, -1};
+  *child = (gate_child){.to = -1, .from = -1, .output = {.arena = arena}};
+  child->name = arena_copy(arena, argv[0]);
+  const bool has_pipes = pipe2(in, O_CLOEXEC) == 0 && pipe2(out, O_CLOEXEC) == 0;
+  const int error = has_pipes ? spawn(&child->id, arena, argv, in[0], out[1], joins_errors) : errno;
+  child->to = in[1];
+  child->from = out[0];
+  close(in[0]);
+  close(out[1]);
+  if (error == 0) return true;
+  close(in[1]);
+  close(out[0]);
+  child->id = 0;
+  return gate_wrong(problems, NULL, "cannot run %s: %s", argv[0], strerror(error));
 }
 
 /* Reads once: 1 if something came, 0 at the end, -1 if a signal came or time is up. */
@@ -130,19 +105,24 @@ static const char *take_line(gate_child *child)
   const size_t length = (size_t)(end - text->bytes);
   const char *line = arena_copy_bytes(text->arena, text->bytes, length);
   text->length -= length + 1;
-  memmove(text->bytes, end + 1, text->length);
-  text->bytes[text->length] = '\0';
+  memmove(text->bytes, end + 1, text->length + 1);
   return line;
 }
 
-const char *gate_child_line(gate_child *child, int timeout_ms, gate_problems *problems)
+const char *gate_child_ask(gate_child *child, const char *line, int timeout_ms,
+                           gate_problems *problems)
 {
   enum { LINE_BYTES_MAX = 16 * 1024 * 1024 };
-  const int64_t deadline = now_ms() + timeout_ms;
+  const int64_t deadline = gate_now_ms() + timeout_ms;
+  const char *sent = line ? arena_format(child->output.arena, "%s\n", line) : "";
+  if (!file_write_all(child->to, sent, strlen(sent))) {
+    gate_wrong(problems, NULL, "%s takes no more commands", child->name);
+    return NULL;
+  }
   for (;;) {
-    const char *line = take_line(child);
-    if (line) return line;
-    const int64_t left = deadline - now_ms();
+    const char *answer = take_line(child);
+    if (answer) return answer;
+    const int64_t left = deadline - gate_now_ms();
     const int came =
         left > 0 && child->output.length < LINE_BYTES_MAX ? read_some(child, (int)left) : -1;
     if (came > 0) continue;
@@ -152,24 +132,6 @@ const char *gate_child_line(gate_child *child, int timeout_ms, gate_problems *pr
                            : "gave no answer in time");
     return NULL;
   }
-}
-
-const char *gate_child_ask(gate_child *child, const char *line, int timeout_ms,
-                           gate_problems *problems)
-{
-  const char *text = arena_format(child->output.arena, "%s\n", line);
-  size_t left = strlen(text);
-  while (left > 0) {
-    const ssize_t count = write(child->to, text, left);
-    if (count < 0 && errno == EINTR && !caught) continue;
-    if (count <= 0) {
-      gate_wrong(problems, NULL, "%s takes no more commands", child->name);
-      return NULL;
-    }
-    text += count;
-    left -= (size_t)count;
-  }
-  return gate_child_line(child, timeout_ms, problems);
 }
 
 bool gate_child_keep(const gate_child *child, size_t turn)
@@ -183,67 +145,47 @@ bool gate_child_keep(const gate_child *child, size_t turn)
   return sched_setaffinity(child->id, sizeof one, &one) == 0;
 }
 
-static void close_ends(gate_child *child)
+static void close_stdin(gate_child *child)
 {
   if (child->to >= 0) close(child->to);
-  if (child->from >= 0) close(child->from);
-  child->to = child->from = -1;
+  child->to = -1;
 }
 
 int gate_child_finish(gate_child *child, int timeout_ms, const char **output_out)
 {
-  const int64_t end_ms = now_ms() + timeout_ms;
-  int status = 0, came;
-  if (child->to >= 0) close(child->to);
-  child->to = -1;
-  do {
-    const int64_t left_ms = end_ms - now_ms();
+  const int64_t end_ms = gate_now_ms() + timeout_ms;
+  int status = 0, came = 1;
+  close_stdin(child);
+  while (came > 0) {
+    const int64_t left_ms = end_ms - gate_now_ms();
     came = read_some(child, timeout_ms < 0 ? -1 : left_ms > 0 ? (int)left_ms : 0);
-  } while (came > 0);
+  }
   *output_out = gate_text_c(&child->output);
   if (came < 0) {
     kill(child->id, SIGTERM);
     gate_child_end(child);
     return -1;
   }
+  close(child->from);
   while (waitpid(child->id, &status, 0) < 0 && errno == EINTR) continue;
-  know(child->id, 0);
   child->id = 0;
-  close_ends(child);
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-static void end_process(pid_t id)
-{
-  const struct timespec moment = {.tv_nsec = 5 * 1000 * 1000};
-  int status;
-  for (int waited_ms = 0; waited_ms < END_MS; waited_ms += 5) {
-    if (waitpid(id, &status, WNOHANG) != 0) return;
-    if (waited_ms == END_MS / 4) kill(id, SIGTERM);
-    nanosleep(&moment, NULL);
-  }
-  kill(id, SIGKILL);
-  while (waitpid(id, &status, 0) < 0 && errno == EINTR) continue;
 }
 
 void gate_child_end(gate_child *child)
 {
+  enum { END_MS = 2000, STEP_MS = 5 };
+  const struct timespec step = {.tv_nsec = STEP_MS * 1000 * 1000};
   if (child->id == 0) return;
-  close_ends(child);
+  close_stdin(child);
+  close(child->from);
   if (caught) kill(child->id, SIGTERM);
-  end_process(child->id);
-  know(child->id, 0);
-  child->id = 0;
-}
-
-void gate_children_end(void)
-{
-  for (size_t i = 0; i < CHILDREN_MAX; i++) {
-    if (children[i] == 0) continue;
-    kill(children[i], SIGTERM);
-    end_process(children[i]);
-    children[i] = 0;
+  for (int waited_ms = 0; waitpid(child->id, NULL, WNOHANG) == 0; waited_ms += STEP_MS) {
+    if (waited_ms == END_MS / 4) kill(child->id, SIGTERM);
+    if (waited_ms == END_MS) kill(child->id, SIGKILL);
+    nanosleep(&step, NULL);
   }
+  child->id = 0;
 }
 
 int gate_run(bench_arena *arena, const char *const *argv, const char **output_out,
@@ -251,6 +193,6 @@ int gate_run(bench_arena *arena, const char *const *argv, const char **output_ou
 {
   gate_child child;
   *output_out = "";
-  if (!gate_child_start(&child, arena, argv, NULL, true, problems)) return -1;
+  if (!gate_child_start(&child, arena, argv, true, problems)) return -1;
   return gate_child_finish(&child, -1, output_out);
 }

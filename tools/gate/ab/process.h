@@ -1,5 +1,4 @@
-/* Other programs: run to their end, or held open and asked line by line. Every child that is alive
- * is known here, so that all can be ended whatever happens. One thread. */
+/* Other programs: run to their end, or held open and asked line by line. One thread. */
 #ifndef ACCEL_GATE_PROCESS_H
 #define ACCEL_GATE_PROCESS_H
 
@@ -20,16 +19,16 @@ typedef struct gate_child {
 void gate_catch_signals(void);
 int gate_interrupted(void);
 
-/* Words of `argv` end with NULL; argv[0] is found in $PATH. `environment` is NAME=VALUE to add, or
- * NULL. stderr is the caller's, or joins stdout. False, with a problem, if it cannot start. */
+int64_t gate_now_ms(void);
+
+/* Words of `argv` end with NULL; argv[0] is found in $PATH. stderr is the caller's, or joins stdout.
+ * False, with a problem, if it cannot start. */
 bool gate_child_start(gate_child *child, bench_arena *arena, const char *const *argv,
-                      const char *environment, bool joins_errors, gate_problems *problems);
-/* Sends a line and waits for one in answer; NULL with a problem if none comes in time, the child
- * ends, or a signal came. */
+                      bool joins_errors, gate_problems *problems);
+/* Sends a line, if that is not NULL, and waits for one in answer; NULL with a problem if none comes
+ * in time, the child ends, or a signal came. */
 const char *gate_child_ask(gate_child *child, const char *line, int timeout_ms,
                            gate_problems *problems);
-/* The next line alone. */
-const char *gate_child_line(gate_child *child, int timeout_ms, gate_problems *problems);
 /* Waits until it ends, at most so long unless timeout_ms is -1, and gives all that it wrote. Its
  * exit code, 128 + signal, or -1 if a signal came first or time was up, which ends it. */
 int gate_child_finish(gate_child *child, int timeout_ms, const char **output_out);
@@ -38,7 +37,6 @@ int gate_child_finish(gate_child *child, int timeout_ms, const char **output_out
 bool gate_child_keep(const gate_child *child, size_t turn);
 /* Closes its stdin, gives it a moment, ends it. */
 void gate_child_end(gate_child *child);
-void gate_children_end(void);
 
 /* Starts and finishes. -1, with a problem, if it cannot start. */
 int gate_run(bench_arena *arena, const char *const *argv, const char **output_out,

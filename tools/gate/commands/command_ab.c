@@ -160,10 +160,10 @@ static bool run_benches(ab_run *run, gate_report *report)
 {
   if (!ab_build(run) || !ab_list(run)) return false;
   set_deadlines(run);
-  printf("%s, %zu rounds a side, slices of %zu ms, %lld s at most, seed %llu; base %s, now %s\n",
+  printf("%s, %zu rounds a side, slices of %zu ms, %lld s at most, seed %zu; base %s, now %s\n",
          gate_some(run->arena, run->count, "bench", "benches"), run->options->rounds,
          run->options->slice_ms, (long long)(run->end_ms - run->started_ms + 999) / 1000,
-         (unsigned long long)run->options->seed, run->base_name, run->now_name);
+         run->options->seed, run->base_name, run->now_name);
   fflush(stdout);
   if (!ab_judge(run, report)) return false;
   gate_pairs_set(run->arena, &report->notes, "rounds",
@@ -209,7 +209,7 @@ static gate_exit ab(bench_arena *arena, ab_command *command, int argc, char **ar
                 .options = &command->options,
                 .limits = &limits,
                 .problems = &problems,
-                .started_ms = ab_now_ms()};
+                .started_ms = gate_now_ms()};
   gate_report report = {.arena = arena, .command = "ab", .limits = &limits};
   stats_seed(&run.random, command->options.seed, 1);
   gate_catch_signals();

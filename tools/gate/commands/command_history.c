@@ -5,7 +5,6 @@
 #include "fingerprint.h"
 #include "forms/forms.h"
 #include "forms/history.h"
-#include "forms/write.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -4,7 +4,6 @@
 #include "file.h"
 #include "fingerprint.h"
 #include "forms/forms.h"
-#include "forms/write.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* What other programs read: JUnit, JSON. */
 #include "show.h"
 
-#include "forms/write.h"
+#include "forms/forms.h"
 
 #include <math.h>
 #include <string.h>

@@ -10,6 +10,8 @@
 #include "json.h"
 #include "record.h"
 
+#include "harness/json.h"
+
 typedef struct gate_read_options {
   bool is_compat;    /* what the compat checker took: means of 0 and below, any version */
   bool needs_median; /* of criterion's estimates */
@@ -45,6 +47,30 @@ bool gate_read_entry_part(gate_set *set, gate_bench *bench, gate_entry_part part
                           const char *text, size_t length, gate_read_options options,
                           gate_problems *problems);
 
+/* ---- writers: same set, same bytes; what a form can say of a set, its reader reads back ---- */
+
+/* The compat baseline: {"version":1,"benchmarks":{ID:{"mean_ns","median_ns"}}}. False if no bench
+ * has a mean. */
+bool gate_write_compat(gate_text *text, const gate_set *set);
+/* Our own form: the same keys, and all else that a set holds. */
+void gate_write_own(gate_text *text, const gate_set *set);
+/* The same on one line, without samples: a line of history. */
+void gate_write_line(gate_text *text, const gate_set *set);
+
+/* The forms of other tools. `set` has what they need or it is left out; false if a form cannot
+ * say any of it. */
+typedef bool gate_write_function(gate_text *text, const gate_set *set);
+typedef struct gate_writer {
+  const char *name;
+  gate_write_function *write;
+} gate_writer;
+
+extern const gate_writer gate_writers[]; /* ends with a NULL name */
+
+/* Adds a value as text, and takes it. */
+void gate_add_json(gate_text *text, json_t *value, bool is_pretty);
+json_t *gate_pairs_json(const gate_pairs *pairs);
+
 /* ---- between the readers ---- */
 
 void gate_read_own(gate_set *set, gate_json *json, gate_read_options options);
@@ -55,6 +81,14 @@ void gate_read_bmf(gate_set *set, gate_json *json);
 void gate_read_action(gate_set *set, gate_json *json);
 void gate_read_go(gate_set *set, char *text, gate_problems *problems);
 void gate_read_libtest(gate_set *set, char *text, gate_problems *problems);
+
+/* What another tool calls a metric of ours, which is of this unit. */
+typedef struct gate_name {
+  const char *theirs, *ours, *unit;
+} gate_name;
+extern const gate_name gate_google_names[], gate_bmf_names[]; /* end with NULLs */
+/* A name that the table does not know is its own. */
+gate_name gate_name_of(const gate_name *names, const char *theirs);
 
 /* Calls `take` for every line, which ends with NUL; the text is changed. */
 void gate_each_line(char *text, void (*take)(void *ctx, char *line, size_t number), void *ctx);
@@ -67,7 +101,7 @@ const char *gate_unit_metric(const char *canonical);
 /* Fills mean, median, percentiles and count from `values` where they are not given. */
 void gate_metric_summarise(bench_arena *arena, gate_metric *metric, const gate_numbers *values);
 /* All members of the object `key` whose values are texts, numbers or truths, as texts. */
-void gate_read_pairs(gate_set *set, gate_json *json, const char *key, gate_pairs *out);
+void gate_read_pairs(bench_arena *arena, gate_json *json, const char *key, gate_pairs *out);
 /* Sorts, summarises rounds, and drops what breaks the invariants between benches and figures. */
 void gate_read_finish(gate_set *set, gate_read_options options, gate_problems *problems);
 

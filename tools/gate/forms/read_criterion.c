@@ -3,7 +3,6 @@
 #include "forms.h"
 
 #include "file.h"
-#include "json.h"
 #include "statistics.h"
 
 #include <dirent.h>

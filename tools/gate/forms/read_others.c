@@ -3,8 +3,8 @@
 #include "forms.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 /* Sets the place for messages; false, with a problem, if `id` is none. */
 static bool begin(gate_json *json, const char *id, const char *what)
@@ -23,22 +23,15 @@ static bool begin(gate_json *json, const char *id, const char *what)
 /* 2026-11-21T07:50:00Z, with a fraction or an offset if need be; also the date alone. */
 static bool is_timestamp(const char *text)
 {
-  int year, month, day, hour, minute, second, end = 0, hours, minutes, last = 0;
-  char between;
-  if (sscanf(text, "%4d-%2d-%2d%n", &year, &month, &day, &end) != 3 || end != 10) return false;
-  if (month < 1 || month > 12 || day < 1 || day > 31) return false;
-  text += end;
-  if (*text == '\0') return true;
-  if (sscanf(text, "%c%2d:%2d:%2d%n", &between, &hour, &minute, &second, &end) != 4 || end != 9)
-    return false;
-  if ((between != 'T' && between != ' ') || hour > 23 || minute > 59 || second > 60) return false;
-  text += end;
-  if (*text == '.') text += 1 + strspn(text + 1, "0123456789");
-  if (strcmp(text, "") == 0 || strcmp(text, "Z") == 0) return true;
-  if (*text != '+' && *text != '-') return false;
-  const bool is_offset = sscanf(text + 1, "%2d:%2d%n", &hours, &minutes, &last) == 2 ||
-                         sscanf(text + 1, "%2d%2d%n", &hours, &minutes, &last) == 2;
-  return is_offset && last >= 4 && text[1 + last] == '\0';
+  struct tm parts;
+  const char *rest = strptime(text, "%Y-%m-%d", &parts);
+  if (!rest || rest - text != 10) return false;
+  if (*rest == '\0') return true;
+  if (*rest != 'T' && *rest != ' ') return false;
+  rest = strptime(rest + 1, "%H:%M:%S", &parts);
+  if (rest && *rest == '.') rest += 1 + strspn(rest + 1, "0123456789");
+  if (rest && (*rest == '+' || *rest == '-')) rest = strptime(rest, "%z", &parts);
+  return rest && (*rest == '\0' || strcmp(rest, "Z") == 0);
 }
 
 static const char *wanted_text(gate_json *json, json_t *object, const char *key)
@@ -102,51 +95,21 @@ void gate_read_records(gate_set *set, gate_json *json)
 /* ---- Google Benchmark ---- */
 
 /* Members of a row that are no counter of the user's. */
-static bool is_googles(const char *key)
-{
-  static const char *const keys[] = {"family_index",
-                                     "per_family_instance_index",
-                                     "repetitions",
-                                     "repetition_index",
-                                     "threads",
-                                     "iterations",
-                                     "real_time",
-                                     "cpu_time",
-                                     "big_o",
-                                     "cpu_coefficient",
-                                     "real_coefficient",
-                                     "rms"};
-  for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
-    if (strcmp(key, keys[i]) == 0) return true;
-  return false;
-}
-
-typedef struct google_counter {
-  const char *key, *name, *unit;
-} google_counter;
-
-static google_counter counter_of(const char *key)
-{
-  static const google_counter known[] = {{"bytes_per_second", "throughput", "B/s"},
-                                         {"items_per_second", "throughput", "elem/s"},
-                                         {"allocs_per_iter", "allocs", "1/op"},
-                                         {"max_bytes_used", "peak_bytes", "B"}};
-  for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-    if (strcmp(key, known[i].key) == 0) return known[i];
-  return (google_counter){key, key, ""};
-}
+static const char googles[] =
+    " family_index per_family_instance_index repetitions repetition_index threads iterations "
+    "real_time cpu_time big_o cpu_coefficient real_coefficient rms ";
 
 /* One number of a row: a round, or a figure of all rounds. */
-static void take_google(gate_set *set, gate_bench *bench, google_counter counter, double value,
+static void take_google(gate_set *set, gate_bench *bench, gate_name name, double value,
                         gate_figure figure)
 {
-  if (figure == GATE_FIGURES) {
-    gate_add_round(set, bench, counter.name, counter.unit, value);
-    return;
-  }
   gate_metric *metric =
-      gate_bench_get(set, bench, counter.name, counter.unit, gate_unit_better(counter.unit));
-  metric->figures[figure] = value;
+      gate_bench_get(set, bench, name.ours, name.unit, gate_unit_better(name.unit));
+  metric->is_exact = strcmp(name.ours, "allocs") == 0;
+  if (figure == GATE_FIGURES)
+    gate_add_round(set, bench, name.ours, name.unit, value);
+  else
+    metric->figures[figure] = value;
 }
 
 static void read_google_numbers(gate_set *set, gate_json *json, json_t *row, gate_bench *bench,
@@ -161,79 +124,72 @@ static void read_google_numbers(gate_set *set, gate_json *json, json_t *row, gat
   const double time = gate_json_wanted_number(json, row, "real_time", GATE_POSITIVE) * factor;
   if (!is_time) gate_json_wrong(json, "time_unit %s is not one of time", unit);
   if (json->is_wrong) return;
-  take_google(set, bench, (google_counter){"", "time", "ns"}, time, figure);
+  take_google(set, bench, (gate_name){"", "time", "ns"}, time, figure);
   json_object_foreach(row, key, value)
   {
-    const google_counter counter = counter_of(key);
-    if (!json_is_number(value) || is_googles(key) || gate_id_fault(key)) continue;
+    const gate_name name = gate_name_of(gate_google_names, key);
+    if (!json_is_number(value) || gate_id_fault(key)) continue;
+    if (strstr(googles, arena_format(set->arena, " %s ", key))) continue;
     if (has_bytes && strcmp(key, "items_per_second") == 0) continue;
-    const gate_range range = gate_unit_better(counter.unit) == GATE_HIGHER ? GATE_POSITIVE
-                             : counter.unit[0] != '\0'                     ? GATE_NOT_NEGATIVE
-                                                                           : GATE_ANY;
-    take_google(set, bench, counter, gate_json_number(json, row, key, range), figure);
+    const gate_range range = gate_unit_better(name.unit) == GATE_HIGHER ? GATE_POSITIVE
+                             : name.unit[0] != '\0'                     ? GATE_NOT_NEGATIVE
+                                                                        : GATE_ANY;
+    take_google(set, bench, name, gate_json_number(json, row, key, range), figure);
   }
-  for (size_t i = 0; i < bench->metric_count; i++)
-    bench->metrics[i].is_exact = strcmp(bench->metrics[i].name, "allocs") == 0;
 }
 
-/* Rows of a bench that did not run say so. */
-static bool is_absent(gate_set *set, gate_json *json, json_t *row, const char *name)
+/* What a row is: a round (GATE_FIGURES), a figure that sums up all of them, or nothing (-1), such
+ * as BigO. */
+static int google_figure(json_t *row)
 {
-  const bool is_failed = json_is_true(json_object_get(row, "error_occurred"));
-  const bool is_skipped = !is_failed && json_is_true(json_object_get(row, "skipped"));
-  const char *why = gate_json_text(json, row, is_failed ? "error_message" : "skip_message");
-  if (is_failed)
-    gate_pairs_set(set->arena, &set->failed, name, why ? why : "the file says that it failed");
-  if (is_skipped)
-    gate_pairs_set(set->arena, &set->skipped, name, why ? why : "the file says it was skipped");
-  return is_failed || is_skipped;
-}
-
-static void read_google_row(gate_set *set, gate_json *json, json_t *row)
-{
-  if (!begin(json, gate_json_text(json, row, "name"), "a benchmark")) return;
+  static const char *const names[] = {"mean", "median", "stddev"};
+  static const gate_figure figures[] = {GATE_MEAN, GATE_MEDIAN, GATE_DEVIATION};
   const char *type = json_string_value(json_object_get(row, "run_type"));
-  if (type && strcmp(type, "aggregate") == 0) return;
-  if (is_absent(set, json, row, json->where)) return;
-  const size_t before = set->count;
-  read_google_numbers(set, json, row, gate_set_get(set, json->where), GATE_FIGURES);
-  if (json->is_wrong && set->count > before) set->count--;
+  const char *kind = json_string_value(json_object_get(row, "aggregate_name"));
+  if (!type || strcmp(type, "aggregate") != 0) return GATE_FIGURES;
+  for (int i = 0; kind && i < 3; i++)
+    if (strcmp(kind, names[i]) == 0) return (int)figures[i];
+  return -1;
 }
 
-/* With --benchmark_report_aggregates_only there are no rounds, only what sums them up. */
-static void read_google_aggregate(gate_set *set, gate_json *json, json_t *row)
+static void read_google_row(gate_set *set, gate_json *json, json_t *row, int figure)
 {
-  static const struct {
-    const char *name;
-    gate_figure figure;
-  } kinds[] = {{"mean", GATE_MEAN}, {"median", GATE_MEDIAN}, {"stddev", GATE_DEVIATION}};
-  const char *kind = json_string_value(json_object_get(row, "aggregate_name"));
-  const char *run = json_string_value(json_object_get(row, "run_name"));
-  if (!kind || !run || !begin(json, run, "an aggregate")) return;
-  gate_bench *bench = gate_set_get(set, run);
-  for (size_t i = 0; i < bench->metric_count; i++)
-    if (bench->metrics[i].rounds.count > 0) return;
-  if (is_absent(set, json, row, run)) return;
-  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-    if (strcmp(kind, kinds[i].name) == 0)
-      read_google_numbers(set, json, row, bench, kinds[i].figure);
-  if (bench->metric_count == 0) {
-    set->count--; /* BigO and others of no figure; it is the last */
+  const char *name = gate_json_text(json, row, figure == GATE_FIGURES ? "name" : "run_name");
+  if (!begin(json, name, "a benchmark")) return;
+  const bool is_failed = json_is_true(json_object_get(row, "error_occurred"));
+  const char *why = gate_json_text(json, row, is_failed ? "error_message" : "skip_message");
+  if (is_failed || json_is_true(json_object_get(row, "skipped"))) {
+    gate_pairs_set(set->arena, is_failed ? &set->failed : &set->skipped, name,
+                   why ? why : "the file does not say why");
     return;
   }
+  const size_t before = set->count;
+  gate_bench *bench = gate_set_get(set, name);
+  /* With --benchmark_report_aggregates_only there are no rounds, only what sums them up. */
+  const bool has_rounds = bench->metric_count > 0 && bench->metrics[0].rounds.count > 0;
+  if (figure != GATE_FIGURES && has_rounds) return;
+  read_google_numbers(set, json, row, bench, (gate_figure)figure);
+  if (json->is_wrong && set->count > before) set->count--;
   const double count = gate_json_number(json, row, "repetitions", GATE_NOT_NEGATIVE);
-  if (count >= 1) bench->metrics[0].sample_count = count;
+  if (figure != GATE_FIGURES && count >= 1 && !json->is_wrong)
+    bench->metrics[0].sample_count = count;
 }
 
 void gate_read_google(gate_set *set, gate_json *json)
 {
   json_t *context = gate_json_object(json, json->root, "context");
   json_t *rows = gate_json_array(json, json->root, "benchmarks");
-  size_t index;
-  json_t *row;
   set->started = arena_copy(set->arena, gate_json_text(json, context, "date"));
-  json_array_foreach(rows, index, row) read_google_row(set, json, row);
-  json_array_foreach(rows, index, row) read_google_aggregate(set, json, row);
+  for (int pass = 0; pass < 2; pass++) {
+    size_t index;
+    json_t *row;
+    json_array_foreach(rows, index, row)
+    {
+      const int figure = google_figure(row);
+      if (figure >= 0 && (pass == 0) == (figure == GATE_FIGURES))
+        read_google_row(set, json, row, figure);
+    }
+  }
   json->where = NULL;
   if (!rows) gate_json_wrong(json, "missing field `benchmarks`");
 }
@@ -244,17 +200,16 @@ void gate_read_google(gate_set *set, gate_json *json)
 static const char *exit_failure(bench_arena *arena, json_t *codes)
 {
   size_t index, failed = 0;
-  json_t *code, *last = NULL;
+  json_t *code;
+  const char *how = "";
   json_array_foreach(codes, index, code)
   {
     if (json_is_number(code) && json_number_value(code) == 0) continue;
     failed++;
-    last = code;
+    how = json_is_number(code) ? arena_format(arena, "exit code %.0f", json_number_value(code))
+                               : "a signal";
   }
   if (failed == 0) return NULL;
-  const char *how = json_is_number(last)
-                        ? arena_format(arena, "exit code %.0f", json_number_value(last))
-                        : "a signal";
   return arena_format(arena, "%zu of %s ended by %s", failed,
                       gate_some(arena, json_array_size(codes), "run", "runs"), how);
 }
@@ -289,20 +244,13 @@ void gate_read_hyperfine(gate_set *set, gate_json *json)
 
 /* ---- Bencher's metric format: {"bench": {"measure": {"value", "lower_value"?}}} ---- */
 
-static const google_counter measures[] = {
-    {"latency", "time", "ns"},         {"throughput", "throughput", "elem/s"},
-    {"allocs", "allocs", "1/op"},      {"alloc_bytes", "alloc_bytes", "B/op"},
-    {"peak_bytes", "peak_bytes", "B"}, {"instructions", "instructions", "1/op"}};
-
 static void read_measure(gate_set *set, gate_json *json, gate_bench *bench, const char *key,
                          json_t *value)
 {
-  google_counter found = {key, key, ""};
-  for (size_t i = 0; i < sizeof measures / sizeof *measures; i++)
-    if (strcmp(measures[i].key, key) == 0) found = measures[i];
+  const gate_name name = gate_name_of(gate_bmf_names, key);
   if (gate_id_fault(key)) gate_json_wrong(json, "a measure's name %s", gate_id_fault(key));
   gate_metric *metric =
-      gate_bench_add(set, bench, found.name, found.unit, gate_unit_better(found.unit));
+      gate_bench_add(set, bench, name.ours, name.unit, gate_unit_better(name.unit));
   metric->figures[GATE_MEDIAN] = gate_json_wanted_number(json, value, "value", GATE_ANY);
   metric->figures[GATE_LOW] = gate_json_number(json, value, "lower_value", GATE_ANY);
   metric->figures[GATE_HIGH] = gate_json_number(json, value, "upper_value", GATE_ANY);

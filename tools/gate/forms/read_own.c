@@ -2,8 +2,6 @@
  * form, which adds to it and stays readable by the compat checker. */
 #include "forms.h"
 
-#include "json.h"
-
 #include <math.h>
 #include <string.h>
 
@@ -12,7 +10,7 @@ static const char *kept_text(gate_set *set, gate_json *json, json_t *object, con
   return arena_copy(set->arena, gate_json_text(json, object, key));
 }
 
-void gate_read_pairs(gate_set *set, gate_json *json, const char *key, gate_pairs *out)
+void gate_read_pairs(bench_arena *arena, gate_json *json, const char *key, gate_pairs *out)
 {
   json_t *object = gate_json_object(json, json->root, key);
   const char *name;
@@ -20,12 +18,11 @@ void gate_read_pairs(gate_set *set, gate_json *json, const char *key, gate_pairs
   json_object_foreach(object, name, value)
   {
     if (json_is_string(value)) {
-      gate_pairs_set(set->arena, out, name, json_string_value(value));
+      gate_pairs_set(arena, out, name, json_string_value(value));
     } else if (json_is_number(value)) {
-      gate_pairs_set(set->arena, out, name,
-                     arena_format(set->arena, "%.15g", json_number_value(value)));
+      gate_pairs_set(arena, out, name, arena_format(arena, "%.15g", json_number_value(value)));
     } else if (json_is_boolean(value)) {
-      gate_pairs_set(set->arena, out, name, json_is_true(value) ? "true" : "false");
+      gate_pairs_set(arena, out, name, json_is_true(value) ? "true" : "false");
     }
   }
 }
@@ -150,10 +147,10 @@ void gate_read_own(gate_set *set, gate_json *json, gate_read_options options)
     set->commit = kept_text(set, json, json->root, "commit");
     set->tag = kept_text(set, json, json->root, "tag");
     set->reason = kept_text(set, json, json->root, "reason");
-    gate_read_pairs(set, json, "machine", &set->machine);
-    gate_read_pairs(set, json, "build", &set->build);
-    gate_read_pairs(set, json, "skipped", &set->skipped);
-    gate_read_pairs(set, json, "failed", &set->failed);
+    gate_read_pairs(set->arena, json, "machine", &set->machine);
+    gate_read_pairs(set->arena, json, "build", &set->build);
+    gate_read_pairs(set->arena, json, "skipped", &set->skipped);
+    gate_read_pairs(set->arena, json, "failed", &set->failed);
   }
   const char *id;
   json_t *object;

@@ -1,5 +1,5 @@
 /* The forms of other tools. */
-#include "write.h"
+#include "forms.h"
 
 #include "statistics.h"
 
@@ -25,13 +25,9 @@ static bool is_time(const gate_metric *metric)
 /* How Google Benchmark calls a metric; other counters have their own names. */
 static const char *google_key(const gate_metric *metric)
 {
-  static const char *const keys[][3] = {{"throughput", "B/s", "bytes_per_second"},
-                                        {"throughput", "elem/s", "items_per_second"},
-                                        {"allocs", "1/op", "allocs_per_iter"},
-                                        {"peak_bytes", "B", "max_bytes_used"}};
-  for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
-    if (strcmp(metric->name, keys[i][0]) == 0 && strcmp(metric->unit, keys[i][1]) == 0)
-      return keys[i][2];
+  for (const gate_name *name = gate_google_names; name->theirs; name++)
+    if (strcmp(metric->name, name->ours) == 0 && strcmp(metric->unit, name->unit) == 0)
+      return name->theirs;
   return metric->name;
 }
 

@@ -1,4 +1,4 @@
-#include "write.h"
+#include "forms.h"
 
 #include <math.h>
 #include <stdlib.h>
