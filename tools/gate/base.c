@@ -227,15 +227,13 @@ bool gate_matches(const char *pattern, const char *text)
 
 /* ---- what is wrong ---- */
 
-bool gate_wrong(gate_problems *problems, const char *path, const char *format, ...)
+bool gate_wrong(gate_problems *problems, const char *format, ...)
 {
   va_list list;
+  problems->texts = arena_grow(problems->arena, problems->texts, problems->count,
+                               &problems->capacity, sizeof *problems->texts);
   va_start(list, format);
-  const char *text = arena_format_list(problems->arena, format, list);
+  problems->texts[problems->count++] = arena_format_list(problems->arena, format, list);
   va_end(list);
-  problems->items = arena_grow(problems->arena, problems->items, problems->count,
-                               &problems->capacity, sizeof *problems->items);
-  problems->items[problems->count++] =
-      (gate_problem){.path = arena_copy(problems->arena, path), .text = text};
   return false;
 }

@@ -72,21 +72,15 @@ bool gate_matches(const char *pattern, const char *text);
 
 /* ---- what is wrong ---- */
 
-typedef struct gate_problem {
-  const char *path; /* NULL: no file is at fault */
-  const char *text; /* a sentence without a full stop, naming the file and the place in it */
-} gate_problem;
-
-/* Collected rather than told at once, so that one bad file does not hide the next. */
+/* Collected rather than told at once, so that one bad file does not hide the next. A text is a
+ * sentence without a full stop that names the file and the place in it. */
 typedef struct gate_problems {
   bench_arena *arena;
-  gate_problem *items;
-  size_t count;
-  size_t capacity;
+  const char **texts;
+  size_t count, capacity;
 } gate_problems;
 
 /* Returns false, so that a reader may end with it. */
-bool gate_wrong(gate_problems *problems, const char *path, const char *format, ...)
-    ARENA_PRINTF(3, 4);
+bool gate_wrong(gate_problems *problems, const char *format, ...) ARENA_PRINTF(2, 3);
 
 #endif

@@ -58,12 +58,12 @@ static bool fits(const comparison *pair, const char *id, const gate_metric *base
 {
   const char *path = pair->now->path;
   if (strcmp(base->unit, now->unit) != 0)
-    return gate_wrong(pair->problems, path, "unit mismatch: %s %s is in %s in %s and in %s in %s",
-                      id, base->name, base->unit, pair->base->path, now->unit, path);
+    return gate_wrong(pair->problems, "unit mismatch: %s %s is in %s in %s and in %s in %s", id,
+                      base->name, base->unit, pair->base->path, now->unit, path);
   if (base->better != now->better)
     return gate_wrong(
-        pair->problems, path, "direction mismatch: %s %s is better %s in %s and the opposite in %s",
-        id, base->name, base->better == GATE_LOWER ? "lower" : "higher", pair->base->path, path);
+        pair->problems, "direction mismatch: %s %s is better %s in %s and the opposite in %s", id,
+        base->name, base->better == GATE_LOWER ? "lower" : "higher", pair->base->path, path);
   return true;
 }
 
@@ -242,8 +242,8 @@ static void compare_bench(const comparison *pair, const gate_bench *base)
     if (metric) {
       compare_metric(pair, now, &base->metrics[i], metric);
     } else if (pair->base->form == GATE_FORM_RECORD) {
-      gate_wrong(pair->problems, pair->now->path, "metric differs: %s is measured by %s in %s only",
-                 base->id, base->metrics[i].name, pair->base->path);
+      gate_wrong(pair->problems, "metric differs: %s is measured by %s in %s only", base->id,
+                 base->metrics[i].name, pair->base->path);
     }
   }
 }
@@ -303,8 +303,8 @@ void gate_judge_sets(gate_report *report, const gate_set *base, const gate_set *
   const bool are_records = base->form == GATE_FORM_RECORD && now->form == GATE_FORM_RECORD;
   if (are_records && base->count == 1 && now->count == 1 &&
       !gate_ids_equal(base->benches[0].id, now->benches[0].id)) {
-    gate_wrong(problems, now->path, "bench_id differs: %s in %s, %s in %s", base->benches[0].id,
-               base->path, now->benches[0].id, now->path);
+    gate_wrong(problems, "bench_id differs: %s in %s, %s in %s", base->benches[0].id, base->path,
+               now->benches[0].id, now->path);
     return;
   }
   add_failures(&pair);

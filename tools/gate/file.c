@@ -22,7 +22,7 @@ bool gate_exists(const char *path)
 
 static bool cannot(gate_problems *problems, const char *verb, const char *path, const char *why)
 {
-  return gate_wrong(problems, path, "failed to %s %s: %s", verb, path, why);
+  return gate_wrong(problems, "failed to %s %s: %s", verb, path, why);
 }
 
 /* ---- reading ---- */

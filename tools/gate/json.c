@@ -40,8 +40,8 @@ bool gate_json_open(gate_json *json, const char *path, const char *text, size_t 
   if (!json->root && is_behind_record(text, error.position))
     json->root = load_lines(text, length, flags);
   if (!json->root)
-    return gate_wrong(problems, path, "failed to parse %s: %s at line %d column %d", path,
-                      error.text, error.line, error.column);
+    return gate_wrong(problems, "failed to parse %s: %s at line %d column %d", path, error.text,
+                      error.line, error.column);
   return true;
 }
 
@@ -83,7 +83,7 @@ bool gate_json_wrong(gate_json *json, const char *format, ...)
   const size_t line = json->where ? line_of(json->text, json->where) : 0;
   bench_arena *arena = json->problems->arena;
   const char *place = line > 0 ? arena_format(arena, " (line %zu)", line) : "";
-  return gate_wrong(json->problems, json->path, "failed to parse %s: %s%s%s%s", json->path,
+  return gate_wrong(json->problems, "failed to parse %s: %s%s%s%s", json->path,
                     json->where ? json->where : "", json->where ? ": " : "", what, place);
 }
 

@@ -169,7 +169,7 @@ void gate_limits_only(gate_limits *limits, const char *glob)
 static void wrong_config(gate_limits *limits, const char *where, const char *what,
                          gate_problems *problems)
 {
-  gate_wrong(problems, limits->config, "failed to parse %s: %s: %s", limits->config, where, what);
+  gate_wrong(problems, "failed to parse %s: %s: %s", limits->config, where, what);
 }
 
 static void read_thresholds(gate_limits *limits, json_t *object, const char *match,

@@ -34,7 +34,7 @@ static bool compile_command(ab_run *run, words *list, const char *source, const 
   const char *harness = arena_format(run->arena, "%s/bench/harness/*.c", options->tree);
   glob_t found;
   if (glob(harness, 0, NULL, &found) != 0)
-    return gate_wrong(run->problems, harness, "there is no bench harness: %s", harness);
+    return gate_wrong(run->problems, "there is no bench harness: %s", harness);
   add_words(list, options->compiler);
   add_words(list, "-std=gnu11 -w");
   add_words(list, options->flags);
@@ -83,7 +83,7 @@ static bool build_program(ab_run *run, ab_program *program, const char *source)
     const int code = gate_child_finish(&compilers[side], -1, &output);
     if (code == 0) continue;
     if (side == AB_NOW || run->options->is_self || gate_interrupted()) {
-      gate_wrong(run->problems, source, "cannot compile %s: %s", source, output);
+      gate_wrong(run->problems, "cannot compile %s: %s", source, output);
       is_built = false;
     }
     program->paths[side] = NULL;

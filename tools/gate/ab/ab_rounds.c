@@ -93,7 +93,7 @@ static bool check_greeting(ab_run *run, gate_json *greeting, const char *path)
   gate_read_pairs(run->arena, greeting, "build", &run->build);
   const char *type = gate_pairs_get(&run->build, "type");
   return !type || strcmp(type, "release") == 0 ||
-         gate_wrong(run->problems, path, "%s is a %s build; only release builds are measured", path,
+         gate_wrong(run->problems, "%s is a %s build; only release builds are measured", path,
                     type);
 }
 
@@ -139,8 +139,7 @@ static bool calibrate(ab_run *run, gate_child *child, ab_bench *bench, double *n
   *ns_out = gate_json_number(&json, json.root, "ns", GATE_POSITIVE) / iterations;
   gate_json_release(&json);
   return isfinite(*ns_out) ||
-         gate_wrong(run->problems, child->name, "%s answered no usable time for %s", child->name,
-                    bench->id);
+         gate_wrong(run->problems, "%s answered no usable time for %s", child->name, bench->id);
 }
 
 /* What one side measured in its turns of a round. */
@@ -164,8 +163,7 @@ static bool run_turn(ab_run *run, gate_child *child, ab_bench *bench, slice *fou
   const bool is_usable = !json.is_wrong && times.count > 0;
   gate_json_release(&json);
   if (!is_usable)
-    return gate_wrong(run->problems, child->name, "%s answered no usable times for %s", child->name,
-                      bench->id);
+    return gate_wrong(run->problems, "%s answered no usable times for %s", child->name, bench->id);
   for (size_t i = 0; i < times.count; i++)
     gate_numbers_add(run->arena, &found->times, times.values[i] / (double)bench->iterations);
   if (isfinite(tail)) gate_numbers_add(run->arena, &found->tails, tail);

@@ -32,7 +32,7 @@ static bool make_folder(ab_run *run)
           sizeof made_folder ||
       !mkdtemp(made_folder)) {
     made_folder[0] = '\0';
-    return gate_wrong(run->problems, parent, "cannot make a temporary folder in %s: %s", parent,
+    return gate_wrong(run->problems, "cannot make a temporary folder in %s: %s", parent,
                       strerror(errno));
   }
   atexit(ab_tree_remove);
@@ -64,7 +64,7 @@ static gate_exit cannot_resolve(ab_run *run)
                                                    tree)
       : strcmp(answer, "true") == 0 ? "this clone is shallow; git fetch --unshallow origin"
                                     : arena_format(run->arena, "git fetch origin %s", base);
-  gate_wrong(run->problems, tree, "cannot resolve base %s: %s", base, what);
+  gate_wrong(run->problems, "cannot resolve base %s: %s", base, what);
   return GATE_EXIT_USAGE;
 }
 
@@ -88,7 +88,7 @@ static gate_exit take_commit(ab_run *run)
   run->commits[AB_BASE] = commit;
   run->base_name = arena_format(arena, "%s (%.12s)", run->options->base, commit);
   if (gate_run(arena, take, &output, run->problems) == 0) return GATE_EXIT_OK;
-  gate_wrong(run->problems, tree, "git archive failed: %s", output);
+  gate_wrong(run->problems, "git archive failed: %s", output);
   return GATE_EXIT_INPUT;
 }
 
@@ -127,6 +127,6 @@ gate_exit ab_tree_open(ab_run *run)
   if (!options->base_tree) return take_commit(run);
   run->base_tree = run->base_name = options->base_tree;
   if (gate_exists(arena_format(run->arena, "%s/accel.h", options->base_tree))) return GATE_EXIT_OK;
-  gate_wrong(run->problems, options->base_tree, "there is no accel.h in %s", options->base_tree);
+  gate_wrong(run->problems, "there is no accel.h in %s", options->base_tree);
   return GATE_EXIT_USAGE;
 }

@@ -82,7 +82,7 @@ bool gate_child_start(gate_child *child, bench_arena *arena, const char *const *
   close(in[1]);
   close(out[0]);
   child->id = 0;
-  return gate_wrong(problems, NULL, "cannot run %s: %s", argv[0], strerror(error));
+  return gate_wrong(problems, "cannot run %s: %s", argv[0], strerror(error));
 }
 
 /* Reads once: 1 if something came, 0 at the end, -1 if a signal came or time is up. */
@@ -116,7 +116,7 @@ const char *gate_child_ask(gate_child *child, const char *line, int timeout_ms,
   const int64_t deadline = gate_now_ms() + timeout_ms;
   const char *sent = line ? arena_format(child->output.arena, "%s\n", line) : "";
   if (!file_write_all(child->to, sent, strlen(sent))) {
-    gate_wrong(problems, NULL, "%s takes no more commands", child->name);
+    gate_wrong(problems, "%s takes no more commands", child->name);
     return NULL;
   }
   for (;;) {
@@ -126,7 +126,7 @@ const char *gate_child_ask(gate_child *child, const char *line, int timeout_ms,
     const int came =
         left > 0 && child->output.length < LINE_BYTES_MAX ? read_some(child, (int)left) : -1;
     if (came > 0) continue;
-    gate_wrong(problems, NULL, "%s %s", child->name,
+    gate_wrong(problems, "%s %s", child->name,
                caught      ? "was interrupted"
                : came == 0 ? "ended without an answer"
                            : "gave no answer in time");

@@ -131,7 +131,7 @@ const char *gate_choices_limits(const gate_choices *choices, const char *fallbac
   gate_problems problems = {.arena = arena};
   gate_json config = {0};
   if (choices->config && !gate_json_read(&config, arena, choices->config, &problems))
-    return problems.items[0].text;
+    return problems.texts[0];
   const char *profile = choices->profile;
   if (!profile) profile = json_string_value(json_object_get(config.root, "profile"));
   if (!gate_limits_profile(arena, profile ? profile : fallback, out))
@@ -139,7 +139,7 @@ const char *gate_choices_limits(const gate_choices *choices, const char *fallbac
                         profile);
   if (choices->config) gate_limits_configure(out, choices->config, &config, &problems);
   if (choices->profile) out->profile = choices->profile;
-  const char *wrong = problems.count > 0 ? problems.items[0].text : NULL;
+  const char *wrong = problems.count > 0 ? problems.texts[0] : NULL;
   for (size_t i = 0; i < choices->settings.count && !wrong; i++)
     wrong = apply_setting(out, choices->settings.items[i].key, choices->settings.items[i].value);
   out->is_warning_error = out->is_warning_error || choices->is_warning_error;

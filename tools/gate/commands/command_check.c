@@ -65,13 +65,13 @@ static gate_exit check_compat(bench_arena *arena, const check_options *options)
   (void)gate_choices_limits(&options->choices, "seed000", &limits);
   const double threshold = gate_limits_find(&limits, "", "mean").fail;
   if (!gate_exists(options->baseline)) {
-    gate_wrong(&problems, options->baseline, "baseline file not found: %s", options->baseline);
+    gate_wrong(&problems, "baseline file not found: %s", options->baseline);
     return first_problem(&problems);
   }
   const gate_set *base = gate_read(arena, options->baseline, reading, &problems);
   if (problems.count > 0) return first_problem(&problems);
   if (base->count == 0) {
-    gate_wrong(&problems, options->baseline, "baseline benchmarks are empty");
+    gate_wrong(&problems, "baseline benchmarks are empty");
     return first_problem(&problems);
   }
   const gate_set *now = gate_read_criterion(arena, options->folder, reading, &problems);
@@ -149,7 +149,7 @@ static gate_set *read_side(pair_check *state, size_t index)
     const char *side = index % 2 == 0 ? "baseline" : "current";
     if (!state->options->is_compat)
       for (size_t i = before; i < state->problems.count; i++)
-        fprintf(stderr, "error: %s\n", state->problems.items[i].text);
+        fprintf(stderr, "error: %s\n", state->problems.texts[i]);
     fprintf(stderr, "[schema] Invalid %s JSON: %s\n", side, path);
     state->schema_faults++;
   }
@@ -175,7 +175,7 @@ static void check_pair(pair_check *state, size_t index)
   gate_judge_sets(report, base, now, &state->problems);
   if (!state->options->is_compat || state->problems.count > before) {
     for (size_t i = before; i < state->problems.count; i++)
-      fprintf(stderr, "error: %s\n", state->problems.items[i].text);
+      fprintf(stderr, "error: %s\n", state->problems.texts[i]);
     if (state->problems.count > before) state->schema_faults++;
   }
   if (base->form != GATE_FORM_RECORD) return;
@@ -214,7 +214,7 @@ static gate_exit finish_pairs(pair_check *state, size_t missing)
   if (state->records > 0 && !has_files) return finish_records(state, missing);
   gate_problems rest = {.arena = report->arena};
   if (missing + state->schema_faults > 0)
-    gate_wrong(&rest, NULL, "%s missing or invalid",
+    gate_wrong(&rest, "%s missing or invalid",
                gate_some(report->arena, missing + state->schema_faults, "file is", "files are"));
   return gate_report_finish(report, choices, &rest);
 }
@@ -225,11 +225,10 @@ static gate_exit write_first(bench_arena *arena, const char *path, const char *r
   gate_problems problems = {.arena = arena};
   gate_set *now = gate_read(arena, results, (gate_read_options){0}, &problems);
   if (now && problems.count == 0 && now->count == 0 && now->failed.count == 0)
-    gate_wrong(&problems, results, "no benchmark results in %s", results);
+    gate_wrong(&problems, "no benchmark results in %s", results);
   const bool is_failed = now && now->failed.count > 0;
   for (size_t i = 0; is_failed && i < now->failed.count; i++)
-    gate_wrong(&problems, results, "%s failed: %s", now->failed.items[i].key,
-               now->failed.items[i].value);
+    gate_wrong(&problems, "%s failed: %s", now->failed.items[i].key, now->failed.items[i].value);
   if (problems.count == 0 && gate_baseline_write(arena, path, now, &problems)) {
     printf("no baseline yet: wrote the first, %s (%s)\n", path,
            gate_some(arena, now->count, "bench", "benches"));
@@ -269,12 +268,12 @@ static gate_exit check_folder(bench_arena *arena, char **words, const check_opti
   if (!has_baseline && options->is_first)
     return write_first(arena, options->baseline, options->folder);
   if (!has_baseline && !options->is_report)
-    gate_wrong(&problems, options->baseline, "baseline file not found: %s", options->baseline);
+    gate_wrong(&problems, "baseline file not found: %s", options->baseline);
   /* What failed is told all the same. */
   const gate_set *base = has_baseline ? gate_read(arena, options->baseline, reading, &problems)
                                       : gate_set_new(arena, options->baseline, GATE_FORM_OWN);
   if (base && base->count == 0 && problems.count == 0 && !options->is_report)
-    gate_wrong(&problems, options->baseline, "baseline benchmarks are empty");
+    gate_wrong(&problems, "baseline benchmarks are empty");
   const gate_set *now = gate_read_criterion(arena, options->folder, reading, &problems);
   gate_limits limits;
   const char *wrong = gate_choices_limits(&options->choices, fallback_profile(base), &limits);

@@ -59,8 +59,7 @@ static bool compare_old(bench_arena *arena, const export_options *options, const
   if (!gate_exists(options->output)) {
     printf("there was no baseline in %s: this is the first\n", options->output);
     if (now->failed.count == 0 || options->reason) return true;
-    return gate_wrong(problems, options->output,
-                      "%s failed: %s; not written without --accept REASON",
+    return gate_wrong(problems, "%s failed: %s; not written without --accept REASON",
                       now->failed.items[0].key, now->failed.items[0].value);
   }
   gate_problems old_problems = {.arena = arena};
@@ -80,8 +79,8 @@ static bool compare_old(bench_arena *arena, const export_options *options, const
   }
   gate_print_problems(&old_problems);
   if (!why || options->reason) return true;
-  return gate_wrong(problems, options->output, "%s stays as it is without --accept REASON: %s",
-                    options->output, why);
+  return gate_wrong(problems, "%s stays as it is without --accept REASON: %s", options->output,
+                    why);
 }
 
 static gate_set *read_results(bench_arena *arena, const export_options *options,
@@ -90,7 +89,7 @@ static gate_set *read_results(bench_arena *arena, const export_options *options,
   const gate_read_options reading = {.is_compat = options->is_compat, .needs_median = true};
   gate_set *set = gate_read_criterion(arena, options->folder, reading, problems);
   if (set && problems->count == 0 && set->count == 0)
-    gate_wrong(problems, options->folder, "no valid benchmark entries collected");
+    gate_wrong(problems, "no valid benchmark entries collected");
   return set;
 }
 

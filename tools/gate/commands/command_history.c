@@ -39,7 +39,7 @@ static gate_exit add(bench_arena *arena, const history_options *options)
   gate_problems problems = {.arena = arena};
   gate_set *set = gate_read(arena, options->from, (gate_read_options){0}, &problems);
   if (set && set->count == 0 && problems.count == 0)
-    gate_wrong(&problems, options->from, "no benchmark results in %s", options->from);
+    gate_wrong(&problems, "no benchmark results in %s", options->from);
   if (problems.count == 0) {
     gate_text line = {.arena = arena};
     if (set->machine.count == 0) gate_fingerprint(arena, &set->machine);
@@ -81,8 +81,7 @@ static gate_exit show(bench_arena *arena, const history_options *options)
     if (gate_matches(options->only, last->benches[i].id))
       show_bench(&out, &history, &last->benches[i]);
   gate_print(&out);
-  if (!last && problems.count == 0)
-    gate_wrong(&problems, options->history, "no history in %s", options->history);
+  if (!last && problems.count == 0) gate_wrong(&problems, "no history in %s", options->history);
   gate_print_problems(&problems);
   return problems.count > 0 ? GATE_EXIT_INPUT : GATE_EXIT_OK;
 }

@@ -34,7 +34,7 @@ static gate_exit convert(bench_arena *arena, const char *input, const char *outp
   /* Half of the results would look like all of them. */
   if (set && problems.count == 0) {
     if (!writer->write(&text, set))
-      gate_wrong(&problems, input, "%s has nothing that form %s can tell", input, writer->name);
+      gate_wrong(&problems, "%s has nothing that form %s can tell", input, writer->name);
     else if (output)
       (void)gate_file_write(output, &text, &problems);
     else
@@ -70,7 +70,7 @@ static bool validate(bench_arena *arena, const char *path)
   gate_problems problems = {.arena = arena};
   const gate_set *set = gate_read(arena, path, (gate_read_options){0}, &problems);
   if (set && problems.count == 0 && set->count == 0)
-    gate_wrong(&problems, path, "%s holds no benchmark", path);
+    gate_wrong(&problems, "%s holds no benchmark", path);
   if (problems.count == 0)
     printf("OK %s (%s, %s)\n", path, gate_form_name(set->form),
            gate_some(arena, set->count, "bench", "benches"));

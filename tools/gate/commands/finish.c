@@ -17,8 +17,7 @@ void gate_print(const gate_text *text)
 
 void gate_print_problems(const gate_problems *problems)
 {
-  for (size_t i = 0; i < problems->count; i++)
-    fprintf(stderr, "error: %s\n", problems->items[i].text);
+  for (size_t i = 0; i < problems->count; i++) fprintf(stderr, "error: %s\n", problems->texts[i]);
 }
 
 static gate_style style_of(const gate_choices *choices)

@@ -1,19 +1,11 @@
 /* What other programs read: JUnit, JSON. */
 #include "show.h"
 
+#include "cells.h"
 #include "forms/forms.h"
 
 #include <math.h>
 #include <string.h>
-
-static const char *row_sentence(bench_arena *arena, const gate_row *row)
-{
-  if (row->key[0] == '\0') return row->note ? row->note : "";
-  return arena_format(arena, "%s: %s, now %s, worse by %s%s%s", row->key,
-                      gate_quantity(arena, row->base, row->unit),
-                      gate_quantity(arena, row->now, row->unit), gate_percent(arena, row->change),
-                      row->note ? "; " : "", row->note ? row->note : "");
-}
 
 void gate_show_junit(gate_text *out, const gate_report *report)
 {
@@ -28,7 +20,7 @@ void gate_show_junit(gate_text *out, const gate_report *report)
                    report->command, report->count, failures, skipped);
   for (size_t i = 0; i < report->count; i++) {
     const gate_row *row = &report->rows[i];
-    const char *sentence = row_sentence(out->arena, row);
+    const char *sentence = gate_row_sentence(out->arena, row);
     const char *name = gate_verdict_name(row->verdict);
     gate_add_markup(out, "    <testcase classname=\"%s\" name=\"%s\">", row->full_id,
                     row->key[0] == '\0' ? "presence" : row->key);

@@ -1,6 +1,8 @@
 /* Markdown for files, step summaries and comments; annotations of GitHub. */
 #include "show.h"
 
+#include "cells.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -15,25 +17,19 @@ static void add_cell(gate_text *out, const char *text)
 
 static void add_row(gate_text *out, const gate_row *row)
 {
-  bench_arena *arena = out->arena;
-  const gate_interval bounds = gate_shown_bounds(row);
-  gate_text_add(out, "| ");
-  add_cell(out, row->full_id);
-  gate_text_add(out, " | ");
-  add_cell(out, row->key[0] == '\0' ? "-" : row->key);
-  gate_text_printf(out, " | %s",
-                   isnan(row->base) ? "-" : gate_quantity(arena, row->base, row->unit));
-  gate_text_printf(out, " | %s",
-                   isnan(row->now) ? (row->verdict == GATE_MISSING ? "Not found" : "-")
-                                   : gate_quantity(arena, row->now, row->unit));
-  gate_text_printf(out, " | %s", gate_percent(arena, gate_shown_change(row)));
-  if (!isnan(bounds.low))
-    gate_text_printf(out, " (%+.1f to %+.1f)", bounds.low * 100, bounds.high * 100);
-  gate_text_printf(out, " | %s", gate_verdict_icon(row->verdict));
-  if (row->note) {
-    gate_text_add(out, ": ");
-    add_cell(out, row->note);
+  static const gate_column columns[] = {GATE_COLUMN_BENCH, GATE_COLUMN_METRIC, GATE_COLUMN_BASE,
+                                        GATE_COLUMN_NOW, GATE_COLUMN_CHANGE};
+  for (size_t c = 0; c < sizeof columns / sizeof *columns; c++) {
+    const char *cell = gate_cell(out->arena, row, columns[c]);
+    const bool is_gone = columns[c] == GATE_COLUMN_NOW && row->verdict == GATE_MISSING;
+    gate_text_add(out, c == 0 ? "| " : " | ");
+    add_cell(out, is_gone ? "Not found" : *cell != '\0' ? cell : "-");
   }
+  const char *interval = gate_cell(out->arena, row, GATE_COLUMN_INTERVAL);
+  gate_text_printf(out, "%s%s | %s", *interval == '\0' ? "" : " ", interval,
+                   gate_verdict_icon(row->verdict));
+  if (row->note) gate_text_add(out, ": ");
+  add_cell(out, row->note ? row->note : "");
   gate_text_add(out, " |\n");
 }
 
@@ -88,18 +84,12 @@ static void add_command_text(gate_text *out, const char *text, bool is_property)
 static void add_annotation(gate_text *out, const gate_row *row, const char *kind)
 {
   bench_arena *arena = out->arena;
-  gate_text message = {.arena = arena};
-  gate_text_printf(&message, "[%s] ", row->full_id);
-  if (row->key[0] != '\0')
-    gate_text_printf(&message, "%s is worse by %s (baseline=%s -> current=%s)", row->key,
-                     gate_percent(arena, row->change), gate_quantity(arena, row->base, row->unit),
-                     gate_quantity(arena, row->now, row->unit));
-  if (row->note) gate_text_printf(&message, "%s%s", row->key[0] == '\0' ? "" : "; ", row->note);
   gate_text_printf(out, "::%s title=", kind);
   add_command_text(out, arena_format(arena, "%s %s", gate_verdict_name(row->verdict), row->full_id),
                    true);
   gate_text_add(out, "::");
-  add_command_text(out, gate_text_c(&message), false);
+  add_command_text(out, arena_format(arena, "[%s] %s", row->full_id, gate_row_sentence(arena, row)),
+                   false);
   gate_text_add(out, "\n");
 }
 

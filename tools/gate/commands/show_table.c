@@ -1,39 +1,17 @@
 /* The table of a terminal. */
 #include "show.h"
 
+#include "cells.h"
+
 #include <math.h>
 #include <string.h>
 
-enum { COLUMNS = 8 };
+enum { COLUMNS = GATE_COLUMN_NOISE + 1 };
 
 typedef struct table_line {
   const char *cells[COLUMNS];
   gate_verdict verdict;
 } table_line;
-
-static const char *const headings[COLUMNS] = {"verdict", "bench",  "metric",      "base",
-                                              "now",     "change", "[low, high]", "noise"};
-
-static const char *interval_text(bench_arena *arena, gate_interval interval)
-{
-  if (isnan(interval.low)) return "";
-  return arena_format(arena, "[%+.1f, %+.1f]", interval.low * 100, interval.high * 100);
-}
-
-static table_line line_of(bench_arena *arena, const gate_row *row)
-{
-  table_line line = {.verdict = row->verdict};
-  const bool has_figures = row->key[0] != '\0';
-  line.cells[0] = gate_verdict_name(row->verdict);
-  line.cells[1] = row->full_id;
-  line.cells[2] = row->key;
-  line.cells[3] = has_figures ? gate_quantity(arena, row->base, row->unit) : "";
-  line.cells[4] = has_figures ? gate_quantity(arena, row->now, row->unit) : "";
-  line.cells[5] = has_figures ? gate_percent(arena, gate_shown_change(row)) : "";
-  line.cells[6] = interval_text(arena, gate_shown_bounds(row));
-  line.cells[7] = isnan(row->noise) ? "" : arena_format(arena, "+-%.1f %%", row->noise * 100);
-  return line;
-}
 
 static const char *color_of(gate_verdict verdict)
 {
@@ -62,7 +40,7 @@ static void add_line(gate_text *out, const table_line *line, const size_t *width
   for (size_t c = 0; c < COLUMNS; c++) {
     if (widths[c] == 0) continue;
     if (plain.length > 0) gate_text_add(&plain, "  ");
-    add_padded(&plain, line->cells[c], widths[c], c >= 3);
+    add_padded(&plain, line->cells[c], widths[c], c >= GATE_COLUMN_BASE);
   }
   size_t end = plain.length;
   while (end > 0 && plain.bytes[end - 1] == ' ') end--;
@@ -112,19 +90,22 @@ static void add_footer(gate_text *out, const gate_report *report, gate_style sty
 
 void gate_show_table(gate_text *out, const gate_report *report, gate_style style)
 {
-  size_t widths[COLUMNS] = {0};
+  size_t widths[COLUMNS] = {0}, count = 1; /* the first line is of headings */
   table_line *lines = arena_take(out->arena, report->count + 1, sizeof *lines);
-  size_t count = 0;
-  memcpy(lines[count++].cells, headings, sizeof headings);
-  for (size_t i = 0; i < report->count; i++)
-    if (is_shown(&report->rows[i], style)) lines[count++] = line_of(out->arena, &report->rows[i]);
-  for (size_t i = 1; i < count; i++)
-    for (size_t c = 0; c < COLUMNS; c++) {
-      const size_t letters = gate_letters(lines[i].cells[c]);
+  memcpy(lines->cells, gate_headings, sizeof lines->cells);
+  for (size_t i = 0; i < report->count; i++) {
+    const gate_row *row = &report->rows[i];
+    if (!is_shown(row, style)) continue;
+    lines[count].verdict = row->verdict;
+    for (int c = 0; c < COLUMNS; c++) {
+      lines[count].cells[c] = gate_cell(out->arena, row, (gate_column)c);
+      const size_t letters = gate_letters(lines[count].cells[c]);
       if (letters > widths[c]) widths[c] = letters;
     }
+    count++;
+  }
   for (size_t c = 0; c < COLUMNS; c++)
-    if (widths[c] > 0 && strlen(headings[c]) > widths[c]) widths[c] = strlen(headings[c]);
+    if (widths[c] > 0 && strlen(gate_headings[c]) > widths[c]) widths[c] = strlen(gate_headings[c]);
   for (size_t i = 0; i < count && count > 1; i++) add_line(out, &lines[i], widths, style);
   add_notes(out, report, style);
   add_footer(out, report, style);

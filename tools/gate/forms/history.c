@@ -17,7 +17,7 @@ static void add_line(bench_arena *arena, gate_history *history, const char *path
   gate_problems found = {.arena = arena};
   gate_set *set = gate_read_text(arena, path, line, strlen(line), (gate_read_options){0}, &found);
   for (size_t i = 0; i < found.count; i++)
-    gate_wrong(problems, path, "%s:%zu: %s", path, number, found.items[i].text);
+    gate_wrong(problems, "%s:%zu: %s", path, number, found.texts[i]);
   if (!set || found.count > 0) return;
   history->sets =
       arena_grow(arena, history->sets, history->count, &history->capacity, sizeof *history->sets);
@@ -49,7 +49,7 @@ bool gate_history_add(bench_arena *arena, const char *path, const gate_text *lin
   const size_t size = stat(path, &status) == 0 ? (size_t)status.st_size : 0;
   if (size + line->length >= GATE_FILE_BYTES_MAX)
     return gate_wrong(
-        problems, path,
+        problems,
         "failed to write %s: it would be larger than 64 MiB; accel-gate history prune "
         "--history %s --keep 500",
         path, path);
@@ -68,7 +68,7 @@ bool gate_history_prune(bench_arena *arena, const char *path, size_t keep, size_
   char *line = NULL;
   size_t room = 0;
   FILE *file = fopen(path, "re");
-  if (!file) return gate_wrong(problems, path, "failed to read %s: %s", path, strerror(errno));
+  if (!file) return gate_wrong(problems, "failed to read %s: %s", path, strerror(errno));
   for (long at = 0; getline(&line, &room, file) > 0; at = ftell(file))
     gate_numbers_add(arena, &starts, (double)at);
   *dropped_out = starts.count > keep ? starts.count - keep : 0;
@@ -81,7 +81,7 @@ bool gate_history_prune(bench_arena *arena, const char *path, size_t keep, size_
   }
   free(line);
   fclose(file);
-  if (!is_read) return gate_wrong(problems, path, "failed to read %s: keep fewer lines", path);
+  if (!is_read) return gate_wrong(problems, "failed to read %s: keep fewer lines", path);
   return *dropped_out == 0 || gate_file_write(path, &kept, problems);
 }
 

@@ -78,15 +78,13 @@ static bool check_bench(const gate_set *set, const gate_bench *bench, gate_read_
                         gate_problems *problems)
 {
   const char *fault = gate_id_fault(bench->id);
-  if (fault)
-    return gate_wrong(problems, set->path, "failed to parse %s: an id %s", set->path, fault);
+  if (fault) return gate_wrong(problems, "failed to parse %s: an id %s", set->path, fault);
   if (bench->metric_count == 0)
-    return gate_wrong(problems, set->path, "failed to parse %s: %s measures nothing", set->path,
-                      bench->id);
+    return gate_wrong(problems, "failed to parse %s: %s measures nothing", set->path, bench->id);
   for (size_t i = 0; i < bench->metric_count && !options.is_compat; i++) {
     fault = metric_fault(&bench->metrics[i]);
     if (fault)
-      return gate_wrong(problems, set->path, "failed to parse %s: %s: %s %s", set->path, bench->id,
+      return gate_wrong(problems, "failed to parse %s: %s: %s %s", set->path, bench->id,
                         bench->metrics[i].name, fault);
   }
   return true;
@@ -102,7 +100,7 @@ void gate_read_finish(gate_set *set, gate_read_options options, gate_problems *p
     for (size_t m = 0; m < bench->metric_count && !is_whole; m++)
       gate_metric_summarise(set->arena, &bench->metrics[m], &bench->metrics[m].rounds);
     if (kept > 0 && strcmp(set->benches[kept - 1].id, bench->id) == 0) {
-      gate_wrong(problems, set->path, "failed to parse %s: %s occurs twice", set->path, bench->id);
+      gate_wrong(problems, "failed to parse %s: %s occurs twice", set->path, bench->id);
     } else if (check_bench(set, bench, options, problems)) {
       set->benches[kept++] = *bench;
     }

@@ -24,7 +24,7 @@ static double read_estimate(gate_json *json, const char *key)
   json->is_wrong = false;
   const double value = gate_json_number(json, estimate, "point_estimate", GATE_POSITIVE);
   if (isnan(value) && !json->is_wrong)
-    gate_wrong(json->problems, json->path, "missing %s.point_estimate in %s%s", key, json->path,
+    gate_wrong(json->problems, "missing %s.point_estimate in %s%s", key, json->path,
                json_object_get(json->root, "Mean")
                    ? ", which looks like criterion 0.2's; those of 0.3 and later are read"
                    : "");
@@ -142,8 +142,7 @@ static bool list_folder(walk *state, const char *folder, gate_pairs *names)
 {
   bench_arena *arena = state->set->arena;
   DIR *opened = opendir(folder);
-  if (!opened)
-    return gate_wrong(state->problems, folder, "failed to walk %s: %s", folder, strerror(errno));
+  if (!opened) return gate_wrong(state->problems, "failed to walk %s: %s", folder, strerror(errno));
   for (const struct dirent *entry; (entry = readdir(opened));) {
     names->items =
         arena_grow(arena, names->items, names->count, &names->capacity, sizeof *names->items);
@@ -177,7 +176,7 @@ static void walk_folder(walk *state, const char *folder, const char *id, size_t 
   struct stat status;
   gate_pairs names = {0};
   if (depth >= FOLDER_DEPTH_MAX || stat(folder, &status) != 0 || is_loop(state, &status, depth)) {
-    gate_wrong(state->problems, folder, "failed to walk %s: %s", folder,
+    gate_wrong(state->problems, "failed to walk %s: %s", folder,
                depth >= FOLDER_DEPTH_MAX ? "folders are nested too deep"
                                          : "a link leads back to a folder above it");
     return;
@@ -283,7 +282,7 @@ gate_set *gate_read_criterion(bench_arena *arena, const char *folder, gate_read_
                               gate_problems *problems)
 {
   if (!gate_exists(folder)) {
-    gate_wrong(problems, folder, "criterion dir not found: %s", folder);
+    gate_wrong(problems, "criterion dir not found: %s", folder);
     return NULL;
   }
   walk *state = arena_take(arena, 1, sizeof *state);
@@ -297,7 +296,7 @@ gate_set *gate_read_criterion(bench_arena *arena, const char *folder, gate_read_
   if (state->run_files.count > 0) join_runs(state);
   gate_read_finish(state->set, options, problems);
   if (state->estimates == 0 && problems->count == before)
-    gate_wrong(problems, folder, "no benchmark estimates found under %s", folder);
+    gate_wrong(problems, "no benchmark estimates found under %s", folder);
   return state->set;
 }
 

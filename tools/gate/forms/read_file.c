@@ -139,10 +139,10 @@ gate_set *gate_read_text(bench_arena *arena, const char *path, const char *text,
     set = gate_set_new(arena, path, GATE_FORM_GO);
     gate_read_go(set, arena_copy_bytes(arena, text, length), problems);
   } else if (other) {
-    gate_wrong(problems, path, "failed to parse %s: it looks like %s (line 1); this is not read",
-               path, other);
+    gate_wrong(problems, "failed to parse %s: it looks like %s (line 1); this is not read", path,
+               other);
   } else {
-    gate_wrong(problems, path,
+    gate_wrong(problems,
                "failed to parse %s: neither JSON nor benchmark text of Go or libtest "
                "(line 1)",
                path);

@@ -23,8 +23,8 @@ typedef struct text_reader {
 static bool text_wrong(text_reader *reader, const char *what, const char *word)
 {
   const char *path = reader->set->path;
-  return gate_wrong(reader->problems, path, "failed to parse %s: %s%s at line %zu", path, what,
-                    word, reader->line);
+  return gate_wrong(reader->problems, "failed to parse %s: %s%s at line %zu", path, what, word,
+                    reader->line);
 }
 
 static size_t split_words(char *line, char **words)

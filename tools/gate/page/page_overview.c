@@ -2,6 +2,8 @@
  * table's, so that sorting and filtering move what is drawn as well. */
 #include "page.h"
 
+#include "cells.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -51,11 +53,8 @@ static void add_axis(const page *self, double reach)
 
 static const char *change_text(const page *self, const gate_row *row)
 {
-  const gate_interval bounds = gate_shown_bounds(row);
-  const char *percent = gate_percent(self->arena, gate_shown_change(row));
-  if (isnan(bounds.low) || isnan(bounds.high)) return percent;
-  return arena_format(self->arena, "%s [%+.1f, %+.1f]", percent, bounds.low * 100,
-                      bounds.high * 100);
+  return arena_format(self->arena, "%s %s", gate_cell(self->arena, row, GATE_COLUMN_CHANGE),
+                      gate_cell(self->arena, row, GATE_COLUMN_INTERVAL));
 }
 
 static void add_mark(const page *self, const gate_row *row, double reach)
@@ -91,7 +90,6 @@ static void add_number(const page *self, const char *name, double value)
 static void add_line(const page *self, const page_bench *bench, double reach, bool is_drawn)
 {
   const gate_row *row = bench->main;
-  const bool has_figures = row->key[0] != '\0';
   const char *kind = gate_verdict_kind(bench->verdict), *name = gate_verdict_name(bench->verdict);
   gate_text_printf(self->out, "<tr id=\"line-%zu\" data-bench=\"%zu\" data-severity=\"%d\"",
                    bench->number, bench->number, (int)bench->verdict);
@@ -104,14 +102,14 @@ static void add_line(const page *self, const page_bench *bench, double reach, bo
                    "<td class=\"c-name\"><a href=\"#bench-%zu\">",
                    kind, name, bench->number);
   gate_add_markup(self->out, "%s</a>", bench->full_id);
-  if (has_figures) gate_add_markup(self->out, " <span class=\"muted\">%s</span>", row->key);
+  gate_add_markup(self->out, " <span class=\"muted\">%s</span>", row->key);
   if (row->note) gate_add_markup(self->out, "<span class=\"note\">%s</span>", row->note);
   gate_add_markup(self->out, "</td><td class=\"c-base num\">%s</td><td class=\"c-now num\">%s</td>",
-                  has_figures ? gate_quantity(self->arena, row->base, row->unit) : "",
-                  has_figures ? gate_quantity(self->arena, row->now, row->unit) : "");
+                  gate_cell(self->arena, row, GATE_COLUMN_BASE),
+                  gate_cell(self->arena, row, GATE_COLUMN_NOW));
   gate_add_markup(
       self->out, "<td class=\"c-change num\"><b class=\"text %s\">%s</b></td><td class=\"c-plot\">",
-      kind, has_figures ? gate_percent(self->arena, gate_shown_change(row)) : "");
+      kind, gate_cell(self->arena, row, GATE_COLUMN_CHANGE));
   if (is_drawn) add_mark(self, row, reach);
   gate_text_add(self->out, "</td></tr>\n");
 }

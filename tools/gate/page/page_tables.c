@@ -1,6 +1,8 @@
 /* Figures of a bench, targets, and on what and how it was measured. */
 #include "page.h"
 
+#include "cells.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -14,38 +16,18 @@ static void open_table(const page *self, const char *kind, const char *const *he
   gate_text_add(self->out, "</tr></thead>\n<tbody>\n");
 }
 
-/* ---- figures of a bench ---- */
-
-static const char *limits_text(bench_arena *arena, const gate_row *row)
-{
-  if (!isfinite(row->warn) && !isfinite(row->fail)) return "";
-  if (!isfinite(row->fail)) return arena_format(arena, "%.4g %% / \xE2\x80\x93", row->warn * 100);
-  if (!isfinite(row->warn)) return arena_format(arena, "\xE2\x80\x93 / %.4g %%", row->fail * 100);
-  return arena_format(arena, "%.4g / %.4g %%", row->warn * 100, row->fail * 100);
-}
-
-static const char *interval_text(bench_arena *arena, gate_interval bounds)
-{
-  if (isnan(bounds.low) || isnan(bounds.high)) return "";
-  return arena_format(arena, "%+.1f \xE2\x80\xA6 %+.1f %%", bounds.low * 100, bounds.high * 100);
-}
-
 static void add_cell(const page *self, const char *label, const char *text)
 {
   gate_add_markup(self->out, "<td class=\"num\" data-label=\"%s\">%s</td>", label, text);
 }
 
+/* ---- figures of a bench ---- */
+
 static void add_judged(const page *self, const gate_row *row)
 {
-  bench_arena *arena = self->arena;
   gate_add_markup(self->out, "<tr><th scope=\"row\">%s</th>", row->key);
-  add_cell(self, "base", gate_quantity(arena, row->base, row->unit));
-  add_cell(self, "now", gate_quantity(arena, row->now, row->unit));
-  add_cell(self, "change", gate_percent(arena, gate_shown_change(row)));
-  add_cell(self, "interval", interval_text(arena, gate_shown_bounds(row)));
-  add_cell(self, "noise",
-           isnan(row->noise) ? "" : arena_format(arena, "\xC2\xB1%.1f %%", row->noise * 100));
-  add_cell(self, "warn / fail", limits_text(arena, row));
+  for (int c = GATE_COLUMN_BASE; c < GATE_COLUMNS; c++)
+    add_cell(self, gate_headings[c], gate_cell(self->arena, row, (gate_column)c));
   gate_add_markup(self->out,
                   "<td data-label=\"verdict\"><span class=\"pill %s\">%s</span></td></tr>\n",
                   gate_verdict_kind(row->verdict), gate_verdict_name(row->verdict));
@@ -126,9 +108,10 @@ static void add_others(const page *self, const page_bench *bench)
 
 void page_figures(const page *self, const page_bench *bench)
 {
-  static const char *const heads[] = {"metric",   "base",  "now",         "change",
-                                      "interval", "noise", "warn / fail", "verdict"};
-  open_table(self, "figures", heads, sizeof heads / sizeof *heads);
+  const char *heads[GATE_COLUMNS - 1];
+  memcpy(heads, gate_headings + GATE_COLUMN_METRIC, sizeof heads - sizeof *heads);
+  heads[GATE_COLUMN_LIMITS - GATE_COLUMN_METRIC + 1] = gate_headings[GATE_COLUMN_VERDICT];
+  open_table(self, "figures", heads, GATE_COLUMN_LIMITS - GATE_COLUMN_METRIC + 2);
   for (size_t i = 0; i < bench->count; i++)
     if (bench->rows[i]->key[0] != '\0') add_judged(self, bench->rows[i]);
   add_others(self, bench);
