@@ -2,7 +2,6 @@
 #include "result.h"
 
 #include <regex.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,21 +9,6 @@
 #define OPERATIONS 10000
 #define SLOW_NS 1000.0
 #define COUNTED_ITERATIONS 256
-
-/* ---- messages ---- */
-
-/* A line that the next one replaces, on terminals only. */
-__attribute__((format(printf, 2, 3))) static void progress(const results *all, const char *format,
-                                                           ...)
-{
-  va_list arguments;
-  if (all->settings->is_quiet || isatty(STDERR_FILENO) != 1) return;
-  va_start(arguments, format);
-  fputs("\r\033[K", stderr);
-  vfprintf(stderr, format, arguments);
-  va_end(arguments);
-  fflush(stderr);
-}
 
 /* Times of such builds would be compared with those of others. */
 static bool is_worth_measuring(const bench_build *build)
@@ -88,8 +72,6 @@ static const char *measure_open_case(const results *all, result *one)
   uint64_t iterations;
   double elapsed_ns;
   const options *const settings = all->settings;
-  const char *const name = one->id->full;
-  progress(all, "Benchmarking %s: Warming up for %g s", name, settings->plan.warm_up_s);
   const char *failure = measure_warm_up(one->bench, settings->plan.warm_up_s,
                                         settings->plan.threads, &iterations, &elapsed_ns);
   if (failure != NULL) return failure;
@@ -99,11 +81,8 @@ static const char *measure_open_case(const results *all, result *one)
   one->samples.iterations = (double *)arena_take(all->arena, count, sizeof(double));
   one->samples.times = (double *)arena_take(all->arena, count, sizeof(double));
   one->samples.is_linear = measure_schedule(&settings->plan, iteration_ns, one->samples.iterations);
-  progress(all, "Benchmarking %s: Collecting %zu samples in about %g s", name, count,
-           settings->plan.measurement_s);
   failure = measure_repeat(one->bench, settings->plan.threads, &one->samples);
   if (failure != NULL || iteration_ns < SLOW_NS) return failure;
-  progress(all, "Benchmarking %s: Timing single operations", name);
   return measure_operations(one->bench, settings->plan.measurement_s / 4, OPERATIONS,
                             &one->latency);
 }
@@ -159,7 +138,6 @@ static result_percentiles percentiles_of(const results *all, const result *one)
 
 static const char *analyse_case(const results *all, result *one)
 {
-  progress(all, "Benchmarking %s: Analyzing", one->id->full);
   const measure_samples *const samples = &one->samples;
   one->each = result_each(all->arena, samples);
   one->percentiles = percentiles_of(all, one);
@@ -180,7 +158,6 @@ static void take_case(const results *all, result *one)
   else if (!criterion_load(all, one->id, load, &one->samples))
     failure = "there is no such baseline to load";
   if (failure == NULL) failure = analyse_case(all, one);
-  progress(all, "%s", "");
   if (failure == NULL) {
     if (all->settings->format == FORMAT_CRITERION) text_print_result(all, one);
     if (all->settings->format == FORMAT_BENCHER) bencher_print_result(one);

@@ -33,6 +33,7 @@ typedef struct result {
   result_percentiles percentiles;
   measure_latency latency;
   measure_memory memory;
+  bool is_counted; /* memory is known */
   bool has_change;
   stats_estimate mean_change, median_change; /* against the baseline: ratios minus one */
   double p_value;

@@ -20,14 +20,9 @@
 #define SLOW_NS 1000.0
 #define COUNTED_ITERATIONS 256
 
-typedef struct served {
-  bool is_counted, is_open;
-  const char *failure; /* to count what it allocates, or to open it */
-} served;
-
 typedef struct server {
   results *all;
-  served *cases; /* as many as the suite has */
+  const result *open; /* or NULL */
 } server;
 
 static void answer(json_t *what)
@@ -67,39 +62,33 @@ static void list(const results *all)
 
 static void close_open_case(server *self)
 {
-  for (size_t i = 0; i < self->all->suite->count; i++) {
-    const bench_case *const bench = self->all->list[i].bench;
-    if (self->cases[i].is_open && bench->close != NULL) bench->close(bench->ctx);
-    self->cases[i].is_open = false;
-  }
+  const bench_case *const bench = self->open != NULL ? self->open->bench : NULL;
+  if (bench != NULL && bench->close != NULL) bench->close(bench->ctx);
+  self->open = NULL;
 }
 
 /* Opens the bench of that id, the first time after counting what it allocates. NULL: the reason was
  * answered. */
-static result *open_case(server *self, const char *id)
+static const result *open_case(server *self, const char *id)
 {
   results *const all = self->all;
-  size_t i = 0;
-  while (i < all->suite->count &&
-         (all->list[i].state != RESULT_OK || strcmp(all->list[i].id->directory, id) != 0))
-    i++;
-  if (i == all->suite->count) {
-    answer_error("there is no such bench, or it is skipped; see list");
+  for (size_t i = 0; i < all->suite->count; i++) {
+    result *const one = &all->list[i];
+    const bench_case *const bench = one->bench;
+    const bool is_known = one->state == RESULT_OK || one->state == RESULT_FAILED;
+    if (!is_known || strcmp(one->id->directory, id) != 0) continue;
+    if (self->open == one) return one;
+    close_open_case(self);
+    if (one->state == RESULT_OK && !one->is_counted)
+      one->reason = measure_allocating(bench, COUNTED_ITERATIONS, &one->memory);
+    one->is_counted = true;
+    if (one->reason == NULL && bench->open != NULL) one->reason = bench->open(bench->ctx);
+    if (one->reason == NULL) return self->open = one;
+    one->state = RESULT_FAILED;
+    answer_error(one->reason);
     return NULL;
   }
-  served *const state = &self->cases[i];
-  result *const one = &all->list[i];
-  if (!state->is_open && state->failure == NULL) {
-    close_open_case(self);
-    if (!state->is_counted)
-      state->failure = measure_allocating(one->bench, COUNTED_ITERATIONS, &one->memory);
-    state->is_counted = true;
-    if (state->failure == NULL && one->bench->open != NULL)
-      state->failure = one->bench->open(one->bench->ctx);
-    state->is_open = state->failure == NULL;
-  }
-  if (state->is_open) return one;
-  answer_error(state->failure);
+  answer_error("there is no such bench, or it is skipped; see list");
   return NULL;
 }
 
@@ -202,7 +191,7 @@ static void obey(server *self, char *line)
 int serve(results *all)
 {
   char line[1024];
-  server self = {all, (served *)arena_take(all->arena, all->suite->count, sizeof(served))};
+  server self = {all, NULL};
   answer(json_pack("{s:i, s:s, s:I, s:s, s:o}", "accel_bench", 1, "executable", all->suite->name,
                    "seed", (json_int_t)all->settings->statistics.seed, "run_id", all->run_id,
                    "build", result_build(all)));

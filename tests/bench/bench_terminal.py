@@ -1,4 +1,4 @@
-"""On a terminal: a line of progress that goes away, and colours unless they are unwanted.
+"""On a terminal: colours unless they are unwanted.
 
 usage: bench_terminal.py PROGRAM, which is fixed_bench
 """
@@ -43,13 +43,6 @@ class Terminal(unittest.TestCase):
         self.assertEqual(os.waitstatus_to_exitcode(status), 0)
         os.close(terminal)
         return text.decode()
-
-    def test_progress_is_wiped_out(self):
-        text = self.run_bench(*QUICK, "memory")
-        for step in ("Warming up for 0.01 s", "Collecting 10 samples", "Analyzing"):
-            self.assertIn(f"\r\x1b[KBenchmarking memory: {step}", text)
-        self.assertIn("\r\x1b[Kmemory                  time:", text)
-        self.assertNotIn("Benchmarking", self.run_bench(*QUICK, "memory", "--quiet"))
 
     def compare(self, *arguments, **environment):
         for name, factor in (("before", 1.0), ("after", 2.0)):

@@ -1,4 +1,4 @@
-#include "cells.h"
+#include "judge.h"
 
 #include <math.h>
 

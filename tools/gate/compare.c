@@ -1,8 +1,6 @@
 /* Two sets: which benches and figures both have, and what is told of the rest. */
 #include "judge.h"
 
-#include "fingerprint.h"
-
 #include <math.h>
 #include <string.h>
 

@@ -1,4 +1,4 @@
-#include "file.h"
+#include "base.h"
 
 #include "harness/file.h"
 

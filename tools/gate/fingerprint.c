@@ -1,4 +1,4 @@
-#include "fingerprint.h"
+#include "record.h"
 
 #include "harness/host.h"
 

@@ -1,7 +1,5 @@
 #include "json.h"
 
-#include "file.h"
-
 #include <math.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,9 +1,5 @@
 #include "limit.h"
 
-#include "file.h"
-#include "fingerprint.h"
-#include "json.h"
-
 #include <math.h>
 #include <stdio.h>
 #include <string.h>

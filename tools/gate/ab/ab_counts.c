@@ -3,8 +3,6 @@
  * not see cache misses, locks or waiting: a second gate beside times, not instead of them. */
 #include "ab.h"
 
-#include "file.h"
-
 #include <math.h>
 #include <stdio.h>
 #include <string.h>

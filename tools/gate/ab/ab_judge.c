@@ -1,7 +1,5 @@
 #include "ab.h"
 
-#include "fingerprint.h"
-
 #include <math.h>
 #include <stdio.h>
 #include <string.h>

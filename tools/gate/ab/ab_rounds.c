@@ -1,7 +1,6 @@
 #include "ab.h"
 
 #include "forms/forms.h"
-#include "json.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,7 +1,5 @@
 #include "ab.h"
 
-#include "file.h"
-
 #include <errno.h>
 #include <limits.h>
 #include <spawn.h>

@@ -1,4 +1,4 @@
-#include "choices.h"
+#include "command.h"
 
 #include <stdio.h>
 #include <string.h>

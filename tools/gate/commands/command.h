@@ -4,7 +4,9 @@
 #ifndef ACCEL_GATE_COMMAND_H
 #define ACCEL_GATE_COMMAND_H
 
-#include "show.h"
+#include "judge.h"
+
+#include "harness/arguments.h"
 
 /* Writes a set as a baseline of our own form. */
 bool gate_baseline_write(bench_arena *arena, const char *path, gate_set *set,
@@ -18,5 +20,73 @@ gate_exit gate_command_fingerprint(bench_arena *arena, int argc, char **argv);
 gate_exit gate_command_history(bench_arena *arena, int argc, char **argv);
 gate_exit gate_command_report(bench_arena *arena, int argc, char **argv);
 gate_exit gate_command_validate(bench_arena *arena, int argc, char **argv);
+
+/* ---- options that check, report and ab have in common ---- */
+
+typedef struct gate_choices {
+  bench_arena *arena;
+  const char *profile; /* NULL: chosen by what is compared */
+  const char *config;
+  gate_pairs settings;       /* option -> value, in order; applied once the profile is known */
+  int missing, inconclusive; /* policies; -1: those of the profile */
+  bool is_warning_error, needs_same_machine;
+  /* where to write; NULL: nowhere */
+  const char *markdown, *junit, *json, *html;
+  const char *history; /* to read, for the page; NULL: none */
+  bool wants_github;
+  bool wants_no_annotations;
+  bool is_quiet;
+  int color; /* auto, always, never */
+} gate_choices;
+
+extern const argument gate_choices_table[];
+gate_choices gate_choices_new(bench_arena *arena);
+
+/* Parses words[1] and on by `groups`; operands come to words[1]. False if the command ends here
+ * with *code_out: help was asked for, which `usage` begins, or something is wrong, which is told.
+ * --compat=seed shows the help then as well. */
+bool gate_parse(const argument_group *groups, const char *usage, int count, char **words,
+                int *operands_out, gate_exit *code_out);
+/* "error: " and the text. Returns GATE_EXIT_USAGE. */
+gate_exit gate_usage_wrong(char **words, const char *text);
+/* Whether --compat=seed stands anywhere: it decides how the others are read. */
+bool gate_asks_for_compat(int argc, char **argv);
+/* A field that takes "seed" alone, which gate_asks_for_compat has read. */
+argument_take gate_take_compat;
+
+/* Profile, config file and settings, in this order. `fallback` is the profile if none was named.
+ * NULL, or what is wrong. */
+const char *gate_choices_limits(const gate_choices *choices, const char *fallback,
+                                gate_limits *out);
+
+/* ---- what people and machines read; nothing here judges ---- */
+
+typedef struct gate_style {
+  bool has_color;
+  bool is_quiet;
+} gate_style;
+
+/* The table of a terminal, worst first. */
+void gate_show_table(gate_text *out, const gate_report *report, gate_style style);
+/* The table with its icons; rows that are OK folded away, `marker` first so that a
+ * comment can be found and replaced. */
+void gate_show_markdown(gate_text *out, const gate_report *report, bool has_problems);
+void gate_show_junit(gate_text *out, const gate_report *report);
+/* ::error:: and ::warning:: lines, at most 10 of each, then one that tells of the rest. */
+void gate_show_annotations(gate_text *out, const gate_report *report);
+/* The report itself, for other programs: every row with its figures. */
+void gate_show_json(gate_text *out, const gate_report *report, bool has_problems);
+
+/* The texts of compat mode: the checker of one baseline, byte for byte. */
+gate_exit gate_show_compat(gate_text *out, gate_text *errors, const gate_set *base,
+                           const gate_set *now, double threshold);
+
+/* Prints the table and annotations and writes the files that were asked for. Returns
+ * gate_report_exit, or GATE_EXIT_INPUT if a file could not be written. */
+gate_exit gate_report_finish(gate_report *report, const gate_choices *choices,
+                             gate_problems *problems);
+/* "error: ..." a line each, on stderr. */
+void gate_print_problems(const gate_problems *problems);
+void gate_print(const gate_text *text);
 
 #endif

@@ -2,8 +2,6 @@
 #include "ab/ab.h"
 #include "command.h"
 
-#include "file.h"
-#include "fingerprint.h"
 #include "forms/forms.h"
 
 #include <math.h>

@@ -1,7 +1,6 @@
 /* check: a baseline against criterion's folder, or pairs of files. */
 #include "command.h"
 
-#include "file.h"
 #include "forms/forms.h"
 
 #include <math.h>

@@ -1,8 +1,6 @@
 /* export: from criterion's folder to a baseline. */
 #include "command.h"
 
-#include "file.h"
-#include "fingerprint.h"
 #include "forms/forms.h"
 
 #include <stdio.h>

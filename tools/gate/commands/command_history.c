@@ -1,10 +1,7 @@
 /* history add, history show. */
 #include "command.h"
 
-#include "file.h"
-#include "fingerprint.h"
 #include "forms/forms.h"
-#include "forms/history.h"
 
 #include <math.h>
 #include <stdio.h>

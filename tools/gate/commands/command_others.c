@@ -1,8 +1,6 @@
 /* convert, validate, fingerprint. */
 #include "command.h"
 
-#include "file.h"
-#include "fingerprint.h"
 #include "forms/forms.h"
 
 #include <stdio.h>

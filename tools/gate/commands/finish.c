@@ -1,7 +1,6 @@
 /* Where a report goes: the terminal, files, GitHub. */
-#include "show.h"
+#include "command.h"
 
-#include "file.h"
 #include "page/page.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* The compat checker's text, byte for byte. */
-#include "show.h"
+#include "command.h"
 
 static void add_check_line(gate_text *out, const char *id, double base, double now, double delta)
 {

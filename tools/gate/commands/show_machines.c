@@ -1,7 +1,6 @@
 /* What other programs read: JUnit, JSON. */
-#include "show.h"
+#include "command.h"
 
-#include "cells.h"
 #include "forms/forms.h"
 
 #include <math.h>

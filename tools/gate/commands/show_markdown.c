@@ -1,7 +1,5 @@
 /* Markdown for files, step summaries and comments; annotations of GitHub. */
-#include "show.h"
-
-#include "cells.h"
+#include "command.h"
 
 #include <math.h>
 #include <string.h>

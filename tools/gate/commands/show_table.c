@@ -1,7 +1,5 @@
 /* The table of a terminal. */
-#include "show.h"
-
-#include "cells.h"
+#include "command.h"
 
 #include <math.h>
 #include <string.h>

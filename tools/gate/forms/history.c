@@ -1,7 +1,3 @@
-#include "history.h"
-
-#include "file.h"
-#include "fingerprint.h"
 #include "forms.h"
 
 #include <errno.h>

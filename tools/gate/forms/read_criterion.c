@@ -2,17 +2,13 @@
  * our own benches leave beside them. */
 #include "forms.h"
 
-#include "file.h"
 #include "statistics.h"
 
-#include <dirent.h>
-#include <errno.h>
+#include <fnmatch.h>
+#include <fts.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-
-enum { FOLDER_DEPTH_MAX = 64 };
 
 /* ---- the files of one entry ---- */
 
@@ -104,12 +100,10 @@ bool gate_read_entry_part(gate_set *set, gate_bench *bench, gate_entry_part part
 
 typedef struct walk {
   gate_set *set;
-  const char *root;
   gate_read_options options;
   gate_problems *problems;
   gate_pairs run_files; /* path -> "" */
   size_t estimates;     /* files seen, good and bad */
-  struct stat parents[FOLDER_DEPTH_MAX];
 } walk;
 
 /* `folder` is .../<id>/new. Neighbours of the estimates may be missing. */
@@ -133,69 +127,49 @@ static void read_entry(walk *state, const char *folder, const char *id)
   if (!is_read) set->count--;
 }
 
-static int compare_names(const void *a, const void *b)
+/* Takes what is an entry, <root>/<id>/new/estimates.json, or a run file. */
+static void take_file(walk *state, const FTSENT *found, size_t root_length)
 {
-  return strcmp(((const gate_pair *)a)->key, ((const gate_pair *)b)->key);
-}
-
-static bool list_folder(walk *state, const char *folder, gate_pairs *names)
-{
+  static const char end[] = "/new/estimates.json";
   bench_arena *arena = state->set->arena;
-  DIR *opened = opendir(folder);
-  if (!opened) return gate_wrong(state->problems, "failed to walk %s: %s", folder, strerror(errno));
-  for (const struct dirent *entry; (entry = readdir(opened));) {
-    names->items =
-        arena_grow(arena, names->items, names->count, &names->capacity, sizeof *names->items);
-    if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-      names->items[names->count++] = (gate_pair){arena_copy(arena, entry->d_name), ""};
-  }
-  closedir(opened);
-  if (names->count > 1) qsort(names->items, names->count, sizeof *names->items, compare_names);
-  return true;
+  const size_t length = found->fts_pathlen, end_length = sizeof end - 1;
+  const char *path = found->fts_path;
+  if (found->fts_level == 1 && fnmatch("accel-run-?*.json", found->fts_name, 0) == 0)
+    gate_pairs_set(arena, &state->run_files, path, "");
+  if (length <= root_length + 1 + end_length) return;
+  if (strcmp(path + length - end_length, end) != 0) return;
+  const char *id = path + root_length + 1;
+  read_entry(state, arena_copy_bytes(arena, path, length - strlen("/estimates.json")),
+             arena_copy_bytes(arena, id, length - root_length - 1 - end_length));
 }
 
-static bool is_loop(const walk *state, const struct stat *status, size_t depth)
+static int by_name(const FTSENT **a, const FTSENT **b)
 {
-  for (size_t i = 0; i < depth; i++)
-    if (state->parents[i].st_ino == status->st_ino && state->parents[i].st_dev == status->st_dev)
-      return true;
-  return false;
+  return strcmp((*a)->fts_name, (*b)->fts_name);
 }
 
-static bool is_run_file(const char *name)
+static void walk_folder(walk *state, const char *folder)
 {
-  const size_t length = strlen(name);
-  return strncmp(name, "accel-run-", 10) == 0 && length > 15 &&
-         strcmp(name + length - 5, ".json") == 0;
-}
-
-/* `id` is the path of `folder` below the root, "" for the root itself. */
-static void walk_folder(walk *state, const char *folder, const char *id, size_t depth)
-{
-  bench_arena *arena = state->set->arena;
-  struct stat status;
-  gate_pairs names = {0};
-  if (depth >= FOLDER_DEPTH_MAX || stat(folder, &status) != 0 || is_loop(state, &status, depth)) {
-    gate_wrong(state->problems, "failed to walk %s: %s", folder,
-               depth >= FOLDER_DEPTH_MAX ? "folders are nested too deep"
-                                         : "a link leads back to a folder above it");
-    return;
-  }
-  state->parents[depth] = status;
-  if (!list_folder(state, folder, &names)) return;
-  for (size_t i = 0; i < names.count; i++) {
-    const char *name = names.items[i].key;
-    char *path = arena_format(arena, "%s/%s", folder, name);
-    if (depth == 0 && is_run_file(name)) gate_pairs_set(arena, &state->run_files, path, "");
-    if (!gate_is_folder(path)) continue;
-    char *estimates = arena_format(arena, "%s/estimates.json", path);
-    if (strcmp(name, "new") == 0 && *id != '\0' && gate_exists(estimates)) {
-      read_entry(state, path, id);
-    } else {
-      walk_folder(state, path, *id == '\0' ? name : arena_format(arena, "%s/%s", id, name),
-                  depth + 1);
+  size_t length = strlen(folder);
+  while (length > 1 && folder[length - 1] == '/') length--;
+  char *const roots[] = {arena_copy_bytes(state->set->arena, folder, length), NULL};
+  FTS *walker = fts_open(roots, FTS_LOGICAL | FTS_NOCHDIR, by_name);
+  for (const FTSENT *found; walker && (found = fts_read(walker));) {
+    switch (found->fts_info) {
+      case FTS_F: take_file(state, found, length); break;
+      case FTS_DC:
+        gate_wrong(state->problems, "failed to walk %s: a link leads back to a folder above it",
+                   found->fts_path);
+        break;
+      case FTS_DNR:
+      case FTS_ERR:
+        gate_wrong(state->problems, "failed to walk %s: %s", found->fts_path,
+                   strerror(found->fts_errno));
+        break;
+      default: break;
     }
   }
+  if (walker) fts_close(walker);
 }
 
 /* ---- the run files ---- */
@@ -226,32 +200,21 @@ static void join_bench(gate_set *set, gate_bench *bench, const gate_bench *recor
   }
 }
 
-static void join_run(walk *state, const gate_set *run, bool *is_current)
+/* The newest of the runs; the others become NULL unless they are of the same id. */
+static const gate_set *choose_runs(walk *state, gate_set **runs)
 {
-  gate_set *set = state->set;
-  add_all(set->arena, &set->machine, &run->machine);
-  add_all(set->arena, &set->build, &run->build);
-  add_all(set->arena, &set->skipped, &run->skipped);
-  add_all(set->arena, &set->failed, &run->failed);
-  for (size_t i = 0; i < set->count; i++) {
-    const gate_bench *record = gate_set_find(run, set->benches[i].id);
-    if (!record) continue;
-    join_bench(set, &set->benches[i], record);
-    is_current[i] = true;
+  const size_t count = state->run_files.count;
+  const gate_set *newest = NULL;
+  for (size_t i = 0; i < count; i++) {
+    runs[i] = gate_read_file(state->set->arena, state->run_files.items[i].key,
+                             (gate_read_options){0}, state->problems);
+    if (!runs[i] || !runs[i]->run_id || !runs[i]->started) continue;
+    if (!newest || strcmp(runs[i]->started, newest->started) > 0) newest = runs[i];
   }
-}
-
-static void drop_stale(gate_set *set, const bool *is_current)
-{
-  size_t kept = 0;
-  for (size_t i = 0; i < set->count; i++) {
-    if (is_current[i]) {
-      set->benches[kept++] = set->benches[i];
-    } else {
-      gate_pairs_set(set->arena, &set->stale, set->benches[i].id, "not of the newest run");
-    }
-  }
-  set->count = kept;
+  for (size_t i = 0; i < count && newest; i++)
+    if (runs[i] && (!runs[i]->run_id || strcmp(runs[i]->run_id, newest->run_id) != 0))
+      runs[i] = NULL;
+  return newest;
 }
 
 /* Joins the files of the newest run id; entries that none of them lists are stale. */
@@ -260,22 +223,32 @@ static void join_runs(walk *state)
   gate_set *set = state->set;
   const size_t count = state->run_files.count;
   gate_set **runs = arena_take(set->arena, count, sizeof *runs);
-  const gate_set *newest = NULL;
-  for (size_t i = 0; i < count; i++) {
-    runs[i] = gate_read_file(set->arena, state->run_files.items[i].key, (gate_read_options){0},
-                             state->problems);
-    if (!runs[i] || !runs[i]->run_id || !runs[i]->started) continue;
-    if (!newest || strcmp(runs[i]->started, newest->started) > 0) newest = runs[i];
-  }
+  const gate_set *newest = choose_runs(state, runs);
+  size_t kept = 0;
   if (!newest) return;
-  bool *is_current = arena_take(set->arena, set->count, sizeof *is_current);
   set->run_id = newest->run_id;
   set->started = newest->started;
   set->commit = newest->commit;
-  for (size_t i = 0; i < count; i++)
-    if (runs[i] && runs[i]->run_id && strcmp(runs[i]->run_id, newest->run_id) == 0)
-      join_run(state, runs[i], is_current);
-  drop_stale(set, is_current);
+  for (size_t r = 0; r < count; r++) {
+    if (!runs[r]) continue;
+    add_all(set->arena, &set->machine, &runs[r]->machine);
+    add_all(set->arena, &set->build, &runs[r]->build);
+    add_all(set->arena, &set->skipped, &runs[r]->skipped);
+    add_all(set->arena, &set->failed, &runs[r]->failed);
+  }
+  for (size_t i = 0; i < set->count; i++) {
+    gate_bench *bench = &set->benches[i];
+    const gate_bench *record = NULL;
+    for (size_t r = 0; r < count && !record; r++)
+      if (runs[r]) record = gate_set_find(runs[r], bench->id);
+    if (record) {
+      join_bench(set, bench, record);
+      set->benches[kept++] = *bench;
+    } else {
+      gate_pairs_set(set->arena, &set->stale, bench->id, "not of the newest run");
+    }
+  }
+  set->count = kept;
 }
 
 gate_set *gate_read_criterion(bench_arena *arena, const char *folder, gate_read_options options,
@@ -287,11 +260,10 @@ gate_set *gate_read_criterion(bench_arena *arena, const char *folder, gate_read_
   }
   walk *state = arena_take(arena, 1, sizeof *state);
   state->set = gate_set_new(arena, folder, GATE_FORM_CRITERION);
-  state->root = folder;
   state->options = options;
   state->problems = problems;
   const size_t before = problems->count;
-  walk_folder(state, folder, "", 0);
+  walk_folder(state, folder);
   gate_set_sort(state->set);
   if (state->run_files.count > 0) join_runs(state);
   gate_read_finish(state->set, options, problems);

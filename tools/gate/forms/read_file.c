@@ -1,8 +1,6 @@
 /* Which form a file is of, told by its first bytes and keys. */
 #include "forms.h"
 
-#include "file.h"
-
 #include <string.h>
 
 /* ---- which form ---- */

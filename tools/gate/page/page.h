@@ -12,7 +12,7 @@
 #ifndef ACCEL_GATE_PAGE_H
 #define ACCEL_GATE_PAGE_H
 
-#include "forms/history.h"
+#include "forms/forms.h"
 #include "judge.h"
 #include "svg.h"
 

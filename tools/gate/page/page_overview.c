@@ -2,8 +2,6 @@
  * table's, so that sorting and filtering move what is drawn as well. */
 #include "page.h"
 
-#include "cells.h"
-
 #include <math.h>
 #include <string.h>
 

@@ -1,8 +1,6 @@
 /* Figures of a bench, targets, and on what and how it was measured. */
 #include "page.h"
 
-#include "cells.h"
-
 #include <math.h>
 #include <string.h>
 
