@@ -20,15 +20,20 @@ void json_format(double number, char text[static JSON_DIGITS])
   if (exponent != NULL) snprintf(exponent, 8, "e%d", atoi(exponent + 1));
 }
 
-void json_thousands(double number, int decimals, char text[static JSON_THOUSANDS])
+void json_plain(double number, int decimals, char text[static JSON_THOUSANDS])
 {
-  char plain[400];
   int tried = decimals < 0 ? 0 : decimals;
   do {
-    snprintf(plain, sizeof plain, "%.*f", tried, number);
-  } while (decimals < 0 && strtod(plain, NULL) != number && tried++ < 60);
-  const size_t whole = strcspn(plain, ".");
+    snprintf(text, JSON_THOUSANDS, "%.*f", tried, number);
+  } while (decimals < 0 && strtod(text, NULL) != number && tried++ < 340);
+}
+
+void json_thousands(double number, int decimals, char text[static JSON_THOUSANDS])
+{
+  char plain[JSON_THOUSANDS];
   size_t to = 0;
+  json_plain(number, decimals, plain);
+  const size_t whole = strcspn(plain, ".");
   for (size_t i = 0; plain[i] != '\0'; i++) {
     if (i > 0 && i < whole && (whole - i) % 3 == 0) text[to++] = ',';
     text[to++] = plain[i];

@@ -141,14 +141,11 @@ static void add_short(gate_text *text, double value)
 
 const char *gate_number_plain(bench_arena *arena, double value)
 {
-  enum { DIGITS_MAX = 340 };
+  char text[JSON_THOUSANDS];
   if (isnan(value)) return "NaN";
   if (isinf(value)) return value > 0 ? "inf" : "-inf";
-  for (int digits = 0; digits < DIGITS_MAX; digits++) {
-    const char *text = arena_format(arena, "%.*f", digits, value);
-    if (strtod(text, NULL) == value) return text;
-  }
-  return arena_format(arena, "%.*f", DIGITS_MAX, value);
+  json_plain(value, -1, text);
+  return arena_copy(arena, text);
 }
 
 typedef struct scale {

@@ -83,7 +83,7 @@ typedef struct gate_problems {
 /* Returns false, so that a reader may end with it. */
 bool gate_wrong(gate_problems *problems, const char *format, ...) ARENA_PRINTF(2, 3);
 
-/* ---- files: read whole and bounded, written so that the old one survives whatever goes wrong ---- */
+/* ---- files: read whole and bounded, written so that the old one survives ---- */
 
 enum { GATE_FILE_BYTES_MAX = 64 * 1024 * 1024 };
 

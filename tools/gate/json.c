@@ -4,28 +4,21 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Whether what jansson stumbled over is a second value behind the line of a whole one. */
-static bool is_behind_record(const char *text, int position)
+/* Records one behind the other as an array; NULL if anything else is there. */
+static json_t *load_records(const char *text, size_t length, size_t flags)
 {
-  const char *start = text + strspn(text, " \t\r\n");
-  const char *end = strchr(start, '\n');
-  return *start == '{' && strncmp(start, "{\"bench_id\"", 11) == 0 && end && position > end - text;
-}
-
-/* NULL unless each line is a value. */
-static json_t *load_lines(const char *text, size_t length, size_t flags)
-{
-  json_t *lines = json_array();
-  for (const char *line = text, *end = text + length; line < end;) {
-    const size_t size = strcspn(line, "\n");
-    if (line[strspn(line, " \t\r")] != '\n' && size > 0 &&
-        json_array_append_new(lines, json_loadb(line, size, flags, NULL)) != 0) {
-      json_decref(lines);
+  json_t *records = json_array();
+  for (size_t at = 0; at < length; at += strspn(text + at, " \t\r\n")) {
+    json_error_t error;
+    json_t *record = json_loadb(text + at, length - at, flags | JSON_DISABLE_EOF_CHECK, &error);
+    const bool is_record = json_object_get(record, "bench_id") != NULL;
+    if (json_array_append_new(records, record) != 0 || !is_record) {
+      json_decref(records);
       return NULL;
     }
-    line += size + 1;
+    at += (size_t)error.position;
   }
-  return lines;
+  return records;
 }
 
 bool gate_json_open(gate_json *json, const char *path, const char *text, size_t length,
@@ -35,12 +28,9 @@ bool gate_json_open(gate_json *json, const char *path, const char *text, size_t 
   json_error_t error;
   const size_t flags = JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL;
   json->root = json_loadb(text, length, flags, &error);
-  if (!json->root && is_behind_record(text, error.position))
-    json->root = load_lines(text, length, flags);
-  if (!json->root)
-    return gate_wrong(problems, "failed to parse %s: %s at line %d column %d", path, error.text,
-                      error.line, error.column);
-  return true;
+  if (!json->root) json->root = load_records(text, length, flags);
+  return json->root || gate_wrong(problems, "failed to parse %s: %s at line %d column %d", path,
+                                  error.text, error.line, error.column);
 }
 
 bool gate_json_read(gate_json *json, bench_arena *arena, const char *path, gate_problems *problems)

@@ -1,7 +1,7 @@
 /* ab/: the same benches built against two trees of headers, run in turns, judged in pairs.
  *
- *   tree   (ab_tree.c)   where the base's headers are; of a commit in a temporary folder, which goes
- *                        on every way out
+ *   tree   (ab_tree.c)   where the base's headers are: a commit's in a temporary folder, which
+ *                        goes on every way out
  *   build  (ab_build.c)  the current bench sources, compiled against both trees
  *   rounds (ab_rounds.c) fresh processes of both sides, taking turns
  *   counts (ab_counts.c) instructions, by callgrind

@@ -55,18 +55,20 @@ static gate_exit cannot_resolve(ab_run *run)
   static const char *const shallow[] = {"rev-parse", "--is-shallow-repository", NULL};
   const char *base = run->options->base, *tree = run->options->tree;
   const char *answer = ask_git(run, shallow);
-  const char *what =
-      !answer                       ? arena_format(run->arena,
-                                                   "%s is not in a git repository; git clone it, or name a folder with "
-                                                                         "--base-dir",
-                                                   tree)
-      : strcmp(answer, "true") == 0 ? "this clone is shallow; git fetch --unshallow origin"
-                                    : arena_format(run->arena, "git fetch origin %s", base);
-  gate_wrong(run->problems, "cannot resolve base %s: %s", base, what);
+  if (!answer)
+    gate_wrong(run->problems,
+               "cannot resolve base %s: %s is not in a git repository; git clone it, or name a "
+               "folder with --base-dir",
+               base, tree);
+  else if (strcmp(answer, "true") == 0)
+    gate_wrong(run->problems,
+               "cannot resolve base %s: this clone is shallow; git fetch --unshallow origin", base);
+  else
+    gate_wrong(run->problems, "cannot resolve base %s; git fetch origin %s", base, base);
   return GATE_EXIT_USAGE;
 }
 
-/* The base's files in the temporary folder: git keeps no note of them, as it would of a worktree. */
+/* The base's files in the temporary folder: git keeps no note of them, as of a worktree. */
 static gate_exit take_commit(ab_run *run)
 {
   bench_arena *arena = run->arena;

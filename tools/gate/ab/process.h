@@ -21,8 +21,8 @@ int gate_interrupted(void);
 
 int64_t gate_now_ms(void);
 
-/* Words of `argv` end with NULL; argv[0] is found in $PATH. stderr is the caller's, or joins stdout.
- * False, with a problem, if it cannot start. */
+/* Words of `argv` end with NULL; argv[0] is found in $PATH. stderr is the caller's, or joins
+ * stdout. False, with a problem, if it cannot start. */
 bool gate_child_start(gate_child *child, bench_arena *arena, const char *const *argv,
                       bool joins_errors, gate_problems *problems);
 /* Sends a line, if that is not NULL, and waits for one in answer; NULL with a problem if none comes

@@ -53,23 +53,18 @@ static json_t *google_row(const gate_bench *bench, size_t index, size_t round, s
   return row;
 }
 
+/* A row for each round; without rounds, one for each figure that sums them up. */
 static void add_google_rows(json_t *rows, const gate_bench *bench, size_t index)
 {
   const gate_metric *time = gate_bench_find(bench, "time");
-  const size_t rounds = time->rounds.count;
-  const bool has_both = gate_has(time, GATE_MEAN) && gate_has(time, GATE_MEDIAN) &&
-                        time->figures[GATE_MEAN] != time->figures[GATE_MEDIAN];
+  const size_t rounds = time->rounds.count, count = (size_t)fmax(time->sample_count, 1);
   for (size_t round = 0; round < rounds; round++)
     json_array_append_new(rows, google_row(bench, index, round, rounds, NULL, GATE_MEDIAN));
-  if (rounds > 0) return;
-  const gate_figure only = gate_has(time, GATE_MEDIAN) ? GATE_MEDIAN : GATE_MEAN;
-  if (!has_both) {
-    json_array_append_new(rows, google_row(bench, index, 0, 1, NULL, only));
-    return;
-  }
-  const size_t count = (size_t)fmax(time->sample_count, 1);
-  json_array_append_new(rows, google_row(bench, index, 0, count, "mean", GATE_MEAN));
-  json_array_append_new(rows, google_row(bench, index, 0, count, "median", GATE_MEDIAN));
+  for (int figure = GATE_MEAN; figure <= GATE_MEDIAN && rounds == 0; figure++)
+    if (gate_has(time, (gate_figure)figure))
+      json_array_append_new(rows,
+                            google_row(bench, index, 0, count,
+                                       gate_figure_name((gate_figure)figure), (gate_figure)figure));
 }
 
 static bool write_google(gate_text *text, const gate_set *set)
