@@ -14,7 +14,7 @@
 #ifndef ACCEL_CACHE_H
 #define ACCEL_CACHE_H
 
-#include "../accel_backends/flat/flat.h"
+#include "../accel_backends/flat/flat_hit.h"
 #include "config.h"
 #include "stats.h"
 #include "type.h"

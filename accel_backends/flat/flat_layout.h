@@ -31,7 +31,7 @@
 /* Bytes of keys and values, moved in words whatever their type. */
 typedef uint64_t __attribute__((may_alias)) accel_flat_word;
 
-/* Bits of a set's version that are no part of its number; see flat.h. */
+/* Bits of a set's version that are no part of its number; see flat_hit.h. */
 #define ACCEL_FLAT_WRITTEN 1u   /* something was written here since the pages were last empty */
 #define ACCEL_FLAT_REPLACING 2u /* a key of the set is being written whose tag is not to be found */
 #define ACCEL_FLAT_VERSION_ONE 4u
@@ -40,7 +40,7 @@ typedef uint64_t __attribute__((may_alias)) accel_flat_word;
 typedef struct accel_flat_set {
   uint64_t tags[2]; /* one byte per way, way 0 lowest */
   uint64_t version; /* raised before a slot of the set is written, and before an entry leaves a slot
-                     * for another; see flat.h */
+                     * for another; see flat_hit.h */
   uint64_t current; /* an epoch, and the ways that are of older ones */
   uint8_t used[ACCEL_FLAT_WAYS]; /* the policy's, one per entry; what a hit may change */
   uint8_t policy[10];            /* the policy's, of the whole set */
@@ -173,6 +173,12 @@ ACCEL_INLINE accel_lifetime accel_flat_unpack(uint64_t base_ms_, uint64_t window
   life_.born_ms -= life_ms_;
   life_.refresh_ms = life_.expires_ms - (window_ms_ < half_ms_ ? window_ms_ : half_ms_);
   return life_;
+}
+
+/* Whether the entry is surely not due. */
+ACCEL_INLINE bool accel_flat_is_young(const accel_flat *flat_, uint64_t head_)
+{
+  return !accel_flat_expires(head_) || accel_clock_page_shown() + flat_->lead < head_;
 }
 
 /* ---- layout of a slot: folds where the type is a constant ---- */

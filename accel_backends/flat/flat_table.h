@@ -17,7 +17,7 @@
 
 #include "../../accel/platform/thread.h"
 #include "../local_budget.h"
-#include "flat.h"
+#include "flat_hit.h"
 
 #define FLAT_ALL_WAYS 0xFFFFu
 #define FLAT_PINS_INSIDE 3u
@@ -185,7 +185,8 @@ static inline void flat_set_tag(accel_flat_set *set, unsigned way, uint64_t tag)
   accel_store_release(&set->tags[way / 8], others | tag << shift);
 }
 
-/* See flat.h for when. A version is had once in the life of a region, whatever its pages hold. */
+/* See flat_hit.h for when. A version is had once in the life of a region, whatever its pages
+ * hold. */
 static inline void flat_set_version(flat_stripe *stripe, accel_flat_set *set, uint64_t bits)
 {
   stripe->version += ACCEL_FLAT_VERSION_ONE;

@@ -14,7 +14,7 @@ LAYER = re.compile(r"\(layer (\d)")
 
 UMBRELLAS = {"accel.h"}
 # The default L1 is inlined into the path of a hit.
-EXCEPTIONS = {("accel/cache.h", "accel_backends/flat/flat.h")}
+EXCEPTIONS = {("accel/cache.h", "accel_backends/flat/flat_hit.h")}
 
 # A system header or a function, and the only place where it may appear.
 OWNED = {
