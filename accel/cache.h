@@ -103,10 +103,12 @@ accel_status accel_cache_get_or_load(accel_cache *cache, const accel_type *type,
 accel_status accel_cache_mget(accel_cache *cache, const accel_type *type, const void *keys,
                               size_t count, const accel_read *read, void *values_out,
                               accel_status *statuses_out);
-/* What accel_cache_ask could not answer; `seen` is what it said instead. */
-ACCEL_COLD accel_status accel_cache_get_cold(accel_cache *cache, const accel_type *type,
-                                             const void *key, void *out, accel_status seen);
-ACCEL_COLD accel_status accel_cache_hit_cold(accel_cache *cache, accel_status status);
+/* What accel_cache_get does not answer by itself. */
+ACCEL_COLD accel_status accel_cache_get_slow(accel_cache *cache, const accel_type *type,
+                                             const void *key, void *out);
+/* L1's own answer, whatever it takes. OK, NULL: a hit, counted. */
+ACCEL_COLD accel_status accel_cache_get_local_slow(accel_cache *cache, const accel_type *type,
+                                                   const void *key, void *out);
 
 /* Writes L2, then L1. OK; BACKEND: L2 did not confirm it, and the key was removed from L1; CODEC:
  * L2 cannot hold it, and the key was removed from both; NOMEM; CONFIG: heavier than max_weight. */
@@ -168,70 +170,50 @@ size_t accel_cache_hottest(accel_cache *cache, const accel_type *type, void *key
 /* Calls `visit` for every fresh value in L1 until it returns false. It may call the cache. */
 void accel_cache_each(accel_cache *cache, const accel_type *type, accel_fn *visit, void *ctx);
 
-/* The hot path: hash once, ask L1, count a hit; nothing else. On all but OK and NULL it was no hit,
- * and nothing happened. */
-ACCEL_INLINE accel_status accel_cache_ask(accel_cache *cache_, const accel_type *type_,
-                                          const void *key_, void *out_)
-{
-  if (ACCEL_UNLIKELY(cache_ == NULL || out_ == NULL)) return ACCEL_ATTENTION;
-  accel_local *const local_ = accel_load_relaxed(&cache_->local);
-  if (ACCEL_UNLIKELY(local_ == NULL)) return ACCEL_ATTENTION;
-  const uint64_t hash_ = type_->hash(key_, cache_->seed);
-  const accel_local_ops *ops_ = accel_type_local(type_);
-  const accel_status status_ = ops_ == NULL || ops_ == &accel_flat_ops
-                                   ? accel_flat_look(local_, type_, key_, hash_, out_)
-                                   : ops_->get(local_, type_, key_, hash_, out_);
-  if (ACCEL_UNLIKELY(status_ != ACCEL_OK && status_ != ACCEL_NULL)) return status_;
-  if (ACCEL_UNLIKELY(!accel_stats_hit(cache_->stats))) return accel_cache_hit_cold(cache_, status_);
-  return status_;
-}
-
-/* The same for those who go on in one way without a hit: MISS. */
-ACCEL_INLINE accel_status accel_cache_hit(accel_cache *cache_, const accel_type *type_,
-                                          const void *key_, void *out_)
-{
-  const accel_status status_ = accel_cache_ask(cache_, type_, key_, out_);
-  return status_ == ACCEL_OK || status_ == ACCEL_NULL ? status_ : ACCEL_MISS;
-}
-
-/* Serves and counts what most gets of plain types come to: OK or MISS. ATTENTION: it is nothing of
- * the kind, and nothing happened. */
-ACCEL_INLINE accel_status accel_cache_get_quick(accel_cache *cache_, const accel_type *type_,
-                                                const void *key_, void *out_)
+/* The path of a hit: hash once, ask L1, count. OK, NULL: it was a hit. MISS: L1 does not have the
+ * key; not counted. Anything else: nothing happened; ask a slow function. */
+ACCEL_INLINE accel_status accel_cache_get_fast(accel_cache *cache_, const accel_type *type_,
+                                               const void *key_, void *out_)
 {
   const accel_local_ops *ops_ = accel_type_local(type_);
-  if ((ops_ != NULL && ops_ != &accel_flat_ops) || !accel_flat_is_lock_free(type_) ||
-      type_->key_kind == ACCEL_KEY_STRING)
-    return ACCEL_ATTENTION;
+  const bool is_flat_ = ops_ == NULL || ops_ == &accel_flat_ops;
   if (ACCEL_UNLIKELY(cache_ == NULL || out_ == NULL || !accel_thread_has_slot()))
     return ACCEL_ATTENTION;
   accel_local *const local_ = accel_load_relaxed(&cache_->local);
   if (ACCEL_UNLIKELY(local_ == NULL)) return ACCEL_ATTENTION;
   const uint64_t hash_ = type_->hash(key_, cache_->seed);
-  const accel_status status_ = accel_flat_look_quick(local_, type_, key_, hash_, out_);
-  if (ACCEL_UNLIKELY(status_ == ACCEL_ATTENTION || (status_ == ACCEL_MISS && !cache_->is_alone)))
-    return ACCEL_ATTENTION;
-  accel_stats_line *const own_ = accel_stats_own(cache_->stats);
-  if (status_ == ACCEL_OK) {
-    accel_stats_count(&own_->hit);
-    return ACCEL_OK;
-  }
-  accel_stats_count(&own_->miss);
-  return ACCEL_MISS;
+  const accel_status status_ = is_flat_ ? accel_flat_look(local_, type_, key_, hash_, out_)
+                                        : ops_->get(local_, type_, key_, hash_, out_);
+  if (ACCEL_LIKELY(status_ == ACCEL_OK) || status_ == ACCEL_NULL)
+    accel_stats_count(&accel_stats_own(cache_->stats)->hit);
+  return status_;
 }
 
 /* Reads one key, as accel_cache_get_with without options. */
 ACCEL_INLINE accel_status accel_cache_get(accel_cache *cache_, const accel_type *type_,
                                           const void *key_, void *out_)
 {
-  accel_status status_ = accel_cache_ask(cache_, type_, key_, out_);
-  if (ACCEL_LIKELY(status_ == ACCEL_OK || status_ == ACCEL_NULL)) return status_;
+  const accel_status status_ = accel_cache_get_fast(cache_, type_, key_, out_);
+  if (ACCEL_LIKELY(status_ == ACCEL_OK) || status_ == ACCEL_NULL) return status_;
   const bool is_key_checked_ = type_->key_kind != ACCEL_KEY_STRING; /* others are all usable */
-  if (status_ == ACCEL_MISS) {
-    if (is_key_checked_ && cache_->is_alone && accel_stats_miss(cache_->stats)) return ACCEL_MISS;
-    status_ = ACCEL_ATTENTION;
+  if (is_key_checked_ && status_ == ACCEL_MISS && cache_->is_alone) {
+    accel_stats_count(&accel_stats_own(cache_->stats)->miss);
+    return ACCEL_MISS;
   }
-  return accel_cache_get_cold(cache_, type_, key_, out_, status_);
+  if (type_->key_size > sizeof(uint64_t)) return accel_cache_get_slow(cache_, type_, key_, out_);
+  uint64_t copy_ = 0; /* so that the key of a hit need not lie in memory */
+  memcpy(&copy_, key_, type_->key_size);
+  return accel_cache_get_slow(cache_, type_, &copy_, out_);
+}
+
+/* For those who go on in one way without a hit. OK, NULL: a hit of L1. MISS: none. */
+ACCEL_INLINE accel_status accel_cache_get_local(accel_cache *cache_, const accel_type *type_,
+                                                const void *key_, void *out_)
+{
+  accel_status status_ = accel_cache_get_fast(cache_, type_, key_, out_);
+  if (ACCEL_UNLIKELY(status_ != ACCEL_OK && status_ != ACCEL_NULL && status_ != ACCEL_MISS))
+    status_ = accel_cache_get_local_slow(cache_, type_, key_, out_);
+  return status_ == ACCEL_OK || status_ == ACCEL_NULL ? status_ : ACCEL_MISS;
 }
 
 ACCEL_EXTERN_C_END

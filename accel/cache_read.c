@@ -60,24 +60,31 @@ static accel_status read_local_alone(accel_core *core, const void *key, void *ou
   return accel_core_read_stale(core, &miss, out, &unwanted) ? ACCEL_OK : ACCEL_MISS;
 }
 
-accel_status accel_cache_get_cold(accel_cache *cache, const accel_type *type, const void *key,
-                                  void *out, accel_status seen)
+accel_status accel_cache_get_local_slow(accel_cache *cache, const accel_type *type, const void *key,
+                                        void *out)
 {
   accel_status status;
   accel_core *core = accel_core_of(cache, &status);
-  if (core != NULL && out != NULL && seen != ACCEL_ATTENTION) {
-    status = core->local_ops->get(core->local, type, key, accel_core_hash(core, key), out);
-    if (status == ACCEL_OK || status == ACCEL_NULL) return accel_cache_hit_cold(cache, status);
-  }
-  if (core != NULL && out != NULL && accel_core_is_alone(core))
-    return read_local_alone(core, key, out);
-  return accel_cache_get_with(cache, type, key, NULL, out);
+  if (core == NULL || out == NULL || accel_load_relaxed(&cache->local) == NULL)
+    return ACCEL_ATTENTION;
+  status = core->local_ops->get(core->local, type, key, accel_core_hash(core, key), out);
+  if (status == ACCEL_OK || status == ACCEL_NULL) accel_stats_local(core->stats, 1, 0);
+  return status;
 }
 
-accel_status accel_cache_hit_cold(accel_cache *cache, accel_status status)
+accel_status accel_cache_get_slow(accel_cache *cache, const accel_type *type, const void *key,
+                                  void *out)
 {
-  accel_stats_local(cache->stats, 1, 0);
-  return status;
+  const accel_status seen = accel_cache_get_local_slow(cache, type, key, out);
+  if (seen == ACCEL_OK || seen == ACCEL_NULL) return seen;
+  accel_status status;
+  accel_core *core = accel_core_of(cache, &status);
+  if (core == NULL || out == NULL || !accel_core_is_alone(core))
+    return accel_cache_get_with(cache, type, key, NULL, out);
+  if (seen != ACCEL_MISS || accel_core_check_key(core, key) != ACCEL_OK)
+    return read_local_alone(core, key, out);
+  accel_stats_local(core->stats, 0, 1);
+  return ACCEL_MISS;
 }
 
 accel_status accel_cache_get_or_load(accel_cache *cache, const accel_type *type, const void *key,
@@ -85,7 +92,7 @@ accel_status accel_cache_get_or_load(accel_cache *cache, const accel_type *type,
 {
   /* As accel_cache_get: naming the loader makes a hit no dearer. */
   accel_status status =
-      read == NULL && load != NULL ? accel_cache_hit(cache, type, key, out) : ACCEL_MISS;
+      read == NULL && load != NULL ? accel_cache_get_local(cache, type, key, out) : ACCEL_MISS;
   if (status != ACCEL_MISS) return status;
   accel_core *core = accel_core_of(cache, &status);
   if (core == NULL) return status;

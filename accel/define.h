@@ -87,14 +87,14 @@
 
 /* Every function of a cache: X(how, name, result, return, verb, parameters after the cache,
  * arguments after cache and type), S(how, name, verb, …) for those whose status is not to be
- * overlooked, G: get. */
-#define ACCEL_FUNCTIONS_(S, X, G, h_, n_, K_, V_) \
+ * overlooked. */
+#define ACCEL_FUNCTIONS_(S, X, h_, n_, K_, V_) \
   S(h_, n_, open, (, const accel_config *config_), (, config_)) \
   X(h_, n_, void, , close, (), ()) \
   X(h_, n_, accel_status, return, close_within, (, uint32_t ms_), (, ms_)) \
   X(h_, n_, void, , set_loader, (, n_##_cache_load_fn *l_, void *c_), (, (accel_fn *)l_, c_)) \
   X(h_, n_, void, , set_mloader, (, n_##_cache_mload_fn *l_, void *c_), (, (accel_fn *)l_, c_)) \
-  G(h_, n_, get, (, K_ key_, V_ *out_), (, &key_, out_)) \
+  S(h_, n_, get, (, K_ key_, V_ *out_), (, &key_, out_)) \
   S(h_, n_, get_with, (, K_ key_, const accel_read *read_, V_ *out_), (, &key_, read_, out_)) \
   S(h_, n_, get_or_load, \
     (, K_ key_, const accel_read *read_, n_##_cache_load_fn *l_, void *ctx_, V_ *out_), \
@@ -136,18 +136,6 @@
   { return_ accel_cache_##verb_((accel_cache *)cache_, &n_##_cache_type_ ACCEL_BARE_ arguments_); }
 #define ACCEL_FUNCTION_STATUS_(how_, n_, verb_, parameters_, arguments_) \
   ACCEL_FUNCTION_(ACCEL_NODISCARD how_, n_, accel_status, return, verb_, parameters_, arguments_)
-/* The usual hit is so short that it saves few registers; all the rest is a function of its own. */
-#define ACCEL_FUNCTION_GET_(how_, n_, verb_, parameters_, arguments_) \
-  ACCEL_UNUSED ACCEL_NOINLINE static accel_status n_##_cache_##verb_##_full_( \
-      n_##_cache *cache_ ACCEL_BARE_ parameters_) \
-  { return accel_cache_##verb_((accel_cache *)cache_, &n_##_cache_type_ ACCEL_BARE_ arguments_); } \
-  ACCEL_NODISCARD how_ accel_status n_##_cache_##verb_(n_##_cache *cache_ ACCEL_BARE_ parameters_) \
-  { \
-    const accel_status quick_ = accel_cache_##verb_##_quick( \
-        (accel_cache *)cache_, &n_##_cache_type_ ACCEL_BARE_ arguments_); \
-    return ACCEL_LIKELY(quick_ != ACCEL_ATTENTION) \
-        ? quick_ : n_##_cache_##verb_##_full_(cache_, key_, out_); \
-  }
 #define ACCEL_LOOK_PROTOTYPE_(how_, n_, result_, return_, verb_, O_, core_, parameters_, args_) \
   how_ result_ n_##_cache_##verb_(O_ seen_ ACCEL_BARE_ parameters_);
 #define ACCEL_LOOK_(how_, n_, result_, return_, verb_, O_, core_, parameters_, arguments_) \
@@ -157,14 +145,14 @@
 #define ACCEL_EMIT_(scope_, how_, n_, K_, V_, kind_, ...) \
   ACCEL_CHECK_VALUE_(n_, V_, __VA_ARGS__) ACCEL_QUIET_BEGIN_ \
   ACCEL_TYPE_CONSTANT_(scope_, n_, K_, V_, kind_, __VA_ARGS__) ACCEL_QUIET_END_ \
-  ACCEL_FUNCTIONS_(ACCEL_FUNCTION_STATUS_, ACCEL_FUNCTION_, ACCEL_FUNCTION_GET_, how_, n_, K_, V_) \
+  ACCEL_FUNCTIONS_(ACCEL_FUNCTION_STATUS_, ACCEL_FUNCTION_, how_, n_, K_, V_) \
   ACCEL_LOOKS_(ACCEL_LOOK_, how_, n_, const n_##_cache *, V_)
 #define ACCEL_PRIVATE_(n_, ...) \
   ACCEL_EMIT_(static, ACCEL_UNUSED static inline, n_, n_##_cache_key, n_##_cache_value, __VA_ARGS__)
 #define ACCEL_SHARED_(n_, ...) ACCEL_EMIT_(, , n_, n_##_cache_key, n_##_cache_value, __VA_ARGS__)
 #define ACCEL_DECLARED_(n_) \
   ACCEL_USERS_BEGIN_ extern const accel_type n_##_cache_type_; \
-  ACCEL_FUNCTIONS_(ACCEL_PROTOTYPE_STATUS_, ACCEL_PROTOTYPE_, ACCEL_PROTOTYPE_STATUS_, , n_, \
+  ACCEL_FUNCTIONS_(ACCEL_PROTOTYPE_STATUS_, ACCEL_PROTOTYPE_, , n_, \
                    n_##_cache_key, n_##_cache_value) \
   ACCEL_LOOKS_(ACCEL_LOOK_PROTOTYPE_, , n_, const n_##_cache *, n_##_cache_value) \
   ACCEL_USERS_END_

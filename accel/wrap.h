@@ -38,7 +38,7 @@
       bool (*unless)(const n_##_cache_value *); bool bypass; } o_ = {__VA_ARGS__}; \
     accel_cache *const accel_cache_ = (accel_cache *)o_.cache; \
     const accel_status accel_hit_ = o_.bypass ? ACCEL_MISS : \
-        accel_cache_hit(accel_cache_, &n_##_cache_type_, &o_.key, o_.out); \
+        accel_cache_get_local(accel_cache_, &n_##_cache_type_, &o_.key, o_.out); \
     if (ACCEL_LIKELY(accel_hit_ != ACCEL_MISS)) return accel_hit_; \
     ACCEL_OPTIONS_(o_.allow_stale, o_.no_null_cache, o_.ttl_ms); \
     if (!accel_wrap_read(&accel_wrap_, accel_cache_, &n_##_cache_type_, &o_.key, o_.out, \

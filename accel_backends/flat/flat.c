@@ -93,7 +93,7 @@ accel_status accel_flat_get(accel_local *local, const accel_type *type, const vo
   const bool is_string = type->key_kind == ACCEL_KEY_STRING;
   for (unsigned look = 0; look < FLAT_LOOKS; look++) {
     const accel_status status = accel_flat_look(local, type, key, hash, out);
-    if (status != ACCEL_FLAT_SPOILT) return status;
+    if (status != ACCEL_FLAT_TORN) return status;
     if (is_string) return accel_flat_get_locked(local, type, key, hash, out);
   }
   return ACCEL_ATTENTION;

@@ -52,7 +52,7 @@ ACCEL_COLD bool accel_flat_is_due(const accel_flat *flat, uint64_t head);
 
 /* What the steps of a read return among themselves. */
 #define ACCEL_FLAT_OTHER_KEY ((accel_status)4)
-#define ACCEL_FLAT_SPOILT ((accel_status)5) /* a slot of the set was reused meanwhile */
+#define ACCEL_FLAT_TORN ((accel_status)5) /* a slot of the set was reused meanwhile */
 
 ACCEL_INLINE bool accel_flat_is_lock_free(const accel_type *type_)
 {
@@ -115,14 +115,14 @@ ACCEL_INLINE void accel_flat_put_line(void *out_, size_t size_, const accel_flat
   if (rest_ > 8) memcpy(end_ + 8, &line_->words[1], rest_ - 8);
 }
 
-/* OK: *out_ holds `size_` bytes of the slot as they were all at one moment. SPOILT: untouched. */
+/* OK: *out_ holds `size_` bytes of the slot as they were all at one moment. TORN: untouched. */
 ACCEL_INLINE accel_status accel_flat_copy_small(const accel_flat_seen *seen_,
                                                 const accel_flat_word *from_, size_t size_,
                                                 void *out_)
 {
   accel_flat_line line_;
   accel_flat_load_line(from_, size_, &line_);
-  if (ACCEL_UNLIKELY(!accel_flat_is_same(seen_))) return ACCEL_FLAT_SPOILT;
+  if (ACCEL_UNLIKELY(!accel_flat_is_same(seen_))) return ACCEL_FLAT_TORN;
   accel_flat_put_line(out_, size_, &line_);
   return ACCEL_OK;
 }
@@ -133,7 +133,7 @@ ACCEL_INLINE accel_status accel_flat_copy_large(const accel_flat_seen *seen_,
 {
   uint64_t words_[ACCEL_FLAT_VALUE_MAX / 8];
   for (size_t i_ = 0; i_ * 8 < size_; i_++) words_[i_] = accel_load_acquire(from_ + i_);
-  if (ACCEL_UNLIKELY(!accel_flat_is_same(seen_))) return ACCEL_FLAT_SPOILT;
+  if (ACCEL_UNLIKELY(!accel_flat_is_same(seen_))) return ACCEL_FLAT_TORN;
   memcpy(out_, words_, size_);
   return ACCEL_OK;
 }
@@ -146,7 +146,7 @@ ACCEL_INLINE accel_status accel_flat_copy(const accel_type *type_, const accel_f
 }
 
 /* OK: the slot holds this key. A string with memory of its own, which may go at any time, counts
- * as SPOILT. The user's equal sees whole keys only; a single word is always whole. */
+ * as TORN. The user's equal sees whole keys only; a single word is always whole. */
 ACCEL_INLINE accel_status accel_flat_compare(const accel_flat_seen *seen_, const accel_type *type_,
                                              unsigned char *slot_, const void *key_)
 {
@@ -163,9 +163,9 @@ ACCEL_INLINE accel_status accel_flat_compare(const accel_flat_seen *seen_, const
   accel_flat_line line_;
   accel_flat_load_line(accel_flat_words(slot_, accel_flat_key_offset(type_)), size_, &line_);
   accel_flat_put_line(copy_, size_, &line_);
-  if (size_ > 8 && ACCEL_UNLIKELY(!accel_flat_is_same(seen_))) return ACCEL_FLAT_SPOILT;
+  if (size_ > 8 && ACCEL_UNLIKELY(!accel_flat_is_same(seen_))) return ACCEL_FLAT_TORN;
   const char *const text_ = (const char *)copy_;
-  if (is_string_ && text_[ACCEL_FLAT_STRING_SIZE - 1] != 0) return ACCEL_FLAT_SPOILT;
+  if (is_string_ && text_[ACCEL_FLAT_STRING_SIZE - 1] != 0) return ACCEL_FLAT_TORN;
   const void *const found_ = is_string_ ? (const void *)&text_ : (const void *)copy_;
   return type_->equal(key_, found_) ? ACCEL_OK : ACCEL_FLAT_OTHER_KEY;
 }
@@ -175,27 +175,26 @@ ACCEL_INLINE accel_status accel_flat_serve(const accel_flat *flat_, const accel_
                                            const accel_flat_seen *seen_, size_t way_,
                                            unsigned char *slot_, void *out_)
 {
+  const uint64_t head_ = accel_load_acquire(accel_flat_words(slot_, 0));
   const uint64_t epoch_ = accel_load_relaxed(&flat_->local.epoch);
   if (ACCEL_UNLIKELY(!accel_flat_is_current(seen_->set, way_, epoch_))) return ACCEL_ATTENTION;
-  const uint64_t head_ = accel_load_acquire(accel_flat_words(slot_, 0));
-  accel_policy_hit(type_, seen_->set, way_);
   if (ACCEL_UNLIKELY(!accel_flat_is_young(flat_, head_)) && accel_flat_is_due(flat_, head_))
     return ACCEL_ATTENTION;
+  accel_policy_hit(type_, seen_->set, way_);
   if (ACCEL_UNLIKELY((head_ & ACCEL_FLAT_NEGATIVE) != 0))
-    return accel_flat_is_same(seen_) ? ACCEL_NULL : ACCEL_FLAT_SPOILT;
+    return accel_flat_is_same(seen_) ? ACCEL_NULL : ACCEL_FLAT_TORN;
   const accel_flat_word *from_ = accel_flat_words(slot_, accel_flat_value_offset(type_));
   return accel_flat_copy(type_, seen_, from_, out_);
 }
 
-/* One set. OTHER_KEY: the key is not there. */
+/* One set, of which these ways have the key's tag. OTHER_KEY: the key is not there. */
 ACCEL_INLINE accel_status accel_flat_look_in(const accel_flat *flat_, const accel_type *type_,
                                              const accel_flat_table *table_,
                                              const accel_flat_seen *seen_, uint64_t index_,
-                                             uint64_t tag_, const void *key_, void *out_)
+                                             unsigned ways_, const void *key_, void *out_)
 {
-  for (unsigned left_ = accel_flat_match(accel_flat_load_pair(seen_->set->tags), tag_); left_ != 0;
-       left_ &= left_ - 1) {
-    const size_t way_ = accel_flat_first_way(left_);
+  for (; ways_ != 0; ways_ &= ways_ - 1) {
+    const size_t way_ = accel_flat_first_way(ways_);
     unsigned char *const slot_ = accel_flat_slot_at(type_, table_, index_, way_);
     const accel_status status_ = accel_flat_compare(seen_, type_, slot_, key_);
     if (ACCEL_LIKELY(status_ == ACCEL_OK))
@@ -224,7 +223,7 @@ ACCEL_INLINE bool accel_flat_is_absent(const accel_flat *flat_, const accel_flat
                       accel_flat_is_settled(first_) && accel_flat_is_settled(second_));
 }
 
-/* One attempt: what get answers, or SPOILT. */
+/* One attempt: what get answers, or TORN. */
 ACCEL_INLINE accel_status accel_flat_look(accel_local *local_, const accel_type *type_,
                                           const void *key_, uint64_t hash_, void *out_)
 {
@@ -232,69 +231,22 @@ ACCEL_INLINE accel_status accel_flat_look(accel_local *local_, const accel_type 
     return accel_flat_get_locked(local_, type_, key_, hash_, out_);
   const accel_flat *flat_ = (const accel_flat *)(const void *)local_;
   const accel_flat_table *table_ = accel_load_acquire(&flat_->table);
-  const uint64_t mixed_ = accel_flat_mix(accel_type_has_hash(type_), hash_);
-  const uint64_t tag_ = accel_flat_tag(mixed_);
-  const uint64_t first_ = accel_flat_first_set(table_, mixed_);
-  const accel_flat_seen seen_ = accel_flat_see(table_, first_);
-  accel_status status_ = accel_flat_look_in(flat_, type_, table_, &seen_, first_, tag_, key_, out_);
-  if (ACCEL_LIKELY(status_ != ACCEL_FLAT_OTHER_KEY)) return status_;
-  const uint64_t start_ = accel_flat_stripe_start(table_, mixed_);
-  const uint64_t second_ = accel_flat_partner(table_, start_, first_, tag_);
-  const accel_flat_seen other_ = accel_flat_see(table_, second_);
-  status_ = accel_flat_look_in(flat_, type_, table_, &other_, second_, tag_, key_, out_);
-  if (status_ != ACCEL_FLAT_OTHER_KEY) return status_;
-  return accel_flat_is_absent(flat_, table_, &seen_, &other_) ? ACCEL_MISS : ACCEL_FLAT_SPOILT;
-}
-
-/* OK: the first or the second of these ways has the key and a value that is not due for some time,
- * and *out_ is a copy. ATTENTION: look. One hit in 30 finds a neighbour of the same tag first; a
- * loop over the ways would cost all of them. */
-ACCEL_INLINE accel_status accel_flat_serve_quick(const accel_flat *flat_, const accel_type *type_,
-                                                 const accel_flat_table *table_, uint64_t index_,
-                                                 unsigned ways_, const accel_flat_seen *seen_,
-                                                 const void *key_, void *out_)
-{
-  size_t way_ = accel_flat_first_way(ways_);
-  unsigned char *slot_ = accel_flat_slot_at(type_, table_, index_, way_);
-  if (ACCEL_UNLIKELY(accel_flat_compare(seen_, type_, slot_, key_) != ACCEL_OK)) {
-    ways_ &= ways_ - 1;
-    if (ways_ == 0) return ACCEL_ATTENTION;
-    way_ = accel_flat_first_way(ways_);
-    slot_ = accel_flat_slot_at(type_, table_, index_, way_);
-    if (accel_flat_compare(seen_, type_, slot_, key_) != ACCEL_OK) return ACCEL_ATTENTION;
-  }
-  const uint64_t head_ = accel_load_acquire(accel_flat_words(slot_, 0));
-  const uint64_t epoch_ = accel_load_relaxed(&flat_->local.epoch);
-  if (ACCEL_UNLIKELY(!accel_equals_acquire(&seen_->set->current, epoch_))) return ACCEL_ATTENTION;
-  if (ACCEL_UNLIKELY((head_ & ACCEL_FLAT_NEGATIVE) != 0)) return ACCEL_ATTENTION;
-  if (accel_flat_expires(head_) && ACCEL_UNLIKELY(accel_clock_page_shown() + flat_->lead >= head_))
-    return ACCEL_ATTENTION;
-  accel_policy_hit(type_, seen_->set, way_);
-  const accel_flat_word *from_ = accel_flat_words(slot_, accel_flat_value_offset(type_));
-  return accel_flat_copy(type_, seen_, from_, out_) == ACCEL_OK ? ACCEL_OK : ACCEL_ATTENTION;
-}
-
-/* What most gets come to: OK or MISS. ATTENTION: none of those; *out_ is untouched; look. */
-ACCEL_INLINE accel_status accel_flat_look_quick(accel_local *local_, const accel_type *type_,
-                                                const void *key_, uint64_t hash_, void *out_)
-{
-  const accel_flat *flat_ = (const accel_flat *)(const void *)local_;
-  const accel_flat_table *table_ = accel_load_acquire(&flat_->table);
   uint64_t mixed_ = accel_flat_mix(accel_type_has_hash(type_), hash_);
   const uint64_t tag_ = accel_flat_tag(mixed_);
   const uint64_t first_ = accel_flat_first_set(table_, mixed_);
   const accel_flat_seen seen_ = accel_flat_see(table_, first_);
   unsigned ways_ = accel_flat_match(accel_flat_load_pair(seen_.set->tags), tag_);
-  if (ACCEL_LIKELY(ways_ != 0))
-    return accel_flat_serve_quick(flat_, type_, table_, first_, ways_, &seen_, key_, out_);
+  accel_status status_ =
+      accel_flat_look_in(flat_, type_, table_, &seen_, first_, ways_, key_, out_);
+  if (ACCEL_LIKELY(status_ != ACCEL_FLAT_OTHER_KEY)) return status_;
   ACCEL_FORGET_(mixed_);
   const uint64_t start_ = accel_flat_stripe_start(table_, mixed_);
   const uint64_t second_ = accel_flat_partner(table_, start_, first_, mixed_ >> 56);
   const accel_flat_seen other_ = accel_flat_see(table_, second_);
   ways_ = accel_flat_match(accel_flat_load_pair(other_.set->tags), tag_);
-  if (ways_ != 0)
-    return accel_flat_serve_quick(flat_, type_, table_, second_, ways_, &other_, key_, out_);
-  return accel_flat_is_absent(flat_, table_, &seen_, &other_) ? ACCEL_MISS : ACCEL_ATTENTION;
+  status_ = accel_flat_look_in(flat_, type_, table_, &other_, second_, ways_, key_, out_);
+  if (status_ != ACCEL_FLAT_OTHER_KEY) return status_;
+  return accel_flat_is_absent(flat_, table_, &seen_, &other_) ? ACCEL_MISS : ACCEL_FLAT_TORN;
 }
 
 ACCEL_EXTERN_C_END

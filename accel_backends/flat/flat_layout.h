@@ -319,7 +319,9 @@ ACCEL_INLINE unsigned accel_flat_match(accel_flat_pair tags_, uint64_t tag_)
   const accel_flat_pair wanted_ = {pattern_, pattern_};
   const accel_flat_signs equal_ =
       (accel_flat_signs)((accel_flat_bytes)tags_ == (accel_flat_bytes)wanted_);
-  return (unsigned)__builtin_ia32_pmovmskb128(equal_);
+  unsigned ways_ = (unsigned)__builtin_ia32_pmovmskb128(equal_);
+  ACCEL_IN_REGISTER_(ways_);
+  return ways_;
 }
 
 /* The first of the ways, of which there is one. (The builtin's result is widened once more.) */
@@ -391,8 +393,9 @@ ACCEL_INLINE uint64_t accel_flat_epoch_of(uint64_t current_)
 /* Whether the way's entry is of this epoch. Mostly all of a set's are. */
 ACCEL_INLINE bool accel_flat_is_current(const accel_flat_set *set_, size_t way_, uint64_t epoch_)
 {
+  if (ACCEL_LIKELY(accel_equals_acquire(&set_->current, epoch_))) return true;
   const uint64_t ways_ = accel_load_acquire(&set_->current) ^ epoch_;
-  return ways_ == 0 || (ways_ < ACCEL_FLAT_EPOCH_ONE && (ways_ >> way_ & 1) == 0);
+  return ways_ < ACCEL_FLAT_EPOCH_ONE && (ways_ >> way_ & 1) == 0;
 }
 
 #endif

@@ -20,13 +20,13 @@ CLEAN = {k: v for k, v in os.environ.items()
          if not k.startswith(("CRITERION", "CARGO", "ACCEL", "GITHUB"))}  # fmt: skip
 BEFORE = '#include "cache.h"\n'
 TWICE = """
-ACCEL_INLINE accel_status accel_cache_get_quick_twice(accel_cache *cache_, const accel_type *type_,
+ACCEL_INLINE accel_status accel_cache_get_twice(accel_cache *cache_, const accel_type *type_,
                                                 const void *key_, void *out_)
 {
-  bench_keep((uint64_t)accel_cache_get_quick(cache_, type_, key_, out_));
-  return accel_cache_get_quick(cache_, type_, key_, out_);
+  bench_keep((uint64_t)accel_cache_get(cache_, type_, key_, out_));
+  return accel_cache_get(cache_, type_, key_, out_);
 }
-#define accel_cache_get_quick accel_cache_get_quick_twice
+#define accel_cache_get accel_cache_get_twice
 """
 ONE = ("--only", "single_key/hit_manual")
 ATTEMPTS = 3

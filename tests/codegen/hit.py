@@ -128,7 +128,7 @@ def check(compiler, level, folder):
         if name.startswith("broken_") and not faults(functions, name, allowed)[0]:
             yield f"{name}: not found out; this check has gone blind"
     symbols = toolchain.run(["nm", "-u", str(path)]).stdout.split()
-    for needed in ("accel_cache_get_cold", "accel_uthash_get"):
+    for needed in ("accel_cache_get_slow", "accel_uthash_get"):
         if needed not in symbols:
             yield f"{needed}: not called directly"
     for symbol in symbols:
