@@ -11,8 +11,8 @@ ROOT = pathlib.Path(sys.argv[1]).resolve()
 TOOL = ROOT / "tools" / "includes"
 
 # What the sources still have: these may fall and not rise.
-KNOWN_CIRCLES = 10
-KNOWN_ARROWS = 27
+KNOWN_CIRCLES = 2
+KNOWN_ARROWS = 1
 
 LOW, HIGH = "/* low (layer 1). */\n", "/* high (layer 2). */\n"
 
