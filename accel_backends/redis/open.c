@@ -249,12 +249,6 @@ void accel_redis_close(accel_redis *redis)
   accel_redis_state_release(state);
 }
 
-static size_t redis_open_append_ping(void *unused, accel_buffer *out)
-{
-  (void)unused;
-  return accel_redis_command_append_words(out, REDIS_WORDS("PING")) ? 1 : 0;
-}
-
 static accel_status redis_open_check_use(const accel_redis *redis)
 {
   if (redis == NULL || redis->state == NULL)
@@ -285,7 +279,7 @@ accel_status accel_redis_ping(accel_redis *redis)
   const accel_status usable = redis_open_check_use(redis);
   if (accel_failed(usable)) return usable;
   accel_redis_state *state = redis->state;
-  const redis_block block = {.append = redis_open_append_ping};
+  const redis_block block = {.words = REDIS_WORDS("PING")};
   redis_replies replies;
   char error[REDIS_SOCKET_TEXT];
   const uint64_t deadline_ms = accel_clock_deadline(state->settings.command_timeout_ms);

@@ -41,24 +41,13 @@ bool accel_redis_tracking_append(redis_tracking *tracking, uint64_t *requests, a
   return true;
 }
 
-/* ---- words to the data connection ---- */
-
-typedef struct redis_tracking_words {
-  const char *const *words;
-} redis_tracking_words;
-
-static size_t redis_tracking_append_words(void *words_pointer, accel_buffer *out)
-{
-  const redis_tracking_words *self = (const redis_tracking_words *)words_pointer;
-  return accel_redis_command_append_words(out, self->words) ? 1 : 0;
-}
+/* ---- commands on the data connection ---- */
 
 /* A patient caller's limit does not hold up the channel's own proof of life, at latest_ms. */
 static bool redis_tracking_ask(const redis_tracking *tracking, const char *const *words,
                                uint64_t latest_ms, redis_replies *replies)
 {
-  redis_tracking_words self = {words};
-  const redis_block block = {.append = redis_tracking_append_words, .ctx = &self};
+  const redis_block block = {.words = words};
   char error[REDIS_SOCKET_TEXT];
   const uint64_t limit_ms = accel_clock_deadline(tracking->timeout_ms);
   return accel_redis_connection_call(&accel_redis_route_main(tracking->route)->data, &block,

@@ -94,18 +94,12 @@ static const accel_remote_item *redis_blocks_late(const accel_remote_item *items
   return NULL;
 }
 
-static size_t redis_blocks_append_ping(void *unused, accel_buffer *out)
-{
-  (void)unused;
-  return accel_redis_command_append_words(out, REDIS_WORDS("PING")) ? 1 : 0;
-}
-
 /* What a block that came too late left on its connection would make the next ones late too. Its
  * replies, and so this one's, may be in the way for a while. */
 static void redis_blocks_await_rest(redis_blocks *blocks, const accel_remote_item *late,
                                     uint64_t deadline_ms)
 {
-  const redis_block ping = {.append = redis_blocks_append_ping};
+  const redis_block ping = {.words = REDIS_WORDS("PING")};
   const redis_settings *settings = blocks->link->settings;
   redis_endpoint *endpoint = accel_redis_parts_endpoint(blocks->link, late);
   const uint64_t patient_ms =
@@ -136,7 +130,8 @@ static accel_status redis_blocks_give_up(accel_remote_item *items, size_t count,
                                          accel_remote_call *call)
 {
   snprintf(call->error, sizeof call->error, "the time was over before all keys were asked for");
-  return accel_redis_call_fail(items, count, ACCEL_ERR_TIMEOUT);
+  for (size_t i = 0; i < count; i++) items[i].status = ACCEL_ERR_TIMEOUT;
+  return ACCEL_ERR_TIMEOUT;
 }
 
 /* What is one block as it is. */

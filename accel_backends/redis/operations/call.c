@@ -213,17 +213,17 @@ accel_status accel_redis_call_send(redis_link *link, accel_remote_call *call,
   return exchange.status;
 }
 
-accel_status accel_redis_call_fail(accel_remote_item *items, size_t count, accel_status status)
+accel_status accel_redis_call_fail(accel_remote_item *const *items, size_t count,
+                                   accel_status status)
 {
-  for (size_t i = 0; i < count; i++) items[i].status = status;
+  for (size_t i = 0; i < count; i++) items[i]->status = status;
   return status;
 }
 
-accel_status accel_redis_call_no_memory(accel_remote_item *items, size_t count,
-                                        accel_remote_call *call)
+accel_status accel_redis_call_no_memory(accel_remote_call *call)
 {
   snprintf(call->error, sizeof call->error, "no memory for the commands");
-  return accel_redis_call_fail(items, count, ACCEL_ERR_NOMEM);
+  return ACCEL_ERR_NOMEM;
 }
 
 accel_status accel_redis_call_distrust(redis_connection *connection, accel_remote_call *call)
@@ -249,6 +249,33 @@ bool accel_redis_call_append_keys(accel_buffer *out, const char *verb, const red
   for (size_t i = 0; i < count && appended; i++)
     appended = accel_redis_command_add(out, link->key_start, link->prefix_size, items[i]->key,
                                        items[i]->key_size);
+  if (!appended) out->size = before;
+  return appended;
+}
+
+void accel_redis_call_ttl_text(uint32_t ttl_ms, char text[REDIS_CALL_TTL_SIZE])
+{
+  const unsigned long least_ms = ttl_ms == 0 ? 1 : ttl_ms; /* Redis refuses a TTL of 0 */
+  snprintf(text, REDIS_CALL_TTL_SIZE, "%lu", ttl_ms == ACCEL_FOREVER ? 0 : least_ms);
+}
+
+bool accel_redis_call_append_set(accel_buffer *out, const redis_link *link,
+                                 const accel_remote_item *item, uint32_t ttl_ms, bool is_lease)
+{
+  const size_t before = out->size;
+  const bool expires = ttl_ms != ACCEL_FOREVER;
+  char ttl[REDIS_CALL_TTL_SIZE];
+  accel_redis_call_ttl_text(ttl_ms, ttl);
+  bool appended =
+      accel_redis_command_start(out, 3u + (expires ? 2u : 0u) + (is_lease ? 1u : 0u)) &&
+      accel_redis_command_add(out, "SET", 3, "", 0) &&
+      accel_redis_command_add(out, link->key_start, link->prefix_size, item->key, item->key_size) &&
+      accel_redis_command_add(out, item->size == 0 ? "" : (const char *)item->data, item->size, "",
+                              0);
+  if (expires)
+    appended = appended && accel_redis_command_add(out, "PX", 2, "", 0) &&
+               accel_redis_command_add(out, ttl, strlen(ttl), "", 0);
+  if (is_lease) appended = appended && accel_redis_command_add(out, "NX", 2, "", 0);
   if (!appended) out->size = before;
   return appended;
 }

@@ -5,6 +5,7 @@
 #include "link.h"
 
 #define REDIS_CALL_KEYS_MAX 256u /* in one command */
+#define REDIS_CALL_TTL_SIZE 24
 
 /* Commands that were made before the connection is locked. */
 typedef struct redis_prepared {
@@ -65,9 +66,10 @@ accel_status accel_redis_call_send(redis_link *link, accel_remote_call *call,
 size_t accel_redis_call_append_prepared(void *prepared, accel_buffer *out);
 
 /* Gives every item the status and returns it. */
-accel_status accel_redis_call_fail(accel_remote_item *items, size_t count, accel_status status);
-accel_status accel_redis_call_no_memory(accel_remote_item *items, size_t count,
-                                        accel_remote_call *call);
+accel_status accel_redis_call_fail(accel_remote_item *const *items, size_t count,
+                                   accel_status status);
+/* Gives the call its text and returns NOMEM. */
+accel_status accel_redis_call_no_memory(accel_remote_call *call);
 /* Replies that cannot be those of the commands: breaks the connection, returns BACKEND. */
 accel_status accel_redis_call_distrust(redis_connection *connection, accel_remote_call *call);
 /* Keeps the call's first error reply as its text; returns BACKEND. */
@@ -77,6 +79,11 @@ accel_status accel_redis_call_explain(accel_remote_call *call, const redis_repli
 /* Appends a command of a verb and whole keys, prefix included; at most REDIS_CALL_KEYS_MAX. */
 bool accel_redis_call_append_keys(accel_buffer *out, const char *verb, const redis_link *link,
                                   accel_remote_item *const *items, size_t count);
+/* Appends SET of the item's data, which expires after ttl_ms; `is_lease`: only where no key is. */
+bool accel_redis_call_append_set(accel_buffer *out, const redis_link *link,
+                                 const accel_remote_item *item, uint32_t ttl_ms, bool is_lease);
+/* A TTL as Redis takes it; "0": for ever, which only scripts understand. */
+void accel_redis_call_ttl_text(uint32_t ttl_ms, char text[REDIS_CALL_TTL_SIZE]);
 bool accel_redis_call_append_publish(accel_buffer *out, const redis_link *link,
                                      const accel_buffer *message);
 /* UNLINK, or DEL where the server refuses it. */

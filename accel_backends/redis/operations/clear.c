@@ -29,7 +29,7 @@ static accel_status redis_clear_scan(redis_link *link, const redis_clear_place *
   if (!accel_redis_command_append_words(
           &prepared.commands, REDIS_WORDS("SCAN", cursor, "MATCH", pattern, "COUNT", "4096"))) {
     accel_buffer_release(&prepared.commands);
-    return accel_redis_call_no_memory(NULL, 0, call);
+    return accel_redis_call_no_memory(call);
   }
   return accel_redis_call_send(link, call, place->endpoint, place->connection, &prepared, replies);
 }
@@ -95,7 +95,7 @@ static accel_status redis_clear_remove(redis_link *link, const redis_clear_place
   *is_refused_out = false;
   if (!redis_clear_prepare(link, place->endpoint, found, &prepared)) {
     accel_buffer_release(&prepared.commands);
-    return accel_redis_call_no_memory(NULL, 0, call);
+    return accel_redis_call_no_memory(call);
   }
   if (prepared.replies == 0) return ACCEL_OK;
   accel_status status =

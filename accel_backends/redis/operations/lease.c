@@ -56,29 +56,6 @@ typedef struct redis_lease {
 
 /* ---- commands ---- */
 
-static const char *redis_lease_life(uint32_t ttl_ms, char text[24])
-{
-  /* Redis refuses a life of 0. */
-  snprintf(text, 24, "%lu", ttl_ms == 0 ? 1ul : (unsigned long)ttl_ms);
-  return text;
-}
-
-static bool redis_lease_append_set(const redis_lease_terms *terms, const accel_remote_item *item,
-                                   const accel_buffer *key, accel_buffer *out)
-{
-  char life[24];
-  const uint32_t ttl_ms = terms->is_lease ? terms->lease_ms : item->ttl_ms;
-  redis_lease_life(ttl_ms, life);
-  const char *words[] = {
-      "SET", (const char *)key->data, item->size == 0 ? "" : (const char *)item->data, "PX", life,
-      "NX"};
-  const size_t sizes[] = {3, key->size, item->size, 2, strlen(life), 2};
-  const size_t plain = ttl_ms == ACCEL_FOREVER ? 3 : 5;
-  const redis_words command = {
-      .words = words, .sizes = sizes, .count = terms->is_lease ? 6 : plain};
-  return accel_redis_command_append(out, &command);
-}
-
 static bool redis_lease_moves(const redis_lease_terms *terms, const accel_remote_item *item)
 {
   if (terms->is_lease || (item->hint & REDIS_HINT_PLAIN) != 0) return false;
@@ -89,12 +66,9 @@ static bool redis_lease_append_script(const accel_remote_item *item, const accel
                                       const char *elsewhere_or_null, accel_buffer *out)
 {
   const bool sends_script = (item->hint & REDIS_HINT_SCRIPT) != 0;
-  char life[24], token[8];
+  char ttl[REDIS_CALL_TTL_SIZE], token[8];
   for (size_t i = 0; i < 8; i++) token[i] = (char)(item->token >> (8 * i) & 0xFF);
-  if (item->ttl_ms == ACCEL_FOREVER)
-    snprintf(life, sizeof life, "0");
-  else
-    redis_lease_life(item->ttl_ms, life);
+  accel_redis_call_ttl_text(item->ttl_ms, ttl);
   const char *verb = sends_script ? "EVAL" : "EVALSHA";
   const char *script = sends_script ? REDIS_LEASE_SCRIPT : REDIS_LEASE_SCRIPT_HASH;
   const char *words[8] = {verb, script, elsewhere_or_null == NULL ? "1" : "2",
@@ -109,8 +83,8 @@ static bool redis_lease_append_script(const accel_remote_item *item, const accel
   sizes[count++] = sizeof token;
   words[count] = item->size == 0 ? "" : (const char *)item->data;
   sizes[count++] = item->size;
-  words[count] = life;
-  sizes[count++] = strlen(life);
+  words[count] = ttl;
+  sizes[count++] = strlen(ttl);
   const redis_words command = {.words = words, .sizes = sizes, .count = count};
   return accel_redis_command_append(out, &command);
 }
@@ -132,17 +106,19 @@ static bool redis_lease_append_move(const redis_lease_terms *terms, const accel_
 static bool redis_lease_append(redis_lease *lease, const accel_remote_item *item)
 {
   const redis_lease_terms *terms = lease->terms;
+  accel_buffer *out = &lease->prepared.commands;
   accel_buffer key = {0};
-  bool appended =
-      accel_redis_part_append_asking(item, &lease->prepared.commands, &lease->prepared.replies) &&
-      accel_buffer_append(&key, terms->link->key_start, terms->link->prefix_size) &&
-      accel_buffer_append(&key, item->key, item->key_size);
-  if (appended && (terms->is_lease || item->token == 0))
-    appended = redis_lease_append_set(terms, item, &key, &lease->prepared.commands);
-  else if (appended && redis_lease_moves(terms, item))
-    appended = redis_lease_append_move(terms, item, &key, &lease->prepared.commands);
+  if (!accel_redis_part_append_asking(item, out, &lease->prepared.replies)) return false;
+  if (terms->is_lease || item->token == 0) {
+    const uint32_t ttl_ms = terms->is_lease ? terms->lease_ms : item->ttl_ms;
+    return accel_redis_call_append_set(out, terms->link, item, ttl_ms, terms->is_lease);
+  }
+  bool appended = accel_buffer_append(&key, terms->link->key_start, terms->link->prefix_size) &&
+                  accel_buffer_append(&key, item->key, item->key_size);
+  if (appended && redis_lease_moves(terms, item))
+    appended = redis_lease_append_move(terms, item, &key, out);
   else if (appended)
-    appended = redis_lease_append_script(item, &key, NULL, &lease->prepared.commands);
+    appended = redis_lease_append_script(item, &key, NULL, out);
   accel_buffer_release(&key);
   return appended;
 }
@@ -205,7 +181,7 @@ static void redis_lease_begin(void *terms_pointer, void *lease_pointer, const re
   lease->exchange.large_bytes = accel_redis_part_large_bytes(part);
   if (!redis_lease_prepare(lease))
     lease->exchange.status =
-        accel_redis_part_fail(part, accel_redis_call_no_memory(NULL, 0, terms->call));
+        accel_redis_call_fail(part->items, part->count, accel_redis_call_no_memory(terms->call));
   else if (lease->prepared.replies > 0)
     accel_redis_call_begin(terms->link, terms->call, &lease->exchange);
   accel_buffer_release(&lease->prepared.commands);
@@ -291,10 +267,10 @@ static accel_status redis_lease_finish(void *terms, void *lease_pointer)
   accel_remote_call *call = lease->terms->call;
   accel_status status = accel_redis_call_finish(call, exchange);
   if (accel_failed(status))
-    accel_redis_part_fail(lease->part, status);
+    accel_redis_call_fail(lease->part->items, lease->part->count, status);
   else if (!redis_lease_take_all(lease))
-    status =
-        accel_redis_part_fail(lease->part, accel_redis_call_distrust(exchange->connection, call));
+    status = accel_redis_call_fail(lease->part->items, lease->part->count,
+                                   accel_redis_call_distrust(exchange->connection, call));
   accel_redis_replies_release(&exchange->replies);
   return status;
 }

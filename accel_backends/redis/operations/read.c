@@ -287,7 +287,8 @@ static accel_status redis_read_finish(void *terms_pointer, void *read_pointer)
   redis_read *read = (redis_read *)read_pointer;
   redis_exchange *exchange = &read->exchange;
   const accel_status status = accel_redis_call_finish(terms->call, exchange);
-  if (accel_failed(status)) return accel_redis_part_fail(read->part, status);
+  if (accel_failed(status))
+    return accel_redis_call_fail(read->part->items, read->part->count, status);
   if (redis_read_all(read)) {
     redis_read_note_sizes(read->part);
     /* It is where the items' data lies. */
@@ -295,7 +296,7 @@ static accel_status redis_read_finish(void *terms_pointer, void *read_pointer)
     return ACCEL_OK;
   }
   accel_redis_replies_release(&exchange->replies);
-  return accel_redis_part_fail(read->part,
+  return accel_redis_call_fail(read->part->items, read->part->count,
                                accel_redis_call_distrust(exchange->connection, terms->call));
 }
 

@@ -60,7 +60,7 @@ static redis_part *redis_parts_find(redis_parts *parts, redis_part target)
 
 /* One piece of memory: a part per item at most, the sorted items, and each item's part. */
 static bool redis_parts_sort(redis_parts *parts, redis_link *link, accel_remote_item *items,
-                             size_t count, const redis_operation *operation, bool is_first_round)
+                             size_t count, const redis_operation *operation)
 {
   const size_t each = sizeof *parts->list + sizeof *parts->list->items + sizeof(size_t);
   if (count > SIZE_MAX / each) return false;
@@ -70,7 +70,7 @@ static bool redis_parts_sort(redis_parts *parts, redis_link *link, accel_remote_
   accel_remote_item **sorted = (accel_remote_item **)(void *)(parts->list + count);
   size_t *part_of = (size_t *)(void *)(sorted + count);
   for (size_t i = 0; i < count; i++) {
-    if (!is_first_round && items[i].status != REDIS_ITEM_AGAIN) continue;
+    if (items[i].status != REDIS_ITEM_AGAIN) continue;
     redis_part *part = redis_parts_find(parts, redis_parts_target(link, &items[i], operation));
     part->count++;
     part_of[i] = (size_t)(part - parts->list);
@@ -81,7 +81,7 @@ static bool redis_parts_sort(redis_parts *parts, redis_link *link, accel_remote_
     parts->list[i].count = 0;
   }
   for (size_t i = 0; i < count; i++) {
-    if (!is_first_round && items[i].status != REDIS_ITEM_AGAIN) continue;
+    if (items[i].status != REDIS_ITEM_AGAIN) continue;
     redis_part *part = &parts->list[part_of[i]];
     part->items[part->count++] = &items[i];
   }
@@ -89,11 +89,11 @@ static bool redis_parts_sort(redis_parts *parts, redis_link *link, accel_remote_
 }
 
 static bool redis_parts_open(redis_parts *parts, redis_link *link, accel_remote_item *items,
-                             size_t count, const redis_operation *operation, bool is_first_round)
+                             size_t count, const redis_operation *operation)
 {
   parts->memory = NULL;
   parts->count = 0;
-  if (count > 1) return redis_parts_sort(parts, link, items, count, operation, is_first_round);
+  if (count > 1) return redis_parts_sort(parts, link, items, count, operation);
   parts->one = items;
   parts->single = redis_parts_target(link, items, operation);
   parts->single.items = &parts->one;
@@ -105,28 +105,33 @@ static bool redis_parts_open(redis_parts *parts, redis_link *link, accel_remote_
 
 /* ---- running ---- */
 
-/* Of a later round only the items that are under way in it. */
-static accel_status redis_parts_no_memory(accel_remote_item *items, size_t count,
-                                          accel_remote_call *call, bool is_first_round)
+/* Of the items that are under way. */
+static void redis_parts_fail(accel_remote_item *items, size_t count, accel_status status)
 {
   for (size_t i = 0; i < count; i++)
-    if (is_first_round || items[i].status == REDIS_ITEM_AGAIN) items[i].status = ACCEL_ERR_NOMEM;
-  return accel_redis_call_no_memory(NULL, 0, call);
+    if (items[i].status == REDIS_ITEM_AGAIN) items[i].status = status;
+}
+
+static accel_status redis_parts_no_memory(accel_remote_item *items, size_t count,
+                                          accel_remote_call *call)
+{
+  redis_parts_fail(items, count, ACCEL_ERR_NOMEM);
+  return accel_redis_call_no_memory(call);
 }
 
 static accel_status redis_parts_round(redis_link *link, accel_remote_item *items, size_t count,
                                       accel_remote_call *call, const redis_operation *operation,
-                                      void *single, bool is_first_round)
+                                      void *single)
 {
   redis_parts parts;
   accel_status status = ACCEL_ERR_BACKEND;
   char *states = (char *)single;
-  if (!redis_parts_open(&parts, link, items, count, operation, is_first_round))
-    return redis_parts_no_memory(items, count, call, is_first_round);
+  if (!redis_parts_open(&parts, link, items, count, operation))
+    return redis_parts_no_memory(items, count, call);
   if (parts.count > 1) states = (char *)ACCEL_MALLOC(parts.count * operation->state_size);
   if (states == NULL) {
     ACCEL_FREE(parts.memory);
-    return redis_parts_no_memory(items, count, call, is_first_round);
+    return redis_parts_no_memory(items, count, call);
   }
   for (size_t i = 0; i < parts.count; i++)
     operation->begin(operation->ctx, states + i * operation->state_size, &parts.list[i]);
@@ -166,8 +171,7 @@ static void redis_parts_pause(unsigned pauses_before, uint64_t deadline_ms)
 static void redis_parts_give_up(accel_remote_item *items, size_t count, accel_remote_call *call)
 {
   snprintf(call->error, sizeof call->error, "redis: a key was redirected too often");
-  for (size_t i = 0; i < count; i++)
-    if (items[i].status == REDIS_ITEM_AGAIN) items[i].status = ACCEL_ERR_BACKEND;
+  redis_parts_fail(items, count, ACCEL_ERR_BACKEND);
 }
 
 accel_status accel_redis_parts_run(redis_link *link, accel_remote_item *items, size_t count,
@@ -179,8 +183,11 @@ accel_status accel_redis_parts_run(redis_link *link, accel_remote_item *items, s
   call->limit_ms = accel_clock_deadline(link->settings->command_timeout_ms);
   const uint64_t until_ms = call->limit_ms < call->deadline_ms ? call->limit_ms : call->deadline_ms;
   accel_redis_route_settle(link->route, until_ms);
-  for (size_t i = 0; i < count; i++) items[i].hint = 0;
-  accel_status status = redis_parts_round(link, items, count, call, operation, single, true);
+  for (size_t i = 0; i < count; i++) {
+    items[i].hint = 0;
+    items[i].status = REDIS_ITEM_AGAIN;
+  }
+  accel_status status = redis_parts_round(link, items, count, call, operation, single);
   unsigned pauses = 0;
   for (int round = 1; redis_parts_count_again(items, count) > 0; round++) {
     if (round >= REDIS_PARTS_SURE_ROUNDS || redis_parts_have_to_wait(items, count))
@@ -189,8 +196,7 @@ accel_status accel_redis_parts_run(redis_link *link, accel_remote_item *items, s
       redis_parts_give_up(items, count, call);
       break;
     }
-    const accel_status further =
-        redis_parts_round(link, items, count, call, operation, single, false);
+    const accel_status further = redis_parts_round(link, items, count, call, operation, single);
     if (accel_failed(status)) status = further;
   }
   call->limit_ms = 0;
@@ -214,22 +220,16 @@ bool accel_redis_part_is_too_large(const redis_part *part, accel_remote_item *it
   const uint64_t refused = accel_redis_endpoint_refused(part->endpoint, item->size);
   if (item->size <= size_max && refused == 0) return false;
   item->status = ACCEL_ERR_CODEC;
-  const int name_size = (int)(item->name_size < 40 ? item->name_size : 40);
+  char limit[96];
   if (item->size > size_max)
-    snprintf(call->error, sizeof call->error,
-             "the value of %.*s has %zu bytes; max_value_bytes is %zu", name_size, item->name,
-             item->size, size_max);
+    snprintf(limit, sizeof limit, "max_value_bytes is %zu", size_max);
   else
-    snprintf(call->error, sizeof call->error,
-             "the value of %.*s has %zu bytes; the server did not take %llu: invalid bulk length",
-             name_size, item->name, item->size, (unsigned long long)refused);
+    snprintf(limit, sizeof limit, "the server refused %llu: " REDIS_CALL_TOO_LARGE,
+             (unsigned long long)refused);
+  const int name_size = (int)(item->name_size < 40 ? item->name_size : 40);
+  snprintf(call->error, sizeof call->error, "the value of %.*s has %zu bytes; %s", name_size,
+           item->name, item->size, limit);
   return true;
-}
-
-accel_status accel_redis_part_fail(const redis_part *part, accel_status status)
-{
-  for (size_t i = 0; i < part->count; i++) part->items[i]->status = status;
-  return status;
 }
 
 /* The server says that the item's text is larger than it takes, and hangs up. */

@@ -18,7 +18,7 @@
 #define REDIS_PARTS_ROUNDS_MAX 6  /* the first one, and five of which each knows better */
 #define REDIS_PARTS_SURE_ROUNDS 3 /* from then on servers disagree, and have a moment to agree */
 
-/* An item's status between two rounds. Below those of the library, above those of users. */
+/* An item's status before the first round, and between two. Below those of the library, above those of users. */
 #define REDIS_ITEM_AGAIN ((accel_status)-999)
 
 /* An item's hint: flags, and above them the number of the endpoint that is to be asked. */
@@ -73,9 +73,6 @@ size_t accel_redis_part_large_bytes(const redis_part *part);
  * then, and the call its text. */
 bool accel_redis_part_is_too_large(const redis_part *part, accel_remote_item *item,
                                    accel_remote_call *call);
-
-/* Gives every item of the part the status and returns it. */
-accel_status accel_redis_part_fail(const redis_part *part, accel_status status);
 
 /* An error reply to an item's command: what becomes of the item. AGAIN, with a hint, or BACKEND,
  * with the call's text. */

@@ -41,26 +41,6 @@ static bool redis_write_open(redis_write *write, size_t count)
 
 /* ---- the items' commands ---- */
 
-static bool redis_write_append_set(const redis_write *write, const accel_remote_item *item,
-                                   accel_buffer *out)
-{
-  const redis_link *link = write->terms->link;
-  accel_buffer key = {0};
-  char ttl[24];
-  /* Redis refuses a life of 0. */
-  snprintf(ttl, sizeof ttl, "%lu", item->ttl_ms == 0 ? 1ul : (unsigned long)item->ttl_ms);
-  bool appended = accel_buffer_append(&key, link->key_start, link->prefix_size) &&
-                  accel_buffer_append(&key, item->key, item->key_size);
-  const char *words[] = {"SET", key.data == NULL ? "" : (const char *)key.data,
-                         item->size == 0 ? "" : (const char *)item->data, "PX", ttl};
-  const size_t sizes[] = {3, key.size, item->size, 2, strlen(ttl)};
-  const redis_words command = {
-      .words = words, .sizes = sizes, .count = item->ttl_ms == ACCEL_FOREVER ? 3 : 5};
-  appended = appended && accel_redis_command_append(out, &command);
-  accel_buffer_release(&key);
-  return appended;
-}
-
 /* Within a block ASKING stands before MULTI, and holds until EXEC. */
 static bool redis_write_append_asking(redis_write *write, const accel_remote_item *item)
 {
@@ -74,7 +54,9 @@ static bool redis_write_prepare_puts(redis_write *write)
     accel_remote_item *item = write->part->items[i];
     if (accel_redis_part_is_too_large(write->part, item, write->terms->call)) continue;
     if (!redis_write_append_asking(write, item)) return false;
-    if (!redis_write_append_set(write, item, &write->commands)) return false;
+    if (!accel_redis_call_append_set(&write->commands, write->terms->link, item, item->ttl_ms,
+                                     false))
+      return false;
     write->items[write->count] = item;
     write->ends[write->count++] = write->commands.size;
   }
@@ -255,12 +237,6 @@ static bool redis_write_take_all(redis_write *write, const redis_replies *replie
   return true;
 }
 
-static accel_status redis_write_fail(redis_write *write, accel_status status)
-{
-  for (size_t i = 0; i < write->count; i++) write->items[i]->status = status;
-  return status;
-}
-
 /* ---- a part ---- */
 
 /* True: blocks are of no use at the moment, and the call has its text. */
@@ -292,7 +268,7 @@ static void redis_write_begin(void *terms_pointer, void *write_pointer, const re
   if (!prepared) {
     write->count = 0;
     write->exchange.status =
-        accel_redis_part_fail(part, accel_redis_call_no_memory(NULL, 0, terms->call));
+        accel_redis_call_fail(part->items, part->count, accel_redis_call_no_memory(terms->call));
     return;
   }
   if (write->count == 0) return;
@@ -301,7 +277,7 @@ static void redis_write_begin(void *terms_pointer, void *write_pointer, const re
     return;
   }
   write->is_full = true;
-  redis_write_fail(write, REDIS_WRITE_FULL);
+  accel_redis_call_fail(write->items, write->count, REDIS_WRITE_FULL);
 }
 
 static accel_status redis_write_finish(void *terms, void *write_pointer)
@@ -313,10 +289,11 @@ static accel_status redis_write_finish(void *terms, void *write_pointer)
   accel_status status = accel_redis_call_finish(call, exchange);
   if (accel_failed(status)) {
     call->messages_failed += (uint32_t)write->block_count;
-    redis_write_fail(write, status);
+    accel_redis_call_fail(write->items, write->count, status);
   } else if (write->count > 0 && !write->is_full &&
              !redis_write_take_all(write, &exchange->replies)) {
-    status = redis_write_fail(write, accel_redis_call_distrust(exchange->connection, call));
+    status = accel_redis_call_fail(write->items, write->count,
+                                   accel_redis_call_distrust(exchange->connection, call));
     write->is_full = false;
   }
   if (write->is_full) status = accel_redis_removal_run(write);

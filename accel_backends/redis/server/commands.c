@@ -191,19 +191,6 @@ static size_t redis_commands_append_block(void *unused, accel_buffer *out)
   return appended ? 2 : 0;
 }
 
-/* With a word too many it begins nothing, but who does not know it says so. */
-static size_t redis_commands_append_wrong_multi(void *unused, accel_buffer *out)
-{
-  (void)unused;
-  return accel_redis_command_append_words(out, REDIS_WORDS("MULTI", "")) ? 1 : 0;
-}
-
-static size_t redis_commands_append_rename(void *check_pointer, accel_buffer *out)
-{
-  const char *key = ((const redis_commands_check *)check_pointer)->key;
-  return accel_redis_command_append_words(out, REDIS_WORDS("RENAME", key, key)) ? 1 : 0;
-}
-
 /* Sends, and notes what the replies, one per command, say of these commands. */
 static void redis_commands_ask(redis_commands *commands, redis_connection *connection,
                                const redis_block *block, const redis_command *asked, size_t count,
@@ -230,12 +217,14 @@ void accel_redis_commands_check(redis_commands *commands, redis_connection *conn
   const redis_block each = {.append = redis_commands_append, .ctx = &check};
   redis_commands_ask(commands, connection, &each, redis_commands_asked, REDIS_COMMANDS_ASKED,
                      deadline_ms);
-  /* Without EXEC nothing ends what MULTI begins. */
+  /* Without EXEC nothing ends what MULTI begins. With a word too many MULTI begins nothing, but a
+   * server that does not know it says so. */
   const bool lacks_exec = accel_redis_commands_lacks(commands, REDIS_COMMAND_EXEC);
-  const redis_block block = {.append = lacks_exec ? redis_commands_append_wrong_multi
-                                                  : redis_commands_append_block};
-  redis_commands_ask(commands, connection, &block, &multi, 1, deadline_ms);
-  const redis_block move = {.append = redis_commands_append_rename, .ctx = &check};
+  const redis_block wrong_multi = {.words = REDIS_WORDS("MULTI", "")};
+  const redis_block whole = {.append = redis_commands_append_block};
+  redis_commands_ask(commands, connection, lacks_exec ? &wrong_multi : &whole, &multi, 1,
+                     deadline_ms);
+  const redis_block move = {.words = REDIS_WORDS("RENAME", check.key, check.key)};
   if (settings->is_tracking)
     redis_commands_ask(commands, connection, &move, &rename, 1, deadline_ms);
 }

@@ -95,6 +95,13 @@ static accel_status redis_connection_refuse(accel_status status, const char *why
   return status;
 }
 
+/* Returns how many replies are due; 0: no memory. */
+static size_t redis_connection_append(const redis_block *block, accel_buffer *out)
+{
+  if (block->words == NULL) return block->append(block->ctx, out);
+  return accel_redis_command_append_words(out, block->words) ? 1 : 0;
+}
+
 /* With the mutex held: queues the block under an owner, or NULL. */
 static accel_status redis_connection_submit(redis_connection *connection, const redis_block *block,
                                             redis_waiter *owner_or_null, uint64_t check,
@@ -105,7 +112,7 @@ static accel_status redis_connection_submit(redis_connection *connection, const 
   if (pending == REDIS_CONNECTION_SLOTS || unsent > REDIS_CONNECTION_UNSENT_MAX)
     return redis_connection_refuse(ACCEL_ERR_BACKEND, "queue full: the server is too slow", error);
   const size_t before = connection->queued.size;
-  const size_t replies_due = block->append(block->ctx, &connection->queued);
+  const size_t replies_due = redis_connection_append(block, &connection->queued);
   if (replies_due == 0) {
     connection->queued.size = before;
     return redis_connection_refuse(ACCEL_ERR_NOMEM, "no memory for the commands", error);
@@ -280,23 +287,19 @@ bool accel_redis_connection_repair(redis_connection *connection)
   return is_down;
 }
 
-static size_t redis_connection_append_check(void *check_pointer, accel_buffer *out)
-{
-  char text[24];
-  snprintf(text, sizeof text, "%llu", (unsigned long long)*(const uint64_t *)check_pointer);
-  return accel_redis_command_append_words(out, REDIS_WORDS("PING", text)) ? 1 : 0;
-}
-
 /* With the mutex held. A reply that was lost on the way shifts all that follow; nobody else may
  * notice for long, since each looks like a reply. A number of our own must come back. */
 static void redis_connection_check(redis_connection *connection, uint64_t now_ms)
 {
   uint64_t check = 0;
-  redis_block block = {.append = redis_connection_append_check, .ctx = &check};
+  char text[REDIS_CONNECTION_CHECK_TEXT];
   connection->check_ms = now_ms + REDIS_CONNECTION_CHECK_MS;
   if (connection->submitted == connection->checked) return;
-  if (accel_random_bytes(&check, sizeof check) && check != 0)
+  if (accel_random_bytes(&check, sizeof check) && check != 0) {
+    accel_redis_io_check_text(check, text);
+    const redis_block block = {.words = REDIS_WORDS("PING", text)};
     redis_connection_post_locked(connection, &block, check);
+  }
   connection->checked = connection->submitted;
 }
 

@@ -28,10 +28,11 @@
 
 #include "connection_io.h"
 
-/* What a request consists of. `append` adds whole commands and returns how many replies they will
- * have; 0: none, and nothing stays appended. It runs while the connection is locked: what it
- * numbers leaves in that order. */
+/* What a request consists of: one command of `words` (REDIS_WORDS), or what `append` adds: whole
+ * commands, of which it returns how many replies they will have; 0: none, and nothing stays
+ * appended. It runs while the connection is locked: what it numbers leaves in that order. */
 typedef struct redis_block {
+  const char *const *words; /* NULL: append */
   size_t (*append)(void *ctx, accel_buffer *out);
   void *ctx;
   bool is_write; /* it changes something at the server */

@@ -18,6 +18,11 @@ bool accel_redis_connection_is_up(const redis_connection *connection)
   return accel_load_relaxed(&connection->state) == REDIS_CONNECTION_UP;
 }
 
+void accel_redis_io_check_text(uint64_t check, char text[REDIS_CONNECTION_CHECK_TEXT])
+{
+  snprintf(text, REDIS_CONNECTION_CHECK_TEXT, "%llu", (unsigned long long)check);
+}
+
 bool accel_redis_io_has_unsent(const redis_connection *connection)
 {
   return connection->queued.size > 0 || connection->written < connection->writing.size;
@@ -201,9 +206,9 @@ static void redis_io_distrust(redis_connection *connection, const char *why)
 
 static bool redis_io_is_checked(const redis_slot *slot)
 {
-  char expected[24];
+  char expected[REDIS_CONNECTION_CHECK_TEXT];
   if (slot->check == 0) return true;
-  snprintf(expected, sizeof expected, "%llu", (unsigned long long)slot->check);
+  accel_redis_io_check_text(slot->check, expected);
   const redis_reply reply = accel_redis_reply_at(&slot->replies, 0);
   return accel_redis_reply_says(&slot->replies, &reply, expected);
 }

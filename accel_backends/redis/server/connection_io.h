@@ -24,6 +24,7 @@
 #define REDIS_CONNECTION_WRITE_TEXTS (1u << 20)   /* bytes of the texts that answer one write */
 #define REDIS_CONNECTION_HUNG_UP_MS 2u            /* then the keeper looks what the reader did */
 #define REDIS_CONNECTION_CHECK_MS 1000u           /* between checks of a connection that is used */
+#define REDIS_CONNECTION_CHECK_TEXT 24
 
 typedef enum redis_connection_state {
   REDIS_CONNECTION_UNUSED, /* nobody has needed it yet: the first caller makes it FIRST */
@@ -102,6 +103,8 @@ bool accel_redis_connection_is_up(const redis_connection *connection);
 /* A caller could make no sense of its replies. Takes the mutex. */
 void accel_redis_connection_break(redis_connection *connection, const char *why);
 
+/* A check as PING sends it and as the server has to repeat it. */
+void accel_redis_io_check_text(uint64_t check, char text[REDIS_CONNECTION_CHECK_TEXT]);
 /* The n-th request's place in the ring. */
 redis_slot *accel_redis_io_slot(redis_connection *connection, uint64_t number);
 bool accel_redis_io_has_unsent(const redis_connection *connection);

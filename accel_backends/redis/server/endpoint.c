@@ -139,15 +139,9 @@ static uint64_t redis_endpoint_keep(redis_endpoint *endpoint, redis_connection *
 
 /* ---- what is asked in the background ---- */
 
-static size_t redis_endpoint_append_time(void *unused, accel_buffer *out)
-{
-  (void)unused;
-  return accel_redis_command_append_words(out, REDIS_WORDS("TIME")) ? 1 : 0;
-}
-
 static void redis_endpoint_ask_clock(redis_endpoint *endpoint)
 {
-  const redis_block block = {.append = redis_endpoint_append_time};
+  const redis_block block = {.words = REDIS_WORDS("TIME")};
   redis_replies replies;
   redis_stream_clock clock = {0};
   char error[REDIS_SOCKET_TEXT];
@@ -162,17 +156,11 @@ static void redis_endpoint_ask_clock(redis_endpoint *endpoint)
   accel_redis_replies_release(&replies);
 }
 
-static size_t redis_endpoint_append_ping(void *unused, accel_buffer *out)
-{
-  (void)unused;
-  return accel_redis_command_append_words(out, REDIS_WORDS("PING")) ? 1 : 0;
-}
-
 /* While the breaker is open and the connection stands. Without one, connecting is the question. */
 static void redis_endpoint_probe(const redis_endpoint *endpoint, redis_connection *connection,
                                  redis_breaker *breaker)
 {
-  const redis_block block = {.append = redis_endpoint_append_ping};
+  const redis_block block = {.words = REDIS_WORDS("PING")};
   redis_replies replies;
   char error[REDIS_SOCKET_TEXT];
   const accel_status status = accel_redis_connection_call(
