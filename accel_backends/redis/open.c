@@ -268,8 +268,8 @@ accel_status accel_redis_set_password(accel_redis *redis, const char *user_or_nu
       &state->credentials, redis, "accel_redis_set_password", user_or_null, password);
   if (accel_failed(status)) return status;
   accel_cancel_hold(); /* to wake a thread is to write */
-  accel_redis_route_hurry(&state->route);
-  accel_redis_listener_hurry(&state->listener);
+  accel_redis_route_reconnect_now(&state->route);
+  accel_redis_listener_reconnect_now(&state->listener);
   accel_cancel_release();
   return ACCEL_OK;
 }
@@ -284,7 +284,7 @@ accel_status accel_redis_ping(accel_redis *redis)
   char error[REDIS_SOCKET_TEXT];
   const uint64_t deadline_ms = accel_clock_deadline(state->settings.command_timeout_ms);
   accel_cancel_enter();
-  accel_redis_route_settle(&state->route, deadline_ms);
+  accel_redis_route_await_discovery(&state->route, deadline_ms);
   redis_endpoint *endpoint = accel_redis_route_main(&state->route);
   accel_status status =
       accel_redis_connection_call(&endpoint->data, &block, deadline_ms, &replies, error);
@@ -294,7 +294,7 @@ accel_status accel_redis_ping(accel_redis *redis)
       accel_redis_stream_explain(&replies, 0, "PING", error);
       status = ACCEL_ERR_BACKEND;
     }
-    accel_redis_breaker_probed(&accel_redis_route_main(&state->route)->breaker, status == ACCEL_OK,
+    accel_redis_breaker_pinged(&accel_redis_route_main(&state->route)->breaker, status == ACCEL_OK,
                                accel_clock_monotonic_ms());
   }
   accel_redis_replies_release(&replies);

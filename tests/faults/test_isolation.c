@@ -242,7 +242,7 @@ static void callers_in_a_hurry_say_nothing_about_the_server(void **state)
   proxy_set_flow(&way, PROXY_REPLIES, PROXY_DATA, &late);
   for (unsigned i = 0; i < REDIS_BREAKER_IN_A_ROW; i++)
     accel_redis_breaker_failed(breaker, false, accel_clock_monotonic_ms());
-  while (breaker_state() != REDIS_BREAKER_PROBED) {
+  while (breaker_state() != REDIS_BREAKER_HALF_OPEN) {
     assert_true(accel_clock_monotonic_ms() < until_ms);
     usleep(1000);
   }

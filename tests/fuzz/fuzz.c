@@ -246,12 +246,13 @@ static void fuzz_replies(const uint8_t *data, size_t size)
 
 static void fuzz_check_map(const redis_slots_map *map)
 {
-  fuzz_require(map->node_count > 0 && map->node_count <= REDIS_SLOTS_NODES_MAX, "nodes in bounds");
+  fuzz_require(map->server_count > 0 && map->server_count <= REDIS_SLOTS_SERVERS_MAX,
+               "servers in bounds");
   for (size_t slot = 0; slot < REDIS_SLOTS; slot++)
-    fuzz_require(map->owner[slot] == REDIS_SLOTS_UNOWNED || map->owner[slot] < map->node_count,
+    fuzz_require(map->owner[slot] == REDIS_SLOTS_UNOWNED || map->owner[slot] < map->server_count,
                  "an owner that exists");
-  for (size_t i = 0; i < map->node_count; i++)
-    fuzz_require(memchr(map->nodes[i].host, 0, sizeof map->nodes[i].host) != NULL, "host ends");
+  for (size_t i = 0; i < map->server_count; i++)
+    fuzz_require(memchr(map->servers[i].host, 0, sizeof map->servers[i].host) != NULL, "host ends");
 }
 
 static void fuzz_slots(const uint8_t *data, size_t size)
@@ -264,7 +265,8 @@ static void fuzz_slots(const uint8_t *data, size_t size)
     if (accel_redis_slots_read(&parse.replies, i, &map) == NULL) fuzz_check_map(&map);
     if (accel_redis_slots_read_moved(&parse.replies, i, "MOVED ", &moved) ||
         accel_redis_slots_read_moved(&parse.replies, i, "ASK ", &moved))
-      fuzz_require(moved.slot < REDIS_SLOTS && memchr(moved.node.host, 0, sizeof moved.node.host),
+      fuzz_require(moved.slot < REDIS_SLOTS &&
+                       memchr(moved.server.host, 0, sizeof moved.server.host),
                    "a slot and a host");
   }
   accel_redis_replies_release(&parse.replies);

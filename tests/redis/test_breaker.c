@@ -29,8 +29,8 @@ static void pauses_grow_to_their_limit_and_are_random(void **state)
 
 static bool admits(redis_breaker *breaker)
 {
-  bool is_canary;
-  return accel_redis_breaker_admits(breaker, &is_canary);
+  bool is_probe;
+  return accel_redis_breaker_admits(breaker, &is_probe);
 }
 
 static void five_failures_in_a_row_open_it(void **state)
@@ -49,7 +49,7 @@ static void five_failures_in_a_row_open_it(void **state)
     accel_redis_breaker_failed(&breaker, false, 2000);
   }
   assert_false(admits(&breaker));
-  assert_in_range(accel_redis_breaker_probe_ms(&breaker), 2225, 2275);
+  assert_in_range(accel_redis_breaker_ping_ms(&breaker), 2225, 2275);
   accel_redis_breaker_close(&breaker);
 }
 
@@ -88,7 +88,7 @@ static void it_opens_longer_each_time_and_closes_by_one_canary(void **state)
 {
   redis_breaker breaker;
   uint64_t now_ms = 1000;
-  bool is_canary;
+  bool is_probe;
   (void)state;
   assert_true(accel_redis_breaker_open(&breaker));
   for (int i = 0; i < 5; i++) {
@@ -97,25 +97,25 @@ static void it_opens_longer_each_time_and_closes_by_one_canary(void **state)
   }
   for (uint32_t pause_ms = 250; pause_ms < 20000; pause_ms *= 2) {
     const uint32_t bound_ms = pause_ms > 10000 ? 10000 : pause_ms;
-    const uint64_t probe_ms = accel_redis_breaker_probe_ms(&breaker);
+    const uint64_t probe_ms = accel_redis_breaker_ping_ms(&breaker);
     assert_in_range(probe_ms - now_ms, bound_ms - bound_ms / 10, bound_ms + bound_ms / 10);
     now_ms = probe_ms;
     if (pause_ms == 500) {
-      accel_redis_breaker_probed(&breaker, false, now_ms); /* not even a PING */
+      accel_redis_breaker_pinged(&breaker, false, now_ms); /* not even a PING */
       continue;
     }
-    accel_redis_breaker_probed(&breaker, true, now_ms);
-    assert_true(accel_redis_breaker_admits(&breaker, &is_canary) && is_canary);
+    accel_redis_breaker_pinged(&breaker, true, now_ms);
+    assert_true(accel_redis_breaker_admits(&breaker, &is_probe) && is_probe);
     assert_false(admits(&breaker));
     accel_redis_breaker_withdrawn(&breaker, true);
-    assert_true(accel_redis_breaker_admits(&breaker, &is_canary) && is_canary);
+    assert_true(accel_redis_breaker_admits(&breaker, &is_probe) && is_probe);
     accel_redis_breaker_failed(&breaker, true, now_ms);
     assert_false(admits(&breaker));
   }
-  accel_redis_breaker_probed(&breaker, true, now_ms);
-  assert_true(accel_redis_breaker_admits(&breaker, &is_canary) && is_canary);
+  accel_redis_breaker_pinged(&breaker, true, now_ms);
+  assert_true(accel_redis_breaker_admits(&breaker, &is_probe) && is_probe);
   accel_redis_breaker_succeeded(&breaker, true);
-  assert_true(accel_redis_breaker_admits(&breaker, &is_canary) && !is_canary);
+  assert_true(accel_redis_breaker_admits(&breaker, &is_probe) && !is_probe);
   accel_redis_breaker_close(&breaker);
 }
 

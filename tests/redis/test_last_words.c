@@ -115,7 +115,7 @@ static void a_value_that_the_server_does_not_take(void **state)
   /* On the other connection nobody notices, and the server is not blamed. */
   assert_int_equal(client_check(&one, "small", "value"), ACCEL_OK);
   assert_int_equal(endpoint->breaker.state, REDIS_BREAKER_CLOSED);
-  assert_int_equal(endpoint->bulk_breaker.state, REDIS_BREAKER_CLOSED);
+  assert_int_equal(endpoint->large_breaker.state, REDIS_BREAKER_CLOSED);
   /* The server is set to take more: it is asked again after a while. */
   assert_true(
       redis_server_ask(&server, "CONFIG SET proto-max-bulk-len 512mb", reply, sizeof reply));

@@ -56,10 +56,10 @@ static int close_route(void **state)
 static void move_all(unsigned generation)
 {
   memset(&map, 0, sizeof map);
-  map.node_count = NODES;
+  map.server_count = NODES;
   for (unsigned i = 0; i < NODES; i++) {
-    snprintf(map.nodes[i].host, sizeof map.nodes[i].host, "127.0.0.1");
-    map.nodes[i].port = (uint16_t)(1000 + generation * NODES + i);
+    snprintf(map.servers[i].host, sizeof map.servers[i].host, "127.0.0.1");
+    map.servers[i].port = (uint16_t)(1000 + generation * NODES + i);
     memset(map.owner + i * SLOTS_EACH, (int)i, SLOTS_EACH);
   }
   accel_redis_route_apply_map(&route_state.route, &map, NULL);
@@ -86,7 +86,7 @@ static void all_servers_may_be_replaced(void **state)
     for (unsigned i = 0; i < NODES; i++) {
       const redis_endpoint *owner = owner_of(i * SLOTS_EACH);
       assert_int_not_equal(owner->number, 0);
-      assert_false(owner->rests);
+      assert_false(owner->is_retired);
       assert_true(has_port(owner, 1000 + generation * NODES + i));
       for (unsigned k = 0; k < i; k++) assert_ptr_not_equal(owner, owner_of(k * SLOTS_EACH));
     }
@@ -112,7 +112,7 @@ static void a_place_is_given_away_as_new(void **state)
   for (unsigned i = 0; i < NODES; i++) {
     redis_endpoint *owner = owner_of(i * SLOTS_EACH);
     assert_true(accel_redis_endpoint_start(owner)); /* the keeper does it */
-    while (accel_load_acquire(&owner->is_other)) usleep(1000);
+    while (accel_load_acquire(&owner->is_replaced)) usleep(1000);
     accel_redis_endpoint_stop(owner);
     assert_int_equal(owner->breaker.state, REDIS_BREAKER_CLOSED);
     assert_false(owner->has_large);
@@ -127,10 +127,10 @@ static void more_servers_than_places_are_told(void **state)
   unsigned nowhere = 0;
   (void)state;
   memset(&map, 0, sizeof map);
-  map.node_count = TOO_MANY;
+  map.server_count = TOO_MANY;
   for (unsigned i = 0; i < TOO_MANY; i++) {
-    snprintf(map.nodes[i].host, sizeof map.nodes[i].host, "127.0.0.1");
-    map.nodes[i].port = (uint16_t)(1000 + i);
+    snprintf(map.servers[i].host, sizeof map.servers[i].host, "127.0.0.1");
+    map.servers[i].port = (uint16_t)(1000 + i);
     map.owner[i] = (uint8_t)i;
   }
   memset(map.owner + TOO_MANY, 0, REDIS_SLOTS - TOO_MANY);
@@ -143,14 +143,14 @@ static void more_servers_than_places_are_told(void **state)
 
 static void masters_may_be_replaced(void **state)
 {
-  redis_slots_node master = {.host = "127.0.0.1"};
+  redis_slots_server master = {.host = "127.0.0.1"};
   (void)state;
   for (unsigned met = 1; met <= 5 * REDIS_ROUTE_ENDPOINTS_MAX; met++) {
     master.port = (uint16_t)(1000 + met);
     accel_redis_route_apply_master(&route_state.route, &master, NULL);
     const redis_endpoint *main = accel_redis_route_main(&route_state.route);
     assert_int_not_equal(main->number, 0);
-    assert_false(main->rests);
+    assert_false(main->is_retired);
     assert_true(has_port(main, master.port));
   }
 }

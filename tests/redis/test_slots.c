@@ -69,10 +69,10 @@ static void ranges_are_read_with_their_masters_only(void **state)
       read_map("*3\r\n"
                "*4\r\n" RANGE(0, 99) NODE(LOCAL, 7000) NODE(LOCAL, 7003) "*3\r\n" RANGE(200, 16383)
                    NODE("$2\r\n::\r\n", 7001) "*3\r\n" RANGE(100, 100) NODE(LOCAL, 7000)));
-  assert_int_equal(map.node_count, 2);
-  assert_string_equal(map.nodes[0].host, "127.0.0.1");
-  assert_int_equal(map.nodes[0].port, 7000);
-  assert_string_equal(map.nodes[1].host, "::");
+  assert_int_equal(map.server_count, 2);
+  assert_string_equal(map.servers[0].host, "127.0.0.1");
+  assert_int_equal(map.servers[0].port, 7000);
+  assert_string_equal(map.servers[1].host, "::");
   assert_int_equal(map.owner[0], 0);
   assert_int_equal(map.owner[100], 0);
   assert_int_equal(map.owner[101], REDIS_SLOTS_UNOWNED);
@@ -111,7 +111,7 @@ static void a_server_may_not_know_its_own_name(void **state)
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     snprintf(text, sizeof text, "*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n%s:7000\r\n", names[i]);
     assert_null(read_map(text));
-    assert_string_equal(map.nodes[0].host, "");
+    assert_string_equal(map.servers[0].host, "");
   }
 }
 
@@ -149,15 +149,15 @@ static void replies_out_of_order_are_refused(void **state)
 
 static void more_servers_than_are_kept_are_refused(void **state)
 {
-  static char text[REDIS_SLOTS_NODES_MAX * 80 + 100];
+  static char text[REDIS_SLOTS_SERVERS_MAX * 80 + 100];
   (void)state;
-  for (unsigned count = REDIS_SLOTS_NODES_MAX; count <= REDIS_SLOTS_NODES_MAX + 1; count++) {
+  for (unsigned count = REDIS_SLOTS_SERVERS_MAX; count <= REDIS_SLOTS_SERVERS_MAX + 1; count++) {
     int size = snprintf(text, sizeof text, "*%u\r\n", count);
     for (unsigned i = 0; i < count; i++)
       size += snprintf(text + size, sizeof text - (size_t)size,
                        "*3\r\n:%u\r\n:%u\r\n*2\r\n" LOCAL ":%u\r\n", i, i, 1000 + i);
     const char *why = read_map(text);
-    if (count > REDIS_SLOTS_NODES_MAX)
+    if (count > REDIS_SLOTS_SERVERS_MAX)
       assert_non_null(strstr(why, "more servers"));
     else
       assert_null(why);
@@ -177,16 +177,16 @@ static void a_sentinels_address_is_read(void **state)
       "*2\r\n$1\r\nh\r\n$5\r\n65536\r\n",
       "-NOAUTH\r\n",
   };
-  redis_slots_node node;
+  redis_slots_server server;
   (void)state;
   redis_replies replies = replies_of("*2\r\n" LOCAL "$4\r\n6380\r\n");
-  assert_null(accel_redis_slots_read_address(&replies, 0, &node));
-  assert_string_equal(node.host, "127.0.0.1");
-  assert_int_equal(node.port, 6380);
+  assert_null(accel_redis_slots_read_address(&replies, 0, &server));
+  assert_string_equal(server.host, "127.0.0.1");
+  assert_int_equal(server.port, 6380);
   accel_redis_replies_release(&replies);
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
     replies = replies_of(wrong[i]);
-    assert_non_null(accel_redis_slots_read_address(&replies, 0, &node));
+    assert_non_null(accel_redis_slots_read_address(&replies, 0, &server));
     accel_redis_replies_release(&replies);
   }
 }
@@ -197,13 +197,13 @@ static void redirections_are_read(void **state)
   (void)state;
   assert_true(read_moved("-MOVED 3999 127.0.0.1:6381\r\n", "MOVED ", &moved));
   assert_int_equal(moved.slot, 3999);
-  assert_string_equal(moved.node.host, "127.0.0.1");
-  assert_int_equal(moved.node.port, 6381);
+  assert_string_equal(moved.server.host, "127.0.0.1");
+  assert_int_equal(moved.server.port, 6381);
   assert_true(read_moved("-ASK 0 2001:db8::1:7000\r\n", "ASK ", &moved));
-  assert_string_equal(moved.node.host, "2001:db8::1");
-  assert_int_equal(moved.node.port, 7000);
+  assert_string_equal(moved.server.host, "2001:db8::1");
+  assert_int_equal(moved.server.port, 7000);
   assert_true(read_moved("-MOVED 16383 :65535\r\n", "MOVED ", &moved));
-  assert_string_equal(moved.node.host, "");
+  assert_string_equal(moved.server.host, "");
 }
 
 static void other_errors_are_no_redirections(void **state)

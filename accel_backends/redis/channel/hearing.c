@@ -153,7 +153,7 @@ static void redis_hearing_note_text(redis_listener *listener, const char *text)
   accel_mutex_unlock(&listener->mutex);
 }
 
-void accel_redis_hearing_note_stranger(redis_listener *listener, const char *text)
+void accel_redis_hearing_note_sign_in(redis_listener *listener, const char *text)
 {
   redis_hearing_refused refused = {.event = ACCEL_REMOTE_NO_AUTH};
   redis_hearing_note_text(listener, text);
@@ -170,7 +170,7 @@ void accel_redis_hearing_note_refusal(redis_listener *listener, const redis_repl
   redis_hearing_note_text(listener, text);
   memcpy(listener->why, text, sizeof text);
   if (whole.kind != REDIS_REPLY_IS_ERROR) return;
-  accel_redis_reaction_to(replies, &whole, &refused.event);
+  accel_redis_error_reply_action(replies, &whole, &refused.event);
   accel_redis_hearing_each(listener, redis_hearing_tell_refused, &refused);
 }
 
@@ -192,8 +192,9 @@ static bool redis_hearing_take_refusal(redis_listener *listener)
   const redis_replies *replies = &listener->replies;
   const redis_reply whole = accel_redis_reply_at(replies, 0);
   redis_hearing_refused refused = {.request = 0};
-  const redis_reaction reaction = accel_redis_reaction_to(replies, &whole, &refused.event);
-  const bool is_of_link = reaction == REDIS_REACTION_NONE &&
+  const redis_error_action reaction =
+      accel_redis_error_reply_action(replies, &whole, &refused.event);
+  const bool is_of_link = reaction == REDIS_ERROR_COUNT &&
                           listener->confirmations < listener->requests &&
                           listener->confirmations + 1 != listener->tracking.request;
   if (!is_of_link) {

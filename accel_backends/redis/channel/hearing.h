@@ -37,9 +37,9 @@ typedef struct redis_listener {
   redis_subscription *subscriptions; /* attached, or leaving until their channel is */
   char refusal[160]; /* with the mutex: what the server would not let it do for any link; "" */
   redis_subscription *calling; /* whose sink is being called */
-  bool hurries;     /* atomic: what was in vain may succeed now, so that no pause is due */
-  bool has_to_move; /* atomic: another endpoint is the main one */
-  bool is_at_rest;  /* the thread waits and has nothing in its hands: for abandon */
+  bool must_reconnect; /* atomic: what was in vain may succeed now, so that no pause is due */
+  bool must_move;      /* atomic: another endpoint is the main one */
+  bool is_polling;     /* the thread waits and has nothing in its hands: for abandon */
   /* The thread's own: */
   redis_stream stream;         /* of the channels */
   redis_replies replies;       /* the one being read */
@@ -65,7 +65,7 @@ void accel_redis_hearing_tell_why(redis_listener *listener, const char *why);
 /* The connection is lost, `why`. */
 void accel_redis_hearing_tell_down(redis_listener *listener, const char *why);
 /* It does not let the listener in: keeps the text as the reason, and counts it for every link. */
-void accel_redis_hearing_note_stranger(redis_listener *listener, const char *text);
+void accel_redis_hearing_note_sign_in(redis_listener *listener, const char *text);
 /* Keeps an error reply as the reason why no channel comes up, and counts it for every link. */
 void accel_redis_hearing_note_refusal(redis_listener *listener, const redis_replies *replies,
                                       const char *what);

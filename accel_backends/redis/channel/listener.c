@@ -36,7 +36,7 @@ static void redis_listener_send_heartbeat(redis_listener *listener,
   (void)unused;
   if (!subscription->is_up) return;
   for (redis_endpoint *endpoint; (endpoint = accel_redis_route_next(route, &at)) != NULL;) {
-    redis_connection *const ways[2] = {&endpoint->data, &endpoint->bulk};
+    redis_connection *const ways[2] = {&endpoint->data, &endpoint->large};
     for (size_t i = 0; i < 2; i++) {
       redis_listener_beat beat = {subscription, accel_redis_endpoint_lane(endpoint, ways[i])};
       const redis_block block = {.append = redis_listener_append_heartbeat, .ctx = &beat};
@@ -92,7 +92,7 @@ static void redis_listener_connect_channel(redis_listener *listener)
   const bool is_open =
       accel_redis_stream_open(&listener->stream, &dial, REDIS_LISTENER_TEXT_MAX, "accel-listener");
   accel_redis_address_release(dial.address, 0);
-  if (dial.is_refused) accel_redis_hearing_note_stranger(listener, dial.error);
+  if (dial.is_refused) accel_redis_hearing_note_sign_in(listener, dial.error);
   if (!is_open || !redis_listener_greet(listener, &dial)) {
     accel_redis_hearing_tell_why(listener, dial.error);
     accel_redis_backoff_failed(&listener->backoff, accel_clock_monotonic_ms());
@@ -268,17 +268,17 @@ static bool redis_listener_hear(redis_listener *listener)
 static uint64_t redis_listener_tend_channel(redis_listener *listener, bool is_readable)
 {
   /* While nobody knows where the server is, there is nothing to listen to: the route tells. */
-  const bool is_nowhere = accel_load_acquire(&accel_redis_route_main(listener->route)->rests);
+  const bool is_nowhere = accel_load_acquire(&accel_redis_route_main(listener->route)->is_retired);
   const bool is_wanted = redis_listener_has_subscriptions(listener) && !is_nowhere;
   const uint64_t now_ms = accel_clock_monotonic_ms();
-  const bool has_to_move =
-      accel_exchange_acquire(&listener->has_to_move, false) && listener->stream.fd >= 0;
-  if (accel_exchange_acquire(&listener->hurries, false)) listener->backoff.next_ms = 0;
+  const bool must_move =
+      accel_exchange_acquire(&listener->must_move, false) && listener->stream.fd >= 0;
+  if (accel_exchange_acquire(&listener->must_reconnect, false)) listener->backoff.next_ms = 0;
   if (listener->stream.fd < 0 && is_wanted && now_ms >= listener->backoff.next_ms)
     redis_listener_connect_channel(listener);
   const bool is_open = listener->stream.fd >= 0;
   const bool is_tick = is_open && now_ms >= listener->next_tick_ms;
-  bool is_alive = redis_listener_send_changes(listener, is_tick) && !has_to_move;
+  bool is_alive = redis_listener_send_changes(listener, is_tick) && !must_move;
   if (!is_open) return is_wanted ? listener->backoff.next_ms : ACCEL_NO_DEADLINE;
   if (is_alive && is_readable) is_alive = redis_listener_hear(listener);
   if (is_alive && is_tick && listener->settings->is_tracking) {
@@ -289,7 +289,7 @@ static uint64_t redis_listener_tend_channel(redis_listener *listener, bool is_re
   const bool is_silent = is_alive && accel_clock_monotonic_ms() >= proof_ms;
   if (is_silent)
     snprintf(listener->why, sizeof listener->why, "no answer for %u ms", REDIS_LISTENER_PROOF_MS);
-  if (has_to_move)
+  if (must_move)
     snprintf(listener->why, sizeof listener->why, "another server is to be listened to");
   if (!is_alive || is_silent) {
     redis_listener_lose_channel(listener);
@@ -313,10 +313,10 @@ static void redis_listener_run(void *listener_pointer)
     const bool has_more = listener->stream.has_more;
     struct pollfd polled[REDIS_SIGNALS + 1];
     polled[REDIS_SIGNALS] = (struct pollfd){.fd = listener->stream.fd, .events = POLLIN};
-    accel_store_release(&listener->is_at_rest, true);
+    accel_store_release(&listener->is_polling, true);
     const bool goes_on = accel_redis_signals_poll(&listener->signals, polled, REDIS_SIGNALS + 1,
                                                   has_more ? 0 : until_ms);
-    accel_store_release(&listener->is_at_rest, false);
+    accel_store_release(&listener->is_polling, false);
     is_readable = has_more || polled[REDIS_SIGNALS].revents != 0;
     if (!goes_on) return;
   }
@@ -324,15 +324,15 @@ static void redis_listener_run(void *listener_pointer)
 
 /* ---- from outside ---- */
 
-void accel_redis_listener_hurry(redis_listener *listener)
+void accel_redis_listener_reconnect_now(redis_listener *listener)
 {
-  accel_store_release(&listener->hurries, true);
+  accel_store_release(&listener->must_reconnect, true);
   accel_redis_signal_raise(listener->signals.wake_fd);
 }
 
 void accel_redis_listener_move(redis_listener *listener)
 {
-  accel_store_release(&listener->has_to_move, true);
+  accel_store_release(&listener->must_move, true);
   accel_redis_signal_raise(listener->signals.wake_fd);
 }
 
@@ -388,7 +388,7 @@ void accel_redis_listener_close(redis_listener *listener)
 
 void accel_redis_listener_abandon(redis_listener *listener)
 {
-  if (listener->is_at_rest)
+  if (listener->is_polling)
     redis_listener_release(listener);
   else
     accel_redis_socket_close(listener->stream.fd);

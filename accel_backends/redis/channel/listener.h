@@ -33,7 +33,7 @@ void accel_redis_listener_close(redis_listener *listener);
 void accel_redis_listener_abandon(redis_listener *listener);
 
 /* Connects at once, if it has no connection. Threads: any. */
-void accel_redis_listener_hurry(redis_listener *listener);
+void accel_redis_listener_reconnect_now(redis_listener *listener);
 /* The main endpoint has changed: leaves the one that is listened to. Threads: any. */
 void accel_redis_listener_move(redis_listener *listener);
 

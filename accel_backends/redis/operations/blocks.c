@@ -96,12 +96,12 @@ static const accel_remote_item *redis_blocks_late(const accel_remote_item *items
 
 /* What a block that came too late left on its connection would make the next ones late too. Its
  * replies, and so this one's, may be in the way for a while. */
-static void redis_blocks_await_rest(redis_blocks *blocks, const accel_remote_item *late,
+static void redis_blocks_await_idle(redis_blocks *blocks, const accel_remote_item *late,
                                     uint64_t deadline_ms)
 {
   const redis_block ping = {.words = REDIS_WORDS("PING")};
   const redis_settings *settings = blocks->link->settings;
-  redis_endpoint *endpoint = accel_redis_parts_endpoint(blocks->link, late);
+  redis_endpoint *endpoint = accel_redis_scatter_endpoint(blocks->link, late);
   const uint64_t patient_ms =
       accel_clock_monotonic_ms() + REDIS_BLOCKS_PATIENCE * (uint64_t)settings->command_timeout_ms;
   redis_replies replies;
@@ -139,7 +139,7 @@ static accel_status redis_blocks_run_all(const redis_blocks *blocks, accel_remot
                                          size_t count, accel_remote_call *call, void *single)
 {
   const accel_status status =
-      accel_redis_parts_run(blocks->link, items, count, call, blocks->operation, single);
+      accel_redis_scatter_run(blocks->link, items, count, call, blocks->operation, single);
   if (accel_load_relaxed(&blocks->link->value_bytes) == 0)
     redis_blocks_note_sizes(blocks, items, count);
   return status;
@@ -151,13 +151,13 @@ static accel_status redis_blocks_run_one(redis_blocks *blocks, accel_remote_item
 {
   const uint64_t began_ns = accel_clock_monotonic_ns();
   const accel_status status =
-      accel_redis_parts_run(blocks->link, items, count, call, blocks->operation, single);
+      accel_redis_scatter_run(blocks->link, items, count, call, blocks->operation, single);
   const accel_remote_item *late = redis_blocks_late(items, count);
   redis_blocks_note_sizes(blocks, items, count);
   if (late != NULL) {
     accel_store_relaxed(&blocks->link->is_fast, false);
     redis_blocks_resize(blocks, blocks->bytes / 8, blocks->keys / 8);
-    redis_blocks_await_rest(blocks, late, call->deadline_ms);
+    redis_blocks_await_idle(blocks, late, call->deadline_ms);
   } else if (!accel_failed(status)) {
     redis_blocks_adapt(blocks, accel_clock_monotonic_ns() - began_ns);
   }

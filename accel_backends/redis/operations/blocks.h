@@ -15,7 +15,7 @@
 
 ACCEL_EXTERN_C_BEGIN
 
-/* As accel_redis_parts_run. What the caller's deadline leaves no time for is not sent, and has the
+/* As accel_redis_scatter_run. What the caller's deadline leaves no time for is not sent, and has the
  * status TIMEOUT. */
 accel_status accel_redis_blocks_run(redis_link *link, accel_remote_item *items, size_t count,
                                     accel_remote_call *call, const redis_operation *operation,

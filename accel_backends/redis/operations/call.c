@@ -41,7 +41,7 @@ static redis_breaker *redis_call_breaker(const redis_exchange *exchange)
 
 static accel_status redis_call_start(accel_remote_call *call, redis_exchange *exchange)
 {
-  exchange->is_canary = false;
+  exchange->is_probe = false;
   if (exchange->connection == NULL)
     return redis_call_refuse(call, "nothing is removed while writes that were given up are on "
                                    "their way on both connections");
@@ -49,14 +49,14 @@ static accel_status redis_call_start(accel_remote_call *call, redis_exchange *ex
       accel_redis_call_is_paused(exchange->link, call, exchange))
     return ACCEL_ERR_BACKEND;
   redis_breaker *breaker = redis_call_breaker(exchange);
-  if (!accel_redis_breaker_admits(breaker, &exchange->is_canary)) {
+  if (!accel_redis_breaker_admits(breaker, &exchange->is_probe)) {
     redis_call_tell(exchange->link, ACCEL_REMOTE_BREAKER_OPEN);
     return redis_call_refuse(call, "the server failed too often: it is left alone for a while");
   }
   const accel_status status =
       accel_redis_connection_begin(exchange->connection, &exchange->block, exchange->deadline_ms,
-                                   &exchange->waiter, call->error);
-  if (status != ACCEL_OK) accel_redis_breaker_withdrawn(breaker, exchange->is_canary);
+                                   &exchange->caller, call->error);
+  if (status != ACCEL_OK) accel_redis_breaker_withdrawn(breaker, exchange->is_probe);
   return status;
 }
 
@@ -87,39 +87,39 @@ static bool redis_call_react(redis_exchange *exchange, const redis_reply *error)
 {
   redis_endpoint *endpoint = exchange->endpoint;
   accel_remote_event event;
-  const redis_reaction reaction = accel_redis_reaction_to(&exchange->replies, error, &event);
+  const redis_error_action reaction =
+      accel_redis_error_reply_action(&exchange->replies, error, &event);
   redis_command named;
   const size_t i = (size_t)(error - exchange->replies.list);
   if (accel_redis_commands_is_refusal(&exchange->replies, i, &named))
     accel_redis_commands_note(&endpoint->commands, named, true);
-  if (reaction == REDIS_REACTION_EXPECTED) return false;
+  if (reaction == REDIS_ERROR_EXPECTED) return false;
   redis_call_tell(exchange->link, event);
-  const char *word = accel_redis_reaction_word(&exchange->replies, error);
-  if (reaction == REDIS_REACTION_PAUSE_WRITES) {
+  const char *word = accel_redis_error_reply_word(&exchange->replies, error);
+  if (reaction == REDIS_ERROR_PAUSE_WRITES) {
     accel_store_relaxed(&endpoint->paused_by, word);
-    accel_store_release(&endpoint->writes_paused_ms,
-                        accel_clock_deadline(REDIS_REACTION_WRITES_MS));
+    accel_store_release(&endpoint->writes_paused_ms, accel_clock_deadline(REDIS_ERROR_PAUSE_MS));
   }
-  if (reaction == REDIS_REACTION_CONNECT_ANEW) {
+  if (reaction == REDIS_ERROR_RECONNECT) {
     char why[64];
     snprintf(why, sizeof why, "the server sends us away, with %s", word);
     accel_redis_connection_break(exchange->connection, why);
   }
-  return reaction == REDIS_REACTION_LEAVE_ALONE;
+  return reaction == REDIS_ERROR_UNAVAILABLE;
 }
 
 /* A failure that is no sign of the server's health: of a caller in a hurry, of one that waited
  * while something large was passing, of a text that is larger than the server takes, and of those
  * that wait when the connection breaks because of another, which counts once. */
-static bool redis_call_says_nothing(redis_exchange *exchange)
+static bool redis_call_is_inconclusive(redis_exchange *exchange)
 {
-  const redis_waiter *waiter = &exchange->waiter;
+  const redis_caller *caller = &exchange->caller;
   if (exchange->status == ACCEL_ERR_CODEC) return true;
-  if (exchange->status == ACCEL_ERR_BACKEND) return waiter->is_bystander;
+  if (exchange->status == ACCEL_ERR_BACKEND) return caller->is_bystander;
   if (exchange->status != ACCEL_ERR_TIMEOUT) return false;
   const bool was_busy = accel_redis_connection_was_busy(exchange->connection, exchange->began_ms);
   if (was_busy) accel_store_relaxed(&exchange->endpoint->has_large, true); /* reads are bounded */
-  return exchange->is_cut_short || was_busy || !waiter->is_silent;
+  return exchange->is_cut_short || was_busy || !caller->is_silent;
 }
 
 /* What the outcome says about the server. */
@@ -132,15 +132,15 @@ static void redis_call_judge(redis_exchange *exchange)
     if (exchange->replies.list[i].kind == REDIS_REPLY_IS_ERROR)
       is_useless |= redis_call_react(exchange, &exchange->replies.list[i]);
   is_useless |= exchange->status == ACCEL_ERR_TIMEOUT;
-  if (redis_call_says_nothing(exchange)) {
-    accel_redis_breaker_withdrawn(breaker, exchange->is_canary);
+  if (redis_call_is_inconclusive(exchange)) {
+    accel_redis_breaker_withdrawn(breaker, exchange->is_probe);
     return;
   }
   if (is_useless) {
-    accel_redis_breaker_failed(breaker, exchange->is_canary, accel_clock_monotonic_ms());
+    accel_redis_breaker_failed(breaker, exchange->is_probe, accel_clock_monotonic_ms());
     return;
   }
-  accel_redis_breaker_succeeded(breaker, exchange->is_canary);
+  accel_redis_breaker_succeeded(breaker, exchange->is_probe);
   accel_redis_retry_budget_earn(&endpoint->retries);
 }
 
@@ -148,7 +148,7 @@ static void redis_call_judge(redis_exchange *exchange)
 static bool redis_call_retry(accel_remote_call *call, redis_exchange *exchange)
 {
   if (exchange->purpose != REDIS_READS || exchange->status != ACCEL_ERR_BACKEND) return false;
-  if (!exchange->waiter.is_unread) return false;
+  if (!exchange->caller.is_unread) return false;
   if (!accel_redis_retry_budget_spend(&exchange->endpoint->retries)) return false;
   if (!accel_redis_connection_await_up(exchange->connection, exchange->deadline_ms)) return false;
   if (redis_call_start(call, exchange) != ACCEL_OK) return false;
@@ -160,7 +160,7 @@ static bool redis_call_retry(accel_remote_call *call, redis_exchange *exchange)
  * and nothing has happened. */
 static bool redis_call_was_too_large(const accel_remote_call *call, const redis_exchange *exchange)
 {
-  if (exchange->status != ACCEL_ERR_BACKEND || exchange->waiter.is_bystander) return false;
+  if (exchange->status != ACCEL_ERR_BACKEND || exchange->caller.is_bystander) return false;
   if (exchange->purpose == REDIS_READS || exchange->large_bytes == 0) return false;
   return strstr(call->error, REDIS_CALL_TOO_LARGE) != NULL;
 }
@@ -168,7 +168,7 @@ static bool redis_call_was_too_large(const accel_remote_call *call, const redis_
 static void redis_call_await(accel_remote_call *call, redis_exchange *exchange)
 {
   exchange->status =
-      accel_redis_connection_finish(exchange->connection, &exchange->waiter, exchange->deadline_ms,
+      accel_redis_connection_finish(exchange->connection, &exchange->caller, exchange->deadline_ms,
                                     &exchange->replies, call->error);
   if (redis_call_was_too_large(call, exchange)) {
     accel_redis_endpoint_note_refused(exchange->endpoint, exchange->large_bytes);
@@ -226,7 +226,7 @@ accel_status accel_redis_call_no_memory(accel_remote_call *call)
   return ACCEL_ERR_NOMEM;
 }
 
-accel_status accel_redis_call_distrust(redis_connection *connection, accel_remote_call *call)
+accel_status accel_redis_call_protocol_error(redis_connection *connection, accel_remote_call *call)
 {
   snprintf(call->error, sizeof call->error, "protocol error: a reply of an unexpected kind");
   accel_redis_connection_break(connection, call->error);

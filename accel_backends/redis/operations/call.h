@@ -36,10 +36,10 @@ typedef struct redis_exchange {
   size_t large_bytes;  /* that the commands or the replies may have beyond those of small values */
   accel_status status; /* OK, with replies; BACKEND, TIMEOUT, NOMEM, CONFIG, CODEC without */
   redis_replies replies;
-  redis_waiter waiter;
+  redis_caller caller;
   uint64_t began_ms, deadline_ms;
   redis_link *link;
-  bool is_under_way, is_canary, is_cut_short; /* by the caller's deadline, before our own limit */
+  bool is_under_way, is_probe, is_cut_short; /* by the caller's deadline, before our own limit */
 } redis_exchange;
 
 ACCEL_EXTERN_C_BEGIN
@@ -71,7 +71,7 @@ accel_status accel_redis_call_fail(accel_remote_item *const *items, size_t count
 /* Gives the call its text and returns NOMEM. */
 accel_status accel_redis_call_no_memory(accel_remote_call *call);
 /* Replies that cannot be those of the commands: breaks the connection, returns BACKEND. */
-accel_status accel_redis_call_distrust(redis_connection *connection, accel_remote_call *call);
+accel_status accel_redis_call_protocol_error(redis_connection *connection, accel_remote_call *call);
 /* Keeps the call's first error reply as its text; returns BACKEND. */
 accel_status accel_redis_call_explain(accel_remote_call *call, const redis_replies *replies,
                                       size_t i);

@@ -123,7 +123,7 @@ static accel_status redis_clear_step(redis_link *link, const redis_clear_place *
   if (whole.kind == REDIS_REPLY_IS_ERROR) {
     status = accel_redis_call_explain(call, &found, 0);
   } else if (!redis_clear_is_scan(&found, next)) {
-    status = accel_redis_call_distrust(place->connection, call);
+    status = accel_redis_call_protocol_error(place->connection, call);
   } else {
     const bool was_unlink = strcmp(accel_redis_call_unlink(place->endpoint), "UNLINK") == 0;
     status = redis_clear_remove(link, place, call, &found, &is_refused);
@@ -172,7 +172,7 @@ static accel_status redis_clear_publish(redis_link *link, accel_remote_call *cal
     if (reply.kind == REDIS_REPLY_IS_ERROR)
       status = accel_redis_call_explain(call, &exchange.replies, 0);
     else if (reply.kind != REDIS_REPLY_IS_INTEGER)
-      status = accel_redis_call_distrust(exchange.connection, call);
+      status = accel_redis_call_protocol_error(exchange.connection, call);
   }
   accel_redis_replies_release(&exchange.replies);
   if (status == ACCEL_OK)
@@ -237,7 +237,8 @@ accel_status accel_redis_clear(void *link_pointer, const accel_remote_publisher 
   redis_link *link = (redis_link *)link_pointer;
   redis_route *route = link->route;
   size_t at = 0;
-  accel_redis_route_settle(route, accel_clock_deadline(link->settings->command_timeout_ms));
+  accel_redis_route_await_discovery(route,
+                                    accel_clock_deadline(link->settings->command_timeout_ms));
   for (redis_endpoint *endpoint; (endpoint = accel_redis_route_next(route, &at)) != NULL;) {
     const accel_status status = redis_clear_endpoint(link, endpoint, call);
     if (accel_failed(status)) return status;

@@ -125,7 +125,7 @@ static bool redis_lease_append(redis_lease *lease, const accel_remote_item *item
 
 /* True: the server has no script that compares, so no fill will follow the lease. The item has its
  * status, and nobody waits for a lease that is of no use. */
-static bool redis_lease_is_vain(const redis_lease *lease, accel_remote_item *item)
+static bool redis_lease_is_pointless(const redis_lease *lease, accel_remote_item *item)
 {
   const redis_commands *commands = &lease->part->endpoint->commands;
   if (!lease->terms->is_lease && item->token == 0) return false;
@@ -147,7 +147,7 @@ static bool redis_lease_prepare(redis_lease *lease)
     accel_remote_item *item = lease->part->items[i];
     item->status = ACCEL_OK;
     if (accel_redis_part_is_too_large(lease->part, item, call)) continue;
-    if (redis_lease_is_vain(lease, item)) continue;
+    if (redis_lease_is_pointless(lease, item)) continue;
     if (lacks_moves) item->hint |= REDIS_HINT_PLAIN;
     if (accel_redis_commands_lacks(commands, REDIS_COMMAND_EVALSHA))
       item->hint |= REDIS_HINT_SCRIPT;
@@ -270,7 +270,7 @@ static accel_status redis_lease_finish(void *terms, void *lease_pointer)
     accel_redis_call_fail(lease->part->items, lease->part->count, status);
   else if (!redis_lease_take_all(lease))
     status = accel_redis_call_fail(lease->part->items, lease->part->count,
-                                   accel_redis_call_distrust(exchange->connection, call));
+                                   accel_redis_call_protocol_error(exchange->connection, call));
   accel_redis_replies_release(&exchange->replies);
   return status;
 }
@@ -280,11 +280,11 @@ static accel_status redis_lease_finish(void *terms, void *lease_pointer)
 static accel_status redis_lease_run(redis_lease_terms *terms, accel_remote_item *items,
                                     size_t count)
 {
-  const bool may_be_bulk = !terms->is_lease && !terms->link->settings->is_tracking;
+  const bool may_be_large = !terms->is_lease && !terms->link->settings->is_tracking;
   const redis_operation operation = {.ctx = terms,
                                      .state_size = sizeof(redis_lease),
                                      .purpose = REDIS_STORES,
-                                     .may_be_bulk = may_be_bulk,
+                                     .may_be_large = may_be_large,
                                      .begin = redis_lease_begin,
                                      .finish = redis_lease_finish};
   redis_lease single;

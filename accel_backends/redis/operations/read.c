@@ -42,9 +42,9 @@ typedef struct redis_read_terms {
 typedef struct redis_read {
   const redis_read_terms *terms;
   const redis_part *part;
-  bool gets_each;  /* one command per item, or MGET */
-  bool is_bounded; /* by GETRANGE, to what a small value has */
-  bool is_bulk;    /* the same, to what a value may have */
+  bool gets_each;     /* one command per item, or MGET */
+  bool is_bounded;    /* by GETRANGE, to what a small value has */
+  bool is_large_lane; /* the same, to what a value may have */
   redis_exchange exchange;
 } redis_read;
 
@@ -59,14 +59,14 @@ static bool redis_read_append_range(const redis_read *read, const accel_remote_i
          accel_redis_command_add(out, last, strlen(last), "", 0);
 }
 
-static bool redis_read_is_probe(const accel_remote_item *item)
+static bool redis_read_is_oversized(const accel_remote_item *item)
 {
-  return (item->hint & REDIS_HINT_PROBE) != 0;
+  return (item->hint & REDIS_HINT_OVERSIZED) != 0;
 }
 
 /* Whether the byte that makes it too large is there, and the head. Adds the replies but one. */
-static bool redis_read_append_probe(const redis_read *read, const accel_remote_item *item,
-                                    const char *beyond, accel_buffer *out, size_t *replies)
+static bool redis_read_append_oversized(const redis_read *read, const accel_remote_item *item,
+                                        const char *beyond, accel_buffer *out, size_t *replies)
 {
   *replies += 1;
   return redis_read_append_range(read, item, beyond, beyond, out) &&
@@ -78,11 +78,12 @@ static bool redis_read_append_item(const redis_read *read, accel_remote_item *co
                                    const char *beyond, accel_buffer *out, size_t *replies)
 {
   if (!accel_redis_part_append_asking(*item, out, replies)) return false;
-  if (redis_read_is_probe(*item)) return redis_read_append_probe(read, *item, beyond, out, replies);
+  if (redis_read_is_oversized(*item))
+    return redis_read_append_oversized(read, *item, beyond, out, replies);
   const bool is_plain = ((*item)->hint & REDIS_HINT_PLAIN) != 0;
   if (is_plain) return accel_redis_call_append_keys(out, "GET", read->terms->link, item, 1);
   if (read->is_bounded) return redis_read_append_range(read, *item, "0", REDIS_READ_LAST, out);
-  if (read->is_bulk) return redis_read_append_range(read, *item, "0", beyond, out);
+  if (read->is_large_lane) return redis_read_append_range(read, *item, "0", beyond, out);
   return accel_redis_call_append_keys(out, "GET", read->terms->link, item, 1);
 }
 
@@ -112,10 +113,10 @@ static size_t redis_read_append(void *read_pointer, accel_buffer *out)
   return replies;
 }
 
-static void redis_read_note_probe(const redis_part *part, accel_remote_item *item)
+static void redis_read_note_oversized(const redis_part *part, accel_remote_item *item)
 {
   if (accel_redis_endpoint_is_oversized(part->endpoint, item->key, item->key_size))
-    item->hint |= REDIS_HINT_PROBE;
+    item->hint |= REDIS_HINT_OVERSIZED;
 }
 
 /* How large the values are shows when they come. */
@@ -134,19 +135,19 @@ static void redis_read_begin(void *terms_pointer, void *read_pointer, const redi
   redis_read *read = (redis_read *)read_pointer;
   read->terms = terms;
   read->part = part;
-  read->is_bulk = part->connection == &part->endpoint->bulk;
-  read->is_bounded = !read->is_bulk && accel_load_relaxed(&part->endpoint->has_large);
-  read->gets_each = part->count == 1 || terms->gets_each || read->is_bounded || read->is_bulk ||
-                    terms->call->looks_closely ||
+  read->is_large_lane = part->connection == &part->endpoint->large;
+  read->is_bounded = !read->is_large_lane && accel_load_relaxed(&part->endpoint->has_large);
+  read->gets_each = part->count == 1 || terms->gets_each || read->is_bounded ||
+                    read->is_large_lane || terms->call->looks_closely ||
                     accel_redis_commands_lacks(&part->endpoint->commands, REDIS_COMMAND_MGET);
   for (size_t i = 0; i < part->count && read->is_bounded; i++)
-    redis_read_note_probe(part, part->items[i]);
+    redis_read_note_oversized(part, part->items[i]);
   read->exchange.purpose = REDIS_READS;
   read->exchange.endpoint = part->endpoint;
   read->exchange.connection = part->connection;
   read->exchange.block = (redis_block){.append = redis_read_append, .ctx = read};
   read->exchange.large_bytes = 0;
-  if (read->is_bulk) redis_read_allow_large(read);
+  if (read->is_large_lane) redis_read_allow_large(read);
   accel_redis_call_begin(terms->link, terms->call, &read->exchange);
 }
 
@@ -164,7 +165,7 @@ static void redis_read_cut(const redis_read *read, accel_remote_item *item)
 {
   accel_redis_endpoint_note_size(read->part->endpoint, item->key, item->key_size, item->size);
   if (item->size > REDIS_READ_HEAD_BYTES) item->size = REDIS_READ_HEAD_BYTES;
-  item->hint |= REDIS_HINT_PROBE; /* its size is known already */
+  item->hint |= REDIS_HINT_OVERSIZED; /* its size is known already */
 }
 
 /* Something lies there that a load may replace, and no more is known. */
@@ -193,7 +194,7 @@ static bool redis_read_item(const redis_read *read, accel_remote_item *item, siz
   const bool is_text = reply.kind == REDIS_REPLY_IS_TEXT;
   if (!is_text && reply.kind != REDIS_REPLY_IS_OVERSIZED) return false;
   const bool is_whole =
-      (item->hint & REDIS_HINT_PLAIN) != 0 || !(read->is_bounded || read->is_bulk);
+      (item->hint & REDIS_HINT_PLAIN) != 0 || !(read->is_bounded || read->is_large_lane);
   if (!is_whole && reply.size == 0) {
     if (read->terms->call->looks_closely) redis_read_again(item, REDIS_HINT_PLAIN);
     return true;
@@ -201,7 +202,7 @@ static bool redis_read_item(const redis_read *read, accel_remote_item *item, siz
   const bool is_large = read->is_bounded && reply.size > REDIS_ENDPOINT_LARGE_BYTES;
   if (!is_text || (is_large && reply.size <= size_max)) {
     accel_redis_endpoint_note_size(read->part->endpoint, item->key, item->key_size, reply.size);
-    redis_read_again(item, reply.size > size_max ? REDIS_HINT_PROBE : REDIS_HINT_WHOLE);
+    redis_read_again(item, reply.size > size_max ? REDIS_HINT_OVERSIZED : REDIS_HINT_WHOLE);
     return true;
   }
   item->status = ACCEL_OK;
@@ -212,7 +213,7 @@ static bool redis_read_item(const redis_read *read, accel_remote_item *item, siz
 }
 
 /* A probe's replies, the first one at *i, which moves to the last. False: as above. */
-static bool redis_read_probe(const redis_read *read, accel_remote_item *item, size_t *i)
+static bool redis_read_take_oversized(const redis_read *read, accel_remote_item *item, size_t *i)
 {
   const redis_reply beyond = accel_redis_reply_at(&read->exchange.replies, *i);
   const size_t first = *i;
@@ -220,7 +221,7 @@ static bool redis_read_probe(const redis_read *read, accel_remote_item *item, si
   if (beyond.kind == REDIS_REPLY_IS_ERROR) return redis_read_item(read, item, first);
   if (beyond.kind != REDIS_REPLY_IS_TEXT) return false;
   if (beyond.size > 0) return redis_read_item(read, item, *i);
-  item->hint &= ~(uint32_t)REDIS_HINT_PROBE;
+  item->hint &= ~(uint32_t)REDIS_HINT_OVERSIZED;
   accel_redis_endpoint_note_size(read->part->endpoint, item->key, item->key_size, 0);
   redis_read_again(item, 0);
   return true;
@@ -257,8 +258,8 @@ static bool redis_read_all(const redis_read *read)
   if (read->gets_each) {
     for (size_t k = 0; k < part->count; k++, i++) {
       i += redis_part_skips(part->items[k]);
-      const bool is_read = redis_read_is_probe(part->items[k])
-                               ? redis_read_probe(read, part->items[k], &i)
+      const bool is_read = redis_read_is_oversized(part->items[k])
+                               ? redis_read_take_oversized(read, part->items[k], &i)
                                : redis_read_item(read, part->items[k], i);
       if (!is_read) return false;
     }
@@ -276,7 +277,7 @@ static void redis_read_note_sizes(const redis_part *part)
 {
   for (size_t i = 0; i < part->count; i++) {
     const accel_remote_item *item = part->items[i];
-    if (item->status == ACCEL_OK && !redis_read_is_probe(item))
+    if (item->status == ACCEL_OK && !redis_read_is_oversized(item))
       accel_redis_endpoint_note_size(part->endpoint, item->key, item->key_size, item->size);
   }
 }
@@ -297,7 +298,7 @@ static accel_status redis_read_finish(void *terms_pointer, void *read_pointer)
   }
   accel_redis_replies_release(&exchange->replies);
   return accel_redis_call_fail(read->part->items, read->part->count,
-                               accel_redis_call_distrust(exchange->connection, terms->call));
+                               accel_redis_call_protocol_error(exchange->connection, terms->call));
 }
 
 /* ---- the operations ---- */
@@ -310,7 +311,7 @@ accel_status accel_redis_get(void *link_pointer, accel_remote_item *items, size_
   const redis_operation operation = {.ctx = &terms,
                                      .state_size = sizeof(redis_read),
                                      .purpose = REDIS_READS,
-                                     .may_be_bulk = true,
+                                     .may_be_large = true,
                                      .begin = redis_read_begin,
                                      .finish = redis_read_finish};
   redis_read single;

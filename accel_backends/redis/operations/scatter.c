@@ -4,17 +4,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct redis_parts {
+typedef struct redis_scatter {
   redis_part *list;
   size_t count;
   redis_part single;
   accel_remote_item *one; /* of the single */
   void *memory;           /* of lists that are longer */
-} redis_parts;
+} redis_scatter;
 
 /* ---- splitting ---- */
 
-redis_endpoint *accel_redis_parts_endpoint(redis_link *link, const accel_remote_item *item)
+redis_endpoint *accel_redis_scatter_endpoint(redis_link *link, const accel_remote_item *item)
 {
   redis_route *route = link->route;
   const uint32_t hinted = item->hint >> REDIS_HINT_SHIFT;
@@ -22,14 +22,14 @@ redis_endpoint *accel_redis_parts_endpoint(redis_link *link, const accel_remote_
   return accel_redis_route_key(route, link->prefix_checksum, item->key, item->key_size);
 }
 
-static redis_connection *redis_parts_connection(redis_endpoint *endpoint,
-                                                const accel_remote_item *item,
-                                                const redis_operation *operation)
+static redis_connection *redis_scatter_connection(redis_endpoint *endpoint,
+                                                  const accel_remote_item *item,
+                                                  const redis_operation *operation)
 {
-  if (!operation->may_be_bulk) return &endpoint->data;
+  if (!operation->may_be_large) return &endpoint->data;
   switch (operation->purpose) {
     case REDIS_READS:
-      if ((item->hint & REDIS_HINT_WHOLE) != 0) return &endpoint->bulk;
+      if ((item->hint & REDIS_HINT_WHOLE) != 0) return &endpoint->large;
       return accel_redis_endpoint_to_read(endpoint, item->key, item->key_size);
     case REDIS_STORES:
       return accel_redis_endpoint_to_store(endpoint, item->key, item->key_size, item->size);
@@ -38,16 +38,16 @@ static redis_connection *redis_parts_connection(redis_endpoint *endpoint,
   return accel_redis_endpoint_to_remove(endpoint);
 }
 
-static redis_part redis_parts_target(redis_link *link, const accel_remote_item *item,
-                                     const redis_operation *operation)
+static redis_part redis_scatter_target(redis_link *link, const accel_remote_item *item,
+                                       const redis_operation *operation)
 {
-  redis_part target = {.route = link->route, .endpoint = accel_redis_parts_endpoint(link, item)};
-  target.connection = redis_parts_connection(target.endpoint, item, operation);
+  redis_part target = {.route = link->route, .endpoint = accel_redis_scatter_endpoint(link, item)};
+  target.connection = redis_scatter_connection(target.endpoint, item, operation);
   return target;
 }
 
 /* The part of this target; it is made if there is none yet. */
-static redis_part *redis_parts_find(redis_parts *parts, redis_part target)
+static redis_part *redis_scatter_find(redis_scatter *parts, redis_part target)
 {
   for (size_t i = 0; i < parts->count; i++)
     if (parts->list[i].endpoint == target.endpoint &&
@@ -59,8 +59,8 @@ static redis_part *redis_parts_find(redis_parts *parts, redis_part target)
 }
 
 /* One piece of memory: a part per item at most, the sorted items, and each item's part. */
-static bool redis_parts_sort(redis_parts *parts, redis_link *link, accel_remote_item *items,
-                             size_t count, const redis_operation *operation)
+static bool redis_scatter_sort(redis_scatter *parts, redis_link *link, accel_remote_item *items,
+                               size_t count, const redis_operation *operation)
 {
   const size_t each = sizeof *parts->list + sizeof *parts->list->items + sizeof(size_t);
   if (count > SIZE_MAX / each) return false;
@@ -71,7 +71,7 @@ static bool redis_parts_sort(redis_parts *parts, redis_link *link, accel_remote_
   size_t *part_of = (size_t *)(void *)(sorted + count);
   for (size_t i = 0; i < count; i++) {
     if (items[i].status != REDIS_ITEM_AGAIN) continue;
-    redis_part *part = redis_parts_find(parts, redis_parts_target(link, &items[i], operation));
+    redis_part *part = redis_scatter_find(parts, redis_scatter_target(link, &items[i], operation));
     part->count++;
     part_of[i] = (size_t)(part - parts->list);
   }
@@ -88,14 +88,14 @@ static bool redis_parts_sort(redis_parts *parts, redis_link *link, accel_remote_
   return true;
 }
 
-static bool redis_parts_open(redis_parts *parts, redis_link *link, accel_remote_item *items,
-                             size_t count, const redis_operation *operation)
+static bool redis_scatter_open(redis_scatter *parts, redis_link *link, accel_remote_item *items,
+                               size_t count, const redis_operation *operation)
 {
   parts->memory = NULL;
   parts->count = 0;
-  if (count > 1) return redis_parts_sort(parts, link, items, count, operation);
+  if (count > 1) return redis_scatter_sort(parts, link, items, count, operation);
   parts->one = items;
-  parts->single = redis_parts_target(link, items, operation);
+  parts->single = redis_scatter_target(link, items, operation);
   parts->single.items = &parts->one;
   parts->single.count = 1;
   parts->list = &parts->single;
@@ -106,32 +106,32 @@ static bool redis_parts_open(redis_parts *parts, redis_link *link, accel_remote_
 /* ---- running ---- */
 
 /* Of the items that are under way. */
-static void redis_parts_fail(accel_remote_item *items, size_t count, accel_status status)
+static void redis_scatter_fail(accel_remote_item *items, size_t count, accel_status status)
 {
   for (size_t i = 0; i < count; i++)
     if (items[i].status == REDIS_ITEM_AGAIN) items[i].status = status;
 }
 
-static accel_status redis_parts_no_memory(accel_remote_item *items, size_t count,
-                                          accel_remote_call *call)
+static accel_status redis_scatter_no_memory(accel_remote_item *items, size_t count,
+                                            accel_remote_call *call)
 {
-  redis_parts_fail(items, count, ACCEL_ERR_NOMEM);
+  redis_scatter_fail(items, count, ACCEL_ERR_NOMEM);
   return accel_redis_call_no_memory(call);
 }
 
-static accel_status redis_parts_round(redis_link *link, accel_remote_item *items, size_t count,
-                                      accel_remote_call *call, const redis_operation *operation,
-                                      void *single)
+static accel_status redis_scatter_round(redis_link *link, accel_remote_item *items, size_t count,
+                                        accel_remote_call *call, const redis_operation *operation,
+                                        void *single)
 {
-  redis_parts parts;
+  redis_scatter parts;
   accel_status status = ACCEL_ERR_BACKEND;
   char *states = (char *)single;
-  if (!redis_parts_open(&parts, link, items, count, operation))
-    return redis_parts_no_memory(items, count, call);
+  if (!redis_scatter_open(&parts, link, items, count, operation))
+    return redis_scatter_no_memory(items, count, call);
   if (parts.count > 1) states = (char *)ACCEL_MALLOC(parts.count * operation->state_size);
   if (states == NULL) {
     ACCEL_FREE(parts.memory);
-    return redis_parts_no_memory(items, count, call);
+    return redis_scatter_no_memory(items, count, call);
   }
   for (size_t i = 0; i < parts.count; i++)
     operation->begin(operation->ctx, states + i * operation->state_size, &parts.list[i]);
@@ -144,14 +144,14 @@ static accel_status redis_parts_round(redis_link *link, accel_remote_item *items
   return status;
 }
 
-static size_t redis_parts_count_again(const accel_remote_item *items, size_t count)
+static size_t redis_scatter_count_again(const accel_remote_item *items, size_t count)
 {
   size_t again = 0;
   for (size_t i = 0; i < count; i++) again += items[i].status == REDIS_ITEM_AGAIN;
   return again;
 }
 
-static bool redis_parts_have_to_wait(const accel_remote_item *items, size_t count)
+static bool redis_scatter_must_wait(const accel_remote_item *items, size_t count)
 {
   for (size_t i = 0; i < count; i++)
     if (items[i].status == REDIS_ITEM_AGAIN && (items[i].hint & REDIS_HINT_LATER) != 0) return true;
@@ -160,7 +160,7 @@ static bool redis_parts_have_to_wait(const accel_remote_item *items, size_t coun
 
 /* Servers that send a key to each other are about to learn whose it is; one that said TRYAGAIN is
  * about to have it: 1, 4, 16 ms and so on. */
-static void redis_parts_pause(unsigned pauses_before, uint64_t deadline_ms)
+static void redis_scatter_pause(unsigned pauses_before, uint64_t deadline_ms)
 {
   redis_wake nobody = {0};
   const uint64_t until_ms = accel_clock_monotonic_ms() + (1u << 2 * pauses_before);
@@ -168,35 +168,35 @@ static void redis_parts_pause(unsigned pauses_before, uint64_t deadline_ms)
 }
 
 /* What was sent from one server to the next until the rounds or the time were over. */
-static void redis_parts_give_up(accel_remote_item *items, size_t count, accel_remote_call *call)
+static void redis_scatter_give_up(accel_remote_item *items, size_t count, accel_remote_call *call)
 {
   snprintf(call->error, sizeof call->error, "redis: a key was redirected too often");
-  redis_parts_fail(items, count, ACCEL_ERR_BACKEND);
+  redis_scatter_fail(items, count, ACCEL_ERR_BACKEND);
 }
 
-accel_status accel_redis_parts_run(redis_link *link, accel_remote_item *items, size_t count,
-                                   accel_remote_call *call, const redis_operation *operation,
-                                   void *single)
+accel_status accel_redis_scatter_run(redis_link *link, accel_remote_item *items, size_t count,
+                                     accel_remote_call *call, const redis_operation *operation,
+                                     void *single)
 {
   if (count == 0) return ACCEL_OK;
   /* For all rounds together, but for what is large. */
   call->limit_ms = accel_clock_deadline(link->settings->command_timeout_ms);
   const uint64_t until_ms = call->limit_ms < call->deadline_ms ? call->limit_ms : call->deadline_ms;
-  accel_redis_route_settle(link->route, until_ms);
+  accel_redis_route_await_discovery(link->route, until_ms);
   for (size_t i = 0; i < count; i++) {
     items[i].hint = 0;
     items[i].status = REDIS_ITEM_AGAIN;
   }
-  accel_status status = redis_parts_round(link, items, count, call, operation, single);
+  accel_status status = redis_scatter_round(link, items, count, call, operation, single);
   unsigned pauses = 0;
-  for (int round = 1; redis_parts_count_again(items, count) > 0; round++) {
-    if (round >= REDIS_PARTS_SURE_ROUNDS || redis_parts_have_to_wait(items, count))
-      redis_parts_pause(pauses++, until_ms);
-    if (round == REDIS_PARTS_ROUNDS_MAX || accel_clock_monotonic_ms() >= until_ms) {
-      redis_parts_give_up(items, count, call);
+  for (int round = 1; redis_scatter_count_again(items, count) > 0; round++) {
+    if (round >= REDIS_SCATTER_SURE_ROUNDS || redis_scatter_must_wait(items, count))
+      redis_scatter_pause(pauses++, until_ms);
+    if (round == REDIS_SCATTER_ROUNDS_MAX || accel_clock_monotonic_ms() >= until_ms) {
+      redis_scatter_give_up(items, count, call);
       break;
     }
-    const accel_status further = redis_parts_round(link, items, count, call, operation, single);
+    const accel_status further = redis_scatter_round(link, items, count, call, operation, single);
     if (accel_failed(status)) status = further;
   }
   call->limit_ms = 0;
@@ -246,11 +246,11 @@ static void redis_part_note_too_large(const redis_part *part, accel_remote_item 
 /* The item keeps what it was found to need, but not where it was to be asked. */
 static void redis_part_hint(accel_remote_item *item, const redis_redirection *where)
 {
-  item->hint &=
-      REDIS_HINT_SCRIPT | REDIS_HINT_DEL | REDIS_HINT_WHOLE | REDIS_HINT_PLAIN | REDIS_HINT_PROBE;
+  item->hint &= REDIS_HINT_SCRIPT | REDIS_HINT_DEL | REDIS_HINT_WHOLE | REDIS_HINT_PLAIN |
+                REDIS_HINT_OVERSIZED;
   item->hint |= where->number << REDIS_HINT_SHIFT;
-  if (where->has_to_ask) item->hint |= REDIS_HINT_ASK;
-  if (where->has_to_wait) item->hint |= REDIS_HINT_LATER;
+  if (where->must_ask) item->hint |= REDIS_HINT_ASK;
+  if (where->must_wait) item->hint |= REDIS_HINT_LATER;
 }
 
 void accel_redis_part_refused(const redis_part *part, accel_remote_item *item,

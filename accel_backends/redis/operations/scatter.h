@@ -15,21 +15,21 @@
 
 #include "call.h"
 
-#define REDIS_PARTS_ROUNDS_MAX 6  /* the first one, and five of which each knows better */
-#define REDIS_PARTS_SURE_ROUNDS 3 /* from then on servers disagree, and have a moment to agree */
+#define REDIS_SCATTER_ROUNDS_MAX 6  /* the first one, and five of which each knows better */
+#define REDIS_SCATTER_SURE_ROUNDS 3 /* from then on servers disagree, and have a moment to agree */
 
 /* An item's status before the first round, and between two. Below those of the library, above those of users. */
 #define REDIS_ITEM_AGAIN ((accel_status)-999)
 
 /* An item's hint: flags, and above them the number of the endpoint that is to be asked. */
 enum {
-  REDIS_HINT_SCRIPT = 1, /* send the script, not its name */
-  REDIS_HINT_DEL = 2,    /* UNLINK was not known */
-  REDIS_HINT_ASK = 4,    /* say ASKING before */
-  REDIS_HINT_WHOLE = 8,  /* the value is large: all of it, on the other connection */
-  REDIS_HINT_LATER = 16, /* the server asks for patience */
-  REDIS_HINT_PLAIN = 32, /* without MULTI, which a full server refuses; read: by GET */
-  REDIS_HINT_PROBE = 64, /* the value was larger than it may be: look if it still is */
+  REDIS_HINT_SCRIPT = 1,     /* send the script, not its name */
+  REDIS_HINT_DEL = 2,        /* UNLINK was not known */
+  REDIS_HINT_ASK = 4,        /* say ASKING before */
+  REDIS_HINT_WHOLE = 8,      /* the value is large: all of it, on the other connection */
+  REDIS_HINT_LATER = 16,     /* the server asks for patience */
+  REDIS_HINT_PLAIN = 32,     /* without MULTI, which a full server refuses; read: by GET */
+  REDIS_HINT_OVERSIZED = 64, /* the value was larger than it may be: look if it still is */
   REDIS_HINT_SHIFT = 7
 };
 
@@ -49,7 +49,7 @@ typedef struct redis_operation {
   redis_purpose purpose;
   /* Large values may take the other connection. Not where the server takes what one connection
    * writes for this process' own (tracking.h). */
-  bool may_be_bulk;
+  bool may_be_large;
   void (*begin)(void *ctx, void *state, const redis_part *part);
   /* Gives every item of the part its status; returns OK, or the failure of the whole part. */
   accel_status (*finish)(void *ctx, void *state);
@@ -59,12 +59,12 @@ ACCEL_EXTERN_C_BEGIN
 
 /* Runs the operation until no item has to go another round. `single` has room for one part's
  * state. OK if any part was, else the last part's failure; NOMEM. */
-accel_status accel_redis_parts_run(redis_link *link, accel_remote_item *items, size_t count,
-                                   accel_remote_call *call, const redis_operation *operation,
-                                   void *single);
+accel_status accel_redis_scatter_run(redis_link *link, accel_remote_item *items, size_t count,
+                                     accel_remote_call *call, const redis_operation *operation,
+                                     void *single);
 
 /* Who serves the item. */
-redis_endpoint *accel_redis_parts_endpoint(redis_link *link, const accel_remote_item *item);
+redis_endpoint *accel_redis_scatter_endpoint(redis_link *link, const accel_remote_item *item);
 
 /* Bytes of those of its items' data that are large. */
 size_t accel_redis_part_large_bytes(const redis_part *part);

@@ -293,7 +293,7 @@ static accel_status redis_write_finish(void *terms, void *write_pointer)
   } else if (write->count > 0 && !write->is_full &&
              !redis_write_take_all(write, &exchange->replies)) {
     status = accel_redis_call_fail(write->items, write->count,
-                                   accel_redis_call_distrust(exchange->connection, call));
+                                   accel_redis_call_protocol_error(exchange->connection, call));
     write->is_full = false;
   }
   if (write->is_full) status = accel_redis_removal_run(write);
@@ -311,7 +311,7 @@ static accel_status redis_write_run(redis_write_terms *terms, accel_remote_item 
   const redis_operation operation = {.ctx = terms,
                                      .state_size = sizeof(redis_write),
                                      .purpose = terms->is_del ? REDIS_REMOVES : REDIS_STORES,
-                                     .may_be_bulk = !terms->link->settings->is_tracking,
+                                     .may_be_large = !terms->link->settings->is_tracking,
                                      .begin = redis_write_begin,
                                      .finish = redis_write_finish};
   redis_write single;

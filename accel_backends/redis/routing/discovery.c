@@ -49,9 +49,9 @@ static bool redis_discovery_take_map(redis_discovery *discovery, redis_dial *dia
     snprintf(dial->error, sizeof dial->error, "CLUSTER SLOTS: %s", why);
   accel_redis_replies_release(&replies);
   if (why != NULL) return false;
-  for (size_t i = 0; i < map->node_count; i++)
-    if (map->nodes[i].host[0] == '\0')
-      memcpy(map->nodes[i].host, dial->address->host, sizeof map->nodes[i].host);
+  for (size_t i = 0; i < map->server_count; i++)
+    if (map->servers[i].host[0] == '\0')
+      memcpy(map->servers[i].host, dial->address->host, sizeof map->servers[i].host);
   accel_redis_route_apply_map(discovery->route, map, NULL);
   return true;
 }
@@ -63,7 +63,7 @@ static bool redis_discovery_take_master(redis_discovery *discovery, redis_dial *
                                         redis_slots_map *unused)
 {
   const char *name = redis_discovery_url(discovery)->master_name;
-  redis_slots_node master;
+  redis_slots_server master;
   redis_replies replies;
   (void)unused;
   if (!redis_discovery_ask(dial, REDIS_WORDS("SENTINEL", "GET-MASTER-ADDR-BY-NAME", name),

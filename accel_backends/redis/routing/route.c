@@ -60,21 +60,21 @@ static redis_endpoint *redis_route_vacant(const redis_route *route)
   redis_endpoint *vacant = NULL;
   for (size_t i = 1; i < route->count; i++) {
     redis_endpoint *each = route->endpoints[i];
-    if (i == route->main || !accel_load_acquire(&each->rests)) continue;
+    if (i == route->main || !accel_load_acquire(&each->is_retired)) continue;
     if (vacant == NULL ||
-        accel_load_relaxed(&each->rested_ms) < accel_load_relaxed(&vacant->rested_ms))
+        accel_load_relaxed(&each->retired_ms) < accel_load_relaxed(&vacant->retired_ms))
       vacant = each;
   }
   return vacant;
 }
 
 /* With the mutex held: a place for a server that has none. */
-static redis_endpoint *redis_route_settle_in(redis_route *route, const char *host, const char *port)
+static redis_endpoint *redis_route_place(redis_route *route, const char *host, const char *port)
 {
   redis_endpoint *vacant = redis_route_vacant(route);
   const bool is_full = route->count == REDIS_ROUTE_ENDPOINTS_MAX;
   const bool is_gone =
-      vacant != NULL && accel_clock_monotonic_ms() >= vacant->rested_ms + REDIS_ROUTE_GONE_MS;
+      vacant != NULL && accel_clock_monotonic_ms() >= vacant->retired_ms + REDIS_ROUTE_GONE_MS;
   if (!is_full && !is_gone) return redis_route_add(route, host, port);
   if (vacant == NULL || !accel_redis_endpoint_replace(vacant, host, port)) return NULL;
   return vacant;
@@ -87,8 +87,8 @@ static redis_endpoint *redis_route_find(redis_route *route, const char *host, ui
   snprintf(text, sizeof text, "%u", (unsigned)port);
   accel_mutex_lock(&route->mutex);
   redis_endpoint *found = redis_route_match(route, host, text);
-  if (found == NULL) found = redis_route_settle_in(route, host, text);
-  if (found != NULL) accel_redis_endpoint_rest(found, false);
+  if (found == NULL) found = redis_route_place(route, host, text);
+  if (found != NULL) accel_redis_endpoint_retire(found, false);
   accel_mutex_unlock(&route->mutex);
   return found;
 }
@@ -100,14 +100,14 @@ bool accel_redis_route_open(redis_route *route, const redis_context *context)
   memset(route, 0, sizeof *route);
   const redis_url *url = &context->settings->url;
   route->context = context;
-  route->is_settled = redis_route_kind(route) == REDIS_URL_SERVER;
+  route->is_discovered = redis_route_kind(route) == REDIS_URL_SERVER;
   if (!accel_mutex_open(&route->mutex)) return false;
-  if (!accel_condition_open(&route->settled)) goto fail_condition;
+  if (!accel_condition_open(&route->discovered)) goto fail_condition;
   if (redis_route_add(route, url->host, url->port) == NULL) goto fail_endpoint;
-  if (!route->is_settled) accel_redis_endpoint_rest(route->endpoints[0], true);
+  if (!route->is_discovered) accel_redis_endpoint_retire(route->endpoints[0], true);
   return true;
 fail_endpoint:
-  accel_condition_close(&route->settled);
+  accel_condition_close(&route->discovered);
 fail_condition:
   accel_mutex_close(&route->mutex);
   return false;
@@ -131,7 +131,7 @@ void accel_redis_route_close(redis_route *route)
     accel_redis_endpoint_close(route->endpoints[i]);
     ACCEL_FREE(route->endpoints[i]);
   }
-  accel_condition_close(&route->settled);
+  accel_condition_close(&route->discovered);
   accel_mutex_close(&route->mutex);
 }
 
@@ -146,21 +146,21 @@ void accel_redis_route_abandon(redis_route *route)
 
 /* ---- asking ---- */
 
-static void redis_route_tell_settled(redis_route *route)
+static void redis_route_note_discovered(redis_route *route)
 {
-  if (accel_load_relaxed(&route->is_settled)) return;
+  if (accel_load_relaxed(&route->is_discovered)) return;
   accel_mutex_lock(&route->mutex);
-  accel_store_release(&route->is_settled, true);
-  accel_condition_broadcast(&route->settled);
+  accel_store_release(&route->is_discovered, true);
+  accel_condition_broadcast(&route->discovered);
   accel_mutex_unlock(&route->mutex);
 }
 
-void accel_redis_route_settle(redis_route *route, uint64_t deadline_ms)
+void accel_redis_route_await_discovery(redis_route *route, uint64_t deadline_ms)
 {
-  if (ACCEL_LIKELY(accel_load_acquire(&route->is_settled))) return;
+  if (ACCEL_LIKELY(accel_load_acquire(&route->is_discovered))) return;
   accel_mutex_lock(&route->mutex);
-  while (!route->is_settled)
-    if (!accel_condition_wait(&route->settled, &route->mutex, deadline_ms)) break;
+  while (!route->is_discovered)
+    if (!accel_condition_wait(&route->discovered, &route->mutex, deadline_ms)) break;
   accel_mutex_unlock(&route->mutex);
 }
 
@@ -204,10 +204,11 @@ void accel_redis_route_suspect(const redis_route *route)
   redis_route_notify(route, REDIS_NOTICE_SUSPECT);
 }
 
-void accel_redis_route_hurry(redis_route *route)
+void accel_redis_route_reconnect_now(redis_route *route)
 {
   const size_t count = accel_load_acquire(&route->count);
-  for (size_t i = 0; i < count; i++) accel_redis_endpoint_hurry(accel_redis_route_number(route, i));
+  for (size_t i = 0; i < count; i++)
+    accel_redis_endpoint_reconnect_now(accel_redis_route_number(route, i));
   accel_redis_route_suspect(route);
 }
 
@@ -229,18 +230,18 @@ bool accel_redis_route_redirect(redis_route *route, redis_endpoint *endpoint,
   if (redis_route_is_displaced(replies, &reply)) accel_redis_route_suspect(route);
   if (!accel_redis_route_is_cluster(route)) return false;
   if (accel_redis_reply_fails(replies, &reply, "TRYAGAIN")) {
-    out->has_to_wait = true;
+    out->must_wait = true;
     return true;
   }
   const bool is_moved = accel_redis_slots_read_moved(replies, i, "MOVED ", &moved);
   if (!is_moved && !accel_redis_slots_read_moved(replies, i, "ASK ", &moved)) return false;
   redis_address *own = accel_redis_endpoint_hold_address(endpoint);
-  const char *host = moved.node.host[0] == '\0' ? own->host : moved.node.host;
-  const redis_endpoint *target = redis_route_find(route, host, moved.node.port);
+  const char *host = moved.server.host[0] == '\0' ? own->host : moved.server.host;
+  const redis_endpoint *target = redis_route_find(route, host, moved.server.port);
   accel_redis_address_release(own, 0);
   if (target == NULL) return false;
   out->number = target->number;
-  out->has_to_ask = !is_moved;
+  out->must_ask = !is_moved;
   if (!is_moved) return true;
   accel_store_relaxed(&route->owner[moved.slot], (uint8_t)target->number);
   accel_redis_route_suspect(route); /* where one slot went, others may follow */
@@ -270,37 +271,37 @@ static void redis_route_fail(redis_route *route, const char *why)
 {
   redis_endpoint *nowhere = route->endpoints[0];
   accel_redis_connection_adopt(&nowhere->data, NULL, why);
-  redis_route_tell_settled(route);
+  redis_route_note_discovered(route);
 }
 
-static bool redis_route_has_node(const redis_slots_map *map, const redis_address *address)
+static bool redis_route_has_server(const redis_slots_map *map, const redis_address *address)
 {
   char port[REDIS_ADDRESS_PORT_SIZE];
-  for (size_t i = 0; i < map->node_count; i++) {
-    snprintf(port, sizeof port, "%u", (unsigned)map->nodes[i].port);
-    if (strcmp(map->nodes[i].host, address->host) == 0 && strcmp(port, address->port) == 0)
+  for (size_t i = 0; i < map->server_count; i++) {
+    snprintf(port, sizeof port, "%u", (unsigned)map->servers[i].port);
+    if (strcmp(map->servers[i].host, address->host) == 0 && strcmp(port, address->port) == 0)
       return true;
   }
   return false;
 }
 
 /* Servers that are not in the map make room for those that are new in it. */
-static void redis_route_rest_missing(redis_route *route, const redis_slots_map *map)
+static void redis_route_retire_missing(redis_route *route, const redis_slots_map *map)
 {
   accel_mutex_lock(&route->mutex);
   for (size_t i = 1; i < route->count; i++)
     if (i != accel_load_relaxed(&route->main) &&
-        !redis_route_has_node(map, route->endpoints[i]->address))
-      accel_redis_endpoint_rest(route->endpoints[i], true);
+        !redis_route_has_server(map, route->endpoints[i]->address))
+      accel_redis_endpoint_retire(route->endpoints[i], true);
   accel_mutex_unlock(&route->mutex);
 }
 
 /* Endpoints that serve nothing rest. */
-static void redis_route_rest_unused(redis_route *route)
+static void redis_route_retire_unused(redis_route *route)
 {
   for (size_t i = 1; i < route->count; i++)
     if (i != accel_load_relaxed(&route->main) && !redis_route_owns(route, i))
-      accel_redis_endpoint_rest(route->endpoints[i], true);
+      accel_redis_endpoint_retire(route->endpoints[i], true);
 }
 
 /* Why keys lead to endpoint 0: the number of servers at a time is limited, because each is a lane
@@ -329,10 +330,10 @@ void accel_redis_route_apply_map(redis_route *route, const redis_slots_map *map_
   }
   uint8_t numbers[REDIS_SLOTS_UNOWNED + 1] = {0};
   bool lacks_servers = false;
-  redis_route_rest_missing(route, map_or_null);
-  for (size_t i = 0; i < map_or_null->node_count; i++) {
-    const redis_slots_node *node = &map_or_null->nodes[i];
-    const redis_endpoint *endpoint = redis_route_find(route, node->host, node->port);
+  redis_route_retire_missing(route, map_or_null);
+  for (size_t i = 0; i < map_or_null->server_count; i++) {
+    const redis_slots_server *server = &map_or_null->servers[i];
+    const redis_endpoint *endpoint = redis_route_find(route, server->host, server->port);
     if (endpoint != NULL) numbers[i] = (uint8_t)endpoint->number;
     lacks_servers |= endpoint == NULL;
   }
@@ -344,12 +345,12 @@ void accel_redis_route_apply_map(redis_route *route, const redis_slots_map *map_
     const redis_endpoint *other = accel_redis_route_next(route, &at);
     if (other != NULL) redis_route_move_main(route, other);
   }
-  redis_route_rest_unused(route);
+  redis_route_retire_unused(route);
   redis_route_explain_nowhere(route, lacks_servers);
-  redis_route_tell_settled(route);
+  redis_route_note_discovered(route);
 }
 
-void accel_redis_route_apply_master(redis_route *route, const redis_slots_node *master_or_null,
+void accel_redis_route_apply_master(redis_route *route, const redis_slots_server *master_or_null,
                                     const char *why)
 {
   const redis_endpoint *master = NULL;
@@ -365,8 +366,8 @@ void accel_redis_route_apply_master(redis_route *route, const redis_slots_node *
     redis_route_tell(route, NULL);
   /* The former master is none any more: it is not served either. */
   redis_route_move_main(route, master == NULL ? route->endpoints[0] : master);
-  redis_route_rest_unused(route);
-  redis_route_tell_settled(route);
+  redis_route_retire_unused(route);
+  redis_route_note_discovered(route);
 }
 
 void accel_redis_route_change_main(redis_route *route)

@@ -30,11 +30,11 @@
 typedef struct redis_route {
   const redis_context *context;
   accel_mutex mutex;                                    /* guards growth and settling */
-  accel_condition settled;                              /* the first look is over */
+  accel_condition discovered;                           /* the first look is over */
   redis_endpoint *endpoints[REDIS_ROUTE_ENDPOINTS_MAX]; /* atomic; never change once set */
   size_t count;                                         /* atomic; grows */
   size_t main;                                          /* atomic: an index */
-  bool is_settled;                                      /* atomic */
+  bool is_discovered;                                   /* atomic */
   bool is_started;
   uint8_t owner[REDIS_SLOTS]; /* atomic; of a cluster: an index of endpoints, 0: nobody */
   redis_news_subject said;    /* of where the servers are */
@@ -42,9 +42,9 @@ typedef struct redis_route {
 
 /* Where an item is to be tried again. */
 typedef struct redis_redirection {
-  uint32_t number;  /* the endpoint's; 0: where it was */
-  bool has_to_ask;  /* ASKING comes before it */
-  bool has_to_wait; /* the server is about to know better */
+  uint32_t number; /* the endpoint's; 0: where it was */
+  bool must_ask;   /* ASKING comes before it */
+  bool must_wait;  /* the server is about to know better */
 } redis_redirection;
 
 ACCEL_EXTERN_C_BEGIN
@@ -59,7 +59,7 @@ bool accel_redis_route_is_cluster(const redis_route *route);
 
 /* Waits until it is known where servers are, or until the first attempt to find out has failed;
  * at once where nobody has to be asked. */
-void accel_redis_route_settle(redis_route *route, uint64_t deadline_ms);
+void accel_redis_route_await_discovery(redis_route *route, uint64_t deadline_ms);
 
 /* Who has the key. `checksum` (slots.h) is that of what stands before it in Redis. */
 redis_endpoint *accel_redis_route_key(redis_route *route, uint16_t checksum, const char *key,
@@ -77,14 +77,14 @@ redis_endpoint *accel_redis_route_next(redis_route *route, size_t *at);
 bool accel_redis_route_redirect(redis_route *route, redis_endpoint *endpoint,
                                 const redis_replies *replies, size_t i, redis_redirection *out);
 /* Who may enter has changed: all that have no connection try at once. */
-void accel_redis_route_hurry(redis_route *route);
+void accel_redis_route_reconnect_now(redis_route *route);
 /* A server could not be reached, or is not what it was: look again, soon. */
 void accel_redis_route_suspect(const redis_route *route);
 
 /* What discovery.c found; only it calls these. NULL: the attempt failed, `why` (for endpoint 0). */
 void accel_redis_route_apply_map(redis_route *route, const redis_slots_map *map_or_null,
                                  const char *why);
-void accel_redis_route_apply_master(redis_route *route, const redis_slots_node *master_or_null,
+void accel_redis_route_apply_master(redis_route *route, const redis_slots_server *master_or_null,
                                     const char *why);
 /* The main endpoint cannot be listened to: takes another one that is up. Only the listener. */
 void accel_redis_route_change_main(redis_route *route);

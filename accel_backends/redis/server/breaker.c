@@ -35,28 +35,28 @@ void accel_redis_breaker_forget(redis_breaker *breaker)
   accel_mutex_unlock(&breaker->mutex);
 }
 
-bool accel_redis_breaker_admits(redis_breaker *breaker, bool *is_canary_out)
+bool accel_redis_breaker_admits(redis_breaker *breaker, bool *is_probe_out)
 {
-  *is_canary_out = false;
+  *is_probe_out = false;
   const redis_breaker_state state = accel_load_acquire(&breaker->state);
   if (state == REDIS_BREAKER_CLOSED) {
     accel_add_relaxed(&breaker->passed, 1);
     return true;
   }
-  if (state != REDIS_BREAKER_PROBED) return false;
+  if (state != REDIS_BREAKER_HALF_OPEN) return false;
   accel_mutex_lock(&breaker->mutex);
-  *is_canary_out = breaker->state == REDIS_BREAKER_PROBED;
-  if (*is_canary_out) accel_store_release(&breaker->state, REDIS_BREAKER_CANARY);
+  *is_probe_out = breaker->state == REDIS_BREAKER_HALF_OPEN;
+  if (*is_probe_out) accel_store_release(&breaker->state, REDIS_BREAKER_PROBING);
   accel_mutex_unlock(&breaker->mutex);
-  return *is_canary_out;
+  return *is_probe_out;
 }
 
-void accel_redis_breaker_succeeded(redis_breaker *breaker, bool is_canary)
+void accel_redis_breaker_succeeded(redis_breaker *breaker, bool is_probe)
 {
   if (accel_load_relaxed(&breaker->in_a_row) != 0) accel_store_relaxed(&breaker->in_a_row, 0);
-  if (!is_canary) return;
+  if (!is_probe) return;
   accel_mutex_lock(&breaker->mutex);
-  if (breaker->state == REDIS_BREAKER_CANARY) {
+  if (breaker->state == REDIS_BREAKER_PROBING) {
     breaker->pause_ms = 0;
     breaker->window_ms = 0;
     redis_breaker_become(breaker, REDIS_BREAKER_CLOSED);
@@ -64,12 +64,12 @@ void accel_redis_breaker_succeeded(redis_breaker *breaker, bool is_canary)
   accel_mutex_unlock(&breaker->mutex);
 }
 
-void accel_redis_breaker_withdrawn(redis_breaker *breaker, bool is_canary)
+void accel_redis_breaker_withdrawn(redis_breaker *breaker, bool is_probe)
 {
-  if (!is_canary) return;
+  if (!is_probe) return;
   accel_mutex_lock(&breaker->mutex);
-  if (breaker->state == REDIS_BREAKER_CANARY)
-    accel_store_release(&breaker->state, REDIS_BREAKER_PROBED);
+  if (breaker->state == REDIS_BREAKER_PROBING)
+    accel_store_release(&breaker->state, REDIS_BREAKER_HALF_OPEN);
   accel_mutex_unlock(&breaker->mutex);
 }
 
@@ -100,19 +100,19 @@ static bool redis_breaker_is_half_lost(redis_breaker *breaker, uint64_t now_ms)
   return calls >= REDIS_BREAKER_CALLS_MIN && breaker->window_failures * UINT64_C(2) >= calls;
 }
 
-void accel_redis_breaker_failed(redis_breaker *breaker, bool is_canary, uint64_t now_ms)
+void accel_redis_breaker_failed(redis_breaker *breaker, bool is_probe, uint64_t now_ms)
 {
   accel_mutex_lock(&breaker->mutex);
   const uint32_t in_a_row = accel_add_relaxed(&breaker->in_a_row, 1) + 1;
   const bool is_half_lost = redis_breaker_is_half_lost(breaker, now_ms);
-  if (is_canary ? breaker->state == REDIS_BREAKER_CANARY
-                : breaker->state == REDIS_BREAKER_CLOSED &&
-                      (in_a_row >= REDIS_BREAKER_IN_A_ROW || is_half_lost))
+  if (is_probe ? breaker->state == REDIS_BREAKER_PROBING
+               : breaker->state == REDIS_BREAKER_CLOSED &&
+                     (in_a_row >= REDIS_BREAKER_IN_A_ROW || is_half_lost))
     redis_breaker_trip(breaker, now_ms);
   accel_mutex_unlock(&breaker->mutex);
 }
 
-uint64_t accel_redis_breaker_probe_ms(redis_breaker *breaker)
+uint64_t accel_redis_breaker_ping_ms(redis_breaker *breaker)
 {
   if (accel_load_acquire(&breaker->state) != REDIS_BREAKER_OPEN) return ACCEL_NO_DEADLINE;
   accel_mutex_lock(&breaker->mutex);
@@ -121,12 +121,12 @@ uint64_t accel_redis_breaker_probe_ms(redis_breaker *breaker)
   return until_ms;
 }
 
-void accel_redis_breaker_probed(redis_breaker *breaker, bool is_alive, uint64_t now_ms)
+void accel_redis_breaker_pinged(redis_breaker *breaker, bool is_alive, uint64_t now_ms)
 {
   accel_mutex_lock(&breaker->mutex);
   if (breaker->state == REDIS_BREAKER_OPEN) {
     if (is_alive)
-      redis_breaker_become(breaker, REDIS_BREAKER_PROBED);
+      redis_breaker_become(breaker, REDIS_BREAKER_HALF_OPEN);
     else
       redis_breaker_trip(breaker, now_ms);
   }

@@ -20,10 +20,10 @@
 #define REDIS_BREAKER_MAX_MS 10000u
 
 typedef enum redis_breaker_state {
-  REDIS_BREAKER_CLOSED, /* calls pass */
-  REDIS_BREAKER_OPEN,   /* none does */
-  REDIS_BREAKER_PROBED, /* the server answers: the next call is the canary */
-  REDIS_BREAKER_CANARY  /* it is on its way; the others do not pass */
+  REDIS_BREAKER_CLOSED,    /* calls pass */
+  REDIS_BREAKER_OPEN,      /* none does */
+  REDIS_BREAKER_HALF_OPEN, /* the server answers: the next call is the canary */
+  REDIS_BREAKER_PROBING    /* it is on its way; the others do not pass */
 } redis_breaker_state;
 
 typedef struct redis_breaker {
@@ -49,14 +49,14 @@ void accel_redis_breaker_close(redis_breaker *breaker);
 /* It is another server: nothing is held against it. */
 void accel_redis_breaker_forget(redis_breaker *breaker);
 /* True: the call may go, and ends with succeeded, failed or withdrawn. */
-bool accel_redis_breaker_admits(redis_breaker *breaker, bool *is_canary_out);
-void accel_redis_breaker_succeeded(redis_breaker *breaker, bool is_canary);
-void accel_redis_breaker_failed(redis_breaker *breaker, bool is_canary, uint64_t now_ms);
+bool accel_redis_breaker_admits(redis_breaker *breaker, bool *is_probe_out);
+void accel_redis_breaker_succeeded(redis_breaker *breaker, bool is_probe);
+void accel_redis_breaker_failed(redis_breaker *breaker, bool is_probe, uint64_t now_ms);
 /* It ended without saying anything about the server. */
-void accel_redis_breaker_withdrawn(redis_breaker *breaker, bool is_canary);
+void accel_redis_breaker_withdrawn(redis_breaker *breaker, bool is_probe);
 /* When the server is to be asked for a sign of life; ACCEL_NO_DEADLINE: it is not. */
-uint64_t accel_redis_breaker_probe_ms(redis_breaker *breaker);
-void accel_redis_breaker_probed(redis_breaker *breaker, bool is_alive, uint64_t now_ms);
+uint64_t accel_redis_breaker_ping_ms(redis_breaker *breaker);
+void accel_redis_breaker_pinged(redis_breaker *breaker, bool is_alive, uint64_t now_ms);
 
 ACCEL_EXTERN_C_END
 #endif

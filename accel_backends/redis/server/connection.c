@@ -42,7 +42,7 @@ fail_mutex:
 
 /* A write that was not answered is given up with the connection: it must not arrive later, when
  * somebody has made good that it may be missing. */
-static void redis_connection_forget(redis_connection *connection)
+static void redis_connection_discard(redis_connection *connection)
 {
   bool has_writes = false;
   for (; connection->completed < connection->submitted; connection->completed++) {
@@ -50,7 +50,7 @@ static void redis_connection_forget(redis_connection *connection)
     has_writes |= slot->is_write;
     accel_redis_replies_release(&slot->replies);
   }
-  if (has_writes) accel_redis_socket_forsake(connection->stream.fd);
+  if (has_writes) accel_redis_socket_reset_on_close(connection->stream.fd);
   accel_buffer_release(&connection->queued);
   accel_buffer_release(&connection->writing);
   connection->written = 0;
@@ -60,7 +60,7 @@ static void redis_connection_forget(redis_connection *connection)
 
 void accel_redis_connection_close(redis_connection *connection)
 {
-  redis_connection_forget(connection);
+  redis_connection_discard(connection);
   ACCEL_FREE(connection->slots);
   accel_condition_close(&connection->changed);
   accel_mutex_close(&connection->mutex);
@@ -68,18 +68,18 @@ void accel_redis_connection_close(redis_connection *connection)
 
 void accel_redis_connection_abandon(redis_connection *connection)
 {
-  const bool was_at_rest = accel_mutex_try_lock(&connection->mutex) && !connection->has_reader &&
-                           !connection->has_writer;
+  const bool was_idle = accel_mutex_try_lock(&connection->mutex) && !connection->has_reader &&
+                        !connection->has_writer;
   accel_redis_socket_close(connection->stream.fd);
   connection->stream.fd = -1;
-  if (!was_at_rest) return; /* some thread of the parent's was changing it just then */
-  redis_connection_forget(connection);
+  if (!was_idle) return; /* some thread of the parent's was changing it just then */
+  redis_connection_discard(connection);
   ACCEL_FREE(connection->slots);
 }
 
-bool accel_redis_connection_has_given_up(const redis_connection *connection)
+bool accel_redis_connection_has_late_writes(const redis_connection *connection)
 {
-  return accel_load_acquire(&connection->given_up) > 0;
+  return accel_load_acquire(&connection->late_writes) > 0;
 }
 
 bool accel_redis_connection_was_busy(const redis_connection *connection, uint64_t since_ms)
@@ -102,9 +102,9 @@ static size_t redis_connection_append(const redis_block *block, accel_buffer *ou
   return accel_redis_command_append_words(out, block->words) ? 1 : 0;
 }
 
-/* With the mutex held: queues the block under an owner, or NULL. */
+/* With the mutex held: queues the block under an caller, or NULL. */
 static accel_status redis_connection_submit(redis_connection *connection, const redis_block *block,
-                                            redis_waiter *owner_or_null, uint64_t check,
+                                            redis_caller *caller_or_null, uint64_t check,
                                             char *error)
 {
   const size_t unsent = connection->queued.size + connection->writing.size - connection->written;
@@ -122,12 +122,12 @@ static accel_status redis_connection_submit(redis_connection *connection, const 
     connection->reply_moved = connection->moved;
   }
   redis_slot *slot = accel_redis_io_slot(connection, connection->submitted);
-  accel_store_relaxed(&slot->owner, owner_or_null);
+  accel_store_relaxed(&slot->caller, caller_or_null);
   slot->check = check;
   slot->replies_due = slot->replies_asked = replies_due;
-  slot->has_begun = slot->is_given_up = false;
+  slot->has_begun = slot->is_late_write = false;
   slot->is_write = block->is_write;
-  if (owner_or_null != NULL) owner_or_null->slot = slot;
+  if (caller_or_null != NULL) caller_or_null->slot = slot;
   accel_store_release(&connection->submitted, connection->submitted + 1);
   return ACCEL_OK;
 }
@@ -162,49 +162,49 @@ bool accel_redis_connection_await_up(redis_connection *connection, uint64_t dead
 }
 
 accel_status accel_redis_connection_begin(redis_connection *connection, const redis_block *block,
-                                          uint64_t deadline_ms, redis_waiter *waiter, char *error)
+                                          uint64_t deadline_ms, redis_caller *caller, char *error)
 {
-  memset(waiter, 0, sizeof *waiter);
-  waiter->began_ms = accel_clock_monotonic_ms();
-  waiter->patience_ms = block->patience_ms;
-  if (waiter->began_ms >= deadline_ms)
+  memset(caller, 0, sizeof *caller);
+  caller->began_ms = accel_clock_monotonic_ms();
+  caller->patience_ms = block->patience_ms;
+  if (caller->began_ms >= deadline_ms)
     return redis_connection_refuse(ACCEL_ERR_TIMEOUT, "the deadline had passed before", error);
   accel_mutex_lock(&connection->mutex);
   accel_status status = redis_connection_await_first(connection, deadline_ms, error);
-  if (status == ACCEL_OK) status = redis_connection_submit(connection, block, waiter, 0, error);
+  if (status == ACCEL_OK) status = redis_connection_submit(connection, block, caller, 0, error);
   if (status == ACCEL_OK && !connection->has_writer && !connection->is_clogged)
     accel_redis_io_write(connection, accel_redis_io_pending(connection) > 1);
   accel_mutex_unlock(&connection->mutex);
   return status;
 }
 
-accel_status accel_redis_connection_finish(redis_connection *connection, redis_waiter *waiter,
+accel_status accel_redis_connection_finish(redis_connection *connection, redis_caller *caller,
                                            uint64_t deadline_ms, redis_replies *replies,
                                            char *error)
 {
   accel_mutex_lock(&connection->mutex);
-  if (!accel_redis_wait_for_replies(connection, waiter, deadline_ms)) {
+  if (!accel_redis_wait_for_replies(connection, caller, deadline_ms)) {
     snprintf(error, REDIS_SOCKET_TEXT, "no answer within %u ms",
-             (unsigned)(accel_clock_monotonic_ms() - waiter->began_ms));
-    waiter->status = ACCEL_ERR_TIMEOUT;
-  } else if (waiter->status != ACCEL_OK) {
+             (unsigned)(accel_clock_monotonic_ms() - caller->began_ms));
+    caller->status = ACCEL_ERR_TIMEOUT;
+  } else if (caller->status != ACCEL_OK) {
     accel_mutex_lock(&connection->mutex);
     snprintf(error, REDIS_SOCKET_TEXT, "%s", connection->error);
     accel_mutex_unlock(&connection->mutex);
   }
-  *replies = waiter->replies;
-  return waiter->status;
+  *replies = caller->replies;
+  return caller->status;
 }
 
 accel_status accel_redis_connection_call(redis_connection *connection, const redis_block *block,
                                          uint64_t deadline_ms, redis_replies *replies, char *error)
 {
-  redis_waiter waiter;
+  redis_caller caller;
   memset(replies, 0, sizeof *replies);
   const accel_status status =
-      accel_redis_connection_begin(connection, block, deadline_ms, &waiter, error);
+      accel_redis_connection_begin(connection, block, deadline_ms, &caller, error);
   if (status != ACCEL_OK) return status;
-  return accel_redis_connection_finish(connection, &waiter, deadline_ms, replies, error);
+  return accel_redis_connection_finish(connection, &caller, deadline_ms, replies, error);
 }
 
 /* With the mutex held. */
@@ -278,7 +278,7 @@ bool accel_redis_connection_repair(redis_connection *connection)
   accel_mutex_lock(&connection->mutex);
   if (connection->state == REDIS_CONNECTION_BROKEN && !connection->has_reader &&
       !connection->has_writer) {
-    redis_connection_forget(connection);
+    redis_connection_discard(connection);
     accel_store_relaxed(&connection->state, REDIS_CONNECTION_DOWN);
   }
   const bool is_down =

@@ -3,14 +3,14 @@
  * Commands leave and replies return in one order, so a reply needs no name: a ring of pending
  * requests says whose it is. There is no thread that moves bytes for the others. Whoever calls
  * adds a block of commands; if nobody is writing, it writes what all have added meanwhile; if
- * nobody is reading, it reads, and wakes the owners of the replies that it finds, until its own is
+ * nobody is reading, it reads, and wakes the callers of the replies that it finds, until its own is
  * there. Then it hands the role over to the one whose reply comes last, which so reads for all
  * before it. A thread that is alone sends and receives by itself. Before a reader sleeps it looks
  * for the reply for a moment, and before the others do they let each other run first, as long as
  * that is of use.
  *
  * Invariants
- * - A request that is given up stays in the ring without an owner: its reply is dropped by
+ * - A request that is given up stays in the ring without an caller: its reply is dropped by
  *   position. No reply is ever given to another request.
  * - Any doubt - an error on the socket, bytes that nobody asked for, something that is not a
  *   reply, an answer that is not the check's own, a second without a sign of life while requests
@@ -52,7 +52,7 @@ void accel_redis_connection_abandon(redis_connection *connection);
 
 /* True: the caller of a write has left, and it may still happen, since its reply has not come. What
  * must not overtake it leaves on this connection too. */
-bool accel_redis_connection_has_given_up(const redis_connection *connection);
+bool accel_redis_connection_has_late_writes(const redis_connection *connection);
 /* True: something large was passing at that time or later, so that others had to wait. */
 bool accel_redis_connection_was_busy(const redis_connection *connection, uint64_t since_ms);
 /* Waits until it is up. False: it was not by the deadline. */
@@ -63,9 +63,9 @@ bool accel_redis_connection_await_up(redis_connection *connection, uint64_t dead
  * made; NOMEM: the block appended nothing. On failure `error` (REDIS_SOCKET_TEXT bytes) says why.
  */
 accel_status accel_redis_connection_begin(redis_connection *connection, const redis_block *block,
-                                          uint64_t deadline_ms, redis_waiter *waiter, char *error);
+                                          uint64_t deadline_ms, redis_caller *caller, char *error);
 /* Waits for all of the replies. OK, BACKEND, TIMEOUT; on failure *replies is empty. */
-accel_status accel_redis_connection_finish(redis_connection *connection, redis_waiter *waiter,
+accel_status accel_redis_connection_finish(redis_connection *connection, redis_caller *caller,
                                            uint64_t deadline_ms, redis_replies *replies,
                                            char *error);
 /* Both. On failure *replies is empty. */

@@ -51,17 +51,17 @@ void accel_redis_io_break(redis_connection *connection, const char *why)
   shutdown(connection->stream.fd, SHUT_RDWR); /* ends every wait on it */
   for (uint64_t i = connection->completed; i < connection->submitted; i++) {
     redis_slot *slot = accel_redis_io_slot(connection, i);
-    redis_waiter *owner = slot->owner;
-    slot->is_given_up = false;
-    if (owner == NULL) continue;
-    accel_store_relaxed(&slot->owner, NULL);
-    owner->is_taken = true;
-    owner->is_bystander = i != connection->completed;
-    owner->is_unread = owner->is_bystander || !accel_load_relaxed(&connection->is_mid_reply);
-    owner->status = ACCEL_ERR_BACKEND;
-    accel_redis_wake_set(&owner->wake, REDIS_WAKE_DONE);
+    redis_caller *caller = slot->caller;
+    slot->is_late_write = false;
+    if (caller == NULL) continue;
+    accel_store_relaxed(&slot->caller, NULL);
+    caller->is_taken = true;
+    caller->is_bystander = i != connection->completed;
+    caller->is_unread = caller->is_bystander || !accel_load_relaxed(&connection->is_mid_reply);
+    caller->status = ACCEL_ERR_BACKEND;
+    accel_redis_wake_set(&caller->wake, REDIS_WAKE_DONE);
   }
-  accel_store_release(&connection->given_up, 0u); /* what follows has another connection */
+  accel_store_release(&connection->late_writes, 0u); /* what follows has another connection */
   accel_redis_io_wake_keeper(connection);
 }
 
@@ -171,33 +171,33 @@ void accel_redis_io_write(redis_connection *connection, bool gathers)
 
 /* The replies of the requests [from, from + count) are all there: they leave the ring. Returns
  * those to be woken. */
-static redis_waiter *redis_io_complete(redis_connection *connection, uint64_t from, size_t count)
+static redis_caller *redis_io_complete(redis_connection *connection, uint64_t from, size_t count)
 {
-  redis_waiter *first = NULL, **last = &first;
+  redis_caller *first = NULL, **last = &first;
   accel_mutex_lock(&connection->mutex);
   for (uint64_t i = from; i < from + count; i++) {
     redis_slot *slot = accel_redis_io_slot(connection, i);
-    redis_waiter *owner = slot->owner;
-    if (owner == NULL) {
-      if (slot->is_given_up) accel_sub_acq_rel(&connection->given_up, 1u);
+    redis_caller *caller = slot->caller;
+    if (caller == NULL) {
+      if (slot->is_late_write) accel_sub_acq_rel(&connection->late_writes, 1u);
       accel_redis_replies_release(&slot->replies);
       continue;
     }
-    owner->replies = slot->replies;
-    owner->status = ACCEL_OK;
-    owner->is_taken = true;
-    owner->next = NULL;
-    *last = owner;
-    last = &owner->next;
+    caller->replies = slot->replies;
+    caller->status = ACCEL_OK;
+    caller->is_taken = true;
+    caller->next = NULL;
+    *last = caller;
+    last = &caller->next;
     memset(&slot->replies, 0, sizeof slot->replies);
-    accel_store_relaxed(&slot->owner, NULL);
+    accel_store_relaxed(&slot->caller, NULL);
   }
   connection->completed = from + count;
   accel_mutex_unlock(&connection->mutex);
   return first;
 }
 
-static void redis_io_distrust(redis_connection *connection, const char *why)
+static void redis_io_protocol_error(redis_connection *connection, const char *why)
 {
   char text[REDIS_SOCKET_TEXT];
   snprintf(text, sizeof text, "protocol error: %s", why);
@@ -228,7 +228,7 @@ static redis_reader_result redis_io_read_one(redis_connection *connection, uint6
 {
   redis_slot *slot = accel_redis_io_slot(connection, number);
   redis_reader *reader = connection->stream.reader;
-  const bool is_wanted = slot->check != 0 || accel_load_relaxed(&slot->owner) != NULL;
+  const bool is_wanted = slot->check != 0 || accel_load_relaxed(&slot->caller) != NULL;
   while (slot->replies_due > 0) {
     const redis_reader_result result =
         accel_redis_reader_next(reader, is_wanted ? &slot->replies : NULL);
@@ -266,14 +266,14 @@ static void redis_io_deal_out(redis_connection *connection)
     accel_store_relaxed(&connection->large_ms, accel_clock_monotonic_ms());
   if (result == REDIS_READER_REPLY && !is_empty) why = "a reply that nobody asked for";
   if (next > from) {
-    redis_waiter *woken = redis_io_complete(connection, from, (size_t)(next - from));
+    redis_caller *woken = redis_io_complete(connection, from, (size_t)(next - from));
     while (woken != NULL) {
-      redis_waiter *each = woken;
+      redis_caller *each = woken;
       woken = each->next; /* once it is done, it may be gone */
       accel_redis_wake_set(&each->wake, REDIS_WAKE_DONE);
     }
   }
-  if (why != NULL) redis_io_distrust(connection, why);
+  if (why != NULL) redis_io_protocol_error(connection, why);
 }
 
 /* What the server said last, in the middle of the oldest request's replies, is why it hung up. */

@@ -35,8 +35,8 @@ typedef enum redis_connection_state {
 } redis_connection_state;
 
 /* A caller between begin and finish; lives on its stack. What is not atomic is written by the
- * owner of a role before it sets DONE, and read after that. */
-typedef struct redis_waiter {
+ * caller of a role before it sets DONE, and read after that. */
+typedef struct redis_caller {
   redis_wake wake;
   bool is_taken;             /* under the mutex: it has left the ring, DONE follows in any case */
   bool is_waiting;           /* under the mutex: finish was called */
@@ -44,21 +44,21 @@ typedef struct redis_waiter {
   bool is_bystander;         /* it failed because of another request, which was due before it */
   bool is_silent;            /* it was given up, and the connection had been silent all the time */
   uint32_t patience_ms;      /* the block's */
-  struct redis_waiter *next; /* of those to be woken */
+  struct redis_caller *next; /* of those to be woken */
   accel_status status;
   redis_replies replies;
   struct redis_slot *slot;
   uint64_t began_ms;
-} redis_waiter;
+} redis_caller;
 
 /* A request whose replies are due. Only who holds the reader's role touches replies and their
- * number; the owner is NULL once it gave up. */
+ * number; the caller is NULL once it gave up. */
 typedef struct redis_slot {
-  redis_waiter *owner; /* atomic; changed under the mutex */
-  uint64_t check;      /* not 0: the reply must be this number, or the stream is not trusted */
+  redis_caller *caller; /* atomic; changed under the mutex */
+  uint64_t check;       /* not 0: the reply must be this number, or the stream is not trusted */
   size_t replies_due, replies_asked;
-  bool has_begun;             /* one of several is there */
-  bool is_write, is_given_up; /* under the mutex: it changes something; nobody waits for that */
+  bool has_begun;               /* one of several is there */
+  bool is_write, is_late_write; /* under the mutex: it changes something; nobody waits for that */
   redis_replies replies;
 } redis_slot;
 
@@ -76,7 +76,7 @@ typedef struct redis_connection {
   uint32_t made;         /* atomic; how often it has come up so far */
   uint64_t submitted;    /* atomic; requests so far */
   uint64_t completed;    /* of those */
-  uint32_t given_up;     /* atomic: writes among them that nobody waits for any more */
+  uint32_t late_writes;  /* atomic: writes among them that nobody waits for any more */
   bool is_mid_reply;     /* atomic; of the reader: part of the oldest one's replies has come */
   redis_spin spin;       /* what is tried before a thread sleeps */
   uint64_t progress_ms;  /* the last byte in either direction, or the first request */

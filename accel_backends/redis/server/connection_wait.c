@@ -6,7 +6,7 @@
 
 /* Nearer than this to its deadline a thread waits in poll, which is exact. */
 #define REDIS_WAIT_EXACT_MS (4u * (uint64_t)REDIS_SOCKET_SLICE_MS)
-#define REDIS_WAIT_YIELDS 12 /* so often others run before a waiter sleeps */
+#define REDIS_WAIT_YIELDS 12 /* so often others run before a caller sleeps */
 /* Who waited for another server meanwhile finds its replies by so many looks after the deadline. */
 #define REDIS_WAIT_LATE_LOOKS 64
 
@@ -92,10 +92,10 @@ bool accel_redis_wait_wake_next(redis_connection *connection)
   const bool is_unsent = accel_redis_io_has_unsent(connection) && !connection->has_writer;
   if (!is_unread && !is_unsent) return true;
   for (uint64_t i = connection->submitted; i > connection->completed; i--) {
-    redis_waiter *owner = accel_redis_io_slot(connection, i - 1)->owner;
-    if (owner == NULL || !owner->is_waiting) continue;
+    redis_caller *caller = accel_redis_io_slot(connection, i - 1)->caller;
+    if (caller == NULL || !caller->is_waiting) continue;
     /* If it is awake, it looks at the roles before it sleeps. */
-    accel_redis_wake_set(&owner->wake, REDIS_WAKE_CALLED);
+    accel_redis_wake_set(&caller->wake, REDIS_WAKE_CALLED);
     return true;
   }
   return false;
@@ -109,8 +109,8 @@ void accel_redis_wait_hand_over(redis_connection *connection)
 
 /* Lets others run while another thread reads: where many threads share a processor, that costs a
  * fraction of falling asleep and being woken, and often the reader is among them. Without the
- * mutex. True: the waiter was called, or is done. */
-static bool redis_wait_yield(redis_connection *connection, redis_waiter *waiter,
+ * mutex. True: the caller was called, or is done. */
+static bool redis_wait_yield(redis_connection *connection, redis_caller *caller,
                              uint64_t deadline_ms)
 {
   const uint64_t began_ns = accel_clock_monotonic_ns();
@@ -119,7 +119,7 @@ static bool redis_wait_yield(redis_connection *connection, redis_waiter *waiter,
   for (int i = 0; i < REDIS_WAIT_YIELDS && !is_called; i++) {
     if (accel_clock_monotonic_ms() + REDIS_WAIT_EXACT_MS >= deadline_ms) return false;
     const bool has_others = accel_redis_io_let_others_run(connection);
-    is_called = accel_redis_wake_state(&waiter->wake) != REDIS_WAKE_NOTHING;
+    is_called = accel_redis_wake_state(&caller->wake) != REDIS_WAKE_NOTHING;
     if (!is_called && !has_others) return false;
   }
   const uint64_t now_ns = accel_clock_monotonic_ns();
@@ -136,55 +136,55 @@ static void redis_wait_note_unsent(redis_connection *connection)
 
 /* With the mutex, which it lets go. The deadline has passed, but the replies may be in a reader's
  * hands already. True: so they were. */
-static bool redis_wait_give_up(redis_connection *connection, redis_waiter *waiter)
+static bool redis_wait_give_up(redis_connection *connection, redis_caller *caller)
 {
-  const bool is_taken = waiter->is_taken;
+  const bool is_taken = caller->is_taken;
   if (!is_taken) {
     redis_wait_note_unsent(connection);
-    accel_store_relaxed(&waiter->slot->owner, NULL);
-    waiter->slot->is_given_up = waiter->slot->is_write;
-    if (waiter->slot->is_write) accel_add_acq_rel(&connection->given_up, 1u);
+    accel_store_relaxed(&caller->slot->caller, NULL);
+    caller->slot->is_late_write = caller->slot->is_write;
+    if (caller->slot->is_write) accel_add_acq_rel(&connection->late_writes, 1u);
   }
   accel_redis_wait_hand_over(connection);
   accel_mutex_unlock(&connection->mutex);
-  while (is_taken && accel_redis_wake_state(&waiter->wake) != REDIS_WAKE_DONE) {
-    accel_redis_wake_clear(&waiter->wake);
-    accel_redis_wake_sleep(&waiter->wake, ACCEL_NO_DEADLINE);
+  while (is_taken && accel_redis_wake_state(&caller->wake) != REDIS_WAKE_DONE) {
+    accel_redis_wake_clear(&caller->wake);
+    accel_redis_wake_sleep(&caller->wake, ACCEL_NO_DEADLINE);
   }
   return is_taken;
 }
 
 /* With the mutex held: who has patience only while something arrives gives up before the latest. */
 static uint64_t redis_wait_gives_up_ms(const redis_connection *connection,
-                                       const redis_waiter *waiter, uint64_t latest_ms)
+                                       const redis_caller *caller, uint64_t latest_ms)
 {
-  if (waiter->patience_ms == 0) return latest_ms;
+  if (caller->patience_ms == 0) return latest_ms;
   const uint64_t since_ms =
-      connection->progress_ms > waiter->began_ms ? connection->progress_ms : waiter->began_ms;
-  const uint64_t silent_ms = since_ms + waiter->patience_ms;
+      connection->progress_ms > caller->began_ms ? connection->progress_ms : caller->began_ms;
+  const uint64_t silent_ms = since_ms + caller->patience_ms;
   return silent_ms < latest_ms ? silent_ms : latest_ms;
 }
 
-bool accel_redis_wait_for_replies(redis_connection *connection, redis_waiter *waiter,
+bool accel_redis_wait_for_replies(redis_connection *connection, redis_caller *caller,
                                   uint64_t deadline_ms)
 {
   const uint64_t latest_ms = deadline_ms;
   uint64_t moved = UINT64_MAX; /* by the last look after the deadline */
   int looks = REDIS_WAIT_LATE_LOOKS;
-  waiter->is_waiting = true;
-  while (accel_redis_wake_state(&waiter->wake) != REDIS_WAKE_DONE) {
-    deadline_ms = redis_wait_gives_up_ms(connection, waiter, latest_ms);
+  caller->is_waiting = true;
+  while (accel_redis_wake_state(&caller->wake) != REDIS_WAKE_DONE) {
+    deadline_ms = redis_wait_gives_up_ms(connection, caller, latest_ms);
     const bool is_over = accel_clock_monotonic_ms() >= deadline_ms;
     const bool is_vain = looks == 0 || moved == connection->moved || connection->has_reader;
-    if (waiter->is_taken || (is_over && is_vain)) {
-      waiter->is_silent = deadline_ms < latest_ms || waiter->patience_ms == 0;
-      return redis_wait_give_up(connection, waiter);
+    if (caller->is_taken || (is_over && is_vain)) {
+      caller->is_silent = deadline_ms < latest_ms || caller->patience_ms == 0;
+      return redis_wait_give_up(connection, caller);
     }
     if (is_over) {
       looks--;
       moved = connection->moved;
     }
-    accel_redis_wake_clear(&waiter->wake);
+    accel_redis_wake_clear(&caller->wake);
     const bool is_writable = accel_redis_io_has_unsent(connection) && !connection->has_writer;
     if (is_writable && !connection->is_clogged) {
       accel_redis_io_write(connection, false);
@@ -192,9 +192,9 @@ bool accel_redis_wait_for_replies(redis_connection *connection, redis_waiter *wa
       accel_redis_wait_for_socket(connection, deadline_ms);
     } else {
       accel_mutex_unlock(&connection->mutex);
-      if (!redis_wait_yield(connection, waiter, deadline_ms))
-        accel_redis_wake_sleep(&waiter->wake, deadline_ms);
-      if (accel_redis_wake_state(&waiter->wake) == REDIS_WAKE_DONE) return true; /* no role held */
+      if (!redis_wait_yield(connection, caller, deadline_ms))
+        accel_redis_wake_sleep(&caller->wake, deadline_ms);
+      if (accel_redis_wake_state(&caller->wake) == REDIS_WAKE_DONE) return true; /* no role held */
       accel_mutex_lock(&connection->mutex);
     }
   }

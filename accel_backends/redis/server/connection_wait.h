@@ -15,9 +15,9 @@ ACCEL_EXTERN_C_BEGIN
  * mutex go meanwhile. */
 void accel_redis_wait_for_socket(redis_connection *connection, uint64_t deadline_ms);
 
-/* Does what there is to do until the waiter is done. Called with the mutex, returns without it.
- * False: the deadline passed before, and the waiter is in the ring no more. */
-bool accel_redis_wait_for_replies(redis_connection *connection, redis_waiter *waiter,
+/* Does what there is to do until the caller is done. Called with the mutex, returns without it.
+ * False: the deadline passed before, and the caller is in the ring no more. */
+bool accel_redis_wait_for_replies(redis_connection *connection, redis_caller *caller,
                                   uint64_t deadline_ms);
 
 /* Calls a waiting thread to roles that nobody holds. True: it was, or nothing is left to do. */

@@ -8,12 +8,12 @@
 #include <string.h>
 
 #define REDIS_ENDPOINT_OVERSIZED 1u /* of a note about a key */
-#define REDIS_ENDPOINT_NOT_USED "the server is not in use any more"
+#define REDIS_ENDPOINT_RETIRED "the server is not in use any more"
 
 redis_breaker *accel_redis_endpoint_breaker(redis_endpoint *endpoint,
                                             const redis_connection *connection)
 {
-  return connection == &endpoint->bulk ? &endpoint->bulk_breaker : &endpoint->breaker;
+  return connection == &endpoint->large ? &endpoint->large_breaker : &endpoint->breaker;
 }
 
 /* ---- what is told of it ---- */
@@ -30,18 +30,18 @@ redis_address *accel_redis_endpoint_hold_address(redis_endpoint *endpoint)
 static redis_endpoint_news *redis_endpoint_news_of(redis_endpoint *endpoint,
                                                    const redis_connection *connection)
 {
-  return connection == &endpoint->bulk ? &endpoint->bulk_news : &endpoint->data_news;
+  return connection == &endpoint->large ? &endpoint->large_news : &endpoint->data_news;
 }
 
 static void redis_endpoint_name(redis_endpoint *endpoint, const redis_connection *connection,
                                 char *name)
 {
   char address[REDIS_ADDRESS_TEXT];
-  const bool is_bulk = connection == &endpoint->bulk;
+  const bool is_large_lane = connection == &endpoint->large;
   redis_address *held = accel_redis_endpoint_hold_address(endpoint);
   accel_redis_socket_name(held, address, sizeof address);
   accel_redis_address_release(held, 0);
-  snprintf(name, REDIS_NEWS_SERVER, "%s%s", address, is_bulk ? " (for large values)" : "");
+  snprintf(name, REDIS_NEWS_SERVER, "%s%s", address, is_large_lane ? " (for large values)" : "");
 }
 
 static void redis_endpoint_tell_breaker(void *endpoint_pointer, redis_breaker_state state)
@@ -52,12 +52,12 @@ static void redis_endpoint_tell_breaker(void *endpoint_pointer, redis_breaker_st
   accel_redis_endpoint_news_breaker(&endpoint->data_news, name, state);
 }
 
-static void redis_endpoint_tell_bulk_breaker(void *endpoint_pointer, redis_breaker_state state)
+static void redis_endpoint_tell_large_breaker(void *endpoint_pointer, redis_breaker_state state)
 {
   redis_endpoint *endpoint = (redis_endpoint *)endpoint_pointer;
   char name[REDIS_NEWS_SERVER];
-  redis_endpoint_name(endpoint, &endpoint->bulk, name);
-  accel_redis_endpoint_news_breaker(&endpoint->bulk_news, name, state);
+  redis_endpoint_name(endpoint, &endpoint->large, name);
+  accel_redis_endpoint_news_breaker(&endpoint->large_news, name, state);
 }
 
 static void redis_endpoint_suspect(const redis_endpoint *endpoint)
@@ -79,14 +79,14 @@ static bool redis_endpoint_dial(redis_endpoint *endpoint, const redis_connection
                                 redis_dial *dial, redis_stream *stream, redis_stream_clock *clock)
 {
   const redis_settings *settings = endpoint->context->settings;
-  const char *name = connection == &endpoint->data ? "accel" : "accel-bulk";
+  const char *name = connection == &endpoint->data ? "accel" : "accel-large";
   const size_t text_max = settings->max_value_bytes < REDIS_ENDPOINT_TEXT_BYTES
                               ? REDIS_ENDPOINT_TEXT_BYTES
                               : settings->max_value_bytes + 1; /* it shows that there is more */
   if (!accel_redis_stream_open(stream, dial, text_max, name)) return false;
-  const bool has_to_be_master = settings->url.kind == REDIS_URL_SENTINEL;
+  const bool must_be_master = settings->url.kind == REDIS_URL_SENTINEL;
   if (accel_redis_stream_greet(stream, dial, clock) &&
-      (!has_to_be_master || accel_redis_stream_is_master(stream, dial)))
+      (!must_be_master || accel_redis_stream_is_master(stream, dial)))
     return true;
   accel_redis_stream_close(stream);
   return false;
@@ -103,7 +103,7 @@ static void redis_endpoint_connect(redis_endpoint *endpoint, redis_connection *c
   char name[REDIS_NEWS_SERVER];
   const bool opened = redis_endpoint_dial(endpoint, connection, &dial, &stream, &clock);
   accel_redis_address_release(address, 0);
-  if (accel_load_acquire(&endpoint->is_other)) { /* it is not the one any more */
+  if (accel_load_acquire(&endpoint->is_replaced)) { /* it is not the one any more */
     if (opened) accel_redis_stream_close(&stream);
     return;
   }
@@ -116,7 +116,7 @@ static void redis_endpoint_connect(redis_endpoint *endpoint, redis_connection *c
     stream.is_slow = stream.tls == NULL && accel_redis_socket_allow_slowly(stream.fd);
     redis_endpoint_set_clock(endpoint, &clock);
     accel_redis_backoff_reset(backoff);
-    accel_redis_breaker_probed(accel_redis_endpoint_breaker(endpoint, connection), true,
+    accel_redis_breaker_pinged(accel_redis_endpoint_breaker(endpoint, connection), true,
                                accel_clock_monotonic_ms());
   }
   accel_redis_connection_adopt(connection, opened ? &stream : NULL, dial.error);
@@ -126,12 +126,13 @@ static void redis_endpoint_connect(redis_endpoint *endpoint, redis_connection *c
 static uint64_t redis_endpoint_keep(redis_endpoint *endpoint, redis_connection *connection,
                                     redis_backoff *backoff)
 {
-  const bool rests = accel_load_acquire(&endpoint->rests);
-  if (rests) accel_redis_connection_break(connection, REDIS_ENDPOINT_NOT_USED);
+  const bool is_retired = accel_load_acquire(&endpoint->is_retired);
+  if (is_retired) accel_redis_connection_break(connection, REDIS_ENDPOINT_RETIRED);
   if (accel_redis_connection_is_up(connection)) return ACCEL_NO_DEADLINE;
-  accel_redis_endpoint_news_lost(redis_endpoint_news_of(endpoint, connection), connection, !rests);
+  accel_redis_endpoint_news_lost(redis_endpoint_news_of(endpoint, connection), connection,
+                                 !is_retired);
   if (!accel_redis_connection_repair(connection)) return ACCEL_NO_DEADLINE; /* the bell rings */
-  if (rests) return ACCEL_NO_DEADLINE;
+  if (is_retired) return ACCEL_NO_DEADLINE;
   if (accel_clock_monotonic_ms() >= backoff->next_ms)
     redis_endpoint_connect(endpoint, connection, backoff);
   return accel_redis_connection_is_up(connection) ? ACCEL_NO_DEADLINE : backoff->next_ms;
@@ -157,8 +158,8 @@ static void redis_endpoint_ask_clock(redis_endpoint *endpoint)
 }
 
 /* While the breaker is open and the connection stands. Without one, connecting is the question. */
-static void redis_endpoint_probe(const redis_endpoint *endpoint, redis_connection *connection,
-                                 redis_breaker *breaker)
+static void redis_endpoint_ping(const redis_endpoint *endpoint, redis_connection *connection,
+                                redis_breaker *breaker)
 {
   const redis_block block = {.words = REDIS_WORDS("PING")};
   redis_replies replies;
@@ -168,7 +169,7 @@ static void redis_endpoint_probe(const redis_endpoint *endpoint, redis_connectio
       &replies, error);
   const redis_reply reply = accel_redis_reply_at(&replies, 0);
   const bool is_alive = status == ACCEL_OK && accel_redis_reply_says(&replies, &reply, "PONG");
-  accel_redis_breaker_probed(breaker, is_alive, accel_clock_monotonic_ms());
+  accel_redis_breaker_pinged(breaker, is_alive, accel_clock_monotonic_ms());
   accel_redis_replies_release(&replies);
 }
 
@@ -186,42 +187,42 @@ static uint64_t redis_endpoint_tend_lane(redis_endpoint *endpoint, redis_connect
   redis_breaker *breaker = accel_redis_endpoint_breaker(endpoint, connection);
   uint64_t until_ms = redis_endpoint_keep(endpoint, connection, backoff);
   if (!accel_redis_connection_is_up(connection)) return until_ms;
-  if (accel_clock_monotonic_ms() >= accel_redis_breaker_probe_ms(breaker))
-    redis_endpoint_probe(endpoint, connection, breaker);
-  redis_endpoint_lower(&until_ms, accel_redis_breaker_probe_ms(breaker));
+  if (accel_clock_monotonic_ms() >= accel_redis_breaker_ping_ms(breaker))
+    redis_endpoint_ping(endpoint, connection, breaker);
+  redis_endpoint_lower(&until_ms, accel_redis_breaker_ping_ms(breaker));
   return until_ms;
 }
 
 /* Nothing that was learnt of the former server holds for this one. */
-static void redis_endpoint_begin_anew(redis_endpoint *endpoint)
+static void redis_endpoint_reset(redis_endpoint *endpoint)
 {
-  accel_redis_connection_break(&endpoint->data, REDIS_ENDPOINT_NOT_USED);
-  accel_redis_connection_break(&endpoint->bulk, REDIS_ENDPOINT_NOT_USED);
+  accel_redis_connection_break(&endpoint->data, REDIS_ENDPOINT_RETIRED);
+  accel_redis_connection_break(&endpoint->large, REDIS_ENDPOINT_RETIRED);
   accel_redis_breaker_forget(&endpoint->breaker);
-  accel_redis_breaker_forget(&endpoint->bulk_breaker);
+  accel_redis_breaker_forget(&endpoint->large_breaker);
   memset(&endpoint->data_backoff, 0, sizeof endpoint->data_backoff);
-  memset(&endpoint->bulk_backoff, 0, sizeof endpoint->bulk_backoff);
+  memset(&endpoint->large_backoff, 0, sizeof endpoint->large_backoff);
   accel_store_relaxed(&endpoint->ahead_ms, UINT64_C(0));
   accel_store_relaxed(&endpoint->writes_paused_ms, UINT64_C(0));
   accel_store_relaxed(&endpoint->refused_bytes_until_ms, UINT64_C(0));
   accel_redis_commands_forget(&endpoint->commands);
   accel_store_relaxed(&endpoint->has_large, false);
   for (size_t i = 0; i < REDIS_ENDPOINT_LARGE_KEYS; i++)
-    accel_store_relaxed(&endpoint->large[i], 0u);
+    accel_store_relaxed(&endpoint->large_keys[i], 0u);
   endpoint->next_clock_ms = 0;
 }
 
 /* Returns when it has to be called again. */
 static uint64_t redis_endpoint_tend(redis_endpoint *endpoint)
 {
-  if (accel_exchange_acquire(&endpoint->hurries, false))
-    endpoint->data_backoff.next_ms = endpoint->bulk_backoff.next_ms = 0;
-  if (accel_exchange_acquire(&endpoint->is_other, false)) redis_endpoint_begin_anew(endpoint);
+  if (accel_exchange_acquire(&endpoint->must_reconnect, false))
+    endpoint->data_backoff.next_ms = endpoint->large_backoff.next_ms = 0;
+  if (accel_exchange_acquire(&endpoint->is_replaced, false)) redis_endpoint_reset(endpoint);
   uint64_t until_ms = redis_endpoint_tend_lane(endpoint, &endpoint->data, &endpoint->data_backoff);
   redis_endpoint_lower(
-      &until_ms, redis_endpoint_tend_lane(endpoint, &endpoint->bulk, &endpoint->bulk_backoff));
+      &until_ms, redis_endpoint_tend_lane(endpoint, &endpoint->large, &endpoint->large_backoff));
   if (!accel_redis_connection_is_up(&endpoint->data)) return until_ms;
-  const bool is_open = accel_redis_breaker_probe_ms(&endpoint->breaker) != ACCEL_NO_DEADLINE;
+  const bool is_open = accel_redis_breaker_ping_ms(&endpoint->breaker) != ACCEL_NO_DEADLINE;
   if (!is_open && accel_clock_monotonic_ms() >= endpoint->next_clock_ms)
     redis_endpoint_ask_clock(endpoint);
   redis_endpoint_lower(&until_ms, is_open ? until_ms : endpoint->next_clock_ms);
@@ -231,7 +232,7 @@ static uint64_t redis_endpoint_tend(redis_endpoint *endpoint)
 static void redis_endpoint_run(void *endpoint_pointer)
 {
   redis_endpoint *endpoint = (redis_endpoint *)endpoint_pointer;
-  redis_connection *connections[2] = {&endpoint->data, &endpoint->bulk};
+  redis_connection *connections[2] = {&endpoint->data, &endpoint->large};
   for (;;) {
     uint64_t until_ms = redis_endpoint_tend(endpoint);
     struct pollfd polled[REDIS_SIGNALS + 2];
@@ -277,7 +278,7 @@ static uint32_t redis_endpoint_hash(const char *key, size_t size)
 static uint32_t redis_endpoint_noted(const redis_endpoint *endpoint, uint32_t hash)
 {
   const uint32_t noted =
-      accel_load_relaxed(&endpoint->large[(hash >> 1) % REDIS_ENDPOINT_LARGE_KEYS]);
+      accel_load_relaxed(&endpoint->large_keys[(hash >> 1) % REDIS_ENDPOINT_LARGE_KEYS]);
   return (noted & ~REDIS_ENDPOINT_OVERSIZED) == hash ? noted : 0;
 }
 
@@ -288,7 +289,7 @@ void accel_redis_endpoint_note_size(redis_endpoint *endpoint, const char *key, s
   const bool is_noted = size > REDIS_ENDPOINT_LARGE_BYTES || is_oversized;
   if (!is_noted && !accel_load_relaxed(&endpoint->has_large)) return;
   const uint32_t hash = redis_endpoint_hash(key, key_size);
-  uint32_t *slot = &endpoint->large[(hash >> 1) % REDIS_ENDPOINT_LARGE_KEYS];
+  uint32_t *slot = &endpoint->large_keys[(hash >> 1) % REDIS_ENDPOINT_LARGE_KEYS];
   if (is_noted) {
     accel_store_relaxed(slot, hash | (is_oversized ? REDIS_ENDPOINT_OVERSIZED : 0));
     accel_store_relaxed(&endpoint->has_large, true);
@@ -309,20 +310,20 @@ redis_connection *accel_redis_endpoint_to_store(redis_endpoint *endpoint, const 
                                                 size_t key_size, size_t size)
 {
   accel_redis_endpoint_note_size(endpoint, key, key_size, size);
-  return size > REDIS_ENDPOINT_LARGE_BYTES ? &endpoint->bulk : &endpoint->data;
+  return size > REDIS_ENDPOINT_LARGE_BYTES ? &endpoint->large : &endpoint->data;
 }
 
 redis_connection *accel_redis_endpoint_to_remove(redis_endpoint *endpoint)
 {
-  if (!accel_redis_connection_has_given_up(&endpoint->bulk)) return &endpoint->data;
-  return accel_redis_connection_has_given_up(&endpoint->data) ? NULL : &endpoint->bulk;
+  if (!accel_redis_connection_has_late_writes(&endpoint->large)) return &endpoint->data;
+  return accel_redis_connection_has_late_writes(&endpoint->data) ? NULL : &endpoint->large;
 }
 
 uint32_t accel_redis_endpoint_lane(const redis_endpoint *endpoint,
                                    const redis_connection *connection)
 {
   ACCEL_STATIC_ASSERT(2 * REDIS_ENDPOINT_LANES == ACCEL_REMOTE_LANES, "two lanes per endpoint");
-  return endpoint->number + (connection == &endpoint->bulk ? REDIS_ENDPOINT_LANES : 0);
+  return endpoint->number + (connection == &endpoint->large ? REDIS_ENDPOINT_LANES : 0);
 }
 
 redis_connection *accel_redis_endpoint_to_read(redis_endpoint *endpoint, const char *key,
@@ -331,7 +332,7 @@ redis_connection *accel_redis_endpoint_to_read(redis_endpoint *endpoint, const c
   if (!accel_load_relaxed(&endpoint->has_large)) return &endpoint->data;
   const uint32_t noted = redis_endpoint_noted(endpoint, redis_endpoint_hash(key, key_size));
   const bool is_large = noted != 0 && (noted & REDIS_ENDPOINT_OVERSIZED) == 0;
-  return is_large ? &endpoint->bulk : &endpoint->data;
+  return is_large ? &endpoint->large : &endpoint->data;
 }
 
 /* ---- from outside ---- */
@@ -341,27 +342,27 @@ bool accel_redis_endpoint_open(redis_endpoint *endpoint, const redis_context *co
 {
   memset(endpoint, 0, sizeof *endpoint);
   endpoint->context = context;
-  endpoint->data_news.news = endpoint->bulk_news.news = context->news;
+  endpoint->data_news.news = endpoint->large_news.news = context->news;
   const uint32_t spin_us = context->settings->spin_us;
   endpoint->address = accel_redis_address_make(host, port);
   if (endpoint->address == NULL) return false;
   if (!accel_mutex_open(&endpoint->mutex)) goto fail_mutex;
   if (!accel_redis_signals_open(&endpoint->signals)) goto fail_signals;
   if (!accel_redis_breaker_open(&endpoint->breaker)) goto fail_breaker;
-  if (!accel_redis_breaker_open(&endpoint->bulk_breaker)) goto fail_bulk_breaker;
+  if (!accel_redis_breaker_open(&endpoint->large_breaker)) goto fail_large_breaker;
   endpoint->breaker.changed = redis_endpoint_tell_breaker;
-  endpoint->bulk_breaker.changed = redis_endpoint_tell_bulk_breaker;
-  endpoint->breaker.ctx = endpoint->bulk_breaker.ctx = endpoint;
+  endpoint->large_breaker.changed = redis_endpoint_tell_large_breaker;
+  endpoint->breaker.ctx = endpoint->large_breaker.ctx = endpoint;
   if (!accel_redis_connection_open(&endpoint->data, endpoint->signals.wake_fd, spin_us, true))
     goto fail_data;
-  if (!accel_redis_connection_open(&endpoint->bulk, endpoint->signals.wake_fd, spin_us, false))
-    goto fail_bulk;
+  if (!accel_redis_connection_open(&endpoint->large, endpoint->signals.wake_fd, spin_us, false))
+    goto fail_large;
   return true;
-fail_bulk:
+fail_large:
   accel_redis_connection_close(&endpoint->data);
 fail_data:
-  accel_redis_breaker_close(&endpoint->bulk_breaker);
-fail_bulk_breaker:
+  accel_redis_breaker_close(&endpoint->large_breaker);
+fail_large_breaker:
   accel_redis_breaker_close(&endpoint->breaker);
 fail_breaker:
   accel_redis_signals_close(&endpoint->signals);
@@ -372,20 +373,20 @@ fail_mutex:
   return false;
 }
 
-void accel_redis_endpoint_rest(redis_endpoint *endpoint, bool rests)
+void accel_redis_endpoint_retire(redis_endpoint *endpoint, bool is_retired)
 {
-  if (accel_exchange_acquire(&endpoint->rests, rests) == rests) return;
-  if (rests) {
-    accel_store_relaxed(&endpoint->rested_ms, accel_clock_monotonic_ms());
-    accel_redis_connection_break(&endpoint->data, REDIS_ENDPOINT_NOT_USED);
-    accel_redis_connection_break(&endpoint->bulk, REDIS_ENDPOINT_NOT_USED);
+  if (accel_exchange_acquire(&endpoint->is_retired, is_retired) == is_retired) return;
+  if (is_retired) {
+    accel_store_relaxed(&endpoint->retired_ms, accel_clock_monotonic_ms());
+    accel_redis_connection_break(&endpoint->data, REDIS_ENDPOINT_RETIRED);
+    accel_redis_connection_break(&endpoint->large, REDIS_ENDPOINT_RETIRED);
   }
   accel_redis_signal_raise(endpoint->signals.wake_fd);
 }
 
-void accel_redis_endpoint_hurry(redis_endpoint *endpoint)
+void accel_redis_endpoint_reconnect_now(redis_endpoint *endpoint)
 {
-  accel_store_release(&endpoint->hurries, true);
+  accel_store_release(&endpoint->must_reconnect, true);
   accel_redis_signal_raise(endpoint->signals.wake_fd);
 }
 
@@ -398,7 +399,7 @@ bool accel_redis_endpoint_replace(redis_endpoint *endpoint, const char *host, co
   endpoint->address = address;
   accel_mutex_unlock(&endpoint->mutex);
   accel_redis_address_release(former, 0);
-  accel_store_release(&endpoint->is_other, true);
+  accel_store_release(&endpoint->is_replaced, true);
   accel_redis_connection_expect(&endpoint->data);
   return true;
 }
@@ -416,9 +417,9 @@ void accel_redis_endpoint_stop(redis_endpoint *endpoint)
 
 void accel_redis_endpoint_close(redis_endpoint *endpoint)
 {
-  accel_redis_connection_close(&endpoint->bulk);
+  accel_redis_connection_close(&endpoint->large);
   accel_redis_connection_close(&endpoint->data);
-  accel_redis_breaker_close(&endpoint->bulk_breaker);
+  accel_redis_breaker_close(&endpoint->large_breaker);
   accel_redis_breaker_close(&endpoint->breaker);
   accel_redis_signals_close(&endpoint->signals);
   accel_redis_address_release(
@@ -428,7 +429,7 @@ void accel_redis_endpoint_close(redis_endpoint *endpoint)
 
 void accel_redis_endpoint_abandon(redis_endpoint *endpoint)
 {
-  accel_redis_connection_abandon(&endpoint->bulk);
+  accel_redis_connection_abandon(&endpoint->large);
   accel_redis_connection_abandon(&endpoint->data);
   accel_redis_signals_close(&endpoint->signals);
   accel_redis_address_abandon(endpoint->address);

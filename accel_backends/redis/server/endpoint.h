@@ -27,27 +27,27 @@
 #define REDIS_ENDPOINT_LARGE_BYTES REDIS_CONNECTION_LARGE_BYTES
 #define REDIS_ENDPOINT_LARGE_KEYS 1024u
 #define REDIS_ENDPOINT_REFUSED_MS 60000u /* then one that the server did not take is tried again */
-#define REDIS_ENDPOINT_LANES 128u /* numbers of endpoints; the lanes beyond them are bulk's */
+#define REDIS_ENDPOINT_LANES 128u /* numbers of endpoints; the lanes beyond them are large's */
 
 typedef struct redis_endpoint {
   const redis_context *context;
   uint32_t number;        /* the route's */
-  bool rests;             /* atomic: no connection is wanted */
-  uint64_t rested_ms;     /* atomic: since when */
-  bool hurries;           /* atomic: what was in vain may succeed now, so that no pause is due */
-  bool is_other;          /* atomic: the address is another server's; the keeper begins anew */
+  bool is_retired;        /* atomic: no connection is wanted */
+  uint64_t retired_ms;    /* atomic: since when */
+  bool must_reconnect;    /* atomic: what was in vain may succeed now, so that no pause is due */
+  bool is_replaced;       /* atomic: the address is another server's; the keeper begins anew */
   accel_mutex mutex;      /* guards which address it is */
   redis_address *address; /* held */
-  redis_connection data, bulk;
-  redis_breaker breaker, bulk_breaker;
-  redis_endpoint_news data_news, bulk_news;
+  redis_connection data, large;
+  redis_breaker breaker, large_breaker;
+  redis_endpoint_news data_news, large_news;
   redis_retry_budget retries;
   uint64_t ahead_ms;         /* atomic: its clock ahead of the monotonic one, or 0: not known */
   uint64_t writes_paused_ms; /* atomic: nothing is stored before this time */
   const char *paused_by;     /* atomic: the word with which the server refused, a constant */
   /* Atomic: hashes of keys with large values, of which the last bit says that the value is larger
    * than it may be; 0: none. */
-  uint32_t large[REDIS_ENDPOINT_LARGE_KEYS];
+  uint32_t large_keys[REDIS_ENDPOINT_LARGE_KEYS];
   bool has_large; /* atomic: there was one; reads are bounded */
   redis_commands commands;
   uint64_t refused_bytes;          /* atomic: a text of so many it did not take, */
@@ -55,7 +55,7 @@ typedef struct redis_endpoint {
   accel_thread keeper;
   redis_signals signals;
   /* The keeper's own: */
-  redis_backoff data_backoff, bulk_backoff;
+  redis_backoff data_backoff, large_backoff;
   uint64_t next_clock_ms;
 } redis_endpoint;
 
@@ -66,10 +66,10 @@ ACCEL_EXTERN_C_BEGIN
 bool accel_redis_endpoint_open(redis_endpoint *endpoint, const redis_context *context,
                                const char *host, const char *port);
 /* Whether it is to be without connections. Threads: any. */
-void accel_redis_endpoint_rest(redis_endpoint *endpoint, bool rests);
+void accel_redis_endpoint_retire(redis_endpoint *endpoint, bool is_retired);
 /* Connects at once, if it has no connection. Threads: any. */
-void accel_redis_endpoint_hurry(redis_endpoint *endpoint);
-/* The place of a server that is gone becomes another one's, while it rests; calls that were on
+void accel_redis_endpoint_reconnect_now(redis_endpoint *endpoint);
+/* The place of a server that is gone becomes another one's, while it is_retired; calls that were on
  * their way to the former one fail, or are told by the new one that they are wrong. False: no
  * memory, or a text is too long. Threads: one at a time. */
 bool accel_redis_endpoint_replace(redis_endpoint *endpoint, const char *host, const char *port);
@@ -88,7 +88,7 @@ void accel_redis_endpoint_abandon(redis_endpoint *endpoint);
 redis_breaker *accel_redis_endpoint_breaker(redis_endpoint *endpoint,
                                             const redis_connection *connection);
 
-/* The server did not take a text of so many bytes, as its proto-max-bulk-len says. */
+/* The server did not take a text of so many bytes, as its proto-max-large-len says. */
 void accel_redis_endpoint_note_refused(redis_endpoint *endpoint, uint64_t size);
 /* The size of a text that it did not take lately, if one of `size` bytes is as large; else 0. */
 uint64_t accel_redis_endpoint_refused(const redis_endpoint *endpoint, uint64_t size);

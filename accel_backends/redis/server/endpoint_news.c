@@ -34,8 +34,8 @@ void accel_redis_endpoint_news_breaker(redis_endpoint_news *endpoint_news, const
   if (state != REDIS_BREAKER_OPEN && accel_redis_news_last(news, said) == ACCEL_REMOTE_UNCHANGED)
     return;
   accel_redis_news_tell(news, said,
-                        state == REDIS_BREAKER_OPEN     ? ACCEL_REMOTE_BREAKER_OPENED
-                        : state == REDIS_BREAKER_PROBED ? ACCEL_REMOTE_BREAKER_HALF_OPENED
-                                                        : ACCEL_REMOTE_BREAKER_CLOSED,
+                        state == REDIS_BREAKER_OPEN        ? ACCEL_REMOTE_BREAKER_OPENED
+                        : state == REDIS_BREAKER_HALF_OPEN ? ACCEL_REMOTE_BREAKER_HALF_OPENED
+                                                           : ACCEL_REMOTE_BREAKER_CLOSED,
                         server, "");
 }

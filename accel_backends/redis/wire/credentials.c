@@ -132,7 +132,7 @@ void accel_redis_sign_in_release(redis_sign_in *sign_in)
   accel_buffer_release(&sign_in->command);
 }
 
-bool accel_redis_sign_in_is_told(const redis_sign_in *sign_in, const char *text, size_t size)
+bool accel_redis_sign_in_is_quoted(const redis_sign_in *sign_in, const char *text, size_t size)
 {
   const size_t password_size = sign_in->password_size;
   const unsigned char *end = sign_in->command.data + sign_in->command.size - 2; /* its line's end */

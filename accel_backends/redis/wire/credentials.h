@@ -43,7 +43,7 @@ bool accel_redis_sign_in_make(redis_sign_in *sign_in, redis_credentials *credent
 /* Wipes it. */
 void accel_redis_sign_in_release(redis_sign_in *sign_in);
 /* Whether a text repeats the password, or so much of it that it tells something. */
-bool accel_redis_sign_in_is_told(const redis_sign_in *sign_in, const char *text, size_t size);
+bool accel_redis_sign_in_is_quoted(const redis_sign_in *sign_in, const char *text, size_t size);
 
 ACCEL_EXTERN_C_END
 #endif

@@ -29,19 +29,20 @@ static bool redis_slots_is_name(const char *text, size_t size)
 
 /* Copies a host's name. A cluster that does not know its own address says nil, "" or "?". */
 static bool redis_slots_read_host(const redis_replies *replies, const redis_reply *host,
-                                  redis_slots_node *node)
+                                  redis_slots_server *server)
 {
-  node->host[0] = '\0';
+  server->host[0] = '\0';
   if (host->kind == REDIS_REPLY_IS_NIL || accel_redis_reply_says(replies, host, "?")) return true;
-  if (host->kind != REDIS_REPLY_IS_TEXT || host->size >= sizeof node->host) return false;
+  if (host->kind != REDIS_REPLY_IS_TEXT || host->size >= sizeof server->host) return false;
   const char *text = accel_redis_reply_text(replies, host);
   if (!redis_slots_is_name(text, host->size)) return false;
-  memcpy(node->host, text, host->size);
-  node->host[host->size] = '\0';
+  memcpy(server->host, text, host->size);
+  server->host[host->size] = '\0';
   return true;
 }
 
-static bool redis_slots_read_node(const redis_replies *replies, size_t i, redis_slots_node *node)
+static bool redis_slots_read_server(const redis_replies *replies, size_t i,
+                                    redis_slots_server *server)
 {
   const redis_reply whole = accel_redis_reply_at(replies, i);
   if (whole.kind != REDIS_REPLY_IS_ARRAY || whole.size < 2) return false;
@@ -49,19 +50,19 @@ static bool redis_slots_read_node(const redis_replies *replies, size_t i, redis_
   const redis_reply port = accel_redis_reply_at(replies, i + 2);
   if (port.kind != REDIS_REPLY_IS_INTEGER || port.integer < 1 || port.integer > UINT16_MAX)
     return false;
-  node->port = (uint16_t)port.integer;
-  return redis_slots_read_host(replies, &host, node);
+  server->port = (uint16_t)port.integer;
+  return redis_slots_read_host(replies, &host, server);
 }
 
-/* The node's index, which it has from now on; REDIS_SLOTS_UNOWNED: there are too many. */
-static uint8_t redis_slots_number(redis_slots_map *map, const redis_slots_node *node)
+/* The server's index, which it has from now on; REDIS_SLOTS_UNOWNED: there are too many. */
+static uint8_t redis_slots_number(redis_slots_map *map, const redis_slots_server *server)
 {
-  for (size_t i = 0; i < map->node_count; i++)
-    if (map->nodes[i].port == node->port && strcmp(map->nodes[i].host, node->host) == 0)
+  for (size_t i = 0; i < map->server_count; i++)
+    if (map->servers[i].port == server->port && strcmp(map->servers[i].host, server->host) == 0)
       return (uint8_t)i;
-  if (map->node_count == REDIS_SLOTS_NODES_MAX) return REDIS_SLOTS_UNOWNED;
-  map->nodes[map->node_count] = *node;
-  return (uint8_t)map->node_count++;
+  if (map->server_count == REDIS_SLOTS_SERVERS_MAX) return REDIS_SLOTS_UNOWNED;
+  map->servers[map->server_count] = *server;
+  return (uint8_t)map->server_count++;
 }
 
 static const char *redis_slots_read_range(const redis_replies *replies, size_t i,
@@ -70,13 +71,13 @@ static const char *redis_slots_read_range(const redis_replies *replies, size_t i
   const redis_reply whole = accel_redis_reply_at(replies, i);
   const redis_reply first = accel_redis_reply_at(replies, i + 1);
   const redis_reply last = accel_redis_reply_at(replies, i + 2);
-  redis_slots_node node;
+  redis_slots_server server;
   if (whole.kind != REDIS_REPLY_IS_ARRAY || whole.size < 3) return "a range is not an array";
   if (first.kind != REDIS_REPLY_IS_INTEGER || last.kind != REDIS_REPLY_IS_INTEGER ||
       first.integer < 0 || last.integer < first.integer || last.integer >= REDIS_SLOTS)
     return "a range's bounds are no slots";
-  if (!redis_slots_read_node(replies, i + 3, &node)) return "a range's server has no address";
-  const uint8_t owner = redis_slots_number(map, &node);
+  if (!redis_slots_read_server(replies, i + 3, &server)) return "a range's server has no address";
+  const uint8_t owner = redis_slots_number(map, &server);
   if (owner == REDIS_SLOTS_UNOWNED) return "more servers than this library keeps";
   memset(map->owner + first.integer, owner, (size_t)(last.integer - first.integer) + 1);
   return NULL;
@@ -85,7 +86,7 @@ static const char *redis_slots_read_range(const redis_replies *replies, size_t i
 const char *accel_redis_slots_read(const redis_replies *replies, size_t i, redis_slots_map *map)
 {
   const redis_reply whole = accel_redis_reply_at(replies, i);
-  map->node_count = 0;
+  map->server_count = 0;
   memset(map->owner, REDIS_SLOTS_UNOWNED, sizeof map->owner);
   if (whole.kind != REDIS_REPLY_IS_ARRAY) return "the reply is not an array";
   if (whole.size == 0) return "no server owns a slot";
@@ -129,19 +130,19 @@ bool accel_redis_slots_read_moved(const redis_replies *replies, size_t i, const 
   if (colon == host) return false;
   colon--;
   const size_t host_size = (size_t)(colon - host);
-  if (host_size >= sizeof moved->node.host || !redis_slots_is_name(host, host_size)) return false;
+  if (host_size >= sizeof moved->server.host || !redis_slots_is_name(host, host_size)) return false;
   text = colon + 1;
   const int32_t port = redis_slots_read_number(&text, end);
   if (port < 1 || text != end) return false;
-  memcpy(moved->node.host, host, host_size);
-  moved->node.host[host_size] = '\0';
-  moved->node.port = (uint16_t)port;
+  memcpy(moved->server.host, host, host_size);
+  moved->server.host[host_size] = '\0';
+  moved->server.port = (uint16_t)port;
   moved->slot = (uint16_t)slot;
   return true;
 }
 
 const char *accel_redis_slots_read_address(const redis_replies *replies, size_t i,
-                                           redis_slots_node *node)
+                                           redis_slots_server *server)
 {
   const redis_reply whole = accel_redis_reply_at(replies, i);
   const redis_reply host = accel_redis_reply_at(replies, i + 1);
@@ -151,8 +152,8 @@ const char *accel_redis_slots_read_address(const redis_replies *replies, size_t 
   const char *text = accel_redis_reply_text(replies, &port_reply);
   const char *const end = text + port_reply.size;
   const int32_t port = redis_slots_read_number(&text, end);
-  if (port < 1 || text != end || !redis_slots_read_host(replies, &host, node))
+  if (port < 1 || text != end || !redis_slots_read_host(replies, &host, server))
     return "the address is not whole";
-  node->port = (uint16_t)port;
+  server->port = (uint16_t)port;
   return NULL;
 }

@@ -16,27 +16,27 @@
 #include "reply.h"
 
 #define REDIS_SLOTS 16384u
-#define REDIS_SLOTS_NODES_MAX 128u /* masters of a cluster; 64 bytes and two connections each */
+#define REDIS_SLOTS_SERVERS_MAX 128u /* masters of a cluster; 64 bytes and two connections each */
 #define REDIS_SLOTS_UNOWNED 0xFFu
 
 /* Longer names do not exist in DNS. */
 #define REDIS_SLOTS_HOST_SIZE 256u
 
-typedef struct redis_slots_node {
+typedef struct redis_slots_server {
   char host[REDIS_SLOTS_HOST_SIZE]; /* "": the server that was asked */
   uint16_t port;
-} redis_slots_node;
+} redis_slots_server;
 
 typedef struct redis_slots_map {
-  size_t node_count;
-  redis_slots_node nodes[REDIS_SLOTS_NODES_MAX];
-  uint8_t owner[REDIS_SLOTS]; /* an index of nodes, or REDIS_SLOTS_UNOWNED */
+  size_t server_count;
+  redis_slots_server servers[REDIS_SLOTS_SERVERS_MAX];
+  uint8_t owner[REDIS_SLOTS]; /* an index of servers, or REDIS_SLOTS_UNOWNED */
 } redis_slots_map;
 
 /* Where a server says that a key, or its slot, is. */
 typedef struct redis_slots_moved {
   uint16_t slot;
-  redis_slots_node node;
+  redis_slots_server server;
 } redis_slots_moved;
 
 ACCEL_EXTERN_C_BEGIN
@@ -51,7 +51,7 @@ const char *accel_redis_slots_read(const redis_replies *replies, size_t i, redis
 
 /* Reads a Sentinel's reply {host, port} at `i`. NULL, or what was wrong with it. */
 const char *accel_redis_slots_read_address(const redis_replies *replies, size_t i,
-                                           redis_slots_node *node);
+                                           redis_slots_server *server);
 
 /* Reads an error "MOVED slot host:port" or "ASK slot host:port"; `kind` is "MOVED " or "ASK ".
  * False: it is no such error, or not in order. */

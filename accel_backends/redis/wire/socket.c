@@ -143,7 +143,7 @@ void accel_redis_socket_close(int fd)
   if (fd >= 0) close(fd);
 }
 
-void accel_redis_socket_forsake(int fd)
+void accel_redis_socket_reset_on_close(int fd)
 {
   const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
   if (fd >= 0) (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);

@@ -38,7 +38,7 @@ ACCEL_EXTERN_C_BEGIN
 int accel_redis_socket_open(redis_dial *dial);
 void accel_redis_socket_close(int fd);
 /* Close will reset the connection: what the kernel has not delivered yet it throws away. */
-void accel_redis_socket_forsake(int fd);
+void accel_redis_socket_reset_on_close(int fd);
 
 /* Bytes moved, REDIS_SOCKET_LATER: none without waiting, REDIS_SOCKET_DEAD: closed or failed,
  * errno says why (0: closed by the server). */

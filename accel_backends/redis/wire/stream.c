@@ -185,7 +185,7 @@ static void redis_stream_tell_refusal(const redis_sign_in *sign_in, const char *
   size_t told = 1, code = 1;
   while (code < size && line[code] >= 'A' && line[code] <= 'Z') code++;
   while (told < size && told < sizeof text && line[told] != '\r' && line[told] != '\n') told++;
-  if (accel_redis_sign_in_is_told(sign_in, line, told)) told = code < 40 ? code : 1;
+  if (accel_redis_sign_in_is_quoted(sign_in, line, told)) told = code < 40 ? code : 1;
   for (size_t i = 1; i < told; i++) {
     const unsigned char byte = (unsigned char)line[i];
     text[i - 1] = line[i];

@@ -145,7 +145,7 @@ static int redis_tls_keep_session(SSL *native, SSL_SESSION *session)
   return 1; /* it is ours now */
 }
 
-static bool redis_tls_settle(redis_tls_context *context)
+static bool redis_tls_configure(redis_tls_context *context)
 {
   SSL_CTX *native = context->native;
   if (native == NULL || context->socket == NULL) return false;
@@ -179,7 +179,7 @@ accel_status accel_redis_tls_open(const void *owner, const redis_tls_files *file
   ERR_clear_error();
   context->native = SSL_CTX_new(TLS_client_method());
   context->socket = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "accel");
-  accel_status status = redis_tls_settle(context)
+  accel_status status = redis_tls_configure(context)
                             ? redis_tls_use_files(owner, context->native, files)
                             : accel_error_set(owner, ACCEL_ERR_NOMEM, "no memory for TLS");
   if (accel_failed(status))
