@@ -30,12 +30,12 @@ static accel_status redis_link_attach(void *remote, const accel_remote_area *are
 {
   if (accel_opened_find(remote, &accel_redis_ops) == ACCEL_OPENED_BY_NOBODY)
     return accel_error_set(area->owner, ACCEL_ERR_CONFIG,
-                           "remote is not open: it is no accel_redis, or a closed accel_redis");
+                           "remote is not an open accel_redis; call accel_redis_open first");
   accel_redis_state *state = ((accel_redis *)remote)->state;
   const redis_settings *settings = &state->settings;
   if (settings->fork_generation != accel_fork_generation())
     return accel_error_set(area->owner, ACCEL_ERR_CONFIG,
-                           "remote is an accel_redis that was opened before the fork");
+                           "remote was opened before the fork; open an accel_redis in the child");
   if (!accel_config_is_name(area->area))
     return accel_error_set(area->owner, ACCEL_ERR_CONFIG, "area is not a name for Redis");
   redis_subscription *subscription = (redis_subscription *)ACCEL_MALLOC(sizeof *subscription);

@@ -22,9 +22,9 @@ static accel_status redis_open_check(const accel_redis *redis, const accel_redis
     return accel_error_set(redis, ACCEL_ERR_CONFIG,
                            "key_prefix is \"%.80s\"; it has 1 to 64 of [A-Za-z0-9_.-]", prefix);
   if (config->connect_timeout_ms == ACCEL_FOREVER)
-    return accel_error_set(redis, ACCEL_ERR_CONFIG, "connect_timeout_ms is ACCEL_FOREVER");
+    return accel_error_set(redis, ACCEL_ERR_CONFIG, "connect_timeout_ms is ACCEL_FOREVER; set a limit");
   if (config->command_timeout_ms == ACCEL_FOREVER)
-    return accel_error_set(redis, ACCEL_ERR_CONFIG, "command_timeout_ms is ACCEL_FOREVER");
+    return accel_error_set(redis, ACCEL_ERR_CONFIG, "command_timeout_ms is ACCEL_FOREVER; set a limit");
   if (config->spin_us > REDIS_OPEN_SPIN_US_MAX && config->spin_us != ACCEL_NO_SPIN)
     return accel_error_set(redis, ACCEL_ERR_CONFIG, "spin_us is %u; at most %u, or ACCEL_NO_SPIN",
                            config->spin_us, REDIS_OPEN_SPIN_US_MAX);
@@ -32,7 +32,7 @@ static accel_status redis_open_check(const accel_redis *redis, const accel_redis
     return accel_error_set(redis, ACCEL_ERR_CONFIG, "max_value_bytes is %zu; at most %u",
                            config->max_value_bytes, REDIS_OPEN_VALUE_BYTES_MAX);
   if (config->coherence != ACCEL_PUBSUB && config->coherence != ACCEL_TRACKING)
-    return accel_error_set(redis, ACCEL_ERR_CONFIG, "coherence is %d, which is no coherence",
+    return accel_error_set(redis, ACCEL_ERR_CONFIG, "coherence is %d; use ACCEL_PUBSUB or ACCEL_TRACKING",
                            (int)config->coherence);
   return ACCEL_OK;
 }
@@ -86,7 +86,7 @@ static accel_status redis_open_check_kind(const accel_redis *redis, const redis_
 {
   if (settings->url.kind != REDIS_URL_CLUSTER || !settings->is_tracking) return ACCEL_OK;
   return accel_error_set(redis, ACCEL_ERR_CONFIG,
-                         "coherence is ACCEL_TRACKING, which redis+cluster:// does not have");
+                         "coherence is ACCEL_TRACKING; redis+cluster:// needs ACCEL_PUBSUB");
 }
 
 /* From the url, which is to hold no copy, and for the Sentinels from the configuration. */
@@ -99,7 +99,7 @@ static accel_status redis_open_credentials(const accel_redis *redis,
   accel_status status = ACCEL_OK;
   if (has_own && url->kind != REDIS_URL_SENTINEL)
     status = accel_error_set(redis, ACCEL_ERR_CONFIG,
-                             "sentinel_ fields need a url of redis+sentinel://");
+                             "sentinel_user and sentinel_password need a url of redis+sentinel://");
   else if (has_own)
     status = accel_redis_credentials_set(&state->sentinel_credentials, redis, "sentinel_password",
                                          config->sentinel_user, config->sentinel_password);
@@ -252,9 +252,9 @@ void accel_redis_close(accel_redis *redis)
 static accel_status redis_open_check_use(const accel_redis *redis)
 {
   if (redis == NULL || redis->state == NULL)
-    return accel_error_set(redis, ACCEL_ERR_CONFIG, "redis is not open");
+    return accel_error_set(redis, ACCEL_ERR_CONFIG, "redis is not open; call accel_redis_open first");
   if (redis->state->settings.fork_generation != accel_fork_generation())
-    return accel_error_set(redis, ACCEL_ERR_CONFIG, "redis was opened before the fork");
+    return accel_error_set(redis, ACCEL_ERR_CONFIG, "redis was opened before the fork; open one in the child");
   return ACCEL_OK;
 }
 

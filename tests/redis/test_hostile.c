@@ -52,11 +52,11 @@ static void what_is_no_answer_breaks_the_connection(void **state)
     const char *answer, *reason;
   } cases[] = {
       {"hello\r\n", "protocol error"},
-      {":1\r\n", "unexpected kind"},
-      {"*1\r\n$5\r\nvalue\r\n", "unexpected kind"},
-      {"+value\r\n", "unexpected kind"},
-      {"$5\r\nvalueXX", "longer than it says"},
-      {"$536870912\r\n", "no answer"}, /* it may still come */
+      {":1\r\n", "unexpected type"},
+      {"*1\r\n$5\r\nvalue\r\n", "unexpected type"},
+      {"+value\r\n", "unexpected type"},
+      {"$5\r\nvalueXX", "longer than its head says"},
+      {"$536870912\r\n", "no reply"}, /* it may still come */
       {"*2147483648\r\n", "protocol error"},
       {"*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n", "nested"},
   };
@@ -67,7 +67,7 @@ static void what_is_no_answer_breaks_the_connection(void **state)
     assert_true(peer_open(&liar, cases[i].answer, 0));
     const accel_redis_config config = {.url = liar.url, .command_timeout_ms = 300};
     client_open(&one, &config);
-    const bool is_late = strstr(cases[i].reason, "no answer") != NULL;
+    const bool is_late = strstr(cases[i].reason, "no reply") != NULL;
     ask(&one, is_late ? ACCEL_ERR_TIMEOUT : ACCEL_ERR_BACKEND);
     if (strstr(one.call.error, cases[i].reason) == NULL)
       fail_msg("the text is \"%s\", without \"%s\"", one.call.error, cases[i].reason);
@@ -136,7 +136,7 @@ static void what_nobody_answers_is_not_queued_without_end(void **state)
   for (unsigned i = 0; i < 2 * REDIS_CONNECTION_SLOTS; i++)
     accel_redis_connection_post(&one.redis.state->route.endpoints[0]->data, &block);
   assert_true(ask(&one, ACCEL_ERR_BACKEND) < 900);
-  assert_non_null(strstr(one.call.error, "queue full"));
+  assert_non_null(strstr(one.call.error, "queue is full"));
   client_close(&one);
   peer_close(&deaf);
 }

@@ -31,7 +31,7 @@ static void too_many_clients(const char *options, const char *userinfo)
   for (size_t i = 0; i < CLIENTS; i++) others[i] = redisConnect("127.0.0.1", server.port);
   snprintf(url, sizeof url, "redis://%s127.0.0.1:%d", userinfo, server.port);
   assert_int_equal(accel_redis_open(&redis, &(accel_redis_config){.url = url}), ACCEL_OK);
-  ping_says(&redis, "the server says ERR max number of clients reached");
+  ping_says(&redis, "the server replied: ERR max number of clients reached");
   for (size_t i = 0; i < CLIENTS; i++) redisFree(others[i]);
   const uint64_t until_ms = accel_clock_deadline(PATIENCE_MS);
   while (accel_redis_ping(&redis) != ACCEL_OK) {

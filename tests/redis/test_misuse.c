@@ -49,7 +49,7 @@ static void what_is_no_redis_is_refused(void **state)
   for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
     const accel_config config = {.area = "number", .remote = wrong[i]};
     assert_int_equal(number_cache_open(&cache, &config), ACCEL_ERR_CONFIG);
-    assert_non_null(strstr(number_cache_last_error(&cache), "not open"));
+    assert_non_null(strstr(number_cache_last_error(&cache), "not an open"));
   }
   accel_redis_close(&redis);
 }

@@ -104,8 +104,7 @@ static void the_servers_words_are_told(void **state)
   (void)state;
   start_server("requirepass correct-horse\nuser app off >staple ~* &* +@all", "correct-horse");
   open_client(":battery@");
-  is_refused_with("signing in: the server says WRONGPASS invalid username-password pair",
-                  "battery");
+  is_refused_with("AUTH: the server replied: WRONGPASS invalid username-password pair", "battery");
   close_client();
   open_client("app:staple@");
   is_refused_with("user is disabled", "staple");
@@ -127,7 +126,7 @@ static void words_that_repeat_the_password_are_not_told(void **state)
   (void)state;
   assert_true(redis_server_start(&server, "rename-command AUTH \"\""));
   open_client(":battery@");
-  is_refused_with("signing in: the server says ERR", "batt");
+  is_refused_with("AUTH: the server replied: ERR", "batt");
   close_client();
   redis_server_stop(&server);
 }

@@ -107,10 +107,10 @@ static void other_urls_are_refused_with_a_reason(void **state)
   static const struct {
     const char *text, *reason;
   } cases[] = {
-      {"", "begins with neither"},
-      {"127.0.0.1:6379", "begins with neither"},
-      {"http://host", "begins with neither"},
-      {"REDIS://host", "begins with neither"},
+      {"", "must begin with"},
+      {"127.0.0.1:6379", "must begin with"},
+      {"http://host", "must begin with"},
+      {"REDIS://host", "must begin with"},
       {"redis://", "host is missing"},
       {"redis://:6379", "host is missing"},
       {"redis:///1", "host is missing"},
@@ -120,8 +120,8 @@ static void other_urls_are_refused_with_a_reason(void **state)
       {"redis://h:99999999999999999999", "port is not"},
       {"redis://h:-1", "port is not"},
       {"redis://h:63 79", "space"},
-      {"redis://h?db=1", "no ? or #"},
-      {"redis://:p?#q@h#x", "no ? or #"},
+      {"redis://h?db=1", "may not hold ? or #"},
+      {"redis://:p?#q@h#x", "may not hold ? or #"},
       {"redis://h/x", "database"},
       {"redis://h/1/2", "database"},
       {"redis://h/1?a=b", "database"},

@@ -80,7 +80,8 @@ static void redis_hearing_tell_message(redis_listener *listener, redis_subscript
   if (!subscription->is_up || strlen(subscription->link.channel) != message->channel_size) return;
   if (memcmp(subscription->link.channel, message->channel, message->channel_size) != 0) return;
   if (message->is_lost) {
-    redis_hearing_tell_lost(listener, subscription, (void *)(uintptr_t) "a message was too large");
+    redis_hearing_tell_lost(listener, subscription,
+                            (void *)(uintptr_t) "a message was larger than 1 MiB");
     subscription->link.sink.down(subscription->link.sink.ctx);
     subscription->link.sink.up(subscription->link.sink.ctx);
     return;
@@ -139,7 +140,7 @@ static void redis_hearing_tell_refused(redis_listener *listener, redis_subscript
   subscription->request = 0;
   subscription->next_request_ms = accel_clock_deadline(REDIS_LISTENER_REFUSED_MS);
   char text[sizeof subscription->refusal];
-  accel_redis_stream_explain(&listener->replies, 0, "the listener", text);
+  accel_redis_stream_explain(&listener->replies, 0, "SUBSCRIBE", text);
   accel_mutex_lock(&listener->mutex);
   memcpy(subscription->refusal, text, sizeof text);
   accel_mutex_unlock(&listener->mutex);
@@ -198,7 +199,7 @@ static bool redis_hearing_take_refusal(redis_listener *listener)
                           listener->confirmations < listener->requests &&
                           listener->confirmations + 1 != listener->tracking.request;
   if (!is_of_link) {
-    accel_redis_hearing_note_refusal(listener, replies, "the listener");
+    accel_redis_hearing_note_refusal(listener, replies, "channel");
     return false;
   }
   refused.request = ++listener->confirmations;

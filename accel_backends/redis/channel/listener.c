@@ -260,7 +260,7 @@ static bool redis_listener_send_changes(redis_listener *listener, bool pings)
 static bool redis_listener_hear(redis_listener *listener)
 {
   if (!accel_redis_stream_feed(&listener->stream, listener->why)) return false;
-  snprintf(listener->why, sizeof listener->why, "the server says what it was not asked for");
+  snprintf(listener->why, sizeof listener->why, "protocol error: a message of an unexpected kind");
   return accel_redis_hearing_take_replies(listener);
 }
 
@@ -282,15 +282,17 @@ static uint64_t redis_listener_tend_channel(redis_listener *listener, bool is_re
   if (!is_open) return is_wanted ? listener->backoff.next_ms : ACCEL_NO_DEADLINE;
   if (is_alive && is_readable) is_alive = redis_listener_hear(listener);
   if (is_alive && is_tick && listener->settings->is_tracking) {
-    snprintf(listener->why, sizeof listener->why, "the server does not track what is read");
+    snprintf(listener->why, sizeof listener->why,
+             "CLIENT GETREDIR: the server tracks for another connection");
     is_alive = redis_listener_is_tracked(listener);
   }
   const uint64_t proof_ms = redis_listener_until_ms(listener);
   const bool is_silent = is_alive && accel_clock_monotonic_ms() >= proof_ms;
   if (is_silent)
-    snprintf(listener->why, sizeof listener->why, "no answer for %u ms", REDIS_LISTENER_PROOF_MS);
+    snprintf(listener->why, sizeof listener->why, "no reply to PING for %u ms",
+             REDIS_LISTENER_PROOF_MS);
   if (must_move)
-    snprintf(listener->why, sizeof listener->why, "another server is to be listened to");
+    snprintf(listener->why, sizeof listener->why, "another server has become the main one");
   if (!is_alive || is_silent) {
     redis_listener_lose_channel(listener);
     return listener->backoff.next_ms;

@@ -29,8 +29,8 @@ bool accel_redis_call_is_paused(const redis_link *link, accel_remote_call *call,
   if (exchange->purpose != REDIS_STORES) return true;
   redis_call_tell(link, ACCEL_REMOTE_WRITES_PAUSED);
   const char *word = accel_load_relaxed(&exchange->endpoint->paused_by);
-  snprintf(call->error, sizeof call->error,
-           "nothing is stored for a while: the server refused it before, with %s", word);
+  snprintf(call->error, sizeof call->error, "writes are paused for a second: the server replied %s",
+           word);
   return true;
 }
 
@@ -43,15 +43,15 @@ static accel_status redis_call_start(accel_remote_call *call, redis_exchange *ex
 {
   exchange->is_probe = false;
   if (exchange->connection == NULL)
-    return redis_call_refuse(call, "nothing is removed while writes that were given up are on "
-                                   "their way on both connections");
+    return redis_call_refuse(call, "nothing can be deleted yet: writes that timed out may still "
+                                   "take effect on both connections");
   if (exchange->purpose == REDIS_STORES &&
       accel_redis_call_is_paused(exchange->link, call, exchange))
     return ACCEL_ERR_BACKEND;
   redis_breaker *breaker = redis_call_breaker(exchange);
   if (!accel_redis_breaker_admits(breaker, &exchange->is_probe)) {
     redis_call_tell(exchange->link, ACCEL_REMOTE_BREAKER_OPEN);
-    return redis_call_refuse(call, "the server failed too often: it is left alone for a while");
+    return redis_call_refuse(call, "the circuit breaker is open: the server failed too often");
   }
   const accel_status status =
       accel_redis_connection_begin(exchange->connection, &exchange->block, exchange->deadline_ms,
@@ -68,7 +68,8 @@ void accel_redis_call_begin(redis_link *link, accel_remote_call *call, redis_exc
   exchange->is_under_way = false;
   exchange->block.is_write = exchange->purpose != REDIS_READS;
   if (settings->fork_generation != accel_fork_generation()) {
-    snprintf(call->error, sizeof call->error, "redis was opened before the fork; open your own");
+    snprintf(call->error, sizeof call->error,
+             "redis was opened before the fork; open one in the child");
     exchange->status = ACCEL_ERR_CONFIG;
     return;
   }
@@ -102,7 +103,7 @@ static bool redis_call_react(redis_exchange *exchange, const redis_reply *error)
   }
   if (reaction == REDIS_ERROR_RECONNECT) {
     char why[64];
-    snprintf(why, sizeof why, "the server sends us away, with %s", word);
+    snprintf(why, sizeof why, "closed here: the server replied %s", word);
     accel_redis_connection_break(exchange->connection, why);
   }
   return reaction == REDIS_ERROR_UNAVAILABLE;
@@ -228,7 +229,7 @@ accel_status accel_redis_call_no_memory(accel_remote_call *call)
 
 accel_status accel_redis_call_protocol_error(redis_connection *connection, accel_remote_call *call)
 {
-  snprintf(call->error, sizeof call->error, "protocol error: a reply of an unexpected kind");
+  snprintf(call->error, sizeof call->error, "protocol error: a reply of an unexpected type");
   accel_redis_connection_break(connection, call->error);
   return ACCEL_ERR_BACKEND;
 }

@@ -190,7 +190,7 @@ static accel_status redis_clear_goes_on(accel_remote_call *call, uint64_t until_
   if (!is_stopped && now_ms < until_ms && now_ms < call->deadline_ms) return ACCEL_OK;
   snprintf(call->error, sizeof call->error, "%s",
            is_stopped ? "the clear was stopped: the cache is closing"
-                      : "the clear takes too long: SCAN came to no end");
+                      : "the clear was given up: SCAN did not come to an end in time");
   return ACCEL_ERR_BACKEND;
 }
 

@@ -224,7 +224,8 @@ static bool redis_lease_take_moved(const redis_lease *lease, accel_remote_item *
     if (reply.kind == REDIS_REPLY_IS_ERROR) {
       accel_redis_part_refused(lease->part, item, lease->terms->call, replies, k);
       if (k == exec && accel_redis_commands_leaves_open(replies, k))
-        accel_redis_connection_break(lease->exchange.connection, "the server refuses EXEC");
+        accel_redis_connection_break(lease->exchange.connection,
+                                     "closed here: the server refused EXEC");
       if (!accel_redis_reply_fails(replies, &reply, "OOM ")) return true;
       item->status = REDIS_ITEM_AGAIN; /* the script alone may still take a lease back */
       item->hint |= REDIS_HINT_PLAIN;

@@ -170,7 +170,8 @@ static void redis_scatter_pause(unsigned pauses_before, uint64_t deadline_ms)
 /* What was sent from one server to the next until the rounds or the time were over. */
 static void redis_scatter_give_up(accel_remote_item *items, size_t count, accel_remote_call *call)
 {
-  snprintf(call->error, sizeof call->error, "redis: a key was redirected too often");
+  snprintf(call->error, sizeof call->error,
+           "redis: MOVED or ASK sent a key from server to server too often");
   redis_scatter_fail(items, count, ACCEL_ERR_BACKEND);
 }
 

@@ -184,7 +184,8 @@ static bool redis_write_take_bare(redis_write *write, size_t from, size_t named,
 static void redis_write_leave_block(redis_write *write, const redis_replies *replies, size_t exec)
 {
   if (accel_redis_commands_leaves_open(replies, exec))
-    accel_redis_connection_break(write->exchange.connection, "the server refuses EXEC");
+    accel_redis_connection_break(write->exchange.connection,
+                                 "closed here: the server refused EXEC");
 }
 
 /* One block's replies, at *i, which it moves behind them. */

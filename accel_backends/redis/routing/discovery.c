@@ -72,11 +72,11 @@ static bool redis_discovery_take_master(redis_discovery *discovery, redis_dial *
   const char *why = accel_redis_slots_read_address(&replies, 0, &master);
   const redis_reply whole = accel_redis_reply_at(&replies, 0);
   if (whole.kind == REDIS_REPLY_IS_ERROR)
-    accel_redis_stream_explain(&replies, 0, "asking a Sentinel", dial->error);
+    accel_redis_stream_explain(&replies, 0, "SENTINEL", dial->error);
   else if (whole.kind == REDIS_REPLY_IS_NIL)
     snprintf(dial->error, sizeof dial->error, "the Sentinel knows no master \"%.64s\"", name);
   else if (why != NULL)
-    snprintf(dial->error, sizeof dial->error, "asking a Sentinel: %s", why);
+    snprintf(dial->error, sizeof dial->error, "SENTINEL GET-MASTER-ADDR-BY-NAME: %s", why);
   accel_redis_replies_release(&replies);
   if (why != NULL) return false;
   accel_redis_route_apply_master(discovery->route, &master, NULL);
@@ -119,7 +119,7 @@ static bool redis_discovery_look(redis_discovery *discovery)
 {
   const bool is_cluster = accel_redis_route_is_cluster(discovery->route);
   redis_discovery_take *take = is_cluster ? redis_discovery_take_map : redis_discovery_take_master;
-  char error[REDIS_SOCKET_TEXT] = "no memory to look where the servers are";
+  char error[REDIS_SOCKET_TEXT] = "no memory to ask where the servers are";
   redis_slots_map *map = (redis_slots_map *)ACCEL_MALLOC(sizeof *map);
   bool found = map != NULL && is_cluster && redis_discovery_visit_known(discovery, map, error);
   for (size_t i = 0; i < discovery->host_count && map != NULL && !found; i++) {

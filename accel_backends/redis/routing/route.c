@@ -311,10 +311,10 @@ static void redis_route_explain_nowhere(redis_route *route, bool lacks_servers)
   char text[REDIS_SOCKET_TEXT] = "no server owns the slot of the key";
   if (lacks_servers && accel_load_relaxed(&route->count) == REDIS_ROUTE_ENDPOINTS_MAX)
     snprintf(text, sizeof text,
-             "there is another server, and %u are in use already, the most for one accel_redis",
+             "the cluster has more than %u servers, the most that one accel_redis uses at a time",
              REDIS_ROUTE_ENDPOINTS_MAX - 1);
   else if (lacks_servers)
-    snprintf(text, sizeof text, "no memory or descriptor for a server that has the key");
+    snprintf(text, sizeof text, "no memory or descriptor for the server that has the key");
   accel_redis_connection_adopt(&route->endpoints[0]->data, NULL, text);
   const bool is_lacking = lacks_servers || redis_route_owns(route, 0);
   redis_route_tell(route, is_lacking ? text : NULL);

@@ -110,7 +110,8 @@ static accel_status redis_connection_submit(redis_connection *connection, const 
   const size_t unsent = connection->queued.size + connection->writing.size - connection->written;
   const size_t pending = accel_redis_io_pending(connection);
   if (pending == REDIS_CONNECTION_SLOTS || unsent > REDIS_CONNECTION_UNSENT_MAX)
-    return redis_connection_refuse(ACCEL_ERR_BACKEND, "queue full: the server is too slow", error);
+    return redis_connection_refuse(ACCEL_ERR_BACKEND,
+                                   "the send queue is full: the server is too slow", error);
   const size_t before = connection->queued.size;
   const size_t replies_due = redis_connection_append(block, &connection->queued);
   if (replies_due == 0) {
@@ -143,8 +144,8 @@ static accel_status redis_connection_await_first(redis_connection *connection, u
   }
   while (connection->state == REDIS_CONNECTION_FIRST)
     if (!accel_condition_wait(&connection->changed, &connection->mutex, deadline_ms))
-      return redis_connection_refuse(ACCEL_ERR_TIMEOUT, "the first connection takes too long",
-                                     error);
+      return redis_connection_refuse(ACCEL_ERR_TIMEOUT,
+                                     "the first attempt to connect has not ended in time", error);
   if (connection->state == REDIS_CONNECTION_UP) return ACCEL_OK;
   snprintf(error, REDIS_SOCKET_TEXT, "not connected: %.140s", connection->error);
   return ACCEL_ERR_BACKEND;
@@ -168,7 +169,8 @@ accel_status accel_redis_connection_begin(redis_connection *connection, const re
   caller->began_ms = accel_clock_monotonic_ms();
   caller->patience_ms = block->patience_ms;
   if (caller->began_ms >= deadline_ms)
-    return redis_connection_refuse(ACCEL_ERR_TIMEOUT, "the deadline had passed before", error);
+    return redis_connection_refuse(ACCEL_ERR_TIMEOUT,
+                                   "the deadline passed before the command was sent", error);
   accel_mutex_lock(&connection->mutex);
   accel_status status = redis_connection_await_first(connection, deadline_ms, error);
   if (status == ACCEL_OK) status = redis_connection_submit(connection, block, caller, 0, error);
@@ -184,7 +186,7 @@ accel_status accel_redis_connection_finish(redis_connection *connection, redis_c
 {
   accel_mutex_lock(&connection->mutex);
   if (!accel_redis_wait_for_replies(connection, caller, deadline_ms)) {
-    snprintf(error, REDIS_SOCKET_TEXT, "no answer within %u ms",
+    snprintf(error, REDIS_SOCKET_TEXT, "no reply within %u ms",
              (unsigned)(accel_clock_monotonic_ms() - caller->began_ms));
     caller->status = ACCEL_ERR_TIMEOUT;
   } else if (caller->status != ACCEL_OK) {
@@ -341,8 +343,9 @@ static void redis_connection_judge(redis_connection *connection)
     connection->progress_ms = connection->reply_ms = now_ms;
     return;
   }
-  accel_redis_io_break(connection, is_silent ? "connection lost: the server is silent"
-                                             : "connection lost: a reply does not come to its end");
+  accel_redis_io_break(connection,
+                       is_silent ? "connection lost: the server sent nothing while replies were due"
+                                 : "connection lost: a reply was not complete in time");
 }
 
 /* With the mutex held, while it is up: what a caller would do, without waiting. */

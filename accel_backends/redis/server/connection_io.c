@@ -238,11 +238,11 @@ static redis_reader_result redis_io_read_one(redis_connection *connection, uint6
     slot->has_begun = true;
     connection->answered++;
     if (!redis_io_is_too_much(slot)) continue;
-    *why_out = "more than was asked for";
+    *why_out = "a reply that is larger than the command allows";
     return REDIS_READER_BROKEN;
   }
   if (redis_io_is_checked(slot)) return REDIS_READER_REPLY;
-  *why_out = "an answer to another question";
+  *why_out = "PING did not return its own number";
   return REDIS_READER_BROKEN;
 }
 
@@ -264,7 +264,7 @@ static void redis_io_deal_out(redis_connection *connection)
   accel_store_relaxed(&connection->is_mid_reply, !is_empty || is_begun);
   if (accel_redis_reader_expects(connection->stream.reader) > REDIS_CONNECTION_LARGE_BYTES)
     accel_store_relaxed(&connection->large_ms, accel_clock_monotonic_ms());
-  if (result == REDIS_READER_REPLY && !is_empty) why = "a reply that nobody asked for";
+  if (result == REDIS_READER_REPLY && !is_empty) why = "a reply without a command";
   if (next > from) {
     redis_caller *woken = redis_io_complete(connection, from, (size_t)(next - from));
     while (woken != NULL) {

@@ -187,9 +187,9 @@ bool accel_redis_address_find(redis_address *address, int stop_fd, uint64_t dead
   if (lookup != NULL) (void)accel_redis_signal_wait(lookup->done_fd, POLLIN, stop_fd, deadline_ms);
   const bool is_done = lookup != NULL && accel_load_acquire(&lookup->is_done);
   if (lookup == NULL)
-    snprintf(error, REDIS_ADDRESS_TEXT, "no memory, descriptor or thread to look it up");
+    snprintf(error, REDIS_ADDRESS_TEXT, "no memory, descriptor or thread for the look-up");
   else if (!is_done)
-    snprintf(error, REDIS_ADDRESS_TEXT, "the resolver does not answer");
+    snprintf(error, REDIS_ADDRESS_TEXT, "the resolver did not answer in time");
   else if (lookup->failure != 0)
     snprintf(error, REDIS_ADDRESS_TEXT, "%s", gai_strerror(lookup->failure));
   if (lookup != NULL) redis_lookup_release(lookup);

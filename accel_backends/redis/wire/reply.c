@@ -69,7 +69,7 @@ static void *redis_reply_create_text(const redisReadTask *task, char *text, size
     return redis_reply_refuse(reader, "a reply of a type that RESP2 does not have");
   /* hiredis counts a text's two last bytes without looking at them. */
   if (reply.kind == REDIS_REPLY_IS_TEXT && memcmp(text + size, "\r\n", 2) != 0)
-    return redis_reply_refuse(reader, "a text that is longer than it says");
+    return redis_reply_refuse(reader, "a bulk string that is longer than its head says");
   if (redis_reply_is_oversized(reader, size))
     return reply.kind == REDIS_REPLY_IS_TEXT
                ? redis_reply_append_oversized(reader, size)
@@ -250,7 +250,7 @@ static size_t redis_reader_skip(redis_reader *reader, const char *data, size_t s
   for (size_t last = 0; last < 2 && last < skipped; last++) {
     const uint64_t from_end = left + last;
     if (from_end < 2 && data[skipped - 1 - last] != (from_end == 0 ? '\n' : '\r'))
-      reader->why = "a text that is longer than it says";
+      reader->why = "a bulk string that is longer than its head says";
   }
   reader->left_to_skip = left;
   if (left == 0) redis_reader_end_skipping(reader);

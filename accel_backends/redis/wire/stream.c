@@ -16,7 +16,7 @@ void accel_redis_stream_explain(const redis_replies *replies, size_t i, const ch
 {
   const redis_reply reply = accel_redis_reply_at(replies, i);
   if (reply.kind != REDIS_REPLY_IS_ERROR) {
-    snprintf(error, REDIS_SOCKET_TEXT, "%s: a reply of an unexpected kind", what);
+    snprintf(error, REDIS_SOCKET_TEXT, "%s: a reply of an unexpected type", what);
     return;
   }
   char text[REDIS_SOCKET_TEXT - 60];
@@ -28,7 +28,7 @@ void accel_redis_stream_explain(const redis_replies *replies, size_t i, const ch
     if (byte < ' ' || byte >= 0x7F) text[size] = '?';
   }
   text[size] = '\0';
-  snprintf(error, REDIS_SOCKET_TEXT, "%.30s: the server says %s", what, text);
+  snprintf(error, REDIS_SOCKET_TEXT, "%.30s: the server replied: %s", what, text);
 }
 
 static bool redis_stream_take(redis_stream *stream, ptrdiff_t size, char *error)
@@ -119,7 +119,7 @@ bool accel_redis_stream_send(redis_stream *stream, redis_dial *dial, const accel
     sent += (size_t)size;
     if (size > 0) continue;
     if (!redis_stream_wait(stream, dial, POLLOUT)) {
-      snprintf(dial->error, sizeof dial->error, "the server takes no commands");
+      snprintf(dial->error, sizeof dial->error, "sending timed out: the server does not read");
       return false;
     }
   }
@@ -138,7 +138,7 @@ static bool redis_stream_receive(redis_stream *stream, redis_dial *dial, redis_r
       case REDIS_READER_MORE: break;
     }
     if (!redis_stream_wait(stream, dial, POLLIN)) {
-      snprintf(dial->error, sizeof dial->error, "the server does not answer in time");
+      snprintf(dial->error, sizeof dial->error, "no reply within the time limit");
       return false;
     }
     if (!accel_redis_stream_feed(stream, dial->error)) return redis_stream_lost(dial);
@@ -169,7 +169,7 @@ static size_t redis_stream_receive_line(redis_stream *stream, redis_dial *dial)
       return 0;
     }
     if (!redis_stream_wait(stream, dial, POLLIN)) {
-      snprintf(dial->error, sizeof dial->error, "the server does not answer in time");
+      snprintf(dial->error, sizeof dial->error, "no reply within the time limit");
       return 0;
     }
   }
@@ -192,7 +192,7 @@ static void redis_stream_tell_refusal(const redis_sign_in *sign_in, const char *
     if (byte < ' ' || byte >= 0x7F) text[i - 1] = '?';
   }
   text[told - 1] = '\0';
-  snprintf(dial->error, sizeof dial->error, "signing in: the server says %s", text);
+  snprintf(dial->error, sizeof dial->error, "AUTH: the server replied: %s", text);
 }
 
 static bool redis_stream_accepts(const redis_sign_in *sign_in, const char *line, size_t size,
@@ -203,7 +203,7 @@ static bool redis_stream_accepts(const redis_sign_in *sign_in, const char *line,
   if (dial->is_refused)
     redis_stream_tell_refusal(sign_in, line, size, dial);
   else
-    snprintf(dial->error, sizeof dial->error, "signing in: a reply of an unexpected kind");
+    snprintf(dial->error, sizeof dial->error, "AUTH: a reply of an unexpected type");
   return false;
 }
 
@@ -324,14 +324,14 @@ bool accel_redis_stream_greet(redis_stream *stream, redis_dial *dial, redis_stre
   const redis_reply alive = accel_redis_reply_at(&replies, 1);
   const bool is_default = dial->database == 0; /* where SELECT need not be allowed */
   if (greeted && !is_default && !accel_redis_reply_says(&replies, &selected, "OK")) {
-    accel_redis_stream_explain(&replies, 0, "choosing the database", dial->error);
+    accel_redis_stream_explain(&replies, 0, "SELECT", dial->error);
     greeted = false;
   } else if (greeted && !accel_redis_reply_says(&replies, &alive, "PONG")) {
-    accel_redis_stream_explain(&replies, 1, "first sign of life", dial->error);
+    accel_redis_stream_explain(&replies, 1, "PING", dial->error);
     greeted = false;
   }
   if (greeted && !accel_redis_reader_is_empty(stream->reader)) {
-    snprintf(dial->error, sizeof dial->error, "the server says more than it was asked");
+    snprintf(dial->error, sizeof dial->error, "protocol error: more replies than commands");
     greeted = false;
   }
   /* Who may not ask for the time goes by the wall clock. */
@@ -350,7 +350,11 @@ bool accel_redis_stream_is_master(redis_stream *stream, redis_dial *dial)
   is_master = is_master && accel_redis_stream_exchange(stream, dial, &command, 1, &replies);
   const redis_reply role = accel_redis_reply_at(&replies, 1);
   if (is_master && !accel_redis_reply_says(&replies, &role, "master")) {
-    snprintf(dial->error, sizeof dial->error, "the server is not the master");
+    const redis_reply whole = accel_redis_reply_at(&replies, 0);
+    if (whole.kind == REDIS_REPLY_IS_ERROR)
+      accel_redis_stream_explain(&replies, 0, "ROLE", dial->error);
+    else
+      snprintf(dial->error, sizeof dial->error, "ROLE: the server is not a master");
     is_master = false;
   }
   accel_buffer_release(&command);

@@ -69,7 +69,7 @@ static long redis_tls_socket_control(BIO *bio, int command, long number, void *p
 static const char *redis_tls_reason(void)
 {
   const char *reason = ERR_reason_error_string(ERR_peek_last_error());
-  return reason == NULL ? "no reason is known" : reason;
+  return reason == NULL ? "unknown reason" : reason;
 }
 
 static accel_status redis_tls_refuse(const void *owner, const char *what, const char *file)
@@ -99,7 +99,7 @@ static accel_status redis_tls_use_key(const void *owner, SSL_CTX *native, const 
   if ((about.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
     accel_redis_socket_close(fd);
     return accel_error_set(owner, ACCEL_ERR_CONFIG,
-                           "tls_key_file \"%.100s\" may be used by its group or by others: "
+                           "tls_key_file \"%.100s\" is open to its group or to others: "
                            "chmod 600",
                            file);
   }
@@ -268,7 +268,7 @@ static bool redis_tls_shake_hands(redis_tls *tls, redis_dial *dial)
     if (accel_clock_monotonic_ms() < dial->deadline_ms &&
         accel_redis_signal_wait(tls->fd, events, dial->stop_fd, dial->deadline_ms) != 0)
       continue;
-    snprintf(dial->error, sizeof dial->error, "TLS: the server does not answer");
+    snprintf(dial->error, sizeof dial->error, "TLS: the handshake did not end in time");
     return false;
   }
 }

@@ -69,7 +69,7 @@ static accel_status redis_url_parse_user(const void *owner, char *userinfo, redi
 {
   char *colon = strchr(userinfo, ':');
   if (colon == NULL)
-    return redis_url_refuse(owner, "before the @ stands user:password, or :password");
+    return redis_url_refuse(owner, "user:password or :password must stand before the @");
   *colon = '\0';
   if (!redis_url_decode(userinfo) || !redis_url_decode(colon + 1))
     return redis_url_refuse(owner, "a % in user or password is not followed by two hex digits");
@@ -91,14 +91,16 @@ static accel_status redis_url_parse_host(const void *owner, char *text, const ch
     end = bracket + 1;
   }
   if (*end != '\0' && *end != ':')
-    return redis_url_refuse(owner, "after the address in brackets comes :port or nothing");
+    return redis_url_refuse(owner, "only :port may follow the address in brackets");
   host->port = *end == ':' ? end + 1 : default_port;
   *end = '\0';
   host->host = text;
   if (*text == '\0') return redis_url_refuse(owner, "the host is missing");
   if (strpbrk(text, "?#") != NULL)
-    return redis_url_refuse(owner, "a host holds no ? or #; options are accel_redis_config's");
-  if (strlen(text) > REDIS_URL_HOST_MAX) return redis_url_refuse(owner, "the host is too long");
+    return redis_url_refuse(owner,
+                            "a host may not hold ? or #; options are fields of accel_redis_config");
+  if (strlen(text) > REDIS_URL_HOST_MAX)
+    return redis_url_refuse(owner, "a host has more than 255 bytes");
   uint32_t number = 0;
   if (!redis_url_number(host->port, 65535, &number) || number == 0)
     return redis_url_refuse(owner, "the port is not a number from 1 to 65535");
@@ -113,7 +115,7 @@ static accel_status redis_url_parse_hosts(const void *owner, char *text, redis_u
     char *host = next;
     char *comma = strchr(host, ',');
     if (comma != NULL && url->kind == REDIS_URL_SERVER)
-      return redis_url_refuse(owner, "several hosts are for redis+sentinel:// and "
+      return redis_url_refuse(owner, "several hosts need redis+sentinel:// or "
                                      "redis+cluster://");
     next = comma == NULL ? NULL : comma + 1;
     if (comma != NULL) *comma = '\0';
@@ -133,18 +135,18 @@ static accel_status redis_url_parse_hosts(const void *owner, char *text, redis_u
 static accel_status redis_url_parse_path(const void *owner, char *path, redis_url *url)
 {
   if (url->kind == REDIS_URL_CLUSTER && *path != '\0')
-    return redis_url_refuse(owner, "a cluster has no databases; after the hosts comes nothing");
+    return redis_url_refuse(owner, "a cluster has no databases: nothing may follow the hosts");
   if (url->kind == REDIS_URL_SENTINEL) {
     char *slash = strchr(path, '/');
     if (slash != NULL) *slash = '\0';
     url->master_name = path;
     if (!accel_config_is_name(path))
-      return redis_url_refuse(owner, "after the Sentinels comes / and the master's name, 1 to 64 "
+      return redis_url_refuse(owner, "/ and the master's name must follow the Sentinels: 1 to 64 "
                                      "of [A-Za-z0-9_.-]");
     path = slash == NULL ? path + strlen(path) : slash + 1;
   }
   if (*path != '\0' && !redis_url_number(path, INT_MAX, &url->database))
-    return redis_url_refuse(owner, "after the host comes the database's number or nothing");
+    return redis_url_refuse(owner, "only the number of a database may follow the host");
   return ACCEL_OK;
 }
 
@@ -154,7 +156,7 @@ static accel_status redis_url_parse_inet(const void *owner, char *text, redis_ur
   char *path = slash == NULL ? text + strlen(text) : slash + 1;
   if (slash != NULL) *slash = '\0';
   if (strpbrk(path, "@:") != NULL)
-    return redis_url_refuse(owner, "/ : @ and % within user or password are to be "
+    return redis_url_refuse(owner, "/ : @ and % within user or password must be "
                                    "percent-encoded");
   char *hosts = text;
   char *at = strrchr(text, '@');
@@ -170,7 +172,7 @@ static accel_status redis_url_parse_inet(const void *owner, char *text, redis_ur
 
 static accel_status redis_url_parse_unix(const void *owner, char *path, redis_url *url)
 {
-  if (*path != '/') return redis_url_refuse(owner, "unix:// is followed by an absolute path");
+  if (*path != '/') return redis_url_refuse(owner, "an absolute path must follow unix://");
   if (!redis_url_decode(path))
     return redis_url_refuse(owner, "a % in the path is not followed by two hex digits");
   const size_t most = sizeof((struct sockaddr_un *)0)->sun_path - 1;
@@ -206,9 +208,9 @@ static accel_status redis_url_parse_any(const void *owner, char *text, redis_url
     url->is_tls = kinds[i].is_tls;
     if (redis_url_skip(&text, kinds[i].start)) return redis_url_parse_inet(owner, text, url);
   }
-  return redis_url_refuse(owner, "it begins with neither redis:// nor rediss:// nor unix:// nor "
-                                 "redis+sentinel:// nor redis+cluster://, nor the last two with "
-                                 "rediss");
+  return redis_url_refuse(owner, "it must begin with redis://, rediss://, unix://, "
+                                 "redis+sentinel://, rediss+sentinel://, redis+cluster:// or "
+                                 "rediss+cluster://");
 }
 
 static ACCEL_NOINLINE accel_status redis_url_parse_copy(const void *owner, const char *text,
