@@ -22,9 +22,11 @@ static accel_status redis_open_check(const accel_redis *redis, const accel_redis
     return accel_error_set(redis, ACCEL_ERR_CONFIG,
                            "key_prefix is \"%.80s\"; it has 1 to 64 of [A-Za-z0-9_.-]", prefix);
   if (config->connect_timeout_ms == ACCEL_FOREVER)
-    return accel_error_set(redis, ACCEL_ERR_CONFIG, "connect_timeout_ms is ACCEL_FOREVER; set a limit");
+    return accel_error_set(redis, ACCEL_ERR_CONFIG,
+                           "connect_timeout_ms is ACCEL_FOREVER; set a limit");
   if (config->command_timeout_ms == ACCEL_FOREVER)
-    return accel_error_set(redis, ACCEL_ERR_CONFIG, "command_timeout_ms is ACCEL_FOREVER; set a limit");
+    return accel_error_set(redis, ACCEL_ERR_CONFIG,
+                           "command_timeout_ms is ACCEL_FOREVER; set a limit");
   if (config->spin_us > REDIS_OPEN_SPIN_US_MAX && config->spin_us != ACCEL_NO_SPIN)
     return accel_error_set(redis, ACCEL_ERR_CONFIG, "spin_us is %u; at most %u, or ACCEL_NO_SPIN",
                            config->spin_us, REDIS_OPEN_SPIN_US_MAX);
@@ -32,7 +34,8 @@ static accel_status redis_open_check(const accel_redis *redis, const accel_redis
     return accel_error_set(redis, ACCEL_ERR_CONFIG, "max_value_bytes is %zu; at most %u",
                            config->max_value_bytes, REDIS_OPEN_VALUE_BYTES_MAX);
   if (config->coherence != ACCEL_PUBSUB && config->coherence != ACCEL_TRACKING)
-    return accel_error_set(redis, ACCEL_ERR_CONFIG, "coherence is %d; use ACCEL_PUBSUB or ACCEL_TRACKING",
+    return accel_error_set(redis, ACCEL_ERR_CONFIG,
+                           "coherence is %d; use ACCEL_PUBSUB or ACCEL_TRACKING",
                            (int)config->coherence);
   return ACCEL_OK;
 }
@@ -252,9 +255,11 @@ void accel_redis_close(accel_redis *redis)
 static accel_status redis_open_check_use(const accel_redis *redis)
 {
   if (redis == NULL || redis->state == NULL)
-    return accel_error_set(redis, ACCEL_ERR_CONFIG, "redis is not open; call accel_redis_open first");
+    return accel_error_set(redis, ACCEL_ERR_CONFIG,
+                           "redis is not open; call accel_redis_open first");
   if (redis->state->settings.fork_generation != accel_fork_generation())
-    return accel_error_set(redis, ACCEL_ERR_CONFIG, "redis was opened before the fork; open one in the child");
+    return accel_error_set(redis, ACCEL_ERR_CONFIG,
+                           "redis was opened before the fork; open one in the child");
   return ACCEL_OK;
 }
 

@@ -15,8 +15,8 @@
 
 ACCEL_EXTERN_C_BEGIN
 
-/* As accel_redis_scatter_run. What the caller's deadline leaves no time for is not sent, and has the
- * status TIMEOUT. */
+/* As accel_redis_scatter_run. Items that the caller's deadline leaves no time for are not sent, and
+ * have the status TIMEOUT. */
 accel_status accel_redis_blocks_run(redis_link *link, accel_remote_item *items, size_t count,
                                     accel_remote_call *call, const redis_operation *operation,
                                     void *single);

@@ -18,7 +18,7 @@
 #define REDIS_SCATTER_ROUNDS_MAX 6  /* the first one, and five of which each knows better */
 #define REDIS_SCATTER_SURE_ROUNDS 3 /* from then on servers disagree, and have a moment to agree */
 
-/* An item's status before the first round, and between two. Below those of the library, above those of users. */
+/* An item's status before its first round and between two. Below the library's, above users'. */
 #define REDIS_ITEM_AGAIN ((accel_status)-999)
 
 /* An item's hint: flags, and above them the number of the endpoint that is to be asked. */
