@@ -40,7 +40,9 @@ static void unknown_masters_and_dead_sentinels_are_told(void **state)
   char url[300];
   (void)state;
   snprintf(url, sizeof url, "redis+sentinel://127.0.0.1:%d/somebody", watched.sentinels[0].port);
-  assert_int_equal(accel_redis_open(&redis, &(accel_redis_config){.url = url}), ACCEL_OK);
+  assert_int_equal(
+      accel_redis_open(&redis, &(accel_redis_config){.url = url, .command_timeout_ms = SLOW_MS}),
+      ACCEL_OK);
   assert_int_equal(accel_redis_ping(&redis), ACCEL_ERR_BACKEND);
   assert_non_null(strstr(accel_redis_last_error(&redis), "no master \"somebody\""));
   const accel_config config = {.area = "number", .remote = &redis};
