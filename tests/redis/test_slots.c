@@ -84,7 +84,7 @@ static void servers_that_differ_in_one_part_of_their_address_are_two(void **stat
   (void)state;
   assert_null(read_map("*2\r\n*3\r\n" RANGE(0, 9) NODE(LOCAL, 7000) "*3\r\n" RANGE(10, 19)
                            NODE("$2\r\n::\r\n", 7000)));
-  assert_int_equal(map.node_count, 2);
+  assert_int_equal(map.server_count, 2);
   assert_int_equal(map.owner[10], 1);
 }
 
