@@ -207,7 +207,7 @@ int main(int count, char **arguments)
     fprintf(stderr, "remote_bench: built without optimisation or with a sanitizer: no figures\n");
     return 2;
   }
-  if (!remote_world_open(&world)) {
+  if (!remote_world_start(&world) || !remote_staleness_fork(&world) || !remote_world_open(&world)) {
     remote_world_close(&world);
     return 2;
   }

@@ -7,7 +7,7 @@
 #
 # Fails below 90 % of the lines, below 80 % of the branches, or if a branch of a decoder is not run
 # and its line does not say why (GCOVR_EXCL_BR_LINE: reason). docs/testing.md has the figures.
-# Builds in build-coverage/ without optimisation, and without forced inlining: a header's function is
+# Builds in build-coverage/ without optimisation or forced inlining, so that a header's function is
 # measured once, and not once for each place where it is inlined. An assertion's branches do not
 # count: the one that fails must never be taken.
 set -euo pipefail

@@ -51,8 +51,11 @@ typedef struct remote_world {
 
 /* ---- world.c ---- */
 
-/* Starts a server where none is given, and writes what is to be read. False: said why. */
+/* Starts a server where none is given, and no thread. False: said why. */
+bool remote_world_start(remote_world *world);
+/* Connects, and writes what is to be read. False: said why. */
 bool remote_world_open(remote_world *world);
+/* After either, also one that failed. */
 void remote_world_close(remote_world *world);
 /* A cache in the given mode on world->redis, or on `redis_or_null`. */
 bool remote_cache_open(remote_world *world, accel_redis *redis_or_null, accel_mode mode,

@@ -121,7 +121,7 @@ static bool world_connect(remote_world *world)
   return false;
 }
 
-bool remote_world_open(remote_world *world)
+bool remote_world_start(remote_world *world)
 {
   world->url = world->options.url;
   world->next_id = 1ull << 40;
@@ -130,7 +130,12 @@ bool remote_world_open(remote_world *world)
     world->url = world_server.url;
     world->is_own_server = true;
   }
-  return remote_staleness_fork(world) && world_connect(world) && world_fill(world);
+  return true;
+}
+
+bool remote_world_open(remote_world *world)
+{
+  return world_connect(world) && world_fill(world);
 }
 
 void remote_world_close(remote_world *world)
