@@ -154,6 +154,7 @@ ACCEL_EXTERN_C_END
 #include "redis/server/commands.c"
 #include "redis/server/connection.c"
 #include "redis/server/connection_io.c"
+#include "redis/server/connection_validate.c"
 #include "redis/server/connection_wait.c"
 #include "redis/server/endpoint.c"
 #include "redis/server/endpoint_news.c"

@@ -3,9 +3,11 @@
 
 #include "accel_backends/redis.h"
 #include "redis_server.h"
+#include "redis_validate.h"
 
 static redis_server server;
 static accel_redis handles[2];
+static redis_watch watches[2];
 static accel_redis_coherence coherence;
 
 static bool open_server(void *remotes[2])
@@ -17,6 +19,7 @@ static bool open_server(void *remotes[2])
                                        .max_value_bytes = 2u << 20,
                                        .coherence = coherence};
     if (accel_failed(accel_redis_open(&handles[i], &config))) return false;
+    if (!redis_watch_start(&watches[i], &handles[i])) return false;
     remotes[i] = &handles[i];
   }
   return true;
@@ -25,7 +28,10 @@ static bool open_server(void *remotes[2])
 static void close_server(void *remotes[2])
 {
   (void)remotes;
-  for (size_t i = 0; i < 2; i++) accel_redis_close(&handles[i]);
+  for (size_t i = 0; i < 2; i++) {
+    assert_true(redis_watch_stop(&watches[i]));
+    accel_redis_close(&handles[i]);
+  }
   redis_server_stop(&server);
 }
 

@@ -11,6 +11,7 @@
 
 #include "accel_backends/redis.h"
 #include "redis_server.h"
+#include "redis_validate.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -38,6 +39,7 @@ static ACCEL_UNUSED void client_open(client *client_, const accel_redis_config *
 
 static ACCEL_UNUSED void client_close(client *client_)
 {
+  assert_null(redis_validate(&client_->redis));
   accel_redis_ops.detach(client_->link);
   accel_redis_close(&client_->redis);
 }
