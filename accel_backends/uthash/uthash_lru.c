@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- life ---- */
+/* ---- open and close ---- */
 
 accel_status accel_uthash_open(const accel_local_config *config, accel_local **local_out)
 {
@@ -33,7 +33,7 @@ fail:
 }
 
 /* Nobody holds a shard, unless this is a forked child and a thread of the parent's was changing it
- * just then: what it holds is not looked at, and its nodes stay where they are. */
+ * just then: what it holds is not looked at, and its entries stay where they are. */
 void accel_uthash_close(accel_local *local, const accel_type *type)
 {
   uthash_state *state = uthash_state_of(local);
@@ -42,9 +42,9 @@ void accel_uthash_close(accel_local *local, const accel_type *type)
     if (!accel_mutex_try_lock(&shard->mutex)) continue;
     accel_mutex_unlock(&shard->mutex);
     while (shard->oldest != NULL) {
-      uthash_node *node = shard->oldest;
-      accel_uthash_unlink(shard, node);
-      accel_uthash_node_close(state, type, node);
+      uthash_entry *entry = shard->oldest;
+      accel_uthash_unlink(shard, entry);
+      accel_uthash_entry_close(state, type, entry);
     }
     accel_mutex_close(&shard->mutex);
   }
@@ -55,36 +55,36 @@ void accel_uthash_close(accel_local *local, const accel_type *type)
 
 /* Copies the value and unlocks. An owning value is pinned meanwhile: copy is the user's code. */
 static accel_status uthash_take(uthash_state *state, const accel_type *type, uthash_shard *shard,
-                                uthash_node *node, void *out_or_null)
+                                uthash_entry *entry, void *out_or_null)
 {
-  if (node->is_negative || out_or_null == NULL) {
-    const accel_status status = node->is_negative ? ACCEL_NULL : ACCEL_OK;
+  if (entry->is_negative || out_or_null == NULL) {
+    const accel_status status = entry->is_negative ? ACCEL_NULL : ACCEL_OK;
     uthash_unlock(shard);
     return status;
   }
   if (accel_type_is_plain(type)) {
-    memcpy(out_or_null, node->value, type->value_size);
+    memcpy(out_or_null, entry->value, type->value_size);
     uthash_unlock(shard);
     return ACCEL_OK;
   }
-  node->pins++;
+  entry->pins++;
   accel_cancel_hold(); /* beyond the mutex */
   uthash_unlock(shard);
-  const bool copied = type->copy(out_or_null, node->value);
-  accel_uthash_node_unpin(state, type, node);
+  const bool copied = type->copy(out_or_null, entry->value);
+  accel_uthash_entry_unpin(state, type, entry);
   accel_cancel_release();
   return copied ? ACCEL_OK : ACCEL_ERR_NOMEM;
 }
 
-/* The node if a hit may serve it, marked as used. */
-static uthash_node *uthash_fresh_or_null(uthash_state *state, uthash_shard *shard,
-                                         uthash_node *node)
+/* The entry if a hit may serve it, marked as used. */
+static uthash_entry *uthash_fresh_or_null(uthash_state *state, uthash_shard *shard,
+                                          uthash_entry *entry)
 {
-  if (node == NULL || !uthash_is_current(state, node)) return NULL;
-  if (uthash_is_over(state, node->life.refresh_ms)) return NULL;
-  if (uthash_is_over(state, node->life.expires_ms)) return NULL;
-  accel_uthash_use(state, shard, node);
-  return node;
+  if (entry == NULL || !uthash_is_current(state, entry)) return NULL;
+  if (uthash_is_over(state, entry->lifetime.refresh_ms)) return NULL;
+  if (uthash_is_over(state, entry->lifetime.expires_ms)) return NULL;
+  accel_uthash_use(state, shard, entry);
+  return entry;
 }
 
 accel_status accel_uthash_get(accel_local *local, const accel_type *type, const void *key,
@@ -92,10 +92,10 @@ accel_status accel_uthash_get(accel_local *local, const accel_type *type, const 
 {
   uthash_state *state = uthash_state_of(local);
   uthash_shard *shard = uthash_lock(state, hash);
-  uthash_node *node = accel_uthash_find(type, shard, key, hash);
-  const accel_status status = node == NULL ? ACCEL_MISS : ACCEL_ATTENTION;
-  node = uthash_fresh_or_null(state, shard, node);
-  if (node != NULL) return uthash_take(state, type, shard, node, out);
+  uthash_entry *entry = accel_uthash_find(type, shard, key, hash);
+  const accel_status status = entry == NULL ? ACCEL_MISS : ACCEL_ATTENTION;
+  entry = uthash_fresh_or_null(state, shard, entry);
+  if (entry != NULL) return uthash_take(state, type, shard, entry, out);
   uthash_unlock(shard);
   return status;
 }
@@ -105,14 +105,14 @@ accel_status accel_uthash_peek(accel_local *local, const accel_type *type, const
 {
   uthash_state *state = uthash_state_of(local);
   uthash_shard *shard = uthash_lock(state, hash);
-  uthash_node *node = accel_uthash_find(type, shard, key, hash);
-  if (node == NULL) {
+  uthash_entry *entry = accel_uthash_find(type, shard, key, hash);
+  if (entry == NULL) {
     uthash_unlock(shard);
     return ACCEL_MISS;
   }
-  found->life = node->life;
-  found->is_current = uthash_is_current(state, node);
-  return uthash_take(state, type, shard, node, out_or_null);
+  found->life = entry->lifetime;
+  found->is_current = uthash_is_current(state, entry);
+  return uthash_take(state, type, shard, entry, out_or_null);
 }
 
 accel_status accel_uthash_pin(accel_local *local, const accel_type *type, const void *key,
@@ -120,14 +120,15 @@ accel_status accel_uthash_pin(accel_local *local, const accel_type *type, const 
 {
   uthash_state *state = uthash_state_of(local);
   uthash_shard *shard = uthash_lock(state, hash);
-  uthash_node *node = uthash_fresh_or_null(state, shard, accel_uthash_find(type, shard, key, hash));
+  uthash_entry *entry =
+      uthash_fresh_or_null(state, shard, accel_uthash_find(type, shard, key, hash));
   accel_status status = ACCEL_MISS;
-  if (node != NULL) status = node->is_negative ? ACCEL_NULL : ACCEL_OK;
+  if (entry != NULL) status = entry->is_negative ? ACCEL_NULL : ACCEL_OK;
   if (status == ACCEL_OK) {
-    node->pins++;
+    entry->pins++;
     pin->local = local;
-    pin->value = node->value;
-    pin->handle = node;
+    pin->value = entry->value;
+    pin->handle = entry;
   }
   uthash_unlock(shard);
   return status;
@@ -135,7 +136,7 @@ accel_status accel_uthash_pin(accel_local *local, const accel_type *type, const 
 
 void accel_uthash_unpin(const accel_type *type, accel_local_pin *pin)
 {
-  accel_uthash_node_unpin(uthash_state_of(pin->local), type, (uthash_node *)pin->handle);
+  accel_uthash_entry_unpin(uthash_state_of(pin->local), type, (uthash_entry *)pin->handle);
   memset(pin, 0, sizeof *pin);
 }
 
@@ -166,11 +167,11 @@ static bool uthash_stands(uthash_state *state, uint64_t hash, const accel_gate *
 }
 
 /* The least recently used entry that nobody has pinned. */
-static uthash_node *uthash_victim(uthash_shard *shard)
+static uthash_entry *uthash_victim(uthash_shard *shard)
 {
-  uthash_node *node = shard->oldest;
-  while (node != NULL && node->pins > 0) node = node->newer;
-  return node;
+  uthash_entry *entry = shard->oldest;
+  while (entry != NULL && entry->pins > 0) entry = entry->newer;
+  return entry;
 }
 
 /* Removes one entry of some shard. False: all are pinned. */
@@ -180,11 +181,11 @@ static bool uthash_evict_any(uthash_state *state, const accel_type *type)
   for (uint64_t i = 0; i <= state->shard_mask; i++) {
     uthash_shard *shard = &state->shards[(first + i) & state->shard_mask];
     uthash_lock_shard(shard);
-    uthash_node *victim = uthash_victim(shard);
+    uthash_entry *victim = uthash_victim(shard);
     if (victim != NULL) accel_uthash_remove(state, shard, victim);
     uthash_unlock(shard);
     if (victim == NULL) continue;
-    accel_uthash_node_close(state, type, victim);
+    accel_uthash_entry_close(state, type, victim);
     return true;
   }
   return false;
@@ -196,78 +197,78 @@ typedef struct uthash_write {
   bool raises;
 } uthash_write;
 
-/* Links the node and takes an old one of its key out, which hands its budget over unless it is
+/* Links the entry and takes an old one of its key out, which hands its budget over unless it is
  * pinned. OK; BACKEND: the budget does not allow it; NOMEM. */
 static accel_status uthash_exchange(uthash_state *state, const accel_type *type,
                                     uthash_shard *shard, const uthash_write *write,
-                                    uthash_node *node, uthash_node *old)
+                                    uthash_entry *entry, uthash_entry *old)
 {
   const bool frees_old = old != NULL && old->pins == 0;
   const ptrdiff_t entries = frees_old ? 0 : 1;
-  const ptrdiff_t weight = (ptrdiff_t)(node->weight - (frees_old ? old->weight : 0));
+  const ptrdiff_t weight = (ptrdiff_t)(entry->weight - (frees_old ? old->weight : 0));
   if (!accel_budget_take(&state->budget, entries, weight)) return ACCEL_ERR_BACKEND;
-  if (!accel_uthash_link(state, type, shard, node, write->hash)) {
+  if (!accel_uthash_link(state, type, shard, entry, write->hash)) {
     accel_budget_give(&state->budget, (size_t)entries, (size_t)weight);
     return ACCEL_ERR_NOMEM;
   }
   if (write->raises) uthash_raise(state, write->hash);
   const uint64_t epoch = accel_load_acquire(&state->local.epoch);
-  node->epoch = write->gate != NULL ? write->gate->epoch : epoch;
+  entry->epoch = write->gate != NULL ? write->gate->epoch : epoch;
   if (old != NULL) accel_uthash_unlink(shard, old);
   return ACCEL_OK;
 }
 
 /* One attempt: OK, MISS (gate), NOMEM; BACKEND: room has to be made elsewhere, then again. */
 static accel_status uthash_try_write(uthash_state *state, const accel_type *type,
-                                     const uthash_write *write, uthash_node *node)
+                                     const uthash_write *write, uthash_entry *entry)
 {
   uthash_shard *shard = uthash_lock(state, write->hash);
   if (write->gate != NULL && !uthash_stands(state, write->hash, write->gate)) {
     uthash_unlock(shard);
     return ACCEL_MISS;
   }
-  uthash_node *old = accel_uthash_find(type, shard, node->key, write->hash);
-  uthash_node *gone = old != NULL && old->pins == 0 ? old : NULL;
-  const accel_status status = uthash_exchange(state, type, shard, write, node, old);
+  uthash_entry *old = accel_uthash_find(type, shard, entry->key, write->hash);
+  uthash_entry *gone = old != NULL && old->pins == 0 ? old : NULL;
+  const accel_status status = uthash_exchange(state, type, shard, write, entry, old);
   if (status == ACCEL_ERR_BACKEND) {
     gone = uthash_victim(shard);
     if (gone != NULL) accel_uthash_remove(state, shard, gone);
   }
   uthash_unlock(shard);
-  if (gone != NULL && status != ACCEL_ERR_NOMEM) accel_uthash_node_close(state, type, gone);
+  if (gone != NULL && status != ACCEL_ERR_NOMEM) accel_uthash_entry_close(state, type, gone);
   if (status != ACCEL_ERR_BACKEND || gone != NULL) return status;
   return uthash_evict_any(state, type) ? ACCEL_ERR_BACKEND : ACCEL_ERR_NOMEM;
 }
 
 static accel_status uthash_store(uthash_state *state, const accel_type *type,
                                  const uthash_write *write, const void *key,
-                                 const void *value_or_null, const accel_lifetime *life)
+                                 const void *value_or_null, const accel_lifetime *lifetime)
 {
-  uthash_node *node;
-  accel_status status = accel_uthash_node_open(state, type, key, value_or_null, life, &node);
+  uthash_entry *entry;
+  accel_status status = accel_uthash_entry_open(state, type, key, value_or_null, lifetime, &entry);
   if (status != ACCEL_OK) return status;
   do {
-    status = uthash_try_write(state, type, write, node);
+    status = uthash_try_write(state, type, write, entry);
   } while (status == ACCEL_ERR_BACKEND);
-  if (status != ACCEL_OK) accel_uthash_node_close(state, type, node);
+  if (status != ACCEL_OK) accel_uthash_entry_close(state, type, entry);
   return status;
 }
 
 accel_status accel_uthash_fill(accel_local *local, const accel_type *type, const void *key,
-                               uint64_t hash, const void *value_or_null, const accel_lifetime *life,
-                               const accel_gate *gate)
+                               uint64_t hash, const void *value_or_null,
+                               const accel_lifetime *lifetime, const accel_gate *gate)
 {
   const uthash_write write = {.hash = hash, .gate = gate, .raises = false};
-  return uthash_store(uthash_state_of(local), type, &write, key, value_or_null, life);
+  return uthash_store(uthash_state_of(local), type, &write, key, value_or_null, lifetime);
 }
 
 accel_status accel_uthash_set(accel_local *local, const accel_type *type, const void *key,
-                              uint64_t hash, const void *value_or_null, const accel_lifetime *life,
-                              const accel_gate *gate_or_null)
+                              uint64_t hash, const void *value_or_null,
+                              const accel_lifetime *lifetime, const accel_gate *gate_or_null)
 {
   const uthash_write write = {.hash = hash, .gate = gate_or_null, .raises = true};
   const accel_status status =
-      uthash_store(uthash_state_of(local), type, &write, key, value_or_null, life);
+      uthash_store(uthash_state_of(local), type, &write, key, value_or_null, lifetime);
   if (status != ACCEL_OK) accel_uthash_del(local, type, key, hash);
   return status;
 }
@@ -277,10 +278,10 @@ void accel_uthash_del(accel_local *local, const accel_type *type, const void *ke
   uthash_state *state = uthash_state_of(local);
   uthash_shard *shard = uthash_lock(state, hash);
   uthash_raise(state, hash);
-  uthash_node *node = accel_uthash_find(type, shard, key, hash);
-  if (node != NULL) node = accel_uthash_remove(state, shard, node);
+  uthash_entry *entry = accel_uthash_find(type, shard, key, hash);
+  if (entry != NULL) entry = accel_uthash_remove(state, shard, entry);
   uthash_unlock(shard);
-  if (node != NULL) accel_uthash_node_close(state, type, node);
+  if (entry != NULL) accel_uthash_entry_close(state, type, entry);
 }
 
 /* ---- the whole table ---- */
@@ -291,18 +292,18 @@ void accel_uthash_expire_all(accel_local *local)
 }
 
 /* Removes the shard's entries of older epochs; returns those to free, linked by `older`. */
-static uthash_node *uthash_clear_shard(uthash_state *state, uthash_shard *shard)
+static uthash_entry *uthash_clear_shard(uthash_state *state, uthash_shard *shard)
 {
-  uthash_node *gone = NULL;
-  for (uthash_node *node = shard->oldest; node != NULL;) {
-    uthash_node *newer = node->newer;
-    uthash_node *removed = NULL;
-    if (!uthash_is_current(state, node)) removed = accel_uthash_remove(state, shard, node);
+  uthash_entry *gone = NULL;
+  for (uthash_entry *entry = shard->oldest; entry != NULL;) {
+    uthash_entry *newer = entry->newer;
+    uthash_entry *removed = NULL;
+    if (!uthash_is_current(state, entry)) removed = accel_uthash_remove(state, shard, entry);
     if (removed != NULL) {
       removed->older = gone;
       gone = removed;
     }
-    node = newer;
+    entry = newer;
   }
   return gone;
 }
@@ -314,11 +315,11 @@ void accel_uthash_clear(accel_local *local, const accel_type *type)
   for (size_t i = 0; i <= state->shard_mask; i++) {
     uthash_shard *shard = &state->shards[i];
     uthash_lock_shard(shard);
-    uthash_node *gone = uthash_clear_shard(state, shard);
+    uthash_entry *gone = uthash_clear_shard(state, shard);
     uthash_unlock(shard);
     while (gone != NULL) {
-      uthash_node *next = gone->older;
-      accel_uthash_node_close(state, type, gone);
+      uthash_entry *next = gone->older;
+      accel_uthash_entry_close(state, type, gone);
       gone = next;
     }
   }
@@ -329,7 +330,7 @@ void accel_uthash_stats(accel_local *local, accel_local_stats *out)
   uthash_state *state = uthash_state_of(local);
   out->entries = accel_load_relaxed(&state->budget.entries);
   out->weight = accel_load_relaxed(&state->budget.weight);
-  out->memory_bytes = sizeof *state + accel_load_relaxed(&state->node_bytes);
+  out->memory_bytes = sizeof *state + accel_load_relaxed(&state->entry_bytes);
   for (size_t i = 0; i <= state->shard_mask; i++) {
     uthash_shard *shard = &state->shards[i];
     uthash_lock_shard(shard);

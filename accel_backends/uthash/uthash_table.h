@@ -1,7 +1,7 @@
-/* uthash_table.h: what the engine's .c files share: its nodes and shards.
+/* uthash_table.h: what the engine's .c files share: its entries and shards.
  *
- * A node is one allocation: key, value, and a string key's text. It lies in one shard's table and
- * in its list from the newest to the oldest use. A removed node lives on while it is pinned, and
+ * An entry is one allocation: key, value, and a string key's text. It lies in one shard's table and
+ * in its list from the newest to the oldest use. A removed entry stays in memory while it is pinned, and
  * counts against the budget until then; one that is not pinned belongs to whoever removed it, who
  * frees it once the mutex is released, because drop is the user's code.
  *
@@ -27,35 +27,35 @@
 #define UTHASH_SHARDED_CAPACITY 1024u /* from here on there is more than one shard */
 #define UTHASH_GENERATIONS 1024u      /* each is of one shard */
 
-typedef struct uthash_node {
+typedef struct uthash_entry {
   UT_hash_handle hh; /* uthash's own order is that of insertion */
-  struct uthash_node *newer, *older;
+  struct uthash_entry *newer, *older;
   struct uthash_shard *shard;
   uint64_t number; /* counts the insertions of its shard */
   uint64_t used;   /* counts the uses of all shards */
-  accel_lifetime life;
+  accel_lifetime lifetime;
   uint64_t epoch;
   size_t weight;
   size_t size; /* of this allocation */
   void *key;   /* in this allocation, aligned, as is all that follows */
   void *value;
-  uint32_t pins; /* a removed node lives and counts until they are gone */
+  uint32_t pins; /* a removed entry stays and counts until they are gone */
   bool is_negative, is_linked;
   /* then the key, the value, a string key's text */
-} uthash_node;
+} uthash_entry;
 
 /* Everything in it is guarded by the mutex. */
 typedef struct uthash_shard {
   accel_mutex mutex;
-  uthash_node *table;
-  uthash_node *newest, *oldest;
+  uthash_entry *table;
+  uthash_entry *newest, *oldest;
   uint64_t insertions;
 } uthash_shard;
 
 typedef struct uthash_state {
   accel_local local;
   accel_budget budget;
-  size_t node_bytes;                        /* atomic */
+  size_t entry_bytes;                       /* atomic */
   uint64_t uses;                            /* atomic */
   uint64_t sweep;                           /* atomic: the shard to look for a victim in */
   uint64_t shard_mask;                      /* shards less one, a power of two */
@@ -98,9 +98,9 @@ static inline void uthash_unlock(uthash_shard *shard)
   accel_cancel_release();
 }
 
-static inline bool uthash_is_current(const uthash_state *state, const uthash_node *node)
+static inline bool uthash_is_current(const uthash_state *state, const uthash_entry *entry)
 {
-  return node->epoch == accel_load_acquire(&state->local.epoch);
+  return entry->epoch == accel_load_acquire(&state->local.epoch);
 }
 
 static inline bool uthash_is_over(const uthash_state *state, uint64_t moment_ms)
@@ -110,25 +110,25 @@ static inline bool uthash_is_over(const uthash_state *state, uint64_t moment_ms)
 
 ACCEL_EXTERN_C_BEGIN
 
-/* A node that is in no shard yet. OK, CONFIG: too heavy, NOMEM. */
-accel_status accel_uthash_node_open(uthash_state *state, const accel_type *type, const void *key,
-                                    const void *value_or_null, const accel_lifetime *life,
-                                    uthash_node **node_out);
-void accel_uthash_node_close(uthash_state *state, const accel_type *type, uthash_node *node);
-/* The last unpin of a removed node closes it. Without the mutex. */
-void accel_uthash_node_unpin(uthash_state *state, const accel_type *type, uthash_node *node);
+/* An entry that is in no shard yet. OK, CONFIG: too heavy, NOMEM. */
+accel_status accel_uthash_entry_open(uthash_state *state, const accel_type *type, const void *key,
+                                     const void *value_or_null, const accel_lifetime *lifetime,
+                                     uthash_entry **entry_out);
+void accel_uthash_entry_close(uthash_state *state, const accel_type *type, uthash_entry *entry);
+/* The last unpin of a removed entry closes it. Without the mutex. */
+void accel_uthash_entry_unpin(uthash_state *state, const accel_type *type, uthash_entry *entry);
 
 /* Under the shard's mutex: */
-uthash_node *accel_uthash_find(const accel_type *type, uthash_shard *shard, const void *key,
-                               uint64_t hash);
+uthash_entry *accel_uthash_find(const accel_type *type, uthash_shard *shard, const void *key,
+                                uint64_t hash);
 /* False: uthash had no memory, and nothing changed. */
 bool accel_uthash_link(uthash_state *state, const accel_type *type, uthash_shard *shard,
-                       uthash_node *node, uint64_t hash);
-void accel_uthash_unlink(uthash_shard *shard, uthash_node *node);
-/* Unlinks; returns the node if the caller has to close it after unlocking, else NULL. */
-uthash_node *accel_uthash_remove(uthash_state *state, uthash_shard *shard, uthash_node *node);
-/* Makes the node its shard's newest. */
-void accel_uthash_use(uthash_state *state, uthash_shard *shard, uthash_node *node);
+                       uthash_entry *entry, uint64_t hash);
+void accel_uthash_unlink(uthash_shard *shard, uthash_entry *entry);
+/* Unlinks; returns the entry if the caller has to close it after unlocking, else NULL. */
+uthash_entry *accel_uthash_remove(uthash_state *state, uthash_shard *shard, uthash_entry *entry);
+/* Makes the entry its shard's newest. */
+void accel_uthash_use(uthash_state *state, uthash_shard *shard, uthash_entry *entry);
 size_t accel_uthash_table_bytes(const uthash_shard *shard);
 
 ACCEL_EXTERN_C_END

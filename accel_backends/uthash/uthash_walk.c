@@ -3,24 +3,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool uthash_is_wanted(const uthash_state *state, const uthash_node *node)
+static bool uthash_is_wanted(const uthash_state *state, const uthash_entry *entry)
 {
-  return !node->is_negative && uthash_is_current(state, node) &&
-         !uthash_is_over(state, node->life.expires_ms);
+  return !entry->is_negative && uthash_is_current(state, entry) &&
+         !uthash_is_over(state, entry->lifetime.expires_ms);
 }
 
 /* ---- each ---- */
 
-/* The first node inserted after `number` and not after `last`. Removed nodes have lost their
+/* The first entry inserted after `number` and not after `last`. Removed entries have lost their
  * place in the order, so the search begins at the front if `from` is one. */
-static uthash_node *uthash_next_node(uthash_state *state, uthash_shard *shard, uthash_node *from,
-                                     uint64_t number, uint64_t last)
+static uthash_entry *uthash_next_entry(uthash_state *state, uthash_shard *shard, uthash_entry *from,
+                                       uint64_t number, uint64_t last)
 {
-  uthash_node *node = shard->table;
-  if (from != NULL && from->is_linked) node = (uthash_node *)from->hh.next;
-  while (node != NULL && (node->number <= number || !uthash_is_wanted(state, node)))
-    node = (uthash_node *)node->hh.next;
-  return node == NULL || node->number > last ? NULL : node;
+  uthash_entry *entry = shard->table;
+  if (from != NULL && from->is_linked) entry = (uthash_entry *)from->hh.next;
+  while (entry != NULL && (entry->number <= number || !uthash_is_wanted(state, entry)))
+    entry = (uthash_entry *)entry->hh.next;
+  return entry == NULL || entry->number > last ? NULL : entry;
 }
 
 static bool uthash_each_of_shard(uthash_state *state, const accel_type *type, uthash_shard *shard,
@@ -30,20 +30,20 @@ static bool uthash_each_of_shard(uthash_state *state, const accel_type *type, ut
   bool goes_on = true;
   uthash_lock_shard(shard);
   const uint64_t last = shard->insertions;
-  uthash_node *node = uthash_next_node(state, shard, NULL, 0, last);
-  if (node != NULL) node->pins++;
+  uthash_entry *entry = uthash_next_entry(state, shard, NULL, 0, last);
+  if (entry != NULL) entry->pins++;
   uthash_unlock(shard);
-  while (node != NULL) {
-    goes_on = visit(ctx, node->key, node->value);
-    uthash_node *visited = node;
-    node = NULL;
+  while (entry != NULL) {
+    goes_on = visit(ctx, entry->key, entry->value);
+    uthash_entry *visited = entry;
+    entry = NULL;
     if (goes_on) {
       uthash_lock_shard(shard);
-      node = uthash_next_node(state, shard, visited, visited->number, last);
-      if (node != NULL) node->pins++;
+      entry = uthash_next_entry(state, shard, visited, visited->number, last);
+      if (entry != NULL) entry->pins++;
       uthash_unlock(shard);
     }
-    accel_uthash_node_unpin(state, type, visited);
+    accel_uthash_entry_unpin(state, type, visited);
   }
   return goes_on;
 }
@@ -59,7 +59,7 @@ void accel_uthash_each(accel_local *local, const accel_type *type,
 /* ---- hottest ---- */
 
 /* The shard whose next candidate was used last; NULL: there is none left. */
-static uthash_node *uthash_take_newest(uthash_state *state, uthash_node *next[UTHASH_SHARDS])
+static uthash_entry *uthash_take_newest(uthash_state *state, uthash_entry *next[UTHASH_SHARDS])
 {
   size_t best = 0;
   for (size_t i = 0; i <= state->shard_mask; i++) {
@@ -67,36 +67,36 @@ static uthash_node *uthash_take_newest(uthash_state *state, uthash_node *next[UT
     if (next[i] == NULL) continue;
     if (next[best] == NULL || next[i]->used > next[best]->used) best = i;
   }
-  uthash_node *newest = next[best];
+  uthash_entry *newest = next[best];
   if (newest != NULL) next[best] = newest->older;
   return newest;
 }
 
 /* Pins the most recently used entries that hold a value, in that order. */
-static size_t uthash_pin_newest(uthash_state *state, uthash_node **nodes, size_t limit)
+static size_t uthash_pin_newest(uthash_state *state, uthash_entry **entries, size_t limit)
 {
-  uthash_node *next[UTHASH_SHARDS] = {NULL};
+  uthash_entry *next[UTHASH_SHARDS] = {NULL};
   size_t count = 0;
   for (size_t i = 0; i <= state->shard_mask; i++) {
     uthash_lock_shard(&state->shards[i]);
     next[i] = state->shards[i].newest;
   }
   while (count < limit) {
-    uthash_node *newest = uthash_take_newest(state, next);
+    uthash_entry *newest = uthash_take_newest(state, next);
     if (newest == NULL) break;
     newest->pins++;
-    nodes[count++] = newest;
+    entries[count++] = newest;
   }
   for (size_t i = 0; i <= state->shard_mask; i++) uthash_unlock(&state->shards[i]);
   return count;
 }
 
-static size_t uthash_write_keys(const accel_type *type, uthash_node *const *nodes, size_t count,
+static size_t uthash_write_keys(const accel_type *type, uthash_entry *const *entries, size_t count,
                                 void *keys_out)
 {
   char *keys = (char *)keys_out;
   for (size_t i = 0; i < count; i++)
-    memcpy(keys + i * type->key_size, nodes[i]->key, type->key_size);
+    memcpy(keys + i * type->key_size, entries[i]->key, type->key_size);
   if (type->key_kind != ACCEL_KEY_STRING) return count;
   size_t size = 0;
   const char *const *texts = (const char *const *)keys_out;
@@ -118,12 +118,12 @@ size_t accel_uthash_hottest(accel_local *local, const accel_type *type, void *ke
   uthash_state *state = uthash_state_of(local);
   const size_t capacity = accel_load_relaxed(&state->budget.capacity);
   const size_t limit = count < capacity ? count : capacity;
-  if (limit == 0 || limit > SIZE_MAX / sizeof(uthash_node *)) return 0;
-  uthash_node **nodes = (uthash_node **)ACCEL_MALLOC(limit * sizeof *nodes);
-  if (nodes == NULL) return 0;
-  const size_t pinned = uthash_pin_newest(state, nodes, limit);
-  const size_t written = uthash_write_keys(type, nodes, pinned, keys_out);
-  for (size_t i = 0; i < pinned; i++) accel_uthash_node_unpin(state, type, nodes[i]);
-  ACCEL_FREE(nodes);
+  if (limit == 0 || limit > SIZE_MAX / sizeof(uthash_entry *)) return 0;
+  uthash_entry **entries = (uthash_entry **)ACCEL_MALLOC(limit * sizeof *entries);
+  if (entries == NULL) return 0;
+  const size_t pinned = uthash_pin_newest(state, entries, limit);
+  const size_t written = uthash_write_keys(type, entries, pinned, keys_out);
+  for (size_t i = 0; i < pinned; i++) accel_uthash_entry_unpin(state, type, entries[i]);
+  ACCEL_FREE(entries);
   return written;
 }
