@@ -15,7 +15,7 @@
  * A get asks L1 in this process, L2 (Redis, optional), then your loader, and remembers what it
  * learnt on the way back. Concurrent loads of one key are one load; what is known not to exist is
  * remembered too; other processes hear of changes. docs/api.md has every function, cache.h its
- * documentation; this is the map of the rooms, each including only lower layers:
+ * documentation; this is the map of the modules; each includes only its own layer and lower ones:
  *
  *   0  accel/base.h platform/                   compiler, hooks; threads, clocks, atomics
  *   1  status error config hash ttl compress    outcomes, settings, arithmetic

@@ -2,8 +2,8 @@
  *
  * One mutex guards everything. It is never held while a sink's callback runs; it is held while a
  * publisher makes its messages, so that they are queued in the order in which they were made.
- * One condition tells of every change: a fake has few waiters, and a test that fails to wake is
- * worse than one that wakes in vain.
+ * One condition variable signals every change: few threads wait in a fake, and a test that does
+ * not wake is worse than one that wakes in vain.
  */
 #ifndef ACCEL_BACKENDS_FAKE_STATE_H
 #define ACCEL_BACKENDS_FAKE_STATE_H

@@ -1,9 +1,9 @@
 /* uthash_table.h: what the engine's .c files share: its entries and shards.
  *
  * An entry is one allocation: key, value, and a string key's text. It lies in one shard's table and
- * in its list from the newest to the oldest use. A removed entry stays in memory while it is pinned, and
- * counts against the budget until then; one that is not pinned belongs to whoever removed it, who
- * frees it once the mutex is released, because drop is the user's code.
+ * in its list from the newest to the oldest use. A removed entry stays in memory while it is pinned
+ * and counts against the budget until then. The function that removes an unpinned entry owns it and
+ * frees it after it has released the mutex, because drop is the user's code.
  *
  * uthash_table.c is the only file that uses uthash's macros.
  */

@@ -1,0 +1,109 @@
+"""One word per concept: the "not" column of docs/terminology.md is found nowhere.
+
+Words are looked for in whole files, alone or as a part of an identifier (snake_case, CamelCase),
+also with an s; several words in a row across line breaks and comment stars. LEFT lists what is
+still to be renamed: its entries only become fewer.
+"""
+
+import re
+
+import sources
+
+TABLE = sources.ROOT / "docs" / "terminology.md"
+ROW = re.compile(r"^\| (?P<word>[^|]+) \| [^|]+ \|(?P<never>[^|]*)\|$")
+PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+CHECKED = ("accel.h", "accel/", "accel_backends/", "bench/", "examples/", "tools/", "docs/",
+           "README.md", "CONTRIBUTING.md")  # fmt: skip
+SUFFIXES = (".c", ".h", ".py", ".sh", ".build", ".md", "")
+
+# A word that is somebody else's term: (word, a part of the path).
+FOREIGN = [
+    ("tenant", "bench/"),  # the tenants of tenant_cache_bench
+    ("tenant", "docs/benchmarks"),
+    ("tenant", "docs/performance-engineering-playbook.md"),
+    ("repetition", "tools/gate/forms/"),  # keys of Google Benchmark's JSON
+    ("override", "meson.build"),  # of meson
+    ("aspect", "tools/gate/page/svg.c"),  # preserveAspectRatio
+    ("grace", "examples/08_two_files_users.c"),  # Hopper
+    ("bulk", "docs/coherence.md"),  # proto-max-bulk-len
+    ("node", "docs/coherence.md"),  # cluster-node-timeout
+    ("node", "tools/gate/"),  # of XML
+    ("node", "bench/local_engine/"),  # of other libraries' lists and trees
+    ("bulk", "accel_backends/redis/wire/"),  # bulk strings, and the same
+]
+
+# What is still to be renamed: (word, the path's beginning). Entries are only taken away.
+LEFT = [
+    *(
+        (word, "accel_backends/redis/")
+        for word in "bulk calm company node peace reaction rests roles scout trial waiter".split()
+    ),
+    *((word, "accel_backends/flat/") for word in "doomed spoilt youth".split()),
+    ("peace", "accel/cache_read_plan.c"),
+    ("node", "accel/"),
+    ("calm", "accel_backends/redis.h"),
+    ("rests", "tools/gdb/"),
+    ("bulk", "tools/gdb/"),
+]
+
+
+def forbidden():
+    """{words in a row: what to write instead}"""
+    found = {}
+    for _, line in sources.lines(TABLE):
+        match = ROW.match(line)
+        if not match or match["word"].strip() == "word":
+            continue
+        for never in match["never"].split(","):
+            if never.strip():
+                found[tuple(never.split())] = match["word"].strip()
+    return found
+
+
+def parts(path):
+    """[(lower-case word, line number)] of a file, with the parts of identifiers apart."""
+    return [
+        (part.lower(), number)
+        for number, line in sources.lines(path)
+        for part in PARTS.findall(line)
+    ]
+
+
+def is_known(words, name):
+    text = " ".join(words)
+    return any(text == word and place in name for word, place in FOREIGN) or any(
+        text == word and name.startswith(place) for word, place in LEFT
+    )
+
+
+def matches(word, never):
+    return word in (never, never + "s")
+
+
+def check(path, never_words):
+    name = path.relative_to(sources.ROOT).as_posix()
+    words = parts(path)
+    by_first = {}
+    for never in never_words:
+        by_first.setdefault(never[0], []).append(never)
+    for i, (word, number) in enumerate(words):
+        for first in {word, word.removesuffix("s")}:
+            for never in by_first.get(first, ()):
+                following = [each for each, _ in words[i : i + len(never)]]
+                if len(following) < len(never):
+                    continue
+                is_there = following[:-1] == list(never[:-1]) and matches(following[-1], never[-1])
+                if is_there and not is_known(never, name):
+                    said = " ".join(never)
+                    sources.report(path, number, f"{said!r}: write {never_words[never]!r}")
+
+
+words_never_used = forbidden()
+checked = [
+    path
+    for path in sources.files(sources.PROJECT, *SUFFIXES)
+    if path.relative_to(sources.ROOT).as_posix().startswith(CHECKED) and path != TABLE
+]
+for file in checked:
+    check(file, words_never_used)
+sources.finish(f"{len(checked)} files, {len(words_never_used)} words that are not used")
