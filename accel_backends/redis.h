@@ -105,7 +105,7 @@ void accel_redis_close(accel_redis *redis);
 
 /* Asks the server for a sign of life, and says if it keeps this process from hearing of changes, or
  * refuses a command without which something is lost, for want of a permission or because it is
- * missing (docs/coherence.md, "Commands that are missing"): the text names the commands, and what
+ * missing (docs/coherence.md, "Missing commands"): the text names the commands, and what
  * is lost. Sends each of them in a form that changes nothing. OK, TIMEOUT, BACKEND; CONFIG: NULL,
  * closed, or opened before a fork. Waits command_timeout_ms at most. Threads: any. */
 accel_status accel_redis_ping(accel_redis *redis);
