@@ -130,6 +130,7 @@
 #include "accel_backends/flat/flat_locked.c"
 #include "accel_backends/flat/flat_region.c"
 #include "accel_backends/flat/flat_table.c"
+#include "accel_backends/flat/flat_validate.c"
 #include "accel_backends/flat/flat_victim.c"
 #include "accel_backends/flat/flat_walk.c"
 #include "accel_backends/flat/flat_write.c"

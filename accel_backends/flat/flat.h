@@ -40,6 +40,11 @@ size_t accel_flat_hottest(accel_local *local, const accel_type *type, void *keys
 void accel_flat_each(accel_local *local, const accel_type *type,
                      bool (*visit)(void *ctx, const void *key, const void *value), void *ctx);
 
+/* For tests and debuggers: whether the table is as it always is. NULL, or what is wrong, a constant
+ * sentence. Walks every entry and takes the mutexes, a stripe's at a time; `is_quiet`: no other
+ * thread uses the table, so the sums are compared too. */
+const char *accel_flat_validate(accel_local *local, const accel_type *type, bool is_quiet);
+
 static const accel_local_ops accel_flat_ops ACCEL_UNUSED = {
     .name = "flat",
     .open = accel_flat_open,

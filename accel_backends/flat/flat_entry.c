@@ -10,6 +10,8 @@ bool accel_flat_afford(const accel_flat_view *view, ptrdiff_t entries, ptrdiff_t
   flat_stripe *stripe = view->stripe;
   if ((entries != 0 || weight != 0) && !accel_budget_take(&view->state->budget, entries, weight))
     return false;
+  ACCEL_ASSERT(entries >= 0 || stripe->entries >= (size_t)-entries);
+  ACCEL_ASSERT(weight >= 0 || stripe->weight >= (size_t)-weight);
   accel_store_relaxed(&stripe->entries, stripe->entries + (size_t)entries);
   accel_store_relaxed(&stripe->weight, stripe->weight + (size_t)weight);
   return true;
@@ -17,6 +19,8 @@ bool accel_flat_afford(const accel_flat_view *view, ptrdiff_t entries, ptrdiff_t
 
 void accel_flat_refund(flat_state *state, flat_stripe *stripe, size_t weight)
 {
+  ACCEL_ASSERT(stripe->entries > 0);
+  ACCEL_ASSERT(stripe->weight >= weight);
   accel_budget_give(&state->budget, 1, weight);
   accel_store_relaxed(&stripe->entries, stripe->entries - 1);
   accel_store_relaxed(&stripe->weight, stripe->weight - weight);
@@ -35,6 +39,8 @@ flat_entry accel_flat_find_empty(const accel_flat_view *view)
 
 void accel_flat_copy_slot(const accel_flat_view *view, const flat_entry *from, const flat_entry *to)
 {
+  ACCEL_ASSERT(flat_tag_of(to->set, to->way) == ACCEL_FLAT_EMPTY);
+  ACCEL_ASSERT(flat_is_live(from));
   flat_raise_version(view->stripe, to->set);
   const uint64_t *words = (const uint64_t *)(const void *)from->slot;
   for (size_t i = 0; i * sizeof *words < view->table->slot_size; i++)
@@ -45,6 +51,8 @@ void accel_flat_copy_slot(const accel_flat_view *view, const flat_entry *from, c
 void accel_flat_move(const accel_flat_view *view, const flat_entry *from, const flat_entry *to)
 {
   const accel_flat_set *old = from->set;
+  ACCEL_ASSERT(!flat_is_pinned(from));
+  ACCEL_ASSERT(to->set != old && to->table == from->table);
   const uint64_t epoch = accel_flat_epoch_of(old->current);
   const bool is_current = accel_flat_is_current(old, from->way, epoch);
   accel_flat_copy_slot(view, from, to);
@@ -149,6 +157,8 @@ void accel_flat_write(const accel_flat_view *view, const flat_entry *entry,
 {
   const uint64_t head =
       accel_flat_pack(view->state->front.base_ms, content->life, content->value == NULL);
+  ACCEL_ASSERT(flat_tag_of(entry->set, entry->way) == ACCEL_FLAT_EMPTY);
+  ACCEL_ASSERT(!flat_is_pinned(entry));
   flat_raise_version(view->stripe, entry->set);
   accel_store_release(accel_flat_words(entry->slot, 0), head);
   if (entry->table->weighs)
@@ -161,6 +171,8 @@ void accel_flat_write(const accel_flat_view *view, const flat_entry *entry,
 /* Readers that do take the mutex see one or the other; those that do not see nothing of either. */
 bool accel_flat_swap(const accel_flat_view *view, const flat_entry *entry, flat_content *content)
 {
+  ACCEL_ASSERT(flat_is_live(entry));
+  ACCEL_ASSERT(!flat_is_pinned(entry));
   const bool has_value = !entry->table->is_plain && !flat_is_negative(entry);
   void *spare = content->owned != NULL ? content->owned : content->spare;
   if (has_value && spare == NULL) return false;
@@ -199,6 +211,8 @@ static void flat_entry_note_expiry(const flat_entry *entry)
 /* An entry of an older epoch than the set's is not of the set's. */
 void accel_flat_publish(const flat_entry *entry, uint64_t tag, uint64_t epoch, uint8_t used)
 {
+  ACCEL_ASSERT(tag >= ACCEL_FLAT_TAG_MIN);
+  ACCEL_ASSERT(epoch == accel_flat_epoch_of(epoch));
   accel_flat_set *set = entry->set;
   const uint64_t bit = (uint64_t)1 << entry->way;
   const uint64_t set_epoch = accel_flat_epoch_of(set->current);
@@ -229,6 +243,8 @@ static void flat_entry_doom(flat_doomed *doomed, const flat_entry *entry)
 
 void accel_flat_unlink(const accel_type *type, const flat_entry *entry, flat_doomed *doomed)
 {
+  ACCEL_ASSERT(flat_tag_of(entry->set, entry->way) != ACCEL_FLAT_EMPTY);
+  ACCEL_ASSERT(doomed->count == 0 || doomed->table == entry->table);
   const bool is_pinned = flat_is_pinned(entry);
   const bool is_doomed = !is_pinned && accel_flat_owns(type, entry);
   const uint64_t tag = is_pinned || is_doomed ? ACCEL_FLAT_REMOVED : ACCEL_FLAT_EMPTY;
@@ -238,6 +254,8 @@ void accel_flat_unlink(const accel_type *type, const flat_entry *entry, flat_doo
 
 void accel_flat_remove(const accel_flat_view *view, const flat_entry *entry, flat_doomed *doomed)
 {
+  ACCEL_ASSERT(flat_is_live(entry));
+  ACCEL_ASSERT(!flat_is_cleared(entry->set, view->epoch));
   if (!flat_is_pinned(entry)) accel_flat_refund(view->state, view->stripe, flat_weight_of(entry));
   accel_flat_unlink(view->type, entry, doomed);
 }
@@ -268,6 +286,8 @@ unsigned accel_flat_sweep(const accel_flat_view *view, flat_doomed *doomed)
 {
   flat_stripe *stripe = view->stripe;
   unsigned freed = 0;
+  ACCEL_ASSERT(stripe->era == flat_era_of(view->epoch));
+  ACCEL_ASSERT(stripe->swept <= view->table->stripe_sets);
   for (unsigned i = 0; i < FLAT_SWEPT_AT_ONCE && stripe->swept < view->table->stripe_sets; i++) {
     freed += accel_flat_settle(view, view->start + stripe->swept, doomed);
     accel_store_relaxed(&stripe->swept, stripe->swept + 1);
@@ -311,6 +331,13 @@ static flat_pin *flat_entry_find_pin(const flat_stripe *stripe, uint32_t place)
   return pin;
 }
 
+const flat_pin *accel_flat_find_pin(const flat_entry *entry)
+{
+  const flat_stripe *stripe = flat_stripe_of(entry->table, flat_index_of(entry));
+  const flat_pin *pin = flat_entry_find_pin(stripe, flat_entry_place(entry));
+  return pin == stripe->pins + stripe->pin_count ? NULL : pin;
+}
+
 static bool flat_entry_grow_pins(flat_stripe *stripe)
 {
   const uint32_t space = stripe->pin_space == 0 ? FLAT_PINS_INSIDE : stripe->pin_space;
@@ -330,7 +357,9 @@ bool accel_flat_pin_entry(const accel_flat_view *view, const flat_entry *entry)
   flat_stripe *stripe = view->stripe;
   accel_flat_set *set = entry->set;
   const uint32_t place = flat_entry_place(entry);
+  ACCEL_ASSERT(flat_is_live(entry));
   if (flat_is_pinned(entry)) {
+    ACCEL_ASSERT(accel_flat_find_pin(entry) != NULL);
     flat_entry_find_pin(stripe, place)->count++;
     return true;
   }
@@ -344,7 +373,8 @@ bool accel_flat_pin_entry(const accel_flat_view *view, const flat_entry *entry)
 static bool flat_entry_drop_pin(const flat_entry *entry, flat_stripe *stripe, flat_pin *pin)
 {
   accel_flat_set *set = entry->set;
-  ACCEL_ASSERT(pin->count > 0);
+  ACCEL_ASSERT(pin < stripe->pins + stripe->pin_count);
+  ACCEL_ASSERT(pin->count > 0 && flat_is_pinned(entry));
   if (--pin->count > 0) return false;
   *pin = stripe->pins[--stripe->pin_count];
   set->pinned = (uint16_t)(set->pinned & ~(1u << entry->way));

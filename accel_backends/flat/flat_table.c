@@ -51,6 +51,7 @@ void accel_flat_drop(const accel_type *type, void *value)
 {
   flat_table_drops++;
   type->drop(value);
+  ACCEL_ASSERT(flat_table_drops > 0);
   flat_table_drops--;
 }
 
@@ -66,6 +67,8 @@ void accel_flat_release(flat_state *state, const accel_type *type, const flat_en
   const char *place = flat_table_key_place(entry);
   if (type->key_kind != ACCEL_KEY_STRING || !flat_table_is_long(place)) return;
   char *text = flat_table_long_text(place);
+  ACCEL_ASSERT(strlen(text) + 1 > ACCEL_FLAT_STRING_SIZE); /* else it would lie in the slot */
+  ACCEL_ASSERT(accel_load_relaxed(&state->string_bytes) > strlen(text));
   accel_sub_acq_rel(&state->string_bytes, strlen(text) + 1);
   ACCEL_FREE(text);
 }
@@ -105,6 +108,8 @@ static bool flat_table_lock(accel_flat_view *view)
   }
   view->epoch = accel_load_acquire(&view->state->front.local.epoch);
   if (stripe->era == flat_era_of(view->epoch)) return true;
+  ACCEL_ASSERT(stripe->era < flat_era_of(view->epoch));
+  ACCEL_ASSERT(view->table->stripe_sets > 0);
   accel_store_relaxed(&stripe->entries, (size_t)0);
   accel_store_relaxed(&stripe->weight, (size_t)0);
   accel_store_relaxed(&stripe->era, flat_era_of(view->epoch));
@@ -115,6 +120,7 @@ static bool flat_table_lock(accel_flat_view *view)
 bool accel_flat_lock_set(flat_state *state, const accel_type *type, accel_flat_table *table,
                          uint64_t index, accel_flat_view *view)
 {
+  ACCEL_ASSERT(index < table->set_count);
   memset(view, 0, sizeof *view);
   view->table = table;
   view->stripe_index = index / table->stripe_sets;

@@ -180,6 +180,8 @@ static inline uint64_t flat_tag_of(const accel_flat_set *set, unsigned way)
 
 static inline void flat_set_tag(accel_flat_set *set, unsigned way, uint64_t tag)
 {
+  ACCEL_ASSERT(way < ACCEL_FLAT_WAYS);
+  ACCEL_ASSERT(tag <= 0xFF);
   const unsigned shift = way % 8 * 8;
   const uint64_t others = set->tags[way / 8] & ~((uint64_t)0xFF << shift);
   accel_store_release(&set->tags[way / 8], others | tag << shift);
@@ -189,7 +191,9 @@ static inline void flat_set_tag(accel_flat_set *set, unsigned way, uint64_t tag)
  * hold. */
 static inline void flat_set_version(flat_stripe *stripe, accel_flat_set *set, uint64_t bits)
 {
+  ACCEL_ASSERT(bits < ACCEL_FLAT_VERSION_ONE);
   stripe->version += ACCEL_FLAT_VERSION_ONE;
+  ACCEL_ASSERT(stripe->version > set->version); /* it never comes again */
   accel_store_release(&set->version, stripe->version | bits);
 }
 
@@ -202,11 +206,14 @@ static inline void flat_raise_version(flat_stripe *stripe, accel_flat_set *set)
 /* A key of the set is without its tag for a moment; no reader may think that it is not there. */
 static inline void flat_begin_replacing(flat_stripe *stripe, accel_flat_set *set)
 {
+  ACCEL_ASSERT((set->version & ACCEL_FLAT_REPLACING) == 0);
+  ACCEL_ASSERT((set->version & ACCEL_FLAT_WRITTEN) != 0);
   flat_set_version(stripe, set, ACCEL_FLAT_REPLACING | ACCEL_FLAT_WRITTEN);
 }
 
 static inline void flat_end_replacing(flat_stripe *stripe, accel_flat_set *set)
 {
+  ACCEL_ASSERT((set->version & ACCEL_FLAT_REPLACING) != 0);
   flat_set_version(stripe, set, ACCEL_FLAT_WRITTEN);
 }
 
@@ -417,6 +424,8 @@ ACCEL_COLD unsigned accel_flat_sweep(const accel_flat_view *view, flat_doomed *d
 bool accel_flat_afford(const accel_flat_view *view, ptrdiff_t entries, ptrdiff_t weight);
 void accel_flat_refund(flat_state *state, flat_stripe *stripe, size_t weight);
 
+/* The record of a pinned entry. NULL: there is none. */
+const flat_pin *accel_flat_find_pin(const flat_entry *entry);
 /* Pins an entry. False: no memory. */
 bool accel_flat_pin_entry(const accel_flat_view *view, const flat_entry *entry);
 

@@ -20,6 +20,8 @@
 
 #include "accel/platform/thread.h"
 
+#include "whole_table.h"
+
 #include <stdio.h>
 
 /* Set by the engine's own main. */
@@ -92,6 +94,7 @@ static suite_table suite_open(const accel_type *type, size_t capacity)
 static void suite_close(suite_table *table)
 {
   suite_on_user_code = NULL;
+  if (suite_ops->close == accel_flat_close) expect_whole_table(table->local, table->type);
   suite_ops->close(table->local, table->type);
   accel_thread_scratch(1);
   assert_int_equal(suite_notes_living, 0);

@@ -1,7 +1,7 @@
 /* The default engine against the contract of L1, and what can only be seen in its sets. */
 #include "local_suite_run.h"
 
-#include "accel_backends/flat/flat.h"
+#include "accel_backends/flat/flat_table.h"
 
 #define SETS_CAPACITY 1000u
 
@@ -257,6 +257,114 @@ static void ends_are_exact_for_eight_years_after_the_open(void **state)
   suite_close(&table);
 }
 
+/* ---- accel_flat_validate ---- */
+
+static void break_tag(flat_stripe *stripe, accel_flat_set *set)
+{
+  (void)stripe;
+  set->tags[0] ^= 0x40;
+}
+
+/* The other entry of two that then have the same key and tag is never found. */
+static void break_uniqueness(flat_stripe *stripe, accel_flat_set *set)
+{
+  accel_flat_table *table = stripe->table;
+  const flat_entry from = flat_entry_at(table, (uint64_t)(set - table->sets), 0);
+  const flat_entry to = flat_entry_at(table, (uint64_t)(set - table->sets), 1);
+  memcpy(to.slot, from.slot, table->slot_size);
+  flat_set_tag(set, 1, flat_tag_of(set, 0));
+}
+
+static void break_place(flat_stripe *stripe, accel_flat_set *set)
+{
+  set->current = (uint64_t)7 << ACCEL_FLAT_ERA_SHIFT;
+  (void)stripe;
+}
+
+static void break_version(flat_stripe *stripe, accel_flat_set *set)
+{
+  set->version = stripe->version + 2 * ACCEL_FLAT_VERSION_ONE;
+}
+
+static void break_written(flat_stripe *stripe, accel_flat_set *set)
+{
+  (void)stripe;
+  set->version = 0;
+}
+
+static void break_replacing(flat_stripe *stripe, accel_flat_set *set)
+{
+  (void)stripe;
+  set->version |= ACCEL_FLAT_REPLACING;
+}
+
+static void break_expiry(flat_stripe *stripe, accel_flat_set *set)
+{
+  for (uint64_t i = 0; i < stripe->table->set_count; i++) stripe->table->sets[i].expiry_left = 0;
+  (void)set;
+}
+
+static void break_pins(flat_stripe *stripe, accel_flat_set *set)
+{
+  (void)stripe;
+  set->pinned = 1;
+}
+
+static void break_entries(flat_stripe *stripe, accel_flat_set *set)
+{
+  (void)set;
+  stripe->entries++;
+}
+
+static void break_weight(flat_stripe *stripe, accel_flat_set *set)
+{
+  (void)set;
+  stripe->weight--;
+}
+
+static void break_removal(flat_stripe *stripe, accel_flat_set *set)
+{
+  (void)stripe;
+  flat_set_tag(set, 0, ACCEL_FLAT_EMPTY);
+}
+
+/* Each thing that is checked: broken by hand, found, put right. */
+static void what_is_wrong_in_a_table_is_found(void **state)
+{
+  void (*const breaks[])(flat_stripe *, accel_flat_set *) = {
+      break_tag,    break_uniqueness, break_place,   break_version, break_written, break_replacing,
+      break_expiry, break_pins,       break_entries, break_weight,  break_removal,
+  };
+  (void)state;
+  suite_table table = open_two_sets();
+  flat_state *engine = flat_state_of(table.local);
+  accel_flat_table *flat = engine->front.table;
+  accel_flat_set sets[2];
+  unsigned char slot[256];
+  assert_true(flat->slot_size <= sizeof slot);
+  for (size_t i = 0; i < sizeof breaks / sizeof *breaks; i++) {
+    flat_stripe *stripe = flat->stripes;
+    unsigned char *second = flat_entry_at(flat, 0, 1).slot;
+    const size_t entries = stripe->entries, weight = stripe->weight;
+    memcpy(sets, flat->sets, sizeof sets);
+    memcpy(slot, second, flat->slot_size);
+    expect_whole_table(table.local, table.type);
+    breaks[i](stripe, &flat->sets[0]);
+    const char *fault = accel_flat_validate(table.local, table.type, true);
+    printf("%s\n", fault == NULL ? "nothing" : fault);
+    assert_non_null(fault);
+    memcpy(flat->sets, sets, sizeof sets);
+    memcpy(second, slot, flat->slot_size);
+    stripe->entries = entries;
+    stripe->weight = weight;
+  }
+  engine->budget.entries++;
+  assert_null(accel_flat_validate(table.local, table.type, false));
+  assert_non_null(accel_flat_validate(table.local, table.type, true));
+  engine->budget.entries--;
+  suite_close(&table);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -268,6 +376,7 @@ int main(void)
       cmocka_unit_test(a_present_key_of_two_full_sets_keeps_its_slot),
       cmocka_unit_test(what_expired_while_it_was_pinned_goes_first_afterwards),
       cmocka_unit_test(ends_are_exact_for_eight_years_after_the_open),
+      cmocka_unit_test(what_is_wrong_in_a_table_is_found),
   };
   suite_ops = &accel_flat_ops;
   return cmocka_run_group_tests_name("flat's sets", tests, NULL, NULL) +

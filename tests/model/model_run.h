@@ -436,6 +436,11 @@ static bool model_end(model_state *state)
   bool is_right = true;
   for (size_t i = 0; i < MODEL_PINS; i++)
     if (state->pins[i].is_held) is_right = model_release(state, &state->pins[i]) && is_right;
+  const accel_local_ops *ops = accel_type_local(state->kind->type);
+  const char *fault = NULL;
+  if (ops == NULL || ops == &accel_flat_ops)
+    fault = accel_flat_validate(state->kind->cache->local, state->kind->type, true);
+  if (fault != NULL) is_right = model_differ(state, "the table: %s", fault);
   accel_cache_close(state->kind->cache, state->kind->type);
   if (owners_alive != 0 && is_right)
     is_right = model_differ(state, "%ld values were not dropped, or twice", owners_alive);

@@ -13,6 +13,7 @@
 
 #include "accel.h"
 #include "crew.h"
+#include "whole_table.h"
 
 #include <string.h>
 
@@ -161,6 +162,7 @@ static void run_round(uint64_t ms)
   records_used = 0;
   assert_int_equal(token_cache_open(&cache, &config), ACCEL_OK);
   crew_run(THREADS, ms, drops_step, &cache);
+  expect_whole_table(cache.base.local, &token_cache_type_);
   token_cache_close(&cache);
   assert_int_equal(crew_faults, 0);
   count_drops();

@@ -12,6 +12,7 @@
 
 #include "accel.h"
 #include "crew.h"
+#include "whole_table.h"
 
 #include <string.h>
 
@@ -212,6 +213,7 @@ static void hammer(const hammer_kind *kind)
   const uint64_t reads =
       crew_run(THREADS, crew_case_ms(3000, CASES), hammer_step, (void *)(uintptr_t)kind);
   accel_cache_diagnostic_snapshot(kind->cache, &seen);
+  expect_whole_table(kind->cache->local, kind->type);
   accel_cache_close(kind->cache, kind->type);
   assert_int_equal(crew_faults, 0);
   assert_true(seen.entries <= CAPACITY);

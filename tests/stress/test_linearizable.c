@@ -14,6 +14,7 @@
 #include "accel.h"
 #include "crew.h"
 #include "history.h"
+#include "whole_table.h"
 
 #include <sched.h>
 #include <string.h>
@@ -300,6 +301,7 @@ static void run_case(const tested *what, size_t capacity)
   const accel_config config = {.area = "linear", .capacity = capacity, .clock = &lazy_clock};
   assert_int_equal(accel_cache_open(what->cache, what->type, &config), ACCEL_OK);
   record_histories(what, capacity == TIGHT_CAPACITY);
+  expect_whole_table(what->cache->local, what->type);
   accel_cache_close(what->cache, what->type);
 }
 

@@ -13,6 +13,7 @@
 
 #include "accel.h"
 #include "accel_backends/fake.h"
+#include "whole_table.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -397,6 +398,7 @@ static void stress_plain(bool has_remote)
   if (has_remote) plain_cache_set_loader(&all.plain, load_block, NULL);
   const uint64_t reads = run(&all, plain_step);
   plain_cache_metrics_snapshot(&all.plain, &metrics);
+  expect_whole_table(all.plain.base.local, &plain_cache_type_);
   plain_cache_close(&all.plain);
   accel_fake_close(&all.fake);
   balance(&metrics, reads);
@@ -413,6 +415,7 @@ static void stress_owned(bool has_remote)
   if (has_remote) owned_cache_set_loader(&all.owned, load_text, NULL);
   const uint64_t reads = run(&all, owned_step);
   owned_cache_metrics_snapshot(&all.owned, &metrics);
+  expect_whole_table(all.owned.base.local, &owned_cache_type_);
   owned_cache_close(&all.owned);
   accel_fake_close(&all.fake);
   balance(&metrics, reads);
