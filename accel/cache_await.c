@@ -12,27 +12,28 @@
  * whose own load others wait for gives a thread of the executor a moment, which keeps to limits. */
 #define AWAIT_TAKE_MS 10u
 
-static uint64_t await_take_ms(const core_plan *plan)
+static uint64_t await_take_ms(const core_read_plan *plan)
 {
   if (!accel_core_plan_can_load(plan)) return ACCEL_NO_DEADLINE;
-  if (plan->terms.is_in_caller || plan->is_load_callers || accel_executor_is_worker()) return 0;
+  if (plan->load_options.is_in_caller || plan->is_loaded_by_caller || accel_executor_is_worker())
+    return 0;
   return accel_singleflight_is_running() ? accel_clock_deadline(AWAIT_TAKE_MS) : ACCEL_NO_DEADLINE;
 }
 
 /* Loads what was queued for others, here. Nobody has settled it with other processes. */
-static void await_load_taken(const core_plan *plan, accel_flight **flights, size_t count,
+static void await_load_taken(const core_read_plan *plan, accel_flight **flights, size_t count,
                              bool is_refresh)
 {
-  core_terms terms = plan->terms;
-  terms.is_leased = false;
-  terms.is_refresh = is_refresh;
-  accel_core_load_here(plan->core, flights, count, &terms);
+  core_load_options options = plan->load_options;
+  options.is_leased = false;
+  options.is_refresh = is_refresh;
+  accel_core_load_here(plan->core, flights, count, &options);
 }
 
-static bool await_takes(const core_plan *plan, const core_miss *miss, bool is_refresh)
+static bool await_takes(const core_read_plan *plan, const core_miss *miss, bool is_refresh)
 {
   accel_job *emptied = NULL;
-  const bool is_taken = !miss->is_settled && miss->flight != NULL &&
+  const bool is_taken = !miss->is_answered && miss->flight != NULL &&
                         miss->flight->is_refresh == is_refresh &&
                         !accel_singleflight_is_done(miss->flight) &&
                         accel_singleflight_take(&plan->core->flights, miss->flight, NULL, &emptied);
@@ -41,7 +42,7 @@ static bool await_takes(const core_plan *plan, const core_miss *miss, bool is_re
 }
 
 /* Takes over what this read would wait for: all at once, but for refreshes. */
-static void await_take_over(core_plan *plan)
+static void await_take_over(core_read_plan *plan)
 {
   size_t taken = 0;
   for (size_t i = 0; i < plan->miss_count; i++)
@@ -52,7 +53,7 @@ static void await_take_over(core_plan *plan)
       await_load_taken(plan, &plan->misses[i].flight, 1, true);
 }
 
-static void await_leave(core_plan *plan, core_miss *miss, bool stays)
+static void await_leave(core_read_plan *plan, core_miss *miss, bool stays)
 {
   bool is_dropped;
   accel_core_load_discard(
@@ -61,10 +62,10 @@ static void await_leave(core_plan *plan, core_miss *miss, bool stays)
 }
 
 /* Who leaves with a stale value at his soft limit leaves a refresh behind. */
-static void await_give_up_waiting(core_plan *plan, core_miss *miss, bool is_soft)
+static void await_give_up_waiting(core_read_plan *plan, core_miss *miss, bool is_soft)
 {
   accel_core *core = plan->core;
-  await_leave(plan, miss, is_soft || plan->terms.stays);
+  await_leave(plan, miss, is_soft || plan->load_options.stays);
   miss->status = accel_error_set(core->cache, ACCEL_ERR_TIMEOUT,
                                  "a load in area %s took longer than loader_timeout_ms, %u",
                                  core->area, (unsigned)core->config.loader_timeout_ms);
@@ -74,7 +75,7 @@ static void await_give_up_waiting(core_plan *plan, core_miss *miss, bool is_soft
                          core->config.stale_throttle_ms);
 }
 
-static void await_take_outcome(const core_plan *plan, core_miss *miss)
+static void await_take_outcome(const core_read_plan *plan, core_miss *miss)
 {
   accel_core *core = plan->core;
   const accel_flight *flight = miss->flight;
@@ -92,7 +93,7 @@ typedef struct await_limits {
   uint64_t hard_ms, soft_ms, take_ms;
 } await_limits;
 
-static void await_one(core_plan *plan, core_miss *miss, const await_limits *limits)
+static void await_one(core_read_plan *plan, core_miss *miss, const await_limits *limits)
 {
   accel_core *core = plan->core;
   const uint64_t deadline_ms = miss->has_stale ? limits->soft_ms : limits->hard_ms;
@@ -117,7 +118,7 @@ static void await_one(core_plan *plan, core_miss *miss, const await_limits *limi
 }
 
 /* Each key's deadline counts from the moment the read began to wait. */
-static void await_all(core_plan *plan)
+static void await_all(core_read_plan *plan)
 {
   const accel_config *config = &plan->core->config;
   await_limits limits = {0, 0, await_take_ms(plan)};
@@ -125,7 +126,7 @@ static void await_all(core_plan *plan)
   if (accel_core_is_foreign(plan->core)) return;
   for (size_t i = 0; i < plan->miss_count; i++) {
     core_miss *miss = &plan->misses[i];
-    if (miss->is_settled || miss->flight == NULL) continue;
+    if (miss->is_answered || miss->flight == NULL) continue;
     if (limits.hard_ms == 0 && !accel_singleflight_is_done(miss->flight)) {
       limits.hard_ms = accel_refresh_wait_deadline(config, false);
       limits.soft_ms = accel_refresh_wait_deadline(config, true);
@@ -136,7 +137,7 @@ static void await_all(core_plan *plan)
 }
 
 /* A loader forked, and this is the child: what the flights hold is left where it is. */
-static accel_status await_refuse(core_plan *plan)
+static accel_status await_refuse(core_read_plan *plan)
 {
   accel_core *core = plan->core;
   for (size_t i = 0; i < plan->count; i++) plan->statuses_out[i] = ACCEL_ERR_CONFIG;
@@ -146,7 +147,7 @@ static accel_status await_refuse(core_plan *plan)
                          core->area);
 }
 
-static accel_status await_take(core_plan *plan, core_miss *miss, size_t i)
+static accel_status await_take(core_read_plan *plan, core_miss *miss, size_t i)
 {
   accel_core *core = plan->core;
   accel_info unwanted, *info = accel_core_plan_info(plan, i, &unwanted);
@@ -161,7 +162,7 @@ static accel_status await_take(core_plan *plan, core_miss *miss, size_t i)
   return accel_error_set(core->cache, ACCEL_ERR_NOMEM, "no memory to copy a value");
 }
 
-accel_status accel_core_plan_end(core_plan *plan)
+accel_status accel_core_plan_end(core_read_plan *plan)
 {
   if (plan->failure != ACCEL_OK) return plan->failure;
   if (!accel_core_is_foreign(plan->core)) await_all(plan);
@@ -183,7 +184,7 @@ accel_status accel_core_plan_end(core_plan *plan)
   return first;
 }
 
-accel_status accel_core_plan_report(core_plan *plan, accel_status status, const char *result)
+accel_status accel_core_plan_report(core_read_plan *plan, accel_status status, const char *result)
 {
   if (!plan->is_reported) return status;
   plan->is_reported = false;
@@ -194,7 +195,7 @@ accel_status accel_core_plan_report(core_plan *plan, accel_status status, const 
 
 void accel_core_plan_leave(void *plan_pointer)
 {
-  core_plan *plan = (core_plan *)plan_pointer;
+  core_read_plan *plan = (core_read_plan *)plan_pointer;
   accel_core_leave();
   for (size_t i = 0; i < plan->miss_count; i++)
     if (plan->misses[i].flight != NULL) accel_core_leave_flight(plan->core, plan->misses[i].flight);

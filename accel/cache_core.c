@@ -157,7 +157,7 @@ void accel_core_lease_wake(accel_core *core)
   accel_mutex_unlock(&core->work_mutex);
 }
 
-void accel_core_hear_key(void *core_pointer, const char *name, size_t size)
+void accel_core_invalidate_key(void *core_pointer, const char *name, size_t size)
 {
   accel_core *core = (accel_core *)core_pointer;
   void *memory = ACCEL_MALLOC(ACCEL_ALIGN_MAX + core->type->key_size + size + 1);
@@ -180,7 +180,7 @@ void accel_core_hear_key(void *core_pointer, const char *name, size_t size)
 
 void accel_core_fill_local(accel_core *core, accel_flight *flight, const accel_lifetime *life)
 {
-  const bool may_fill = accel_singleflight_settle(&core->flights, flight);
+  const bool may_fill = accel_singleflight_close_fill(&core->flights, flight);
   if (!flight->fills_local) return;
   const void *value = flight->status == ACCEL_OK ? flight->value : NULL;
   if (!may_fill || core->local_ops->fill(core->local, core->type, flight->key, flight->hash, value,

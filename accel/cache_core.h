@@ -186,7 +186,7 @@ bool accel_core_submit(accel_core *core, accel_job *job);
 /* The job is over; the core may be gone after this. */
 void accel_core_work_done(accel_core *core);
 /* Something else changed the key of this name: L1 forgets it, and no load under way is cached. */
-void accel_core_hear_key(void *core, const char *name, size_t size);
+void accel_core_invalidate_key(void *core, const char *name, size_t size);
 /* Expires all of L1, and no load under way is cached. */
 void accel_core_expire_all(accel_core *core);
 /* Something changed in L2: whoever waits looks at once. */

@@ -3,24 +3,25 @@
 #include "cache_news.h"
 #include "cache_repair_queue.h"
 
-static void events_hear_everything(void *core)
+static void events_invalidate_all(void *core)
 {
   accel_core_expire_all((accel_core *)core);
 }
 
 /* A write of this cache that was given up has happened after all. */
-static void events_hear_late(void *core_pointer, const char *name, size_t size)
+static void events_invalidate_late(void *core_pointer, const char *name, size_t size)
 {
   accel_core *core = (accel_core *)core_pointer;
   accel_core_repair_add_name(core, name, size);
-  accel_core_hear_key(core, name, size);
+  accel_core_invalidate_key(core, name, size);
 }
 
 static void events_hear_message(void *core_pointer, const void *data, size_t size)
 {
   accel_core *core = (accel_core *)core_pointer;
-  const accel_invalidation_handler handler = {core, accel_core_hear_key, events_hear_everything};
-  const accel_invalidation_handler late = {core, events_hear_late, events_hear_everything};
+  const accel_invalidation_handler handler = {core, accel_core_invalidate_key,
+                                              events_invalidate_all};
+  const accel_invalidation_handler late = {core, events_invalidate_late, events_invalidate_all};
   const uint64_t forgotten = core->invalidation.forgotten;
   switch (accel_invalidation_receive(&core->invalidation, data, size, &handler)) {
     case ACCEL_INVALIDATION_OWN: break;
@@ -47,7 +48,7 @@ static void events_hear_change(void *core_pointer, const char *name_or_null, siz
   if (name_or_null == NULL || (size > 0 && name_or_null[0] == '#'))
     accel_core_expire_all(core);
   else
-    accel_core_hear_key(core, name_or_null, size);
+    accel_core_invalidate_key(core, name_or_null, size);
 }
 
 /* The flag first, then the epoch: a fill that still saw the old flag took its gate before the epoch

@@ -177,7 +177,7 @@ size_t accel_core_lease(accel_core *core, accel_flight **flights, size_t count)
 {
   if (!core->has_leases) return count;
   lease_ask(core, flights, count);
-  accel_core_keep_leases(core, flights, count);
+  accel_core_start_renewals(core, flights, count);
   return lease_sort(flights, count);
 }
 
@@ -234,7 +234,7 @@ size_t accel_core_lease_wait(accel_core *core, accel_flight **flights, size_t co
   const uint32_t limit_ms = core->config.loader_timeout_ms;
   const uint64_t deadline_ms =
       accel_clock_deadline(limit_ms == ACCEL_FOREVER ? LEASE_MS_UNLIMITED : limit_ms / 2);
-  const core_look look = {.is_again = true, .errors = errors};
+  const core_remote_read read = {.is_retry = true, .errors = errors};
   uint32_t pause_ms = LEASE_PAUSE_FIRST_MS;
   size_t ready = 0; /* the first so many need not wait any longer */
   if (count > 0) accel_stats_add(core->stats, ACCEL_COUNT_lease_waits, count);
@@ -243,11 +243,11 @@ size_t accel_core_lease_wait(accel_core *core, accel_flight **flights, size_t co
     lease_pause(core, pause_ms, deadline_ms);
     for (size_t i = ready; i < count; i++) /* what is read from here on is no older */
       core_note_of(flights[i])->gate = accel_core_gate(core, flights[i]->hash);
-    accel_core_remote_get(core, flights + ready, count - ready, &look);
+    accel_core_remote_get(core, flights + ready, count - ready, &read);
     count = ready + lease_drop_landed(flights + ready, count - ready);
     count = ready + accel_core_drop_unwanted(core, flights + ready, count - ready);
     lease_ask(core, flights + ready, count - ready);
-    accel_core_keep_leases(core, flights + ready, count - ready);
+    accel_core_start_renewals(core, flights + ready, count - ready);
     ready += lease_sort(flights + ready, count - ready);
     if (pause_ms < LEASE_PAUSE_MAX_MS) pause_ms *= 2;
   }

@@ -25,18 +25,18 @@ static accel_core *leave_core_of(const accel_flight *flight)
 static void leave_end_flight(accel_flight *flight)
 {
   accel_core *core = leave_core_of(flight);
-  const core_terms terms = {.is_refresh = flight->is_refresh};
+  const core_load_options options = {.is_refresh = flight->is_refresh};
   core_note *note = core_note_of(flight);
   const bool is_in_body = note->is_in_body;
   note->is_in_body = false;
   accel_singleflight_retain(flight);
   if (!flight->is_landed) {
     accel_error_set(core->cache, ACCEL_ERR_LOADER, "the thread that loaded it has ended");
-    accel_core_land(core, flight, ACCEL_ERR_LOADER, &terms);
+    accel_core_land(core, flight, ACCEL_ERR_LOADER, &options);
   }
-  accel_core_drop_lease(core, flight);
+  accel_core_stop_renewal(core, flight);
   accel_singleflight_finish(&core->flights, flight);
-  accel_core_tell_failure(core, flight, &terms);
+  accel_core_tell_failure(core, flight, &options);
   if (is_in_body) accel_singleflight_release(&core->flights, flight);
   accel_singleflight_release(&core->flights, flight);
 }

@@ -15,7 +15,7 @@
 typedef struct core_load {
   accel_flight_load queue; /* first: its job is the load's */
   accel_core *core;
-  core_terms terms;
+  core_load_options load_options;
   accel_flight **flights; /* held by the load, or by whoever waits for it in this thread */
   size_t count;           /* those that it loads, which come first */
   size_t held;
@@ -25,32 +25,32 @@ typedef struct core_load {
   bool is_block; /* it lies in memory of its own */
 } core_load;
 
-core_terms accel_core_terms(const accel_core *core, const accel_read *read_or_null)
+core_load_options accel_core_load_options(const accel_core *core, const accel_read *read_or_null)
 {
-  core_terms terms;
-  memset(&terms, 0, sizeof terms);
-  terms.load = core->load;
-  terms.load_ctx = core->load_ctx;
-  terms.mload = core->mload;
-  terms.mload_ctx = core->mload_ctx;
-  terms.is_in_caller = core->config.loader_timeout_ms == ACCEL_FOREVER;
-  terms.no_null_cache = core->config.no_null_cache;
-  terms.errors = core->config.remote_errors;
-  terms.error_mark = accel_error_mark();
-  if (read_or_null == NULL) return terms;
-  terms.skip_remote = read_or_null->skip_remote;
-  if (read_or_null->disable_load) terms.load = terms.mload = NULL;
-  return terms;
+  core_load_options options;
+  memset(&options, 0, sizeof options);
+  options.load = core->load;
+  options.load_ctx = core->load_ctx;
+  options.mload = core->mload;
+  options.mload_ctx = core->mload_ctx;
+  options.is_in_caller = core->config.loader_timeout_ms == ACCEL_FOREVER;
+  options.no_null_cache = core->config.no_null_cache;
+  options.errors = core->config.remote_errors;
+  options.error_mark = accel_error_mark();
+  if (read_or_null == NULL) return options;
+  options.skip_remote = read_or_null->skip_remote;
+  if (read_or_null->disable_load) options.load = options.mload = NULL;
+  return options;
 }
 
 /* ---- asking the source ---- */
 
 static accel_status load_ask_one(const core_load *load, accel_flight *flight)
 {
-  const core_terms *terms = &load->terms;
+  const core_load_options *options = &load->load_options;
   const uint32_t holds = accel_cancel_suspend();
   const accel_status status =
-      load->core->type->load(terms->load, terms->load_ctx, flight->key, flight->value);
+      load->core->type->load(options->load, options->load_ctx, flight->key, flight->value);
   accel_cancel_resume(holds);
   return accel_core_check_status(load->core->cache, status);
 }
@@ -71,11 +71,11 @@ static size_t load_one_by_one(accel_core *core, core_load *load, accel_flight **
       continue;
     flights[i] = flights[loaded];
     flights[loaded++] = flight;
-    load->terms.error_mark = accel_error_mark();
+    load->load_options.error_mark = accel_error_mark();
     const accel_status status = load_ask_one(load, flight);
     if (accel_core_is_foreign(core)) break;
     if (*first == ACCEL_OK && accel_failed(status)) *first = status;
-    accel_core_land(core, flight, status, &load->terms);
+    accel_core_land(core, flight, status, &load->load_options);
   }
   return loaded;
 }
@@ -88,10 +88,10 @@ static accel_status load_many(accel_core *core, core_load *load, accel_flight **
     memcpy((char *)load->keys + i * type->key_size, flights[i]->key, type->key_size);
     load->statuses[i] = ACCEL_MISS;
   }
-  load->terms.error_mark = accel_error_mark();
+  load->load_options.error_mark = accel_error_mark();
   const uint32_t holds = accel_cancel_suspend();
-  const accel_status said = type->mload(load->terms.mload, load->terms.mload_ctx, load->keys, count,
-                                        load->values, load->statuses);
+  const accel_status said = type->mload(load->load_options.mload, load->load_options.mload_ctx,
+                                        load->keys, count, load->values, load->statuses);
   accel_cancel_resume(holds);
   const accel_status all = accel_core_check_status(core->cache, said);
   if (accel_core_is_foreign(core)) return all;
@@ -102,7 +102,7 @@ static accel_status load_many(accel_core *core, core_load *load, accel_flight **
     if (status == ACCEL_MISS) status = ACCEL_NULL; /* left as it was: not there */
     if (status == ACCEL_OK)                        /* moved, not copied */
       memcpy(flight->value, accel_type_value_at(type, load->values, i), type->value_size);
-    accel_core_land(core, flight, status, &load->terms);
+    accel_core_land(core, flight, status, &load->load_options);
   }
   return accel_failed(all) ? all : ACCEL_OK;
 }
@@ -129,17 +129,17 @@ static void load_part(core_load *load, accel_flight **flights, size_t count)
     status = load_many(core, load, flights, count);
   if (accel_core_is_foreign(core)) return; /* the loader forked, and this is the child */
   accel_core_report_end(core, &report, status, "ok");
-  accel_core_store(core, flights, count, &load->terms);
+  accel_core_store(core, flights, count, &load->load_options);
 }
 
 /* How many of the flights, which come first then, may be loaded at once. */
 static size_t load_lease(core_load *load)
 {
   accel_core *core = load->core;
-  const core_terms *terms = &load->terms;
-  if (!core->has_leases || terms->skip_remote || terms->is_leased) return load->count;
-  const core_look look = {.only_note = true, .errors = ACCEL_IGNORE};
-  if (terms->is_refresh) accel_core_remote_get(core, load->flights, load->count, &look);
+  const core_load_options *options = &load->load_options;
+  if (!core->has_leases || options->skip_remote || options->is_leased) return load->count;
+  const core_remote_read read = {.probe_only = true, .errors = ACCEL_IGNORE};
+  if (options->is_refresh) accel_core_remote_get(core, load->flights, load->count, &read);
   return accel_core_lease(core, load->flights, load->count);
 }
 
@@ -154,7 +154,7 @@ static void load_run(void *load_pointer)
   if (accel_core_is_foreign(core)) return;
   accel_flight **others = load->flights + ready;
   load_part(load, others,
-            accel_core_lease_wait(core, others, load->count - ready, load->terms.errors));
+            accel_core_lease_wait(core, others, load->count - ready, load->load_options.errors));
 }
 
 static core_load *load_of_job(accel_job *job)
@@ -185,7 +185,7 @@ static void load_refuse(accel_core *core, accel_flight **flights, size_t count, 
                         const char *error)
 {
   for (size_t i = 0; i < count; i++) {
-    accel_core_drop_lease(core, flights[i]);
+    accel_core_stop_renewal(core, flights[i]);
     accel_singleflight_land(&core->flights, flights[i], status, error);
     accel_singleflight_finish(&core->flights, flights[i]);
   }
@@ -198,8 +198,8 @@ static void load_leave(void *load_pointer)
   accel_core_leave();
   load_collect(load);
   for (size_t i = 0; i < load->count; i++)
-    accel_core_land(load->core, load->flights[i], ACCEL_ERR_LOADER, &load->terms);
-  accel_core_store(load->core, load->flights, load->count, &load->terms);
+    accel_core_land(load->core, load->flights[i], ACCEL_ERR_LOADER, &load->load_options);
+  accel_core_store(load->core, load->flights, load->count, &load->load_options);
   if (load->is_block) load_close(load);
 }
 
@@ -244,17 +244,17 @@ static size_t load_padded(size_t size)
 }
 
 /* For the mloader. */
-static bool load_is_batch(const core_terms *terms, size_t count)
+static bool load_is_batch(const core_load_options *options, size_t count)
 {
-  return terms->mload != NULL && (count > 1 || terms->load == NULL);
+  return options->mload != NULL && (count > 1 || options->load == NULL);
 }
 
 /* One block: the load, the flights, and for an mloader its three arrays. */
 static core_load *load_new(accel_core *core, accel_flight **flights, size_t count,
-                           const core_terms *terms)
+                           const core_load_options *options)
 {
   const accel_type *type = core->type;
-  const bool is_batch = load_is_batch(terms, count);
+  const bool is_batch = load_is_batch(options, count);
   const size_t per_key =
       sizeof *flights + (is_batch ? type->key_size + type->value_size + sizeof(accel_status) : 0);
   if (count > (SIZE_MAX / 2) / per_key) return NULL;
@@ -267,7 +267,7 @@ static core_load *load_new(accel_core *core, accel_flight **flights, size_t coun
   core_load *load = (core_load *)(void *)block;
   memset(load, 0, sizeof *load);
   load->core = core;
-  load->terms = *terms;
+  load->load_options = *options;
   load->count = load->held = count;
   load->queue.executor = core->executor;
   load->is_block = true;
@@ -292,15 +292,15 @@ static bool load_has_no_memory(accel_core *core, accel_flight **flights, size_t 
 }
 
 static bool load_here(accel_core *core, accel_flight **flights, size_t count,
-                      const core_terms *terms)
+                      const core_load_options *options)
 {
-  if (!load_is_batch(terms, count)) {
-    core_load own = {.core = core, .terms = *terms, .flights = flights, .count = count};
+  if (!load_is_batch(options, count)) {
+    core_load own = {.core = core, .load_options = *options, .flights = flights, .count = count};
     own.queue.executor = core->executor;
     accel_thread_guard(load_run, load_leave, &own);
     return true;
   }
-  core_load *load = load_new(core, flights, count, terms);
+  core_load *load = load_new(core, flights, count, options);
   if (load == NULL) return load_has_no_memory(core, flights, count);
   accel_thread_guard(load_run, load_leave, load);
   if (!accel_core_is_foreign(core)) load_close(load);
@@ -308,17 +308,18 @@ static bool load_here(accel_core *core, accel_flight **flights, size_t count,
 }
 
 void accel_core_load_here(accel_core *core, accel_flight **flights, size_t count,
-                          const core_terms *terms)
+                          const core_load_options *options)
 {
-  if (count > 0) load_here(core, flights, count, terms);
+  if (count > 0) load_here(core, flights, count, options);
 }
 
 bool accel_core_load(accel_core *core, accel_flight **flights, size_t count,
-                     const core_terms *terms)
+                     const core_load_options *options)
 {
-  const bool is_here = !terms->is_refresh && (terms->is_in_caller || accel_executor_is_worker());
-  if (is_here) return load_here(core, flights, count, terms);
-  core_load *load = load_new(core, flights, count, terms);
+  const bool is_here =
+      !options->is_refresh && (options->is_in_caller || accel_executor_is_worker());
+  if (is_here) return load_here(core, flights, count, options);
+  core_load *load = load_new(core, flights, count, options);
   if (load == NULL) return load_has_no_memory(core, flights, count);
   load->queue.job.run = load_run_job;
   load->queue.job.drop = accel_core_load_discard;
@@ -333,14 +334,14 @@ bool accel_core_load(accel_core *core, accel_flight **flights, size_t count,
 
 accel_status accel_core_refresh(accel_core *core, const void *key, uint64_t hash)
 {
-  core_terms terms = accel_core_terms(core, NULL);
-  terms.is_refresh = true;
+  core_load_options options = accel_core_load_options(core, NULL);
+  options.is_refresh = true;
   const accel_gate gate = accel_core_gate(core, hash);
   bool is_first;
   accel_cancel_hold();
-  const accel_flight_wish wish = {
+  const accel_join_options join = {
       .share = true, .fills_local = core->local != NULL, .stays = true, .is_refresh = true};
-  accel_flight *flight = accel_singleflight_join(&core->flights, key, hash, wish, &is_first);
+  accel_flight *flight = accel_singleflight_join(&core->flights, key, hash, join, &is_first);
   accel_status status = ACCEL_OK;
   if (flight == NULL)
     status = accel_error_set(core->cache, ACCEL_ERR_NOMEM, "no memory for a refresh in area %s",
@@ -348,7 +349,7 @@ accel_status accel_core_refresh(accel_core *core, const void *key, uint64_t hash
   if (flight != NULL && is_first) {
     core_note_of(flight)->gate = gate;
     accel_stats_add(core->stats, ACCEL_COUNT_refresh_attempts, 1);
-    if (!accel_core_load(core, &flight, 1, &terms)) {
+    if (!accel_core_load(core, &flight, 1, &options)) {
       accel_stats_add(core->stats, ACCEL_COUNT_refresh_failures, 1);
       status = accel_error_set(core->cache, flight->status, "no refresh in area %s: %s", core->area,
                                flight->error);

@@ -9,12 +9,12 @@
 
 static void read_steps(void *plan_pointer)
 {
-  core_plan *plan = (core_plan *)plan_pointer;
+  core_read_plan *plan = (core_read_plan *)plan_pointer;
   if (accel_core_plan_begin(plan)) accel_core_plan_load(plan);
   plan->result = accel_core_plan_end(plan);
 }
 
-static accel_status read_run(core_plan *plan)
+static accel_status read_run(core_read_plan *plan)
 {
   accel_cancel_enter();
   accel_thread_guard(read_steps, accel_core_plan_leave, plan);
@@ -22,7 +22,7 @@ static accel_status read_run(core_plan *plan)
   return plan->result;
 }
 
-static accel_status read_one(core_plan *plan, void *out)
+static accel_status read_one(core_read_plan *plan, void *out)
 {
   accel_core *core = plan->core;
   if (out == NULL) return accel_error_set(core->cache, ACCEL_ERR_CONFIG, "out is NULL");
@@ -31,7 +31,7 @@ static accel_status read_one(core_plan *plan, void *out)
   plan->values_out = out;
   const accel_status failure = read_run(plan);
   const accel_status status = failure == ACCEL_OK ? plan->one_status : failure;
-  return accel_core_plan_report(plan, status, accel_core_found(status));
+  return accel_core_plan_report(plan, status, accel_core_read_result_name(status));
 }
 
 accel_status accel_cache_get_with(accel_cache *cache, const accel_type *type, const void *key,
@@ -41,7 +41,7 @@ accel_status accel_cache_get_with(accel_cache *cache, const accel_type *type, co
   accel_status status;
   accel_core *core = accel_core_of(cache, &status);
   if (core == NULL) return status;
-  core_plan plan;
+  core_read_plan plan;
   accel_core_plan_init(&plan, core, key, 1, read);
   return read_one(&plan, out);
 }
@@ -97,18 +97,18 @@ accel_status accel_cache_get_or_load(accel_cache *cache, const accel_type *type,
   accel_core *core = accel_core_of(cache, &status);
   if (core == NULL) return status;
   if (load == NULL) return accel_error_set(cache, ACCEL_ERR_CONFIG, "load is NULL");
-  core_plan plan;
+  core_read_plan plan;
   accel_core_plan_init(&plan, core, key, 1, read);
   if (!plan.read.disable_load) {
-    plan.terms.load = load;
-    plan.terms.load_ctx = ctx;
-    plan.terms.is_in_caller = true;
+    plan.load_options.load = load;
+    plan.load_options.load_ctx = ctx;
+    plan.load_options.is_in_caller = true;
   }
-  plan.terms.mload = NULL;
+  plan.load_options.mload = NULL;
   return read_one(&plan, out);
 }
 
-static accel_status read_many(core_plan *plan, accel_status *statuses_or_null)
+static accel_status read_many(core_read_plan *plan, accel_status *statuses_or_null)
 {
   plan->statuses_out = statuses_or_null;
   if (statuses_or_null != NULL) return read_run(plan);
@@ -137,7 +137,7 @@ accel_status accel_cache_mget(accel_cache *cache, const accel_type *type, const 
     for (size_t i = 0; i < count && statuses_out != NULL; i++) statuses_out[i] = status;
     return status;
   }
-  core_plan plan;
+  core_read_plan plan;
   accel_core_plan_init(&plan, core, keys, count, read);
   plan.operation = "cache.mget";
   plan.values_out = values_out;
@@ -166,9 +166,9 @@ static accel_status warmup_chunk(accel_core *core, const void *keys, size_t coun
                                  accel_info *infos, size_t *loaded, core_report *report)
 {
   const accel_read read = {.infos = infos};
-  core_plan plan;
+  core_read_plan plan;
   accel_core_plan_init(&plan, core, keys, count, &read);
-  plan.terms.stays = true;
+  plan.load_options.stays = true;
   plan.own_infos = infos;
   plan.is_part = true;
   plan.report.degraded = report->degraded;

@@ -79,26 +79,27 @@ accel_status accel_core_read_local(accel_core *core, const void *key, uint64_t h
 
 /* ---- what a plan wants ---- */
 
-void *accel_core_plan_value(const core_plan *plan, size_t i)
+void *accel_core_plan_value(const core_read_plan *plan, size_t i)
 {
   if (plan->values_out == NULL) return NULL;
   return accel_type_value_at(plan->core->type, plan->values_out, i);
 }
 
-accel_info *accel_core_plan_info(const core_plan *plan, size_t i, accel_info *unwanted)
+accel_info *accel_core_plan_info(const core_read_plan *plan, size_t i, accel_info *unwanted)
 {
   if (plan->read.infos != NULL) return &plan->read.infos[i];
   return plan->read.info != NULL && plan->count == 1 ? plan->read.info : unwanted;
 }
 
-bool accel_core_plan_can_load(const core_plan *plan)
+bool accel_core_plan_can_load(const core_read_plan *plan)
 {
-  return plan->terms.load != NULL || plan->terms.mload != NULL || plan->is_load_callers;
+  return plan->load_options.load != NULL || plan->load_options.mload != NULL ||
+         plan->is_loaded_by_caller;
 }
 
 /* ---- the plan ---- */
 
-void accel_core_plan_init(core_plan *plan, accel_core *core, const void *keys, size_t count,
+void accel_core_plan_init(core_read_plan *plan, accel_core *core, const void *keys, size_t count,
                           const accel_read *read_or_null)
 {
   memset(plan, 0, sizeof *plan);
@@ -106,22 +107,23 @@ void accel_core_plan_init(core_plan *plan, accel_core *core, const void *keys, s
   plan->keys = keys;
   plan->count = count;
   if (read_or_null != NULL) plan->read = *read_or_null;
-  plan->terms = accel_core_terms(core, read_or_null);
+  plan->load_options = accel_core_load_options(core, read_or_null);
   plan->statuses_out = &plan->one_status;
   plan->operation = "cache.get";
 }
 
-static bool plan_has_remote(const core_plan *plan)
+static bool plan_has_remote(const core_read_plan *plan)
 {
   return plan->core->link != NULL && !plan->read.skip_remote;
 }
 
-static bool plan_permits_stale(const core_plan *plan)
+static bool plan_permits_stale(const core_read_plan *plan)
 {
   return plan->read.allow_stale || plan->core->config.stale_on_error;
 }
 
-static void plan_add_miss(core_plan *plan, size_t i, const void *key, uint64_t hash, bool has_stale)
+static void plan_add_miss(core_read_plan *plan, size_t i, const void *key, uint64_t hash,
+                          bool has_stale)
 {
   core_miss *miss = &plan->misses[plan->miss_count];
   memset(miss, 0, sizeof *miss);
@@ -133,7 +135,7 @@ static void plan_add_miss(core_plan *plan, size_t i, const void *key, uint64_t h
 }
 
 /* Asks L1 for every key. */
-static void plan_read_local(core_plan *plan)
+static void plan_read_local(core_read_plan *plan)
 {
   accel_core *core = plan->core;
   const bool has_local = core->local != NULL && !plan->read.skip_local;
@@ -161,7 +163,7 @@ static void plan_read_local(core_plan *plan)
 
 /* Lets duplicate keys share one miss. Without memory for that every duplicate is a miss of its own,
  * which costs time alone. */
-static void plan_merge_duplicates(core_plan *plan)
+static void plan_merge_duplicates(core_read_plan *plan)
 {
   core_key_set seen;
   if (plan->miss_count < 2) return;
@@ -180,33 +182,33 @@ static void plan_merge_duplicates(core_plan *plan)
 }
 
 /* After a failed load the source has peace for a while: the stale value answers at once. */
-static void plan_settle_throttled(core_plan *plan)
+static void plan_answer_stale(core_read_plan *plan)
 {
   accel_core *core = plan->core;
   for (size_t i = 0; i < plan->miss_count; i++) {
     core_miss *miss = &plan->misses[i];
-    miss->is_settled = miss->has_stale && accel_refresh_is_throttled(&core->refresh, miss->id.hash,
-                                                                     accel_core_now(core));
+    miss->is_answered = miss->has_stale && accel_refresh_is_throttled(&core->refresh, miss->id.hash,
+                                                                      accel_core_now(core));
   }
 }
 
 /* Becomes leader or follower of every miss. The gate is noted first: whatever the leader then reads
  * is no older. */
-static void plan_join(core_plan *plan)
+static void plan_join(core_read_plan *plan)
 {
   accel_core *core = plan->core;
   const bool is_shared = accel_core_plan_can_load(plan) && !core->config.no_penetration_protect;
   const bool fills_local = core->local != NULL && !plan->read.skip_local;
-  const accel_flight_wish wish = {
-      .share = is_shared, .fills_local = fills_local, .stays = plan->terms.stays};
+  const accel_join_options options = {
+      .share = is_shared, .fills_local = fills_local, .stays = plan->load_options.stays};
   for (size_t i = 0; i < plan->miss_count; i++) {
     core_miss *miss = &plan->misses[i];
-    if (miss->is_settled) continue;
+    if (miss->is_answered) continue;
     const accel_gate gate = accel_core_gate(core, miss->id.hash);
-    miss->flight = accel_singleflight_join(&core->flights, miss->id.key, miss->id.hash, wish,
+    miss->flight = accel_singleflight_join(&core->flights, miss->id.key, miss->id.hash, options,
                                            &miss->is_leader);
     if (miss->flight == NULL) {
-      miss->is_settled = true;
+      miss->is_answered = true;
       miss->status = accel_error_set(core->cache, ACCEL_ERR_NOMEM, "no memory for a read");
       continue;
     }
@@ -220,8 +222,8 @@ static void plan_join(core_plan *plan)
   }
 }
 
-/* Another flight may have filled L1 between this read's look and its lead. */
-static void plan_look_again(core_plan *plan)
+/* Another flight may have filled L1 between this read's read and its lead. */
+static void plan_look_again(core_read_plan *plan)
 {
   accel_core *core = plan->core;
   if (core->local == NULL || plan->read.skip_local) return;
@@ -244,7 +246,7 @@ static void plan_look_again(core_plan *plan)
   }
 }
 
-static size_t plan_collect_leads(const core_plan *plan, accel_flight **flights)
+static size_t plan_collect_leads(const core_read_plan *plan, accel_flight **flights)
 {
   size_t leads = 0;
   for (size_t i = 0; i < plan->miss_count; i++) {
@@ -255,7 +257,7 @@ static size_t plan_collect_leads(const core_plan *plan, accel_flight **flights)
   return leads;
 }
 
-static void plan_give_up(core_plan *plan, size_t leads)
+static void plan_give_up(core_read_plan *plan, size_t leads)
 {
   for (size_t i = 0; i < leads; i++) {
     accel_singleflight_land(&plan->core->flights, plan->leads[i], ACCEL_MISS, "");
@@ -263,7 +265,7 @@ static void plan_give_up(core_plan *plan, size_t leads)
   }
 }
 
-static bool plan_open(core_plan *plan)
+static bool plan_open(core_read_plan *plan)
 {
   plan->misses = &plan->one_miss;
   plan->miss_of = &plan->one_miss_of;
@@ -280,16 +282,16 @@ static bool plan_open(core_plan *plan)
 }
 
 /* Who loads by himself settles with other processes before he begins. */
-static size_t plan_lease(core_plan *plan, size_t leads)
+static size_t plan_lease(core_read_plan *plan, size_t leads)
 {
   accel_core *core = plan->core;
   const size_t ready = accel_core_lease(core, plan->leads, leads);
-  plan->terms.is_leased = true;
+  plan->load_options.is_leased = true;
   return ready +
-         accel_core_lease_wait(core, plan->leads + ready, leads - ready, plan->terms.errors);
+         accel_core_lease_wait(core, plan->leads + ready, leads - ready, plan->load_options.errors);
 }
 
-bool accel_core_plan_begin(core_plan *plan)
+bool accel_core_plan_begin(core_read_plan *plan)
 {
   accel_core *core = plan->core;
   if (!plan_open(plan)) {
@@ -304,15 +306,15 @@ bool accel_core_plan_begin(core_plan *plan)
   if (plan->miss_count == 0 || (!accel_core_plan_can_load(plan) && !plan_has_remote(plan)))
     return false;
   plan_merge_duplicates(plan);
-  plan_settle_throttled(plan);
+  plan_answer_stale(plan);
   plan_join(plan);
   plan_look_again(plan);
   size_t leads = plan_collect_leads(plan, plan->leads);
   if (leads > 0 && plan_has_remote(plan)) {
-    const core_look look = {.errors = plan->terms.errors};
-    accel_core_remote_get(core, plan->leads, leads, &look);
+    const core_remote_read read = {.errors = plan->load_options.errors};
+    accel_core_remote_get(core, plan->leads, leads, &read);
     leads = plan_collect_leads(plan, plan->leads);
-    if (plan->is_load_callers) leads = plan_lease(plan, leads);
+    if (plan->is_loaded_by_caller) leads = plan_lease(plan, leads);
   }
   if (!accel_core_plan_can_load(plan)) {
     plan_give_up(plan, leads);
@@ -322,7 +324,7 @@ bool accel_core_plan_begin(core_plan *plan)
   return leads > 0;
 }
 
-void accel_core_plan_load(core_plan *plan)
+void accel_core_plan_load(core_read_plan *plan)
 {
-  accel_core_load(plan->core, plan->leads, plan->lead_count, &plan->terms);
+  accel_core_load(plan->core, plan->leads, plan->lead_count, &plan->load_options);
 }

@@ -17,17 +17,17 @@ typedef struct core_miss {
   accel_flight *flight; /* held */
   accel_status status;
   accel_info info;
-  bool is_leader, has_stale, is_settled;
+  bool is_leader, has_stale, is_answered;
 } core_miss;
 
 /* One read of any number of keys, on its way through the levels. */
-typedef struct core_plan {
+typedef struct core_read_plan {
   accel_core *core;
   const void *keys;
   size_t count;
   accel_read read;
-  core_terms terms;
-  bool is_load_callers;       /* whoever made the plan loads between begin and end */
+  core_load_options load_options;
+  bool is_loaded_by_caller;   /* whoever made the plan loads between begin and end */
   void *values_out;           /* NULL: nobody wants them */
   accel_status *statuses_out; /* count of them */
   accel_status failure;       /* of the whole read: no memory */
@@ -48,19 +48,19 @@ typedef struct core_plan {
   size_t one_miss_of;
   accel_flight *one_lead;
   accel_status one_status;
-} core_plan;
+} core_read_plan;
 
 /* A plan for `count` keys under the registered loaders; the fields may then be changed. */
-void accel_core_plan_init(core_plan *plan, accel_core *core, const void *keys, size_t count,
+void accel_core_plan_init(core_read_plan *plan, accel_core *core, const void *keys, size_t count,
                           const accel_read *read_or_null);
 /* Reads L1, joins flights, asks L2. True: plan->leads must be loaded (accel_core_plan_load, or by
  * the caller) before accel_core_plan_end. */
-bool accel_core_plan_begin(core_plan *plan);
-void accel_core_plan_load(core_plan *plan);
+bool accel_core_plan_begin(core_read_plan *plan);
+void accel_core_plan_load(core_read_plan *plan);
 /* Where the answer for key `i` goes, NULL: nowhere; and what is told of it. */
-void *accel_core_plan_value(const core_plan *plan, size_t i);
-accel_info *accel_core_plan_info(const core_plan *plan, size_t i, accel_info *unwanted);
-bool accel_core_plan_can_load(const core_plan *plan);
+void *accel_core_plan_value(const core_read_plan *plan, size_t i);
+accel_info *accel_core_plan_info(const core_read_plan *plan, size_t i, accel_info *unwanted);
+bool accel_core_plan_can_load(const core_read_plan *plan);
 
 void accel_core_tell(accel_info *info, accel_origin source, const accel_lifetime *life,
                      uint64_t now_ms);

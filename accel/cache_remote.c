@@ -55,7 +55,7 @@ static void remote_note_lease(const accel_core *core, core_note *note, uint64_t 
 
 /* True: the item answers the flight. Anything that is not ours is a miss, and counted. */
 static bool remote_take(accel_core *core, const accel_remote_item *item, accel_flight *flight,
-                        const core_look *look)
+                        const core_remote_read *read)
 {
   accel_envelope envelope;
   core_note *note = core_note_of(flight);
@@ -74,7 +74,7 @@ static bool remote_take(accel_core *core, const accel_remote_item *item, accel_f
     remote_note_lease(core, note, envelope.token);
     return false;
   }
-  if (look->only_note) {
+  if (read->probe_only) {
     if (note->lease == CORE_LEASE_USELESS) note->lease = CORE_LEASE_VALUE;
     return false;
   }
@@ -89,7 +89,7 @@ static bool remote_take(accel_core *core, const accel_remote_item *item, accel_f
 }
 
 /* L2 failed for this flight: counted, and under ACCEL_PROPAGATE the end of it. */
-static void remote_fail(accel_core *core, accel_flight *flight, const core_look *look,
+static void remote_fail(accel_core *core, accel_flight *flight, const core_remote_read *read,
                         const char *error)
 {
   accel_stats_add(core->stats, ACCEL_COUNT_remote_errors, 1);
@@ -97,36 +97,36 @@ static void remote_fail(accel_core *core, accel_flight *flight, const core_look 
   note->lease = CORE_LEASE_UNKNOWN;
   note->has_remote_failed = true;
   snprintf(flight->error, sizeof flight->error, "%s", error);
-  if (look->errors == ACCEL_IGNORE) return;
+  if (read->errors == ACCEL_IGNORE) return;
   accel_singleflight_land(&core->flights, flight, ACCEL_ERR_BACKEND, error);
   accel_singleflight_finish(&core->flights, flight);
 }
 
-static void remote_settle(accel_core *core, const core_batch *batch, accel_flight **flights,
-                          const core_look *look)
+static void remote_resolve_items(accel_core *core, const core_batch *batch, accel_flight **flights,
+                                 const core_remote_read *read)
 {
   uint64_t hits = 0, misses = 0;
   for (size_t i = 0; i < batch->count; i++) {
     const accel_remote_item *item = &batch->items[i];
     if (accel_failed(item->status)) {
-      remote_fail(core, flights[i], look, batch->call.error);
+      remote_fail(core, flights[i], read, batch->call.error);
       continue;
     }
-    const bool is_hit = remote_take(core, item, flights[i], look);
+    const bool is_hit = remote_take(core, item, flights[i], read);
     if (is_hit)
       hits++;
     else
       misses++;
   }
   if (hits > 0) accel_stats_add(core->stats, ACCEL_COUNT_remote_hit, hits);
-  if (misses > 0 && !look->is_again && !look->only_note)
+  if (misses > 0 && !read->is_retry && !read->probe_only)
     accel_stats_add(core->stats, ACCEL_COUNT_remote_miss, misses);
 }
 
 /* Leaves out the keys whose values in L2 are not to be believed: for them L2 is not asked, and
  * nothing is written, until that is repaired. */
 static void remote_leave_out(accel_core *core, core_batch *batch, accel_flight **flights,
-                             const core_look *look)
+                             const core_remote_read *read)
 {
   if (accel_repair_length(&core->repair) == 0) return;
   accel_core_repair_begin(core); /* in case no thread could be started, and no heartbeat comes */
@@ -139,13 +139,13 @@ static void remote_leave_out(accel_core *core, core_batch *batch, accel_flight *
     flights[i] = flights[kept];
     flights[kept++] = flight;
   }
-  if (!look->is_again && !look->only_note)
+  if (!read->is_retry && !read->probe_only)
     accel_stats_add(core->stats, ACCEL_COUNT_remote_miss, batch->count - kept);
   batch->count = kept;
 }
 
 void accel_core_remote_get(accel_core *core, accel_flight **flights, size_t count,
-                           const core_look *look)
+                           const core_remote_read *read)
 {
   core_batch batch;
   if (count == 0) return;
@@ -154,17 +154,17 @@ void accel_core_remote_get(accel_core *core, accel_flight **flights, size_t coun
     status = accel_core_batch_add_key(core, &batch, flights[i]->key);
   if (status != ACCEL_OK) {
     for (size_t i = 0; i < count; i++)
-      remote_fail(core, flights[i], look, accel_status_text(status));
+      remote_fail(core, flights[i], read, accel_status_text(status));
     accel_core_batch_close(&batch);
     return;
   }
   accel_core_batch_seal(&batch);
-  remote_leave_out(core, &batch, flights, look);
+  remote_leave_out(core, &batch, flights, read);
   if (batch.count > 0) {
     batch.call.deadline_ms = accel_core_remote_deadline(core, batch.count);
-    batch.call.looks_closely = look->is_again; /* a lease was refused where nothing seemed to lie */
+    batch.call.looks_closely = read->is_retry; /* a lease was refused where nothing seemed to lie */
     core->remote_ops->get(core->link, batch.items, batch.count, &batch.call);
-    remote_settle(core, &batch, flights, look);
+    remote_resolve_items(core, &batch, flights, read);
     core->remote_ops->release(core->link, &batch.call);
   }
   accel_core_batch_close(&batch);

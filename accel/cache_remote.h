@@ -6,12 +6,12 @@
 
 ACCEL_EXTERN_C_BEGIN
 
-/* How to look into L2. */
-typedef struct core_look {
-  bool is_again;  /* this read has asked before: misses are not counted once more */
-  bool only_note; /* a value found is not taken, but may be replaced */
+/* How to read into L2. */
+typedef struct core_remote_read {
+  bool is_retry;   /* this read has asked before: misses are not counted once more */
+  bool probe_only; /* a value found is not taken, but may be replaced */
   accel_error_policy errors;
-} core_look;
+} core_remote_read;
 
 #define REMOTE_KEYS_PER_LIMIT 8u
 
@@ -22,7 +22,7 @@ uint64_t accel_core_remote_deadline(const accel_core *core, size_t count);
  * filled where a flight's fills_local says so), notes of the others what lies there. Under
  * ACCEL_PROPAGATE a failure lands too. */
 void accel_core_remote_get(accel_core *core, accel_flight **flights, size_t count,
-                           const core_look *look);
+                           const core_remote_read *read);
 /* Counts what failed among the items of a call whose outcome nobody is told. */
 void accel_core_remote_count_failures(accel_core *core, const core_batch *batch);
 /* Sends a put or del with its messages, counts, and reports the whole call's failure as text. */

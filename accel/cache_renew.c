@@ -48,7 +48,7 @@ static void renew_remove(accel_core *core, accel_flight *flight)
 
 /* ---- for those who load ---- */
 
-void accel_core_keep_leases(accel_core *core, accel_flight **flights, size_t count)
+void accel_core_start_renewals(accel_core *core, accel_flight **flights, size_t count)
 {
   if (!core->renewal.has_joined) return;
   const uint64_t due_ms = accel_clock_deadline(renew_period_ms(core));
@@ -64,7 +64,7 @@ void accel_core_keep_leases(accel_core *core, accel_flight **flights, size_t cou
   if (has_new) accel_renewal_ask(&core->renewal, due_ms);
 }
 
-void accel_core_drop_lease(accel_core *core, accel_flight *flight)
+void accel_core_stop_renewal(accel_core *core, accel_flight *flight)
 {
   const core_note *note = core_note_of(flight);
   if (!accel_load_relaxed(&note->is_renewed)) return;
@@ -115,7 +115,7 @@ static void renew_block(accel_core *core, accel_flight **flights, size_t count)
   if (sent > 0) core->remote_ops->fill(core->link, batch.items, sent, &batch.call);
   accel_core_remote_count_failures(core, &batch);
   for (size_t i = 0; i < sent; i++)
-    if (batch.items[i].status == ACCEL_MISS) accel_core_drop_lease(core, listed[i]);
+    if (batch.items[i].status == ACCEL_MISS) accel_core_stop_renewal(core, listed[i]);
   accel_core_batch_close(&batch);
 }
 

@@ -11,8 +11,8 @@ bool accel_core_renew_open(accel_core *core);
 /* Before detach. */
 void accel_core_renew_close(accel_core *core);
 /* From now on the leases that these flights hold are renewed, and no longer. */
-void accel_core_keep_leases(accel_core *core, accel_flight **flights, size_t count);
-void accel_core_drop_lease(accel_core *core, accel_flight *flight);
+void accel_core_start_renewals(accel_core *core, accel_flight **flights, size_t count);
+void accel_core_stop_renewal(accel_core *core, accel_flight *flight);
 
 ACCEL_EXTERN_C_END
 #endif

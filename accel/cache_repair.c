@@ -43,7 +43,7 @@ static void repair_forget(accel_core *core, const accel_repair_entry *entry)
   if (entry->is_hash)
     accel_core_expire_all(core);
   else
-    accel_core_hear_key(core, entry->text, entry->size);
+    accel_core_invalidate_key(core, entry->text, entry->size);
 }
 
 /* One block of keys. False: L2 did not confirm it, or there is no memory. */

@@ -107,7 +107,7 @@ void accel_core_report_close(accel_core *core, core_report *report)
   report->degraded = NULL;
 }
 
-const char *accel_core_found(accel_status status)
+const char *accel_core_read_result_name(accel_status status)
 {
   return status == ACCEL_OK ? "ok_some" : "ok_none";
 }

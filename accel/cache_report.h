@@ -40,7 +40,7 @@ void accel_core_report_note_degraded(accel_core *core, core_report *report, acce
 void accel_core_report_close(accel_core *core, core_report *report);
 
 /* "ok_some" or "ok_none", for single reads. */
-const char *accel_core_found(accel_status status);
+const char *accel_core_read_result_name(accel_status status);
 
 ACCEL_EXTERN_C_END
 #endif

@@ -20,21 +20,21 @@ static bool store_is_cacheable(const accel_flight *flight)
          (flight->status == ACCEL_OK || flight->status == ACCEL_NULL);
 }
 
-static uint32_t store_ttl(accel_core *core, accel_status status, const core_terms *terms,
+static uint32_t store_ttl(accel_core *core, accel_status status, const core_load_options *options,
                           uint32_t configured_ms)
 {
   if (status == ACCEL_NULL) return accel_core_jitter(core, core->config.null_ttl_ms);
-  return terms->ttl_ms != 0 ? terms->ttl_ms : accel_core_jitter(core, configured_ms);
+  return options->ttl_ms != 0 ? options->ttl_ms : accel_core_jitter(core, configured_ms);
 }
 
 /* Both levels' lives are drawn when the flight lands: L1 never outlives L2. */
 static void store_draw_lifetimes(accel_core *core, core_note *note, accel_status status,
-                                 const core_terms *terms)
+                                 const core_load_options *options)
 {
-  uint32_t local_ms = store_ttl(core, status, terms, core->config.local_ttl_ms);
+  uint32_t local_ms = store_ttl(core, status, options, core->config.local_ttl_ms);
   if (core->link != NULL) {
-    note->remote_ttl_ms = store_ttl(core, status, terms, core->config.remote_ttl_ms);
-    if (terms->ttl_ms != 0 && status != ACCEL_NULL)
+    note->remote_ttl_ms = store_ttl(core, status, options, core->config.remote_ttl_ms);
+    if (options->ttl_ms != 0 && status != ACCEL_NULL)
       local_ms = accel_core_jitter(core, core->config.local_ttl_ms);
     if (local_ms > note->remote_ttl_ms) local_ms = note->remote_ttl_ms;
   }
@@ -65,10 +65,10 @@ static void store_count(accel_core *core, const accel_flight *flight, bool is_re
 }
 
 /* What the loader itself heard or said is the better reason. */
-static void store_explain(const accel_core *core, accel_status status, const core_terms *terms,
-                          char *error)
+static void store_explain(const accel_core *core, accel_status status,
+                          const core_load_options *options, char *error)
 {
-  const char *heard = accel_error_since(terms->error_mark, status);
+  const char *heard = accel_error_since(options->error_mark, status);
   if (heard[0] == '\0')
     snprintf(error, ACCEL_ERROR_SIZE, "the load of a key in area %s failed: status %d, %s",
              core->area, (int)status, accel_status_text(status));
@@ -78,15 +78,15 @@ static void store_explain(const accel_core *core, accel_status status, const cor
 }
 
 void accel_core_land(accel_core *core, accel_flight *flight, accel_status status,
-                     const core_terms *terms)
+                     const core_load_options *options)
 {
   char error[ACCEL_ERROR_SIZE];
   error[0] = '\0';
-  if (accel_failed(status)) store_explain(core, status, terms, error);
-  store_count(core, flight, terms->is_refresh, accel_failed(status));
+  if (accel_failed(status)) store_explain(core, status, options, error);
+  store_count(core, flight, options->is_refresh, accel_failed(status));
   core_note *note = core_note_of(flight);
   note->source = ACCEL_FROM_LOADER;
-  store_draw_lifetimes(core, note, status, terms);
+  store_draw_lifetimes(core, note, status, options);
   accel_singleflight_land(&core->flights, flight, status, error);
 }
 
@@ -106,10 +106,10 @@ static uint32_t store_mark_ttl_ms(const accel_core *core, const accel_flight *fl
 
 /* What is to lie in L2 after a load under a lease: its value, or a mark that goes away. */
 static accel_status store_add_outcome(accel_core *core, core_batch *batch,
-                                      const accel_flight *flight, const core_terms *terms)
+                                      const accel_flight *flight, const core_load_options *options)
 {
   const bool has_value =
-      store_is_cacheable(flight) && !(flight->status == ACCEL_NULL && terms->no_null_cache);
+      store_is_cacheable(flight) && !(flight->status == ACCEL_NULL && options->no_null_cache);
   if (!core->has_leases || has_value) {
     const void *value = flight->status == ACCEL_OK ? flight->value : NULL;
     return accel_core_batch_add_value(core, batch, value, core_note_of(flight)->remote_ttl_ms);
@@ -130,7 +130,7 @@ static void store_note_gone(accel_core *core, const accel_flight *flight)
 
 /* Adds the flight's outcome to the call's items; what cannot be encoded is counted and left. */
 static void store_add_item(accel_core *core, core_batch *batch, const accel_flight *flight,
-                           const core_terms *terms, bool removes)
+                           const core_load_options *options, bool removes)
 {
   if (accel_core_batch_add_key(core, batch, flight->key) != ACCEL_OK) {
     store_note_gone(core, flight);
@@ -138,7 +138,7 @@ static void store_add_item(accel_core *core, core_batch *batch, const accel_flig
   }
   if (removes) return;
   batch->items[batch->count - 1].token = core->has_leases ? core_note_of(flight)->token : 0;
-  if (store_add_outcome(core, batch, flight, terms) == ACCEL_OK) return;
+  if (store_add_outcome(core, batch, flight, options) == ACCEL_OK) return;
   accel_core_batch_drop_last(batch);
   store_note_gone(core, flight);
   accel_stats_add(core->stats, ACCEL_COUNT_remote_encode_errors, 1);
@@ -146,13 +146,13 @@ static void store_add_item(accel_core *core, core_batch *batch, const accel_flig
 
 /* Under a lease whatever came of the load is told; without one, only what may be stored, or what
  * is to be removed. */
-static bool store_is_sent(accel_core *core, const accel_flight *flight, const core_terms *terms,
-                          bool removes)
+static bool store_is_sent(accel_core *core, const accel_flight *flight,
+                          const core_load_options *options, bool removes)
 {
   const core_lease_state lease = core_note_of(flight)->lease;
   if (core->has_leases && lease == CORE_LEASE_VALUE) return store_is_cacheable(flight);
   if (core->has_leases) return lease == CORE_LEASE_HELD;
-  const bool is_removal = flight->status == ACCEL_NULL && terms->no_null_cache;
+  const bool is_removal = flight->status == ACCEL_NULL && options->no_null_cache;
   return store_is_cacheable(flight) && is_removal == removes &&
          !accel_singleflight_is_forgotten(&core->flights, flight);
 }
@@ -160,20 +160,20 @@ static bool store_is_sent(accel_core *core, const accel_flight *flight, const co
 /* One round trip for what is to be stored (or, with `removes`, for what no longer exists). The
  * outcome is counted and never returned: the value was loaded, whatever L2 says. */
 static void store_remote(accel_core *core, accel_flight **flights, size_t count,
-                         const core_terms *terms, bool removes)
+                         const core_load_options *options, bool removes)
 {
   core_batch batch;
   size_t sent = 0;
-  for (size_t i = 0; i < count; i++) sent += store_is_sent(core, flights[i], terms, removes);
+  for (size_t i = 0; i < count; i++) sent += store_is_sent(core, flights[i], options, removes);
   if (sent == 0) return;
   if (accel_core_batch_open(&batch, sent) != ACCEL_OK) {
     for (size_t i = 0; i < count; i++)
-      if (store_is_sent(core, flights[i], terms, removes)) store_note_gone(core, flights[i]);
+      if (store_is_sent(core, flights[i], options, removes)) store_note_gone(core, flights[i]);
     return;
   }
   for (size_t i = 0; i < count && batch.count < sent; i++)
-    if (store_is_sent(core, flights[i], terms, removes))
-      store_add_item(core, &batch, flights[i], terms, removes);
+    if (store_is_sent(core, flights[i], options, removes))
+      store_add_item(core, &batch, flights[i], options, removes);
   accel_core_batch_seal(&batch);
   const accel_remote_ops *ops = core->remote_ops;
   if (batch.count > 0 && removes) ops->del(core->link, batch.items, batch.count, NULL, &batch.call);
@@ -185,39 +185,40 @@ static void store_remote(accel_core *core, accel_flight **flights, size_t count,
   accel_core_batch_close(&batch);
 }
 
-static void store_local(accel_core *core, accel_flight *flight, const core_terms *terms)
+static void store_local(accel_core *core, accel_flight *flight, const core_load_options *options)
 {
   const core_note *note = core_note_of(flight);
   if (core->local == NULL || !store_is_cacheable(flight)) return;
-  if (flight->status != ACCEL_NULL || !terms->no_null_cache) {
+  if (flight->status != ACCEL_NULL || !options->no_null_cache) {
     accel_core_fill_local(core, flight, &note->lifetime);
     return;
   }
   const accel_gate now = accel_core_gate(core, flight->hash);
   const bool stands = now.generation == note->gate.generation && now.epoch == note->gate.epoch;
-  if (stands && accel_singleflight_settle(&core->flights, flight))
+  if (stands && accel_singleflight_close_fill(&core->flights, flight))
     core->local_ops->del(core->local, core->type, flight->key, flight->hash);
 }
 
-static bool store_has_nulls_to_remove(accel_flight **flights, size_t count, const core_terms *terms)
+static bool store_has_nulls_to_remove(accel_flight **flights, size_t count,
+                                      const core_load_options *options)
 {
-  if (!terms->no_null_cache) return false;
+  if (!options->no_null_cache) return false;
   for (size_t i = 0; i < count; i++)
     if (flights[i]->status == ACCEL_NULL) return true;
   return false;
 }
 
 void accel_core_store(accel_core *core, accel_flight **flights, size_t count,
-                      const core_terms *terms)
+                      const core_load_options *options)
 {
-  for (size_t i = 0; i < count; i++) accel_core_drop_lease(core, flights[i]);
-  if (core->link != NULL && !terms->skip_remote) {
-    store_remote(core, flights, count, terms, false);
-    if (!core->has_leases && store_has_nulls_to_remove(flights, count, terms))
-      store_remote(core, flights, count, terms, true);
+  for (size_t i = 0; i < count; i++) accel_core_stop_renewal(core, flights[i]);
+  if (core->link != NULL && !options->skip_remote) {
+    store_remote(core, flights, count, options, false);
+    if (!core->has_leases && store_has_nulls_to_remove(flights, count, options))
+      store_remote(core, flights, count, options, true);
   }
   for (size_t i = 0; i < count; i++) {
-    store_local(core, flights[i], terms);
+    store_local(core, flights[i], options);
     accel_singleflight_finish(&core->flights, flights[i]);
   }
 }
@@ -232,15 +233,16 @@ size_t accel_core_drop_unwanted(accel_core *core, accel_flight **flights, size_t
     flights[left++] = flight;
   }
   if (left == count) return left;
-  static const core_terms usual;
+  static const core_load_options usual;
   accel_stats_add(core->stats, ACCEL_COUNT_load_dropped, count - left);
   accel_core_store(core, flights + left, count - left, &usual); /* gives their leases back */
   return left;
 }
 
-void accel_core_tell_failure(accel_core *core, accel_flight *flight, const core_terms *terms)
+void accel_core_tell_failure(accel_core *core, accel_flight *flight,
+                             const core_load_options *options)
 {
   if (core->link != NULL && accel_failed(flight->status) &&
       core_note_of(flight)->lease == CORE_LEASE_HELD)
-    store_remote(core, &flight, 1, terms, false);
+    store_remote(core, &flight, 1, options, false);
 }

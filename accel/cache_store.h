@@ -9,7 +9,7 @@
 ACCEL_EXTERN_C_BEGIN
 
 /* Who loads and what is to become of it. */
-typedef struct core_terms {
+typedef struct core_load_options {
   accel_fn *load, *mload; /* NULL both: nothing loads */
   void *load_ctx, *mload_ctx;
   bool is_in_caller; /* the load runs in the calling thread */
@@ -20,16 +20,17 @@ typedef struct core_terms {
   uint32_t ttl_ms; /* 0: configured */
   accel_error_policy errors;
   uint64_t error_mark; /* of the thread that loads, before it began */
-} core_terms;
+} core_load_options;
 
 /* Lands what the source said of a flight. With ACCEL_OK the flight owns its value. */
 void accel_core_land(accel_core *core, accel_flight *flight, accel_status status,
-                     const core_terms *terms);
+                     const core_load_options *options);
 /* Writes landed flights to the levels and finishes them. */
 void accel_core_store(accel_core *core, accel_flight **flights, size_t count,
-                      const core_terms *terms);
+                      const core_load_options *options);
 /* Where a load that failed had a lease: other processes wait a while before they load. */
-void accel_core_tell_failure(accel_core *core, accel_flight *flight, const core_terms *terms);
+void accel_core_tell_failure(accel_core *core, accel_flight *flight,
+                             const core_load_options *options);
 /* Drops those that nobody waits for. Returns how many are left, which come first. */
 size_t accel_core_drop_unwanted(accel_core *core, accel_flight **flights, size_t count);
 

@@ -10,20 +10,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-ACCEL_STATIC_ASSERT(sizeof(core_plan) <= ACCEL_WRAP_PLAN_WORDS * sizeof(uint64_t) &&
-                        _Alignof(core_plan) <= _Alignof(uint64_t),
+ACCEL_STATIC_ASSERT(sizeof(core_read_plan) <= ACCEL_WRAP_PLAN_WORDS * sizeof(uint64_t) &&
+                        _Alignof(core_read_plan) <= _Alignof(uint64_t),
                     "a wrapped call holds its plan");
 
 /* ---- the body ---- */
 
-static size_t wrap_body_size(const core_plan *plan)
+static size_t wrap_body_size(const core_read_plan *plan)
 {
   return sizeof(core_body) + (plan->miss_count - plan->lead_count) * sizeof(accel_flight *);
 }
 
 /* Around the body that loads plan->leads. `body` has wrap_body_size bytes in `memory`; NULL: the
  * plan follows nobody and has no memory. False: no memory, and no body may run. */
-static bool wrap_body_begin(core_plan *plan, core_body *body_or_null, void *memory)
+static bool wrap_body_begin(core_read_plan *plan, core_body *body_or_null, void *memory)
 {
   if (!accel_thread_on_end(accel_core_leave)) return false;
   core_body *body = body_or_null;
@@ -46,7 +46,7 @@ static bool wrap_body_begin(core_plan *plan, core_body *body_or_null, void *memo
   return true;
 }
 
-static void wrap_body_end(core_plan *plan)
+static void wrap_body_end(core_read_plan *plan)
 {
   for (size_t i = 0; i < plan->lead_count; i++) core_note_of(plan->leads[i])->is_in_body = false;
   if (plan->body != NULL) accel_core_leave_forget_body(plan->body);
@@ -63,19 +63,20 @@ static bool wrap_without_cache(accel_wrap *wrap, accel_status failure)
   return wrap->options.bypass || wrap->options.on_cache_error == ACCEL_IGNORE;
 }
 
-static core_plan *wrap_plan(accel_wrap *wrap, const void *keys, size_t count, accel_status *failure)
+static core_read_plan *wrap_plan(accel_wrap *wrap, const void *keys, size_t count,
+                                 accel_status *failure)
 {
   accel_core *core = accel_core_of(wrap->cache, failure);
   if (core == NULL) return NULL;
-  core_plan *plan = (core_plan *)(void *)wrap->plan_words;
+  core_read_plan *plan = (core_read_plan *)(void *)wrap->plan_words;
   accel_read read;
   memset(&read, 0, sizeof read);
   read.allow_stale = wrap->options.allow_stale;
   accel_core_plan_init(plan, core, keys, count, &read);
-  plan->is_load_callers = true;
-  plan->terms.errors = wrap->options.on_cache_error;
-  plan->terms.ttl_ms = wrap->options.ttl_ms;
-  plan->terms.no_null_cache |= wrap->options.no_null_cache;
+  plan->is_loaded_by_caller = true;
+  plan->load_options.errors = wrap->options.on_cache_error;
+  plan->load_options.ttl_ms = wrap->options.ttl_ms;
+  plan->load_options.no_null_cache |= wrap->options.no_null_cache;
   return plan;
 }
 
@@ -90,7 +91,7 @@ static void wrap_init(accel_wrap *wrap, accel_cache *cache, const accel_type *ty
 }
 
 /* A failure of the cache itself, not of a load that was waited for: nobody led, nobody landed. */
-static bool wrap_is_cache_failure(const core_plan *plan)
+static bool wrap_is_cache_failure(const core_read_plan *plan)
 {
   for (size_t i = 0; i < plan->miss_count; i++)
     if (plan->misses[i].flight != NULL) return false;
@@ -99,12 +100,12 @@ static bool wrap_is_cache_failure(const core_plan *plan)
 
 static void wrap_begin_plan(void *plan_pointer)
 {
-  core_plan *plan = (core_plan *)plan_pointer;
+  core_read_plan *plan = (core_read_plan *)plan_pointer;
   if (!accel_core_plan_begin(plan)) plan->lead_count = 0;
 }
 
 /* The plan's first half. True: the body must load. */
-static bool wrap_begin(core_plan *plan)
+static bool wrap_begin(core_read_plan *plan)
 {
   accel_cancel_enter();
   accel_thread_guard(wrap_begin_plan, accel_core_plan_leave, plan);
@@ -114,22 +115,23 @@ static bool wrap_begin(core_plan *plan)
 
 static accel_status wrap_finish_plan(accel_wrap *wrap)
 {
-  core_plan *plan = (core_plan *)wrap->plan;
+  core_read_plan *plan = (core_read_plan *)wrap->plan;
   accel_status status = accel_core_plan_end(plan);
   const bool is_single = plan->statuses_out == &plan->one_status;
   if (status == ACCEL_OK && is_single) status = plan->one_status;
   wrap->plan = NULL;
-  return accel_core_plan_report(plan, status, is_single ? accel_core_found(status) : "ok");
+  return accel_core_plan_report(plan, status,
+                                is_single ? accel_core_read_result_name(status) : "ok");
 }
 
 /* Without memory nobody is led, and the values of hits are taken back: the body may
  * yet answer every key. */
-static void wrap_give_up(core_plan *plan)
+static void wrap_give_up(core_read_plan *plan)
 {
   const accel_type *type = plan->core->type;
   for (size_t i = 0; i < plan->lead_count; i++)
-    accel_core_land(plan->core, plan->leads[i], ACCEL_ERR_NOMEM, &plan->terms);
-  accel_core_store(plan->core, plan->leads, plan->lead_count, &plan->terms);
+    accel_core_land(plan->core, plan->leads[i], ACCEL_ERR_NOMEM, &plan->load_options);
+  accel_core_store(plan->core, plan->leads, plan->lead_count, &plan->load_options);
   for (size_t i = 0; i < plan->count; i++)
     if (plan->miss_of[i] == SIZE_MAX && plan->statuses_out[i] == ACCEL_OK)
       type->drop(accel_type_value_at(type, plan->values_out, i));
@@ -162,7 +164,7 @@ static accel_status wrap_end(accel_wrap *wrap, void (*store)(accel_wrap *wrap))
 {
   wrap_ending ending = {wrap, store, ACCEL_OK};
   accel_cancel_hold();
-  wrap_body_end((core_plan *)wrap->plan);
+  wrap_body_end((core_read_plan *)wrap->plan);
   accel_thread_guard(wrap_end_plan, wrap_leave, &ending);
   accel_cancel_release();
   return ending.ended;
@@ -174,7 +176,7 @@ bool accel_wrap_read(accel_wrap *wrap, accel_cache *cache, const accel_type *typ
   wrap_init(wrap, cache, type, out, options);
   if (options->bypass) return true;
   accel_status status;
-  core_plan *plan = wrap_plan(wrap, key, 1, &status);
+  core_read_plan *plan = wrap_plan(wrap, key, 1, &status);
   if (plan == NULL) return wrap_without_cache(wrap, status);
   status = out == NULL ? accel_error_set(cache, ACCEL_ERR_CONFIG, "out is NULL")
                        : accel_core_check_key(plan->core, key);
@@ -182,7 +184,7 @@ bool accel_wrap_read(accel_wrap *wrap, accel_cache *cache, const accel_type *typ
   wrap->plan = plan;
   plan->values_out = out;
   const bool is_leader = wrap_begin(plan);
-  plan->terms.error_mark = accel_error_mark();
+  plan->load_options.error_mark = accel_error_mark();
   if (is_leader && wrap_body_begin(plan, NULL, NULL)) return true;
   if (is_leader) wrap_give_up(plan);
   const bool is_cache_failure = is_leader || wrap_is_cache_failure(plan);
@@ -192,27 +194,27 @@ bool accel_wrap_read(accel_wrap *wrap, accel_cache *cache, const accel_type *typ
 }
 
 /* The body's answer becomes the flight's: copied, because the caller keeps its own. */
-static void wrap_land(const core_plan *plan, accel_flight *flight, accel_status status,
+static void wrap_land(const core_read_plan *plan, accel_flight *flight, accel_status status,
                       const void *value, bool is_uncached)
 {
   accel_core *core = plan->core;
   if (status == ACCEL_OK && !core->type->copy(flight->value, value)) status = ACCEL_ERR_NOMEM;
   core_note_of(flight)->is_uncacheable = is_uncached;
-  accel_core_land(core, flight, status, &plan->terms);
+  accel_core_land(core, flight, status, &plan->load_options);
 }
 
 static void wrap_store_one(accel_wrap *wrap)
 {
-  core_plan *plan = (core_plan *)wrap->plan;
+  core_read_plan *plan = (core_read_plan *)wrap->plan;
   wrap_land(plan, plan->leads[0], wrap->status, wrap->out, wrap->is_uncached);
-  accel_core_store(plan->core, plan->leads, 1, &plan->terms);
+  accel_core_store(plan->core, plan->leads, 1, &plan->load_options);
   if (!accel_failed(wrap->status)) plan->values_out = NULL; /* the body has filled *out */
 }
 
 accel_status accel_wrap_read_end(accel_wrap *wrap, accel_status status, bool is_uncached)
 {
   status = accel_core_check_status(wrap->cache, status);
-  const core_plan *plan = (const core_plan *)wrap->plan;
+  const core_read_plan *plan = (const core_read_plan *)wrap->plan;
   if (plan == NULL || accel_core_is_foreign(plan->core)) return status;
   wrap->status = status;
   wrap->is_uncached = is_uncached;
@@ -250,7 +252,7 @@ static bool wrap_batch_without_cache(accel_wrap *wrap, const void *keys, size_t 
 }
 
 /* Arrays for the body, of the keys that it must answer. */
-static bool wrap_open_arrays(accel_wrap *wrap, core_plan *plan)
+static bool wrap_open_arrays(accel_wrap *wrap, core_read_plan *plan)
 {
   const accel_type *type = wrap->type;
   const size_t count = plan->lead_count;
@@ -278,7 +280,7 @@ static bool wrap_open_arrays(accel_wrap *wrap, core_plan *plan)
 /* Ends a batch plan and gives the statuses that only the plan wanted back. */
 static accel_status wrap_finish_batch(accel_wrap *wrap)
 {
-  core_plan *plan = (core_plan *)wrap->plan;
+  core_read_plan *plan = (core_read_plan *)wrap->plan;
   accel_status *own = wrap->caller_statuses == NULL ? plan->statuses_out : NULL;
   const accel_status status = wrap_end(wrap, NULL);
   ACCEL_FREE(own);
@@ -302,7 +304,7 @@ bool accel_wrap_read_batch(accel_wrap *wrap, accel_cache *cache, const accel_typ
     return false;
   }
   if (count == 0) return false;
-  core_plan *plan = wrap_plan(wrap, keys, count, &status);
+  core_read_plan *plan = wrap_plan(wrap, keys, count, &status);
   if (plan == NULL) return wrap_batch_without_cache(wrap, keys, count, status);
   plan->operation = "cache.mget";
   plan->values_out = values;
@@ -313,7 +315,7 @@ bool accel_wrap_read_batch(accel_wrap *wrap, accel_cache *cache, const accel_typ
   wrap->plan = plan;
   if (statuses == NULL) plan->own_statuses = plan->statuses_out;
   const bool is_leader = wrap_begin(plan);
-  plan->terms.error_mark = accel_error_mark();
+  plan->load_options.error_mark = accel_error_mark();
   if (is_leader && wrap_open_arrays(wrap, plan)) return true;
   if (is_leader) wrap_give_up(plan);
   const bool is_cache_failure = is_leader || plan->failure != ACCEL_OK;
@@ -338,7 +340,7 @@ static accel_status wrap_batch_uncached_end(accel_wrap *wrap, accel_status statu
 
 static void wrap_store_batch(accel_wrap *wrap)
 {
-  core_plan *plan = (core_plan *)wrap->plan;
+  core_read_plan *plan = (core_read_plan *)wrap->plan;
   const accel_type *type = wrap->type;
   for (size_t i = 0; i < wrap->count; i++) {
     accel_status one = accel_core_check_status(wrap->cache, wrap->statuses[i]);
@@ -346,15 +348,15 @@ static void wrap_store_batch(accel_wrap *wrap)
     if (one == ACCEL_MISS) one = ACCEL_NULL; /* left as it was: not there */
     if (one == ACCEL_OK)                     /* moved: the array is the library's own */
       memcpy(plan->leads[i]->value, accel_type_value_at(type, wrap->values, i), type->value_size);
-    accel_core_land(plan->core, plan->leads[i], one, &plan->terms);
+    accel_core_land(plan->core, plan->leads[i], one, &plan->load_options);
   }
-  accel_core_store(plan->core, plan->leads, wrap->count, &plan->terms);
+  accel_core_store(plan->core, plan->leads, wrap->count, &plan->load_options);
 }
 
 accel_status accel_wrap_read_batch_end(accel_wrap *wrap, accel_status status)
 {
   status = accel_core_check_status(wrap->cache, status);
-  core_plan *plan = (core_plan *)wrap->plan;
+  core_read_plan *plan = (core_read_plan *)wrap->plan;
   if (plan == NULL) return wrap_batch_uncached_end(wrap, status);
   if (accel_core_is_foreign(plan->core)) {
     wrap->plan = NULL; /* the body forked, and this is the child: nothing is to be touched */

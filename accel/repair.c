@@ -247,7 +247,7 @@ size_t accel_repair_peek(accel_repair *repair, accel_repair_entry *out, size_t c
 }
 
 /* With the mutex held: the key at this place was made good. */
-static void repair_settle(accel_repair *repair, uint32_t *at)
+static void repair_resolve(accel_repair *repair, uint32_t *at)
 {
   accel_repair_entry *entry = &repair->table.entries[*at - 1];
   entry->done_ms = accel_clock_monotonic_ms();
@@ -269,7 +269,7 @@ void accel_repair_done(accel_repair *repair, const accel_repair_entry *entry)
   uint32_t *at = repair_find(repair, entry->text, entry->size);
   const accel_repair_entry *noted = *at == 0 ? NULL : &repair->table.entries[*at - 1];
   if (noted != NULL && noted->state == ACCEL_REPAIR_NOTED && noted->number == entry->number)
-    repair_settle(repair, at);
+    repair_resolve(repair, at);
   repair_unlock(repair);
 }
 
@@ -283,7 +283,7 @@ void accel_repair_area_done(accel_repair *repair, uint64_t number)
   for (uint32_t i = 0; i < repair->used; i++) {
     const accel_repair_entry *entry = &repair->table.entries[i];
     if (entry->state != ACCEL_REPAIR_NOTED || entry->number >= number) continue;
-    repair_settle(repair, repair_find(repair, entry->text, entry->size));
+    repair_resolve(repair, repair_find(repair, entry->text, entry->size));
   }
   repair_unlock(repair);
 }

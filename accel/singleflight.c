@@ -161,21 +161,21 @@ static bool singleflight_is_of(const accel_singleflight *table, const accel_flig
   return flight->hash == hash && table->type->equal(flight->key, key);
 }
 
-static bool singleflight_takes(const accel_flight *flight, accel_flight_wish wish)
+static bool singleflight_takes(const accel_flight *flight, accel_join_options options)
 {
-  return wish.share && flight->is_shared && !flight->is_forgotten &&
-         (!wish.fills_local || flight->fills_local || !flight->is_settled);
+  return options.share && flight->is_shared && !flight->is_forgotten &&
+         (!options.fills_local || flight->fills_local || !flight->is_fill_closed);
 }
 
 /* One to share; else, for a load that needs its own key though its flight is not shared or was
  * forgotten meanwhile, what the thread itself runs. */
 static accel_flight *singleflight_find(accel_singleflight *table, const void *key, uint64_t hash,
-                                       accel_flight_wish wish)
+                                       accel_join_options options)
 {
   accel_flight *own = NULL;
   for (accel_flight *each = *singleflight_bucket(table, hash); each != NULL; each = each->next) {
     if (!singleflight_is_of(table, each, key, hash)) continue;
-    if (singleflight_takes(each, wish)) return each;
+    if (singleflight_takes(each, options)) return each;
     if (accel_flight_runs_here(each)) own = each;
   }
   return own;
@@ -191,27 +191,27 @@ static void flight_want(accel_flight *flight)
 }
 
 accel_flight *accel_singleflight_join(accel_singleflight *table, const void *key, uint64_t hash,
-                                      accel_flight_wish wish, bool *is_leader)
+                                      accel_join_options options, bool *is_leader)
 {
   accel_mutex_lock(&table->mutex);
-  accel_flight *flight = singleflight_find(table, key, hash, wish);
+  accel_flight *flight = singleflight_find(table, key, hash, options);
   *is_leader = flight == NULL;
   if (flight != NULL) {
     accel_add_relaxed(&flight->references, 1u);
-    if (wish.fills_local && !flight->is_settled) flight->fills_local = true;
+    if (options.fills_local && !flight->is_fill_closed) flight->fills_local = true;
   } else if ((flight = flight_new(table, key, hash)) != NULL) {
-    flight->is_shared = wish.share;
-    flight->fills_local = wish.fills_local;
+    flight->is_shared = options.share;
+    flight->fills_local = options.fills_local;
     flight->table = table;
-    flight->is_refresh = wish.is_refresh;
+    flight->is_refresh = options.is_refresh;
     accel_flight_run_new(flight);
     singleflight_list(table, flight);
   } else {
     *is_leader = false; /* nobody leads what does not exist */
   }
   if (flight != NULL) {
-    flight->stays |= wish.stays;
-    if (!wish.is_refresh) flight_want(flight);
+    flight->stays |= options.stays;
+    if (!options.is_refresh) flight_want(flight);
   }
   accel_mutex_unlock(&table->mutex);
   return flight;
@@ -245,10 +245,10 @@ void accel_singleflight_land(accel_singleflight *table, accel_flight *flight, ac
   accel_mutex_unlock(&table->mutex);
 }
 
-bool accel_singleflight_settle(accel_singleflight *table, accel_flight *flight)
+bool accel_singleflight_close_fill(accel_singleflight *table, accel_flight *flight)
 {
   accel_mutex_lock(&table->mutex);
-  flight->is_settled = true;
+  flight->is_fill_closed = true;
   const bool fills_local = flight->fills_local && !flight->is_forgotten;
   accel_mutex_unlock(&table->mutex);
   return fills_local;

@@ -57,9 +57,9 @@ typedef struct accel_flight {
   bool is_dropped; /* nobody waited for it, and nobody will find it */
   bool is_refresh; /* whoever began it did not wait, nor look for it in L2 */
   bool is_landed;
-  bool is_done;     /* atomic */
-  bool fills_local; /* one of those who wait for it wants L1 to have it */
-  bool is_settled;  /* whether L1 gets it */
+  bool is_done;        /* atomic */
+  bool fills_local;    /* one of those who wait for it wants L1 to have it */
+  bool is_fill_closed; /* whether L1 gets it */
   /* The outcome, readable by others once landed. */
   accel_status status;
   bool is_unfinished; /* the thread that landed it has it in its list */
@@ -97,17 +97,17 @@ bool accel_singleflight_open(accel_singleflight *table, const accel_type *type, 
 void accel_singleflight_close(accel_singleflight *table);
 
 /* What somebody who joins a flight asks for. */
-typedef struct accel_flight_wish {
+typedef struct accel_join_options {
   bool share;       /* without it he always starts one that nobody joins */
   bool fills_local; /* L1 is to have what it brings: he joins none that is settled without that */
   bool stays;       /* it is to be loaded even if nobody waits for it */
   bool is_refresh;  /* he neither waits for it nor looks into L2 first */
-} accel_flight_wish;
+} accel_join_options;
 
 /* Joins the flight of `key`, or starts one (*is_leader) that the calling thread runs. NULL: no
  * memory. Release what is returned. */
 accel_flight *accel_singleflight_join(accel_singleflight *table, const void *key, uint64_t hash,
-                                      accel_flight_wish wish, bool *is_leader);
+                                      accel_join_options options, bool *is_leader);
 /* Whoever holds a flight calls it once. */
 void accel_singleflight_release(accel_singleflight *table, accel_flight *flight);
 /* One more holder. */
@@ -145,7 +145,7 @@ void accel_singleflight_land(accel_singleflight *table, accel_flight *flight, ac
                              const char *error);
 /* Whether L1 is to be filled with what it brought: false if nobody wants that (fills_local, which
  * stays as it is from now on), or if it was forgotten. By whoever landed it. */
-bool accel_singleflight_settle(accel_singleflight *table, accel_flight *flight);
+bool accel_singleflight_close_fill(accel_singleflight *table, accel_flight *flight);
 /* Takes it out of the table and wakes everybody. */
 void accel_singleflight_finish(accel_singleflight *table, accel_flight *flight);
 

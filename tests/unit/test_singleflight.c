@@ -16,8 +16,8 @@ typedef struct row {
 ACCEL_DEFINE(row, uint64_t, row)
 
 static const uint64_t key = 1;
-static const accel_flight_wish with_local = {.share = true, .fills_local = true};
-static const accel_flight_wish without_local = {.share = true};
+static const accel_join_options with_local = {.share = true, .fills_local = true};
+static const accel_join_options without_local = {.share = true};
 static accel_singleflight table;
 
 static int open_table(void **state)
@@ -38,18 +38,18 @@ static uint64_t hash_of_key(void)
   return row_cache_type_.hash(&key, 17);
 }
 
-static accel_flight *join(accel_flight_wish wish, bool leads)
+static accel_flight *join(accel_join_options options, bool leads)
 {
   bool is_leader;
-  accel_flight *flight = accel_singleflight_join(&table, &key, hash_of_key(), wish, &is_leader);
+  accel_flight *flight = accel_singleflight_join(&table, &key, hash_of_key(), options, &is_leader);
   assert_non_null(flight);
   assert_int_equal(is_leader, leads);
   return flight;
 }
 
-static accel_flight *land(accel_flight_wish wish)
+static accel_flight *land(accel_join_options options)
 {
-  accel_flight *flight = join(wish, true);
+  accel_flight *flight = join(options, true);
   accel_singleflight_land(&table, flight, ACCEL_NULL, "");
   return flight;
 }
@@ -60,12 +60,12 @@ static void end(accel_flight *flight, unsigned holders)
   while (holders-- > 0) accel_singleflight_release(&table, flight);
 }
 
-static void who_wants_L1_filled_is_heard_until_it_is_settled(void **state)
+static void L1_is_filled_for_who_asks_before_it_is_closed(void **state)
 {
   (void)state;
   accel_flight *flight = land(without_local);
   assert_ptr_equal(join(with_local, false), flight);
-  assert_true(accel_singleflight_settle(&table, flight));
+  assert_true(accel_singleflight_close_fill(&table, flight));
   assert_ptr_equal(join(with_local, false), flight);
   end(flight, 3);
 }
@@ -74,7 +74,7 @@ static void nobody_who_comes_later_waits_for_it_in_vain(void **state)
 {
   (void)state;
   accel_flight *flight = land(without_local);
-  assert_false(accel_singleflight_settle(&table, flight));
+  assert_false(accel_singleflight_close_fill(&table, flight));
   assert_ptr_equal(join(without_local, false), flight);
   accel_flight *other = land(with_local);
   assert_ptr_not_equal(other, flight);
@@ -88,7 +88,7 @@ static void what_was_forgotten_does_not_fill_L1(void **state)
   (void)state;
   accel_flight *flight = land(with_local);
   accel_singleflight_forget(&table, &key, hash_of_key());
-  assert_false(accel_singleflight_settle(&table, flight));
+  assert_false(accel_singleflight_close_fill(&table, flight));
   assert_true(flight->fills_local); /* it is counted as refused */
   end(flight, 1);
 }
@@ -98,7 +98,7 @@ static void what_was_forgotten_does_not_fill_L1(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      TABLE_TEST(who_wants_L1_filled_is_heard_until_it_is_settled),
+      TABLE_TEST(L1_is_filled_for_who_asks_before_it_is_closed),
       TABLE_TEST(nobody_who_comes_later_waits_for_it_in_vain),
       TABLE_TEST(what_was_forgotten_does_not_fill_L1),
   };
