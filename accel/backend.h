@@ -79,7 +79,7 @@ typedef struct accel_local_pin {
 
 typedef struct accel_local_ops {
   const char *name;
-  /* OK, CONFIG, NOMEM. All memory of the table is had here. On failure nothing is held. */
+  /* OK, CONFIG, NOMEM. All memory of the table is allocated here. On failure nothing is held. */
   accel_status (*open)(const accel_local_config *config, accel_local **local_out);
   /* Drops all values. No pin may be outstanding. Also called in a forked child, where other
    * threads' locks may be held for ever: takes none. */

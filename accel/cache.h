@@ -47,9 +47,9 @@ typedef struct accel_info {
 
 /* One read's options. A NULL accel_read means all zero. */
 typedef struct accel_read {
-  bool allow_stale;  /* an expired L1 value may answer when the fresh one cannot be had */
+  bool allow_stale;  /* an expired L1 value may answer when no fresh one is available */
   bool disable_load; /* the cache levels only */
-  bool skip_local;   /* L1 is not asked, nor filled but for others who wait for the same load */
+  bool skip_local;   /* L1 is not asked; it is filled only if another read of the load wants it */
   bool skip_remote;  /* L2 is neither asked nor filled */
   accel_info *info;  /* optional; for single reads */
   accel_info *infos; /* optional; one per key, for mget */

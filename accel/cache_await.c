@@ -8,8 +8,9 @@
 
 #include <stdlib.h>
 
-/* How late who waits takes over what is queued. A thread that loads anyhow does so at once; one
- * whose own load others wait for gives a thread of the executor a moment, which keeps to limits. */
+/* When a thread that waits takes over what is queued. One that loads anyhow does so at once. One
+ * whose own load others wait for first leaves the executor a moment, whose threads keep to limits.
+ * */
 #define AWAIT_TAKE_MS 10u
 
 static uint64_t await_take_ms(const core_read_plan *plan)
@@ -20,7 +21,7 @@ static uint64_t await_take_ms(const core_read_plan *plan)
   return accel_singleflight_is_running() ? accel_clock_deadline(AWAIT_TAKE_MS) : ACCEL_NO_DEADLINE;
 }
 
-/* Loads what was queued for others, here. Nobody has settled it with other processes. */
+/* Loads here what was queued. No lease was asked for it yet. */
 static void await_load_taken(const core_read_plan *plan, accel_flight **flights, size_t count,
                              bool is_refresh)
 {
@@ -61,7 +62,7 @@ static void await_leave(core_read_plan *plan, core_miss *miss, bool stays)
   if (is_dropped) accel_stats_add(plan->core->stats, ACCEL_COUNT_load_dropped, 1);
 }
 
-/* Who leaves with a stale value at his soft limit leaves a refresh behind. */
+/* A read that returns a stale value at its soft limit leaves a refresh behind. */
 static void await_give_up_waiting(core_read_plan *plan, core_miss *miss, bool is_soft)
 {
   accel_core *core = plan->core;
@@ -112,8 +113,10 @@ static void await_one(core_read_plan *plan, core_miss *miss, const await_limits 
   } else {
     await_leave(plan, miss, false);
     miss->has_stale = false; /* a mistake of the program's, not to be hidden */
-    miss->status = accel_error_set(core->cache, ACCEL_ERR_CONFIG,
-                                   "a load in area %s needs the key that it loads", core->area);
+    miss->status = accel_error_set(
+        core->cache, ACCEL_ERR_CONFIG,
+        "a load in area %s needs the key that it loads; a loader must not read its own key",
+        core->area);
   }
 }
 
@@ -153,9 +156,10 @@ static accel_status await_take(core_read_plan *plan, core_miss *miss, size_t i)
   accel_info unwanted, *info = accel_core_plan_info(plan, i, &unwanted);
   void *out = accel_core_plan_value(plan, i);
   const bool was_loaded = miss->flight != NULL && accel_core_plan_can_load(plan);
-  const bool cannot_be_had =
+  const bool has_no_fresh_value =
       accel_failed(miss->status) || (miss->status == ACCEL_MISS && !was_loaded);
-  if (cannot_be_had) return accel_core_read_stale(core, miss, out, info) ? ACCEL_OK : miss->status;
+  if (has_no_fresh_value)
+    return accel_core_read_stale(core, miss, out, info) ? ACCEL_OK : miss->status;
   *info = miss->info;
   if (miss->status != ACCEL_OK || miss->flight == NULL || out == NULL) return miss->status;
   if (core->type->copy(out, miss->flight->value)) return ACCEL_OK;

@@ -56,17 +56,18 @@ typedef enum core_lease_state {
   CORE_LEASE_HELD         /* this process may write while `token` lies there */
 } core_lease_state;
 
-/* What a cache notes in each of its flights: the leader, for those who read the outcome. */
+/* What a cache notes in each of its flights. The leader writes it; readers of the outcome read it.
+ * */
 typedef struct core_note {
   accel_gate gate;         /* of L1, before anything was read */
-  accel_lifetime lifetime; /* of the outcome, as those who wait are told */
+  accel_lifetime lifetime; /* of the outcome, as readers are told */
   uint32_t remote_ttl_ms;  /* of a loaded value */
   accel_origin source;
   core_lease_state lease;
   uint64_t token;         /* what lies in L2, or is to lie there when it is written to */
   bool was_refused;       /* its lease, though nothing was seen to lie there */
   bool has_remote_failed; /* the flight's error says how, until it lands with another failure */
-  bool may_answer_stale;  /* everybody who waits can do with an expired value */
+  bool may_answer_stale;  /* an expired value answers all that wait for it */
   bool is_uncacheable;
   bool is_in_body; /* the body of a wrapper loads it */
   bool is_renewed; /* atomic; its lease is, while the load runs: it is in the list of those */
@@ -135,7 +136,7 @@ typedef struct accel_core {
   accel_mutex renew_mutex; /* guards the two below and what flights say of them */
   accel_flight *renewed_first, *renewed_last; /* by when their leases are due */
   accel_condition lease_news;                 /* with work_mutex: something in L2 changed */
-  uint32_t lease_waits;                       /* atomic: who waits for that */
+  uint32_t lease_waits;                       /* atomic: threads that wait for that */
   uint8_t load_failures[CORE_FAILURES];       /* atomic: in a row, by the key's hash */
   accel_mutex work_mutex;                     /* guards pending */
   accel_condition work_done;
@@ -157,7 +158,7 @@ static inline void accel_core_cancel_release(const accel_core *core)
 
 /* The core of an open cache that this process opened, or NULL and why. */
 accel_core *accel_core_of(const accel_cache *cache, accel_status *status);
-/* A cache with nothing behind L1 and nobody to tell. */
+/* Nothing lies behind L1, and neither a log nor spans are told of calls. */
 bool accel_core_is_alone(const accel_core *core);
 /* The calling process is a child that was forked by code of the user's within a call: nothing of
  * the core may be touched. */
@@ -177,7 +178,7 @@ uint64_t accel_core_random(accel_core *core);
 uint64_t accel_core_lease_token(accel_core *core);
 /* The configured TTL with jitter. */
 uint32_t accel_core_jitter(accel_core *core, uint32_t ttl_ms);
-/* The life of an L1 entry made now: ttl_ms, or less while the channel is down. */
+/* The lifetime of an L1 entry made now: ttl_ms, or less while the channel is down. */
 accel_lifetime accel_core_lifetime(const accel_core *core, uint32_t ttl_ms);
 bool accel_core_is_degraded(const accel_core *core);
 /* Hands a job to the executor and counts it. False: it has no room, or the cache is closing, and
@@ -185,11 +186,12 @@ bool accel_core_is_degraded(const accel_core *core);
 bool accel_core_submit(accel_core *core, accel_job *job);
 /* The job is over; the core may be gone after this. */
 void accel_core_work_done(accel_core *core);
-/* Something else changed the key of this name: L1 forgets it, and no load under way is cached. */
+/* Something else changed the key of this name: it is removed from L1, and no load under way is
+ * cached. */
 void accel_core_invalidate_key(void *core, const char *name, size_t size);
 /* Expires all of L1, and no load under way is cached. */
 void accel_core_expire_all(accel_core *core);
-/* Something changed in L2: whoever waits looks at once. */
+/* Something changed in L2: threads that wait for a lease look at once. */
 void accel_core_lease_wake(accel_core *core);
 /* Gives L1 what a landed flight brought, a value or the absence of one, if it is to have it. There
  * is an L1. */

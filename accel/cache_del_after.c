@@ -67,5 +67,7 @@ accel_status accel_cache_del_after(accel_cache *cache, const accel_type *type, c
                            core->area);
   ACCEL_FREE(later);
   return accel_error_set(cache, ACCEL_ERR_BACKEND,
-                         "no thread can be had for the second del in area %s", core->area);
+                         "the second del in area %s was not queued: no thread could be started; "
+                         "the first del was done",
+                         core->area);
 }

@@ -1,14 +1,14 @@
 /* cache_lease.c: one load per key in all processes (W4).
  *
  * A miss in L2 asks for the key's lease: an envelope without a value that is stored only where
- * nothing lies. Whoever gets it loads, and replaces the lease by the value only if the lease still
- * lies there; every set or del of any process takes it away, so that a load which they overtook
- * writes nothing. Whoever does not get it waits for the value. A process may die with a lease in
- * its hand: leases are short, and renewed while their loads run (cache_renew.c). A load may hang:
- * after half of its time limit the other half is used to load here, without writing to L2.
+ * nothing lies. The process that gets it loads, and replaces the lease by the value only if the
+ * lease still lies there. Every set or del of any process removes it, so that a load which they
+ * overtook writes nothing. Processes that do not get it wait for the value. A process may die while
+ * it has a lease: leases are short, and renewed while their loads run (cache_renew.c). A load may
+ * hang: after half of its time limit the other half is used to load here, without writing to L2.
  *
- * A token's upper half names its cache, so that a cache knows its own leases again: a load that
- * failed leaves one, for a short time, that keeps other processes waiting and its own not.
+ * A token's upper half names its cache, so that a cache recognizes its own leases: a load that
+ * failed leaves one for a short time, which other processes wait for and this one does not.
  */
 #include "cache_lease.h"
 
@@ -26,8 +26,8 @@
 #define LEASE_PAUSE_FIRST_MS 5u
 #define LEASE_PAUSE_MAX_MS 40u
 
-/* Without anybody who renews them leases last longer than loads are expected to. */
-static uint32_t lease_life_ms(const accel_core *core)
+/* Leases that no thread renews last longer than loads are expected to. */
+static uint32_t lease_ttl_ms(const accel_core *core)
 {
   const uint32_t limit_ms = core->config.loader_timeout_ms;
   if (core->renewal.has_joined) return core->config.lease_ms;
@@ -56,7 +56,7 @@ static size_t lease_list(accel_core *core, core_batch *batch, accel_flight **fli
     if (accel_core_batch_add_key(core, batch, flight->key) != ACCEL_OK) continue;
     const uint64_t token = accel_core_lease_token(core);
     if (state != CORE_LEASE_SHORT &&
-        accel_core_batch_add_lease(core, batch, token, lease_life_ms(core)) != ACCEL_OK) {
+        accel_core_batch_add_lease(core, batch, token, lease_ttl_ms(core)) != ACCEL_OK) {
       accel_core_batch_drop_last(batch);
       continue;
     }
@@ -77,7 +77,7 @@ static void lease_ask_free(accel_core *core, accel_flight **flights, size_t coun
   core_batch batch;
   const size_t asked = lease_list(core, &batch, flights, count, CORE_LEASE_FREE, listed);
   if (asked > 0)
-    core->remote_ops->lease(core->link, batch.items, asked, lease_life_ms(core), &batch.call);
+    core->remote_ops->lease(core->link, batch.items, asked, lease_ttl_ms(core), &batch.call);
   accel_core_remote_count_failures(core, &batch);
   for (size_t i = 0; i < asked; i++) {
     const accel_remote_item *item = &batch.items[i];
@@ -154,7 +154,7 @@ static void lease_ask(accel_core *core, accel_flight **flights, size_t count)
     if (lease_count(flights, count, CORE_LEASE_FREE) > 0)
       lease_ask_free(core, flights, count, listed);
   }
-  for (size_t i = 0; i < count; i++) /* whoever found no memory above */
+  for (size_t i = 0; i < count; i++) /* there was no memory to ask for them */
     if (lease_may_be_asked(core_note_of(flights[i])->lease))
       core_note_of(flights[i])->lease = CORE_LEASE_UNKNOWN;
   if (listed != &one) ACCEL_FREE(listed);
@@ -210,7 +210,7 @@ static size_t lease_drop_landed(accel_flight **flights, size_t count)
 }
 
 /* Time is up. Where an expired value does for everybody, it answers; else the flight is loaded
- * here, and L2 left to whoever has the lease. */
+ * here, and L2 left to the process that has the lease. */
 static size_t lease_give_up(accel_core *core, accel_flight **flights, size_t count)
 {
   for (size_t i = 0; i < count; i++) {
@@ -221,8 +221,9 @@ static size_t lease_give_up(accel_core *core, accel_flight **flights, size_t cou
     if (!note->may_answer_stale) continue;
     accel_refresh_throttle(&core->refresh, flight->hash, accel_core_now(core),
                            core->config.stale_throttle_ms);
-    accel_singleflight_land(&core->flights, flight, ACCEL_ERR_TIMEOUT,
-                            "another process is still loading the key");
+    accel_singleflight_land(
+        &core->flights, flight, ACCEL_ERR_TIMEOUT,
+        "another process holds the lease of the key and has not loaded it in time");
     accel_singleflight_finish(&core->flights, flight);
   }
   return lease_drop_landed(flights, count);

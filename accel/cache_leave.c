@@ -1,7 +1,7 @@
 /* cache_leave.c: threads that end, by pthread_exit or cancellation, where the user's code runs in
  * the midst of the library (F9): in a loader, in the body of a wrapper, in a codec or a copy.
  *
- * Whoever waits for what such a thread loads is told ACCEL_ERR_LOADER, and what the thread held is
+ * Threads that wait for what such a thread loads get ACCEL_ERR_LOADER, and what it held is
  * released. In the library's own frames a guard sees it (platform/thread.h). The body of a wrapper
  * runs in the user's frames, where no guard can stand: what it holds lies in memory that the thread
  * knows, and is seen to when the thread has ended.
@@ -31,7 +31,8 @@ static void leave_end_flight(accel_flight *flight)
   note->is_in_body = false;
   accel_singleflight_retain(flight);
   if (!flight->is_landed) {
-    accel_error_set(core->cache, ACCEL_ERR_LOADER, "the thread that loaded it has ended");
+    accel_error_set(core->cache, ACCEL_ERR_LOADER,
+                    "the thread that loaded the key ended within the loader");
     accel_core_land(core, flight, ACCEL_ERR_LOADER, &options);
   }
   accel_core_stop_renewal(core, flight);

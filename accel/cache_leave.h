@@ -8,7 +8,7 @@
 
 ACCEL_EXTERN_C_BEGIN
 
-/* Called where the calling thread ends: whoever waits for a flight that it runs is told
+/* Called where the calling thread ends: the followers of flights that it runs get
  * ACCEL_ERR_LOADER, and what bodies held is released. */
 void accel_core_leave(void);
 /* Gives up a flight that the thread holds, and waited for or would have. */

@@ -10,13 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One call of the user's loader for one or several flights. Whatever memory it takes is had before
- * anything is started, so that nothing can fail for lack of it once the source is being asked. */
+/* One call of the user's loader for one or several flights. All memory is allocated before the load
+ * starts, so that nothing can fail for lack of it once the source is asked. */
 typedef struct core_load {
   accel_flight_load queue; /* first: its job is the load's */
   accel_core *core;
   core_load_options load_options;
-  accel_flight **flights; /* held by the load, or by whoever waits for it in this thread */
+  accel_flight **flights; /* held by the load, or by a read in this thread that waits for it */
   size_t count;           /* those that it loads, which come first */
   size_t held;
   /* The mloader's arrays; NULL: the loader is called per key, straight into the flights. */
@@ -143,7 +143,7 @@ static size_t load_lease(core_load *load)
   return accel_core_lease(core, load->flights, load->count);
 }
 
-/* Those that other processes are loading come last, so that nobody waits for them who need not. */
+/* Those that other processes are loading come last, so that the others are not kept waiting. */
 static void load_run(void *load_pointer)
 {
   core_load *load = (core_load *)load_pointer;
@@ -180,7 +180,7 @@ static void load_run_job(accel_job *job)
   accel_core_work_done(core);
 }
 
-/* Nobody will load them: those who wait get `status`. */
+/* They will not be loaded: their followers get `status`. */
 static void load_refuse(accel_core *core, accel_flight **flights, size_t count, accel_status status,
                         const char *error)
 {

@@ -16,7 +16,7 @@ bool accel_core_load(accel_core *core, accel_flight **flights, size_t count,
 /* The same, here in any case. */
 void accel_core_load_here(accel_core *core, accel_flight **flights, size_t count,
                           const core_load_options *options);
-/* A load's job that left its queue without having been run: whoever waits for it yet is refused. */
+/* A load's job that left its queue without having been run: its followers are refused. */
 void accel_core_load_discard(accel_job *job_or_null);
 /* Starts a reload in the background unless one is under way. OK, NOMEM, LOADER: no room. */
 accel_status accel_core_refresh(accel_core *core, const void *key, uint64_t hash);

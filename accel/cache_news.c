@@ -1,8 +1,8 @@
 /* cache_news.c: tells the log what has changed around a cache (layer 4): what its L2 says of its
- * servers, the channel, and what is to be made good there.
+ * servers, the channel, and repairs.
  *
- * Everything is noted in the journal, so that whoever notices may hold locks. Threads: any, but
- * what is said of the channel, which comes in order (backend.h).
+ * Everything is noted in the journal, which takes no time, so that callers may hold locks. Threads:
+ * any; changes of the channel come in order (backend.h).
  */
 #include "cache_news.h"
 
@@ -38,9 +38,9 @@ static void news_note_channel(accel_core *core, bool is_up, const char *why)
   if (core->channel_said == said) return;
   core->channel_said = said;
   if (is_up)
-    snprintf(text, sizeof text, "changes by other processes are heard of");
+    snprintf(text, sizeof text, "changes by other processes are received");
   else
-    snprintf(text, sizeof text, "changes by other processes may not be heard of%s%s",
+    snprintf(text, sizeof text, "changes by other processes may be missed%s%s",
              why[0] == '\0' ? "" : ": ", why);
   accel_journal_note(&core->journal, is_up ? ACCEL_LOG_INFO : ACCEL_LOG_WARNING, "channel",
                      is_up ? "up" : "down", "", text);
@@ -66,7 +66,7 @@ void accel_core_hear_news(void *core_pointer, const accel_remote_news *news)
   accel_journal_note(&core->journal, kind->level, kind->op, kind->result, news->server, text);
 }
 
-/* ---- what is to be made good ---- */
+/* ---- repairs ---- */
 
 void accel_core_note_repair(accel_core *core, core_repair_news news)
 {
@@ -74,17 +74,18 @@ void accel_core_note_repair(accel_core *core, core_repair_news news)
     const char *result, *text;
     accel_log_level level;
   } kinds[] = {
-      [CORE_REPAIR_BEGUN] = {"begun", "writes that L2 did not confirm are to be made good",
+      [CORE_REPAIR_BEGUN] = {"begun",
+                             "L2 did not confirm a write: the key is removed there once L2 answers",
                              ACCEL_LOG_WARNING},
       [CORE_REPAIR_OVERFLOWN] = {"overflown",
                                  "too many writes were not confirmed: the whole area is to be "
                                  "cleared in L2, where it can be, and is not read there until then",
                                  ACCEL_LOG_ERROR},
-      [CORE_REPAIR_DONE] = {"done", "all writes that L2 did not confirm are made good",
+      [CORE_REPAIR_DONE] = {"done", "all writes that L2 did not confirm are repaired",
                             ACCEL_LOG_INFO},
       [CORE_REPAIR_LEFT] = {"left",
-                            "the cache closes, and writes that L2 did not confirm are not made "
-                            "good: others may read old values until their TTL ends",
+                            "the cache closes before all writes that L2 did not confirm are "
+                            "repaired: others may read old values until their TTL ends",
                             ACCEL_LOG_ERROR},
   };
   accel_journal_note(&core->journal, kinds[news].level, "repair", kinds[news].result, "",

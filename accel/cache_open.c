@@ -172,7 +172,9 @@ static accel_status core_open_parts(accel_core *core)
   uint64_t random[2];
   if (!accel_random_bytes(random, sizeof random) ||
       !accel_invalidation_open(&core->invalidation, core->area))
-    return accel_error_set(core->cache, ACCEL_ERR_CONFIG, "the system gives no random numbers");
+    return accel_error_set(core->cache, ACCEL_ERR_CONFIG,
+                           "no random numbers for the cache of area %s: getrandom failed",
+                           core->area);
   core->seed = random[0];
   core->random = random[1];
   core->jitter_seed = random[1];
@@ -296,9 +298,10 @@ static accel_status core_close_held(accel_cache *cache, uint64_t deadline_ms)
   if (cache == NULL || cache->core == NULL) return ACCEL_OK;
   accel_core *core = cache->core;
   if (!core_retire_local(cache, deadline_ms) || !core_wait_for_work(core, deadline_ms))
-    return accel_error_set(cache, ACCEL_ERR_TIMEOUT,
-                           "the cache of area %s is still loading, or its log is being told",
-                           core->area);
+    return accel_error_set(
+        cache, ACCEL_ERR_TIMEOUT,
+        "the cache of area %s is still loading, or its log has not returned; close it again later",
+        core->area);
   memset(cache, 0, sizeof *cache);
   core_release(core);
   return ACCEL_OK;

@@ -156,8 +156,8 @@ accel_status accel_cache_refresh(accel_cache *cache, const accel_type *type, con
   status = accel_core_check_key(core, key);
   if (status != ACCEL_OK) return status;
   if (core->load == NULL && core->mload == NULL)
-    return accel_error_set(cache, ACCEL_ERR_CONFIG, "a refresh in area %s needs a loader",
-                           core->area);
+    return accel_error_set(cache, ACCEL_ERR_CONFIG,
+                           "a refresh in area %s needs a loader; set one first", core->area);
   return accel_core_refresh(core, key, accel_core_hash(core, key));
 }
 
@@ -189,8 +189,8 @@ accel_status accel_cache_warmup(accel_cache *cache, const accel_type *type, cons
   if (core == NULL) return status;
   if (!core->config.warmup_enabled) return ACCEL_OK;
   if (core->load == NULL && core->mload == NULL)
-    return accel_error_set(cache, ACCEL_ERR_CONFIG, "a warmup in area %s needs a loader",
-                           core->area);
+    return accel_error_set(cache, ACCEL_ERR_CONFIG,
+                           "a warmup in area %s needs a loader; set one first", core->area);
   if (count > 0 && keys == NULL) return accel_error_set(cache, ACCEL_ERR_CONFIG, "keys is NULL");
   core_report report = accel_core_report_begin(core, "cache.warmup");
   const size_t chunk =

@@ -181,7 +181,7 @@ static void plan_merge_duplicates(core_read_plan *plan)
   accel_core_key_set_close(&seen);
 }
 
-/* After a failed load the source has peace for a while: the stale value answers at once. */
+/* After a failed load the source is not asked for a while: the stale value answers at once. */
 static void plan_answer_stale(core_read_plan *plan)
 {
   accel_core *core = plan->core;
@@ -209,7 +209,8 @@ static void plan_join(core_read_plan *plan)
                                            &miss->is_leader);
     if (miss->flight == NULL) {
       miss->is_answered = true;
-      miss->status = accel_error_set(core->cache, ACCEL_ERR_NOMEM, "no memory for a read");
+      miss->status = accel_error_set(core->cache, ACCEL_ERR_NOMEM,
+                                     "no memory to load a key in area %s", core->area);
       continue;
     }
     if (miss->is_leader) {
@@ -222,7 +223,7 @@ static void plan_join(core_read_plan *plan)
   }
 }
 
-/* Another flight may have filled L1 between this read's read and its lead. */
+/* Another flight may have filled L1 after this read asked it, and before it became the leader. */
 static void plan_look_again(core_read_plan *plan)
 {
   accel_core *core = plan->core;
@@ -281,7 +282,7 @@ static bool plan_open(core_read_plan *plan)
   return true;
 }
 
-/* Who loads by himself settles with other processes before he begins. */
+/* A caller that loads the values itself asks for their leases before it begins. */
 static size_t plan_lease(core_read_plan *plan, size_t leads)
 {
   accel_core *core = plan->core;

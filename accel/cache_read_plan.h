@@ -27,7 +27,7 @@ typedef struct core_read_plan {
   size_t count;
   accel_read read;
   core_load_options load_options;
-  bool is_loaded_by_caller;   /* whoever made the plan loads between begin and end */
+  bool is_loaded_by_caller;   /* the maker of the plan loads between begin and end */
   void *values_out;           /* NULL: nobody wants them */
   accel_status *statuses_out; /* count of them */
   accel_status failure;       /* of the whole read: no memory */

@@ -17,7 +17,7 @@ uint64_t accel_core_remote_deadline(const accel_core *core, size_t count)
   return accel_clock_monotonic_ms() + limit_ms * (1 + (count - 1) / REMOTE_KEYS_PER_LIMIT);
 }
 
-/* What the flight found in L2 goes to L1 and to those who wait. Readers are told its life in L2,
+/* What the flight found in L2 goes to L1 and to its followers. Readers are told its lifetime in L2,
  * which may have begun before this process' clock did: then born_ms wraps around. */
 static void remote_land(accel_core *core, accel_flight *flight, accel_status status,
                         const accel_envelope *envelope, uint64_t remote_now_ms)
@@ -123,8 +123,8 @@ static void remote_resolve_items(accel_core *core, const core_batch *batch, acce
     accel_stats_add(core->stats, ACCEL_COUNT_remote_miss, misses);
 }
 
-/* Leaves out the keys whose values in L2 are not to be believed: for them L2 is not asked, and
- * nothing is written, until that is repaired. */
+/* Leaves out the keys whose last write L2 did not confirm: until that is repaired, L2 is neither
+ * asked for them nor written to. */
 static void remote_leave_out(accel_core *core, core_batch *batch, accel_flight **flights,
                              const core_remote_read *read)
 {

@@ -6,7 +6,7 @@
 
 ACCEL_EXTERN_C_BEGIN
 
-/* How to read into L2. */
+/* How to read L2. */
 typedef struct core_remote_read {
   bool is_retry;   /* this read has asked before: misses are not counted once more */
   bool probe_only; /* a value found is not taken, but may be replaced */

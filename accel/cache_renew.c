@@ -1,13 +1,14 @@
-/* cache_renew.c: leases live while their loads do (W4).
+/* cache_renew.c: leases last while their loads run (W4).
  *
- * A lease is short, so that others wait no longer than that for a process that died, or stands
- * still, with one in its hand; and it is renewed at a third of its life while the load runs. To
- * renew is to fill: the lease's own envelope replaces it, if it still lies there, with a life that
- * begins anew. One that was overtaken by a write, or came too late, is not renewed any more, and
- * the load's value will not be written either.
+ * A lease is short, so that others wait no longer than that for a process that died, or is stopped,
+ * while it has one. It is renewed at a third of its TTL while the load runs. To renew is to fill:
+ * the lease's own envelope replaces it, if it still lies there, and its TTL begins anew. A lease
+ * that a write replaced, or that expired, is not renewed any more, and the load's value will not be
+ * written either.
  *
- * Flights whose leases are kept stand in a list, by when they are due: all have the same period.
- * Whoever runs a load puts its flights in, and takes them out before they are finished.
+ * Flights whose leases are renewed are in a list, ordered by when they are due: all have the same
+ * period. The thread that runs a load puts its flights in, and takes them out before it finishes
+ * them.
  */
 #include "cache_renew.h"
 
@@ -46,7 +47,7 @@ static void renew_remove(accel_core *core, accel_flight *flight)
   accel_store_relaxed(&note->is_renewed, false);
 }
 
-/* ---- for those who load ---- */
+/* ---- for threads that load ---- */
 
 void accel_core_start_renewals(accel_core *core, accel_flight **flights, size_t count)
 {

@@ -1,4 +1,4 @@
-/* cache_repair.c: makes good what L2 did not confirm (W5).
+/* cache_repair.c: repairs writes that L2 did not confirm (W5).
  *
  * One job at a time waits until the server answers, then removes the keys noted and publishes
  * that, in blocks, and clears the area if that is on the list. It is repeated with growing pauses

@@ -18,11 +18,11 @@ void accel_core_repair_add_area(accel_core *core);
 void accel_core_repair_note(accel_core *core, const void *key);
 /* Notes the key of this name once more: a write of it that was given up came late. */
 void accel_core_repair_add_name(accel_core *core, const char *name, size_t size);
-/* Sees to it that what is noted is made good, if anything is. */
+/* Starts the repair of what is noted, if anything is. */
 void accel_core_repair_begin(accel_core *core);
 /* The same without the pause that lets a server recover: it has just done a late write. */
 void accel_core_repair_hurry(accel_core *core);
-/* Whether what L2 has of the item's key is not to be believed. */
+/* Whether the item's key waits for a repair, so that L2 must not be asked for it. */
 bool accel_core_repair_holds(accel_core *core, const accel_remote_item *item);
 /* Submits the repair again; is_repairing is set. */
 void accel_core_repair_schedule(accel_core *core, uint32_t pause_ms);

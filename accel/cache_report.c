@@ -14,8 +14,8 @@ void accel_core_report_start(const accel_core *core, core_report *report)
     report->span = core->spans.begin(core->spans.ctx, report->name, core->area);
 }
 
-/* The key's text, for who reads the log: cut, so that keys of any length cost little. NULL: there
- * is none, or no memory. */
+/* The key's text for the log: cut, so that keys of any length cost little. NULL: there is none, or
+ * no memory. */
 static const char *report_key(const accel_core *core, const void *key, accel_buffer *text)
 {
   char cut[ACCEL_LOG_KEY_BYTES + 1];
@@ -69,7 +69,7 @@ static void report_log(accel_core *core, const core_report *report, accel_status
       .wall_time_ms = accel_clock_wall_ms(),
   };
   if (has_failed) {
-    /* Whether anybody suffers from a load that failed is told by those who waited for it. */
+    /* A failed load is a warning: the reads that waited for it say whether they failed. */
     record.level = strcmp(record.op, "load") == 0 ? ACCEL_LOG_WARNING : ACCEL_LOG_ERROR;
     record.result = "error";
     record.error_kind = accel_status_name(status);

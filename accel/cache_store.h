@@ -8,15 +8,15 @@
 
 ACCEL_EXTERN_C_BEGIN
 
-/* Who loads and what is to become of it. */
+/* How to load, and what to do with the outcome. */
 typedef struct core_load_options {
   accel_fn *load, *mload; /* NULL both: nothing loads */
   void *load_ctx, *mload_ctx;
   bool is_in_caller; /* the load runs in the calling thread */
   bool is_refresh;
   bool skip_remote, no_null_cache;
-  bool is_leased;  /* what may be loaded was settled with other processes */
-  bool stays;      /* what was begun is loaded, even if nobody waits for it any more */
+  bool is_leased;  /* leases were asked for already */
+  bool stays;      /* what was begun is loaded, even if no thread waits for it any more */
   uint32_t ttl_ms; /* 0: configured */
   accel_error_policy errors;
   uint64_t error_mark; /* of the thread that loads, before it began */
@@ -31,7 +31,7 @@ void accel_core_store(accel_core *core, accel_flight **flights, size_t count,
 /* Where a load that failed had a lease: other processes wait a while before they load. */
 void accel_core_tell_failure(accel_core *core, accel_flight *flight,
                              const core_load_options *options);
-/* Drops those that nobody waits for. Returns how many are left, which come first. */
+/* Drops those that no thread waits for. Returns how many are left, which come first. */
 size_t accel_core_drop_unwanted(accel_core *core, accel_flight **flights, size_t count);
 
 ACCEL_EXTERN_C_END

@@ -30,7 +30,7 @@ typedef struct write_stripes {
   uint32_t raised[ACCEL_LOCAL_STRIPES_MAX];
 } write_stripes;
 
-/* ---- lives ---- */
+/* ---- TTLs ---- */
 
 static uint32_t write_configured_ttl(accel_core *core, write_kind kind, uint32_t value_ttl_ms)
 {
@@ -43,7 +43,7 @@ static uint32_t write_remote_ttl(accel_core *core, write_kind kind, const accel_
   return write_configured_ttl(core, kind, core->config.remote_ttl_ms);
 }
 
-/* L1 never outlives L2; a life that was asked for is exact where there is no L2. */
+/* An entry in L1 never outlives the one in L2; a TTL that was asked for is exact without L2. */
 static uint32_t write_local_ttl(accel_core *core, write_kind kind, const accel_write *write,
                                 uint32_t remote_ttl_ms)
 {
@@ -56,8 +56,9 @@ static uint32_t write_local_ttl(accel_core *core, write_kind kind, const accel_w
 
 #define WRITE_ATTEMPTS_MAX 16
 
-/* Writes L1 without L2. Where there is an L2, the gate keeps an entry from being given a long life
- * just as the channel goes down; a neighbour's write may move it too, then again. */
+/* Writes L1 without L2. Where there is an L2, the gate keeps an entry from getting a long TTL just
+ * as the channel goes down. A write of another key of the stripe may move the gate too: then again.
+ * */
 static accel_status write_local_value(accel_core *core, const void *key, uint64_t hash,
                                       const void *value, const accel_write *write, write_kind kind)
 {
@@ -81,8 +82,10 @@ static accel_status write_local_value(accel_core *core, const void *key, uint64_
 static accel_status write_explain(accel_core *core, accel_status status)
 {
   if (status == ACCEL_ERR_CONFIG)
-    return accel_error_set(core->cache, status, "an entry is heavier than max_weight, %zu",
-                           core->config.max_weight);
+    return accel_error_set(
+        core->cache, status,
+        "an entry is heavier than max_weight, %zu, and was not cached; raise max_weight",
+        core->config.max_weight);
   if (status == ACCEL_ERR_NOMEM)
     return accel_error_set(core->cache, status, "no memory to cache an entry in area %s",
                            core->area);
@@ -103,9 +106,9 @@ static accel_status write_local(accel_core *core, const void *key, const void *v
 
 /* ---- L2, then L1 ---- */
 
-/* A write that goes to L2. L1 forgets its keys first, whatever happens then: that needs no memory.
- * Whatever L2 was not asked to do, or did not confirm, is noted in memory allocated at open, and
- * made good. */
+/* A write that goes to L2. L1 removes its keys first, whatever happens then: that needs no memory.
+ * What L2 was not asked to do, or did not confirm, is noted in memory allocated at open, and
+ * repaired. */
 typedef struct write_call {
   accel_core *core;
   write_key *keys;
@@ -242,7 +245,8 @@ static void write_run(void *call_pointer)
   if (first != ACCEL_OK) call->status = first;
 }
 
-/* The thread left within a codec or a copy of the user's: whatever L2 did is not to be believed. */
+/* The thread ended within a codec or a copy of the user's: L2 may have the old value, the new one,
+ * or none, so the keys are repaired. */
 static void write_leave(void *call_pointer)
 {
   write_call *call = (write_call *)call_pointer;
@@ -298,7 +302,7 @@ accel_status accel_core_del(accel_core *core, const void *key)
   return write_one(core, key, NULL, NULL, WRITE_DEL);
 }
 
-/* Where there is nothing behind L1 and nobody is told. */
+/* Nothing lies behind L1, and neither a log nor spans are told. */
 static accel_status write_alone(accel_core *core, const void *key, const void *value,
                                 const accel_write *write_or_null, write_kind kind)
 {

@@ -2,9 +2,9 @@
  *
  * A compressor is given by accel_config.compressor. Payloads from min_bytes on are compressed if
  * that saves a sixteenth at least; the envelope names the method, so that processes with and
- * without one may share an area: who cannot read a value counts it as a miss.
+ * without one may share an area: a cache that cannot read a value counts it as a miss.
  *
- * What comes from L2 is hostile: before memory is had for it, the length that the envelope
+ * What comes from L2 is hostile: before memory is allocated for it, the length that the envelope
  * announces must be at most ACCEL_COMPRESS_RATIO_MAX times what is there, and at most
  * ACCEL_COMPRESS_RAW_MAX; a decompressor must stay within both buffers whatever it reads.
  */

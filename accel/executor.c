@@ -54,7 +54,7 @@ bool accel_executor_is_open(const accel_executor *executor)
 }
 
 typedef struct executor_common {
-  accel_executor executor; /* first: who holds it knows no more of it */
+  accel_executor executor; /* first: its holders know no more of it */
   uint32_t users;
 } executor_common;
 
@@ -143,7 +143,7 @@ static bool executor_start_worker(struct accel_executor_state *state)
 }
 
 /* Sees to it that a thread comes for the next job, and that one keeps the time of those that wait.
- * False: there is none, nor can one be had. */
+ * False: there is none, and none could be started. */
 static bool executor_staff(struct accel_executor_state *state)
 {
   executor_queue *queue = &state->queue;

@@ -2,7 +2,7 @@
  *
  * Threads are started when work finds none idle, up to a limit, and end after a while without
  * work. The jobs are the caller's own structs, so that handing one over needs no memory and can
- * fail for one reason only: the queue is full, or no thread can be had.
+ * fail for one reason only: the queue is full, or no thread could be started.
  *
  * Each cache has a share of its executor: queues of its own, of which the executor takes in turn.
  * One share may hold all of max_threads; the others then find a quarter more, or one, so that a

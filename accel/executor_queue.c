@@ -307,7 +307,7 @@ void accel_executor_queue_hasten(executor_queue *queue, struct accel_executor_sh
   if (others == NULL && !queue_ring_is_alone(&share->waiting)) queue_ring_remove(&share->waiting);
 }
 
-/* ---- who is next ---- */
+/* ---- which job is next ---- */
 
 /* Up to the limit of one share they take what they need. Beyond it are threads for those who come
  * when others hold so many: each gets as many as it then leaves to the next (A. Choudhury and

@@ -64,7 +64,8 @@ accel_job *accel_executor_queue_take(executor_queue *queue, struct accel_executo
                                      bool *is_background);
 void accel_executor_queue_done(executor_queue *queue, struct accel_executor_share *share,
                                bool is_background);
-/* The next job of one share, whoever may run; it is not counted. NULL: it has none. */
+/* The next job of one share, whether or not its limit allows it; it is not counted. NULL: it has
+ * none. */
 accel_job *accel_executor_queue_take_of(executor_queue *queue, struct accel_executor_share *share);
 
 ACCEL_EXTERN_C_END

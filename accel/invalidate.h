@@ -67,7 +67,7 @@ typedef struct accel_invalidation {
   uint32_t area_hash;
   accel_invalidation_lane lanes[ACCEL_REMOTE_LANES];
   uint32_t received;  /* of receive: orders the senders by use */
-  uint64_t since_ms;  /* of receive: whoever has sent since then is known, or was forgotten */
+  uint64_t since_ms;  /* of receive: senders since then are known, or were forgotten */
   uint64_t forgotten; /* of receive: so many senders, for want of places */
   accel_invalidation_sender senders[ACCEL_INVALIDATION_SENDERS]; /* of receive */
   uint32_t traces[ACCEL_INVALIDATION_TRACES]; /* of receive: hashes of senders with their number */

@@ -1,8 +1,8 @@
 /* journal.h: changes of state on their way to a program's log (layer 2).
  *
- * Whoever notices a change may hold locks and has no time; a log may be slow, and may ask the cache
- * that tells it. So a change is noted here, in memory that is had at open, and a thread of the
- * journal's own hands it to the log, with no lock held.
+ * A thread that notices a change may hold locks, and must not wait; a log may be slow, and may ask
+ * the cache that tells it. So a change is noted here, in memory allocated at open, and a thread of
+ * the journal's own hands it to the log, with no lock held.
  *
  * A server that comes and goes all the time must not fill a disk. The first 32 changes are told one
  * by one, and from then on one a second; what comes while none may be told is kept, one change of

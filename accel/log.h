@@ -2,7 +2,7 @@
  *
  * Two kinds of records. An operation that was not answered by L1 alone tells how it ended, on the
  * thread that ran it. A change of state - of a server's connection or breaker, of the channel, of
- * what is still to be made good in L2 - is told once, by a thread of the cache's own, so that a log
+ * what is still to be repaired in L2 - is told once, by a thread of the cache's own, so that a log
  * may be slow or ask the cache. docs/logging.md lists them.
  */
 #ifndef ACCEL_LOG_H

@@ -12,7 +12,7 @@
 #include "platform/clock.h"
 #include "platform/thread.h"
 
-/* One who has joined. Zeroed but for `run` and `ctx`; not moved until it has left. */
+/* A cache that has joined. Zeroed but for `run` and `ctx`; not moved until it has left. */
 typedef struct accel_renewal {
   /* Called on the thread. Returns when it is to be called again, on accel_clock_monotonic_ms;
    * ACCEL_NO_DEADLINE: when it is asked for. It may wait for L2, but not for long: the others wait

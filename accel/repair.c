@@ -246,7 +246,7 @@ size_t accel_repair_peek(accel_repair *repair, accel_repair_entry *out, size_t c
   return copied;
 }
 
-/* With the mutex held: the key at this place was made good. */
+/* With the mutex held: the key at this place was repaired. */
 static void repair_resolve(accel_repair *repair, uint32_t *at)
 {
   accel_repair_entry *entry = &repair->table.entries[*at - 1];

@@ -1,4 +1,4 @@
-/* repair.h: invalidations that L2 did not confirm, kept until they are made good (layer 3).
+/* repair.h: invalidations that L2 did not confirm, kept until they are repaired (layer 3).
  *
  * A set or del that failed in L2 may have been done there or not, and others may have heard of it
  * or not. What is certain is that whatever L2 has of the key is not to be believed. So the key is
@@ -6,14 +6,14 @@
  * server answers, and until then reads of this process leave L2 out of account for it. Values are
  * never kept: what was to be written may be old by then.
  *
- * What was made good may be undone, since what was sent on a connection that is closed may still
- * arrive. Whoever hears the channel is told of that (invalidate.h); who did not hear it for a while
- * cannot know. So the key is watched for a minute more, and noted anew when the channel comes back.
+ * A repair may be undone, since what was sent on a connection that is closed may still arrive.
+ * While the channel is up it tells of that (invalidate.h); while it was down nothing did. So the
+ * key is watched for a minute more, and noted anew when the channel comes back.
  *
- * The queue is bounded. The memory of the first 1024 keys is had at open; a batch that fails asks
- * for more, which is given back when all is done. A key too many, one for which there is no memory,
- * or a clear that failed, puts the whole area on the list: then L2 is left out for every key until
- * it is cleared. Where an L2 cannot clear, only the TTL heals what is beyond the bound.
+ * The queue is bounded. The memory of the first 1024 keys is allocated at open; a batch that fails
+ * asks for more, which is given back when all is done. A key too many, one for which there is no
+ * memory, or a clear that failed, puts the whole area on the list: then L2 is left out for every
+ * key until it is cleared. Where an L2 cannot clear, only the TTL heals what is beyond the bound.
  *
  * Only for .c files: it needs threads. Threads: any, all functions but open and close.
  */
@@ -32,7 +32,7 @@
 typedef enum accel_repair_state {
   ACCEL_REPAIR_FREE,
   ACCEL_REPAIR_NOTED,
-  ACCEL_REPAIR_WATCHED /* made good; reads ask L2 again */
+  ACCEL_REPAIR_WATCHED /* repaired; reads ask L2 again */
 } accel_repair_state;
 
 /* A key as L2 knows it, without area and colon: its name, or for long names a hash. */
@@ -61,7 +61,7 @@ typedef struct accel_repair {
   bool can_clear, watches;
   uint64_t area_number;     /* of the failure that put the area on the list; 0: none */
   accel_repair_table table; /* `first`, or a larger one */
-  accel_repair_table first; /* had at open */
+  accel_repair_table first; /* allocated at open */
   uint32_t free_place;      /* + 1 */
   uint32_t used;            /* places that were ever taken */
   uint32_t cursor;          /* of peek: the place at which it begins */
@@ -91,7 +91,7 @@ uint64_t accel_repair_area(accel_repair *repair);
 /* Copies up to `count` keys, others than the last time if there are more; returns how many. They
  * stay noted until done. */
 size_t accel_repair_peek(accel_repair *repair, accel_repair_entry *out, size_t count);
-/* The key was made good, unless it failed once more meanwhile. */
+/* The key was repaired, unless it failed once more meanwhile. */
 void accel_repair_done(accel_repair *repair, const accel_repair_entry *entry);
 /* The same for the area as it was when `number` was had, and for all keys that failed before. */
 void accel_repair_area_done(accel_repair *repair, uint64_t number);

@@ -181,7 +181,8 @@ static accel_flight *singleflight_find(accel_singleflight *table, const void *ke
   return own;
 }
 
-/* Whoever comes late to a queue is served first: what is wanted most should not lie at its end. */
+/* The load that was asked for last is served first: what is wanted most must not wait at the end.
+ * */
 static void flight_want(accel_flight *flight)
 {
   flight->wanted++;
@@ -207,7 +208,7 @@ accel_flight *accel_singleflight_join(accel_singleflight *table, const void *key
     accel_flight_run_new(flight);
     singleflight_list(table, flight);
   } else {
-    *is_leader = false; /* nobody leads what does not exist */
+    *is_leader = false; /* there is no flight to lead */
   }
   if (flight != NULL) {
     flight->stays |= options.stays;
@@ -222,8 +223,8 @@ void accel_singleflight_retain(accel_flight *flight)
   accel_add_relaxed(&flight->references, 1u);
 }
 
-/* While a flight is listed, or a thread runs it, whoever is to finish it holds it: the last one to
- * let go needs no lock, because nobody can find it any more. */
+/* The thread that is to finish a flight holds it while it is listed or run. So the last holder
+ * needs no lock: no thread can find the flight any more. */
 void accel_singleflight_release(accel_singleflight *table, accel_flight *flight)
 {
   if (accel_sub_acq_rel(&flight->references, 1u) == 1) flight_free(table->type, flight);
@@ -276,8 +277,8 @@ bool accel_singleflight_is_done(const accel_flight *flight)
 
 static accel_job *flight_unqueue(accel_flight *flight);
 
-/* With the table's mutex held. Whoever is waited for himself wakes to look whether he must take
- * over what he waits for. */
+/* With the table's mutex held. A thread that others wait for wakes at take_ms, to take over what it
+ * waits for. */
 static accel_flight_wait flight_wait(accel_singleflight *table, accel_flight *flight,
                                      uint64_t deadline_ms, uint64_t take_ms, accel_job **emptied)
 {
@@ -376,7 +377,8 @@ bool accel_singleflight_take(accel_singleflight *table, accel_flight *flight,
 static void flight_drop(accel_singleflight *table, accel_flight *flight)
 {
   flight->status = ACCEL_ERR_TIMEOUT;
-  snprintf(flight->error, sizeof flight->error, "nobody waits for the load any more");
+  snprintf(flight->error, sizeof flight->error,
+           "the load was dropped before it began: no caller waited for it any more");
   flight->is_landed = true;
   flight->is_dropped = true;
   flight_forget(table, flight);

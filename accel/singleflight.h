@@ -1,23 +1,25 @@
 /* singleflight.h: one load per key (layer 3).
  *
- * A flight is one attempt to find the value of one key. Whoever joins first leads it; all others
- * wait for it and share what it brings. Its memory holds the key, the value and the outcome, so
- * that a leader may leave (its time limit passed) while the load goes on.
+ * A flight is one attempt to find the value of one key. The first thread that joins it is its
+ * leader; all others are followers, which wait for it and share its outcome. Its memory holds the
+ * key, the value and the outcome, so that a leader may leave (its time limit passed) while the load
+ * goes on.
  *
  * States: queued (in a load that waits for a thread, or for its turn in a batch), running, landed
  * (the outcome is readable and will not change), done (it is also written to the cache levels).
- * Those who wait are woken at done, but take a landed outcome rather than time out: writing back
- * may not cost a reader its value.
+ * Followers are woken at done, but take a landed outcome rather than time out: writing back must
+ * not cost a reader its value.
  *
- * A set or del of the key, or a message that names it, forgets its flights: they land for those who
- * already wait, nobody joins them any more, and their leader sees that the outcome must not be
- * written back. Who forgets does so before L1 forgets the key: flights that begin afterwards are
- * left alone, and so one at a time may fill L1.
+ * A set or del of the key, or a message that names it, forgets its flights: they land for their
+ * followers, no thread joins them any more, and their leader sees that the outcome must not be
+ * written back. Flights are forgotten before L1 removes the key. Flights that begin later are left
+ * alone, so that one at a time may fill L1.
  *
- * Nobody waits for a queue who has others wait for him, and no load is made for nobody. A thread
- * that loads anyhow takes a queued flight over and runs it itself. Each flight counts those who
- * wait for it; when the last one gives up while it is queued it is dropped, and a load without
- * flights leaves its queue. What is to be kept fresh, though nobody waits, stays in the background.
+ * A thread that others wait for does not wait for a queue, and no load runs without followers. A
+ * thread that loads anyhow takes a queued flight over and runs it itself. Each flight counts the
+ * threads that wait for it. When the last one gives up while the flight is queued, the flight is
+ * dropped, and a load without flights leaves its queue. A refresh has no followers and stays
+ * queued.
  *
  * A thread that waits for a flight which cannot land before the thread itself goes on (its own
  * key, or a circle through other threads' flights) is told so instead of waiting.
@@ -37,8 +39,8 @@ typedef struct accel_flight_load {
   accel_job job;
   accel_executor *executor;
   size_t queued;   /* flights that wait in it; guarded by their table's mutex */
-  size_t wanted;   /* of those: somebody waits for them */
-  bool is_running; /* they wait for their turn in it; whoever runs it drops them */
+  size_t wanted;   /* of those: a thread waits for them */
+  bool is_running; /* they wait for their turn in it; the thread that runs it drops them */
 } accel_flight_load;
 
 typedef struct accel_flight {
@@ -47,18 +49,18 @@ typedef struct accel_flight {
   struct accel_singleflight *table;                     /* where it was joined */
   struct accel_flight_thread *runner; /* the thread whose progress it needs; NULL: none yet */
   accel_flight_load *load;            /* where it is queued; NULL: nowhere */
-  uint32_t wanted;                    /* how many wait for it */
-  uint32_t urgent;                    /* of those: others wait for them meanwhile */
+  uint32_t wanted;                    /* how many threads wait for it */
+  uint32_t urgent;                    /* of those: threads that others wait for */
   accel_condition changed;
   uint64_t hash;
   uint32_t references; /* atomic */
   bool is_shared, is_listed, is_forgotten;
-  bool stays;      /* it is loaded even if nobody waits for it */
-  bool is_dropped; /* nobody waited for it, and nobody will find it */
-  bool is_refresh; /* whoever began it did not wait, nor look for it in L2 */
+  bool stays;      /* it is loaded even if no thread waits for it */
+  bool is_dropped; /* no thread waited for it, and none will find it */
+  bool is_refresh; /* its leader does not wait, and has not asked L2 */
   bool is_landed;
   bool is_done;        /* atomic */
-  bool fills_local;    /* one of those who wait for it wants L1 to have it */
+  bool fills_local;    /* a thread that waits for it wants it in L1 */
   bool is_fill_closed; /* whether L1 gets it */
   /* The outcome, readable by others once landed. */
   accel_status status;
@@ -69,7 +71,7 @@ typedef struct accel_flight {
   char error[ACCEL_ERROR_SIZE];
 } accel_flight;
 
-#define ACCEL_SINGLEFLIGHT_BUCKETS 64 /* more are had as flights need them */
+#define ACCEL_SINGLEFLIGHT_BUCKETS 64 /* at first; the table grows with its flights */
 #define ACCEL_SINGLEFLIGHT_STRIPES 256
 
 typedef struct accel_singleflight {
@@ -96,19 +98,19 @@ bool accel_singleflight_open(accel_singleflight *table, const accel_type *type, 
 /* No flight may be held. In a forked child call nothing: there is no memory but the struct's. */
 void accel_singleflight_close(accel_singleflight *table);
 
-/* What somebody who joins a flight asks for. */
+/* How to join a flight. */
 typedef struct accel_join_options {
-  bool share;       /* without it he always starts one that nobody joins */
-  bool fills_local; /* L1 is to have what it brings: he joins none that is settled without that */
-  bool stays;       /* it is to be loaded even if nobody waits for it */
-  bool is_refresh;  /* he neither waits for it nor looks into L2 first */
+  bool share;       /* false: start a flight of its own, which no other thread joins */
+  bool fills_local; /* the outcome is to fill L1: join none whose fill is closed without that */
+  bool stays;       /* load it even if no thread waits for it */
+  bool is_refresh;  /* the caller does not wait for it, and has not asked L2 */
 } accel_join_options;
 
 /* Joins the flight of `key`, or starts one (*is_leader) that the calling thread runs. NULL: no
  * memory. Release what is returned. */
 accel_flight *accel_singleflight_join(accel_singleflight *table, const void *key, uint64_t hash,
                                       accel_join_options options, bool *is_leader);
-/* Whoever holds a flight calls it once. */
+/* Each holder calls it once. */
 void accel_singleflight_release(accel_singleflight *table, accel_flight *flight);
 /* One more holder. */
 void accel_singleflight_retain(accel_flight *flight);
@@ -128,8 +130,8 @@ size_t accel_singleflight_unqueue(accel_singleflight *table, accel_flight **flig
 /* True: it was queued, in this load or with NULL in any; the calling thread runs it from now on. */
 bool accel_singleflight_take(accel_singleflight *table, accel_flight *flight,
                              const accel_flight_load *load_or_null, accel_job **emptied);
-/* Somebody who joined gives up. With `stays` it is to be loaded all the same. *is_dropped: it was
- * queued for nobody else, and is finished with ACCEL_ERR_TIMEOUT. */
+/* A thread that joined gives up. With `stays` the flight is loaded all the same. *is_dropped: it
+ * was queued for no other thread, and is finished with ACCEL_ERR_TIMEOUT. */
 accel_job *accel_singleflight_leave(accel_singleflight *table, accel_flight *flight, bool stays,
                                     bool *is_dropped);
 /* The same for one that the calling thread runs, and has not begun to load. True: it is landed with
@@ -143,10 +145,10 @@ accel_flight *accel_singleflight_own(void);
 /* Publishes the outcome. With ACCEL_OK the flight owns *flight->value. `error` may be "". */
 void accel_singleflight_land(accel_singleflight *table, accel_flight *flight, accel_status status,
                              const char *error);
-/* Whether L1 is to be filled with what it brought: false if nobody wants that (fills_local, which
- * stays as it is from now on), or if it was forgotten. By whoever landed it. */
+/* Decides whether the outcome fills L1, for good: joining no longer changes fills_local. False if
+ * no thread asked for that, or if the flight was forgotten. For the thread that landed it. */
 bool accel_singleflight_close_fill(accel_singleflight *table, accel_flight *flight);
-/* Takes it out of the table and wakes everybody. */
+/* Takes it out of the table and wakes its followers. */
 void accel_singleflight_finish(accel_singleflight *table, accel_flight *flight);
 
 /* Whether the outcome is there, so that wait returns DONE at once. Any thread. */

@@ -16,8 +16,8 @@ static ACCEL_THREAD_LOCAL struct accel_flight_thread singleflight_thread;
 
 /* Guards what every thread waits for and every flight's runner, of all caches: a circle may lead
  * through several. A flight's runner is written by the thread that it names, before or afterwards,
- * so that whoever reads it without the mutex sees whether it is himself. Taken after a table's
- * mutex, never before. */
+ * so that a thread which reads it without the mutex sees whether it is the runner. Taken after a
+ * table's mutex, never before. */
 static accel_mutex singleflight_graph = ACCEL_MUTEX_INITIALIZER;
 
 /* Another thread of the parent's may have held the mutex; and what this one ran is the parent's. */

@@ -43,7 +43,7 @@
   X(lease_timeout, "lease_timeout_total") /* of these: not there in time, loaded here as well */ \
   X(lease_lost, "lease_lost_total")       /* loads that a write or their lease's end overtook */ \
   X(repair_queued, "repair_queued_total") /* invalidations that L2 did not confirm */ \
-  X(repair_replayed, "repair_replayed_total")     /* of these: made good */ \
+  X(repair_replayed, "repair_replayed_total")     /* of these: repaired */ \
   X(repair_overflowed, "repair_overflowed_total") /* no room for them: the area is cleared */ \
   X(remote_oom, "remote_oom_total")               /* what L2 answered instead: no memory */ \
   X(remote_misconf, "remote_misconf_total")       /* it cannot save, or has too few replicas */ \
@@ -63,7 +63,7 @@
   X(remote_retried, "remote_retried_total")             /* reads that were sent again */ \
   X(repair_late, "repair_late_total") /* happened after their repair, and repaired again */ \
   X(invalidation_senders_forgotten, "invalidation_senders_forgotten_total") /* no places */ \
-  X(load_dropped, "load_dropped_total") /* not begun: all who waited for them had gone */
+  X(load_dropped, "load_dropped_total") /* not begun: no caller waited for them any more */
 
 #define ACCEL_COUNTER_FIELD_(field_, metric_) uint64_t field_;
 typedef struct accel_metrics {

@@ -36,7 +36,7 @@ static void fork_install(void)
 
 uint64_t accel_fork_generation(void)
 {
-  if (!accel_load_acquire(&fork_ready)) /* who asks wants later forks counted */
+  if (!accel_load_acquire(&fork_ready)) /* the caller wants later forks counted */
     pthread_once(&fork_once, fork_install);
   return accel_load_relaxed(&fork_count);
 }

@@ -96,8 +96,8 @@ static void thread_pause(void)
 
 #define THREAD_PAUSES_MAX 64u
 
-/* What is guarded takes a tenth of a microsecond mostly; to sleep and be woken takes many. So who
- * finds it held looks again a few times, for two microseconds in all, before he sleeps. */
+/* What a mutex guards mostly takes a tenth of a microsecond; to sleep and be woken takes many. So a
+ * thread that finds it held tries again for two microseconds before it sleeps. */
 void accel_mutex_lock(accel_mutex *mutex)
 {
   for (unsigned pauses = 1; pauses <= THREAD_PAUSES_MAX; pauses *= 2) {
