@@ -30,8 +30,9 @@ static const char report_meaning[] = "The same as check, as a report: what got w
 typedef struct check_options {
   gate_choices choices;
   const char *baseline, *folder;
-  char **files;
+  char **files; /* pairs */
   size_t file_count;
+  bool is_folder; /* the one pair is the baseline and the folder */
   bool is_compat, is_first;
   bool is_report; /* tells and does not judge: only unusable input is a failure */
 } check_options;
@@ -46,36 +47,42 @@ static const argument own_options[] = {
     {0},
 };
 
+typedef struct check {
+  const check_options *options;
+  bench_arena *arena;
+  gate_problems problems; /* each is told when it is found */
+  gate_report report;
+  gate_limits limits;
+  gate_set **sets;
+  size_t missing, faults, records;
+  double worst;
+} check;
+
 /* ---- compat ---- */
 
-/* The compat checker stopped at the first fault. */
-static gate_exit first_problem(gate_problems *problems)
+/* The first checker stopped at the first fault. */
+static gate_exit check_compat(check *self)
 {
-  problems->count = 1;
-  gate_print_problems(problems);
-  return GATE_EXIT_REGRESSION;
-}
-
-static gate_exit check_compat(bench_arena *arena, const check_options *options)
-{
+  const check_options *options = self->options;
   const gate_read_options reading = {.is_compat = true};
-  gate_problems problems = {.arena = arena};
-  gate_limits limits;
-  (void)gate_choices_limits(&options->choices, "seed000", &limits);
-  const double threshold = gate_limits_find(&limits, "", "mean").fail;
-  if (!gate_exists(options->baseline)) {
-    gate_wrong(&problems, "baseline file not found: %s", options->baseline);
-    return first_problem(&problems);
+  gate_problems *problems = &self->problems;
+  gate_text out = {.arena = self->arena}, errors = out;
+  const gate_set *base = NULL, *now = NULL;
+  if (!gate_exists(options->baseline))
+    gate_wrong(problems, "baseline file not found: %s", options->baseline);
+  else
+    base = gate_read(self->arena, options->baseline, reading, problems);
+  if (problems->count == 0 && base->count == 0)
+    gate_wrong(problems, "baseline benchmarks are empty");
+  if (problems->count == 0)
+    now = gate_read_criterion(self->arena, options->folder, reading, problems);
+  if (problems->count > 0) {
+    problems->count = 1;
+    gate_print_problems(problems);
+    return GATE_EXIT_REGRESSION;
   }
-  const gate_set *base = gate_read(arena, options->baseline, reading, &problems);
-  if (problems.count > 0) return first_problem(&problems);
-  if (base->count == 0) {
-    gate_wrong(&problems, "baseline benchmarks are empty");
-    return first_problem(&problems);
-  }
-  const gate_set *now = gate_read_criterion(arena, options->folder, reading, &problems);
-  if (problems.count > 0) return first_problem(&problems);
-  gate_text out = {.arena = arena}, errors = {.arena = arena};
+  (void)gate_choices_limits(&options->choices, "seed000", &self->limits);
+  const double threshold = gate_limits_find(&self->limits, "", "mean").fail;
   const gate_exit code = gate_show_compat(&out, &errors, base, now, threshold);
   gate_print(&out);
   fputs(gate_text_c(&errors), stderr);
@@ -84,36 +91,20 @@ static gate_exit check_compat(bench_arena *arena, const check_options *options)
 
 /* ---- pairs ---- */
 
-static size_t tell_missing(const check_options *options)
+/* The one line of the figure that a pair of records has. */
+static void print_record(check *self, const gate_row *row)
 {
-  size_t missing = 0;
-  for (size_t i = 0; i < options->file_count; i++) {
-    if (gate_exists(options->files[i])) continue;
-    fprintf(stderr, missing++ == 0 ? "Missing file(s): %s" : " %s", options->files[i]);
-  }
-  if (missing > 0) fputs("\n", stderr);
-  return missing;
-}
-
-/* The compat line of the one figure that a pair of records has. */
-static void print_record(const gate_row *row, gate_choices choices, double *worst)
-{
-  const bool is_rate = row->better == GATE_HIGHER;
-  const char *metric = is_rate ? "throughput_mbs" : "duration_ms";
+  const char *metric = row->better == GATE_HIGHER ? "throughput_mbs" : "duration_ms";
   const double percent = row->change * 100 + 0.0;
-  if (fabs(percent) > *worst) *worst = fabs(percent);
-  if (row->verdict == GATE_FAIL) {
-    if (choices.wants_no_annotations)
-      printf("[FAIL]");
-    else
-      printf("::warning::");
-    printf("[%s] p95 %s regressed by %.2f%% (baseline=%.15g -> current=%.15g)\n", row->id, metric,
+  self->worst = fmax(self->worst, fabs(percent));
+  if (row->verdict == GATE_FAIL)
+    printf("%s[%s] p95 %s regressed by %.2f%% (baseline=%.15g -> current=%.15g)\n",
+           self->options->choices.wants_no_annotations ? "[FAIL]" : "::warning::", row->id, metric,
            percent, row->base / 1e6, row->now / 1e6);
-  } else {
+  else
     printf("[%s][%s] p95 %s change %.2f%% (baseline=%.15g, current=%.15g)\n",
            row->verdict == GATE_IMPROVED ? "OK" : gate_verdict_name(row->verdict), row->id, metric,
            gate_shown_change(row) * 100 + 0.0, row->base / 1e6, row->now / 1e6);
-  }
 }
 
 static const char *fallback_profile(const gate_set *base)
@@ -126,162 +117,139 @@ static const char *fallback_profile(const gate_set *base)
   }
 }
 
-typedef struct pair_check {
-  const check_options *options;
-  gate_report report;
-  gate_limits limits;
-  bool has_limits;
-  gate_problems problems;
-  const gate_set **sets;
-  size_t schema_faults, records;
-  double worst;
-} pair_check;
-
-static gate_set *read_side(pair_check *state, size_t index)
+/* Tells what was found wrong since there were `before` problems; true if there is more. */
+static bool tell(check *self, size_t before)
 {
-  const size_t before = state->problems.count;
-  const char *path = state->options->files[index];
-  if (!gate_exists(path)) return NULL;
-  bench_arena *arena = state->report.arena;
-  gate_set *set = gate_read(arena, path, (gate_read_options){0}, &state->problems);
-  if (state->problems.count > before) {
-    const char *side = index % 2 == 0 ? "baseline" : "current";
-    if (!state->options->is_compat)
-      for (size_t i = before; i < state->problems.count; i++)
-        fprintf(stderr, "error: %s\n", state->problems.texts[i]);
-    fprintf(stderr, "[schema] Invalid %s JSON: %s\n", side, path);
-    state->schema_faults++;
+  for (size_t i = before; i < self->problems.count; i++)
+    fprintf(stderr, "error: %s\n", self->problems.texts[i]);
+  const bool is_wrong = self->problems.count > before;
+  self->faults += is_wrong;
+  return is_wrong;
+}
+
+/* A baseline and a folder. What failed is told without a baseline as well. */
+static gate_set *read_folder_side(check *self, bool is_base)
+{
+  const check_options *options = self->options;
+  if (!is_base)
+    return gate_read_criterion(self->arena, options->folder, (gate_read_options){0},
+                               &self->problems);
+  gate_set *set = gate_set_new(self->arena, options->baseline, GATE_FORM_OWN);
+  if (gate_exists(options->baseline)) {
+    set = gate_read(self->arena, options->baseline, (gate_read_options){0}, &self->problems);
+    if (set && set->count == 0 && self->problems.count == 0 && !options->is_report)
+      gate_wrong(&self->problems, "baseline benchmarks are empty");
+  } else if (!options->is_report) {
+    gate_wrong(&self->problems, "baseline file not found: %s", options->baseline);
   }
   return set;
 }
 
-/* Limits depend on what the first readable file is. */
-static const char *choose_limits(pair_check *state)
+static gate_set *read_side(check *self, size_t index)
 {
-  const gate_set *first = NULL;
-  for (size_t i = 0; !first && i < state->options->file_count; i++) first = state->sets[i];
-  state->has_limits = true;
-  const check_options *options = state->options;
-  return gate_choices_limits(&options->choices, fallback_profile(first), &state->limits);
+  const check_options *options = self->options;
+  const char *path = options->files[index];
+  const size_t before = self->problems.count;
+  const bool is_base = index % 2 == 0;
+  gate_set *set = NULL;
+  if (options->is_folder)
+    set = read_folder_side(self, is_base);
+  else if (gate_exists(path))
+    set = gate_read(self->arena, path, (gate_read_options){0}, &self->problems);
+  if (tell(self, before) && !options->is_folder)
+    fprintf(stderr, "[schema] Invalid %s JSON: %s\n", is_base ? "baseline" : "current", path);
+  return set;
 }
 
-static void check_pair(pair_check *state, size_t index)
+static void check_pair(check *self, const gate_set *base, const gate_set *now)
 {
-  const gate_set *base = state->sets[index], *now = state->sets[index + 1];
+  gate_report *report = &self->report;
+  const size_t first_row = report->count, before = self->problems.count;
   if (!base || !now) return;
-  gate_report *report = &state->report;
-  const size_t first_row = report->count, before = state->problems.count;
-  gate_judge_sets(report, base, now, &state->problems);
-  if (!state->options->is_compat || state->problems.count > before) {
-    for (size_t i = before; i < state->problems.count; i++)
-      fprintf(stderr, "error: %s\n", state->problems.texts[i]);
-    if (state->problems.count > before) state->schema_faults++;
-  }
+  gate_judge_sets(report, base, now, &self->problems);
+  (void)tell(self, before);
   if (base->form != GATE_FORM_RECORD) return;
-  state->records++;
+  self->records++;
   for (size_t i = first_row; i < report->count; i++)
     if (report->rows[i].key[0] != '\0' && report->rows[i].verdict != GATE_REPORTED)
-      print_record(&report->rows[i], state->options->choices, &state->worst);
+      print_record(self, &report->rows[i]);
 }
 
-/* The compat summary of records. */
-static gate_exit finish_records(pair_check *state, size_t missing)
+/* The summary of records. */
+static gate_exit finish_records(check *self)
 {
-  gate_report *report = &state->report;
+  gate_report *report = &self->report;
   gate_report_sort(report);
-  const bool has_faults = missing + state->schema_faults > 0;
-  const size_t failures = report->counts[GATE_FAIL] + state->schema_faults;
+  const bool has_faults = self->missing + self->faults > 0;
+  const size_t failures = report->counts[GATE_FAIL] + self->faults;
   const gate_exit code = gate_report_exit(report, has_faults);
-  if (failures > 0) {
+  if (failures > 0)
     fprintf(stderr, "Overall: %zu regression(s) detected; worst delta %.2f%%\n", failures,
-            state->worst);
-  } else if (code == GATE_EXIT_OK) {
-    printf("Overall: no regressions; worst delta %.2f%%\n", state->worst);
-  } else {
+            self->worst);
+  else if (code == GATE_EXIT_OK)
+    printf("Overall: no regressions; worst delta %.2f%%\n", self->worst);
+  else
     fprintf(stderr, "Overall: %s\n", gate_report_sentence(report, has_faults));
-  }
-  return state->options->is_compat && failures > 0 ? GATE_EXIT_REGRESSION : code;
+  return self->options->is_compat && failures > 0 ? GATE_EXIT_REGRESSION : code;
 }
 
-static gate_exit finish_pairs(pair_check *state, size_t missing)
+static gate_exit finish(check *self)
 {
-  gate_report *report = &state->report;
-  const check_options *options = state->options;
-  const gate_choices *choices = &options->choices;
+  const gate_choices *choices = &self->options->choices;
   const bool has_files = choices->markdown || choices->json || choices->junit || choices->html ||
                          choices->wants_github;
-  if (state->records > 0 && !has_files) return finish_records(state, missing);
-  gate_problems rest = {.arena = report->arena};
-  if (missing + state->schema_faults > 0)
+  if (self->records > 0 && !has_files) return finish_records(self);
+  gate_problems rest = {.arena = self->arena};
+  if (self->missing + self->faults > 0)
     gate_wrong(&rest, "%s missing or invalid",
-               gate_some(report->arena, missing + state->schema_faults, "file is", "files are"));
-  return gate_report_finish(report, choices, &rest);
+               gate_some(self->arena, self->missing + self->faults, "file is", "files are"));
+  return gate_report_finish(&self->report, choices, &rest);
 }
 
 /* The first baseline: what there is now, if all of it is well. */
-static gate_exit write_first(bench_arena *arena, const char *path, const char *results)
+static gate_exit write_first(check *self)
 {
-  gate_problems problems = {.arena = arena};
-  gate_set *now = gate_read(arena, results, (gate_read_options){0}, &problems);
-  if (now && problems.count == 0 && now->count == 0 && now->failed.count == 0)
-    gate_wrong(&problems, "no benchmark results in %s", results);
-  const bool is_failed = now && now->failed.count > 0;
-  for (size_t i = 0; is_failed && i < now->failed.count; i++)
-    gate_wrong(&problems, "%s failed: %s", now->failed.items[i].key, now->failed.items[i].value);
-  if (problems.count == 0 && gate_baseline_write(arena, path, now, &problems)) {
+  const char *path = self->options->files[0], *results = self->options->files[1];
+  gate_problems *problems = &self->problems;
+  gate_set *now = gate_read(self->arena, results, (gate_read_options){0}, problems);
+  const size_t failures = now ? now->failed.count : 0;
+  if (problems->count == 0 && now->count + failures == 0)
+    gate_wrong(problems, "no benchmark results in %s", results);
+  for (size_t i = 0; i < failures; i++)
+    gate_wrong(problems, "%s failed: %s", now->failed.items[i].key, now->failed.items[i].value);
+  if (problems->count == 0 && gate_baseline_write(self->arena, path, now, problems)) {
     printf("no baseline yet: wrote the first, %s (%s)\n", path,
-           gate_some(arena, now->count, "bench", "benches"));
+           gate_some(self->arena, now->count, "bench", "benches"));
     return GATE_EXIT_OK;
   }
-  gate_print_problems(&problems);
-  return is_failed ? GATE_EXIT_REGRESSION : GATE_EXIT_INPUT;
+  gate_print_problems(problems);
+  return failures > 0 ? GATE_EXIT_REGRESSION : GATE_EXIT_INPUT;
 }
 
-static gate_exit check_pairs(bench_arena *arena, char **words, const check_options *options)
+static gate_exit check_files(check *self, char **words)
 {
-  if (options->file_count % 2 != 0)
+  const check_options *options = self->options;
+  const size_t count = options->file_count;
+  if (count % 2 != 0)
     return gate_usage_wrong(words, "files come in pairs: BASE CURRENT [BASE CURRENT...]");
-  if (options->is_first && options->file_count == 2 && !gate_exists(options->files[0]))
-    return write_first(arena, options->files[0], options->files[1]);
-  const size_t missing = tell_missing(options);
-  if (missing > 0 && options->is_compat) return GATE_EXIT_INPUT;
-  pair_check state = {.options = options, .problems = {.arena = arena}};
-  state.report = (gate_report){.arena = arena, .command = "check", .limits = &state.limits};
-  state.report.base_name = options->files[0];
-  state.report.now_name = options->files[1];
-  state.sets = arena_take(arena, options->file_count, sizeof *state.sets);
-  for (size_t i = 0; i < options->file_count; i++) state.sets[i] = read_side(&state, i);
-  const char *wrong = choose_limits(&state);
+  if (options->is_first && count == 2 && !gate_exists(options->files[0])) return write_first(self);
+  for (size_t i = 0; i < count && !options->is_folder; i++)
+    if (!gate_exists(options->files[i]))
+      fprintf(stderr, self->missing++ == 0 ? "Missing file(s): %s" : " %s", options->files[i]);
+  if (self->missing > 0) fputs("\n", stderr);
+  if (self->missing > 0 && options->is_compat) return GATE_EXIT_INPUT;
+  self->sets = arena_take(self->arena, count, sizeof *self->sets);
+  /* Limits depend on what the first readable file is. */
+  const gate_set *first = NULL;
+  for (size_t i = 0; i < count; i++) {
+    self->sets[i] = read_side(self, i);
+    if (!first) first = self->sets[i];
+  }
+  const char *wrong =
+      gate_choices_limits(&options->choices, fallback_profile(first), &self->limits);
   if (wrong) return gate_usage_wrong(words, wrong);
-  for (size_t i = 0; i < options->file_count; i += 2) check_pair(&state, i);
-  return finish_pairs(&state, missing);
-}
-
-/* ---- a baseline and a folder ---- */
-
-static gate_exit check_folder(bench_arena *arena, char **words, const check_options *options)
-{
-  gate_problems problems = {.arena = arena};
-  const gate_read_options reading = {0};
-  const bool has_baseline = gate_exists(options->baseline);
-  if (!has_baseline && options->is_first)
-    return write_first(arena, options->baseline, options->folder);
-  if (!has_baseline && !options->is_report)
-    gate_wrong(&problems, "baseline file not found: %s", options->baseline);
-  /* What failed is told all the same. */
-  const gate_set *base = has_baseline ? gate_read(arena, options->baseline, reading, &problems)
-                                      : gate_set_new(arena, options->baseline, GATE_FORM_OWN);
-  if (base && base->count == 0 && problems.count == 0 && !options->is_report)
-    gate_wrong(&problems, "baseline benchmarks are empty");
-  const gate_set *now = gate_read_criterion(arena, options->folder, reading, &problems);
-  gate_limits limits;
-  const char *wrong = gate_choices_limits(&options->choices, fallback_profile(base), &limits);
-  if (wrong) return gate_usage_wrong(words, wrong);
-  gate_report report = {.arena = arena, .command = "check", .limits = &limits};
-  report.base_name = options->baseline;
-  report.now_name = options->folder;
-  if (base && now) gate_judge_sets(&report, base, now, &problems);
-  return gate_report_finish(&report, &options->choices, &problems);
+  for (size_t i = 0; i < count; i += 2) check_pair(self, self->sets[i], self->sets[i + 1]);
+  return finish(self);
 }
 
 static gate_exit check_or_report(bench_arena *arena, int argc, char **argv, bool is_report)
@@ -299,11 +267,18 @@ static gate_exit check_or_report(bench_arena *arena, int argc, char **argv, bool
   int operands;
   options.folder = options.is_compat ? "target/criterion" : gate_criterion_folder(arena);
   if (!gate_parse(groups, text, argc, argv, &operands, &code)) return code;
-  options.files = argv + 1;
-  options.file_count = (size_t)operands;
-  if (options.file_count > 0) return check_pairs(arena, argv, &options);
-  if (options.is_compat) return check_compat(arena, &options);
-  return check_folder(arena, argv, &options);
+  check self = {.options = &options, .arena = arena, .problems = {.arena = arena}};
+  if (operands == 0 && options.is_compat) return check_compat(&self);
+  char *pair[] = {arena_copy(arena, options.baseline), arena_copy(arena, options.folder)};
+  options.is_folder = operands == 0;
+  options.files = options.is_folder ? pair : argv + 1;
+  options.file_count = options.is_folder ? 2 : (size_t)operands;
+  self.report = (gate_report){.arena = arena,
+                              .command = "check",
+                              .limits = &self.limits,
+                              .base_name = options.files[0],
+                              .now_name = options.files[1]};
+  return check_files(&self, argv);
 }
 
 gate_exit gate_command_check(bench_arena *arena, int argc, char **argv)
