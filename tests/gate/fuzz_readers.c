@@ -33,44 +33,44 @@ static void check_set(const gate_set *set)
 }
 
 /* What was written in a form can be read and written again, unless names fell together in it. */
-static void check_form(bench_arena *arena, const gate_writer *writer, const gate_text *text)
+static void check_form(const gate_writer *writer, const gate_text *text)
 {
-  gate_problems problems = {.arena = arena};
-  gate_text again = {.arena = arena};
-  const gate_set *set = gate_read_text(arena, writer->name, gate_text_c(text), text->length,
+  gate_problems problems = {0};
+  gate_text again = {0};
+  const gate_set *set = gate_read_text(writer->name, gate_text_c(text), text->length,
                                        (gate_read_options){0}, &problems);
   demand(problems.count > 0 || (set && writer->write(&again, set)), "a form holds what it says");
 }
 
-static void check_again(bench_arena *arena, const gate_set *set)
+static void check_again(const gate_set *set)
 {
-  gate_problems problems = {.arena = arena};
-  gate_text text = {.arena = arena};
+  gate_problems problems = {0};
+  gate_text text = {0};
   gate_write_own(&text, set);
-  const gate_set *again = gate_read_text(arena, "again", gate_text_c(&text), text.length,
-                                         (gate_read_options){0}, &problems);
-  if (problems.count > 0) fprintf(stderr, "%s\n%s\n", problems.items[0].text, gate_text_c(&text));
+  const gate_set *again =
+      gate_read_text("again", gate_text_c(&text), text.length, (gate_read_options){0}, &problems);
+  if (problems.count > 0) fprintf(stderr, "%s\n%s\n", problems.texts[0], gate_text_c(&text));
   demand(again && problems.count == 0, "what was written can be read");
   demand(again->count == set->count, "nothing is lost");
   for (const gate_writer *writer = gate_writers; writer->name; writer++) {
-    gate_text other = {.arena = arena};
-    if (writer->write(&other, set)) check_form(arena, writer, &other);
+    gate_text other = {0};
+    if (writer->write(&other, set)) check_form(writer, &other);
   }
 }
 
-static gate_set *read_with(const char *reader, bench_arena *arena, const char *text, size_t size,
+static gate_set *read_with(const char *reader, const char *text, size_t size,
                            gate_problems *problems)
 {
   const gate_read_options options = {.is_compat = strcmp(reader, "seed") == 0,
                                      .needs_median = true};
   if (strcmp(reader, "any") == 0 || options.is_compat)
-    return gate_read_text(arena, reader, text, size, options, problems);
-  gate_set *set = gate_set_new(arena, reader, GATE_FORM_CRITERION);
+    return gate_read_text(reader, text, size, options, problems);
+  gate_set *set = gate_set_new(reader, GATE_FORM_CRITERION);
   gate_bench *bench = gate_set_add(set, "id");
   static const char *const parts[] = {"estimates", "sample", "benchmark"};
   for (int part = 0; part < 3; part++)
     if (strcmp(reader, parts[part]) == 0)
-      (void)gate_read_entry_part(set, bench, (gate_entry_part)part, reader, text, size, options,
+      (void)gate_read_entry_part(bench, (gate_entry_part)part, reader, text, size, options,
                                  problems);
   gate_read_finish(set, options, problems);
   return set;
@@ -79,14 +79,13 @@ static gate_set *read_with(const char *reader, bench_arena *arena, const char *t
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
   const char *reader = getenv("FUZZ_READER");
-  bench_arena arena = {0};
-  gate_problems problems = {.arena = &arena};
-  const char *text = arena_copy_bytes(&arena, (const char *)data, size);
-  gate_set *set = read_with(reader ? reader : "any", &arena, text, size, &problems);
+  gate_problems problems = {0};
+  const char *text = gate_copy_bytes((const char *)data, size);
+  gate_set *set = read_with(reader ? reader : "any", text, size, &problems);
   if (set && problems.count == 0 && strcmp(reader ? reader : "any", "seed") != 0) {
     check_set(set);
-    check_again(&arena, set);
+    check_again(set);
   }
-  arena_release(&arena);
+  gate_release();
   return 0;
 }

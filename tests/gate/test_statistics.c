@@ -18,8 +18,7 @@ static const double one_to_ten[] = {7, 1, 10, 4, 3, 8, 2, 9, 6, 5};
 static void estimates(void **state)
 {
   (void)state;
-  bench_arena arena = {0};
-  const double *sorted = gate_sorted(&arena, one_to_ten, 10);
+  const double *sorted = gate_sorted(one_to_ten, 10);
   assert_near(stats_mean(one_to_ten, 10), 5.5, 1e-12);
   assert_near(gate_deviation(one_to_ten, 10), 3.0276503540974917, 1e-12);
   assert_near(stats_median(one_to_ten, 10), 5.5, 0);
@@ -31,7 +30,6 @@ static void estimates(void **state)
   assert_near(stats_percentile(sorted, 10, 100), 10, 0);
   assert_true(isnan(stats_mean(NULL, 0)) && isnan(stats_median(NULL, 0)));
   assert_true(isnan(gate_deviation(one_to_ten, 1)));
-  arena_release(&arena);
 }
 
 static void bounds_of_the_median(void **state)
@@ -68,17 +66,15 @@ static void density(void **state)
 {
   (void)state;
   enum { POINTS = 2001 };
-  bench_arena arena = {0};
   assert_near(gate_bandwidth(one_to_ten, 10), 3.0276503540974917 * pow(4.0 / 30, 0.2), 1e-12);
   const gate_interval range = {-20, 30};
-  const gate_numbers found = gate_kernel_density(&arena, one_to_ten, 10, range, POINTS);
+  const gate_numbers found = gate_kernel_density(one_to_ten, 10, range, POINTS);
   double area = 0;
   for (size_t i = 0; i < POINTS; i++) area += found.values[i] * 50 / (POINTS - 1);
   assert_near(area, 1, 1e-6);
   assert_true(found.values[1020] > found.values[800]); /* 5.5 against 0 */
   const double same[] = {5, 5, 5};
   assert_true(gate_bandwidth(same, 3) > 0);
-  arena_release(&arena);
 }
 
 int main(void)

@@ -9,6 +9,44 @@
 #include <string.h>
 #include <strings.h>
 
+/* ---- memory ---- */
+
+static bench_arena all;
+
+void *gate_take(size_t count, size_t size)
+{
+  return arena_take(&all, count, size);
+}
+
+char *gate_copy(const char *text)
+{
+  return arena_copy(&all, text);
+}
+
+char *gate_copy_bytes(const void *bytes, size_t length)
+{
+  return arena_copy_bytes(&all, bytes, length);
+}
+
+char *gate_format(const char *format, ...)
+{
+  va_list list;
+  va_start(list, format);
+  char *text = arena_format_list(&all, format, list);
+  va_end(list);
+  return text;
+}
+
+void *gate_grow(void *items, size_t count, size_t *capacity, size_t size)
+{
+  return arena_grow(&all, items, count, capacity, size);
+}
+
+void gate_release(void)
+{
+  arena_release(&all);
+}
+
 /* ---- text ---- */
 
 void gate_text_add_bytes(gate_text *text, const char *more, size_t length)
@@ -16,7 +54,7 @@ void gate_text_add_bytes(gate_text *text, const char *more, size_t length)
   if (text->length + length + 1 > text->capacity) {
     size_t grown = text->capacity == 0 ? 256 : text->capacity;
     while (grown < text->length + length + 1) grown *= 2;
-    char *moved = arena_take(text->arena, grown, 1);
+    char *moved = gate_take(grown, 1);
     if (text->length > 0) memcpy(moved, text->bytes, text->length);
     text->bytes = moved;
     text->capacity = grown;
@@ -35,7 +73,7 @@ void gate_text_printf(gate_text *text, const char *format, ...)
 {
   va_list list;
   va_start(list, format);
-  gate_text_add(text, arena_format_list(text->arena, format, list));
+  gate_text_add(text, arena_format_list(&all, format, list));
   va_end(list);
 }
 
@@ -84,10 +122,10 @@ void gate_add_markup(gate_text *out, const char *format, ...)
 
 /* ---- numbers ---- */
 
-void gate_numbers_add(bench_arena *arena, gate_numbers *numbers, double value)
+void gate_numbers_add(gate_numbers *numbers, double value)
 {
-  numbers->values = arena_grow(arena, numbers->values, numbers->count, &numbers->capacity,
-                               sizeof *numbers->values);
+  numbers->values =
+      gate_grow(numbers->values, numbers->count, &numbers->capacity, sizeof *numbers->values);
   numbers->values[numbers->count++] = value;
 }
 
@@ -139,13 +177,13 @@ static void add_short(gate_text *text, double value)
   }
 }
 
-const char *gate_number_plain(bench_arena *arena, double value)
+const char *gate_number_plain(double value)
 {
   char text[JSON_THOUSANDS];
   if (isnan(value)) return "NaN";
   if (isinf(value)) return value > 0 ? "inf" : "-inf";
   json_plain(value, -1, text);
-  return arena_copy(arena, text);
+  return gate_copy(text);
 }
 
 typedef struct scale {
@@ -169,9 +207,9 @@ static const scale scales[] = {
     {"elem/s", "kelem/s", 1e3},
 };
 
-const char *gate_quantity(bench_arena *arena, double value, const char *unit)
+const char *gate_quantity(double value, const char *unit)
 {
-  gate_text text = {.arena = arena};
+  gate_text text = {0};
   if (!isfinite(value)) return "-";
   for (size_t i = 0; i < sizeof scales / sizeof *scales; i++) {
     if (strcmp(unit, scales[i].unit) == 0 && fabs(value) >= scales[i].factor) {
@@ -188,17 +226,17 @@ const char *gate_quantity(bench_arena *arena, double value, const char *unit)
   return gate_text_c(&text);
 }
 
-const char *gate_some(bench_arena *arena, size_t count, const char *one, const char *many)
+const char *gate_some(size_t count, const char *one, const char *many)
 {
-  return arena_format(arena, "%zu %s", count, count == 1 ? one : many);
+  return gate_format("%zu %s", count, count == 1 ? one : many);
 }
 
-const char *gate_percent(bench_arena *arena, double ratio)
+const char *gate_percent(double ratio)
 {
   if (isnan(ratio)) return "-";
   if (isinf(ratio)) return "from 0";
   if (fabs(ratio) < 0.0005) return "0.0 %";
-  return arena_format(arena, "%+.1f %%", ratio * 100);
+  return gate_format("%+.1f %%", ratio * 100);
 }
 
 /* ---- letters ---- */
@@ -227,10 +265,10 @@ bool gate_matches(const char *pattern, const char *text)
 bool gate_wrong(gate_problems *problems, const char *format, ...)
 {
   va_list list;
-  problems->texts = arena_grow(problems->arena, problems->texts, problems->count,
-                               &problems->capacity, sizeof *problems->texts);
+  problems->texts =
+      gate_grow(problems->texts, problems->count, &problems->capacity, sizeof *problems->texts);
   va_start(list, format);
-  problems->texts[problems->count++] = arena_format_list(problems->arena, format, list);
+  problems->texts[problems->count++] = arena_format_list(&all, format, list);
   va_end(list);
   return false;
 }

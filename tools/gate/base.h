@@ -1,8 +1,9 @@
-/* What every part of accel-gate stands on: text, numbers, and the list of what is wrong.
+/* What every part of accel-gate stands on: memory, text, numbers, files, and the list of what is
+ * wrong.
  *
- * Memory is taken from an arena (bench/harness/arena.h), so nothing here has an owner smaller than
- * a run. Numbers are written and read as in the C locale, whatever the user's locale makes of a
- * decimal point. One thread. */
+ * Memory is taken from one arena (bench/harness/arena.h) that lives as long as the run, so nothing
+ * here has an owner. Numbers are written and read as in the C locale, whatever the user's locale
+ * makes of a decimal point. One thread. */
 #ifndef ACCEL_GATE_BASE_H
 #define ACCEL_GATE_BASE_H
 
@@ -20,10 +21,19 @@ typedef enum gate_exit {
   GATE_EXIT_UNSURE = 4, /* inconclusive, or not comparable, where the user asked for certainty */
 } gate_exit;
 
+/* ---- memory: as the functions of arena.h, from the one arena ---- */
+
+void *gate_take(size_t count, size_t size);
+char *gate_copy(const char *text);
+char *gate_copy_bytes(const void *bytes, size_t length);
+char *gate_format(const char *format, ...) ARENA_PRINTF(1, 2);
+void *gate_grow(void *items, size_t count, size_t *capacity, size_t size);
+/* Gives back all of it. */
+void gate_release(void);
+
 /* ---- text that grows ---- */
 
 typedef struct gate_text {
-  bench_arena *arena;
   char *bytes; /* ends with NUL; NULL while empty */
   size_t length;
   size_t capacity;
@@ -45,7 +55,7 @@ typedef struct gate_numbers {
   size_t capacity;
 } gate_numbers;
 
-void gate_numbers_add(bench_arena *arena, gate_numbers *numbers, double value);
+void gate_numbers_add(gate_numbers *numbers, double value);
 
 /* The whole of `text` as a number: decimal digits, point, exponent, sign; also inf, infinity and
  * nan in any case. Nothing else: no blanks, no hexadecimal, no comma. */
@@ -56,13 +66,13 @@ bool gate_count_parse(const char *text, size_t most, size_t *out);
  * exponent always, so that readers which tell integers from reals see a real. */
 void gate_number_add(gate_text *text, double value);
 /* The shortest text without an exponent, integers without a point: -5, 0.15, NaN. */
-const char *gate_number_plain(bench_arena *arena, double value);
+const char *gate_number_plain(double value);
 /* "12.3 ns", "4.56 us", "512 KiB": scaled for people. `unit` is a canonical unit of record.h. */
-const char *gate_quantity(bench_arena *arena, double value, const char *unit);
+const char *gate_quantity(double value, const char *unit);
 /* "1 bench", "3 benches". */
-const char *gate_some(bench_arena *arena, size_t count, const char *one, const char *many);
+const char *gate_some(size_t count, const char *one, const char *many);
 /* "+12.3 %", "0.0 %". */
-const char *gate_percent(bench_arena *arena, double ratio);
+const char *gate_percent(double ratio);
 
 /* Letters (code points) of UTF-8. */
 size_t gate_letters(const char *text);
@@ -75,7 +85,6 @@ bool gate_matches(const char *pattern, const char *text);
 /* Collected rather than told at once, so that one bad file does not hide the next. A text is a
  * sentence without a full stop that names the file and the place in it. */
 typedef struct gate_problems {
-  bench_arena *arena;
   const char **texts;
   size_t count, capacity;
 } gate_problems;
@@ -92,8 +101,7 @@ bool gate_exists(const char *path);
 
 /* The whole of a file, a pipe, or standard input ("-"), without a byte order mark, with a NUL
  * behind it. On failure false, and `problems` says "failed to read PATH: why". */
-bool gate_file_read(bench_arena *arena, const char *path, char **text_out, size_t *length_out,
-                    gate_problems *problems);
+bool gate_file_read(const char *path, char **text_out, size_t *length_out, gate_problems *problems);
 
 /* Until the new file is whole the old one is untouched; folders on the way are made. "failed to
  * write PATH: why". */

@@ -12,8 +12,7 @@ static gate_verdict by_policy(gate_policy policy, gate_verdict strict)
 /* A row with nothing compared yet. */
 static gate_row *add_row(gate_report *report, const char *id, const char *key)
 {
-  report->rows =
-      arena_grow(report->arena, report->rows, report->count, &report->capacity, sizeof(gate_row));
+  report->rows = gate_grow(report->rows, report->count, &report->capacity, sizeof(gate_row));
   gate_row *row = &report->rows[report->count++];
   const gate_limit limit = gate_limits_find(report->limits, id, key);
   *row = (gate_row){
@@ -43,10 +42,10 @@ static void apply_waiver(gate_report *report, gate_row *row)
   const gate_waiver *waiver = gate_limits_waiver(report->limits, row->id);
   if (!waiver) return;
   if (gate_waiver_holds(report->limits, waiver)) {
-    row->note = arena_format(report->arena, "%s (until %s)", waiver->reason, waiver->until);
+    row->note = gate_format("%s (until %s)", waiver->reason, waiver->until);
     row->verdict = GATE_IGNORED;
   } else {
-    row->note = arena_format(report->arena, "no longer ignored: that was until %s", waiver->until);
+    row->note = gate_format("no longer ignored: that was until %s", waiver->until);
     if (row->verdict < GATE_WARN) row->verdict = GATE_WARN;
   }
 }
@@ -88,7 +87,7 @@ static gate_row *add_figure(const comparison *pair, const gate_bench *bench, con
   row->now_metric = now;
   row->rounds = base->rounds.count < now->rounds.count ? base->rounds.count : now->rounds.count;
   if (!report->is_paired || gate_is_count(row))
-    gate_judge_row(report->arena, row, report->limits);
+    gate_judge_row(row, report->limits);
   else
     gate_judge_pairs(row, report->limits);
   const bool is_limited = row->verdict != GATE_REPORTED;
@@ -202,7 +201,7 @@ static void note_missing(const comparison *pair, const gate_bench *bench)
   gate_report *report = pair->report;
   const char *skipped = reason_for(&pair->now->skipped, bench->id);
   if (skipped) {
-    add_note(pair, bench, GATE_SKIPPED, arena_copy(report->arena, skipped));
+    add_note(pair, bench, GATE_SKIPPED, gate_copy(skipped));
     return;
   }
   const bool is_stale = reason_for(&pair->now->stale, bench->id) != NULL;
@@ -282,8 +281,7 @@ static void add_new(const comparison *pair)
     if (find_either_spelling(base, bench->id)) continue;
     const char *failed = reason_for(&base->failed, bench->id);
     add_note(pair, bench, GATE_NEW,
-             failed ? arena_format(pair->report->arena, "it failed in the baseline: %s", failed)
-                    : "not in the baseline");
+             failed ? gate_format("it failed in the baseline: %s", failed) : "not in the baseline");
   }
 }
 
@@ -295,8 +293,8 @@ void gate_judge_sets(gate_report *report, const gate_set *base, const gate_set *
     report->base = base;
     report->now = now;
   }
-  report->machine_difference = gate_machine_difference(report->arena, base, now);
-  report->build_difference = gate_build_difference(report->arena, base, now);
+  report->machine_difference = gate_machine_difference(base, now);
+  report->build_difference = gate_build_difference(base, now);
   gate_limits_bind(report->limits, base, now);
   const bool are_records = base->form == GATE_FORM_RECORD && now->form == GATE_FORM_RECORD;
   if (are_records && base->count == 1 && now->count == 1 &&

@@ -50,16 +50,15 @@ static const char *read_open(int file, gate_text *text)
   return read_all(file, text);
 }
 
-bool gate_file_read(bench_arena *arena, const char *path, char **text_out, size_t *length_out,
-                    gate_problems *problems)
+bool gate_file_read(const char *path, char **text_out, size_t *length_out, gate_problems *problems)
 {
   const int file = strcmp(path, "-") == 0 ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
   if (file < 0) return cannot(problems, "read", path, strerror(errno));
-  gate_text text = {.arena = arena};
+  gate_text text = {0};
   const char *why = read_open(file, &text);
   close(file);
   if (why) return cannot(problems, "read", path, why);
-  if (!text.bytes) text.bytes = arena_take(arena, 1, 1);
+  if (!text.bytes) text.bytes = gate_take(1, 1);
   const bool has_mark = text.length >= 3 && memcmp(text.bytes, "\xEF\xBB\xBF", 3) == 0;
   *text_out = text.bytes + (has_mark ? 3 : 0);
   *length_out = text.length - (has_mark ? 3 : 0);

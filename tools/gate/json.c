@@ -33,11 +33,11 @@ bool gate_json_open(gate_json *json, const char *path, const char *text, size_t 
                                   error.text, error.line, error.column);
 }
 
-bool gate_json_read(gate_json *json, bench_arena *arena, const char *path, gate_problems *problems)
+bool gate_json_read(gate_json *json, const char *path, gate_problems *problems)
 {
   char *text;
   size_t length;
-  return gate_file_read(arena, path, &text, &length, problems) &&
+  return gate_file_read(path, &text, &length, problems) &&
          gate_json_open(json, path, text, length, problems);
 }
 
@@ -69,8 +69,7 @@ bool gate_json_wrong(gate_json *json, const char *format, ...)
   va_end(list);
   json->is_wrong = true;
   const size_t line = json->where ? line_of(json->text, json->where) : 0;
-  bench_arena *arena = json->problems->arena;
-  const char *place = line > 0 ? arena_format(arena, " (line %zu)", line) : "";
+  const char *place = line > 0 ? gate_format(" (line %zu)", line) : "";
   return gate_wrong(json->problems, "failed to parse %s: %s%s%s%s", json->path,
                     json->where ? json->where : "", json->where ? ": " : "", what, place);
 }
@@ -148,7 +147,7 @@ gate_numbers gate_json_numbers(gate_json *json, json_t *object, const char *key,
   {
     const double number = check_number(json, value, key, range);
     if (isnan(number)) break;
-    gate_numbers_add(json->problems->arena, &numbers, number);
+    gate_numbers_add(&numbers, number);
   }
   return numbers;
 }

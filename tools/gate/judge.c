@@ -117,7 +117,7 @@ static void judge_rounds_apart(gate_row *row, const gate_limits *limits)
   row->verdict = judge_bounds(row, limits);
 }
 
-static void judge_few_rounds(bench_arena *arena, gate_row *row, const gate_limits *limits)
+static void judge_few_rounds(gate_row *row, const gate_limits *limits)
 {
   row->verdict = judge_figures(row, limits);
   if (row->verdict != GATE_FAIL && row->verdict != GATE_WARN) return;
@@ -129,10 +129,10 @@ static void judge_few_rounds(bench_arena *arena, gate_row *row, const gate_limit
   if (row->verdict == GATE_FAIL) row->verdict = GATE_NOT_PROVEN;
   row->note = row->rounds < 2
                   ? "a single run on a side proves nothing: use ab, 6 rounds, or --threshold"
-                  : arena_format(arena, "%zu rounds on a side prove nothing: 6 do", row->rounds);
+                  : gate_format("%zu rounds on a side prove nothing: 6 do", row->rounds);
 }
 
-void gate_judge_row(bench_arena *arena, gate_row *row, const gate_limits *limits)
+void gate_judge_row(gate_row *row, const gate_limits *limits)
 {
   const bool has_rounds = row->base_metric && row->rounds >= ROUNDS_MIN;
   row->change = change_of(row->base, row->now, row->better);
@@ -144,7 +144,7 @@ void gate_judge_row(bench_arena *arena, gate_row *row, const gate_limits *limits
   } else if (gate_is_count(row)) {
     row->verdict = judge_figures(row, limits);
   } else if (!has_rounds) {
-    judge_few_rounds(arena, row, limits);
+    judge_few_rounds(row, limits);
   } else {
     judge_rounds_apart(row, limits);
     const bool is_main = strcmp(row->key, "mean") != 0 && strcmp(row->key, "p95") != 0;
@@ -169,11 +169,11 @@ void gate_give_way(gate_row *row, const gate_row *median)
 /* What a machine does to two rounds that followed each other is told by how far their ratios are
  * apart: the same two sides were compared, so in truth by nothing. What slows both sides of a round
  * alike is in neither ratio. Returns the deviation of one ratio. */
-static double null_control(bench_arena *arena, const gate_numbers *ratios)
+static double null_control(const gate_numbers *ratios)
 {
   gate_numbers null = {0};
   for (size_t i = 0; i + 1 < ratios->count; i++)
-    gate_numbers_add(arena, &null, fabs(ratios->values[i + 1] - ratios->values[i]) / sqrt(2));
+    gate_numbers_add(&null, fabs(ratios->values[i + 1] - ratios->values[i]) / sqrt(2));
   return 1.4826 * stats_median(null.values, null.count);
 }
 
@@ -182,13 +182,12 @@ void gate_judge_pairs(gate_row *row, const gate_limits *limits)
   const gate_numbers *base, *now;
   (void)choose_rounds(row, &base, &now);
   const size_t count = base->count < now->count ? base->count : now->count;
-  bench_arena arena = {0};
   gate_numbers ratios = {0};
   for (size_t i = 0; i < count; i++) {
     const double ratio = log(now->values[i] / base->values[i]);
-    gate_numbers_add(&arena, &ratios, row->better == GATE_LOWER ? ratio : -ratio);
+    gate_numbers_add(&ratios, row->better == GATE_LOWER ? ratio : -ratio);
   }
-  const double null_error = 1.25 * null_control(&arena, &ratios) / sqrt((double)count);
+  const double null_error = 1.25 * null_control(&ratios) / sqrt((double)count);
   const gate_interval bounds = gate_median_bounds(ratios.values, count);
   row->rounds = count;
   row->base = stats_median(base->values, base->count);
@@ -196,7 +195,6 @@ void gate_judge_pairs(gate_row *row, const gate_limits *limits)
   row->change = expm1(stats_median(ratios.values, count));
   row->bounds = (gate_interval){expm1(bounds.low), expm1(bounds.high)};
   row->noise = fmax(limits->noise_min, 2 * null_error);
-  arena_release(&arena);
   if (!is_limited(row)) {
     row->verdict = GATE_REPORTED;
   } else if (gate_order_rank(count) == 0) {

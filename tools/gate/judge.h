@@ -44,7 +44,6 @@ typedef struct gate_row {
 } gate_row;
 
 typedef struct gate_report {
-  bench_arena *arena;
   const char *command; /* check or ab */
   const char *base_name, *now_name;
   gate_limits *limits;
@@ -75,7 +74,7 @@ void gate_judge_sets(gate_report *report, const gate_set *base, const gate_set *
 
 /* One figure of both sides, which stand in the row with their metrics. Fills change, verdict and,
  * where there are rounds, bounds. */
-void gate_judge_row(bench_arena *arena, gate_row *row, const gate_limits *limits);
+void gate_judge_row(gate_row *row, const gate_limits *limits);
 /* The same of rounds that were taken in turns: the ratio of each pair counts. */
 void gate_judge_pairs(gate_row *row, const gate_limits *limits);
 /* A mean or a tail that noise hides is only told where the median is clear: that decides. One that
@@ -123,8 +122,8 @@ typedef enum gate_column {
 extern const char *const gate_headings[GATE_COLUMNS];
 
 /* Empty where the row has nothing to say. */
-const char *gate_cell(bench_arena *arena, const gate_row *row, gate_column column);
+const char *gate_cell(const gate_row *row, gate_column column);
 /* "median is worse by 12.3 % (baseline=1 us -> current=1.12 us); why". */
-const char *gate_row_sentence(bench_arena *arena, const gate_row *row);
+const char *gate_row_sentence(const gate_row *row);
 
 #endif

@@ -51,27 +51,26 @@ static const profile profiles[] = {
 
 static void add_limit(gate_limits *limits, gate_limit limit)
 {
-  limits->items = arena_grow(limits->arena, limits->items, limits->count, &limits->capacity,
-                             sizeof *limits->items);
-  limit.key = arena_copy(limits->arena, limit.key);
-  limit.match = arena_copy(limits->arena, limit.match);
-  limit.origin = arena_copy(limits->arena, limit.origin);
+  limits->items = gate_grow(limits->items, limits->count, &limits->capacity, sizeof *limits->items);
+  limit.key = gate_copy(limit.key);
+  limit.match = gate_copy(limit.match);
+  limit.origin = gate_copy(limit.origin);
   limits->items[limits->count++] = limit;
 }
 
-bool gate_limits_profile(bench_arena *arena, const char *name, gate_limits *out)
+bool gate_limits_profile(const char *name, gate_limits *out)
 {
   for (size_t i = 0; i < sizeof profiles / sizeof *profiles; i++) {
     const profile *found = &profiles[i];
     if (strcmp(found->name, name) != 0) continue;
-    *out = (gate_limits){.arena = arena, .profile = found->name};
+    *out = (gate_limits){.profile = found->name};
     for (const gate_limit *limit = found->limits; limit->key; limit++) add_limit(out, *limit);
     out->improvement = 0.10;
     out->noise_min = 0.01;
     out->may_fail_on_single_run = found->may_fail_on_single_run;
     out->missing = found->missing;
     out->inconclusive = GATE_POLICY_WARN;
-    out->today = arena_format(arena, "%.10s", gate_time_text(arena));
+    out->today = gate_format("%.10s", gate_time_text());
     return true;
   }
   return false;
@@ -80,11 +79,9 @@ bool gate_limits_profile(bench_arena *arena, const char *name, gate_limits *out)
 const char *gate_limits_ratio(gate_limits *limits, const char *text)
 {
   double ratio;
-  if (!gate_number_parse(text, &ratio))
-    return arena_format(limits->arena, "invalid --threshold value: %s", text);
+  if (!gate_number_parse(text, &ratio)) return gate_format("invalid --threshold value: %s", text);
   if (!(ratio >= 0 && ratio <= 1))
-    return arena_format(limits->arena, "threshold out of range: %s (expected 0.0..=1.0)",
-                        gate_number_plain(limits->arena, ratio));
+    return gate_format("threshold out of range: %s (expected 0.0..=1.0)", gate_number_plain(ratio));
   add_limit(limits, (gate_limit){.key = "mean", .warn = NEVER, .fail = ratio});
   add_limit(limits, (gate_limit){.key = "median", .warn = NEVER, .fail = NEVER});
   /* Other faces of the same times: one ratio judges them, the mean's. */
@@ -106,22 +103,20 @@ static bool parse_part(const char *text, double *out)
 
 const char *gate_limits_set(gate_limits *limits, const char *text)
 {
-  bench_arena *arena = limits->arena;
-  char *key = arena_copy(arena, text);
+  char *key = gate_copy(text);
   char *value = strrchr(key, '='); /* a metric's name may hold one */
   if (!value || value == key)
-    return arena_format(arena, "invalid --threshold value: %s (expected metric=warn:fail)", text);
+    return gate_format("invalid --threshold value: %s (expected metric=warn:fail)", text);
   *value++ = '\0';
   char *fail = strchr(value, ':');
   gate_limit limit = {.key = key, .warn = NEVER};
-  limit.origin = arena_format(arena, "--threshold %s", text);
+  limit.origin = gate_format("--threshold %s", text);
   if (fail) *fail++ = '\0';
   if (!parse_part(fail ? fail : value, &limit.fail) || (fail && !parse_part(value, &limit.warn)) ||
       (isfinite(limit.warn) && limit.warn > limit.fail))
-    return arena_format(arena,
-                        "invalid --threshold value: %s (expected ratios of 0 or more, warn not "
-                        "above fail)",
-                        text);
+    return gate_format("invalid --threshold value: %s (expected ratios of 0 or more, warn not "
+                       "above fail)",
+                       text);
   add_limit(limits, limit);
   return NULL;
 }
@@ -136,27 +131,26 @@ static bool is_date(const char *text)
 
 static void add_waiver(gate_limits *limits, gate_waiver waiver)
 {
-  limits->waivers = arena_grow(limits->arena, limits->waivers, limits->waiver_count,
-                               &limits->waiver_capacity, sizeof *limits->waivers);
+  limits->waivers = gate_grow(limits->waivers, limits->waiver_count, &limits->waiver_capacity,
+                              sizeof *limits->waivers);
   limits->waivers[limits->waiver_count++] = waiver;
 }
 
 const char *gate_limits_ignore(gate_limits *limits, const char *text)
 {
-  char *match = arena_copy(limits->arena, text);
+  char *match = gate_copy(text);
   char *until = strrchr(match, '@');
   if (until) *until++ = '\0';
   const char *reason = strchr(match, '=');
   if (!until || !reason || reason == match || reason[1] == '\0' || !is_date(until))
-    return arena_format(limits->arena,
-                        "invalid --ignore value: %s (expected GLOB=REASON@YYYY-MM-DD)", text);
+    return gate_format("invalid --ignore value: %s (expected GLOB=REASON@YYYY-MM-DD)", text);
   add_waiver(limits, (gate_waiver){.match = match, .reason = "", .until = until, .text = match});
   return NULL;
 }
 
 void gate_limits_only(gate_limits *limits, const char *glob)
 {
-  gate_pairs_set(limits->arena, &limits->only, glob, "");
+  gate_pairs_set(&limits->only, glob, "");
 }
 
 /* ---- the config file ---- */
@@ -177,8 +171,7 @@ static void read_thresholds(gate_limits *limits, json_t *object, const char *mat
   {
     json_error_t error = {.text = "expected ratios of 0 or more, warn not above fail"};
     gate_limit limit = {.key = key, .match = match, .warn = NEVER, .fail = NEVER};
-    limit.origin =
-        arena_format(limits->arena, "threshold %s of %s", key, match ? match : limits->config);
+    limit.origin = gate_format("threshold %s of %s", key, match ? match : limits->config);
     const bool is_read = json_unpack_ex(value, &error, 0, "{s?F, s?F !}", "warn", &limit.warn,
                                         "fail", &limit.fail) == 0;
     const bool is_usable =
@@ -305,12 +298,11 @@ static bool matches_any(const char *glob, const gate_set *set)
 }
 
 /* The longest glob that matches an id is meant. */
-static void bind_waiver(gate_waiver *waiver, bench_arena *arena, const gate_set *base,
-                        const gate_set *now)
+static void bind_waiver(gate_waiver *waiver, const gate_set *base, const gate_set *now)
 {
   for (size_t length = strlen(waiver->text); length > 0; length--) {
     if (waiver->text[length] != '=') continue;
-    const char *glob = arena_copy_bytes(arena, waiver->text, length);
+    const char *glob = gate_copy_bytes(waiver->text, length);
     if (!matches_any(glob, base) && !matches_any(glob, now)) continue;
     waiver->match = glob;
     waiver->reason = waiver->text + length + 1;
@@ -322,7 +314,7 @@ static void bind_waiver(gate_waiver *waiver, bench_arena *arena, const gate_set 
 void gate_limits_bind(gate_limits *limits, const gate_set *base, const gate_set *now)
 {
   for (size_t i = 0; i < limits->waiver_count; i++)
-    if (limits->waivers[i].text) bind_waiver(&limits->waivers[i], limits->arena, base, now);
+    if (limits->waivers[i].text) bind_waiver(&limits->waivers[i], base, now);
   for (size_t i = 0; i < limits->only.count; i++)
     if (matches_any(limits->only.items[i].key, base) || matches_any(limits->only.items[i].key, now))
       limits->only.items[i].value = "used";
@@ -330,19 +322,18 @@ void gate_limits_bind(gate_limits *limits, const gate_set *base, const gate_set 
 
 void gate_limits_unused(const gate_limits *limits, gate_pairs *out)
 {
-  bench_arena *arena = limits->arena;
   for (size_t i = 0; i < limits->count; i++)
     if (limits->items[i].origin && !limits->items[i].is_used)
-      gate_pairs_set(arena, out, limits->items[i].origin,
-                     arena_format(arena, "limits nothing: no figure %s was compared%s%s",
-                                  limits->items[i].key, limits->items[i].match ? " of " : "",
-                                  limits->items[i].match ? limits->items[i].match : ""));
+      gate_pairs_set(out, limits->items[i].origin,
+                     gate_format("limits nothing: no figure %s was compared%s%s",
+                                 limits->items[i].key, limits->items[i].match ? " of " : "",
+                                 limits->items[i].match ? limits->items[i].match : ""));
   for (size_t i = 0; i < limits->waiver_count; i++)
     if (!limits->waivers[i].is_used)
-      gate_pairs_set(arena, out, arena_format(arena, "--ignore %s", limits->waivers[i].match),
+      gate_pairs_set(out, gate_format("--ignore %s", limits->waivers[i].match),
                      "waives nothing: no bench has such an id");
   for (size_t i = 0; i < limits->only.count; i++)
     if (limits->only.items[i].value[0] == '\0')
-      gate_pairs_set(arena, out, arena_format(arena, "--only %s", limits->only.items[i].key),
+      gate_pairs_set(out, gate_format("--only %s", limits->only.items[i].key),
                      "chooses nothing: no bench has such an id");
 }

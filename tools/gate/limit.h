@@ -29,7 +29,6 @@ typedef struct gate_waiver {
 typedef enum gate_policy { GATE_POLICY_PASS, GATE_POLICY_WARN, GATE_POLICY_FAIL } gate_policy;
 
 typedef struct gate_limits {
-  bench_arena *arena;
   const char *profile, *config; /* config: its path, or NULL */
   gate_limit *items;            /* the last that fits decides */
   size_t count, capacity;
@@ -47,7 +46,7 @@ typedef struct gate_limits {
 } gate_limits;
 
 /* "default", "seed000", "seed003", "seed004"; false for any other name. */
-bool gate_limits_profile(bench_arena *arena, const char *name, gate_limits *out);
+bool gate_limits_profile(const char *name, gate_limits *out);
 
 /* A bare ratio, 0.15, limits the mean alone and may fail on single runs.
  * Returns NULL, or what is wrong as the compat checker says it. */

@@ -4,22 +4,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-gate_set *gate_set_new(bench_arena *arena, const char *path, gate_form form)
+gate_set *gate_set_new(const char *path, gate_form form)
 {
-  gate_set *set = arena_take(arena, 1, sizeof *set);
-  set->arena = arena;
-  set->path = arena_copy(arena, path);
+  gate_set *set = gate_take(1, sizeof *set);
+  set->path = gate_copy(path);
   set->form = form;
   return set;
 }
 
 gate_bench *gate_set_add(gate_set *set, const char *id)
 {
-  set->benches =
-      arena_grow(set->arena, set->benches, set->count, &set->capacity, sizeof *set->benches);
+  set->benches = gate_grow(set->benches, set->count, &set->capacity, sizeof *set->benches);
   gate_bench *bench = &set->benches[set->count++];
   *bench = (gate_bench){.target = NAN, .acceptable = NAN};
-  bench->id = arena_copy(set->arena, id);
+  bench->id = gate_copy(id);
   bench->full_id = bench->id;
   return bench;
 }
@@ -48,25 +46,25 @@ const gate_bench *gate_set_find(const gate_set *set, const char *id)
   return bsearch(&wanted, set->benches, set->count, sizeof wanted, compare_benches);
 }
 
-gate_metric *gate_bench_add(gate_set *set, gate_bench *bench, const char *name, const char *unit,
+gate_metric *gate_bench_add(gate_bench *bench, const char *name, const char *unit,
                             gate_better better)
 {
-  bench->metrics = arena_grow(set->arena, bench->metrics, bench->metric_count,
-                              &bench->metric_capacity, sizeof *bench->metrics);
+  bench->metrics = gate_grow(bench->metrics, bench->metric_count, &bench->metric_capacity,
+                             sizeof *bench->metrics);
   gate_metric *metric = &bench->metrics[bench->metric_count++];
   *metric = (gate_metric){.better = better};
-  metric->name = arena_copy(set->arena, name);
-  metric->unit = arena_copy(set->arena, unit);
+  metric->name = gate_copy(name);
+  metric->unit = gate_copy(unit);
   for (int i = 0; i < GATE_FIGURES; i++) metric->figures[i] = NAN;
   return metric;
 }
 
-gate_metric *gate_bench_get(gate_set *set, gate_bench *bench, const char *name, const char *unit,
+gate_metric *gate_bench_get(gate_bench *bench, const char *name, const char *unit,
                             gate_better better)
 {
   for (size_t i = 0; i < bench->metric_count; i++)
     if (strcmp(bench->metrics[i].name, name) == 0) return &bench->metrics[i];
-  return gate_bench_add(set, bench, name, unit, better);
+  return gate_bench_add(bench, name, unit, better);
 }
 
 const gate_metric *gate_bench_find(const gate_bench *bench, const char *name)
@@ -89,17 +87,16 @@ double gate_metric_main(const gate_metric *metric)
   return NAN;
 }
 
-void gate_pairs_set(bench_arena *arena, gate_pairs *pairs, const char *key, const char *value)
+void gate_pairs_set(gate_pairs *pairs, const char *key, const char *value)
 {
   for (size_t i = 0; i < pairs->count; i++) {
     if (strcmp(pairs->items[i].key, key) == 0) {
-      pairs->items[i].value = arena_copy(arena, value);
+      pairs->items[i].value = gate_copy(value);
       return;
     }
   }
-  pairs->items =
-      arena_grow(arena, pairs->items, pairs->count, &pairs->capacity, sizeof *pairs->items);
-  pairs->items[pairs->count++] = (gate_pair){arena_copy(arena, key), arena_copy(arena, value)};
+  pairs->items = gate_grow(pairs->items, pairs->count, &pairs->capacity, sizeof *pairs->items);
+  pairs->items[pairs->count++] = (gate_pair){gate_copy(key), gate_copy(value)};
 }
 
 const char *gate_pairs_get(const gate_pairs *pairs, const char *key)

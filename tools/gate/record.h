@@ -8,7 +8,7 @@
  * Invariants that the readers establish: ids are unique, not empty, UTF-8 without control
  * letters; figures are finite, or NAN for "not given"; times and throughputs are above 0 (allocs
  * and bytes may be 0); units are canonical. Judges and writers may rely on them, and on nothing
- * else. All of a set lives in one arena. */
+ * else. */
 #ifndef ACCEL_GATE_RECORD_H
 #define ACCEL_GATE_RECORD_H
 
@@ -88,7 +88,6 @@ typedef enum gate_form {
 const char *gate_form_name(gate_form form);
 
 typedef struct gate_set {
-  bench_arena *arena;
   const char *path;
   gate_form form;
   const char *run_id;  /* NULL if not given, and so the others */
@@ -107,7 +106,7 @@ typedef struct gate_set {
 } gate_set;
 
 /* An empty set. */
-gate_set *gate_set_new(bench_arena *arena, const char *path, gate_form form);
+gate_set *gate_set_new(const char *path, gate_form form);
 
 /* A new bench at the end. The caller sorts when all are there. */
 gate_bench *gate_set_add(gate_set *set, const char *id);
@@ -118,10 +117,10 @@ void gate_set_sort(gate_set *set);
 const gate_bench *gate_set_find(const gate_set *set, const char *id);
 
 /* A metric of which nothing is known yet but its name, unit and direction. */
-gate_metric *gate_bench_add(gate_set *set, gate_bench *bench, const char *name, const char *unit,
+gate_metric *gate_bench_add(gate_bench *bench, const char *name, const char *unit,
                             gate_better better);
 /* The metric of this name, or a new one. */
-gate_metric *gate_bench_get(gate_set *set, gate_bench *bench, const char *name, const char *unit,
+gate_metric *gate_bench_get(gate_bench *bench, const char *name, const char *unit,
                             gate_better better);
 /* NULL if there is none. */
 const gate_metric *gate_bench_find(const gate_bench *bench, const char *name);
@@ -131,7 +130,7 @@ double gate_metric_main(const gate_metric *metric);
 bool gate_has(const gate_metric *metric, gate_figure figure);
 
 /* Sets a value, replacing the one with this key. */
-void gate_pairs_set(bench_arena *arena, gate_pairs *pairs, const char *key, const char *value);
+void gate_pairs_set(gate_pairs *pairs, const char *key, const char *value);
 /* NULL if there is none. */
 const char *gate_pairs_get(const gate_pairs *pairs, const char *key);
 
@@ -155,16 +154,16 @@ const char *gate_figure_name(gate_figure figure);
 /* cpu, cores, flags_hash, microcode, kernel, virtualization, memory_kb, governor, turbo. Not the
  * current frequency or a host name, which change without the machine changing. What the
  * system does not tell is left out. */
-void gate_fingerprint(bench_arena *arena, gate_pairs *out);
+void gate_fingerprint(gate_pairs *out);
 
 /* Whether measurements of the two may be compared: cpu, cores and flags_hash of machines; compiler,
  * flags and type of builds, without which counts may not either. What only one of them tells does
  * not count. NULL if so, else what differs: "cpu: A, now B". */
-const char *gate_machine_difference(bench_arena *arena, const gate_set *base, const gate_set *now);
-const char *gate_build_difference(bench_arena *arena, const gate_set *base, const gate_set *now);
+const char *gate_machine_difference(const gate_set *base, const gate_set *now);
+const char *gate_build_difference(const gate_set *base, const gate_set *now);
 
 /* Now, or $SOURCE_DATE_EPOCH, so that outputs can be made again byte for byte:
  * 2026-11-21T07:50:00Z. */
-const char *gate_time_text(bench_arena *arena);
+const char *gate_time_text(void);
 
 #endif

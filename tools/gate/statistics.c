@@ -3,9 +3,9 @@
 #include <math.h>
 #include <string.h>
 
-double *gate_sorted(bench_arena *arena, const double *values, size_t count)
+double *gate_sorted(const double *values, size_t count)
 {
-  double *sorted = arena_take(arena, count, sizeof *sorted);
+  double *sorted = gate_take(count, sizeof *sorted);
   if (count > 0) memcpy(sorted, values, count * sizeof *sorted);
   if (count > 1) stats_sort(sorted, count);
   return sorted;
@@ -33,10 +33,8 @@ gate_interval gate_median_bounds(const double *values, size_t count)
 {
   const size_t rank = gate_order_rank(count);
   if (rank == 0) return (gate_interval){NAN, NAN};
-  bench_arena arena = {0};
-  const double *sorted = gate_sorted(&arena, values, count);
+  const double *sorted = gate_sorted(values, count);
   const gate_interval bounds = {sorted[rank - 1], sorted[count - rank]};
-  arena_release(&arena);
   return bounds;
 }
 
@@ -49,8 +47,8 @@ double gate_bandwidth(const double *values, size_t count)
   return deviation * pow(4.0 / (3.0 * (double)count), 0.2);
 }
 
-gate_numbers gate_kernel_density(bench_arena *arena, const double *values, size_t count,
-                                 gate_interval range, size_t points)
+gate_numbers gate_kernel_density(const double *values, size_t count, gate_interval range,
+                                 size_t points)
 {
   gate_numbers heights = {0};
   const double width = gate_bandwidth(values, count);
@@ -62,7 +60,7 @@ gate_numbers gate_kernel_density(bench_arena *arena, const double *values, size_
       const double distance = (range.low + step * (double)i - values[j]) / width;
       sum += exp(-distance * distance / 2);
     }
-    gate_numbers_add(arena, &heights, sum * scale);
+    gate_numbers_add(&heights, sum * scale);
   }
   return heights;
 }

@@ -18,7 +18,7 @@ typedef struct gate_interval {
 /* ---- of one list; NAN of an empty one ---- */
 
 /* A sorted copy. */
-double *gate_sorted(bench_arena *arena, const double *values, size_t count);
+double *gate_sorted(const double *values, size_t count);
 /* With n - 1; NAN of fewer than two. */
 double gate_deviation(const double *values, size_t count);
 
@@ -33,8 +33,8 @@ gate_interval gate_median_bounds(const double *values, size_t count);
 
 /* A Gaussian kernel's density at `points` places, 2 or more, between the ends of `range`. The
  * bandwidth is Silverman's. A list without spread gets a narrow peak. */
-gate_numbers gate_kernel_density(bench_arena *arena, const double *values, size_t count,
-                                 gate_interval range, size_t points);
+gate_numbers gate_kernel_density(const double *values, size_t count, gate_interval range,
+                                 size_t points);
 double gate_bandwidth(const double *values, size_t count);
 
 #endif

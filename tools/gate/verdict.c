@@ -143,32 +143,27 @@ const char *gate_report_word(const gate_report *report, bool has_problems)
 /* "2 regressions, 1 bench missing", the worst first; empty if nothing is bad. */
 static const char *list_bad(const gate_report *report)
 {
-  gate_text out = {.arena = report->arena};
+  gate_text out = {0};
   for (int v = GATE_VERDICTS - 1; v >= 0; v--)
     if (verdicts[v].one && report->counts[v] > 0)
-      gate_text_printf(
-          &out, "%s%s", out.length > 0 ? ", " : "",
-          gate_some(report->arena, report->counts[v], verdicts[v].one, verdicts[v].many));
+      gate_text_printf(&out, "%s%s", out.length > 0 ? ", " : "",
+                       gate_some(report->counts[v], verdicts[v].one, verdicts[v].many));
   return gate_text_c(&out);
 }
 
 const char *gate_report_sentence(const gate_report *report, bool has_problems)
 {
-  bench_arena *arena = report->arena;
   const size_t *counts = report->counts;
   const char *bad = list_bad(report);
-  const char *and_bad = *bad != '\0' ? arena_format(arena, "%s; ", bad) : "";
-  if (has_problems)
-    return arena_format(arena, "%ssome input could not be used, see above", and_bad);
+  const char *and_bad = *bad != '\0' ? gate_format("%s; ", bad) : "";
+  if (has_problems) return gate_format("%ssome input could not be used, see above", and_bad);
   if (report->compared == 0)
-    return arena_format(arena, "%snothing was compared, which is never a pass", and_bad);
+    return gate_format("%snothing was compared, which is never a pass", and_bad);
   const char *difference = gate_report_difference(report);
   if (counts[GATE_NOT_COMPARABLE] > 0)
-    return arena_format(arena, "%s%zu of %s not comparable: %s", and_bad,
-                        counts[GATE_NOT_COMPARABLE],
-                        gate_some(arena, report->compared, "figure", "figures"), difference);
-  const char *figures = gate_some(arena, report->compared, "figure", "figures");
-  if (counts[GATE_FAIL] == 0)
-    return arena_format(arena, "%sno regression seen in %s", and_bad, figures);
-  return arena_format(arena, "%s in %s", bad, figures);
+    return gate_format("%s%zu of %s not comparable: %s", and_bad, counts[GATE_NOT_COMPARABLE],
+                       gate_some(report->compared, "figure", "figures"), difference);
+  const char *figures = gate_some(report->compared, "figure", "figures");
+  if (counts[GATE_FAIL] == 0) return gate_format("%sno regression seen in %s", and_bad, figures);
+  return gate_format("%s in %s", bad, figures);
 }

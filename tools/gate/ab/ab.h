@@ -15,7 +15,6 @@
 enum { AB_BASE, AB_NOW, AB_SIDES };
 
 typedef struct ab_options {
-  bench_arena *arena;
   const char *base;      /* a git ref, or NULL */
   const char *base_tree; /* a folder with the base's headers, or NULL */
   const char *tree;      /* the current one */
@@ -61,7 +60,6 @@ typedef struct ab_program {
 } ab_program;
 
 typedef struct ab_run {
-  bench_arena *arena;
   const ab_options *options;
   gate_limits *limits;
   gate_problems *problems;

@@ -8,7 +8,6 @@
 enum { WORDS_MAX = 256 };
 
 typedef struct words {
-  bench_arena *arena;
   const char *items[WORDS_MAX]; /* ends with NULL */
   size_t count;
 } words;
@@ -21,7 +20,7 @@ static void add_word(words *list, const char *word)
 static void add_words(words *list, const char *text)
 {
   char *rest = NULL;
-  for (char *word = strtok_r(arena_copy(list->arena, text), " \t\n", &rest); word;
+  for (char *word = strtok_r(gate_copy(text), " \t\n", &rest); word;
        word = strtok_r(NULL, " \t\n", &rest))
     add_word(list, word);
 }
@@ -31,20 +30,19 @@ static bool compile_command(ab_run *run, words *list, const char *source, const 
                             const char *program)
 {
   const ab_options *options = run->options;
-  const char *harness = arena_format(run->arena, "%s/bench/harness/*.c", options->tree);
+  const char *harness = gate_format("%s/bench/harness/*.c", options->tree);
   glob_t found;
   if (glob(harness, 0, NULL, &found) != 0)
     return gate_wrong(run->problems, "there is no bench harness: %s", harness);
   add_words(list, options->compiler);
   add_words(list, "-std=gnu11 -w");
   add_words(list, options->flags);
-  add_word(list, arena_format(run->arena, "-DBENCH_FLAGS=\"%s\"", options->flags));
+  add_word(list, gate_format("-DBENCH_FLAGS=\"%s\"", options->flags));
   if (options->has_redis) add_word(list, "-DACCEL_BENCH_REDIS");
-  add_word(list, arena_format(run->arena, "-I%s", tree));
-  add_word(list, arena_format(run->arena, "-I%s/bench", options->tree));
+  add_word(list, gate_format("-I%s", tree));
+  add_word(list, gate_format("-I%s/bench", options->tree));
   add_word(list, source);
-  for (size_t i = 0; i < found.gl_pathc; i++)
-    add_word(list, arena_copy(run->arena, found.gl_pathv[i]));
+  for (size_t i = 0; i < found.gl_pathc; i++) add_word(list, gate_copy(found.gl_pathv[i]));
   globfree(&found);
   add_word(list, "-o");
   add_word(list, program);
@@ -54,12 +52,12 @@ static bool compile_command(ab_run *run, words *list, const char *source, const 
 }
 
 /* "bench/x.c" -> "x". */
-static const char *program_name(bench_arena *arena, const char *source)
+static const char *program_name(const char *source)
 {
   const char *slash = strrchr(source, '/');
   const char *name = slash ? slash + 1 : source;
   const char *dot = strrchr(name, '.');
-  return dot ? arena_copy_bytes(arena, name, (size_t)(dot - name)) : name;
+  return dot ? gate_copy_bytes(name, (size_t)(dot - name)) : name;
 }
 
 /* Both sides at once: there are two processors nearly everywhere. */
@@ -70,11 +68,10 @@ static bool build_program(ab_run *run, ab_program *program, const char *source)
   gate_child compilers[AB_SIDES];
   const int last = run->options->is_self ? AB_BASE : AB_NOW;
   for (int side = 0; side <= last; side++) {
-    words command = {.arena = run->arena};
-    program->paths[side] =
-        arena_format(run->arena, "%s/%s_%s", run->folder, program->name, sides[side]);
+    words command = {0};
+    program->paths[side] = gate_format("%s/%s_%s", run->folder, program->name, sides[side]);
     if (!compile_command(run, &command, source, trees[side], program->paths[side]) ||
-        !gate_child_start(&compilers[side], run->arena, command.items, true, run->problems))
+        !gate_child_start(&compilers[side], command.items, true, run->problems))
       return false;
   }
   bool is_built = true;
@@ -87,7 +84,7 @@ static bool build_program(ab_run *run, ab_program *program, const char *source)
       is_built = false;
     }
     program->paths[side] = NULL;
-    program->why = arena_copy_bytes(run->arena, output, strcspn(output, "\n"));
+    program->why = gate_copy_bytes(output, strcspn(output, "\n"));
   }
   if (run->options->is_self) program->paths[AB_NOW] = program->paths[AB_BASE];
   return is_built;
@@ -98,16 +95,16 @@ bool ab_build(ab_run *run)
   const ab_options *options = run->options;
   if (options->programs[AB_NOW]) {
     run->program_count = 1;
-    run->programs = arena_take(run->arena, 1, sizeof *run->programs);
+    run->programs = gate_take(1, sizeof *run->programs);
     *run->programs = (ab_program){.name = options->programs[AB_NOW]};
     memcpy(run->programs->paths, options->programs, sizeof run->programs->paths);
     if (options->is_self) run->programs->paths[AB_BASE] = options->programs[AB_NOW];
     return true;
   }
   run->program_count = options->source_count;
-  run->programs = arena_take(run->arena, run->program_count, sizeof *run->programs);
+  run->programs = gate_take(run->program_count, sizeof *run->programs);
   for (size_t i = 0; i < run->program_count; i++) {
-    run->programs[i].name = program_name(run->arena, options->sources[i]);
+    run->programs[i].name = program_name(options->sources[i]);
     printf("compiling %s against both trees\n", run->programs[i].name);
     if (!build_program(run, &run->programs[i], options->sources[i])) return false;
   }

@@ -21,9 +21,9 @@ static bool start_count(ab_run *run, gate_child *child, const char *program, con
                               program,
                               "--count",
                               id,
-                              arena_format(run->arena, "%d", iterations),
+                              gate_format("%d", iterations),
                               NULL};
-  return gate_child_start(child, run->arena, argv, true, run->problems);
+  return gate_child_start(child, argv, true, run->problems);
 }
 
 static int left_ms(const ab_run *run)
@@ -96,10 +96,8 @@ void ab_counts(ab_run *run, gate_report *report)
     uncounted += !(bench->instructions[AB_BASE] > 0) || !(bench->instructions[AB_NOW] > 0);
   }
   if (uncounted > 0)
-    gate_pairs_set(
-        run->arena, &report->notes, "instructions",
-        arena_format(run->arena,
-                     "%s could not be counted (several threads, no valgrind, or the time "
-                     "budget was over)",
-                     gate_some(run->arena, uncounted, "bench", "benches")));
+    gate_pairs_set(&report->notes, "instructions",
+                   gate_format("%s could not be counted (several threads, no valgrind, or the time "
+                               "budget was over)",
+                               gate_some(uncounted, "bench", "benches")));
 }

@@ -23,11 +23,11 @@ static bool has_tails(const ab_series *series)
   return series->tails[AB_BASE].count >= rounds && series->tails[AB_NOW].count >= rounds;
 }
 
-static void add_time(gate_set *set, gate_bench *bench, const ab_series *series, int side)
+static void add_time(gate_bench *bench, const ab_series *series, int side)
 {
   const gate_numbers *rounds = &series->medians[side];
   if (rounds->count < 2) return;
-  gate_metric *time = gate_bench_add(set, bench, "time", "ns", GATE_LOWER);
+  gate_metric *time = gate_bench_add(bench, "time", "ns", GATE_LOWER);
   const gate_interval bounds = gate_median_bounds(rounds->values, rounds->count);
   time->rounds = *rounds;
   time->mean_rounds = series->means[side];
@@ -42,11 +42,10 @@ static void add_time(gate_set *set, gate_bench *bench, const ab_series *series, 
   time->has_operation_percentiles = true;
 }
 
-static void add_count(gate_set *set, gate_bench *bench, const char *name, const char *unit,
-                      double value)
+static void add_count(gate_bench *bench, const char *name, const char *unit, double value)
 {
   if (isnan(value)) return;
-  gate_metric *metric = gate_bench_add(set, bench, name, unit, GATE_LOWER);
+  gate_metric *metric = gate_bench_add(bench, name, unit, GATE_LOWER);
   metric->is_exact = true;
   metric->figures[GATE_VALUE] = value;
 }
@@ -54,32 +53,30 @@ static void add_count(gate_set *set, gate_bench *bench, const char *name, const 
 static void add_bench(ab_run *run, gate_set *set, const ab_bench *from, int side, bool is_again)
 {
   const char *why = run->programs[from->program].why;
-  if (side == AB_NOW && from->failure)
-    gate_pairs_set(run->arena, &set->failed, from->id, from->failure);
+  if (side == AB_NOW && from->failure) gate_pairs_set(&set->failed, from->id, from->failure);
   if (side == AB_BASE && !from->is_on[AB_BASE] && why)
-    gate_pairs_set(run->arena, &set->failed, from->id,
-                   arena_format(run->arena, "the base cannot compile it: %s", why));
+    gate_pairs_set(&set->failed, from->id, gate_format("the base cannot compile it: %s", why));
   if (!from->is_on[side] || from->failure) return;
   gate_bench *bench = gate_set_add(set, from->id);
   bench->full_id = from->full_id;
   bench->definition_hash = from->definition_hash;
   bench->target = from->target;
   bench->acceptable = from->acceptable;
-  add_time(set, bench, is_again ? &from->again : &from->series, side);
+  add_time(bench, is_again ? &from->again : &from->series, side);
   if (is_again) return;
-  add_count(set, bench, "allocs", "1/op", from->allocs[side]);
-  add_count(set, bench, "peak_bytes", "B", from->peak_bytes[side]);
-  add_count(set, bench, "instructions", "1/op", from->instructions[side]);
+  add_count(bench, "allocs", "1/op", from->allocs[side]);
+  add_count(bench, "peak_bytes", "B", from->peak_bytes[side]);
+  add_count(bench, "instructions", "1/op", from->instructions[side]);
 }
 
 static gate_set *side_set(ab_run *run, int side, bool is_again)
 {
   const char *name = side == AB_BASE ? run->base_name : run->now_name;
-  gate_set *set = gate_set_new(run->arena, name, GATE_FORM_OWN);
-  gate_fingerprint(run->arena, &set->machine);
+  gate_set *set = gate_set_new(name, GATE_FORM_OWN);
+  gate_fingerprint(&set->machine);
   set->build = run->build;
   set->commit = run->commits[side];
-  set->started = gate_time_text(run->arena);
+  set->started = gate_time_text();
   if (side == AB_NOW) set->skipped = run->skipped;
   for (size_t i = 0; i < run->count; i++) add_bench(run, set, &run->benches[i], side, is_again);
   gate_set_sort(set);
@@ -106,7 +103,7 @@ static const gate_row *find_row(const gate_report *report, const char *id, const
 /* A failure counts once two series of fresh processes say so. */
 static void confirm(ab_run *run, gate_report *report)
 {
-  gate_report again = {.arena = run->arena, .limits = report->limits};
+  gate_report again = {.limits = report->limits};
   judge(run, &again, true);
   for (size_t i = 0; i < report->count; i++) {
     gate_row *row = &report->rows[i];
@@ -115,14 +112,14 @@ static void confirm(ab_run *run, gate_report *report)
     /* A mean that is its median to the last digit has no row of its own. */
     if (!second && strcmp(row->unit, "ns") == 0) second = find_row(&again, row->id, "median");
     if (!second) continue;
-    const char *change = gate_percent(run->arena, second->change);
+    const char *change = gate_percent(second->change);
     if (second->verdict == GATE_FAIL) {
-      row->note = arena_format(run->arena, "run again: worse by %s", change);
+      row->note = gate_format("run again: worse by %s", change);
       continue;
     }
     row->verdict = GATE_WARN;
-    row->note = arena_format(run->arena, "not reproduced: run again, it was %s (%s)",
-                             gate_verdict_name(second->verdict), change);
+    row->note = gate_format("not reproduced: run again, it was %s (%s)",
+                            gate_verdict_name(second->verdict), change);
   }
 }
 
@@ -170,7 +167,7 @@ static bool settle(ab_run *run, gate_report *report, bool *is_active)
 /* Goes on while noise hides the re-run, which neither confirms nor refutes. */
 static bool run_again(ab_run *run, bool *is_active)
 {
-  gate_report again = {.arena = run->arena, .limits = run->limits};
+  gate_report again = {.limits = run->limits};
   size_t done = 0, more = run->options->rounds;
   do {
     if (!ab_rounds(run, (ab_pass){is_active, true, more})) return false;
@@ -184,7 +181,7 @@ static bool run_again(ab_run *run, bool *is_active)
 
 static bool measure(ab_run *run, gate_report *report)
 {
-  bool *is_active = arena_take(run->arena, run->count, sizeof *is_active);
+  bool *is_active = gate_take(run->count, sizeof *is_active);
   for (size_t i = 0; i < run->count; i++) is_active[i] = is_compared(&run->benches[i]);
   if (!ab_rounds(run, (ab_pass){.is_active = is_active, .rounds = run->options->rounds}))
     return false;

@@ -16,11 +16,11 @@ static bool start_side(ab_run *run, gate_child *child, const char *path)
 {
   enum { PADDING_MAX = 4096 };
   char padding[PADDING_MAX] = "";
-  const char *seed = arena_format(run->arena, "%zu", run->options->seed);
+  const char *seed = gate_format("%zu", run->options->seed);
   const char *const argv[] = {path, "--serve", "--seed", seed, NULL};
   memset(padding, 'x', stats_below(&run->random, PADDING_MAX));
   setenv("ACCEL_BENCH_PAD", padding, 1);
-  return gate_child_start(child, run->arena, argv, false, run->problems) &&
+  return gate_child_start(child, argv, false, run->problems) &&
          gate_child_ask(child, NULL, ANSWER_MS, run->problems) != NULL;
 }
 
@@ -35,7 +35,7 @@ static bool ask(ab_run *run, gate_child *child, const char *line, gate_json *jso
     return false;
   const char *error = gate_json_text(json, json->root, "error");
   if (!error) return true;
-  *failure_out = arena_copy(run->arena, error);
+  *failure_out = gate_copy(error);
   gate_json_release(json);
   return false;
 }
@@ -46,10 +46,9 @@ static ab_bench *find_bench(ab_run *run, const char *id)
 {
   for (size_t i = 0; i < run->count; i++)
     if (strcmp(run->benches[i].id, id) == 0) return &run->benches[i];
-  run->benches =
-      arena_grow(run->arena, run->benches, run->count, &run->capacity, sizeof *run->benches);
+  run->benches = gate_grow(run->benches, run->count, &run->capacity, sizeof *run->benches);
   ab_bench *bench = &run->benches[run->count++];
-  *bench = (ab_bench){.id = arena_copy(run->arena, id)};
+  *bench = (ab_bench){.id = gate_copy(id)};
   for (int side = 0; side < AB_SIDES; side++)
     bench->allocs[side] = bench->peak_bytes[side] = bench->instructions[side] = NAN;
   return bench;
@@ -63,8 +62,8 @@ static void list_bench(ab_run *run, gate_json *json, json_t *object, size_t prog
   ab_bench *bench = find_bench(run, id);
   const char *full_id = gate_json_text(json, object, "full_id");
   json_t *targets = gate_json_object(json, gate_json_object(json, object, "targets"), "time");
-  bench->full_id = full_id ? arena_copy(run->arena, full_id) : bench->id;
-  bench->definition_hash = arena_copy(run->arena, gate_json_text(json, object, "bench_hash"));
+  bench->full_id = full_id ? gate_copy(full_id) : bench->id;
+  bench->definition_hash = gate_copy(gate_json_text(json, object, "bench_hash"));
   bench->target = gate_json_number(json, targets, "target", GATE_POSITIVE);
   bench->acceptable = gate_json_number(json, targets, "acceptable", GATE_POSITIVE);
   bench->has_threads = gate_json_number(json, object, "threads", GATE_POSITIVE) > 1;
@@ -82,14 +81,13 @@ static void list_side(ab_run *run, gate_json *json, size_t program, int side)
   {
     const char *id = gate_json_text(json, object, "id");
     const char *reason = gate_json_text(json, object, "reason");
-    if (id && !gate_id_fault(id))
-      gate_pairs_set(run->arena, &run->skipped, id, reason ? reason : "");
+    if (id && !gate_id_fault(id)) gate_pairs_set(&run->skipped, id, reason ? reason : "");
   }
 }
 
 static bool check_greeting(ab_run *run, gate_json *greeting, const char *path)
 {
-  gate_read_pairs(run->arena, greeting, "build", &run->build);
+  gate_read_pairs(greeting, "build", &run->build);
   const char *type = gate_pairs_get(&run->build, "type");
   return !type || strcmp(type, "release") == 0 ||
          gate_wrong(run->problems, "%s is a %s build; only release builds are measured", path,
@@ -103,7 +101,7 @@ static bool list_program(ab_run *run, size_t index, int side)
   const char *failure, *path = run->programs[index].paths[side];
   if (!path) return true;
   const char *const argv[] = {path, "--serve", NULL};
-  if (!gate_child_start(&child, run->arena, argv, false, run->problems)) return false;
+  if (!gate_child_start(&child, argv, false, run->problems)) return false;
   bool is_listed = ask(run, &child, NULL, &greeting, &failure);
   if (is_listed) {
     is_listed = check_greeting(run, &greeting, path) && ask(run, &child, "list", &list, &failure);
@@ -131,8 +129,7 @@ bool ab_list(ab_run *run)
 static bool calibrate(ab_run *run, gate_child *child, ab_bench *bench, double *ns_out)
 {
   gate_json json;
-  const char *line =
-      arena_format(run->arena, "calibrate %s %zu", bench->id, run->options->warm_up_ms);
+  const char *line = gate_format("calibrate %s %zu", bench->id, run->options->warm_up_ms);
   if (!ask(run, child, line, &json, &bench->failure)) return false;
   const double iterations = gate_json_number(&json, json.root, "iters", GATE_POSITIVE);
   *ns_out = gate_json_number(&json, json.root, "ns", GATE_POSITIVE) / iterations;
@@ -153,7 +150,7 @@ static bool run_turn(ab_run *run, gate_child *child, ab_bench *bench, slice *fou
   /* Percentiles of single operations take their time: once in a round. */
   const char *command = found->times.count == 0 ? "run" : "turn";
   const char *line =
-      arena_format(run->arena, "%s %s %zu %d", command, bench->id, bench->iterations, TURN_SAMPLES);
+      gate_format("%s %s %zu %d", command, bench->id, bench->iterations, TURN_SAMPLES);
   if (!ask(run, child, line, &json, &bench->failure)) return false;
   const gate_numbers times = gate_json_numbers(&json, json.root, "times", GATE_POSITIVE);
   const double tail = gate_json_number(&json, json.root, "p95_op", GATE_POSITIVE);
@@ -164,19 +161,18 @@ static bool run_turn(ab_run *run, gate_child *child, ab_bench *bench, slice *fou
   if (!is_usable)
     return gate_wrong(run->problems, "%s answered no usable times for %s", child->name, bench->id);
   for (size_t i = 0; i < times.count; i++)
-    gate_numbers_add(run->arena, &found->times, times.values[i] / (double)bench->iterations);
-  if (isfinite(tail)) gate_numbers_add(run->arena, &found->tails, tail);
+    gate_numbers_add(&found->times, times.values[i] / (double)bench->iterations);
+  if (isfinite(tail)) gate_numbers_add(&found->tails, tail);
   return true;
 }
 
-static void add_round(ab_run *run, ab_series *series, int side, const slice *found)
+static void add_round(ab_series *series, int side, const slice *found)
 {
   const gate_numbers *times = &found->times, *tails = &found->tails;
-  bench_arena *arena = run->arena;
-  gate_numbers_add(arena, &series->medians[side], stats_median(times->values, times->count));
-  gate_numbers_add(arena, &series->means[side], stats_mean(times->values, times->count));
+  gate_numbers_add(&series->medians[side], stats_median(times->values, times->count));
+  gate_numbers_add(&series->means[side], stats_mean(times->values, times->count));
   if (tails->count > 0)
-    gate_numbers_add(arena, &series->tails[side], stats_median(tails->values, tails->count));
+    gate_numbers_add(&series->tails[side], stats_median(tails->values, tails->count));
 }
 
 /* Of one side in a round. */
@@ -212,7 +208,7 @@ static bool run_bench(ab_run *run, gate_child *children, ab_bench *bench, ab_ser
     const int side = is_outer == (round % 2 == 0) ? AB_BASE : AB_NOW;
     if (!run_turn(run, &children[side], bench, &found[side], side)) return false;
   }
-  for (int side = 0; side < AB_SIDES; side++) add_round(run, series, side, &found[side]);
+  for (int side = 0; side < AB_SIDES; side++) add_round(series, side, &found[side]);
   return true;
 }
 
@@ -242,7 +238,7 @@ static bool run_program(ab_run *run, size_t program, const ab_pass *pass, const 
 
 bool ab_rounds(ab_run *run, ab_pass pass)
 {
-  size_t *order = arena_take(run->arena, run->count, sizeof *order);
+  size_t *order = gate_take(run->count, sizeof *order);
   const int64_t end_ms = pass.is_again ? run->deadline_ms : run->settled_ms;
   int64_t round_ms = 0;
   for (size_t i = 0; i < run->count; i++) order[i] = i;

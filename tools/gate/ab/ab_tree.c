@@ -34,19 +34,19 @@ static bool make_folder(ab_run *run)
                       strerror(errno));
   }
   atexit(ab_tree_remove);
-  run->folder = arena_copy(run->arena, made_folder);
+  run->folder = gate_copy(made_folder);
   return true;
 }
 
 /* The first line of what git says; NULL if it fails. */
 static const char *ask_git(ab_run *run, const char *const *words)
 {
-  gate_problems ignored = {.arena = run->arena};
+  gate_problems ignored = {0};
   const char *argv[12] = {"git", "-C", run->options->tree};
   const char *output;
   for (size_t i = 0; words[i]; i++) argv[3 + i] = words[i];
-  if (gate_run(run->arena, argv, &output, &ignored) != 0) return NULL;
-  return arena_copy_bytes(run->arena, output, strcspn(output, "\n"));
+  if (gate_run(argv, &output, &ignored) != 0) return NULL;
+  return gate_copy_bytes(output, strcspn(output, "\n"));
 }
 
 /* Which git command makes the base known. */
@@ -71,13 +71,12 @@ static gate_exit cannot_resolve(ab_run *run)
 /* The base's files in the temporary folder: git keeps no note of them, as of a worktree. */
 static gate_exit take_commit(ab_run *run)
 {
-  bench_arena *arena = run->arena;
   const char *tree = run->options->tree, *output;
   const char *const resolve[] = {"rev-parse",
                                  "--verify",
                                  "--quiet",
                                  "--end-of-options",
-                                 arena_format(arena, "%s^{commit}", run->options->base),
+                                 gate_format("%s^{commit}", run->options->base),
                                  NULL};
   const char *commit = ask_git(run, resolve);
   if (!commit) return cannot_resolve(run);
@@ -86,8 +85,8 @@ static gate_exit take_commit(ab_run *run)
                               NULL};
   run->base_tree = run->folder;
   run->commits[AB_BASE] = commit;
-  run->base_name = arena_format(arena, "%s (%.12s)", run->options->base, commit);
-  if (gate_run(arena, take, &output, run->problems) == 0) return GATE_EXIT_OK;
+  run->base_name = gate_format("%s (%.12s)", run->options->base, commit);
+  if (gate_run(take, &output, run->problems) == 0) return GATE_EXIT_OK;
   gate_wrong(run->problems, "git archive failed: %s", output);
   return GATE_EXIT_INPUT;
 }
@@ -103,10 +102,9 @@ static void name_now(ab_run *run)
   if (!commit) return;
   const char *changes = ask_git(run, status);
   const bool is_clean = changes && *changes == '\0';
-  run->commits[AB_NOW] =
-      is_clean ? commit : arena_format(run->arena, "%s with changes not committed", commit);
-  run->now_name = arena_format(run->arena, "%s (%.12s%s)", tree, commit,
-                               is_clean ? "" : ", with changes not committed");
+  run->commits[AB_NOW] = is_clean ? commit : gate_format("%s with changes not committed", commit);
+  run->now_name =
+      gate_format("%s (%.12s%s)", tree, commit, is_clean ? "" : ", with changes not committed");
 }
 
 gate_exit ab_tree_open(ab_run *run)
@@ -126,7 +124,7 @@ gate_exit ab_tree_open(ab_run *run)
   }
   if (!options->base_tree) return take_commit(run);
   run->base_tree = run->base_name = options->base_tree;
-  if (gate_exists(arena_format(run->arena, "%s/accel.h", options->base_tree))) return GATE_EXIT_OK;
+  if (gate_exists(gate_format("%s/accel.h", options->base_tree))) return GATE_EXIT_OK;
   gate_wrong(run->problems, "there is no accel.h in %s", options->base_tree);
   return GATE_EXIT_USAGE;
 }

@@ -42,16 +42,15 @@ int64_t gate_now_ms(void)
 }
 
 /* Signals that this process ignores or catches are as usual again. Returns an errno. */
-static int spawn(pid_t *id, bench_arena *arena, const char *const *argv, int in, int out,
-                 bool joins_errors)
+static int spawn(pid_t *id, const char *const *argv, int in, int out, bool joins_errors)
 {
   posix_spawn_file_actions_t files;
   posix_spawnattr_t attributes;
   sigset_t usual;
   size_t count = 0;
   while (argv[count]) count++;
-  char **words = arena_take(arena, count + 1, sizeof *words);
-  for (size_t i = 0; i < count; i++) words[i] = arena_copy(arena, argv[i]);
+  char **words = gate_take(count + 1, sizeof *words);
+  for (size_t i = 0; i < count; i++) words[i] = gate_copy(argv[i]);
   sigfillset(&usual);
   posix_spawn_file_actions_init(&files);
   posix_spawnattr_init(&attributes);
@@ -66,14 +65,14 @@ static int spawn(pid_t *id, bench_arena *arena, const char *const *argv, int in,
   return error;
 }
 
-bool gate_child_start(gate_child *child, bench_arena *arena, const char *const *argv,
-                      bool joins_errors, gate_problems *problems)
+bool gate_child_start(gate_child *child, const char *const *argv, bool joins_errors,
+                      gate_problems *problems)
 {
   int in[2] = {-1, -1}, out[2] = {-1, -1};
-  *child = (gate_child){.to = -1, .from = -1, .output = {.arena = arena}};
-  child->name = arena_copy(arena, argv[0]);
+  *child = (gate_child){.to = -1, .from = -1, .output = {0}};
+  child->name = gate_copy(argv[0]);
   const bool has_pipes = pipe2(in, O_CLOEXEC) == 0 && pipe2(out, O_CLOEXEC) == 0;
-  const int error = has_pipes ? spawn(&child->id, arena, argv, in[0], out[1], joins_errors) : errno;
+  const int error = has_pipes ? spawn(&child->id, argv, in[0], out[1], joins_errors) : errno;
   child->to = in[1];
   child->from = out[0];
   close(in[0]);
@@ -103,7 +102,7 @@ static const char *take_line(gate_child *child)
   char *end = text->length > 0 ? memchr(text->bytes, '\n', text->length) : NULL;
   if (!end) return NULL;
   const size_t length = (size_t)(end - text->bytes);
-  const char *line = arena_copy_bytes(text->arena, text->bytes, length);
+  const char *line = gate_copy_bytes(text->bytes, length);
   text->length -= length + 1;
   memmove(text->bytes, end + 1, text->length + 1);
   return line;
@@ -114,7 +113,7 @@ const char *gate_child_ask(gate_child *child, const char *line, int timeout_ms,
 {
   enum { LINE_BYTES_MAX = 16 * 1024 * 1024 };
   const int64_t deadline = gate_now_ms() + timeout_ms;
-  const char *sent = line ? arena_format(child->output.arena, "%s\n", line) : "";
+  const char *sent = line ? gate_format("%s\n", line) : "";
   if (!file_write_all(child->to, sent, strlen(sent))) {
     gate_wrong(problems, "%s takes no more commands", child->name);
     return NULL;
@@ -188,11 +187,10 @@ void gate_child_end(gate_child *child)
   child->id = 0;
 }
 
-int gate_run(bench_arena *arena, const char *const *argv, const char **output_out,
-             gate_problems *problems)
+int gate_run(const char *const *argv, const char **output_out, gate_problems *problems)
 {
   gate_child child;
   *output_out = "";
-  if (!gate_child_start(&child, arena, argv, true, problems)) return -1;
+  if (!gate_child_start(&child, argv, true, problems)) return -1;
   return gate_child_finish(&child, -1, output_out);
 }

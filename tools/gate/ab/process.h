@@ -23,8 +23,8 @@ int64_t gate_now_ms(void);
 
 /* Words of `argv` end with NULL; argv[0] is found in $PATH. stderr is the caller's, or joins
  * stdout. False, with a problem, if it cannot start. */
-bool gate_child_start(gate_child *child, bench_arena *arena, const char *const *argv,
-                      bool joins_errors, gate_problems *problems);
+bool gate_child_start(gate_child *child, const char *const *argv, bool joins_errors,
+                      gate_problems *problems);
 /* Sends a line, if that is not NULL, and waits for one in answer; NULL with a problem if none comes
  * in time, the child ends, or a signal came. */
 const char *gate_child_ask(gate_child *child, const char *line, int timeout_ms,
@@ -39,7 +39,6 @@ bool gate_child_keep(const gate_child *child, size_t turn);
 void gate_child_end(gate_child *child);
 
 /* Starts and finishes. -1, with a problem, if it cannot start. */
-int gate_run(bench_arena *arena, const char *const *argv, const char **output_out,
-             gate_problems *problems);
+int gate_run(const char *const *argv, const char **output_out, gate_problems *problems);
 
 #endif

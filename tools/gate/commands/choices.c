@@ -55,8 +55,8 @@ static const char *take_setting(const argument *self, void *all, const char *val
 {
   gate_choices *choices = all;
   gate_pairs *settings = &choices->settings;
-  settings->items = arena_grow(choices->arena, settings->items, settings->count,
-                               &settings->capacity, sizeof *settings->items);
+  settings->items =
+      gate_grow(settings->items, settings->count, &settings->capacity, sizeof *settings->items);
   settings->items[settings->count++] = (gate_pair){self->name, value};
   return NULL;
 }
@@ -64,9 +64,8 @@ static const char *take_setting(const argument *self, void *all, const char *val
 /* A bare ratio is checked at once, since the compat checker did. */
 static const char *take_threshold(const argument *self, void *all, const char *value)
 {
-  gate_choices *choices = all;
   gate_limits limits;
-  (void)gate_limits_profile(choices->arena, "seed000", &limits);
+  (void)gate_limits_profile("seed000", &limits);
   const char *wrong = strchr(value, '=') ? NULL : gate_limits_ratio(&limits, value);
   return wrong ? wrong : take_setting(self, all, value);
 }
@@ -109,9 +108,9 @@ const argument gate_choices_table[] = {
     {0},
 };
 
-gate_choices gate_choices_new(bench_arena *arena)
+gate_choices gate_choices_new(void)
 {
-  return (gate_choices){.arena = arena, .missing = -1, .inconclusive = -1};
+  return (gate_choices){.missing = -1, .inconclusive = -1};
 }
 
 /* ---- limits ---- */
@@ -127,16 +126,15 @@ static const char *apply_setting(gate_limits *limits, const char *name, const ch
 
 const char *gate_choices_limits(const gate_choices *choices, const char *fallback, gate_limits *out)
 {
-  bench_arena *arena = choices->arena;
-  gate_problems problems = {.arena = arena};
+  gate_problems problems = {0};
   gate_json config = {0};
-  if (choices->config && !gate_json_read(&config, arena, choices->config, &problems))
+  if (choices->config && !gate_json_read(&config, choices->config, &problems))
     return problems.texts[0];
   const char *profile = choices->profile;
   if (!profile) profile = json_string_value(json_object_get(config.root, "profile"));
-  if (!gate_limits_profile(arena, profile ? profile : fallback, out))
-    return arena_format(arena, "unknown profile: %s (there are default, seed000, seed003, seed004)",
-                        profile);
+  if (!gate_limits_profile(profile ? profile : fallback, out))
+    return gate_format("unknown profile: %s (there are default, seed000, seed003, seed004)",
+                       profile);
   if (choices->config) gate_limits_configure(out, choices->config, &config, &problems);
   if (choices->profile) out->profile = choices->profile;
   const char *wrong = problems.count > 0 ? problems.texts[0] : NULL;

@@ -9,22 +9,20 @@
 #include "harness/arguments.h"
 
 /* Writes a set as a baseline of our own form. */
-bool gate_baseline_write(bench_arena *arena, const char *path, gate_set *set,
-                         gate_problems *problems);
+bool gate_baseline_write(const char *path, gate_set *set, gate_problems *problems);
 
-gate_exit gate_command_export(bench_arena *arena, int argc, char **argv);
-gate_exit gate_command_ab(bench_arena *arena, int argc, char **argv);
-gate_exit gate_command_check(bench_arena *arena, int argc, char **argv);
-gate_exit gate_command_convert(bench_arena *arena, int argc, char **argv);
-gate_exit gate_command_fingerprint(bench_arena *arena, int argc, char **argv);
-gate_exit gate_command_history(bench_arena *arena, int argc, char **argv);
-gate_exit gate_command_report(bench_arena *arena, int argc, char **argv);
-gate_exit gate_command_validate(bench_arena *arena, int argc, char **argv);
+gate_exit gate_command_export(int argc, char **argv);
+gate_exit gate_command_ab(int argc, char **argv);
+gate_exit gate_command_check(int argc, char **argv);
+gate_exit gate_command_convert(int argc, char **argv);
+gate_exit gate_command_fingerprint(int argc, char **argv);
+gate_exit gate_command_history(int argc, char **argv);
+gate_exit gate_command_report(int argc, char **argv);
+gate_exit gate_command_validate(int argc, char **argv);
 
 /* ---- options that check, report and ab have in common ---- */
 
 typedef struct gate_choices {
-  bench_arena *arena;
   const char *profile; /* NULL: chosen by what is compared */
   const char *config;
   gate_pairs settings;       /* option -> value, in order; applied once the profile is known */
@@ -40,7 +38,7 @@ typedef struct gate_choices {
 } gate_choices;
 
 extern const argument gate_choices_table[];
-gate_choices gate_choices_new(bench_arena *arena);
+gate_choices gate_choices_new(void);
 
 /* Parses words[1] and on by `groups`; operands come to words[1]. False if the command ends here
  * with *code_out: help was asked for, which `usage` begins, or something is wrong, which is told.

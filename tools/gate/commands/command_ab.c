@@ -17,7 +17,6 @@ static const char usage[] =
     "behind it.\n";
 
 typedef struct ab_command {
-  bench_arena *arena;
   ab_options options;
   gate_choices choices;
   bool is_bisecting;
@@ -65,8 +64,8 @@ static const char *take_bench(const argument *self, void *all, const char *value
 {
   ab_options *options = all;
   (void)self;
-  options->sources = arena_grow(options->arena, options->sources, options->source_count,
-                                &options->source_capacity, sizeof *options->sources);
+  options->sources = gate_grow(options->sources, options->source_count, &options->source_capacity,
+                               sizeof *options->sources);
   options->sources[options->source_count++] = value;
   return NULL;
 }
@@ -131,8 +130,7 @@ static const char *check_options(ab_options *options)
   if (options->rounds_max == 0) options->rounds_max = 4 * options->rounds;
   if (options->rounds_max < options->rounds) options->rounds_max = options->rounds;
   if (options->source_count == 0)
-    take_bench(NULL, options,
-               arena_format(options->arena, "%s/bench/cache_path_bench.c", options->tree));
+    take_bench(NULL, options, gate_format("%s/bench/cache_path_bench.c", options->tree));
   return NULL;
 }
 
@@ -159,15 +157,14 @@ static bool run_benches(ab_run *run, gate_report *report)
   if (!ab_build(run) || !ab_list(run)) return false;
   set_deadlines(run);
   printf("%s, %zu rounds a side, slices of %zu ms, %lld s at most, seed %zu; base %s, now %s\n",
-         gate_some(run->arena, run->count, "bench", "benches"), run->options->rounds,
-         run->options->slice_ms, (long long)(run->end_ms - run->started_ms + 999) / 1000,
-         run->options->seed, run->base_name, run->now_name);
+         gate_some(run->count, "bench", "benches"), run->options->rounds, run->options->slice_ms,
+         (long long)(run->end_ms - run->started_ms + 999) / 1000, run->options->seed,
+         run->base_name, run->now_name);
   fflush(stdout);
   if (!ab_judge(run, report)) return false;
-  gate_pairs_set(run->arena, &report->notes, "rounds",
-                 arena_format(run->arena, "%zu", run->rounds_done));
+  gate_pairs_set(&report->notes, "rounds", gate_format("%zu", run->rounds_done));
   if (run->is_unplaced)
-    gate_pairs_set(run->arena, &report->notes, "processors",
+    gate_pairs_set(&report->notes, "processors",
                    "sides could not be kept on one processor: expect more noise");
   return true;
 }
@@ -187,28 +184,26 @@ static gate_exit run_all(ab_command *command, ab_run *run, gate_report *report)
                             : gate_report_finish(report, &command->choices, run->problems);
 }
 
-static gate_exit ab(bench_arena *arena, ab_command *command, int argc, char **argv)
+static gate_exit ab(ab_command *command, int argc, char **argv)
 {
   const argument_group groups[] = {{own_options, &command->options},
                                    {command_options, command},
                                    {gate_choices_table, &command->choices},
                                    {0}};
-  gate_problems problems = {.arena = arena};
+  gate_problems problems = {0};
   gate_limits limits;
   gate_exit code;
   int operands;
   if (!gate_parse(groups, usage, argc, argv, &operands, &code)) return code;
-  if (operands > 0)
-    return gate_usage_wrong(argv, arena_format(arena, "unknown argument: %s", argv[1]));
+  if (operands > 0) return gate_usage_wrong(argv, gate_format("unknown argument: %s", argv[1]));
   const char *wrong = check_options(&command->options);
   if (!wrong) wrong = gate_choices_limits(&command->choices, "default", &limits);
   if (wrong) return gate_usage_wrong(argv, wrong);
-  ab_run run = {.arena = arena,
-                .options = &command->options,
+  ab_run run = {.options = &command->options,
                 .limits = &limits,
                 .problems = &problems,
                 .started_ms = gate_now_ms()};
-  gate_report report = {.arena = arena, .command = "ab", .limits = &limits};
+  gate_report report = {.command = "ab", .limits = &limits};
   stats_seed(&run.random, command->options.seed, 1);
   gate_catch_signals();
   code = run_all(command, &run, &report);
@@ -220,15 +215,13 @@ static gate_exit ab(bench_arena *arena, ab_command *command, int argc, char **ar
   return code;
 }
 
-gate_exit gate_command_ab(bench_arena *arena, int argc, char **argv)
+gate_exit gate_command_ab(int argc, char **argv)
 {
   enum { BISECT_SKIP = 125 };
   const char *compiler = getenv("CC"), *flags = getenv("CFLAGS");
   ab_command command = {
-      .arena = arena,
-      .choices = gate_choices_new(arena),
-      .options = {.arena = arena,
-                  .tree = ".",
+      .choices = gate_choices_new(),
+      .options = {.tree = ".",
                   .compiler = compiler && *compiler != '\0' ? compiler : "gcc",
                   .flags = flags && *flags != '\0' ? flags : "-O2 -DNDEBUG",
                   .rounds = 10,
@@ -237,7 +230,7 @@ gate_exit gate_command_ab(bench_arena *arena, int argc, char **argv)
                   .bench_ms = 20 * 1000,
                   .seed = 42},
   };
-  const gate_exit code = ab(arena, &command, argc, argv);
+  const gate_exit code = ab(&command, argc, argv);
   const bool is_judged = code == GATE_EXIT_OK || code == GATE_EXIT_REGRESSION;
   return command.is_bisecting && !is_judged ? (gate_exit)BISECT_SKIP : code;
 }

@@ -49,7 +49,6 @@ static const argument own_options[] = {
 
 typedef struct check {
   const check_options *options;
-  bench_arena *arena;
   gate_problems problems; /* each is told when it is found */
   gate_report report;
   gate_limits limits;
@@ -66,16 +65,15 @@ static gate_exit check_compat(check *self)
   const check_options *options = self->options;
   const gate_read_options reading = {.is_compat = true};
   gate_problems *problems = &self->problems;
-  gate_text out = {.arena = self->arena}, errors = out;
+  gate_text out = {0}, errors = out;
   const gate_set *base = NULL, *now = NULL;
   if (!gate_exists(options->baseline))
     gate_wrong(problems, "baseline file not found: %s", options->baseline);
   else
-    base = gate_read(self->arena, options->baseline, reading, problems);
+    base = gate_read(options->baseline, reading, problems);
   if (problems->count == 0 && base->count == 0)
     gate_wrong(problems, "baseline benchmarks are empty");
-  if (problems->count == 0)
-    now = gate_read_criterion(self->arena, options->folder, reading, problems);
+  if (problems->count == 0) now = gate_read_criterion(options->folder, reading, problems);
   if (problems->count > 0) {
     problems->count = 1;
     gate_print_problems(problems);
@@ -132,11 +130,10 @@ static gate_set *read_folder_side(check *self, bool is_base)
 {
   const check_options *options = self->options;
   if (!is_base)
-    return gate_read_criterion(self->arena, options->folder, (gate_read_options){0},
-                               &self->problems);
-  gate_set *set = gate_set_new(self->arena, options->baseline, GATE_FORM_OWN);
+    return gate_read_criterion(options->folder, (gate_read_options){0}, &self->problems);
+  gate_set *set = gate_set_new(options->baseline, GATE_FORM_OWN);
   if (gate_exists(options->baseline)) {
-    set = gate_read(self->arena, options->baseline, (gate_read_options){0}, &self->problems);
+    set = gate_read(options->baseline, (gate_read_options){0}, &self->problems);
     if (set && set->count == 0 && self->problems.count == 0 && !options->is_report)
       gate_wrong(&self->problems, "baseline benchmarks are empty");
   } else if (!options->is_report) {
@@ -155,7 +152,7 @@ static gate_set *read_side(check *self, size_t index)
   if (options->is_folder)
     set = read_folder_side(self, is_base);
   else if (gate_exists(path))
-    set = gate_read(self->arena, path, (gate_read_options){0}, &self->problems);
+    set = gate_read(path, (gate_read_options){0}, &self->problems);
   if (tell(self, before) && !options->is_folder)
     fprintf(stderr, "[schema] Invalid %s JSON: %s\n", is_base ? "baseline" : "current", path);
   return set;
@@ -199,10 +196,10 @@ static gate_exit finish(check *self)
   const bool has_files = choices->markdown || choices->json || choices->junit || choices->html ||
                          choices->wants_github;
   if (self->records > 0 && !has_files) return finish_records(self);
-  gate_problems rest = {.arena = self->arena};
+  gate_problems rest = {0};
   if (self->missing + self->faults > 0)
     gate_wrong(&rest, "%s missing or invalid",
-               gate_some(self->arena, self->missing + self->faults, "file is", "files are"));
+               gate_some(self->missing + self->faults, "file is", "files are"));
   return gate_report_finish(&self->report, choices, &rest);
 }
 
@@ -211,15 +208,15 @@ static gate_exit write_first(check *self)
 {
   const char *path = self->options->files[0], *results = self->options->files[1];
   gate_problems *problems = &self->problems;
-  gate_set *now = gate_read(self->arena, results, (gate_read_options){0}, problems);
+  gate_set *now = gate_read(results, (gate_read_options){0}, problems);
   const size_t failures = now ? now->failed.count : 0;
   if (problems->count == 0 && now->count + failures == 0)
     gate_wrong(problems, "no benchmark results in %s", results);
   for (size_t i = 0; i < failures; i++)
     gate_wrong(problems, "%s failed: %s", now->failed.items[i].key, now->failed.items[i].value);
-  if (problems->count == 0 && gate_baseline_write(self->arena, path, now, problems)) {
+  if (problems->count == 0 && gate_baseline_write(path, now, problems)) {
     printf("no baseline yet: wrote the first, %s (%s)\n", path,
-           gate_some(self->arena, now->count, "bench", "benches"));
+           gate_some(now->count, "bench", "benches"));
     return GATE_EXIT_OK;
   }
   gate_print_problems(problems);
@@ -238,7 +235,7 @@ static gate_exit check_files(check *self, char **words)
       fprintf(stderr, self->missing++ == 0 ? "Missing file(s): %s" : " %s", options->files[i]);
   if (self->missing > 0) fputs("\n", stderr);
   if (self->missing > 0 && options->is_compat) return GATE_EXIT_INPUT;
-  self->sets = arena_take(self->arena, count, sizeof *self->sets);
+  self->sets = gate_take(count, sizeof *self->sets);
   /* Limits depend on what the first readable file is. */
   const gate_set *first = NULL;
   for (size_t i = 0; i < count; i++) {
@@ -252,42 +249,41 @@ static gate_exit check_files(check *self, char **words)
   return finish(self);
 }
 
-static gate_exit check_or_report(bench_arena *arena, int argc, char **argv, bool is_report)
+static gate_exit check_or_report(int argc, char **argv, bool is_report)
 {
-  check_options options = {.choices = gate_choices_new(arena),
+  check_options options = {.choices = gate_choices_new(),
                            .baseline = "docs/benchmarks/cache_path_bench.json",
                            .is_compat = gate_asks_for_compat(argc, argv),
                            .is_report = is_report};
   const argument_group groups[] = {
       {own_options, &options}, {gate_choices_table, &options.choices}, {0}};
   const char *name = is_report ? "report" : "check";
-  const char *text = arena_format(arena, usage, is_report ? "report" : "check_bench_regression",
-                                  name, name, is_report ? report_meaning : check_meaning);
+  const char *text = gate_format(usage, is_report ? "report" : "check_bench_regression", name, name,
+                                 is_report ? report_meaning : check_meaning);
   gate_exit code;
   int operands;
-  options.folder = options.is_compat ? "target/criterion" : gate_criterion_folder(arena);
+  options.folder = options.is_compat ? "target/criterion" : gate_criterion_folder();
   if (!gate_parse(groups, text, argc, argv, &operands, &code)) return code;
-  check self = {.options = &options, .arena = arena, .problems = {.arena = arena}};
+  check self = {.options = &options, .problems = {0}};
   if (operands == 0 && options.is_compat) return check_compat(&self);
-  char *pair[] = {arena_copy(arena, options.baseline), arena_copy(arena, options.folder)};
+  char *pair[] = {gate_copy(options.baseline), gate_copy(options.folder)};
   options.is_folder = operands == 0;
   options.files = options.is_folder ? pair : argv + 1;
   options.file_count = options.is_folder ? 2 : (size_t)operands;
-  self.report = (gate_report){.arena = arena,
-                              .command = "check",
+  self.report = (gate_report){.command = "check",
                               .limits = &self.limits,
                               .base_name = options.files[0],
                               .now_name = options.files[1]};
   return check_files(&self, argv);
 }
 
-gate_exit gate_command_check(bench_arena *arena, int argc, char **argv)
+gate_exit gate_command_check(int argc, char **argv)
 {
-  return check_or_report(arena, argc, argv, false);
+  return check_or_report(argc, argv, false);
 }
 
-gate_exit gate_command_report(bench_arena *arena, int argc, char **argv)
+gate_exit gate_command_report(int argc, char **argv)
 {
-  const gate_exit code = check_or_report(arena, argc, argv, true);
+  const gate_exit code = check_or_report(argc, argv, true);
   return code == GATE_EXIT_REGRESSION || code == GATE_EXIT_UNSURE ? GATE_EXIT_OK : code;
 }

@@ -34,25 +34,23 @@ static const argument own_options[] = {
 };
 
 /* Whether anything speaks against replacing the old baseline without a word. */
-static const char *objection(bench_arena *arena, const gate_report *report)
+static const char *objection(const gate_report *report)
 {
   const size_t *counts = report->counts;
   const size_t worse = counts[GATE_FAIL] + counts[GATE_NOISY] + counts[GATE_INCONCLUSIVE];
   if (counts[GATE_NOT_COMPARABLE] > 0)
-    return arena_format(arena, "it is of another machine or build (%s)",
-                        gate_report_difference(report));
+    return gate_format("it is of another machine or build (%s)", gate_report_difference(report));
   if (counts[GATE_FAILED] > 0) return "a bench failed";
   if (counts[GATE_MISSING] > 0)
-    return gate_some(arena, counts[GATE_MISSING], "bench of it is gone", "benches of it are gone");
+    return gate_some(counts[GATE_MISSING], "bench of it is gone", "benches of it are gone");
   if (report->compared == 0) return "nothing could be compared with it";
   if (worse == 0) return NULL;
-  return gate_some(arena, worse, "figure got worse beyond the limits, or noise hides it",
+  return gate_some(worse, "figure got worse beyond the limits, or noise hides it",
                    "figures got worse beyond the limits, or noise hides them");
 }
 
 /* How the new baseline compares with the one that it replaces. True if it may be written. */
-static bool compare_old(bench_arena *arena, const export_options *options, const gate_set *now,
-                        gate_problems *problems)
+static bool compare_old(const export_options *options, const gate_set *now, gate_problems *problems)
 {
   if (!gate_exists(options->output)) {
     printf("there was no baseline in %s: this is the first\n", options->output);
@@ -60,20 +58,20 @@ static bool compare_old(bench_arena *arena, const export_options *options, const
     return gate_wrong(problems, "%s failed: %s; not written without --accept REASON",
                       now->failed.items[0].key, now->failed.items[0].value);
   }
-  gate_problems old_problems = {.arena = arena};
-  const gate_set *old = gate_read(arena, options->output, (gate_read_options){0}, &old_problems);
+  gate_problems old_problems = {0};
+  const gate_set *old = gate_read(options->output, (gate_read_options){0}, &old_problems);
   gate_limits limits;
-  (void)gate_limits_profile(arena, "default", &limits);
+  (void)gate_limits_profile("default", &limits);
   limits.may_fail_on_single_run = true;
-  gate_report report = {.arena = arena, .command = "export", .limits = &limits};
+  gate_report report = {.command = "export", .limits = &limits};
   const char *why = "it cannot be read";
   if (old) {
     gate_judge_sets(&report, old, now, &old_problems);
     gate_report_sort(&report);
-    gate_text out = {.arena = arena};
+    gate_text out = {0};
     gate_show_table(&out, &report, (gate_style){0});
     gate_print(&out);
-    if (old_problems.count == 0) why = objection(arena, &report);
+    if (old_problems.count == 0) why = objection(&report);
   }
   gate_print_problems(&old_problems);
   if (!why || options->reason) return true;
@@ -81,56 +79,53 @@ static bool compare_old(bench_arena *arena, const export_options *options, const
                     why);
 }
 
-static gate_set *read_results(bench_arena *arena, const export_options *options,
-                              gate_problems *problems)
+static gate_set *read_results(const export_options *options, gate_problems *problems)
 {
   const gate_read_options reading = {.is_compat = options->is_compat, .needs_median = true};
-  gate_set *set = gate_read_criterion(arena, options->folder, reading, problems);
+  gate_set *set = gate_read_criterion(options->folder, reading, problems);
   if (set && problems->count == 0 && set->count == 0)
     gate_wrong(problems, "no valid benchmark entries collected");
   return set;
 }
 
-bool gate_baseline_write(bench_arena *arena, const char *path, gate_set *set,
-                         gate_problems *problems)
+bool gate_baseline_write(const char *path, gate_set *set, gate_problems *problems)
 {
-  gate_text text = {.arena = arena};
+  gate_text text = {0};
   /* Results that do not say where they were made are of this machine. */
-  if (set->machine.count == 0) gate_fingerprint(arena, &set->machine);
-  if (!set->started) set->started = gate_time_text(arena);
+  if (set->machine.count == 0) gate_fingerprint(&set->machine);
+  if (!set->started) set->started = gate_time_text();
   gate_write_own(&text, set);
   return gate_file_write(path, &text, problems);
 }
 
-static bool write_baseline(bench_arena *arena, const export_options *options, gate_set *set,
-                           gate_problems *problems)
+static bool write_baseline(const export_options *options, gate_set *set, gate_problems *problems)
 {
-  gate_text text = {.arena = arena};
+  gate_text text = {0};
   set->reason = options->reason;
   if (options->commit) set->commit = options->commit;
-  if (!options->is_compat) return gate_baseline_write(arena, options->output, set, problems);
+  if (!options->is_compat) return gate_baseline_write(options->output, set, problems);
   (void)gate_write_compat(&text, set);
   return gate_file_write(options->output, &text, problems);
 }
 
-gate_exit gate_command_export(bench_arena *arena, int argc, char **argv)
+gate_exit gate_command_export(int argc, char **argv)
 {
   export_options options = {.output = "docs/benchmarks/cache_path_bench.json",
                             .is_compat = gate_asks_for_compat(argc, argv)};
   const argument_group groups[] = {{own_options, &options}, {0}};
   gate_exit code;
   int operands;
-  options.folder = options.is_compat ? "target/criterion" : gate_criterion_folder(arena);
+  options.folder = options.is_compat ? "target/criterion" : gate_criterion_folder();
   if (!gate_parse(groups, usage, argc, argv, &operands, &code)) return code;
   if (operands > 0) return gate_usage_wrong(argv, "export takes options only");
-  gate_problems problems = {.arena = arena};
-  gate_set *set = read_results(arena, &options, &problems);
-  if (set && set->machine.count == 0 && !options.is_compat) gate_fingerprint(arena, &set->machine);
-  if (problems.count == 0 && !options.is_compat && !compare_old(arena, &options, set, &problems)) {
+  gate_problems problems = {0};
+  gate_set *set = read_results(&options, &problems);
+  if (set && set->machine.count == 0 && !options.is_compat) gate_fingerprint(&set->machine);
+  if (problems.count == 0 && !options.is_compat && !compare_old(&options, set, &problems)) {
     gate_print_problems(&problems);
     return GATE_EXIT_REGRESSION;
   }
-  if (problems.count == 0 && write_baseline(arena, &options, set, &problems)) {
+  if (problems.count == 0 && write_baseline(&options, set, &problems)) {
     printf("wrote baseline: %s (%zu benchmarks)\n", options.output, set->count);
     return GATE_EXIT_OK;
   }

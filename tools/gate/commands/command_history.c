@@ -31,48 +31,47 @@ static const argument own_options[] = {
     {0},
 };
 
-static gate_exit add(bench_arena *arena, const history_options *options)
+static gate_exit add(const history_options *options)
 {
-  gate_problems problems = {.arena = arena};
-  gate_set *set = gate_read(arena, options->from, (gate_read_options){0}, &problems);
+  gate_problems problems = {0};
+  gate_set *set = gate_read(options->from, (gate_read_options){0}, &problems);
   if (set && set->count == 0 && problems.count == 0)
     gate_wrong(&problems, "no benchmark results in %s", options->from);
   if (problems.count == 0) {
-    gate_text line = {.arena = arena};
-    if (set->machine.count == 0) gate_fingerprint(arena, &set->machine);
+    gate_text line = {0};
+    if (set->machine.count == 0) gate_fingerprint(&set->machine);
     if (options->commit) set->commit = options->commit;
     if (options->tag) set->tag = options->tag;
-    if (!set->started) set->started = gate_time_text(arena);
+    if (!set->started) set->started = gate_time_text();
     gate_write_line(&line, set);
-    (void)gate_history_add(arena, options->history, &line, &problems);
+    (void)gate_history_add(options->history, &line, &problems);
   }
   gate_print_problems(&problems);
   if (problems.count > 0) return GATE_EXIT_INPUT;
-  printf("added %s to %s\n", gate_some(arena, set->count, "bench", "benches"), options->history);
+  printf("added %s to %s\n", gate_some(set->count, "bench", "benches"), options->history);
   return GATE_EXIT_OK;
 }
 
 static void show_bench(gate_text *out, const gate_history *history, const gate_bench *bench)
 {
-  bench_arena *arena = out->arena;
   const gate_set **runs;
-  const gate_numbers series = gate_history_series(arena, history, bench->id, "time", &runs);
+  const gate_numbers series = gate_history_series(history, bench->id, "time", &runs);
   if (series.count == 0) return;
   const double first = series.values[0], last = series.values[series.count - 1];
   gate_text_printf(out, "%s: %s, first %s, last %s (%s)\n", bench->full_id,
-                   gate_some(arena, series.count, "run", "runs"), gate_quantity(arena, first, "ns"),
-                   gate_quantity(arena, last, "ns"), gate_percent(arena, last / first - 1));
+                   gate_some(series.count, "run", "runs"), gate_quantity(first, "ns"),
+                   gate_quantity(last, "ns"), gate_percent(last / first - 1));
 }
 
-static gate_exit show(bench_arena *arena, const history_options *options)
+static gate_exit show(const history_options *options)
 {
-  gate_problems problems = {.arena = arena};
+  gate_problems problems = {0};
   if (!gate_exists(options->history)) {
     printf("no history yet: %s; history add begins one\n", options->history);
     return GATE_EXIT_OK;
   }
-  const gate_history history = gate_history_read(arena, options->history, &problems);
-  gate_text out = {.arena = arena};
+  const gate_history history = gate_history_read(options->history, &problems);
+  gate_text out = {0};
   const gate_set *last = history.count > 0 ? history.sets[history.count - 1] : NULL;
   for (size_t i = 0; last && i < last->count; i++)
     if (gate_matches(options->only, last->benches[i].id))
@@ -83,29 +82,28 @@ static gate_exit show(bench_arena *arena, const history_options *options)
   return problems.count > 0 ? GATE_EXIT_INPUT : GATE_EXIT_OK;
 }
 
-static gate_exit prune(bench_arena *arena, const history_options *options)
+static gate_exit prune(const history_options *options)
 {
-  gate_problems problems = {.arena = arena};
+  gate_problems problems = {0};
   size_t dropped = 0;
-  const bool is_pruned =
-      gate_history_prune(arena, options->history, options->keep, &dropped, &problems);
+  const bool is_pruned = gate_history_prune(options->history, options->keep, &dropped, &problems);
   gate_print_problems(&problems);
   if (!is_pruned) return GATE_EXIT_INPUT;
-  printf("dropped %s of %s\n", gate_some(arena, dropped, "line", "lines"), options->history);
+  printf("dropped %s of %s\n", gate_some(dropped, "line", "lines"), options->history);
   return GATE_EXIT_OK;
 }
 
-gate_exit gate_command_history(bench_arena *arena, int argc, char **argv)
+gate_exit gate_command_history(int argc, char **argv)
 {
   history_options options = {
-      "docs/benchmarks/history.jsonl", gate_criterion_folder(arena), NULL, NULL, "*", 500};
+      "docs/benchmarks/history.jsonl", gate_criterion_folder(), NULL, NULL, "*", 500};
   const argument_group groups[] = {{own_options, &options}, {0}};
   gate_exit code;
   int operands;
   if (!gate_parse(groups, usage, argc, argv, &operands, &code)) return code;
   const char *action = operands == 1 ? argv[1] : "";
-  if (strcmp(action, "add") == 0) return add(arena, &options);
-  if (strcmp(action, "show") == 0) return show(arena, &options);
-  if (strcmp(action, "prune") == 0) return prune(arena, &options);
+  if (strcmp(action, "add") == 0) return add(&options);
+  if (strcmp(action, "show") == 0) return show(&options);
+  if (strcmp(action, "prune") == 0) return prune(&options);
   return gate_usage_wrong(argv, "history takes add, show or prune");
 }

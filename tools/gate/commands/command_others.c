@@ -23,12 +23,11 @@ static const argument convert_table[] = {
     {0},
 };
 
-static gate_exit convert(bench_arena *arena, const char *input, const char *output,
-                         const gate_writer *writer)
+static gate_exit convert(const char *input, const char *output, const gate_writer *writer)
 {
-  gate_problems problems = {.arena = arena};
-  gate_text text = {.arena = arena};
-  gate_set *set = gate_read(arena, input, (gate_read_options){0}, &problems);
+  gate_problems problems = {0};
+  gate_text text = {0};
+  gate_set *set = gate_read(input, (gate_read_options){0}, &problems);
   /* Half of the results would look like all of them. */
   if (set && problems.count == 0) {
     if (!writer->write(&text, set))
@@ -42,7 +41,7 @@ static gate_exit convert(bench_arena *arena, const char *input, const char *outp
   return problems.count > 0 ? GATE_EXIT_INPUT : GATE_EXIT_OK;
 }
 
-gate_exit gate_command_convert(bench_arena *arena, int argc, char **argv)
+gate_exit gate_command_convert(int argc, char **argv)
 {
   convert_options options = {NULL, NULL};
   const argument_group groups[] = {{convert_table, &options}, {0}};
@@ -52,9 +51,8 @@ gate_exit gate_command_convert(bench_arena *arena, int argc, char **argv)
   if (!options.form || operands != 1)
     return gate_usage_wrong(argv, "--to FORM and one INPUT are needed");
   for (const gate_writer *writer = gate_writers; writer->name; writer++)
-    if (strcmp(writer->name, options.form) == 0)
-      return convert(arena, argv[1], options.output, writer);
-  return gate_usage_wrong(argv, arena_format(arena, "unknown form: %s", options.form));
+    if (strcmp(writer->name, options.form) == 0) return convert(argv[1], options.output, writer);
+  return gate_usage_wrong(argv, gate_format("unknown form: %s", options.form));
 }
 
 /* ---- validate ---- */
@@ -63,21 +61,21 @@ static const char validate_usage[] =
     "usage: accel-gate validate FILE...\n\n"
     "Reads every FILE (or folder) strictly and tells its form, or all that is wrong in it.\n";
 
-static bool validate(bench_arena *arena, const char *path)
+static bool validate(const char *path)
 {
-  gate_problems problems = {.arena = arena};
-  const gate_set *set = gate_read(arena, path, (gate_read_options){0}, &problems);
+  gate_problems problems = {0};
+  const gate_set *set = gate_read(path, (gate_read_options){0}, &problems);
   if (set && problems.count == 0 && set->count == 0)
     gate_wrong(&problems, "%s holds no benchmark", path);
   if (problems.count == 0)
     printf("OK %s (%s, %s)\n", path, gate_form_name(set->form),
-           gate_some(arena, set->count, "bench", "benches"));
+           gate_some(set->count, "bench", "benches"));
   fflush(stdout);
   gate_print_problems(&problems);
   return problems.count == 0;
 }
 
-gate_exit gate_command_validate(bench_arena *arena, int argc, char **argv)
+gate_exit gate_command_validate(int argc, char **argv)
 {
   static const argument none[] = {{0}};
   const argument_group groups[] = {{none, NULL}, {0}};
@@ -85,7 +83,7 @@ gate_exit gate_command_validate(bench_arena *arena, int argc, char **argv)
   int operands;
   bool is_valid = true;
   if (!gate_parse(groups, validate_usage, argc, argv, &operands, &code)) return code;
-  for (int i = 1; i <= operands; i++) is_valid = validate(arena, argv[i]) && is_valid;
+  for (int i = 1; i <= operands; i++) is_valid = validate(argv[i]) && is_valid;
   if (operands == 0) return gate_usage_wrong(argv, "name at least one FILE");
   return is_valid ? GATE_EXIT_OK : GATE_EXIT_INPUT;
 }
@@ -97,12 +95,12 @@ static const argument fingerprint_table[] = {
     {0},
 };
 
-gate_exit gate_command_fingerprint(bench_arena *arena, int argc, char **argv)
+gate_exit gate_command_fingerprint(int argc, char **argv)
 {
   bool is_json = false;
   const argument_group groups[] = {{fingerprint_table, &is_json}, {0}};
   gate_pairs machine = {0};
-  gate_text out = {.arena = arena};
+  gate_text out = {0};
   gate_exit code;
   int operands;
   if (!gate_parse(groups,
@@ -111,7 +109,7 @@ gate_exit gate_command_fingerprint(bench_arena *arena, int argc, char **argv)
                   argc, argv, &operands, &code))
     return code;
   if (operands > 0) return gate_usage_wrong(argv, "fingerprint takes options only");
-  gate_fingerprint(arena, &machine);
+  gate_fingerprint(&machine);
   if (is_json) gate_add_json(&out, gate_pairs_json(&machine), true);
   for (size_t i = 0; !is_json && i < machine.count; i++)
     gate_text_printf(&out, "%-15s %s\n", machine.items[i].key, machine.items[i].value);

@@ -32,10 +32,10 @@ static gate_style style_of(const gate_choices *choices)
 static void write_page(const gate_report *report, const gate_choices *choices,
                        gate_problems *problems, gate_problems *unwritten)
 {
-  gate_text text = {.arena = report->arena};
+  gate_text text = {0};
   gate_history history = {0};
   if (choices->history && gate_exists(choices->history))
-    history = gate_history_read(report->arena, choices->history, problems);
+    history = gate_history_read(choices->history, problems);
   else if (choices->history)
     printf("no history yet: %s\n", choices->history);
   gate_show_page(&text, report, &history, problems->count > 0);
@@ -48,7 +48,7 @@ static void write_summary(const gate_report *report, const gate_text *markdown,
 {
   enum { SUMMARY_BYTES_MAX = 1024 * 1024 };
   const char *path = getenv("GITHUB_STEP_SUMMARY");
-  gate_text sentence = {.arena = report->arena};
+  gate_text sentence = {0};
   gate_text_printf(&sentence, "%s (the table is too long for this page)\n",
                    gate_report_sentence(report, problems->count > 0));
   if (path && *path != '\0')
@@ -60,7 +60,7 @@ static void write_files(const gate_report *report, const gate_choices *choices,
                         gate_problems *problems, gate_problems *unwritten)
 {
   const bool has_problems = problems->count > 0;
-  gate_text markdown = {.arena = report->arena}, junit = markdown, json = markdown;
+  gate_text markdown = {0}, junit = markdown, json = markdown;
   gate_show_markdown(&markdown, report, has_problems);
   gate_show_junit(&junit, report);
   gate_show_json(&json, report, has_problems);
@@ -74,7 +74,7 @@ static void write_files(const gate_report *report, const gate_choices *choices,
 gate_exit gate_report_finish(gate_report *report, const gate_choices *choices,
                              gate_problems *problems)
 {
-  gate_text out = {.arena = report->arena};
+  gate_text out = {0};
   const char *is_github = getenv("GITHUB_ACTIONS");
   gate_note_unused(report);
   gate_report_sort(report);
@@ -82,7 +82,7 @@ gate_exit gate_report_finish(gate_report *report, const gate_choices *choices,
   if (!choices->wants_no_annotations && (choices->wants_github || is_github))
     gate_show_annotations(&out, report);
   gate_print(&out);
-  gate_problems unwritten = {.arena = report->arena};
+  gate_problems unwritten = {0};
   write_files(report, choices, problems, &unwritten);
   gate_print_problems(problems);
   gate_print_problems(&unwritten);

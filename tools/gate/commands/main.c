@@ -11,7 +11,7 @@
 
 typedef struct command {
   const char *name;
-  gate_exit (*run)(bench_arena *arena, int argc, char **argv);
+  gate_exit (*run)(int argc, char **argv);
   const char *meaning;
 } command;
 
@@ -52,9 +52,8 @@ int main(int argc, char **argv)
   }
   for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
     if (strcmp(argv[1], commands[i].name) != 0) continue;
-    bench_arena arena = {0};
-    gate_exit code = commands[i].run(&arena, argc - 1, argv + 1);
-    arena_release(&arena);
+    gate_exit code = commands[i].run(argc - 1, argv + 1);
+    gate_release();
     if (fflush(stdout) != 0 || ferror(stdout)) {
       fputs("error: failed to write to standard output\n", stderr);
       if (code == GATE_EXIT_OK) code = GATE_EXIT_INPUT;

@@ -11,7 +11,7 @@ static void add_check_line(gate_text *out, const char *id, double base, double n
 gate_exit gate_show_compat(gate_text *out, gate_text *errors, const gate_set *base,
                            const gate_set *now, double threshold)
 {
-  gate_text failures = {.arena = out->arena};
+  gate_text failures = {0};
   size_t compared = 0;
   for (size_t i = 0; i < base->count; i++) {
     const char *id = base->benches[i].id;
@@ -25,7 +25,7 @@ gate_exit gate_show_compat(gate_text *out, gate_text *errors, const gate_set *ba
     }
     if (old <= 0) {
       gate_text_printf(out, "[WARN] invalid baseline mean for %s: %s\n", id,
-                       gate_number_plain(out->arena, old));
+                       gate_number_plain(old));
       continue;
     }
     const double mean = gate_bench_find(current, "time")->figures[GATE_MEAN];

@@ -19,7 +19,7 @@ void gate_show_junit(gate_text *out, const gate_report *report)
                    report->command, report->count, failures, skipped);
   for (size_t i = 0; i < report->count; i++) {
     const gate_row *row = &report->rows[i];
-    const char *sentence = gate_row_sentence(out->arena, row);
+    const char *sentence = gate_row_sentence(row);
     const char *name = gate_verdict_name(row->verdict);
     gate_add_markup(out, "    <testcase classname=\"%s\" name=\"%s\">", row->full_id,
                     row->key[0] == '\0' ? "presence" : row->key);

@@ -18,12 +18,12 @@ static void add_row(gate_text *out, const gate_row *row)
   static const gate_column columns[] = {GATE_COLUMN_BENCH, GATE_COLUMN_METRIC, GATE_COLUMN_BASE,
                                         GATE_COLUMN_NOW, GATE_COLUMN_CHANGE};
   for (size_t c = 0; c < sizeof columns / sizeof *columns; c++) {
-    const char *cell = gate_cell(out->arena, row, columns[c]);
+    const char *cell = gate_cell(row, columns[c]);
     const bool is_gone = columns[c] == GATE_COLUMN_NOW && row->verdict == GATE_MISSING;
     gate_text_add(out, c == 0 ? "| " : " | ");
     add_cell(out, is_gone ? "Not found" : *cell != '\0' ? cell : "-");
   }
-  const char *interval = gate_cell(out->arena, row, GATE_COLUMN_INTERVAL);
+  const char *interval = gate_cell(row, GATE_COLUMN_INTERVAL);
   gate_text_printf(out, "%s%s | %s", *interval == '\0' ? "" : " ", interval,
                    gate_verdict_icon(row->verdict));
   if (row->note) gate_text_add(out, ": ");
@@ -51,14 +51,14 @@ void gate_show_markdown(gate_text *out, const gate_report *report, bool has_prob
     if (!is_folded(&report->rows[i])) add_row(out, &report->rows[i]);
   if (folded > 0) {
     gate_text_printf(out, "\n<details><summary>%s OK or only reported</summary>\n\n%s",
-                     gate_some(out->arena, folded, "figure is", "figures are"), table_head);
+                     gate_some(folded, "figure is", "figures are"), table_head);
     for (size_t i = 0; i < report->count; i++)
       if (is_folded(&report->rows[i])) add_row(out, &report->rows[i]);
     gate_text_add(out, "\n</details>\n");
   }
   const double geomean = gate_report_geomean(report);
   if (!isnan(geomean))
-    gate_text_printf(out, "\nGeometric mean of times: %s\n", gate_percent(out->arena, geomean));
+    gate_text_printf(out, "\nGeometric mean of times: %s\n", gate_percent(geomean));
   gate_text_printf(out, "\nProfile %s; baseline %s, current %s.\n", report->limits->profile,
                    report->base_name ? report->base_name : "-",
                    report->now_name ? report->now_name : "-");
@@ -81,13 +81,10 @@ static void add_command_text(gate_text *out, const char *text, bool is_property)
 
 static void add_annotation(gate_text *out, const gate_row *row, const char *kind)
 {
-  bench_arena *arena = out->arena;
   gate_text_printf(out, "::%s title=", kind);
-  add_command_text(out, arena_format(arena, "%s %s", gate_verdict_name(row->verdict), row->full_id),
-                   true);
+  add_command_text(out, gate_format("%s %s", gate_verdict_name(row->verdict), row->full_id), true);
   gate_text_add(out, "::");
-  add_command_text(out, arena_format(arena, "[%s] %s", row->full_id, gate_row_sentence(arena, row)),
-                   false);
+  add_command_text(out, gate_format("[%s] %s", row->full_id, gate_row_sentence(row)), false);
   gate_text_add(out, "\n");
 }
 

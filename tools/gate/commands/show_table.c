@@ -34,7 +34,7 @@ static void add_padded(gate_text *out, const char *text, size_t width, bool is_r
 
 static void add_line(gate_text *out, const table_line *line, const size_t *widths, gate_style style)
 {
-  gate_text plain = {.arena = out->arena};
+  gate_text plain = {0};
   for (size_t c = 0; c < COLUMNS; c++) {
     if (widths[c] == 0) continue;
     if (plain.length > 0) gate_text_add(&plain, "  ");
@@ -78,7 +78,7 @@ static void add_footer(gate_text *out, const gate_report *report, gate_style sty
                        "need not be now / base\n");
   const double geomean = gate_report_geomean(report);
   if (!isnan(geomean))
-    gate_text_printf(out, "geometric mean of times: %s\n", gate_percent(out->arena, geomean));
+    gate_text_printf(out, "geometric mean of times: %s\n", gate_percent(geomean));
   if (style.is_quiet || !report->now) return;
   const gate_pairs *machine = &report->now->machine;
   const char *cpu = gate_pairs_get(machine, "cpu");
@@ -89,14 +89,14 @@ static void add_footer(gate_text *out, const gate_report *report, gate_style sty
 void gate_show_table(gate_text *out, const gate_report *report, gate_style style)
 {
   size_t widths[COLUMNS] = {0}, count = 1; /* the first line is of headings */
-  table_line *lines = arena_take(out->arena, report->count + 1, sizeof *lines);
+  table_line *lines = gate_take(report->count + 1, sizeof *lines);
   memcpy(lines->cells, gate_headings, sizeof lines->cells);
   for (size_t i = 0; i < report->count; i++) {
     const gate_row *row = &report->rows[i];
     if (!is_shown(row, style)) continue;
     lines[count].verdict = row->verdict;
     for (int c = 0; c < COLUMNS; c++) {
-      lines[count].cells[c] = gate_cell(out->arena, row, (gate_column)c);
+      lines[count].cells[c] = gate_cell(row, (gate_column)c);
       const size_t letters = gate_letters(lines[count].cells[c]);
       if (letters > widths[c]) widths[c] = letters;
     }

@@ -19,22 +19,20 @@ typedef struct gate_read_options {
 
 /* A file of any form, or a folder of criterion's. NULL if nothing could be read; then there is a
  * problem. */
-gate_set *gate_read(bench_arena *arena, const char *path, gate_read_options options,
-                    gate_problems *problems);
+gate_set *gate_read(const char *path, gate_read_options options, gate_problems *problems);
 
 /* Never a folder. */
-gate_set *gate_read_file(bench_arena *arena, const char *path, gate_read_options options,
-                         gate_problems *problems);
+gate_set *gate_read_file(const char *path, gate_read_options options, gate_problems *problems);
 /* What a file holds, told by its first bytes and keys. */
-gate_set *gate_read_text(bench_arena *arena, const char *path, const char *text, size_t length,
+gate_set *gate_read_text(const char *path, const char *text, size_t length,
                          gate_read_options options, gate_problems *problems);
 
 /* The folder that criterion and our benches write. Its texts are those of the compat tools. */
-gate_set *gate_read_criterion(bench_arena *arena, const char *folder, gate_read_options options,
+gate_set *gate_read_criterion(const char *folder, gate_read_options options,
                               gate_problems *problems);
 
 /* $CRITERION_HOME, else $CARGO_TARGET_DIR/criterion, else target/criterion. */
-const char *gate_criterion_folder(bench_arena *arena);
+const char *gate_criterion_folder(void);
 
 /* The parts of a criterion entry, each a file, for the reader above and for tests that feed it
  * bytes. They add to `bench`; false with a problem if the text is not what it should be. */
@@ -43,7 +41,7 @@ typedef enum gate_entry_part {
   GATE_SAMPLE,
   GATE_BENCHMARK,
 } gate_entry_part;
-bool gate_read_entry_part(gate_set *set, gate_bench *bench, gate_entry_part part, const char *path,
+bool gate_read_entry_part(gate_bench *bench, gate_entry_part part, const char *path,
                           const char *text, size_t length, gate_read_options options,
                           gate_problems *problems);
 
@@ -93,15 +91,14 @@ gate_name gate_name_of(const gate_name *names, const char *theirs);
 /* Calls `take` for every line, which ends with NUL; the text is changed. */
 void gate_each_line(char *text, void (*take)(void *ctx, char *line, size_t number), void *ctx);
 /* Adds one round of a metric; NAN is none. */
-void gate_add_round(gate_set *set, gate_bench *bench, const char *name, const char *unit,
-                    double value);
+void gate_add_round(gate_bench *bench, const char *name, const char *unit, double value);
 /* The name that a unit gives a metric if nothing else does: time, throughput, allocs, ... NULL for
  * a unit that is not known. */
 const char *gate_unit_metric(const char *canonical);
 /* Fills mean, median, percentiles and count from `values` where they are not given. */
-void gate_metric_summarise(bench_arena *arena, gate_metric *metric, const gate_numbers *values);
+void gate_metric_summarise(gate_metric *metric, const gate_numbers *values);
 /* All members of the object `key` whose values are texts, numbers or truths, as texts. */
-void gate_read_pairs(bench_arena *arena, gate_json *json, const char *key, gate_pairs *out);
+void gate_read_pairs(gate_json *json, const char *key, gate_pairs *out);
 /* Sorts, summarises rounds, and drops what breaks the invariants between benches and figures. */
 void gate_read_finish(gate_set *set, gate_read_options options, gate_problems *problems);
 
@@ -113,19 +110,18 @@ typedef struct gate_history {
 } gate_history;
 
 /* What can be read; every line that cannot is a problem that names it. */
-gate_history gate_history_read(bench_arena *arena, const char *path, gate_problems *problems);
+gate_history gate_history_read(const char *path, gate_problems *problems);
 
 /* Adds a line that ends with its newline, also behind one that lost its own. False with a problem,
  * and the file as it was, if it could not be read any more afterwards. */
-bool gate_history_add(bench_arena *arena, const char *path, const gate_text *line,
-                      gate_problems *problems);
+bool gate_history_add(const char *path, const gate_text *line, gate_problems *problems);
 /* Keeps the last `keep` lines. Also of a file that is too large to be read. */
-bool gate_history_prune(bench_arena *arena, const char *path, size_t keep, size_t *dropped_out,
+bool gate_history_prune(const char *path, size_t keep, size_t *dropped_out,
                         gate_problems *problems);
 
 /* The main figure of a bench's metric over the sets that were made on the same machine as the last
  * of them; *runs_out: the set of each. */
-gate_numbers gate_history_series(bench_arena *arena, const gate_history *history, const char *id,
-                                 const char *name, const gate_set ***runs_out);
+gate_numbers gate_history_series(const gate_history *history, const char *id, const char *name,
+                                 const gate_set ***runs_out);
 
 #endif

@@ -7,40 +7,38 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static void add_line(bench_arena *arena, gate_history *history, const char *path, size_t number,
-                     const char *line, gate_problems *problems)
+static void add_line(gate_history *history, const char *path, size_t number, const char *line,
+                     gate_problems *problems)
 {
-  gate_problems found = {.arena = arena};
-  gate_set *set = gate_read_text(arena, path, line, strlen(line), (gate_read_options){0}, &found);
+  gate_problems found = {0};
+  gate_set *set = gate_read_text(path, line, strlen(line), (gate_read_options){0}, &found);
   for (size_t i = 0; i < found.count; i++)
     gate_wrong(problems, "%s:%zu: %s", path, number, found.texts[i]);
   if (!set || found.count > 0) return;
   history->sets =
-      arena_grow(arena, history->sets, history->count, &history->capacity, sizeof *history->sets);
+      gate_grow(history->sets, history->count, &history->capacity, sizeof *history->sets);
   history->sets[history->count++] = set;
 }
 
-gate_history gate_history_read(bench_arena *arena, const char *path, gate_problems *problems)
+gate_history gate_history_read(const char *path, gate_problems *problems)
 {
   gate_history history = {0};
   char *text;
   size_t length, number = 0;
-  if (!gate_file_read(arena, path, &text, &length, problems)) return history;
+  if (!gate_file_read(path, &text, &length, problems)) return history;
   for (char *line = text; line;) {
     char *end = strchr(line, '\n');
     if (end) *end = '\0';
     number++;
-    if (line[strspn(line, " \t\r")] != '\0')
-      add_line(arena, &history, path, number, line, problems);
+    if (line[strspn(line, " \t\r")] != '\0') add_line(&history, path, number, line, problems);
     line = end ? end + 1 : NULL;
   }
   return history;
 }
 
-bool gate_history_add(bench_arena *arena, const char *path, const gate_text *line,
-                      gate_problems *problems)
+bool gate_history_add(const char *path, const gate_text *line, gate_problems *problems)
 {
-  gate_text whole = {.arena = arena};
+  gate_text whole = {0};
   struct stat status;
   const size_t size = stat(path, &status) == 0 ? (size_t)status.st_size : 0;
   if (size + line->length >= GATE_FILE_BYTES_MAX)
@@ -56,17 +54,16 @@ bool gate_history_add(bench_arena *arena, const char *path, const gate_text *lin
   return gate_file_append(path, &whole, problems);
 }
 
-bool gate_history_prune(bench_arena *arena, const char *path, size_t keep, size_t *dropped_out,
-                        gate_problems *problems)
+bool gate_history_prune(const char *path, size_t keep, size_t *dropped_out, gate_problems *problems)
 {
-  gate_text kept = {.arena = arena};
+  gate_text kept = {0};
   gate_numbers starts = {0}; /* of lines */
   char *line = NULL;
   size_t room = 0;
   FILE *file = fopen(path, "re");
   if (!file) return gate_wrong(problems, "failed to read %s: %s", path, strerror(errno));
   for (long at = 0; getline(&line, &room, file) > 0; at = ftell(file))
-    gate_numbers_add(arena, &starts, (double)at);
+    gate_numbers_add(&starts, (double)at);
   *dropped_out = starts.count > keep ? starts.count - keep : 0;
   bool is_read = !ferror(file);
   if (*dropped_out > 0)
@@ -81,19 +78,19 @@ bool gate_history_prune(bench_arena *arena, const char *path, size_t keep, size_
   return *dropped_out == 0 || gate_file_write(path, &kept, problems);
 }
 
-gate_numbers gate_history_series(bench_arena *arena, const gate_history *history, const char *id,
-                                 const char *name, const gate_set ***runs_out)
+gate_numbers gate_history_series(const gate_history *history, const char *id, const char *name,
+                                 const gate_set ***runs_out)
 {
   gate_numbers series = {0};
-  const gate_set **runs = arena_take(arena, history->count, sizeof *runs);
+  const gate_set **runs = gate_take(history->count, sizeof *runs);
   for (size_t i = 0; i < history->count; i++) {
     const gate_set *run = history->sets[i];
     const gate_bench *bench = gate_set_find(run, id);
     const gate_metric *metric = bench ? gate_bench_find(bench, name) : NULL;
     if (!metric || isnan(gate_metric_main(metric))) continue;
-    if (gate_machine_difference(arena, run, history->sets[history->count - 1])) continue;
+    if (gate_machine_difference(run, history->sets[history->count - 1])) continue;
     runs[series.count] = run;
-    gate_numbers_add(arena, &series, gate_metric_main(metric));
+    gate_numbers_add(&series, gate_metric_main(metric));
   }
   *runs_out = runs;
   return series;

@@ -25,19 +25,18 @@ const char *gate_unit_metric(const char *unit)
   return NULL;
 }
 
-void gate_add_round(gate_set *set, gate_bench *bench, const char *name, const char *unit,
-                    double value)
+void gate_add_round(gate_bench *bench, const char *name, const char *unit, double value)
 {
   if (isnan(value)) return;
-  gate_metric *metric = gate_bench_get(set, bench, name, unit, gate_unit_better(unit));
-  gate_numbers_add(set->arena, &metric->rounds, value);
+  gate_metric *metric = gate_bench_get(bench, name, unit, gate_unit_better(unit));
+  gate_numbers_add(&metric->rounds, value);
 }
 
 /* Of a single number there are no percentiles. */
-void gate_metric_summarise(bench_arena *arena, gate_metric *metric, const gate_numbers *values)
+void gate_metric_summarise(gate_metric *metric, const gate_numbers *values)
 {
   if (values->count == 0) return;
-  const double *sorted = gate_sorted(arena, values->values, values->count);
+  const double *sorted = gate_sorted(values->values, values->count);
   double found[GATE_FIGURES];
   for (int i = 0; i < GATE_FIGURES; i++) found[i] = NAN;
   found[GATE_MEAN] = stats_mean(sorted, values->count);
@@ -98,7 +97,7 @@ void gate_read_finish(gate_set *set, gate_read_options options, gate_problems *p
   for (size_t i = 0; i < set->count; i++) {
     const gate_bench *bench = &set->benches[i];
     for (size_t m = 0; m < bench->metric_count && !is_whole; m++)
-      gate_metric_summarise(set->arena, &bench->metrics[m], &bench->metrics[m].rounds);
+      gate_metric_summarise(&bench->metrics[m], &bench->metrics[m].rounds);
     if (kept > 0 && strcmp(set->benches[kept - 1].id, bench->id) == 0) {
       gate_wrong(problems, "failed to parse %s: %s occurs twice", set->path, bench->id);
     } else if (check_bench(set, bench, options, problems)) {

@@ -28,10 +28,9 @@ static double read_estimate(gate_json *json, const char *key)
   return value;
 }
 
-static void read_estimates(gate_set *set, gate_bench *bench, gate_json *json,
-                           gate_read_options options)
+static void read_estimates(gate_bench *bench, gate_json *json, gate_read_options options)
 {
-  gate_metric *time = gate_bench_add(set, bench, "time", "ns", GATE_LOWER);
+  gate_metric *time = gate_bench_add(bench, "time", "ns", GATE_LOWER);
   time->figures[GATE_MEAN] = read_estimate(json, "mean");
   if (options.needs_median || !options.is_compat)
     time->figures[GATE_MEDIAN] = read_estimate(json, "median");
@@ -46,7 +45,7 @@ static void read_estimates(gate_set *set, gate_bench *bench, gate_json *json,
   time->figures[GATE_HIGH] = high;
 }
 
-static void read_sample(gate_set *set, gate_bench *bench, gate_json *json)
+static void read_sample(gate_bench *bench, gate_json *json)
 {
   enum { SAMPLES_MAX = 500 };
   const gate_numbers iterations = gate_json_numbers(json, json->root, "iters", GATE_POSITIVE);
@@ -54,15 +53,15 @@ static void read_sample(gate_set *set, gate_bench *bench, gate_json *json)
   if (iterations.count != times.count || times.count == 0)
     gate_json_wrong(json, "iters has %zu numbers, times %zu", iterations.count, times.count);
   if (json->is_wrong) return;
-  gate_metric *time = gate_bench_get(set, bench, "time", "ns", GATE_LOWER);
+  gate_metric *time = gate_bench_get(bench, "time", "ns", GATE_LOWER);
   gate_numbers samples = {0};
   for (size_t i = 0; i < times.count; i++)
-    gate_numbers_add(set->arena, &samples, times.values[i] / iterations.values[i]);
-  gate_metric_summarise(set->arena, time, &samples);
+    gate_numbers_add(&samples, times.values[i] / iterations.values[i]);
+  gate_metric_summarise(time, &samples);
   if (samples.count <= SAMPLES_MAX) time->samples = samples;
 }
 
-static void read_benchmark(gate_set *set, gate_bench *bench, gate_json *json)
+static void read_benchmark(gate_bench *bench, gate_json *json)
 {
   const char *full_id = gate_json_text(json, json->root, "full_id");
   json_t *throughput = gate_json_object(json, json->root, "throughput");
@@ -72,25 +71,25 @@ static void read_benchmark(gate_set *set, gate_bench *bench, gate_json *json)
   if (full_id && gate_id_fault(full_id))
     gate_json_wrong(json, "full_id %s", gate_id_fault(full_id));
   if (json->is_wrong) return;
-  if (full_id) bench->full_id = arena_copy(set->arena, full_id);
+  if (full_id) bench->full_id = gate_copy(full_id);
   const gate_metric *time = gate_bench_find(bench, "time");
   const double ns = time ? gate_metric_main(time) : NAN;
   if (isnan(ns) || (isnan(elements) && isnan(bytes))) return;
   gate_metric *rate =
-      gate_bench_add(set, bench, "throughput", isnan(bytes) ? "elem/s" : "B/s", GATE_HIGHER);
+      gate_bench_add(bench, "throughput", isnan(bytes) ? "elem/s" : "B/s", GATE_HIGHER);
   rate->figures[GATE_MEDIAN] = (isnan(bytes) ? elements : bytes) * 1e9 / ns;
 }
 
-bool gate_read_entry_part(gate_set *set, gate_bench *bench, gate_entry_part part, const char *path,
+bool gate_read_entry_part(gate_bench *bench, gate_entry_part part, const char *path,
                           const char *text, size_t length, gate_read_options options,
                           gate_problems *problems)
 {
   gate_json json;
   if (!gate_json_open(&json, path, text, length, problems)) return false;
   switch (part) {
-    case GATE_ESTIMATES: read_estimates(set, bench, &json, options); break;
-    case GATE_SAMPLE: read_sample(set, bench, &json); break;
-    case GATE_BENCHMARK: read_benchmark(set, bench, &json); break;
+    case GATE_ESTIMATES: read_estimates(bench, &json, options); break;
+    case GATE_SAMPLE: read_sample(bench, &json); break;
+    case GATE_BENCHMARK: read_benchmark(bench, &json); break;
   }
   gate_json_release(&json);
   return !json.is_wrong;
@@ -118,11 +117,11 @@ static void read_entry(walk *state, const char *folder, const char *id)
   for (int part = GATE_ESTIMATES; part <= last && is_read; part++) {
     char *text;
     size_t length;
-    const char *path = arena_format(set->arena, "%s/%s", folder, files[part]);
+    const char *path = gate_format("%s/%s", folder, files[part]);
     if (part != GATE_ESTIMATES && !gate_exists(path)) continue;
-    is_read = gate_file_read(set->arena, path, &text, &length, state->problems) &&
-              gate_read_entry_part(set, bench, (gate_entry_part)part, path, text, length,
-                                   state->options, state->problems);
+    is_read = gate_file_read(path, &text, &length, state->problems) &&
+              gate_read_entry_part(bench, (gate_entry_part)part, path, text, length, state->options,
+                                   state->problems);
   }
   if (!is_read) set->count--;
 }
@@ -131,16 +130,15 @@ static void read_entry(walk *state, const char *folder, const char *id)
 static void take_file(walk *state, const FTSENT *found, size_t root_length)
 {
   static const char end[] = "/new/estimates.json";
-  bench_arena *arena = state->set->arena;
   const size_t length = found->fts_pathlen, end_length = sizeof end - 1;
   const char *path = found->fts_path;
   if (found->fts_level == 1 && fnmatch("accel-run-?*.json", found->fts_name, 0) == 0)
-    gate_pairs_set(arena, &state->run_files, path, "");
+    gate_pairs_set(&state->run_files, path, "");
   if (length <= root_length + 1 + end_length) return;
   if (strcmp(path + length - end_length, end) != 0) return;
   const char *id = path + root_length + 1;
-  read_entry(state, arena_copy_bytes(arena, path, length - strlen("/estimates.json")),
-             arena_copy_bytes(arena, id, length - root_length - 1 - end_length));
+  read_entry(state, gate_copy_bytes(path, length - strlen("/estimates.json")),
+             gate_copy_bytes(id, length - root_length - 1 - end_length));
 }
 
 static int by_name(const FTSENT **a, const FTSENT **b)
@@ -152,7 +150,7 @@ static void walk_folder(walk *state, const char *folder)
 {
   size_t length = strlen(folder);
   while (length > 1 && folder[length - 1] == '/') length--;
-  char *const roots[] = {arena_copy_bytes(state->set->arena, folder, length), NULL};
+  char *const roots[] = {gate_copy_bytes(folder, length), NULL};
   FTS *walker = fts_open(roots, FTS_LOGICAL | FTS_NOCHDIR, by_name);
   for (const FTSENT *found; walker && (found = fts_read(walker));) {
     switch (found->fts_info) {
@@ -174,14 +172,14 @@ static void walk_folder(walk *state, const char *folder)
 
 /* ---- the run files ---- */
 
-static void add_all(bench_arena *arena, gate_pairs *to, const gate_pairs *from)
+static void add_all(gate_pairs *to, const gate_pairs *from)
 {
   for (size_t i = 0; i < from->count; i++)
-    gate_pairs_set(arena, to, from->items[i].key, from->items[i].value);
+    gate_pairs_set(to, from->items[i].key, from->items[i].value);
 }
 
 /* What criterion's files could not say, from the bench's record in a run file. */
-static void join_bench(gate_set *set, gate_bench *bench, const gate_bench *record)
+static void join_bench(gate_bench *bench, const gate_bench *record)
 {
   bench->definition_hash = record->definition_hash;
   bench->params = record->params;
@@ -191,7 +189,7 @@ static void join_bench(gate_set *set, gate_bench *bench, const gate_bench *recor
   for (size_t i = 0; i < record->metric_count; i++) {
     const gate_metric *more = &record->metrics[i];
     const bool is_new = !gate_bench_find(bench, more->name);
-    gate_metric *metric = gate_bench_get(set, bench, more->name, more->unit, more->better);
+    gate_metric *metric = gate_bench_get(bench, more->name, more->unit, more->better);
     if (is_new) *metric = *more;
     for (int f = 0; f < GATE_FIGURES; f++)
       if (gate_has(more, (gate_figure)f)) metric->figures[f] = more->figures[f];
@@ -206,8 +204,8 @@ static const gate_set *choose_runs(walk *state, gate_set **runs)
   const size_t count = state->run_files.count;
   const gate_set *newest = NULL;
   for (size_t i = 0; i < count; i++) {
-    runs[i] = gate_read_file(state->set->arena, state->run_files.items[i].key,
-                             (gate_read_options){0}, state->problems);
+    runs[i] =
+        gate_read_file(state->run_files.items[i].key, (gate_read_options){0}, state->problems);
     if (!runs[i] || !runs[i]->run_id || !runs[i]->started) continue;
     if (!newest || strcmp(runs[i]->started, newest->started) > 0) newest = runs[i];
   }
@@ -222,7 +220,7 @@ static void join_runs(walk *state)
 {
   gate_set *set = state->set;
   const size_t count = state->run_files.count;
-  gate_set **runs = arena_take(set->arena, count, sizeof *runs);
+  gate_set **runs = gate_take(count, sizeof *runs);
   const gate_set *newest = choose_runs(state, runs);
   size_t kept = 0;
   if (!newest) return;
@@ -231,10 +229,10 @@ static void join_runs(walk *state)
   set->commit = newest->commit;
   for (size_t r = 0; r < count; r++) {
     if (!runs[r]) continue;
-    add_all(set->arena, &set->machine, &runs[r]->machine);
-    add_all(set->arena, &set->build, &runs[r]->build);
-    add_all(set->arena, &set->skipped, &runs[r]->skipped);
-    add_all(set->arena, &set->failed, &runs[r]->failed);
+    add_all(&set->machine, &runs[r]->machine);
+    add_all(&set->build, &runs[r]->build);
+    add_all(&set->skipped, &runs[r]->skipped);
+    add_all(&set->failed, &runs[r]->failed);
   }
   for (size_t i = 0; i < set->count; i++) {
     gate_bench *bench = &set->benches[i];
@@ -242,24 +240,24 @@ static void join_runs(walk *state)
     for (size_t r = 0; r < count && !record; r++)
       if (runs[r]) record = gate_set_find(runs[r], bench->id);
     if (record) {
-      join_bench(set, bench, record);
+      join_bench(bench, record);
       set->benches[kept++] = *bench;
     } else {
-      gate_pairs_set(set->arena, &set->stale, bench->id, "not of the newest run");
+      gate_pairs_set(&set->stale, bench->id, "not of the newest run");
     }
   }
   set->count = kept;
 }
 
-gate_set *gate_read_criterion(bench_arena *arena, const char *folder, gate_read_options options,
+gate_set *gate_read_criterion(const char *folder, gate_read_options options,
                               gate_problems *problems)
 {
   if (!gate_exists(folder)) {
     gate_wrong(problems, "criterion dir not found: %s", folder);
     return NULL;
   }
-  walk *state = arena_take(arena, 1, sizeof *state);
-  state->set = gate_set_new(arena, folder, GATE_FORM_CRITERION);
+  walk *state = gate_take(1, sizeof *state);
+  state->set = gate_set_new(folder, GATE_FORM_CRITERION);
   state->options = options;
   state->problems = problems;
   const size_t before = problems->count;
@@ -274,19 +272,18 @@ gate_set *gate_read_criterion(bench_arena *arena, const char *folder, gate_read_
 
 /* ---- a folder, or a file ---- */
 
-gate_set *gate_read(bench_arena *arena, const char *path, gate_read_options options,
-                    gate_problems *problems)
+gate_set *gate_read(const char *path, gate_read_options options, gate_problems *problems)
 {
   if (gate_is_folder(path) && !options.is_compat)
-    return gate_read_criterion(arena, path, options, problems);
-  return gate_read_file(arena, path, options, problems);
+    return gate_read_criterion(path, options, problems);
+  return gate_read_file(path, options, problems);
 }
 
-const char *gate_criterion_folder(bench_arena *arena)
+const char *gate_criterion_folder(void)
 {
   const char *home = getenv("CRITERION_HOME");
   if (home && *home != '\0') return home;
   const char *target = getenv("CARGO_TARGET_DIR");
-  if (target && *target != '\0') return arena_format(arena, "%s/criterion", target);
+  if (target && *target != '\0') return gate_format("%s/criterion", target);
   return "target/criterion";
 }

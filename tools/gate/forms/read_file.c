@@ -98,12 +98,12 @@ static bool has_line(const char *text, const char *start)
   return false;
 }
 
-static gate_set *read_json(bench_arena *arena, const char *path, const char *text, size_t length,
+static gate_set *read_json(const char *path, const char *text, size_t length,
                            gate_read_options options, gate_problems *problems)
 {
   gate_json json;
   if (!gate_json_open(&json, path, text, length, problems)) return NULL;
-  gate_set *set = gate_set_new(arena, path, json_form(json.root));
+  gate_set *set = gate_set_new(path, json_form(json.root));
   switch (set->form) {
     case GATE_FORM_COMPAT:
     case GATE_FORM_OWN: gate_read_own(set, &json, options); break;
@@ -122,20 +122,20 @@ static gate_set *read_json(bench_arena *arena, const char *path, const char *tex
   return set;
 }
 
-gate_set *gate_read_text(bench_arena *arena, const char *path, const char *text, size_t length,
+gate_set *gate_read_text(const char *path, const char *text, size_t length,
                          gate_read_options options, gate_problems *problems)
 {
   const char *start = text + strspn(text, " \t\r\n");
   const char *other = other_text(text);
   gate_set *set = NULL;
   if (options.is_compat || *start == '{' || *start == '[') {
-    set = read_json(arena, path, text, length, options, problems);
+    set = read_json(path, text, length, options, problems);
   } else if (has_line(text, "test ")) {
-    set = gate_set_new(arena, path, GATE_FORM_LIBTEST);
-    gate_read_libtest(set, arena_copy_bytes(arena, text, length), problems);
+    set = gate_set_new(path, GATE_FORM_LIBTEST);
+    gate_read_libtest(set, gate_copy_bytes(text, length), problems);
   } else if (has_line(text, "Benchmark") && !(other && strstr(other, "console"))) {
-    set = gate_set_new(arena, path, GATE_FORM_GO);
-    gate_read_go(set, arena_copy_bytes(arena, text, length), problems);
+    set = gate_set_new(path, GATE_FORM_GO);
+    gate_read_go(set, gate_copy_bytes(text, length), problems);
   } else if (other) {
     gate_wrong(problems, "failed to parse %s: it looks like %s (line 1); this is not read", path,
                other);
@@ -149,11 +149,10 @@ gate_set *gate_read_text(bench_arena *arena, const char *path, const char *text,
   return set;
 }
 
-gate_set *gate_read_file(bench_arena *arena, const char *path, gate_read_options options,
-                         gate_problems *problems)
+gate_set *gate_read_file(const char *path, gate_read_options options, gate_problems *problems)
 {
   char *text;
   size_t length;
-  if (!gate_file_read(arena, path, &text, &length, problems)) return NULL;
-  return gate_read_text(arena, path, text, length, options, problems);
+  if (!gate_file_read(path, &text, &length, problems)) return NULL;
+  return gate_read_text(path, text, length, options, problems);
 }

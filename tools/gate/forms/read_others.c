@@ -71,9 +71,9 @@ static void read_record(gate_set *set, gate_json *json, json_t *object)
   if (!is_timestamp(timestamp)) gate_json_wrong(json, "timestamp is not ISO 8601");
   if (json->is_wrong) return;
   gate_bench *bench = gate_set_add(set, id);
-  bench->timestamp = arena_copy(set->arena, timestamp);
-  gate_metric *out = gate_bench_add(set, bench, is_rate ? "throughput" : "time",
-                                    is_rate ? "B/s" : "ns", is_rate ? GATE_HIGHER : GATE_LOWER);
+  bench->timestamp = gate_copy(timestamp);
+  gate_metric *out = gate_bench_add(bench, is_rate ? "throughput" : "time", is_rate ? "B/s" : "ns",
+                                    is_rate ? GATE_HIGHER : GATE_LOWER);
   out->figures[GATE_P05] = scaled(json, object, "p05", p05);
   out->figures[GATE_P50] = scaled(json, object, "p50", p50);
   out->figures[GATE_P95] = scaled(json, object, "p95", p95);
@@ -100,20 +100,17 @@ static const char googles[] =
     "real_time cpu_time big_o cpu_coefficient real_coefficient rms ";
 
 /* One number of a row: a round, or a figure of all rounds. */
-static void take_google(gate_set *set, gate_bench *bench, gate_name name, double value,
-                        gate_figure figure)
+static void take_google(gate_bench *bench, gate_name name, double value, gate_figure figure)
 {
-  gate_metric *metric =
-      gate_bench_get(set, bench, name.ours, name.unit, gate_unit_better(name.unit));
+  gate_metric *metric = gate_bench_get(bench, name.ours, name.unit, gate_unit_better(name.unit));
   metric->is_exact = strcmp(name.ours, "allocs") == 0;
   if (figure == GATE_FIGURES)
-    gate_add_round(set, bench, name.ours, name.unit, value);
+    gate_add_round(bench, name.ours, name.unit, value);
   else
     metric->figures[figure] = value;
 }
 
-static void read_google_numbers(gate_set *set, gate_json *json, json_t *row, gate_bench *bench,
-                                gate_figure figure)
+static void read_google_numbers(gate_json *json, json_t *row, gate_bench *bench, gate_figure figure)
 {
   const char *key;
   json_t *value;
@@ -124,17 +121,17 @@ static void read_google_numbers(gate_set *set, gate_json *json, json_t *row, gat
   const double time = gate_json_wanted_number(json, row, "real_time", GATE_POSITIVE) * factor;
   if (!is_time) gate_json_wrong(json, "time_unit %s is not one of time", unit);
   if (json->is_wrong) return;
-  take_google(set, bench, (gate_name){"", "time", "ns"}, time, figure);
+  take_google(bench, (gate_name){"", "time", "ns"}, time, figure);
   json_object_foreach(row, key, value)
   {
     const gate_name name = gate_name_of(gate_google_names, key);
     if (!json_is_number(value) || gate_id_fault(key)) continue;
-    if (strstr(googles, arena_format(set->arena, " %s ", key))) continue;
+    if (strstr(googles, gate_format(" %s ", key))) continue;
     if (has_bytes && strcmp(key, "items_per_second") == 0) continue;
     const gate_range range = gate_unit_better(name.unit) == GATE_HIGHER ? GATE_POSITIVE
                              : name.unit[0] != '\0'                     ? GATE_NOT_NEGATIVE
                                                                         : GATE_ANY;
-    take_google(set, bench, name, gate_json_number(json, row, key, range), figure);
+    take_google(bench, name, gate_json_number(json, row, key, range), figure);
   }
 }
 
@@ -159,7 +156,7 @@ static void read_google_row(gate_set *set, gate_json *json, json_t *row, int fig
   const bool is_failed = json_is_true(json_object_get(row, "error_occurred"));
   const char *why = gate_json_text(json, row, is_failed ? "error_message" : "skip_message");
   if (is_failed || json_is_true(json_object_get(row, "skipped"))) {
-    gate_pairs_set(set->arena, is_failed ? &set->failed : &set->skipped, name,
+    gate_pairs_set(is_failed ? &set->failed : &set->skipped, name,
                    why ? why : "the file does not say why");
     return;
   }
@@ -168,7 +165,7 @@ static void read_google_row(gate_set *set, gate_json *json, json_t *row, int fig
   /* With --benchmark_report_aggregates_only there are no rounds, only what sums them up. */
   const bool has_rounds = bench->metric_count > 0 && bench->metrics[0].rounds.count > 0;
   if (figure != GATE_FIGURES && has_rounds) return;
-  read_google_numbers(set, json, row, bench, (gate_figure)figure);
+  read_google_numbers(json, row, bench, (gate_figure)figure);
   if (json->is_wrong && set->count > before) set->count--;
   const double count = gate_json_number(json, row, "repetitions", GATE_NOT_NEGATIVE);
   if (figure != GATE_FIGURES && count >= 1 && !json->is_wrong)
@@ -179,7 +176,7 @@ void gate_read_google(gate_set *set, gate_json *json)
 {
   json_t *context = gate_json_object(json, json->root, "context");
   json_t *rows = gate_json_array(json, json->root, "benchmarks");
-  set->started = arena_copy(set->arena, gate_json_text(json, context, "date"));
+  set->started = gate_copy(gate_json_text(json, context, "date"));
   for (int pass = 0; pass < 2; pass++) {
     size_t index;
     json_t *row;
@@ -197,7 +194,7 @@ void gate_read_google(gate_set *set, gate_json *json)
 /* ---- hyperfine ---- */
 
 /* Why the times of a command are worth nothing: some run of it did not succeed. */
-static const char *exit_failure(bench_arena *arena, json_t *codes)
+static const char *exit_failure(json_t *codes)
 {
   size_t index, failed = 0;
   json_t *code;
@@ -206,31 +203,31 @@ static const char *exit_failure(bench_arena *arena, json_t *codes)
   {
     if (json_is_number(code) && json_number_value(code) == 0) continue;
     failed++;
-    how = json_is_number(code) ? arena_format(arena, "exit code %.0f", json_number_value(code))
-                               : "a signal";
+    how =
+        json_is_number(code) ? gate_format("exit code %.0f", json_number_value(code)) : "a signal";
   }
   if (failed == 0) return NULL;
-  return arena_format(arena, "%zu of %s ended by %s", failed,
-                      gate_some(arena, json_array_size(codes), "run", "runs"), how);
+  return gate_format("%zu of %s ended by %s", failed,
+                     gate_some(json_array_size(codes), "run", "runs"), how);
 }
 
 static void read_command(gate_set *set, gate_json *json, json_t *result)
 {
   if (!begin(json, gate_json_text(json, result, "command"), "a result")) return;
-  const char *failure = exit_failure(set->arena, gate_json_array(json, result, "exit_codes"));
+  const char *failure = exit_failure(gate_json_array(json, result, "exit_codes"));
   if (failure) {
-    gate_pairs_set(set->arena, &set->failed, json->where, failure);
+    gate_pairs_set(&set->failed, json->where, failure);
     return;
   }
   gate_bench *bench = gate_set_add(set, json->where);
-  gate_metric *time = gate_bench_add(set, bench, "time", "ns", GATE_LOWER);
+  gate_metric *time = gate_bench_add(bench, "time", "ns", GATE_LOWER);
   time->figures[GATE_MEAN] = gate_json_wanted_number(json, result, "mean", GATE_POSITIVE) * 1e9;
   time->figures[GATE_MEDIAN] = gate_json_number(json, result, "median", GATE_POSITIVE) * 1e9;
   time->rounds = gate_json_numbers(json, result, "times", GATE_POSITIVE);
   for (size_t i = 0; i < time->rounds.count; i++) time->rounds.values[i] *= 1e9;
   const gate_numbers memory =
       gate_json_numbers(json, result, "memory_usage_byte", GATE_NOT_NEGATIVE);
-  if (memory.count > 0) gate_bench_add(set, bench, "peak_bytes", "B", GATE_LOWER)->rounds = memory;
+  if (memory.count > 0) gate_bench_add(bench, "peak_bytes", "B", GATE_LOWER)->rounds = memory;
   if (json->is_wrong) set->count--;
 }
 
@@ -244,13 +241,11 @@ void gate_read_hyperfine(gate_set *set, gate_json *json)
 
 /* ---- Bencher's metric format: {"bench": {"measure": {"value", "lower_value"?}}} ---- */
 
-static void read_measure(gate_set *set, gate_json *json, gate_bench *bench, const char *key,
-                         json_t *value)
+static void read_measure(gate_json *json, gate_bench *bench, const char *key, json_t *value)
 {
   const gate_name name = gate_name_of(gate_bmf_names, key);
   if (gate_id_fault(key)) gate_json_wrong(json, "a measure's name %s", gate_id_fault(key));
-  gate_metric *metric =
-      gate_bench_add(set, bench, name.ours, name.unit, gate_unit_better(name.unit));
+  gate_metric *metric = gate_bench_add(bench, name.ours, name.unit, gate_unit_better(name.unit));
   metric->figures[GATE_MEDIAN] = gate_json_wanted_number(json, value, "value", GATE_ANY);
   metric->figures[GATE_LOW] = gate_json_number(json, value, "lower_value", GATE_ANY);
   metric->figures[GATE_HIGH] = gate_json_number(json, value, "upper_value", GATE_ANY);
@@ -265,7 +260,7 @@ void gate_read_bmf(gate_set *set, gate_json *json)
     if (!begin(json, id, "a benchmark")) continue;
     gate_bench *bench = gate_set_add(set, id);
     if (!json_is_object(object)) gate_json_wrong(json, "is not an object");
-    json_object_foreach(object, key, value) read_measure(set, json, bench, key, value);
+    json_object_foreach(object, key, value) read_measure(json, bench, key, value);
     if (json->is_wrong) set->count--;
   }
 }
@@ -283,7 +278,7 @@ static void read_action_row(gate_set *set, gate_json *json, json_t *row)
   const char *range = gate_json_text(json, row, "range");
   if (*unit != '\0' && gate_id_fault(unit)) gate_json_wrong(json, "a unit %s", gate_id_fault(unit));
   if (json->is_wrong) return;
-  char *id = arena_copy(set->arena, json->where);
+  char *id = gate_copy(json->where);
   const char *name = gate_unit_metric(unit);
   char *blank = strrchr(id, ' ');
   const bool is_time = name && strcmp(name, "time") == 0;
@@ -292,8 +287,7 @@ static void read_action_row(gate_set *set, gate_json *json, json_t *row)
     name = blank + 1;
   }
   gate_bench *bench = gate_set_get(set, id);
-  gate_metric *metric =
-      gate_bench_add(set, bench, name ? name : "value", unit, gate_unit_better(unit));
+  gate_metric *metric = gate_bench_add(bench, name ? name : "value", unit, gate_unit_better(unit));
   metric->figures[GATE_MEDIAN] = value;
   metric->is_exact = strcmp(metric->name, "allocs") == 0;
   const bool has_range = range && strncmp(range, "\xC2\xB1 ", 3) == 0;

@@ -5,12 +5,12 @@
 #include <math.h>
 #include <string.h>
 
-static const char *kept_text(gate_set *set, gate_json *json, json_t *object, const char *key)
+static const char *kept_text(gate_json *json, json_t *object, const char *key)
 {
-  return arena_copy(set->arena, gate_json_text(json, object, key));
+  return gate_copy(gate_json_text(json, object, key));
 }
 
-void gate_read_pairs(bench_arena *arena, gate_json *json, const char *key, gate_pairs *out)
+void gate_read_pairs(gate_json *json, const char *key, gate_pairs *out)
 {
   json_t *object = gate_json_object(json, json->root, key);
   const char *name;
@@ -18,11 +18,11 @@ void gate_read_pairs(bench_arena *arena, gate_json *json, const char *key, gate_
   json_object_foreach(object, name, value)
   {
     if (json_is_string(value)) {
-      gate_pairs_set(arena, out, name, json_string_value(value));
+      gate_pairs_set(out, name, json_string_value(value));
     } else if (json_is_number(value)) {
-      gate_pairs_set(arena, out, name, arena_format(arena, "%.15g", json_number_value(value)));
+      gate_pairs_set(out, name, gate_format("%.15g", json_number_value(value)));
     } else if (json_is_boolean(value)) {
-      gate_pairs_set(arena, out, name, json_is_true(value) ? "true" : "false");
+      gate_pairs_set(out, name, json_is_true(value) ? "true" : "false");
     }
   }
 }
@@ -35,8 +35,7 @@ static void read_figures(gate_json *json, json_t *object, gate_metric *metric, d
   }
 }
 
-static void read_metric(gate_set *set, gate_bench *bench, gate_json *json, const char *name,
-                        json_t *object)
+static void read_metric(gate_bench *bench, gate_json *json, const char *name, json_t *object)
 {
   const char *unit = gate_json_text(json, object, "unit");
   const char *better = gate_json_text(json, object, "better");
@@ -48,7 +47,7 @@ static void read_metric(gate_set *set, gate_bench *bench, gate_json *json, const
     return;
   }
   if (better) direction = strcmp(better, "higher") == 0 ? GATE_HIGHER : GATE_LOWER;
-  gate_metric *metric = gate_bench_add(set, bench, name, canonical, direction);
+  gate_metric *metric = gate_bench_add(bench, name, canonical, direction);
   read_figures(json, object, metric, factor);
   metric->is_exact = json_is_true(json_object_get(object, "exact"));
   const double count = gate_json_number(json, object, "n", GATE_POSITIVE);
@@ -66,15 +65,15 @@ static void read_metric(gate_set *set, gate_bench *bench, gate_json *json, const
     for (size_t i = 0; i < lists[l]->count; i++) lists[l]->values[i] *= factor;
 }
 
-static void read_about(gate_set *set, gate_bench *bench, gate_json *json, json_t *object)
+static void read_about(gate_bench *bench, gate_json *json, json_t *object)
 {
   const char *full_id = gate_json_text(json, object, "full_id");
-  if (full_id && !gate_id_fault(full_id)) bench->full_id = arena_copy(set->arena, full_id);
-  bench->definition_hash = kept_text(set, json, object, "bench_hash");
-  bench->timestamp = kept_text(set, json, object, "timestamp");
+  if (full_id && !gate_id_fault(full_id)) bench->full_id = gate_copy(full_id);
+  bench->definition_hash = kept_text(json, object, "bench_hash");
+  bench->timestamp = kept_text(json, object, "timestamp");
   json_t *params = gate_json_object(json, object, "params");
   char *text = params ? json_dumps(params, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
-  bench->params = arena_copy(set->arena, text);
+  bench->params = gate_copy(text);
   free(text);
   json_t *targets = gate_json_object(json, gate_json_object(json, object, "targets"), "time");
   bench->target = gate_json_number(json, targets, "target", GATE_POSITIVE);
@@ -82,7 +81,7 @@ static void read_about(gate_set *set, gate_bench *bench, gate_json *json, json_t
 }
 
 /* The compat keys fill what the metrics do not say. */
-static void read_compat(gate_set *set, gate_bench *bench, gate_json *json, json_t *object,
+static void read_compat(gate_bench *bench, gate_json *json, json_t *object,
                         gate_read_options options)
 {
   const gate_range range = options.is_compat ? GATE_ANY : GATE_POSITIVE;
@@ -92,7 +91,7 @@ static void read_compat(gate_set *set, gate_bench *bench, gate_json *json, json_
   if (isnan(mean) && bench->metric_count == 0 && !json->is_wrong)
     gate_json_wrong(json, "missing field `mean_ns`");
   if (isnan(mean) && isnan(median)) return;
-  gate_metric *time = gate_bench_get(set, bench, "time", "ns", GATE_LOWER);
+  gate_metric *time = gate_bench_get(bench, "time", "ns", GATE_LOWER);
   if (!gate_has(time, GATE_MEAN)) time->figures[GATE_MEAN] = mean;
   if (!gate_has(time, GATE_MEDIAN)) time->figures[GATE_MEDIAN] = median;
 }
@@ -108,19 +107,19 @@ static void read_bench(gate_set *set, gate_json *json, const char *id, json_t *o
   }
   gate_bench *bench = gate_set_add(set, id);
   if (!options.is_compat) {
-    read_about(set, bench, json, object);
+    read_about(bench, json, object);
     const char *name;
     json_t *metric;
     json_object_foreach(gate_json_object(json, object, "metrics"), name, metric)
     {
       if (json_is_object(metric)) {
-        read_metric(set, bench, json, name, metric);
+        read_metric(bench, json, name, metric);
       } else {
         gate_json_wrong(json, "metrics.%s is not an object", name);
       }
     }
   }
-  read_compat(set, bench, json, object, options);
+  read_compat(bench, json, object, options);
   if (json->is_wrong) set->count--;
 }
 
@@ -142,15 +141,15 @@ void gate_read_own(gate_set *set, gate_json *json, gate_read_options options)
     return;
   }
   if (!options.is_compat) {
-    set->run_id = kept_text(set, json, json->root, "run_id");
-    set->started = kept_text(set, json, json->root, "started");
-    set->commit = kept_text(set, json, json->root, "commit");
-    set->tag = kept_text(set, json, json->root, "tag");
-    set->reason = kept_text(set, json, json->root, "reason");
-    gate_read_pairs(set->arena, json, "machine", &set->machine);
-    gate_read_pairs(set->arena, json, "build", &set->build);
-    gate_read_pairs(set->arena, json, "skipped", &set->skipped);
-    gate_read_pairs(set->arena, json, "failed", &set->failed);
+    set->run_id = kept_text(json, json->root, "run_id");
+    set->started = kept_text(json, json->root, "started");
+    set->commit = kept_text(json, json->root, "commit");
+    set->tag = kept_text(json, json->root, "tag");
+    set->reason = kept_text(json, json->root, "reason");
+    gate_read_pairs(json, "machine", &set->machine);
+    gate_read_pairs(json, "build", &set->build);
+    gate_read_pairs(json, "skipped", &set->skipped);
+    gate_read_pairs(json, "failed", &set->failed);
   }
   const char *id;
   json_t *object;

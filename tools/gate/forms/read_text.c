@@ -59,9 +59,8 @@ static bool read_value(text_reader *reader, gate_bench *bench, const char *numbe
   const char *told = gate_pairs_get(&reader->directions, unit);
   gate_better better = is_rate ? GATE_HIGHER : GATE_LOWER;
   if (told) better = strcmp(told, "higher") == 0 ? GATE_HIGHER : GATE_LOWER;
-  gate_metric *metric =
-      gate_bench_get(reader->set, bench, go_metric(unit, canonical), canonical, better);
-  gate_numbers_add(reader->set->arena, &metric->rounds, value);
+  gate_metric *metric = gate_bench_get(bench, go_metric(unit, canonical), canonical, better);
+  gate_numbers_add(&metric->rounds, value);
   metric->is_exact = strcmp(metric->name, "allocs") == 0;
   return true;
 }
@@ -75,8 +74,8 @@ static bool read_result(text_reader *reader, char **words, size_t count)
     return text_wrong(reader, "expected a number of iterations, not ", words[1]);
   if (count % 2 != 0) return text_wrong(reader, "a value without a unit: ", words[count - 1]);
   const bool is_named = reader->has_packages && reader->package;
-  gate_bench *bench = gate_set_get(
-      set, is_named ? arena_format(set->arena, "%s.%s", reader->package, words[0]) : words[0]);
+  gate_bench *bench =
+      gate_set_get(set, is_named ? gate_format("%s.%s", reader->package, words[0]) : words[0]);
   for (size_t i = 2; i < count; i += 2)
     if (!read_value(reader, bench, words[i], words[i + 1])) return false;
   return true;
@@ -86,13 +85,13 @@ static void read_header(text_reader *reader, const char *key, const char *value)
 {
   gate_set *set = reader->set;
   if (strcmp(key, "pkg") == 0) {
-    reader->package = arena_copy(set->arena, value);
+    reader->package = gate_copy(value);
   } else if (strcmp(key, "cpu") == 0) {
-    gate_pairs_set(set->arena, &set->machine, "cpu", value);
+    gate_pairs_set(&set->machine, "cpu", value);
   } else if (strcmp(key, "goos") == 0 || strcmp(key, "goarch") == 0) {
-    gate_pairs_set(set->arena, &set->build, key, value);
+    gate_pairs_set(&set->build, key, value);
   } else if (strcmp(key, "commit") == 0) {
-    set->commit = arena_copy(set->arena, value);
+    set->commit = gate_copy(value);
   }
 }
 
@@ -105,10 +104,9 @@ static void read_package_failure(text_reader *reader, char **words, size_t count
   const bool is_told = reader->failures > 0;
   reader->failures = count == 1; /* what follows is of another package */
   if (is_told || gate_id_fault(package)) return;
-  gate_text why = {.arena = set->arena};
+  gate_text why = {0};
   for (size_t i = 2; i < count; i++) gate_text_printf(&why, i > 2 ? " %s" : "%s", words[i]);
-  gate_pairs_set(set->arena, &set->failed, package,
-                 why.length > 0 ? gate_text_c(&why) : "the text says FAIL");
+  gate_pairs_set(&set->failed, package, why.length > 0 ? gate_text_c(&why) : "the text says FAIL");
 }
 
 /* `--- FAIL: BenchmarkX-8`, `--- SKIP: ...`; also behind a name. */
@@ -121,9 +119,9 @@ static void read_outcome(text_reader *reader, char **words, size_t count)
   if (gate_id_fault(id)) return;
   if (strcmp(words[dashes + 1], "FAIL:") == 0) {
     reader->failures++;
-    gate_pairs_set(set->arena, &set->failed, id, "the text says FAIL");
+    gate_pairs_set(&set->failed, id, "the text says FAIL");
   } else if (strcmp(words[dashes + 1], "SKIP:") == 0) {
-    gate_pairs_set(set->arena, &set->skipped, id, "the text says SKIP");
+    gate_pairs_set(&set->skipped, id, "the text says SKIP");
   }
 }
 
@@ -131,7 +129,7 @@ static void read_unit(text_reader *reader, char **words, size_t count)
 {
   for (size_t i = 2; i < count; i++)
     if (strcmp(words[i], "better=higher") == 0 || strcmp(words[i], "better=lower") == 0)
-      gate_pairs_set(reader->set->arena, &reader->directions, words[1], words[i] + 7);
+      gate_pairs_set(&reader->directions, words[1], words[i] + 7);
 }
 
 static bool is_header(const char *line, size_t *key_length)
@@ -210,7 +208,7 @@ static void read_bench_words(text_reader *reader, const char *id, char *rest)
     text_wrong(reader, "less than the text can say (use a form with decimals): ", words[0]);
   } else {
     gate_bench *bench = gate_set_get(set, id);
-    gate_add_round(set, bench, "time", "ns", value * factor);
+    gate_add_round(bench, "time", "ns", value * factor);
     if (count < 4 || strcmp(words[2], "(+/-") != 0) return;
     words[3][strcspn(words[3], ")")] = '\0';
     if (parse_thousands(words[3], &deviation))
@@ -231,9 +229,9 @@ static void read_libtest_line(void *ctx, char *line, size_t number)
   if (strncmp(result, "bench:", 6) == 0) {
     read_bench_words(reader, id, result + 6);
   } else if (strncmp(result, "FAILED", 6) == 0 && !gate_id_fault(id)) {
-    gate_pairs_set(set->arena, &set->failed, id, "the text says FAILED");
+    gate_pairs_set(&set->failed, id, "the text says FAILED");
   } else if (strncmp(result, "ignored", 7) == 0 && !gate_id_fault(id)) {
-    gate_pairs_set(set->arena, &set->skipped, id, "the text says ignored");
+    gate_pairs_set(&set->skipped, id, "the text says ignored");
   }
 }
 

@@ -88,19 +88,19 @@ static bool write_google(gate_text *text, const gate_set *set)
 
 /* ---- github-action-benchmark ---- */
 
-static json_t *action_row(bench_arena *arena, const gate_bench *bench, const gate_metric *metric)
+static json_t *action_row(const gate_bench *bench, const gate_metric *metric)
 {
   char digits[JSON_DIGITS];
   const bool is_alone = is_time(metric) || strcmp(metric->name, "value") == 0;
   const char *range = NULL;
   if (isfinite(spread(metric))) {
     json_format(spread(metric), digits);
-    range = arena_format(arena, "\xC2\xB1 %s", digits);
+    range = gate_format("\xC2\xB1 %s", digits);
   }
-  return json_pack(
-      "{s:s, s:s, s:o, s:s*}", "name",
-      is_alone ? bench->full_id : arena_format(arena, "%s %s", bench->full_id, metric->name),
-      "unit", metric->unit, "value", json_figure(gate_metric_main(metric)), "range", range);
+  return json_pack("{s:s, s:s, s:o, s:s*}", "name",
+                   is_alone ? bench->full_id : gate_format("%s %s", bench->full_id, metric->name),
+                   "unit", metric->unit, "value", json_figure(gate_metric_main(metric)), "range",
+                   range);
 }
 
 static bool write_action(gate_text *text, const gate_set *set, gate_better better)
@@ -110,7 +110,7 @@ static bool write_action(gate_text *text, const gate_set *set, gate_better bette
     for (size_t m = 0; m < set->benches[i].metric_count; m++) {
       const gate_metric *metric = &set->benches[i].metrics[m];
       if (metric->better == better && !isnan(gate_metric_main(metric)))
-        json_array_append_new(rows, action_row(text->arena, &set->benches[i], metric));
+        json_array_append_new(rows, action_row(&set->benches[i], metric));
     }
   const bool is_told = json_array_size(rows) > 0;
   gate_add_json(text, rows, true);
@@ -179,10 +179,10 @@ static void go_values(gate_text *text, const gate_bench *bench, size_t round)
         round < metric->rounds.count ? metric->rounds.values[round] : gate_metric_main(metric);
     if (isnan(value) || value < 0 || strchr(unit, ' ')) continue;
     if (strcmp(unit, "ns") == 0) unit = "ns/op";
-    if (strcmp(unit, "1/op") == 0) unit = arena_format(text->arena, "%s/op", metric->name);
+    if (strcmp(unit, "1/op") == 0) unit = gate_format("%s/op", metric->name);
     if (*unit == '\0') unit = metric->name;
     if (strchr(unit, ' ')) continue;
-    gate_text_printf(text, "\t%s %s", gate_number_plain(text->arena, value), unit);
+    gate_text_printf(text, "\t%s %s", gate_number_plain(value), unit);
   }
   gate_text_add(text, "\n");
 }

@@ -18,7 +18,7 @@ const gate_numbers *page_shape_of(const gate_metric *metric)
 const char *page_commit_address(const page *self, const char *commit)
 {
   const bool is_hash = commit && strlen(commit) >= 7 && strspn(commit, "0123456789abcdef") >= 7;
-  return self->commits && is_hash ? arena_format(self->arena, "%s%s", self->commits, commit) : NULL;
+  return self->commits && is_hash ? gate_format("%s%s", self->commits, commit) : NULL;
 }
 
 /* ---- rows by bench ---- */
@@ -99,7 +99,7 @@ static int compare_benches(const void *a, const void *b)
 static void gather(page *self)
 {
   const gate_report *report = self->report;
-  self->benches = arena_take(self->arena, report->count + 1, sizeof *self->benches);
+  self->benches = gate_take(report->count + 1, sizeof *self->benches);
   for (size_t i = 0; i < report->count; i++) {
     const gate_row *row = &report->rows[i];
     page_bench *bench = find_bench(self, row);
@@ -107,8 +107,7 @@ static void gather(page *self)
       bench = &self->benches[self->count++];
       *bench = (page_bench){.id = row->id, .full_id = row->full_id};
     }
-    bench->rows =
-        arena_grow(self->arena, bench->rows, bench->count, &bench->capacity, sizeof *bench->rows);
+    bench->rows = gate_grow(bench->rows, bench->count, &bench->capacity, sizeof *bench->rows);
     bench->rows[bench->count++] = row;
   }
   for (size_t i = 0; i < self->count; i++) {
@@ -117,8 +116,8 @@ static void gather(page *self)
     bench->main = main_row(bench);
     choose_metrics(self, bench);
     if (bench->verdict == GATE_SKIPPED && bench->count > 1)
-      bench->full_id = arena_format(self->arena, "%s and %s", bench->id,
-                                    gate_some(self->arena, bench->count - 1, "other", "others"));
+      bench->full_id =
+          gate_format("%s and %s", bench->id, gate_some(bench->count - 1, "other", "others"));
   }
   if (self->count > 1) qsort(self->benches, self->count, sizeof *self->benches, compare_benches);
   for (size_t i = 0; i < self->count; i++) self->benches[i].number = i + 1;
@@ -164,9 +163,8 @@ static void add_header(const page *self)
   add_fact(self, "base", report->base_name);
   add_fact(self, "now", report->now_name);
   add_fact(self, "rounds", gate_pairs_get(&report->notes, "rounds"));
-  if (!isnan(geomean))
-    add_fact(self, "all times, geometric mean", gate_percent(self->arena, geomean));
-  add_fact(self, "limits", arena_format(self->arena, "profile %s", report->limits->profile));
+  if (!isnan(geomean)) add_fact(self, "all times, geometric mean", gate_percent(geomean));
+  add_fact(self, "limits", gate_format("profile %s", report->limits->profile));
   gate_text_add(self->out, "</dl>\n</header>\n");
 }
 
@@ -185,7 +183,7 @@ static void add_bench(const page *self, const page_bench *bench)
   gate_add_markup(self->out, "%s</span>", bench->full_id);
   if (row->key[0] != '\0')
     gate_add_markup(self->out, " <span class=\"text %s num\">%s</span>", kind,
-                    gate_percent(self->arena, gate_shown_change(row)));
+                    gate_percent(gate_shown_change(row)));
   gate_text_add(self->out, "</summary>\n<div>\n");
   if (row->note && row->key[0] == '\0')
     gate_add_markup(self->out, "<p class=\"note\">%s</p>\n", row->note);
@@ -217,21 +215,20 @@ static void add_head(const page *self)
 }
 
 /* GitHub tells its actions where they run; elsewhere commits are not linked. */
-static const char *commit_address(bench_arena *arena)
+static const char *commit_address(void)
 {
   const char *server = getenv("GITHUB_SERVER_URL"), *name = getenv("GITHUB_REPOSITORY");
   const bool is_told = server && strncmp(server, "https://", 8) == 0 && name && *name != '\0';
-  return is_told ? arena_format(arena, "%s/%s/commit/", server, name) : NULL;
+  return is_told ? gate_format("%s/%s/commit/", server, name) : NULL;
 }
 
 void gate_show_page(gate_text *out, const gate_report *report, const gate_history *history,
                     bool has_problems)
 {
   page self = {.out = out,
-               .arena = out->arena,
                .report = report,
                .history = history && history->count > 0 ? history : NULL,
-               .commits = commit_address(out->arena),
+               .commits = commit_address(),
                .has_problems = has_problems};
   gather(&self);
   add_head(&self);

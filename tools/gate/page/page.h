@@ -38,7 +38,6 @@ typedef struct page_bench {
 
 typedef struct page {
   gate_text *out;
-  bench_arena *arena;
   const gate_report *report;
   const gate_history *history; /* NULL, or with a line at least */
   const char *commits;         /* where commits are shown, a prefix of addresses; NULL: nowhere */

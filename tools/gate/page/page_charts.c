@@ -19,19 +19,19 @@ static void close_figure(const page *self, const char *note)
   gate_add_markup(self->out, "<p class=\"muted small\">%s</p>\n</figure>\n", note);
 }
 
-static const char *count_text(const page *self, size_t count, const char *of)
+static const char *count_text(size_t count, const char *of)
 {
-  return gate_some(self->arena, count, of, arena_format(self->arena, "%ss", of));
+  return gate_some(count, of, gate_format("%ss", of));
 }
 
 /* All of it, or evenly spaced numbers in order. */
-static gate_numbers thinned(bench_arena *arena, const gate_numbers *numbers)
+static gate_numbers thinned(const gate_numbers *numbers)
 {
   enum { MOST = PAGE_MARKS_MAX / 2 }; /* there are two sides */
   if (numbers->count <= MOST) return *numbers;
   gate_numbers found = {0};
   for (size_t i = 0; i < MOST; i++)
-    gate_numbers_add(arena, &found, numbers->values[i * numbers->count / MOST]);
+    gate_numbers_add(&found, numbers->values[i * numbers->count / MOST]);
   return found;
 }
 
@@ -45,13 +45,12 @@ typedef struct spread_side {
 } spread_side;
 
 /* Far outliers would press everything else into one line: the axis ends at the outer fences. */
-static gate_interval fenced(bench_arena *arena, const gate_numbers *shape, double main)
+static gate_interval fenced(const gate_numbers *shape, double main)
 {
   const gate_numbers alone = {&main, 1, 1};
   const gate_interval range = svg_range(shape, &alone, 0);
   if (shape->count < SHAPE_MIN) return range;
-  const stats_fences fences =
-      stats_tukey(gate_sorted(arena, shape->values, shape->count), shape->count);
+  const stats_fences fences = stats_tukey(gate_sorted(shape->values, shape->count), shape->count);
   const double low = fmax(range.low, fences.low_severe);
   const double high = fmin(range.high, fences.high_severe);
   const double more = fmin(2.5 * gate_bandwidth(shape->values, shape->count), high - low);
@@ -59,30 +58,26 @@ static gate_interval fenced(bench_arena *arena, const gate_numbers *shape, doubl
   return (gate_interval){fmax(fmin(low - more, main), fmin(range.low, 0)), fmax(high + more, main)};
 }
 
-static void draw_side(const page *self, const svg_plot *plot, const spread_side *side, double top,
-                      const char *unit)
+static void draw_side(const svg_plot *plot, const spread_side *side, double top, const char *unit)
 {
-  bench_arena *arena = self->arena;
   const bool is_base = strcmp(side->name, "base") == 0;
   const svg_plot curve = {plot->out,    plot->kind, plot->height, plot->top,
                           plot->bottom, plot->x,    {0, top}};
   gate_numbers x = {0};
   for (size_t i = 0; i < side->heights.count; i++)
-    gate_numbers_add(arena, &x,
+    gate_numbers_add(&x,
                      plot->x.low + (plot->x.high - plot->x.low) * (double)i / (DENSITY_POINTS - 1));
-  svg_path(&curve, SVG_AREA, arena_format(arena, "area %s", side->name), &x, &side->heights, 0);
+  svg_path(&curve, SVG_AREA, gate_format("area %s", side->name), &x, &side->heights, 0);
   for (size_t i = 0; i < side->shape.count && side->heights.count == 0; i++)
-    svg_dot(plot, arena_format(arena, "mark %s", side->name), side->shape.values[i],
-            is_base ? 0.62 : 0.3, 4, gate_quantity(arena, side->shape.values[i], unit));
-  if (!isnan(side->main))
-    svg_upright(plot, arena_format(arena, "middle %s", side->name), side->main);
-  const gate_numbers shown = thinned(arena, &side->shape);
-  svg_path(plot, SVG_RUG, arena_format(arena, "rug %s", side->name), &shown, NULL, is_base ? 3 : 9);
+    svg_dot(plot, gate_format("mark %s", side->name), side->shape.values[i], is_base ? 0.62 : 0.3,
+            4, gate_quantity(side->shape.values[i], unit));
+  if (!isnan(side->main)) svg_upright(plot, gate_format("middle %s", side->name), side->main);
+  const gate_numbers shown = thinned(&side->shape);
+  svg_path(plot, SVG_RUG, gate_format("rug %s", side->name), &shown, NULL, is_base ? 3 : 9);
 }
 
 static void add_spread(const page *self, const page_bench *bench)
 {
-  bench_arena *arena = self->arena;
   spread_side sides[] = {{.name = "base"}, {.name = "now"}};
   const gate_metric *metrics[] = {bench->base, bench->now};
   svg_plot plot = {self->out, "chart density", CHART_HEIGHT, 14, 34, {INFINITY, -INFINITY}, {0, 1}};
@@ -93,11 +88,11 @@ static void add_spread(const page *self, const page_bench *bench)
     const gate_numbers *shape = page_shape_of(metrics[s]);
     sides[s].main = metrics[s] ? gate_metric_main(metrics[s]) : NAN;
     if (isnan(sides[s].main)) continue;
-    const gate_interval range = fenced(arena, shape, sides[s].main);
+    const gate_interval range = fenced(shape, sides[s].main);
     plot.x = (gate_interval){fmin(plot.x.low, range.low), fmax(plot.x.high, range.high)};
     gate_add_markup(self->out, "<span class=\"key %s-key\">%s %s, n %s</span>", sides[s].name,
-                    sides[s].name, gate_quantity(arena, sides[s].main, bench->unit),
-                    arena_format(arena, "%zu", shape->count));
+                    sides[s].name, gate_quantity(sides[s].main, bench->unit),
+                    gate_format("%zu", shape->count));
   }
   const double more = (plot.x.high - plot.x.low) * 0.03;
   plot.x = (gate_interval){plot.x.low > more ? plot.x.low - more : plot.x.low, plot.x.high + more};
@@ -105,21 +100,20 @@ static void add_spread(const page *self, const page_bench *bench)
     const gate_numbers *shape = page_shape_of(metrics[s]);
     for (size_t i = 0; i < shape->count; i++)
       if (shape->values[i] >= plot.x.low && shape->values[i] <= plot.x.high)
-        gate_numbers_add(arena, &sides[s].shape, shape->values[i]);
+        gate_numbers_add(&sides[s].shape, shape->values[i]);
     far += shape->count - sides[s].shape.count;
     most = shape->count > most ? shape->count : most;
     if (shape->count >= SHAPE_MIN)
-      sides[s].heights =
-          gate_kernel_density(arena, shape->values, shape->count, plot.x, DENSITY_POINTS);
+      sides[s].heights = gate_kernel_density(shape->values, shape->count, plot.x, DENSITY_POINTS);
   }
   gate_text_add(self->out, "</p>\n");
-  svg_open(&plot, arena_format(arena, "spread of %s", bench->full_id));
+  svg_open(&plot, gate_format("spread of %s", bench->full_id));
   svg_axis_x(&plot, bench->unit);
   /* Both on one scale, so that areas are equal. */
   const double top = svg_range(&sides[0].heights, &sides[1].heights, 0).high * 1.06;
-  for (int s = 0; s < 2; s++) draw_side(self, &plot, &sides[s], top, bench->unit);
+  for (int s = 0; s < 2; s++) draw_side(&plot, &sides[s], top, bench->unit);
   svg_close(&plot);
-  close_figure(self, far > 0 ? arena_format(arena, "%zu far outliers are beyond the axis.", far)
+  close_figure(self, far > 0            ? gate_format("%zu far outliers are beyond the axis.", far)
                      : most < SHAPE_MIN ? "Too few results for a curve: each is a dot."
                                         : "");
 }
@@ -132,13 +126,13 @@ typedef struct line {
   const gate_set **runs; /* of history, one per value; or NULL */
 } line;
 
-static const char *point_title(const page *self, const line *of, size_t at, const char *unit)
+static const char *point_title(const line *of, size_t at, const char *unit)
 {
-  const char *value = gate_quantity(self->arena, of->values.values[at], unit);
+  const char *value = gate_quantity(of->values.values[at], unit);
   const gate_set *run = of->runs ? of->runs[at] : NULL;
-  if (!run) return arena_format(self->arena, "%s %zu: %s", of->side, at + 1, value);
-  return arena_format(self->arena, "%s %s %s: %s", run->tag ? run->tag : "",
-                      run->commit ? run->commit : "", run->started ? run->started : "", value);
+  if (!run) return gate_format("%s %zu: %s", of->side, at + 1, value);
+  return gate_format("%s %s %s: %s", run->tag ? run->tag : "", run->commit ? run->commit : "",
+                     run->started ? run->started : "", value);
 }
 
 /* Releases, where their texts do not lie on each other. */
@@ -158,21 +152,20 @@ static void add_tags(const svg_plot *plot, const line *of)
 
 static void draw_line(const page *self, const svg_plot *plot, const line *of, const char *unit)
 {
-  bench_arena *arena = self->arena;
   gate_numbers x = {0};
   const size_t count = of->values.count;
   if (count == 0) return;
   const double middle = stats_median(of->values.values, count);
-  for (size_t i = 0; i < count; i++) gate_numbers_add(arena, &x, (double)i);
+  for (size_t i = 0; i < count; i++) gate_numbers_add(&x, (double)i);
   add_tags(plot, of);
   if (!of->runs)
-    svg_line(plot, arena_format(arena, "middle %s", of->side), -0.5, middle, plot->x.high, middle);
-  svg_path(plot, SVG_LINE, arena_format(arena, "thread %s", of->side), &x, &of->values, 0);
+    svg_line(plot, gate_format("middle %s", of->side), -0.5, middle, plot->x.high, middle);
+  svg_path(plot, SVG_LINE, gate_format("thread %s", of->side), &x, &of->values, 0);
   for (size_t i = 0; i < count; i++) {
     const char *address = of->runs ? page_commit_address(self, of->runs[i]->commit) : NULL;
     if (address) gate_add_markup(self->out, "<a href=\"%s\">", address);
-    svg_dot(plot, arena_format(arena, "mark %s", of->side), (double)i, of->values.values[i],
-            count > 60 ? 1.8 : 3.2, point_title(self, of, i, unit));
+    svg_dot(plot, gate_format("mark %s", of->side), (double)i, of->values.values[i],
+            count > 60 ? 1.8 : 3.2, point_title(of, i, unit));
     if (address) gate_text_add(self->out, "</a>");
   }
 }
@@ -212,35 +205,33 @@ static void add_rounds(const page *self, const page_bench *bench)
   for (int s = 0; s < 2 && (bench->base || bench->now); s++) {
     if (!metrics[s]) continue;
     const gate_numbers *all = has_rounds ? &metrics[s]->rounds : &metrics[s]->samples;
-    lines[s].values = thinned(self->arena, all);
+    lines[s].values = thinned(all);
     most = all->count > most ? all->count : most;
   }
   if (most < 2) return;
   const char *what = has_rounds ? "round" : "sample";
   add_lines(self, "chart rounds",
             has_rounds ? "Rounds in the order of time" : "Samples in the order of time",
-            arena_format(self->arena, "%ss of %s in the order of time", what, bench->full_id),
-            bench->unit, &lines[0], &lines[1], arena_format(self->arena, "%s 1", what),
-            arena_format(self->arena, "%zu", most));
+            gate_format("%ss of %s in the order of time", what, bench->full_id), bench->unit,
+            &lines[0], &lines[1], gate_format("%s 1", what), gate_format("%zu", most));
   close_figure(self, most > PAGE_MARKS_MAX / 2 ? "Evenly thinned." : "");
 }
 
 /* ---- history ---- */
 
-static const char *run_name(bench_arena *arena, const gate_set *run)
+static const char *run_name(const gate_set *run)
 {
   if (run->tag) return run->tag;
-  if (run->commit) return arena_format(arena, "%.8s", run->commit);
-  return run->started ? arena_format(arena, "%.10s", run->started) : "";
+  if (run->commit) return gate_format("%.8s", run->commit);
+  return run->started ? gate_format("%.10s", run->started) : "";
 }
 
 static void add_trend(const page *self, const page_bench *bench, const gate_metric *metric)
 {
-  bench_arena *arena = self->arena;
   const line none = {.side = "base"};
   line found = {.side = "now"};
   const bool is_time = strcmp(metric->name, "time") == 0;
-  found.values = gate_history_series(arena, self->history, bench->id, metric->name, &found.runs);
+  found.values = gate_history_series(self->history, bench->id, metric->name, &found.runs);
   const size_t skipped =
       found.values.count > TREND_RUNS_MAX ? found.values.count - TREND_RUNS_MAX : 0;
   found.values.values += skipped;
@@ -248,11 +239,10 @@ static void add_trend(const page *self, const page_bench *bench, const gate_metr
   found.runs += skipped;
   const size_t count = found.values.count;
   if (count < 2) return;
-  add_lines(self, "chart trend",
-            is_time ? "History" : arena_format(arena, "History of %s", metric->name),
-            arena_format(arena, "history of %s of %s", metric->name, bench->full_id), metric->unit,
-            &none, &found, run_name(arena, found.runs[0]), run_name(arena, found.runs[count - 1]));
-  close_figure(self, count_text(self, count, "run"));
+  add_lines(self, "chart trend", is_time ? "History" : gate_format("History of %s", metric->name),
+            gate_format("history of %s of %s", metric->name, bench->full_id), metric->unit, &none,
+            &found, run_name(found.runs[0]), run_name(found.runs[count - 1]));
+  close_figure(self, count_text(count, "run"));
 }
 
 void page_charts(const page *self, const page_bench *bench)

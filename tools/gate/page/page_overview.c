@@ -38,21 +38,21 @@ static void add_axis(const page *self, double reach)
   svg_plot plot = plot_of(self, reach, "overview-axis", AXIS_HEIGHT);
   plot.bottom = 16;
   plot.top = 14;
-  const gate_numbers ticks = svg_ticks(self->arena, plot.x, 5);
+  const gate_numbers ticks = svg_ticks(plot.x, 5);
   svg_open(&plot, "axis of changes: better on the left, worse on the right");
   svg_line(&plot, "axis", -reach, 0, reach, 0);
   for (size_t i = 0; i < ticks.count; i++)
     svg_text(&plot, "tick", ticks.values[i], 0, -13,
-             arena_format(self->arena, "%.0f %%", fabs(ticks.values[i]) * 100));
+             gate_format("%.0f %%", fabs(ticks.values[i]) * 100));
   svg_text(&plot, "tick better", -reach, 1, 4, "\xE2\x97\x80 better");
   svg_text(&plot, "tick worse", reach, 1, 4, "worse \xE2\x96\xB6");
   svg_close(&plot);
 }
 
-static const char *change_text(const page *self, const gate_row *row)
+static const char *change_text(const gate_row *row)
 {
-  return arena_format(self->arena, "%s %s", gate_cell(self->arena, row, GATE_COLUMN_CHANGE),
-                      gate_cell(self->arena, row, GATE_COLUMN_INTERVAL));
+  return gate_format("%s %s", gate_cell(row, GATE_COLUMN_CHANGE),
+                     gate_cell(row, GATE_COLUMN_INTERVAL));
 }
 
 static void add_mark(const page *self, const gate_row *row, double reach)
@@ -62,16 +62,15 @@ static void add_mark(const page *self, const gate_row *row, double reach)
   const char *kind = gate_verdict_kind(row->verdict);
   const bool has_interval = !isnan(row->bounds.low) && !isnan(row->bounds.high);
   const char *form = has_interval ? "dot" : gate_is_count(row) ? "dot counted" : "dot hollow";
-  svg_open(&plot, arena_format(self->arena, "change %s", change_text(self, row)));
+  svg_open(&plot, gate_format("change %s", change_text(row)));
   if (isfinite(row->noise)) svg_band(&plot, "noise", -row->noise, row->noise);
   svg_upright(&plot, "zero", 0);
   if (isfinite(row->warn)) svg_upright(&plot, "limit warn", row->warn);
   if (isfinite(row->fail)) svg_upright(&plot, "limit fail", row->fail);
   if (has_interval)
-    svg_line(&plot, arena_format(self->arena, "whisker %s", kind), row->bounds.low, middle,
-             row->bounds.high, middle);
-  svg_dot(&plot, arena_format(self->arena, "%s %s", form, kind), row->change, middle, 4.5,
-          change_text(self, row));
+    svg_line(&plot, gate_format("whisker %s", kind), row->bounds.low, middle, row->bounds.high,
+             middle);
+  svg_dot(&plot, gate_format("%s %s", form, kind), row->change, middle, 4.5, change_text(row));
   if (fabs(row->change) > reach)
     svg_text(&plot, "beyond", row->change, middle, -4,
              row->change > 0 ? "\xE2\x96\xB6" : "\xE2\x97\x80");
@@ -103,11 +102,10 @@ static void add_line(const page *self, const page_bench *bench, double reach, bo
   gate_add_markup(self->out, " <span class=\"muted\">%s</span>", row->key);
   if (row->note) gate_add_markup(self->out, "<span class=\"note\">%s</span>", row->note);
   gate_add_markup(self->out, "</td><td class=\"c-base num\">%s</td><td class=\"c-now num\">%s</td>",
-                  gate_cell(self->arena, row, GATE_COLUMN_BASE),
-                  gate_cell(self->arena, row, GATE_COLUMN_NOW));
+                  gate_cell(row, GATE_COLUMN_BASE), gate_cell(row, GATE_COLUMN_NOW));
   gate_add_markup(
       self->out, "<td class=\"c-change num\"><b class=\"text %s\">%s</b></td><td class=\"c-plot\">",
-      kind, gate_cell(self->arena, row, GATE_COLUMN_CHANGE));
+      kind, gate_cell(row, GATE_COLUMN_CHANGE));
   if (is_drawn) add_mark(self, row, reach);
   gate_text_add(self->out, "</td></tr>\n");
 }

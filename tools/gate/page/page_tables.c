@@ -25,7 +25,7 @@ static void add_judged(const page *self, const gate_row *row)
 {
   gate_add_markup(self->out, "<tr><th scope=\"row\">%s</th>", row->key);
   for (int c = GATE_COLUMN_BASE; c < GATE_COLUMNS; c++)
-    add_cell(self, gate_headings[c], gate_cell(self->arena, row, (gate_column)c));
+    add_cell(self, gate_headings[c], gate_cell(row, (gate_column)c));
   gate_add_markup(self->out,
                   "<td data-label=\"verdict\"><span class=\"pill %s\">%s</span></td></tr>\n",
                   gate_verdict_kind(row->verdict), gate_verdict_name(row->verdict));
@@ -52,24 +52,22 @@ static bool is_judged(const page_bench *bench, const char *key)
   return false;
 }
 
-static const char *outliers_text(bench_arena *arena, const gate_metric *metric)
+static const char *outliers_text(const gate_metric *metric)
 {
   const gate_numbers *shape = page_shape_of(metric);
   if (shape->count < 4) return "-";
-  const stats_fences fences =
-      stats_tukey(gate_sorted(arena, shape->values, shape->count), shape->count);
+  const stats_fences fences = stats_tukey(gate_sorted(shape->values, shape->count), shape->count);
   const stats_outliers found = stats_count_outliers(shape->values, shape->count, fences);
-  return arena_format(arena, "%zu of %zu",
-                      found.low_severe + found.low_mild + found.high_mild + found.high_severe,
-                      shape->count);
+  return gate_format("%zu of %zu",
+                     found.low_severe + found.low_mild + found.high_mild + found.high_severe,
+                     shape->count);
 }
 
-static const char *size_text(bench_arena *arena, const gate_metric *metric)
+static const char *size_text(const gate_metric *metric)
 {
   if (!metric) return "-";
-  return arena_format(arena, "%.0f / %zu",
-                      fmax(metric->sample_count, (double)metric->samples.count),
-                      metric->rounds.count);
+  return gate_format("%.0f / %zu", fmax(metric->sample_count, (double)metric->samples.count),
+                     metric->rounds.count);
 }
 
 static double figure_of(const gate_metric *metric, gate_figure figure)
@@ -91,17 +89,16 @@ static void add_others(const page *self, const page_bench *bench)
                {GATE_P05, "5th percentile"},  {GATE_P95, "95th percentile"},
                {GATE_P99, "99th percentile"}, {GATE_LOW, "interval, low"},
                {GATE_HIGH, "interval, high"}, {GATE_DEVIATION, "deviation"}};
-  bench_arena *arena = self->arena;
   for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
     const double base = figure_of(bench->base, kinds[i].figure);
     const double now = figure_of(bench->now, kinds[i].figure);
     if (is_judged(bench, gate_figure_name(kinds[i].figure)) || (isnan(base) && isnan(now)))
       continue;
-    add_told(self, kinds[i].name, gate_quantity(arena, base, bench->unit),
-             gate_quantity(arena, now, bench->unit));
+    add_told(self, kinds[i].name, gate_quantity(base, bench->unit),
+             gate_quantity(now, bench->unit));
   }
-  add_told(self, "outliers", outliers_text(arena, bench->base), outliers_text(arena, bench->now));
-  add_told(self, "samples / rounds", size_text(arena, bench->base), size_text(arena, bench->now));
+  add_told(self, "outliers", outliers_text(bench->base), outliers_text(bench->now));
+  add_told(self, "samples / rounds", size_text(bench->base), size_text(bench->now));
 }
 
 void page_figures(const page *self, const page_bench *bench)
@@ -125,9 +122,9 @@ static void add_target(const page *self, const gate_bench *bench, double now)
   if (now > bench->target) kind = "warn", status = "acceptable";
   if (now > acceptable) kind = "fail", status = "missed";
   gate_add_markup(self->out, "<tr><th scope=\"row\">%s</th>", bench->full_id);
-  add_cell(self, "target", gate_quantity(self->arena, bench->target, "ns"));
-  add_cell(self, "acceptable", gate_quantity(self->arena, acceptable, "ns"));
-  add_cell(self, "now", gate_quantity(self->arena, now, "ns"));
+  add_cell(self, "target", gate_quantity(bench->target, "ns"));
+  add_cell(self, "acceptable", gate_quantity(acceptable, "ns"));
+  add_cell(self, "now", gate_quantity(now, "ns"));
   gate_add_markup(self->out,
                   "<td data-label=\"status\"><span class=\"pill %s\">%s</span></td></tr>\n", kind,
                   status);

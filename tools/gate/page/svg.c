@@ -123,7 +123,7 @@ gate_interval svg_range(const gate_numbers *a, const gate_numbers *b, double sha
   return (gate_interval){range.low - apart, range.high + apart};
 }
 
-gate_numbers svg_ticks(bench_arena *arena, gate_interval range, size_t most)
+gate_numbers svg_ticks(gate_interval range, size_t most)
 {
   static const double steps[] = {1, 2, 5, 10};
   gate_numbers ticks = {0};
@@ -139,46 +139,43 @@ gate_numbers svg_ticks(bench_arena *arena, gate_interval range, size_t most)
   for (size_t i = 0; i < most; i++) {
     const double tick = (first + (double)i) * step;
     if (tick > range.high) break;
-    gate_numbers_add(arena, &ticks, tick);
+    gate_numbers_add(&ticks, tick);
   }
   return ticks;
 }
 
 /* With as many decimals as the step between ticks needs. */
-static const char *tick_text(bench_arena *arena, const gate_numbers *ticks, size_t index,
-                             const char *unit)
+static const char *tick_text(const gate_numbers *ticks, size_t index, const char *unit)
 {
   const double value = ticks->values[index];
   const double largest = fmax(fabs(ticks->values[0]), fabs(ticks->values[ticks->count - 1]));
   const double step = ticks->count > 1 ? ticks->values[1] - ticks->values[0] : largest;
-  const char *as_people_say = gate_quantity(arena, largest, unit);
+  const char *as_people_say = gate_quantity(largest, unit);
   const char *blank = strrchr(as_people_say, ' ');
   double factor = 1;
   if (!blank || strcmp(gate_unit_canonical(blank + 1, &factor), unit) != 0)
-    return gate_quantity(arena, value, unit);
+    return gate_quantity(value, unit);
   const double digits = step > 0 ? ceil(-log10(step / factor) - 1e-9) : 0;
-  return arena_format(arena, "%.*f %s", (int)limit(digits, 0, 9), value / factor, blank + 1);
+  return gate_format("%.*f %s", (int)limit(digits, 0, 9), value / factor, blank + 1);
 }
 
 void svg_axis_x(const svg_plot *plot, const char *unit)
 {
-  bench_arena *arena = plot->out->arena;
-  const gate_numbers ticks = svg_ticks(arena, plot->x, 5);
+  const gate_numbers ticks = svg_ticks(plot->x, 5);
   svg_line(plot, "axis", plot->x.low, plot->y.low, plot->x.high, plot->y.low);
   for (size_t i = 0; i < ticks.count; i++) {
     svg_upright(plot, "grid", ticks.values[i]);
     svg_text(plot, "tick", ticks.values[i], plot->y.low, 4 - plot->bottom,
-             tick_text(arena, &ticks, i, unit));
+             tick_text(&ticks, i, unit));
   }
 }
 
 void svg_axis_y(const svg_plot *plot, const char *unit)
 {
-  bench_arena *arena = plot->out->arena;
-  const gate_numbers ticks = svg_ticks(arena, plot->y, 4);
+  const gate_numbers ticks = svg_ticks(plot->y, 4);
   svg_line(plot, "axis", plot->x.low, plot->y.low, plot->x.high, plot->y.low);
   for (size_t i = 0; i < ticks.count; i++) {
     svg_line(plot, "grid", plot->x.low, ticks.values[i], plot->x.high, ticks.values[i]);
-    svg_text(plot, "tick", plot->x.low, ticks.values[i], 3, tick_text(arena, &ticks, i, unit));
+    svg_text(plot, "tick", plot->x.low, ticks.values[i], 3, tick_text(&ticks, i, unit));
   }
 }

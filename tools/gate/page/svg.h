@@ -47,7 +47,7 @@ void svg_path(const svg_plot *plot, svg_shape shape, const char *kind, const gat
 void svg_axis_x(const svg_plot *plot, const char *unit);
 void svg_axis_y(const svg_plot *plot, const char *unit);
 /* Numbers that people would choose for an axis: at most `most`, in ascending order. */
-gate_numbers svg_ticks(bench_arena *arena, gate_interval range, size_t most);
+gate_numbers svg_ticks(gate_interval range, size_t most);
 /* The ends of all numbers in both lists, a `share` of their distance apart; 0 and 1 if there are
  * none. Equal ends are moved apart. */
 gate_interval svg_range(const gate_numbers *a, const gate_numbers *b, double share);
