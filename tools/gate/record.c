@@ -1,4 +1,5 @@
 #include "record.h"
+#include "harness/host.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -46,25 +47,23 @@ const gate_bench *gate_set_find(const gate_set *set, const char *id)
   return bsearch(&wanted, set->benches, set->count, sizeof wanted, compare_benches);
 }
 
-gate_metric *gate_bench_add(gate_bench *bench, const char *name, const char *unit,
-                            gate_better better)
+gate_metric *gate_bench_add(gate_bench *bench, const char *name, const char *unit)
 {
   bench->metrics = gate_grow(bench->metrics, bench->metric_count, &bench->metric_capacity,
                              sizeof *bench->metrics);
   gate_metric *metric = &bench->metrics[bench->metric_count++];
-  *metric = (gate_metric){.better = better};
+  *metric = (gate_metric){.better = gate_unit_better(unit)};
   metric->name = gate_copy(name);
   metric->unit = gate_copy(unit);
   for (int i = 0; i < GATE_FIGURES; i++) metric->figures[i] = NAN;
   return metric;
 }
 
-gate_metric *gate_bench_get(gate_bench *bench, const char *name, const char *unit,
-                            gate_better better)
+gate_metric *gate_bench_get(gate_bench *bench, const char *name, const char *unit)
 {
   for (size_t i = 0; i < bench->metric_count; i++)
     if (strcmp(bench->metrics[i].name, name) == 0) return &bench->metrics[i];
-  return gate_bench_add(bench, name, unit, better);
+  return gate_bench_add(bench, name, unit);
 }
 
 const gate_metric *gate_bench_find(const gate_bench *bench, const char *name)
@@ -201,4 +200,51 @@ const char *gate_form_name(gate_form form)
                                                 "Bencher Metric Format",
                                                 "github-action-benchmark"};
   return names[form];
+}
+
+/* ---- which machine this is ---- */
+
+void gate_fingerprint(gate_pairs *out)
+{
+  json_t *machine = host_machine();
+  const char *key;
+  json_t *value;
+  json_object_foreach(machine, key, value)
+  {
+    const bool is_text = json_is_string(value);
+    gate_pairs_set(out, key,
+                   is_text ? json_string_value(value)
+                           : gate_format("%lld", (long long)json_integer_value(value)));
+  }
+  json_decref(machine);
+}
+
+const char *gate_time_text(void)
+{
+  char date[32];
+  host_date(date);
+  return gate_copy(date);
+}
+
+static const char *pairs_difference(const gate_pairs *base, const gate_pairs *now,
+                                    const char *const *keys)
+{
+  for (; *keys; keys++) {
+    const char *old = gate_pairs_get(base, *keys), *current = gate_pairs_get(now, *keys);
+    if (old && current && strcmp(old, current) != 0)
+      return gate_format("%s: %s, now %s", *keys, old, current);
+  }
+  return NULL;
+}
+
+const char *gate_machine_difference(const gate_set *base, const gate_set *now)
+{
+  static const char *const keys[] = {"cpu", "cores", "flags_hash", NULL};
+  return pairs_difference(&base->machine, &now->machine, keys);
+}
+
+const char *gate_build_difference(const gate_set *base, const gate_set *now)
+{
+  static const char *const keys[] = {"compiler", "compiler_version", "flags", "type", NULL};
+  return pairs_difference(&base->build, &now->build, keys);
 }

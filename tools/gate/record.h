@@ -117,11 +117,9 @@ void gate_set_sort(gate_set *set);
 const gate_bench *gate_set_find(const gate_set *set, const char *id);
 
 /* A metric of which nothing is known yet but its name, unit and direction. */
-gate_metric *gate_bench_add(gate_bench *bench, const char *name, const char *unit,
-                            gate_better better);
+gate_metric *gate_bench_add(gate_bench *bench, const char *name, const char *unit);
 /* The metric of this name, or a new one. */
-gate_metric *gate_bench_get(gate_bench *bench, const char *name, const char *unit,
-                            gate_better better);
+gate_metric *gate_bench_get(gate_bench *bench, const char *name, const char *unit);
 /* NULL if there is none. */
 const gate_metric *gate_bench_find(const gate_bench *bench, const char *name);
 

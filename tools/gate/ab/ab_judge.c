@@ -27,7 +27,7 @@ static void add_time(gate_bench *bench, const ab_series *series, int side)
 {
   const gate_numbers *rounds = &series->medians[side];
   if (rounds->count < 2) return;
-  gate_metric *time = gate_bench_add(bench, "time", "ns", GATE_LOWER);
+  gate_metric *time = gate_bench_add(bench, "time", "ns");
   const gate_interval bounds = gate_median_bounds(rounds->values, rounds->count);
   time->rounds = *rounds;
   time->mean_rounds = series->means[side];
@@ -45,7 +45,7 @@ static void add_time(gate_bench *bench, const ab_series *series, int side)
 static void add_count(gate_bench *bench, const char *name, const char *unit, double value)
 {
   if (isnan(value)) return;
-  gate_metric *metric = gate_bench_add(bench, name, unit, GATE_LOWER);
+  gate_metric *metric = gate_bench_add(bench, name, unit);
   metric->is_exact = true;
   metric->figures[GATE_VALUE] = value;
 }

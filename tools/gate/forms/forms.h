@@ -88,6 +88,10 @@ extern const gate_name gate_google_names[], gate_bmf_names[]; /* end with NULLs 
 /* A name that the table does not know is its own. */
 gate_name gate_name_of(const gate_name *names, const char *theirs);
 
+/* Lists of a metric in our own form; samples are the last. */
+enum { GATE_LISTS = 4 };
+extern const char *const gate_list_names[GATE_LISTS];
+
 /* Calls `take` for every line, which ends with NUL; the text is changed. */
 void gate_each_line(char *text, void (*take)(void *ctx, char *line, size_t number), void *ctx);
 /* Adds one round of a metric; NAN is none. */

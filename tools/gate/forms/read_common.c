@@ -28,7 +28,7 @@ const char *gate_unit_metric(const char *unit)
 void gate_add_round(gate_bench *bench, const char *name, const char *unit, double value)
 {
   if (isnan(value)) return;
-  gate_metric *metric = gate_bench_get(bench, name, unit, gate_unit_better(unit));
+  gate_metric *metric = gate_bench_get(bench, name, unit);
   gate_numbers_add(&metric->rounds, value);
 }
 

@@ -30,7 +30,7 @@ static double read_estimate(gate_json *json, const char *key)
 
 static void read_estimates(gate_bench *bench, gate_json *json, gate_read_options options)
 {
-  gate_metric *time = gate_bench_add(bench, "time", "ns", GATE_LOWER);
+  gate_metric *time = gate_bench_add(bench, "time", "ns");
   time->figures[GATE_MEAN] = read_estimate(json, "mean");
   if (options.needs_median || !options.is_compat)
     time->figures[GATE_MEDIAN] = read_estimate(json, "median");
@@ -53,7 +53,7 @@ static void read_sample(gate_bench *bench, gate_json *json)
   if (iterations.count != times.count || times.count == 0)
     gate_json_wrong(json, "iters has %zu numbers, times %zu", iterations.count, times.count);
   if (json->is_wrong) return;
-  gate_metric *time = gate_bench_get(bench, "time", "ns", GATE_LOWER);
+  gate_metric *time = gate_bench_get(bench, "time", "ns");
   gate_numbers samples = {0};
   for (size_t i = 0; i < times.count; i++)
     gate_numbers_add(&samples, times.values[i] / iterations.values[i]);
@@ -75,8 +75,7 @@ static void read_benchmark(gate_bench *bench, gate_json *json)
   const gate_metric *time = gate_bench_find(bench, "time");
   const double ns = time ? gate_metric_main(time) : NAN;
   if (isnan(ns) || (isnan(elements) && isnan(bytes))) return;
-  gate_metric *rate =
-      gate_bench_add(bench, "throughput", isnan(bytes) ? "elem/s" : "B/s", GATE_HIGHER);
+  gate_metric *rate = gate_bench_add(bench, "throughput", isnan(bytes) ? "elem/s" : "B/s");
   rate->figures[GATE_MEDIAN] = (isnan(bytes) ? elements : bytes) * 1e9 / ns;
 }
 
@@ -189,7 +188,7 @@ static void join_bench(gate_bench *bench, const gate_bench *record)
   for (size_t i = 0; i < record->metric_count; i++) {
     const gate_metric *more = &record->metrics[i];
     const bool is_new = !gate_bench_find(bench, more->name);
-    gate_metric *metric = gate_bench_get(bench, more->name, more->unit, more->better);
+    gate_metric *metric = gate_bench_get(bench, more->name, more->unit);
     if (is_new) *metric = *more;
     for (int f = 0; f < GATE_FIGURES; f++)
       if (gate_has(more, (gate_figure)f)) metric->figures[f] = more->figures[f];

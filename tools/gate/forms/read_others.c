@@ -72,8 +72,7 @@ static void read_record(gate_set *set, gate_json *json, json_t *object)
   if (json->is_wrong) return;
   gate_bench *bench = gate_set_add(set, id);
   bench->timestamp = gate_copy(timestamp);
-  gate_metric *out = gate_bench_add(bench, is_rate ? "throughput" : "time", is_rate ? "B/s" : "ns",
-                                    is_rate ? GATE_HIGHER : GATE_LOWER);
+  gate_metric *out = gate_bench_add(bench, is_rate ? "throughput" : "time", is_rate ? "B/s" : "ns");
   out->figures[GATE_P05] = scaled(json, object, "p05", p05);
   out->figures[GATE_P50] = scaled(json, object, "p50", p50);
   out->figures[GATE_P95] = scaled(json, object, "p95", p95);
@@ -102,7 +101,7 @@ static const char googles[] =
 /* One number of a row: a round, or a figure of all rounds. */
 static void take_google(gate_bench *bench, gate_name name, double value, gate_figure figure)
 {
-  gate_metric *metric = gate_bench_get(bench, name.ours, name.unit, gate_unit_better(name.unit));
+  gate_metric *metric = gate_bench_get(bench, name.ours, name.unit);
   metric->is_exact = strcmp(name.ours, "allocs") == 0;
   if (figure == GATE_FIGURES)
     gate_add_round(bench, name.ours, name.unit, value);
@@ -220,14 +219,14 @@ static void read_command(gate_set *set, gate_json *json, json_t *result)
     return;
   }
   gate_bench *bench = gate_set_add(set, json->where);
-  gate_metric *time = gate_bench_add(bench, "time", "ns", GATE_LOWER);
+  gate_metric *time = gate_bench_add(bench, "time", "ns");
   time->figures[GATE_MEAN] = gate_json_wanted_number(json, result, "mean", GATE_POSITIVE) * 1e9;
   time->figures[GATE_MEDIAN] = gate_json_number(json, result, "median", GATE_POSITIVE) * 1e9;
   time->rounds = gate_json_numbers(json, result, "times", GATE_POSITIVE);
   for (size_t i = 0; i < time->rounds.count; i++) time->rounds.values[i] *= 1e9;
   const gate_numbers memory =
       gate_json_numbers(json, result, "memory_usage_byte", GATE_NOT_NEGATIVE);
-  if (memory.count > 0) gate_bench_add(bench, "peak_bytes", "B", GATE_LOWER)->rounds = memory;
+  if (memory.count > 0) gate_bench_add(bench, "peak_bytes", "B")->rounds = memory;
   if (json->is_wrong) set->count--;
 }
 
@@ -245,7 +244,7 @@ static void read_measure(gate_json *json, gate_bench *bench, const char *key, js
 {
   const gate_name name = gate_name_of(gate_bmf_names, key);
   if (gate_id_fault(key)) gate_json_wrong(json, "a measure's name %s", gate_id_fault(key));
-  gate_metric *metric = gate_bench_add(bench, name.ours, name.unit, gate_unit_better(name.unit));
+  gate_metric *metric = gate_bench_add(bench, name.ours, name.unit);
   metric->figures[GATE_MEDIAN] = gate_json_wanted_number(json, value, "value", GATE_ANY);
   metric->figures[GATE_LOW] = gate_json_number(json, value, "lower_value", GATE_ANY);
   metric->figures[GATE_HIGH] = gate_json_number(json, value, "upper_value", GATE_ANY);
@@ -287,7 +286,7 @@ static void read_action_row(gate_set *set, gate_json *json, json_t *row)
     name = blank + 1;
   }
   gate_bench *bench = gate_set_get(set, id);
-  gate_metric *metric = gate_bench_add(bench, name ? name : "value", unit, gate_unit_better(unit));
+  gate_metric *metric = gate_bench_add(bench, name ? name : "value", unit);
   metric->figures[GATE_MEDIAN] = value;
   metric->is_exact = strcmp(metric->name, "allocs") == 0;
   const bool has_range = range && strncmp(range, "\xC2\xB1 ", 3) == 0;

@@ -5,6 +5,8 @@
 #include <math.h>
 #include <string.h>
 
+const char *const gate_list_names[GATE_LISTS] = {"rounds", "mean_rounds", "p95_rounds", "samples"};
+
 static const char *kept_text(gate_json *json, json_t *object, const char *key)
 {
   return gate_copy(gate_json_text(json, object, key));
@@ -41,13 +43,12 @@ static void read_metric(gate_bench *bench, gate_json *json, const char *name, js
   const char *better = gate_json_text(json, object, "better");
   double factor;
   const char *canonical = gate_unit_canonical(unit ? unit : "ns", &factor);
-  gate_better direction = gate_unit_better(canonical);
   if (better && strcmp(better, "lower") != 0 && strcmp(better, "higher") != 0) {
     gate_json_wrong(json, "metrics.%s.better is neither lower nor higher", name);
     return;
   }
-  if (better) direction = strcmp(better, "higher") == 0 ? GATE_HIGHER : GATE_LOWER;
-  gate_metric *metric = gate_bench_add(bench, name, canonical, direction);
+  gate_metric *metric = gate_bench_add(bench, name, canonical);
+  if (better) metric->better = strcmp(better, "higher") == 0 ? GATE_HIGHER : GATE_LOWER;
   read_figures(json, object, metric, factor);
   metric->is_exact = json_is_true(json_object_get(object, "exact"));
   const double count = gate_json_number(json, object, "n", GATE_POSITIVE);
@@ -55,14 +56,12 @@ static void read_metric(gate_bench *bench, gate_json *json, const char *name, js
   metric->sample_count = isnan(count) ? 0 : count;
   const char *kind = gate_json_text(json, object, "percentiles");
   metric->has_operation_percentiles = kind && strcmp(kind, "op") == 0;
-  metric->rounds = gate_json_numbers(json, object, "rounds", GATE_NOT_NEGATIVE);
-  metric->mean_rounds = gate_json_numbers(json, object, "mean_rounds", GATE_NOT_NEGATIVE);
-  metric->p95_rounds = gate_json_numbers(json, object, "p95_rounds", GATE_NOT_NEGATIVE);
-  metric->samples = gate_json_numbers(json, object, "samples", GATE_NOT_NEGATIVE);
-  const gate_numbers *lists[] = {&metric->rounds, &metric->mean_rounds, &metric->p95_rounds,
+  gate_numbers *const lists[] = {&metric->rounds, &metric->mean_rounds, &metric->p95_rounds,
                                  &metric->samples};
-  for (size_t l = 0; l < 4; l++)
+  for (size_t l = 0; l < GATE_LISTS; l++) {
+    *lists[l] = gate_json_numbers(json, object, gate_list_names[l], GATE_NOT_NEGATIVE);
     for (size_t i = 0; i < lists[l]->count; i++) lists[l]->values[i] *= factor;
+  }
 }
 
 static void read_about(gate_bench *bench, gate_json *json, json_t *object)
@@ -91,7 +90,7 @@ static void read_compat(gate_bench *bench, gate_json *json, json_t *object,
   if (isnan(mean) && bench->metric_count == 0 && !json->is_wrong)
     gate_json_wrong(json, "missing field `mean_ns`");
   if (isnan(mean) && isnan(median)) return;
-  gate_metric *time = gate_bench_get(bench, "time", "ns", GATE_LOWER);
+  gate_metric *time = gate_bench_get(bench, "time", "ns");
   if (!gate_has(time, GATE_MEAN)) time->figures[GATE_MEAN] = mean;
   if (!gate_has(time, GATE_MEDIAN)) time->figures[GATE_MEDIAN] = median;
 }

@@ -57,9 +57,8 @@ static bool read_value(text_reader *reader, gate_bench *bench, const char *numbe
     return text_wrong(reader, "out of range: ", number);
   if (gate_id_fault(canonical)) return text_wrong(reader, "a unit that ", gate_id_fault(canonical));
   const char *told = gate_pairs_get(&reader->directions, unit);
-  gate_better better = is_rate ? GATE_HIGHER : GATE_LOWER;
-  if (told) better = strcmp(told, "higher") == 0 ? GATE_HIGHER : GATE_LOWER;
-  gate_metric *metric = gate_bench_get(bench, go_metric(unit, canonical), canonical, better);
+  gate_metric *metric = gate_bench_get(bench, go_metric(unit, canonical), canonical);
+  if (told) metric->better = strcmp(told, "higher") == 0 ? GATE_HIGHER : GATE_LOWER;
   gate_numbers_add(&metric->rounds, value);
   metric->is_exact = strcmp(metric->name, "allocs") == 0;
   return true;

@@ -35,12 +35,6 @@ bool gate_write_compat(gate_text *text, const gate_set *set)
   return is_told;
 }
 
-static void set_numbers(json_t *object, const char *key, const gate_numbers *numbers)
-{
-  if (numbers->count > 0)
-    json_object_set_new(object, key, json_figures(numbers->values, numbers->count));
-}
-
 static json_t *metric_json(const gate_metric *metric, bool is_line)
 {
   json_t *object = json_pack("{s:s, s:s}", "unit", metric->unit, "better",
@@ -53,11 +47,12 @@ static json_t *metric_json(const gate_metric *metric, bool is_line)
     json_object_set_new(object, "n", json_integer((json_int_t)metric->sample_count));
   if (metric->has_operation_percentiles)
     json_object_set_new(object, "percentiles", json_string("op"));
-  set_numbers(object, "rounds", &metric->rounds);
-  set_numbers(object, "mean_rounds", &metric->mean_rounds);
-  set_numbers(object, "p95_rounds", &metric->p95_rounds);
-  if (is_line) return object;
-  set_numbers(object, "samples", &metric->samples);
+  const gate_numbers *const lists[] = {&metric->rounds, &metric->mean_rounds, &metric->p95_rounds,
+                                       &metric->samples};
+  for (size_t l = 0; l < GATE_LISTS - (is_line ? 1 : 0); l++)
+    if (lists[l]->count > 0)
+      json_object_set_new(object, gate_list_names[l],
+                          json_figures(lists[l]->values, lists[l]->count));
   return object;
 }
 
