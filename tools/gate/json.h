@@ -21,8 +21,8 @@ typedef struct gate_json {
 } gate_json;
 
 /* False, with a problem "failed to parse PATH: why at line L column C", if it is not JSON. On
- * success the caller ends with gate_json_release. Records that stand one behind the other become one
- * array. */
+ * success the caller ends with gate_json_release. Records that stand one behind the other become
+ * one array. */
 bool gate_json_open(gate_json *json, const char *path, const char *text, size_t length,
                     gate_problems *problems);
 /* The same of a file. */

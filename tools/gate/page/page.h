@@ -1,5 +1,6 @@
 /* page/: one page for people, a report as a file that needs nothing else, no network and no script.
  *
+ *   page_common.c    what the parts share
  *   page.c           gathers rows by bench; the header; puts the parts together
  *   page_overview.c  all benches on one axis
  *   page_charts.c    a bench drawn: how results spread, its rounds, its history
