@@ -37,16 +37,28 @@ typedef struct comparison {
   gate_problems *problems;
 } comparison;
 
-static void apply_waiver(gate_report *report, gate_row *row)
+static bool is_ignored(const gate_report *report, gate_row *row)
 {
   const gate_waiver *waiver = gate_limits_waiver(report->limits, row->id);
-  if (!waiver) return;
+  if (!waiver) return false;
   if (gate_waiver_holds(report->limits, waiver)) {
     row->note = gate_format("%s (until %s)", waiver->reason, waiver->until);
     row->verdict = GATE_IGNORED;
-  } else {
-    row->note = gate_format("no longer ignored: that was until %s", waiver->until);
-    if (row->verdict < GATE_WARN) row->verdict = GATE_WARN;
+    return true;
+  }
+  row->note = gate_format("no longer ignored: that was until %s", waiver->until);
+  if (row->verdict < GATE_WARN) row->verdict = GATE_WARN;
+  return false;
+}
+
+/* Waives, and counts what was compared, of the rows from `first` on. */
+static void settle_rows(gate_report *report, size_t first)
+{
+  for (size_t i = first; i < report->count; i++) {
+    gate_row *row = &report->rows[i];
+    if (row->verdict == GATE_NEW || row->verdict == GATE_SKIPPED) continue;
+    const bool is_limited = row->base_metric && (isfinite(row->warn) || isfinite(row->fail));
+    if (!is_ignored(report, row) && is_limited) report->compared++;
   }
 }
 
@@ -64,18 +76,10 @@ static bool fits(const comparison *pair, const char *id, const gate_metric *base
   return true;
 }
 
-/* Counts are the same on every machine, as long as the compiler made the same of the sources. */
-static const char *difference_for(const gate_report *report, const gate_row *row)
+static void add_figure(const comparison *pair, const gate_bench *bench, const char *key,
+                       const gate_metric *base, const gate_metric *now, double old, double current)
 {
-  if (report->build_difference) return report->build_difference;
-  return gate_is_count(row) ? NULL : report->machine_difference;
-}
-
-static gate_row *add_figure(const comparison *pair, const gate_bench *bench, const char *key,
-                            const gate_metric *base, const gate_metric *now, double old,
-                            double current)
-{
-  if (isnan(old) || isnan(current)) return NULL;
+  if (isnan(old) || isnan(current)) return;
   gate_report *report = pair->report;
   gate_row *row = add_row(report, bench->id, key);
   row->full_id = bench->full_id;
@@ -86,20 +90,17 @@ static gate_row *add_figure(const comparison *pair, const gate_bench *bench, con
   row->base_metric = base;
   row->now_metric = now;
   row->rounds = base->rounds.count < now->rounds.count ? base->rounds.count : now->rounds.count;
-  if (!report->is_paired || gate_is_count(row))
+  const bool is_count = gate_is_count(row);
+  if (!report->is_paired || is_count)
     gate_judge_row(row, report->limits);
   else
     gate_judge_pairs(row, report->limits);
-  const bool is_limited = row->verdict != GATE_REPORTED;
-  const char *difference = difference_for(report, row);
-  if (difference && is_limited) {
-    row->verdict = GATE_NOT_COMPARABLE;
-    row->note = difference;
-  }
-  const gate_waiver *waiver = gate_limits_waiver(report->limits, row->id);
-  const bool is_ignored = waiver && gate_waiver_holds(report->limits, waiver);
-  if (is_limited && !is_ignored) report->compared++;
-  return row;
+  /* Counts are the same on every machine, as long as the compiler made the same of the sources. */
+  const char *difference = report->build_difference;
+  if (!difference && !is_count) difference = report->machine_difference;
+  if (!difference || row->verdict == GATE_REPORTED) return;
+  row->verdict = GATE_NOT_COMPARABLE;
+  row->note = difference;
 }
 
 /* Of one number that was measured, its mean and its tails are the number again: a row is enough,
@@ -131,14 +132,12 @@ static void compare_times(const comparison *pair, const gate_bench *bench, const
   for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) {
     const char *key = gate_figure_name(figures[i]);
     if (!says_the_same(pair->report, bench->id, figures[i], base, now))
-      (void)add_figure(pair, bench, key, base, now, base->figures[figures[i]],
-                       now->figures[figures[i]]);
+      add_figure(pair, bench, key, base, now, base->figures[figures[i]], now->figures[figures[i]]);
   }
   gate_row *rows = pair->report->rows + first;
   const size_t count = pair->report->count - first;
   if (count > 0 && strcmp(rows[0].key, "median") == 0)
     for (size_t i = 1; i < count; i++) gate_give_way(&rows[i], &rows[0]);
-  for (size_t i = 0; i < count; i++) apply_waiver(pair->report, &rows[i]);
 }
 
 static void compare_metric(const comparison *pair, const gate_bench *bench, const gate_metric *base,
@@ -150,20 +149,18 @@ static void compare_metric(const comparison *pair, const gate_bench *bench, cons
     return;
   }
   const bool is_record = pair->base->form == GATE_FORM_RECORD;
-  gate_row *row = add_figure(pair, bench, base->name, base, now,
-                             is_record ? base->figures[GATE_P95] : gate_metric_main(base),
-                             is_record ? now->figures[GATE_P95] : gate_metric_main(now));
-  if (row) apply_waiver(pair->report, row);
+  add_figure(pair, bench, base->name, base, now,
+             is_record ? base->figures[GATE_P95] : gate_metric_main(base),
+             is_record ? now->figures[GATE_P95] : gate_metric_main(now));
 }
 
-static gate_row *add_note(const comparison *pair, const gate_bench *bench, gate_verdict verdict,
-                          const char *note)
+static void add_note(const comparison *pair, const char *id, const char *full_id,
+                     gate_verdict verdict, const char *note)
 {
-  gate_row *row = add_row(pair->report, bench->id, "");
-  row->full_id = bench->full_id;
+  gate_row *row = add_row(pair->report, id, "");
+  row->full_id = full_id;
   row->verdict = verdict;
   row->note = note;
-  return row;
 }
 
 static const gate_bench *find_either_spelling(const gate_set *set, const char *id)
@@ -198,17 +195,13 @@ static bool is_told(const gate_report *report, const char *id)
 
 static void note_missing(const comparison *pair, const gate_bench *bench)
 {
-  gate_report *report = pair->report;
   const char *skipped = reason_for(&pair->now->skipped, bench->id);
-  if (skipped) {
-    add_note(pair, bench, GATE_SKIPPED, gate_copy(skipped));
-    return;
-  }
   const bool is_stale = reason_for(&pair->now->stale, bench->id) != NULL;
   const char *why =
       is_stale ? "not in the newest run; its results are old" : "not in the current run";
-  gate_row *row = add_note(pair, bench, by_policy(report->limits->missing, GATE_MISSING), why);
-  apply_waiver(report, row);
+  add_note(pair, bench->id, bench->full_id,
+           skipped ? GATE_SKIPPED : by_policy(pair->report->limits->missing, GATE_MISSING),
+           skipped ? skipped : why);
 }
 
 static const char *definition_change(const gate_bench *base, const gate_bench *now)
@@ -231,7 +224,7 @@ static void compare_bench(const comparison *pair, const gate_bench *base)
   }
   const char *changed = definition_change(base, now);
   if (changed) {
-    add_note(pair, now, GATE_NEW, changed);
+    add_note(pair, now->id, now->full_id, GATE_NEW, changed);
     return;
   }
   for (size_t i = 0; i < base->metric_count; i++) {
@@ -245,30 +238,15 @@ static void compare_bench(const comparison *pair, const gate_bench *base)
   }
 }
 
-/* With or without a baseline: what gave no result is worse than what got slower. */
-static void add_failures(const comparison *pair)
+/* What has no result now. What failed is told with or without a baseline, and is worse than what
+ * got slower; what was skipped, unless a bench of the baseline told it already. */
+static void add_absent(const comparison *pair, const gate_pairs *absent, gate_verdict verdict)
 {
-  gate_report *report = pair->report;
-  const gate_pairs *failed = &pair->now->failed;
-  for (size_t i = 0; i < failed->count; i++) {
-    const char *id = failed->items[i].key;
-    if (!gate_limits_judges(report->limits, id)) continue;
-    gate_row *row = add_row(report, id, "");
-    row->verdict = GATE_FAILED;
-    row->note = failed->items[i].value;
-    apply_waiver(report, row);
-  }
-}
-
-/* Those that the baseline knows were told already. */
-static void add_skipped(const comparison *pair)
-{
-  const gate_pairs *skipped = &pair->now->skipped;
-  for (size_t i = 0; i < skipped->count; i++) {
-    const gate_bench bench = {.id = skipped->items[i].key, .full_id = skipped->items[i].key};
-    if (!gate_limits_judges(pair->report->limits, bench.id) || is_told(pair->report, bench.id))
-      continue;
-    (void)add_note(pair, &bench, GATE_SKIPPED, skipped->items[i].value);
+  for (size_t i = 0; i < absent->count; i++) {
+    const char *id = absent->items[i].key;
+    if (!gate_limits_judges(pair->report->limits, id)) continue;
+    if (verdict == GATE_SKIPPED && is_told(pair->report, id)) continue;
+    add_note(pair, id, id, verdict, absent->items[i].value);
   }
 }
 
@@ -280,7 +258,7 @@ static void add_new(const comparison *pair)
     if (!gate_limits_judges(pair->report->limits, bench->id)) continue;
     if (find_either_spelling(base, bench->id)) continue;
     const char *failed = reason_for(&base->failed, bench->id);
-    add_note(pair, bench, GATE_NEW,
+    add_note(pair, bench->id, bench->full_id, GATE_NEW,
              failed ? gate_format("it failed in the baseline: %s", failed) : "not in the baseline");
   }
 }
@@ -289,6 +267,7 @@ void gate_judge_sets(gate_report *report, const gate_set *base, const gate_set *
                      gate_problems *problems)
 {
   const comparison pair = {report, base, now, problems};
+  const size_t first = report->count;
   if (!report->base) {
     report->base = base;
     report->now = now;
@@ -303,12 +282,13 @@ void gate_judge_sets(gate_report *report, const gate_set *base, const gate_set *
                now->benches[0].id, now->path);
     return;
   }
-  add_failures(&pair);
+  add_absent(&pair, &now->failed, GATE_FAILED);
   for (size_t i = 0; i < base->count; i++)
     if (gate_limits_judges(report->limits, base->benches[i].id))
       compare_bench(&pair, &base->benches[i]);
   add_new(&pair);
-  add_skipped(&pair);
+  add_absent(&pair, &now->skipped, GATE_SKIPPED);
+  settle_rows(report, first);
 }
 
 void gate_note_unused(gate_report *report)

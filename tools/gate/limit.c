@@ -208,7 +208,9 @@ static void read_lists(gate_limits *limits, json_t *benches, json_t *ignored,
     else if (!is_date(waiver.until))
       wrong_config(limits, "ignore", "until is not YYYY-MM-DD", problems);
     else
-      add_waiver(limits, waiver);
+      add_waiver(limits, (gate_waiver){.match = gate_copy(waiver.match),
+                                       .reason = gate_copy(waiver.reason),
+                                       .until = gate_copy(waiver.until)});
   }
 }
 
@@ -231,14 +233,14 @@ void gate_limits_configure(gate_limits *limits, const char *path, const gate_jso
 {
   json_error_t error;
   json_t *thresholds = NULL, *benches = NULL, *ignored = NULL;
-  const char *missing = NULL, *inconclusive = NULL;
+  const char *name, *missing = NULL, *inconclusive = NULL;
   int is_warning_error = limits->is_warning_error, needs_same = limits->needs_same_machine;
   limits->config = path;
   if (json_unpack_ex(config->root, &error, 0, "{s?s, s?o, s?o, s?o, s?s, s?s, s?F, s?b, s?b !}",
-                     "profile", &limits->profile, "thresholds", &thresholds, "benches", &benches,
-                     "ignore", &ignored, "missing", &missing, "inconclusive", &inconclusive,
-                     "noise", &limits->noise_min, "warn_is_error", &is_warning_error,
-                     "require_same_machine", &needs_same) != 0)
+                     "profile", &name, "thresholds", &thresholds, "benches", &benches, "ignore",
+                     &ignored, "missing", &missing, "inconclusive", &inconclusive, "noise",
+                     &limits->noise_min, "warn_is_error", &is_warning_error, "require_same_machine",
+                     &needs_same) != 0)
     wrong_config(limits, "config", error.text, problems);
   read_thresholds(limits, thresholds, NULL, problems);
   read_lists(limits, benches, ignored, problems);

@@ -131,12 +131,13 @@ const char *gate_choices_limits(const gate_choices *choices, const char *fallbac
   if (choices->config && !gate_json_read(&config, choices->config, &problems))
     return problems.texts[0];
   const char *profile = choices->profile;
-  if (!profile) profile = json_string_value(json_object_get(config.root, "profile"));
-  if (!gate_limits_profile(profile ? profile : fallback, out))
+  if (!profile) profile = gate_copy(json_string_value(json_object_get(config.root, "profile")));
+  const bool is_known = gate_limits_profile(profile ? profile : fallback, out);
+  if (is_known && choices->config) gate_limits_configure(out, choices->config, &config, &problems);
+  gate_json_release(&config);
+  if (!is_known)
     return gate_format("unknown profile: %s (there are default, seed000, seed003, seed004)",
                        profile);
-  if (choices->config) gate_limits_configure(out, choices->config, &config, &problems);
-  if (choices->profile) out->profile = choices->profile;
   const char *wrong = problems.count > 0 ? problems.texts[0] : NULL;
   for (size_t i = 0; i < choices->settings.count && !wrong; i++)
     wrong = apply_setting(out, choices->settings.items[i].key, choices->settings.items[i].value);
