@@ -127,7 +127,7 @@
 #include "accel/type.c"
 #include "accel_backends/flat/flat.c"
 #include "accel_backends/flat/flat_entry.c"
-#include "accel_backends/flat/flat_locked.c"
+#include "accel_backends/flat/flat_hit.c"
 #include "accel_backends/flat/flat_region.c"
 #include "accel_backends/flat/flat_table.c"
 #include "accel_backends/flat/flat_validate.c"
