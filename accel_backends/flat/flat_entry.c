@@ -101,15 +101,6 @@ flat_entry accel_flat_make_empty(const accel_flat_view *view)
   return flat_entry_make_room(view, 1, &empty) ? empty : none;
 }
 
-/* ---- an entry's end ---- */
-
-bool accel_flat_is_due(const accel_flat *flat, uint64_t head)
-{
-  if (!accel_flat_expires(head)) return false;
-  const uint64_t since_ms = accel_clock_read(flat->local.clock) - flat->base_ms;
-  return since_ms >= accel_flat_unpack(0, flat->window_ms, head).refresh_ms;
-}
-
 /* ---- content ---- */
 
 static void flat_entry_write_bytes(accel_flat_word *to, const void *from, size_t size)

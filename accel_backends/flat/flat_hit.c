@@ -1,5 +1,14 @@
-/* Reading under the mutex: what no reader may see without it, what has expired, and pins. */
+/* What a hit calls: whether an entry is due, and reading under the mutex, which also pins. */
+#include "flat_hit.h"
+
 #include "flat_table.h"
+
+bool accel_flat_is_due(const accel_flat *flat, uint64_t head)
+{
+  if (!accel_flat_expires(head)) return false;
+  const uint64_t since_ms = accel_clock_read(flat->local.clock) - flat->base_ms;
+  return since_ms >= accel_flat_unpack(0, flat->window_ms, head).refresh_ms;
+}
 
 /* Copies the value and releases the mutex. An owning value is pinned meanwhile, so that the
  * user's copy runs without it. */
