@@ -11,9 +11,10 @@ ROOT = pathlib.Path(sys.argv[1]).resolve()
 TOOL = ROOT / "tools" / "includes"
 
 # What the sources still have: these may fall and not rise.
-KNOWN_CIRCLES = 2
-KNOWN_ARROWS = 1
+KNOWN_CIRCLES = 1
+KNOWN_ARROWS = 0
 
+SLOW = "accel_cache_get_slow"
 LOW, HIGH = "/* low (layer 1). */\n", "/* high (layer 2). */\n"
 
 # (what it shows, the files of a tree, what must be said of it; None: nothing)
@@ -113,12 +114,20 @@ TREES = [
         "accel_backends/redis/wire is below accel_backends/redis/channel",
     ),
     (
-        "a hot path with two cold calls",
+        "a hot path with its one cold call",
         {
-            "accel/cache.h": "/* (layer 4) */\nstatic inline void a(void) { b(); c(); }\n",
-            "accel/cache_read.c": '#include "cache.h"\nvoid b(void) {}\nvoid c(void) {}\n',
+            "accel/cache.h": "/* (layer 4) */\nstatic inline void a(void) { " + SLOW + "(); }\n",
+            "accel/cache_read.c": '#include "cache.h"\nvoid ' + SLOW + "(void) {}\n",
         },
-        "2 calls; the exception is for exactly one",
+        None,
+    ),
+    (
+        "a hot path with another cold call",
+        {
+            "accel/cache.h": "/* (layer 4) */\nstatic inline void a(void) { b(); }\n",
+            "accel/cache_read.c": '#include "cache.h"\nvoid b(void) {}\n',
+        },
+        "calls b; a hit names one cold function",
     ),
     ("a file in a folder that nobody ranked", {"bench/new/a.c": "\n"}, "is not in the list"),
 ]
