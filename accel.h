@@ -12,18 +12,18 @@
  *   if (user_cache_get(&cache, 42, &user) == ACCEL_OK) …
  *   user_cache_close(&cache);
  *
- * A get asks L1 in this process, L2 (Redis, optional), then your loader, and remembers what it
- * learnt on the way back. Concurrent loads of one key are one load; what is known not to exist is
- * remembered too; other processes hear of changes. docs/api.md has every function, cache.h its
- * documentation; this is the map of the modules; each includes only its own layer and lower ones:
+ * A get reads L1 in this process, then L2 (Redis, optional), then calls your loader, and fills the
+ * levels with the result. Concurrent loads of one key are one load. Keys that do not exist are
+ * cached too. Other processes are told of changes. docs/api.md lists every function, cache.h
+ * documents it; this is the map of the modules; each includes only its own layer and lower ones:
  *
  *   0  accel/base.h platform/                   compiler, hooks; threads, clocks, atomics
  *   1  status error config hash ttl compress    outcomes, settings, arithmetic
  *   2  type check backend codec stats           descriptor, contracts, bytes, counters
- *      executor renewal                         threads of the library's own
- *   3  singleflight refresh invalidate          one load; in time; heard by all
- *      overlap repair                           writes that overlap; that L2 did not confirm
- *   4  cache                                    the levels put together; cache.h: path of a hit
+ *      executor renewal                         the library's own threads
+ *   3  singleflight refresh invalidate          one load; its timing; messages
+ *      overlap repair                           overlapping writes; unconfirmed writes
+ *   4  cache                                    the cache over its levels; cache.h: path of a hit
  *   5  define wrap                              the macros
  *   accel_backends/                             L1: flat (the default), uthash (exact LRU)
  *                                               L2: redis, fake; a compressor: lz4
@@ -36,7 +36,7 @@
 #include <stdint.h>
 #if UINTPTR_MAX != UINT64_MAX
 #error "accel needs a 64-bit processor; here pointers are smaller"
-#undef ACCEL_IMPLEMENTATION /* once said is enough */
+#undef ACCEL_IMPLEMENTATION /* one error is enough */
 #elif !defined(__cplusplus) && (!defined(__STDC_VERSION__) || __STDC_VERSION__ < 199901L)
 #error "accel needs C11 or later; compile with -std=gnu11"
 #undef ACCEL_IMPLEMENTATION

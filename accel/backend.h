@@ -1,11 +1,11 @@
-/* backend.h: what an L1 engine and an L2 must do (layer 2).
+/* backend.h: the contracts of an L1 engine and of an L2 (layer 2).
  *
- * A backend is a state of its own, functions, and one constant table of operations. It includes
- * layers 0 to 2 only. tests/contract/ runs the same suite over every backend; a new one is done
- * when that suite passes.
+ * A backend consists of its own state, functions, and one constant table of operations. It includes
+ * only layers 0 to 2. tests/contract/ runs the same suite over every backend; a new backend is
+ * complete when that suite passes.
  *
- * "key", "value", "out" are pointers to the user's own types (type.h). A value of NULL is a
- * negative entry. "hash" is the key's hash under the cache's seed.
+ * "key", "value" and "out" are pointers to the user's own types (type.h). A value of NULL means a
+ * negative entry. "hash" is the key's hash with the cache's seed.
  */
 #ifndef ACCEL_BACKEND_H
 #define ACCEL_BACKEND_H
@@ -17,20 +17,20 @@
 /* ------------------------------------------------------------------------------------------------
  * L1: a table of entries in this process.
  *
- * Generations and epochs. Every hash belongs to a stripe (the engine says how many there are);
- * each stripe has a generation, the table has one epoch. A gate is both, as they were at one
- * moment. `fill` inserts only while the gate stands: the check and the insertion are one step, so
- * that nothing which was set, deleted or invalidated after the gate was taken is overwritten.
- * 64 bits each: they do not wrap.
+ * Generations and epochs. Every hash belongs to a stripe (the engine chooses their number); each
+ * stripe has a generation, the table has one epoch. A gate is a copy of both. `fill` inserts only
+ * if they still equal the gate: the comparison and the insertion are one atomic step, so a fill
+ * never overwrites what was set, deleted or invalidated after the gate was taken. Both have 64 bits
+ * and do not wrap.
  *
- * An entry is fresh while its epoch is the table's and the clock is before its expires_ms; an
- * entry that is not fresh stays in the table as a stale candidate until it is replaced, removed or
- * chosen as a victim. Reads never remove anything.
+ * An entry is fresh while its epoch is the table's and the clock is before its expires_ms. An entry
+ * that is not fresh stays in the table, for stale fallbacks, until it is replaced, removed or
+ * evicted. Reads never remove entries.
  *
- * Threads: any, at any time, all operations, but open and close (exclusive use).
+ * Threads: any, at any time, all operations except open and close (exclusive use).
  */
 
-/* The head of every engine's state: what a hit compares. */
+/* The beginning of every engine's state, which a hit reads. */
 typedef struct accel_local {
   const accel_clock *clock; /* NULL: the system's coarse one */
   uint64_t epoch;           /* atomic; raised by expire_all */
@@ -38,13 +38,13 @@ typedef struct accel_local {
 
 typedef struct accel_local_config {
   const accel_type *type;
-  const void *owner;        /* whose error an open's failure becomes (error.h) */
-  const accel_clock *clock; /* lives longer than the engine; NULL: the system's */
-  size_t capacity;          /* entries, >= 1; never exceeded, negative and stale entries included */
-  size_t max_weight;        /* 0: no limit; else the sum of type->weigh is bounded by it */
-  uint64_t seed;            /* the cache's, for hashes the engine makes itself */
-  uint32_t refresh_window_ms; /* refresh-ahead's: refresh_ms of every entry written is at most this
-                               * and half its life before its expires_ms; 0: off */
+  const void *owner;          /* the owner of open's error (error.h) */
+  const accel_clock *clock;   /* outlives the engine; NULL: the system's */
+  size_t capacity;            /* entries, >= 1, negative and stale ones included; never exceeded */
+  size_t max_weight;          /* 0: no limit; else the maximum sum of type->weigh */
+  uint64_t seed;              /* the cache's, for hashes that the engine computes */
+  uint32_t refresh_window_ms; /* refresh-ahead: refresh_ms of every entry is at most this, and at
+                               * most half its TTL, before its expires_ms; 0: off */
 } accel_local_config;
 
 #define ACCEL_LOCAL_STRIPES_MAX 1024
@@ -54,149 +54,147 @@ typedef struct accel_gate {
   uint32_t stripe; /* below ACCEL_LOCAL_STRIPES_MAX */
 } accel_gate;
 
-/* What get answers where peek must be asked; seen by nobody else. */
+/* get returns it if the caller must call peek; it never leaves layer 4. */
 #define ACCEL_ATTENTION ((accel_status)3)
 
 typedef struct accel_local_found {
   accel_lifetime life;
-  bool is_current; /* of the table's epoch; if not, the entry is stale whatever its times say */
+  bool is_current; /* of the table's epoch; if false, the entry is stale */
 } accel_local_found;
 
 typedef struct accel_local_stats {
-  size_t entries; /* all that occupy a place; what a clear has removed may be left out */
+  size_t entries; /* all that occupy a slot; cleared entries need not be counted */
   size_t weight;
-  size_t memory_bytes; /* what the engine holds, values' own allocations excluded: of pages of
-                        * the system's those that have memory behind them, else all */
+  size_t memory_bytes; /* without the allocations of owning values; of the system's pages those
+                        * that are resident, else all */
 } accel_local_stats;
 
-/* A value that cannot be freed or overwritten until unpin. */
+/* A reference to a value, which is neither freed nor overwritten until unpin. */
 typedef struct accel_local_pin {
   accel_local *local;
   const void *value;
   void *handle;             /* the engine's */
-  uint64_t fork_generation; /* the cache's: of the process that pinned it */
+  uint64_t fork_generation; /* the cache's; identifies the process that pinned it */
 } accel_local_pin;
 
 typedef struct accel_local_ops {
   const char *name;
-  /* OK, CONFIG, NOMEM. All memory of the table is allocated here. On failure nothing is held. */
+  /* OK, CONFIG, NOMEM. Allocates all memory of the table. On failure nothing stays allocated. */
   accel_status (*open)(const accel_local_config *config, accel_local **local_out);
-  /* Drops all values. No pin may be outstanding. Also called in a forked child, where other
-   * threads' locks may be held for ever: takes none. */
+  /* Drops all values. No pin may be outstanding. Takes no lock, because it is also called in a
+   * forked child, where locks of other threads may stay locked forever. */
   void (*close)(accel_local *local, const accel_type *type);
 
-  /* Hot. OK: *out is a copy (type->copy). NULL: a negative entry. MISS: at some moment of the call
-   * there was no entry, fresh or stale. ATTENTION: there is or may be one that get cannot answer
-   * with: not of this epoch, past its refresh_ms, or replaced while it was read; the caller peeks,
-   * and may find a fresh entry. NOMEM: the copy failed. But on OK *out is untouched. Marks the
-   * entry as used. For plain types: no lock, no allocation, no read-modify-write instruction, and
-   * no wait for a writer that is not running; an engine may limit this to keys and values up to a
-   * size that it states. An engine that cannot tell MISS from ATTENTION answers ATTENTION, and
-   * every miss costs a peek. */
+  /* Hot. OK: *out is a copy (type->copy). NULL: a negative entry. MISS: at some moment during the
+   * call there was no entry, fresh or stale. ATTENTION: there is or may be an entry that get cannot
+   * return: of another epoch, past its refresh_ms, or replaced while it was read; the caller calls
+   * peek, and may find a fresh entry. NOMEM: the copy failed. Except on OK, *out is untouched.
+   * Marks the entry as used. For plain types: no lock, no allocation, no read-modify-write
+   * instruction, and no wait for a writer that is not running; an engine may limit this to keys and
+   * values up to a documented size. An engine that cannot distinguish MISS from ATTENTION returns
+   * ATTENTION; then every miss costs a peek. */
   accel_status (*get)(accel_local *local, const accel_type *type, const void *key, uint64_t hash,
                       void *out);
-  /* Cold. The entry whatever its age: OK, NULL, MISS (none), NOMEM. `out_or_null` as in get. */
+  /* Cold. Finds an entry of any age: OK, NULL, MISS (none), NOMEM. `out_or_null` as in get. */
   accel_status (*peek)(accel_local *local, const accel_type *type, const void *key, uint64_t hash,
                        void *out_or_null, accel_local_found *found);
 
   accel_gate (*gate)(accel_local *local, uint64_t hash);
-  /* Inserts or replaces, if `gate` still stands; the value is copied. OK; MISS: the gate had
-   * moved, nothing changed; CONFIG: heavier than max_weight, nothing changed; NOMEM likewise.
+  /* Inserts or replaces a copy of the value, if generation and epoch still equal `gate`. OK; MISS:
+   * the gate has changed; CONFIG: heavier than max_weight; NOMEM; except on OK, nothing changes.
    * Does not raise the generation. */
   accel_status (*fill)(accel_local *local, const accel_type *type, const void *key, uint64_t hash,
                        const void *value_or_null, const accel_lifetime *life,
                        const accel_gate *gate);
-  /* Raises the generation by one, then inserts or replaces: without a gate always; with one only
-   * if it stood before this call. In every other case the key is removed. OK, MISS (gate), CONFIG,
-   * NOMEM. */
+  /* Raises the generation by one, then inserts or replaces: without a gate always; with a gate only
+   * if it was unchanged before this call. Otherwise, and on any failure, it removes the key. OK,
+   * MISS (gate), CONFIG, NOMEM. */
   accel_status (*set)(accel_local *local, const accel_type *type, const void *key, uint64_t hash,
                       const void *value_or_null, const accel_lifetime *life,
                       const accel_gate *gate_or_null);
   /* Raises the generation by one and removes the key. Cannot fail. */
   void (*del)(accel_local *local, const accel_type *type, const void *key, uint64_t hash);
 
-  /* Raises the epoch: every entry is stale at once. O(1), one atomic operation, so that a fork
-   * handler may call it. Gates taken before no longer stand. */
+  /* Raises the epoch: every entry is stale at once, and older gates are void. O(1), one atomic
+   * operation, so a fork handler may call it. */
   void (*expire_all)(accel_local *local);
-  /* As expire_all, and no entry is found again even as a stale candidate. */
+  /* As expire_all, and no entry is found again, not even for a stale fallback. */
   void (*clear)(accel_local *local, const accel_type *type);
   void (*stats)(accel_local *local, accel_local_stats *out);
 
-  /* Zero-copy reads: like get, but *pin refers to the value in place. It stays valid and unchanged
-   * through eviction, set, del, clear and resize until unpin; then it is dropped if it was
-   * removed meanwhile. A pinned entry still counts against the capacity. */
+  /* Zero-copy read: like get, but *pin refers to the value in place. It stays valid and unchanged
+   * through eviction, set, del, clear and resize until unpin, which drops it if the entry was
+   * removed meanwhile. A pinned entry counts against the capacity. */
   accel_status (*pin)(accel_local *local, const accel_type *type, const void *key, uint64_t hash,
                       accel_local_pin *pin);
   void (*unpin)(const accel_type *type, accel_local_pin *pin);
 
   /* OK, NOMEM (nothing changed). Keeps the most valuable entries that fit. */
   accel_status (*resize)(accel_local *local, const accel_type *type, size_t capacity);
-  /* Writes up to `count` keys of fresh entries that hold a value, most used first; returns how
-   * many. Strings lie in accel_thread_scratch. */
+  /* Writes up to `count` keys of fresh entries with a value, most used first; returns how many.
+   * Strings are stored in accel_thread_scratch. */
   size_t (*hottest)(accel_local *local, const accel_type *type, void *keys_out, size_t count);
-  /* Calls `visit` for fresh entries that hold a value, each at most once, until it returns false.
-   * No lock is held during the call; key and value are valid for its duration. */
+  /* Calls `visit` for fresh entries with a value, each at most once, until it returns false. Holds
+   * no lock during the call; key and value are valid until it returns. */
   void (*each)(accel_local *local, const accel_type *type,
                bool (*visit)(void *ctx, const void *key, const void *value), void *ctx);
 } accel_local_ops;
 
 /* ------------------------------------------------------------------------------------------------
- * L2: a store of bytes that several processes share, and a channel on which they tell each other
- * what changed.
+ * L2: a store of bytes that several processes share, and a channel for messages about changes.
  *
- * Every call takes arrays; one call is one round trip, or a few if there are many items. Items have
- * statuses of their own: a call that returns OK has set every item's; one that fails has set them
- * all to a failure.
- * Statuses: OK, MISS (get: no such key), BACKEND, TIMEOUT, CODEC (too large), NOMEM.
+ * Every call takes arrays and makes one round trip, or a few if there are many items. Every item
+ * has a status: a call that returns OK has set all of them; a call that fails has set all of them
+ * to a failure. Statuses: OK, MISS (get: no such key), BACKEND, TIMEOUT, CODEC (too large), NOMEM.
  *
- * Threads: any, all operations, but attach and detach of one link (exclusive use of that link).
+ * Threads: any, all operations except attach and detach of one link (exclusive use of that link).
  */
 
 typedef struct accel_remote_item {
   const char *key; /* area:name, as L2 knows it; the backend adds its prefix */
   size_t key_size;
-  const char *name; /* the key's whole text, for messages; key may hold its hash instead */
+  const char *name; /* the complete name of the key, for messages; `key` may have its hash */
   size_t name_size;
-  const void *data; /* put, fill, lease: what to store. get: what was found, until release */
+  const void *data; /* put, fill, lease: what to store. get: what was found, valid until release */
   size_t size;
-  uint32_t ttl_ms; /* put, fill: its life; ACCEL_FOREVER: none */
-  uint64_t token;  /* lease: asked for; 0 after the call: not granted. fill: see there. Lies in
-                    * bytes 16 to 23 of what is stored, little endian (codec.h) */
+  uint32_t ttl_ms; /* put, fill; ACCEL_FOREVER: no expiry */
+  uint64_t token;  /* lease: the token of the lease; 0 after the call: not granted. fill: see there.
+                    * In bytes 16 to 23 of `data`, little endian (codec.h) */
   accel_status status;
   uint32_t hint;   /* the backend's own while a call runs */
-  bool is_removed; /* put that failed: nothing is left there, and everybody was told */
+  bool is_removed; /* failed put: the key was removed, and a message was sent */
 } accel_remote_item;
 
-/* One call's terms and by-products. Zeroed by the caller but for the deadline. */
+/* Inputs and results of one call. The caller sets the deadline and zeroes the rest. */
 typedef struct accel_remote_call {
-  uint64_t deadline_ms; /* accel_clock_monotonic_ms; the backend's own limit applies as well */
+  uint64_t deadline_ms; /* accel_clock_monotonic_ms; the backend's own limit applies too */
   uint64_t limit_ms;    /* the backend's own while a call runs */
-  void *reply;          /* get: what release frees */
-  /* get: a key at which something lies that cannot be read, a list or an empty text, is OK with no
-   * bytes, and not MISS. Where that costs more than a plain look, only if this is set. */
+  void *reply;          /* get: release frees it */
+  /* get: a key with unreadable data (a list, an empty string) is OK with no bytes, not MISS. If
+   * that costs more than a plain get, only if this is set. */
   bool looks_closely;
-  const bool *stop_or_null; /* clear: atomic; it fails soon after this is true */
+  const bool *stop_or_null; /* clear: atomic; it fails soon after this becomes true */
   uint32_t messages_sent, messages_failed;
-  char error[160]; /* on failure: what, where; never a password */
+  char error[160]; /* on failure: a sentence; never a password */
 } accel_remote_call;
 
-/* Messages that leave on one lane arrive in order. A backend that has one way to its bus has one
- * lane, number 0; one that has several, servers or connections, gives each a number. Whoever
- * listens remembers only lanes on which something came. */
+/* Messages of one lane arrive in order. A backend with one connection for messages has one lane,
+ * number 0; a backend with several servers or connections numbers them. A listener only remembers
+ * lanes on which it received a message. */
 #define ACCEL_REMOTE_LANES 256u
 
-/* Makes the messages of a put, del or clear. The backend calls it while it writes the call, so
- * that messages of a lane leave in the order in which they were numbered, and groups the items as
- * it must (a cluster: by slot). */
+/* Makes the messages of a put, del or clear. The backend calls it while it writes the request, so
+ * that the messages of a lane are sent in the order of their numbers. The backend may group the
+ * items (a cluster: by slot). */
 typedef struct accel_remote_publisher {
   void *ctx;
-  /* Appends one message that names as many of the items as fit, from the first; returns how many
-   * that is, 0: no memory. With a count of 0 the message clears the area; returns 1 or 0. */
+  /* Appends one message that names as many of the items as fit, from the first on; returns their
+   * number, 0: no memory. With a count of 0 the message clears the area; returns 1 or 0. */
   size_t (*message)(void *ctx, uint32_t lane, const accel_remote_item *const *items, size_t count,
                     accel_buffer *out);
 } accel_remote_publisher;
 
-/* What a cache counts for its L2, in the order of its counters (stats.h). */
+/* Events that a cache counts for its L2, in the order of its counters (stats.h). */
 typedef enum accel_remote_event {
   ACCEL_REMOTE_OOM,
   ACCEL_REMOTE_MISCONF,
@@ -217,100 +215,101 @@ typedef enum accel_remote_event {
   ACCEL_REMOTE_EVENTS
 } accel_remote_event;
 
-/* What a backend tells a cache. Called on the backend's own threads, one call at a time per link,
- * never after detach has returned. */
+/* Callbacks of a backend to a cache. Called on the backend's own threads, one call at a time per
+ * link, never after detach has returned. */
 typedef struct accel_remote_sink {
   void *ctx;
-  /* A message of this area's channel, from anybody, oneself included. Untrusted. */
+  /* A message on this area's channel, from any sender, this cache included. Untrusted. */
   void (*message)(void *ctx, const void *data, size_t size);
   /* The subscription is confirmed: every message from now on will arrive. */
   void (*up)(void *ctx);
-  /* Messages may have been lost since the last proof of life. */
+  /* Messages may have been lost since the connection was last verified. */
   void (*down)(void *ctx);
-  /* About once a second and lane while up: appends a message to publish, on that lane and none
-   * before it, or returns false. */
+  /* About once per second and lane while up: appends a message, which the backend publishes on that
+   * lane as its next one; or returns false. */
   bool (*heartbeat)(void *ctx, uint32_t lane, accel_buffer *out);
-  /* NULL: nobody counts. `n` things happened; any thread, within an operation, without a listener
-   * as well. */
+  /* NULL: not counted. `n` events occurred; any thread, during an operation, also without a
+   * listener. */
   void (*event)(void *ctx, accel_remote_event event, uint32_t n);
 } accel_remote_sink;
 
-/* What has changed in whatever serves an L2. */
+/* Changes of state of an L2. */
 typedef enum accel_remote_change {
-  ACCEL_REMOTE_UNCHANGED = 0, /* never told */
+  ACCEL_REMOTE_UNCHANGED = 0, /* never reported */
   ACCEL_REMOTE_CONNECTED,
-  ACCEL_REMOTE_DISCONNECTED, /* also: the first attempt failed */
-  ACCEL_REMOTE_RELEASED,     /* the connection is not wanted any more: another server serves */
+  ACCEL_REMOTE_DISCONNECTED, /* also if the first attempt failed */
+  ACCEL_REMOTE_RELEASED,     /* the connection is no longer needed: another server is used */
   ACCEL_REMOTE_BREAKER_OPENED,
   ACCEL_REMOTE_BREAKER_HALF_OPENED,
   ACCEL_REMOTE_BREAKER_CLOSED,
-  ACCEL_REMOTE_SERVERS_LOST, /* nobody says which server to ask, or some keys have none */
+  ACCEL_REMOTE_SERVERS_LOST, /* the servers are unknown, or some keys have none */
   ACCEL_REMOTE_SERVERS_FOUND,
-  ACCEL_REMOTE_CHANNEL_LOST, /* why the channel is down, or does not come up */
+  ACCEL_REMOTE_CHANNEL_LOST, /* with the reason why the channel is down */
   ACCEL_REMOTE_CHANGES
 } accel_remote_change;
 
-/* One change, once. Strings live for the call; what a server said may be in them, never a
- * password. */
+/* One change, reported once. Strings are valid during the call; they may quote a server, but never
+ * contain a password. */
 typedef struct accel_remote_news {
   accel_remote_change change;
-  const char *server; /* which one, as its users call it; "" where there are no several */
-  const char *why;    /* "": nothing more is known */
+  const char *server; /* its name as configured; "" if there is only one */
+  const char *why;    /* the reason; "": unknown */
 } accel_remote_news;
 
 typedef struct accel_remote_area {
   const char *area;
-  bool has_listener; /* false: no_broadcast, of the sink only `event` is called */
+  bool has_listener; /* false (no_broadcast): of the sink only `event` is called */
   accel_remote_sink sink;
-  const void *owner; /* whose error a failed attach becomes (error.h) */
-  /* Optional, with the sink's ctx and rules: L2 itself tells that the key of this name was changed,
-   * by whomever but this process. NULL: every key may have been. A name that begins with '#' is a
-   * hashed one. */
+  const void *owner; /* the owner of attach's error (error.h) */
+  /* Optional, with the sink's ctx and rules: L2 itself reports that the key with this name was
+   * changed by another process. NULL: any key may have changed. A name that begins with '#' is a
+   * hash. */
   void (*changed)(void *ctx, const char *name_or_null, size_t size);
-  /* Optional, with the sink's ctx: what operators are told. The changes of one server come in
-   * order, each once; what is out of order when a link attaches is told to it by then. Any thread,
-   * several at a time, also with the backend's locks held: it does not call the backend and does
-   * not wait. Never after detach has returned. CHANNEL_LOST follows the rules of `down`, and is
-   * told before it; it may come again while the channel is down. NULL: nobody listens. */
+  /* Optional, with the sink's ctx: changes of state, for operators. The changes of one server are
+   * reported in order, each once; attach reports the current failures. Any thread, several at the
+   * same time, also while the backend holds locks: `tell` does not call the backend and does not
+   * wait. Never called after detach has returned. CHANNEL_LOST follows the rules of `down` and is
+   * reported before it; it may be repeated while the channel is down. NULL: not needed. */
   void (*tell)(void *ctx, const accel_remote_news *news);
 } accel_remote_area;
 
 typedef struct accel_remote_ops {
   const char *name;
-  /* Joins a cache to the opened backend. OK, CONFIG, NOMEM. `channel` (192 bytes) receives the
-   * channel's name, "" if there is none. Does not wait for the server. */
+  /* Attaches a cache to the opened backend. OK, CONFIG, NOMEM. Writes the name of the channel to
+   * `channel` (192 bytes), "" if there is none. Does not wait for the server. */
   accel_status (*attach)(void *remote, const accel_remote_area *area, void **link_out,
                          char *channel);
-  /* After it no callback runs. In a forked child it releases memory only. */
+  /* No callback runs after it. In a forked child it only releases memory. */
   void (*detach)(void *link);
-  /* True while the data endpoint answers, as far as is known. Does not block. */
+  /* True if the server for data is believed to answer. Does not block. */
   bool (*is_ready)(void *link);
-  /* Milliseconds since 1970 on the clock that all users of this L2 share; the wall clock where
-   * there is none. Does not block. */
+  /* Milliseconds since 1970 on the clock that all users of this L2 share; the wall clock if there
+   * is none. Does not block. */
   uint64_t (*now_ms)(void *link);
 
   accel_status (*get)(void *link, accel_remote_item *items, size_t count, accel_remote_call *call);
   void (*release)(void *link, accel_remote_call *call);
-  /* Optional. Stores each item's data, an envelope that holds its token, where there is nothing:
-   * SET NX. An item whose key is taken gets token 0 and the status OK. */
+  /* Optional. Stores each item's data, an envelope with its token, if the key does not exist (SET
+   * NX). An item whose key exists gets token 0 and the status OK. */
   accel_status (*lease)(void *link, accel_remote_item *items, size_t count, uint32_t lease_ms,
                         accel_remote_call *call);
-  /* Stores what a load found; tells nobody. With a token only where that token still lies
-   * (compare-and-set; MISS: it does not), with 0 always. A lease is renewed by filling it with its
-   * own envelope: its life is then the item's. */
+  /* Stores the result of a load; sends no message. With a token only if the stored envelope has
+   * that token (compare-and-set; MISS: it has not), with 0 always. Filling a lease with its own
+   * envelope renews it: its TTL is then the item's. */
   accel_status (*fill)(void *link, accel_remote_item *items, size_t count, accel_remote_call *call);
-  /* Stores, or removes, and publishes, as one step: no process can see one without the other, and
-   * one that dies cannot do one without the other. Without a publisher it tells nobody. */
+  /* Stores, or removes, and publishes, as one step: no process can see one without the other, and a
+   * process that dies cannot have done one without the other. Without a publisher it sends no
+   * message. */
   accel_status (*put)(void *link, accel_remote_item *items, size_t count,
                       const accel_remote_publisher *publisher_or_null, accel_remote_call *call);
   accel_status (*del)(void *link, accel_remote_item *items, size_t count,
                       const accel_remote_publisher *publisher_or_null, accel_remote_call *call);
-  /* Optional. Removes every key of the area, then publishes. May take many round trips; each has
+  /* Optional. Removes every key of the area, then publishes. May make many round trips, each within
    * the backend's own limit. */
   accel_status (*clear)(void *link, const accel_remote_publisher *publisher_or_null,
                         accel_remote_call *call);
-  /* Optional. Writes (160 bytes) what keeps the channel from coming up, as far as L2 said so: a
-   * missing permission; else what else L2 does not let us do; "": nothing is known. Never a
+  /* Optional. Writes (160 bytes) why the channel does not come up, if L2 reported it, such as a
+   * missing permission; else another command that L2 refuses; "": nothing is known. Never a
    * password. */
   void (*explain_channel)(void *link, char *text);
 } accel_remote_ops;

@@ -1,7 +1,7 @@
 /* define.h: ACCEL_DEFINE and its family (layer 5).
  *
  * They emit typedefs, one constant descriptor (type.h) and one-line functions that forward to
- * cache.h, where each is documented under the same name. Nothing is decided here.
+ * cache.h, where each is documented under the same name. They make no decisions.
  *
  *   ACCEL_DEFINE(user, uint64_t, user_t)     private to its file
  *   ACCEL_DEFINE_WITH(user, K, V, .trait=…)  with traits by name, in the order of user_cache_traits
@@ -17,7 +17,7 @@
 #include "cache.h"
 #include "check.h"
 
-/* One line per function reads better than what the formatter would make of it. */
+/* One line per function is easier to read than the formatter's output. */
 /* clang-format off */
 
 #define ACCEL_TYPES_(n_, K_, V_) \
@@ -39,7 +39,7 @@
     const accel_codec *codec; uint32_t schema; const struct accel_policy *policy; \
   } n_##_cache_traits;
 
-/* Functions that restore the types and call the user's, and the descriptor that lists them. */
+/* Functions that restore the types and call the user's, and the descriptor with these functions. */
 #define ACCEL_TYPE_CONSTANT_(scope_, n_, K_, V_, kind_, ...) \
   static const n_##_cache_traits n_##_cache_traits_ ACCEL_UNUSED = {__VA_ARGS__}; \
   ACCEL_SMALL accel_traits n_##_cache_get_traits_(void) \

@@ -1,11 +1,11 @@
 /* stats.h: one list of counters (layer 2).
  *
- * A new counter is one line in ACCEL_COUNTER_LIST_: the struct, the increments, the snapshot and
- * the OpenTelemetry points follow from it.
+ * A new counter is one line in ACCEL_COUNTER_LIST_: the struct, the snapshot and the OpenTelemetry
+ * points follow from it.
  *
- * L1 hits and misses are counted by plain stores in a line that the calling thread owns; a
- * snapshot sums the lines, and the line of an ended thread keeps its counts. Everything rarer is
- * a relaxed atomic addition. Threads: any, all functions but open and close.
+ * Each thread counts L1 hits and misses by plain stores in a cache line of its own; a snapshot sums
+ * the lines, and the line of an ended thread keeps its counts. All other counters are relaxed
+ * atomic additions. Threads: any, all functions except open and close.
  */
 #ifndef ACCEL_STATS_H
 #define ACCEL_STATS_H
@@ -13,7 +13,7 @@
 #include "platform/atomic.h"
 #include "platform/slot.h"
 
-/* Appended to, never reordered: the first two are counted in lines, the order is public. */
+/* Append only: the order is public, and the first two are counted in lines. */
 #define ACCEL_COUNTER_LIST_(X) \
   X(local_hit, "local_hit_total") \
   X(local_miss, "local_miss_total") \
@@ -31,22 +31,22 @@
   X(invalidation_publish_failures, "invalidation_publish_failures_total") \
   X(invalidation_receive, "invalidation_receive_total") \
   X(invalidation_receive_failures, "invalidation_receive_failures_total") \
-  X(remote_errors, "remote_errors_total")               /* L2 calls that failed, per key */ \
-  X(remote_decode_errors, "remote_decode_errors_total") /* bytes in L2 that were not ours */ \
-  X(remote_encode_errors, "remote_encode_errors_total") /* values that L2 cannot hold */ \
-  X(load_shared, "load_shared_total")                   /* reads that waited for another's load */ \
-  X(load_rejected, "load_rejected_total")           /* loads that the executor had no room for */ \
-  X(local_fill_refused, "local_fill_refused_total") /* overtaken by a write or message */ \
-  X(epoch_raised, "epoch_raised_total")   /* whole L1 expired: gap, clear, foreign message */ \
-  X(lease_granted, "lease_granted_total") /* the right to load a key for all processes */ \
-  X(lease_waits, "lease_waits_total")     /* keys that another process was loading */ \
-  X(lease_timeout, "lease_timeout_total") /* of these: not there in time, loaded here as well */ \
-  X(lease_lost, "lease_lost_total")       /* loads that a write or their lease's end overtook */ \
-  X(repair_queued, "repair_queued_total") /* invalidations that L2 did not confirm */ \
-  X(repair_replayed, "repair_replayed_total")     /* of these: repaired */ \
-  X(repair_overflowed, "repair_overflowed_total") /* no room for them: the area is cleared */ \
-  X(remote_oom, "remote_oom_total")               /* what L2 answered instead: no memory */ \
-  X(remote_misconf, "remote_misconf_total")       /* it cannot save, or has too few replicas */ \
+  X(remote_errors, "remote_errors_total")               /* failed L2 calls, per key */ \
+  X(remote_decode_errors, "remote_decode_errors_total") /* foreign or corrupt bytes in L2 */ \
+  X(remote_encode_errors, "remote_encode_errors_total") /* values that L2 cannot store */ \
+  X(load_shared, "load_shared_total")                   /* reads that waited for a shared load */ \
+  X(load_rejected, "load_rejected_total")               /* loads refused by a full queue */ \
+  X(local_fill_refused, "local_fill_refused_total")     /* a write or message came first */ \
+  X(epoch_raised, "epoch_raised_total")       /* whole L1 expired: gap, clear, foreign message */ \
+  X(lease_granted, "lease_granted_total")     /* leases acquired */ \
+  X(lease_waits, "lease_waits_total")         /* keys that another process loads */ \
+  X(lease_timeout, "lease_timeout_total")     /* of these: too late, loaded here too */ \
+  X(lease_lost, "lease_lost_total")           /* loads whose lease was voided or ended */ \
+  X(repair_queued, "repair_queued_total")     /* unconfirmed writes */ \
+  X(repair_replayed, "repair_replayed_total") /* of these: repaired */ \
+  X(repair_overflowed, "repair_overflowed_total") /* too many: the area is cleared */ \
+  X(remote_oom, "remote_oom_total")               /* stores refused: L2 is out of memory */ \
+  X(remote_misconf, "remote_misconf_total")       /* L2 cannot save, or has too few replicas */ \
   X(remote_readonly, "remote_readonly_total") \
   X(remote_loading, "remote_loading_total") \
   X(remote_busy, "remote_busy_total") \
@@ -54,16 +54,16 @@
   X(remote_cluster_down, "remote_cluster_down_total") \
   X(remote_no_auth, "remote_no_auth_total") \
   X(remote_no_permission, "remote_no_permission_total") \
-  X(remote_moved, "remote_moved_total")           /* another node has the key, or will have */ \
-  X(remote_no_script, "remote_no_script_total")   /* the script was sent after all */ \
+  X(remote_moved, "remote_moved_total")           /* another server has the key, or will have */ \
+  X(remote_no_script, "remote_no_script_total")   /* unknown script, sent again */ \
   X(remote_wrong_type, "remote_wrong_type_total") /* not a string: a miss */ \
   X(remote_refused, "remote_refused_total")       /* any other error */ \
-  X(remote_writes_paused, "remote_writes_paused_total") /* not asked, after the first two */ \
-  X(remote_breaker_open, "remote_breaker_open_total")   /* not asked, after failures */ \
-  X(remote_retried, "remote_retried_total")             /* reads that were sent again */ \
-  X(repair_late, "repair_late_total") /* happened after their repair, and repaired again */ \
-  X(invalidation_senders_forgotten, "invalidation_senders_forgotten_total") /* no places */ \
-  X(load_dropped, "load_dropped_total") /* not begun: no caller waited for them any more */
+  X(remote_writes_paused, "remote_writes_paused_total") /* not sent, after oom or misconf */ \
+  X(remote_breaker_open, "remote_breaker_open_total")   /* not sent, breaker open */ \
+  X(remote_retried, "remote_retried_total")             /* reads sent again */ \
+  X(repair_late, "repair_late_total")                   /* late writes, repaired again */ \
+  X(invalidation_senders_forgotten, "invalidation_senders_forgotten_total") /* too many senders */ \
+  X(load_dropped, "load_dropped_total") /* queued loads without a reader left */
 
 #define ACCEL_COUNTER_FIELD_(field_, metric_) uint64_t field_;
 typedef struct accel_metrics {
@@ -76,7 +76,7 @@ typedef enum accel_counter {
 } accel_counter;
 
 typedef struct accel_otel_point {
-  const char *name, *area; /* live until the cache closes */
+  const char *name, *area; /* valid until the cache closes */
   uint64_t value;
 } accel_otel_point;
 
@@ -88,28 +88,28 @@ typedef struct accel_stats_line {
 typedef struct accel_stats {
   accel_stats_line lines[ACCEL_THREAD_SLOTS]; /* [0] is shared, by atomic additions */
   uint64_t counters[ACCEL_COUNTERS];
-  void *memory; /* what to free: the struct itself is aligned inside */
+  void *memory; /* to free: the struct is aligned inside it */
 } accel_stats;
 
 ACCEL_EXTERN_C_BEGIN
 
-/* A new set of counters, all zero, aligned to a cache line. NULL: no memory. */
+/* New counters, all zero, aligned to a cache line. NULL: no memory. */
 accel_stats *accel_stats_open(void);
 void accel_stats_close(accel_stats *stats_or_null);
 
-/* The line of a thread that has one. */
+/* The line of the calling thread, which must have one. */
 ACCEL_INLINE accel_stats_line *accel_stats_own(accel_stats *stats_)
 {
   return (accel_stats_line *)(void *)((char *)stats_->lines + accel_thread_offset);
 }
 
-/* One more of a counter that only this thread writes: a plain store. */
+/* Adds one to a counter that only this thread writes: a plain store. */
 ACCEL_INLINE void accel_stats_count(uint64_t *own_)
 {
   accel_store_relaxed(own_, *own_ + 1);
 }
 
-/* The hit path's. False: the thread has no line. */
+/* Counts a hit, on the hot path. False: the thread has no line. */
 ACCEL_INLINE bool accel_stats_hit(accel_stats *stats_)
 {
   const uint32_t slot_ = accel_thread_slot;
@@ -118,7 +118,7 @@ ACCEL_INLINE bool accel_stats_hit(accel_stats *stats_)
   return true;
 }
 
-/* The same for a miss that ends at L1. */
+/* The same for a miss that ends in L1. */
 ACCEL_INLINE bool accel_stats_miss(accel_stats *stats_)
 {
   const uint32_t slot_ = accel_thread_slot;
@@ -127,7 +127,7 @@ ACCEL_INLINE bool accel_stats_miss(accel_stats *stats_)
   return true;
 }
 
-/* Counts any number of L1 hits and misses; gives the thread its line first. */
+/* Counts any number of L1 hits and misses; assigns a line to the thread first. */
 void accel_stats_local(accel_stats *stats, uint64_t hits, uint64_t misses);
 
 ACCEL_INLINE void accel_stats_add(accel_stats *stats_, accel_counter counter_, uint64_t n_)

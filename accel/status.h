@@ -1,7 +1,7 @@
 /* status.h: every outcome a call can have (layer 1).
  *
- * One list; the enum, the names and the texts are views of it. Positive: outcomes. Negative:
- * failures; -1000 and below are the user's own and pass through accel untouched.
+ * The enum, the names and the texts are generated from one list. Statuses >= 0 are outcomes,
+ * negative ones are failures. -1000 and below belong to the user; accel passes them on unchanged.
  */
 #ifndef ACCEL_STATUS_H
 #define ACCEL_STATUS_H
@@ -27,24 +27,25 @@ typedef enum accel_status {
 
 ACCEL_EXTERN_C_BEGIN
 
-/* Says that a status does not matter here, as after a set that may fail: `(void)` is not enough for
- * gcc. Threads: any. */
+/* Ignores a status on purpose, for example of a set that may fail: `(void)` does not silence gcc's
+ * warning. Threads: any. */
 ACCEL_INLINE void accel_ignore(accel_status status_)
 {
   (void)status_;
 }
 
-/* True for the negative ones. Threads: any. */
+/* True for negative statuses. Threads: any. */
 ACCEL_INLINE bool accel_failed(accel_status status_)
 {
   return (int)status_ < 0;
 }
 
-/* What a user's function, asked for a value, has said: a status of the list above, or from -1000
- * downwards one of the user's own. Anything else is a fault of that function: ACCEL_ERR_LOADER. */
+/* Checks the return value of a user's function that delivers a value: a status of the list above,
+ * or one of the user's own (-1000 and below), is returned unchanged, any other number as
+ * ACCEL_ERR_LOADER. Threads: any. */
 accel_status accel_status_checked(accel_status status);
 
-/* One word: ok null miss config backend loader timeout codec nomem closed, or user for every
+/* One word: ok null miss config backend loader timeout codec nomem closed, or user for any
  * other value. A constant string. Threads: any. */
 const char *accel_status_name(accel_status status);
 /* The same as a short sentence. */

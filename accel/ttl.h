@@ -1,7 +1,7 @@
-/* ttl.h: arithmetic of lifetimes (layer 1). Pure: no clock, no state, nothing can fail.
+/* ttl.h: arithmetic of lifetimes (layer 1). Pure functions that cannot fail. Threads: any.
  *
- * Times are milliseconds on the cache's clock, as uint64_t; ACCEL_NEVER is later than all of
- * them. Durations are what the user wrote, as uint32_t; ACCEL_FOREVER has no end.
+ * Times are milliseconds on the cache's clock, as uint64_t; ACCEL_NEVER is later than all others.
+ * Durations are milliseconds as uint32_t, as in the configuration; ACCEL_FOREVER has no end.
  */
 #ifndef ACCEL_TTL_H
 #define ACCEL_TTL_H
@@ -10,14 +10,14 @@
 
 #define ACCEL_NEVER UINT64_MAX
 
-/* When an entry was made, from when on a reader should also refresh it, and when it expires. */
+/* When an entry was created, when it is due for a refresh, and when it expires. */
 typedef struct accel_lifetime {
   uint64_t born_ms;
   uint64_t refresh_ms; /* <= expires_ms; equal to it without refresh-ahead */
   uint64_t expires_ms; /* ACCEL_NEVER: it does not */
 } accel_lifetime;
 
-/* start + duration, saturating below ACCEL_NEVER. */
+/* start + duration; ACCEL_NEVER for ACCEL_FOREVER and on overflow. */
 ACCEL_INLINE uint64_t accel_ttl_after(uint64_t start_ms_, uint32_t duration_ms_)
 {
   if (duration_ms_ == ACCEL_FOREVER || start_ms_ > ACCEL_NEVER - duration_ms_) return ACCEL_NEVER;
@@ -39,8 +39,8 @@ ACCEL_INLINE uint32_t accel_ttl_jitter(uint32_t ttl_ms_, uint32_t ratio_, uint32
   return kept_ms_ == 0 ? 1 : kept_ms_;
 }
 
-/* The lifetime of an entry made now. A window of 0 asks for no refresh-ahead; else a refresh is
- * due when less than min(window, half the life) is left. */
+/* The lifetime of an entry created now. Window 0: no refresh-ahead; else a refresh is due when less
+ * than min(window, half the TTL) is left. */
 ACCEL_INLINE accel_lifetime accel_ttl_lifetime(uint64_t now_ms_, uint32_t ttl_ms_,
                                                uint32_t refresh_window_ms_)
 {
@@ -54,14 +54,14 @@ ACCEL_INLINE accel_lifetime accel_ttl_lifetime(uint64_t now_ms_, uint32_t ttl_ms
   return life_;
 }
 
-/* Whether an entry that expired at `expires_ms` may still serve as a stale fallback. */
+/* Whether an entry that expired at `expires_ms` may still be a stale fallback. */
 ACCEL_INLINE bool accel_ttl_is_stale_usable(uint64_t now_ms_, uint64_t expires_ms_,
                                             uint32_t stale_max_ms_)
 {
   return now_ms_ < accel_ttl_after(expires_ms_, stale_max_ms_);
 }
 
-/* What is left, as a duration: 0 when over, ACCEL_FOREVER for ACCEL_NEVER. */
+/* The remaining TTL: 0 after expiry, ACCEL_FOREVER for ACCEL_NEVER. */
 ACCEL_INLINE uint32_t accel_ttl_left(uint64_t now_ms_, uint64_t expires_ms_)
 {
   if (expires_ms_ == ACCEL_NEVER) return ACCEL_FOREVER;

@@ -1,13 +1,13 @@
-/* type.h: the descriptor of a cache's types, and what a user may say about them (layer 2).
+/* type.h: the descriptor of a cache's types, and its traits (layer 2).
  *
- * ACCEL_DEFINE emits one constant accel_type per cache. Functions that should fold it away are
- * inlined where the constant is visible; all others take it as an ordinary argument and are
- * compiled once. The technique is jemalloc's (ph.h); the descriptor is the cost: none on a hit.
+ * ACCEL_DEFINE emits one constant accel_type per cache. Functions on the path of a hit are inlined
+ * where the constant is visible, so that the compiler folds it; all others take it as an ordinary
+ * argument and are compiled once. The technique is jemalloc's (ph.h). A hit does not pay for it.
  *
- * Keys and values travel as pointers to the user's own objects: `const void *key` is a
+ * Keys and values are passed as pointers to the user's own objects: `const void *key` is a
  * `const K *`, `void *value` a `V *`. For string caches K is `const char *`, so a key is a
  * `const char *const *`. Every callback here is a generated function that restores the types and
- * calls the user's with them.
+ * calls the user's function.
  */
 #ifndef ACCEL_TYPE_H
 #define ACCEL_TYPE_H
@@ -26,23 +26,23 @@ typedef enum accel_key_kind {
   ACCEL_KEY_STRING = 3
 } accel_key_kind;
 
-/* Bytes that a codec appends to. Made and freed by the library; a codec only appends. */
+/* Bytes that a codec appends to. The library creates and frees it. */
 typedef struct accel_buffer {
   unsigned char *data;
   size_t size;
   size_t capacity;
 } accel_buffer;
 
-/* Turns values into bytes and back, for L2. Any thread may call it, several at once. */
+/* Turns values into bytes and back, for L2. Threads: any, several at the same time. */
 typedef struct accel_codec {
   void *ctx;
   /* Appends the value's bytes: ACCEL_OK, ACCEL_ERR_CODEC, ACCEL_ERR_NOMEM. */
   accel_status (*encode)(void *ctx, const void *value, accel_buffer *out);
-  /* Makes *value_out from exactly `size` untrusted bytes: ACCEL_OK; otherwise it owns nothing. */
+  /* Decodes exactly `size` untrusted bytes to *value_out: ACCEL_OK; otherwise it owns nothing. */
   accel_status (*decode)(void *ctx, const void *data, size_t size, void *value_out);
 } accel_codec;
 
-/* Which traits the user gave, and those that need no types. */
+/* Which traits are given, and the traits that do not depend on K and V. */
 typedef struct accel_traits {
   bool has_hash, has_equal, has_copy, has_drop, has_weigh, has_key_text, has_key_parse;
   const struct accel_local_ops *local;   /* NULL: &accel_flat_ops */
@@ -57,35 +57,35 @@ typedef struct accel_type {
   size_t key_size, value_size, value_align;
   accel_key_kind key_kind;
   accel_traits (*traits)(void);
-  /* Always callable: without the user's trait, the default for the kind of key. */
+  /* Always callable: the trait, or the default for the kind of key. */
   uint64_t (*hash)(const void *key, uint64_t seed);
   bool (*equal)(const void *a, const void *b);
-  /* Plain bytes without the user's trait; drop does nothing then. */
+  /* The traits, or a copy of the bytes and a drop that does nothing. */
   bool (*copy)(void *to, const void *from);
   void (*drop)(void *value);
-  /* 1 without the user's trait. */
+  /* The trait, or 1. */
   uint32_t (*weigh)(const void *key, const void *value);
-  /* Callable only where the trait is given. */
+  /* Callable only if the trait is given. */
   size_t (*key_text)(const void *key, char *text, size_t size);
   bool (*key_parse)(const char *text, size_t length, void *key);
-  /* Call a user's function, kept as accel_fn, with its own types. */
+  /* Call a user's function, stored as accel_fn, with its own types. */
   accel_status (*load)(accel_fn *function, void *ctx, const void *key, void *out);
   accel_status (*mload)(accel_fn *function, void *ctx, const void *keys, size_t count,
                         void *values_out, accel_status *statuses_out);
   bool (*visit)(accel_fn *function, void *ctx, const void *key, const void *value);
-  const char *build; /* does not link with another version or other hooks */
-  /* What a hit asks of the traits, so small that compilers inline it before they optimise. NULL in
-   * a descriptor that was written by hand: ask traits(). */
+  const char *build; /* a symbol that another version, or other hooks, do not have */
+  /* The traits that a hit needs, in functions that are small enough to be inlined early. NULL in a
+   * descriptor written by hand: call traits(). */
   uint32_t (*given)(void); /* ACCEL_GIVEN_ bits */
   const struct accel_local_ops *(*local)(void);
   const struct accel_policy *(*policy)(void);
-  /* Zeroes the bytes of a copy of a plain value that belong to no field, wherever the copy lies.
-   * NULL, or nothing happens: the compiler does not know them. */
+  /* Zeroes the padding of a copy of a plain value, at any address. NULL, or without effect, if the
+   * compiler cannot tell which bytes are padding. */
   void (*clear_padding)(void *value);
-  size_t key_align; /* 0 in a descriptor that was written by hand: no more than a word's */
+  size_t key_align; /* 0 in a descriptor written by hand: at most that of a word */
 } accel_type;
 
-/* What keys and values may be aligned to at most: define.h refuses more. */
+/* The maximum alignment of keys and values: define.h refuses more. */
 #define ACCEL_ALIGN_MAX 64
 
 #define ACCEL_GIVEN_HASH 1u
@@ -100,7 +100,7 @@ typedef struct accel_type {
 
 ACCEL_EXTERN_C_BEGIN
 
-/* Hash and equality where the user gave none: `kind` and `size` are constants that fold. */
+/* Default hash and equality; `kind` and `size` are constants that the compiler folds. */
 ACCEL_INLINE uint64_t accel_type_default_hash(accel_key_kind kind_, size_t size_, const void *key_,
                                               uint64_t seed_)
 {
@@ -130,12 +130,12 @@ ACCEL_INLINE bool accel_type_default_copy(size_t size_, void *to_, const void *f
   return true;
 }
 
-/* Appends `size` bytes. False: no memory, and nothing was appended. Threads: one at a time. */
+/* Appends `size` bytes. False: no memory, nothing was appended. Threads: one at a time. */
 bool accel_buffer_append(accel_buffer *out, const void *data, size_t size);
-/* Frees what the buffer holds and makes it empty. */
+/* Frees the buffer's memory and makes it empty. */
 void accel_buffer_release(accel_buffer *buffer);
 
-/* Where a key and a value may lie: everything that holds them goes by these, or by the maximum. */
+/* The alignment of a key and of a value wherever the library stores them; at least a word. */
 ACCEL_INLINE size_t accel_type_key_align(const accel_type *type_)
 {
   return type_->key_align > sizeof(uint64_t) ? type_->key_align : sizeof(uint64_t);
@@ -144,7 +144,7 @@ ACCEL_INLINE size_t accel_type_value_align(const accel_type *type_)
 {
   return type_->value_align > sizeof(uint64_t) ? type_->value_align : sizeof(uint64_t);
 }
-/* The first multiple of a power of two from here on. */
+/* Rounds up to a multiple of `align_`, a power of two. */
 ACCEL_INLINE size_t accel_align_up(size_t size_, size_t align_)
 {
   return (size_ + align_ - 1) & ~(align_ - 1);
@@ -154,7 +154,7 @@ ACCEL_INLINE char *accel_align_pointer(void *pointer_, size_t align_)
   return (char *)pointer_ + (-(uintptr_t)pointer_ & (align_ - 1));
 }
 
-/* The traits that a hit asks for. */
+/* The traits that a hit needs. */
 ACCEL_INLINE bool accel_type_has_hash(const accel_type *type_)
 {
   if (type_->given == NULL) return type_->traits().has_hash;
@@ -179,7 +179,7 @@ ACCEL_INLINE const struct accel_policy *accel_type_policy(const accel_type *type
   return type_->policy == NULL ? type_->traits().policy : type_->policy();
 }
 
-/* True: values are plain bytes that nobody needs to copy or drop with care. */
+/* True: values are plain bytes, without the traits .copy and .drop. */
 ACCEL_INLINE bool accel_type_is_plain(const accel_type *type_)
 {
   if (type_->given == NULL) return !type_->traits().has_copy;

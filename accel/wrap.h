@@ -1,14 +1,14 @@
-/* wrap.h: functions of the user's, decorated with a cache (layer 5).
+/* wrap.h: wrappers, which put a cache around a function of the user (layer 5).
  *
- * Each macro is followed by the body of a function: the source of truth. It generates the function
- * of the given name around it. What happens is decided in cache_wrap.c; here the options get their
- * types, are evaluated once, and are handed on.
+ * Each macro is followed by the body of a function, which queries the source of truth. It generates
+ * a function of the given name around it. The macros give the options their types, evaluate them
+ * once and pass them on; cache_wrap.c decides.
  *
  *   ACCEL_CACHEABLE(user, get_user, (service *svc, uint64_t id, user_t *out), (svc, id, out),
  *                   .cache = &svc->users, .key = id, .out = out)
  *   { return find_user(svc->database, id, out); }
  *
- * A leading `static` makes the function static.
+ * `static` before the macro makes the function static.
  */
 /* The batch bodies' parameters have fixed names, which may shadow the user's globals. */
 #pragma GCC system_header

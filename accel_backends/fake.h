@@ -1,6 +1,6 @@
-/* fake.h: an L2 and a bus in memory, scripted (backend).
+/* fake.h: a scripted L2 with a channel, in memory (backend).
  *
- * Include it after accel.h; where ACCEL_IMPLEMENTATION is defined it brings its code along.
+ * Include it after accel.h. With ACCEL_IMPLEMENTATION it contains its implementation.
  */
 #ifndef ACCEL_BACKENDS_FAKE_H
 #define ACCEL_BACKENDS_FAKE_H

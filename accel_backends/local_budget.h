@@ -1,8 +1,8 @@
-/* local_budget.h: what an L1 engine holds against what it may hold (layer 2, for .c files).
+/* local_budget.h: the capacity and weight that an L1 engine uses (layer 2, for .c files).
  *
- * Two counters that are taken from before an entry becomes visible and given back to after it is
- * gone, so that neither limit is exceeded at any moment. Both are plain sums over all stripes:
- * shares per stripe would refuse entries while others have room. Threads: any.
+ * Two counters. An engine takes from them before an entry becomes visible, and gives back after it
+ * is gone, so that neither limit is ever exceeded. Both are sums over all stripes: a budget per
+ * stripe would refuse entries while other stripes have space. Threads: any.
  */
 #ifndef ACCEL_BACKENDS_LOCAL_BUDGET_H
 #define ACCEL_BACKENDS_LOCAL_BUDGET_H
@@ -10,11 +10,11 @@
 #include "../accel/platform/atomic.h"
 
 typedef struct accel_budget {
-  size_t entries, weight;      /* atomic: in use */
-  size_t capacity, max_weight; /* atomic: the limits; max_weight 0: none */
+  size_t entries, weight;      /* atomic; in use */
+  size_t capacity, max_weight; /* atomic; the limits, max_weight 0: none */
 } accel_budget;
 
-/* Adds one counter's part unless that would pass `limit`. A negative change always fits. */
+/* Changes one counter unless that would exceed `limit`. A negative change always fits. */
 static inline bool accel_budget_add_(size_t *used_, ptrdiff_t change_, size_t limit_)
 {
   size_t before_ = accel_load_relaxed(used_);

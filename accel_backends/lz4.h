@@ -3,7 +3,7 @@
  *   user_cache_open(&users, &(accel_config){.area = "user", .remote = &redis,
  *                                           .compressor = &accel_lz4});
  *
- * Include it after accel.h; where ACCEL_IMPLEMENTATION is defined it brings its code along.
+ * Include it after accel.h. With ACCEL_IMPLEMENTATION it contains its implementation.
  */
 #ifndef ACCEL_BACKENDS_LZ4_H
 #define ACCEL_BACKENDS_LZ4_H
@@ -12,7 +12,7 @@
 
 ACCEL_EXTERN_C_BEGIN
 
-/* Payloads of 1024 bytes and more. For another threshold copy it and set min_bytes. */
+/* For payloads of 1024 bytes and more. For another threshold, copy it and set min_bytes. */
 extern const accel_compressor accel_lz4;
 
 ACCEL_EXTERN_C_END
