@@ -1,15 +1,15 @@
 /* cache.h: a cache, and the path of an L1 hit (layer 4).
  *
- * The functions here are what the generated ones forward to: the same names and meanings with
- * `type` as an argument, documented once. accel_cache_get is inlined into the generated function,
+ * The generated functions forward to the functions here, which have the same names and meanings and
+ * `type` as one more argument. accel_cache_get is inlined into the generated function,
  * where `type` is a constant; everything that is not a hit is one call to a cold function.
  *
  * Threads: open, close, set_loader and set_mloader need exclusive use of the cache; everything
  * else any thread, at any time. An open cache is not moved or copied.
  *
- * Every function answers ACCEL_ERR_CLOSED for a cache that is not open, ACCEL_ERR_CONFIG for a
- * NULL where a pointer is needed, a string key that is NULL or longer than max_key_bytes, or a
- * cache that was opened before a fork; accel_cache_last_error then says which.
+ * Every function returns ACCEL_ERR_CLOSED for a cache that is not open, and ACCEL_ERR_CONFIG for a
+ * NULL where a pointer is required, for a string key that is NULL or longer than max_key_bytes, and
+ * for a cache that was opened before a fork; accel_cache_last_error then says which.
  */
 #ifndef ACCEL_CACHE_H
 #define ACCEL_CACHE_H
@@ -37,69 +37,69 @@ typedef enum accel_origin {
   ACCEL_FROM_LOADER
 } accel_origin;
 
-/* What a read may ask to be told. */
+/* Optional information about the result of a read. */
 typedef struct accel_info {
   accel_origin source;
   bool stale;
-  uint32_t age_ms;      /* since the entry was written to the level that answered */
-  uint32_t ttl_left_ms; /* there; 0 when stale; ACCEL_FOREVER: no end */
+  uint32_t age_ms;      /* since the entry was written to that level */
+  uint32_t ttl_left_ms; /* in that level; 0 when stale; ACCEL_FOREVER: no expiry */
 } accel_info;
 
-/* One read's options. A NULL accel_read means all zero. */
+/* Options of a read. NULL means all zero. */
 typedef struct accel_read {
   bool allow_stale;  /* an expired L1 value may answer when no fresh one is available */
-  bool disable_load; /* the cache levels only */
+  bool disable_load; /* read the cache levels only */
   bool skip_local;   /* L1 is not asked; it is filled only if another read of the load wants it */
-  bool skip_remote;  /* L2 is neither asked nor filled */
+  bool skip_remote;  /* neither read nor fill L2 */
   accel_info *info;  /* optional; for single reads */
   accel_info *infos; /* optional; one per key, for mget */
 } accel_read;
 
-/* One write's options. A NULL accel_write means all zero. */
+/* Options of a write. NULL means all zero. */
 typedef struct accel_write {
   uint32_t ttl_ms; /* 0: configured; in L2, and in L1 min(this, local_ttl_ms); without L2 exactly */
   bool skip_local; /* removes the key from L1 instead */
-  bool skip_remote; /* L1 only, nothing is sent */
+  bool skip_remote; /* L1 only, no message is sent */
 } accel_write;
 
 typedef struct accel_diagnostic {
   accel_config config; /* every default resolved */
   struct accel_metrics metrics;
-  size_t entries, weight, memory_bytes; /* of L1; memory_bytes is what is resident of it */
+  size_t entries, weight, memory_bytes; /* of L1; memory_bytes is resident memory */
   bool local_ready, remote_ready, loader_configured, listener_started, channel_up, degraded;
   char channel[192];       /* [prefix:]accel:invalidation:<area>; "" without */
-  size_t repairs;          /* invalidations that wait until L2 answers; 1 for the whole area */
-  char channel_error[160]; /* what L2 does not let this cache hear, or do; "": nothing known */
+  size_t repairs;          /* unconfirmed writes to repair; 1 for the whole area */
+  char channel_error[160]; /* which permission or command L2 refuses; "": none known */
 } accel_diagnostic;
 
 ACCEL_EXTERN_C_BEGIN
 
-/* Opens a cache. OK, CONFIG (last_error names the field and the value), NOMEM. On failure the
- * cache is closed, and last_error works. `config` is copied; what it points to must stay, except
- * area, clock and spans. */
+/* Opens a cache. OK, CONFIG (last_error names the field and the value), NOMEM. After a failure the
+ * cache is closed, and last_error works. `config` is copied; what it points to must stay valid
+ * until close, except area, clock and spans, which are copied too. */
 accel_status accel_cache_open(accel_cache *cache, const accel_type *type,
                               const accel_config *config);
-/* Waits for the library's own background work, then releases everything. */
+/* Waits for the library's background work, then releases everything. */
 void accel_cache_close(accel_cache *cache, const accel_type *type);
-/* As close, but OK or TIMEOUT: after `ms` something still loads, nothing was freed, call again;
- * until then the cache answers CLOSED. */
+/* As close, but gives up after `ms`. OK; TIMEOUT: a load or a log call is still running and nothing
+ * was freed; call again. Until then the other functions return CLOSED. */
 accel_status accel_cache_close_within(accel_cache *cache, const accel_type *type, uint32_t ms);
 
-/* The source of truth. `ctx` must live until close has returned. */
+/* Sets the loader, or the mloader. `ctx` must stay valid until close has returned. */
 void accel_cache_set_loader(accel_cache *cache, const accel_type *type, accel_fn *load, void *ctx);
 void accel_cache_set_mloader(accel_cache *cache, const accel_type *type, accel_fn *mload,
                              void *ctx);
 
 /* Reads one key. OK: *out is a copy that the caller drops. NULL: known not to exist. MISS: not
- * cached, and nothing loaded it. Else a failure; *out is then untouched. */
+ * cached, and no loader delivered it. Otherwise a failure. *out is untouched except on OK. */
 accel_status accel_cache_get_with(accel_cache *cache, const accel_type *type, const void *key,
                                   const accel_read *read, void *out);
 /* The same with a loader for this call, which runs in the calling thread. */
 accel_status accel_cache_get_or_load(accel_cache *cache, const accel_type *type, const void *key,
                                      const accel_read *read, accel_fn *load, void *ctx, void *out);
-/* Reads `count` keys with one round trip to L2, many block by block, and one call of the mloader.
- * Every status is written, a value only for OK. OK if no key failed, else the first failure in key
- * order. */
+/* Reads `count` keys with one round trip to L2 (large batches block by block) and one call of the
+ * mloader. Writes every status, and a value only for OK. Returns OK if no key failed, else the
+ * first failure in key order. */
 accel_status accel_cache_mget(accel_cache *cache, const accel_type *type, const void *keys,
                               size_t count, const accel_read *read, void *values_out,
                               accel_status *statuses_out);
@@ -116,16 +116,17 @@ accel_status accel_cache_set(accel_cache *cache, const accel_type *type, const v
                              const void *value);
 accel_status accel_cache_set_with(accel_cache *cache, const accel_type *type, const void *key,
                                   const accel_write *write, const void *value);
-/* Notes that the key does not exist. With no_null_cache it is del. */
+/* Stores that the key does not exist. With no_null_cache it is del. */
 accel_status accel_cache_set_null(accel_cache *cache, const accel_type *type, const void *key);
-/* Writes many, in one round trip or block by block; of duplicate keys the last wins. The first
- * failure in key order; the others were written all the same. */
+/* Writes many keys, in one round trip or block by block; of duplicate keys the last one wins.
+ * Returns the first failure in key order; the other keys are written nevertheless. */
 accel_status accel_cache_mset(accel_cache *cache, const accel_type *type, const void *keys,
                               const void *values, size_t count);
 /* Removes a key from every level and tells the other processes. Idempotent. OK, BACKEND. */
 accel_status accel_cache_del(accel_cache *cache, const accel_type *type, const void *key);
-/* del now, and again `ms` later in the background, for sources that lag behind. As del; BACKEND
- * also if 65536 second dels wait already, or no thread could be started: the first del was done. */
+/* del now, and again `ms` later in the background, for sources with lagging replicas. As del;
+ * BACKEND also if 65536 second dels already wait, or no thread could be started: the first del was
+ * done. */
 accel_status accel_cache_del_after(accel_cache *cache, const accel_type *type, const void *key,
                                    uint32_t ms);
 accel_status accel_cache_mdel(accel_cache *cache, const accel_type *type, const void *keys,
@@ -133,28 +134,29 @@ accel_status accel_cache_mdel(accel_cache *cache, const accel_type *type, const 
 /* Removes this area from every level, here and in the other processes. OK, BACKEND. */
 accel_status accel_cache_clear(accel_cache *cache, const accel_type *type);
 
-/* Queues a reload in the background. OK: queued, or one is under way; CONFIG: no loader; LOADER:
- * the executor has no room; NOMEM: nothing was queued. */
+/* Queues a load in the background. OK: queued, or a load is running; CONFIG: no loader; LOADER: the
+ * executor's queue is full; NOMEM: nothing was queued. */
 accel_status accel_cache_refresh(accel_cache *cache, const accel_type *type, const void *key);
-/* Loads what is not cached, in chunks; *loaded_out (optional) counts what the loader brought. OK
- * or the first failure. A no-op unless warmup_enabled; CONFIG without a loader. */
+/* Loads the keys that are not cached, in chunks; *loaded_out (optional) counts those that the
+ * loader delivered. OK or the first failure. Does nothing unless warmup_enabled; CONFIG without a
+ * loader. */
 accel_status accel_cache_warmup(accel_cache *cache, const accel_type *type, const void *keys,
                                 size_t count, size_t *loaded_out);
 
-/* All zero for a cache that is not open; one that close_within could not end still shows. In a
- * forked child the parent's show the configuration and the counters alone. */
+/* All zero for a cache that is not open, but not after close_within gave up. In a forked child, the
+ * parent's caches show only the configuration and the counters. */
 void accel_cache_metrics_snapshot(const accel_cache *cache, accel_metrics *out);
 void accel_cache_diagnostic_snapshot(const accel_cache *cache, accel_diagnostic *out);
 /* Writes at most `capacity` points and returns how many exist. */
 size_t accel_cache_otel_metric_points(const accel_cache *cache, accel_otel_point *points,
                                       size_t capacity);
-/* One word: none local remote loader; undefined for any other value. A constant string. */
+/* "none", "local", "remote" or "loader"; undefined for any other value. A constant string. */
 const char *accel_source_name(accel_origin source);
 /* This thread's last failure, if it was on this cache, else "". */
 const char *accel_cache_last_error(const accel_cache *cache);
 
-/* L1 only: OK, NULL, MISS. After OK the value stays valid through eviction, set, del and clear
- * until it is released, which must be before close. */
+/* Reads L1 only, without a copy: OK, NULL, MISS. After OK the value stays valid through eviction,
+ * set, del and clear until it is released, which must happen before close. */
 accel_status accel_cache_get_ref(accel_cache *cache, const accel_type *type, const void *key,
                                  accel_local_pin *pin);
 ACCEL_INLINE const void *accel_cache_ref_value(const accel_local_pin *pin_)
@@ -162,12 +164,12 @@ ACCEL_INLINE const void *accel_cache_ref_value(const accel_local_pin *pin_)
   return pin_ == NULL ? NULL : pin_->value;
 }
 void accel_cache_ref_release(accel_local_pin *pin, const accel_type *type);
-/* Changes the number of entries L1 may hold, and keeps what fits. OK, CONFIG (0), NOMEM. */
+/* Changes the number of entries that L1 may hold; keeps as many as fit. OK, CONFIG (0), NOMEM. */
 accel_status accel_cache_resize(accel_cache *cache, const accel_type *type, size_t capacity);
-/* Writes the keys in most use, at most `count`, and returns how many. String keys stay valid until
+/* Writes the most used keys, at most `count`, and returns how many. String keys stay valid until
  * this thread's next call. */
 size_t accel_cache_hottest(accel_cache *cache, const accel_type *type, void *keys, size_t count);
-/* Calls `visit` for every fresh value in L1 until it returns false. It may call the cache. */
+/* Calls `visit` for every fresh value in L1 until it returns false. `visit` may call the cache. */
 void accel_cache_each(accel_cache *cache, const accel_type *type, accel_fn *visit, void *ctx);
 
 /* The path of a hit: hash once, ask L1, count. OK, NULL: it was a hit. MISS: L1 does not have the
