@@ -27,7 +27,7 @@ LIFE_MANTISSA_BITS = 19
 EPOCH_ONE = 1 << 16
 STRING_PLACE = 24
 
-# Of accel_backends/redis/server/connection.h.
+# Of accel_backends/redis/server/connection_io.h.
 SLOTS = 1024
 
 # Of accel/type.h.
@@ -262,7 +262,7 @@ def show_flights(core):
 
 
 def request_of(slot):
-    who = "given up" if int(slot["owner"]) == 0 else f"for {int(slot['owner']):#x}"
+    who = "given up" if int(slot["caller"]) == 0 else f"for {int(slot['caller']):#x}"
     kind = "write" if bool(slot["is_write"]) else "read"
     asked, due = int(slot["replies_asked"]), int(slot["replies_due"])
     begun = ", a part is there" if bool(slot["has_begun"]) else ""
@@ -288,14 +288,14 @@ def show_connection(title, connection, breaker):
 
 def show_endpoint(endpoint):
     address = endpoint["address"]
-    flags = flags_of(endpoint, "rests", "hurries")
+    flags = flags_of(endpoint, "is_retired", "must_reconnect")
     print(
         f"  endpoint {int(endpoint['number'])}: {text_of(address['host'])} "
         f"{text_of(address['port'])}" + (f" [{flags}]" if flags else "")
     )
     show_connection("data", endpoint["data"], endpoint["breaker"])
-    if int(endpoint["bulk"]["submitted"]) != 0:
-        show_connection("bulk", endpoint["bulk"], endpoint["bulk_breaker"])
+    if int(endpoint["large"]["submitted"]) != 0:
+        show_connection("large", endpoint["large"], endpoint["large_breaker"])
 
 
 def show_redis(value):
