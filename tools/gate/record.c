@@ -73,6 +73,12 @@ const gate_metric *gate_bench_find(const gate_bench *bench, const char *name)
   return NULL;
 }
 
+const gate_metric *gate_set_metric(const gate_set *set, const char *id, const char *name)
+{
+  const gate_bench *bench = set ? gate_set_find(set, id) : NULL;
+  return bench ? gate_bench_find(bench, name) : NULL;
+}
+
 bool gate_has(const gate_metric *metric, gate_figure figure)
 {
   return !isnan(metric->figures[figure]);

@@ -122,6 +122,8 @@ gate_metric *gate_bench_add(gate_bench *bench, const char *name, const char *uni
 gate_metric *gate_bench_get(gate_bench *bench, const char *name, const char *unit);
 /* NULL if there is none. */
 const gate_metric *gate_bench_find(const gate_bench *bench, const char *name);
+/* The same of a bench of `set`, either of which may be missing. */
+const gate_metric *gate_set_metric(const gate_set *set, const char *id, const char *name);
 
 /* The number that stands for a metric when one is asked for: median, else value, mean, p50, p95. */
 double gate_metric_main(const gate_metric *metric);

@@ -41,8 +41,7 @@ typedef struct ab_series {
 } ab_series;
 
 typedef struct ab_bench {
-  const char *id, *full_id, *definition_hash;
-  double target, acceptable;
+  gate_bench about; /* without metrics */
   bool has_threads; /* several: instructions cannot be told apart */
   size_t program;   /* which of the pairs of programs it is in */
   bool is_on[AB_SIDES];

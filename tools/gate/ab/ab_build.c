@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { WORDS_MAX = 256 };
+enum { WORDS_MAX = 1024 };
 
 typedef struct words {
   const char *items[WORDS_MAX]; /* ends with NULL */
@@ -48,7 +48,8 @@ static bool compile_command(ab_run *run, words *list, const char *source, const 
   add_word(list, program);
   if (options->has_redis) add_word(list, "-lhiredis");
   add_words(list, "-pthread -ljansson -lm");
-  return true;
+  return list->count + 1 < WORDS_MAX ||
+         gate_wrong(run->problems, "the compiler's command is too long: %s", options->flags);
 }
 
 /* "bench/x.c" -> "x". */

@@ -52,8 +52,8 @@ static bool count_once(ab_run *run, const ab_bench *bench, int side, int iterati
 {
   gate_child few, many;
   const char *program = run->programs[bench->program].paths[side];
-  if (!start_count(run, &few, program, bench->id, FEW)) return false;
-  if (!start_count(run, &many, program, bench->id, iterations)) {
+  if (!start_count(run, &few, program, bench->about.id, FEW)) return false;
+  if (!start_count(run, &many, program, bench->about.id, iterations)) {
     gate_child_end(&few);
     return false;
   }

@@ -53,15 +53,13 @@ static void add_count(gate_bench *bench, const char *name, const char *unit, dou
 static void add_bench(ab_run *run, gate_set *set, const ab_bench *from, int side, bool is_again)
 {
   const char *why = run->programs[from->program].why;
-  if (side == AB_NOW && from->failure) gate_pairs_set(&set->failed, from->id, from->failure);
+  if (side == AB_NOW && from->failure) gate_pairs_set(&set->failed, from->about.id, from->failure);
   if (side == AB_BASE && !from->is_on[AB_BASE] && why)
-    gate_pairs_set(&set->failed, from->id, gate_format("the base cannot compile it: %s", why));
+    gate_pairs_set(&set->failed, from->about.id,
+                   gate_format("the base cannot compile it: %s", why));
   if (!from->is_on[side] || from->failure) return;
-  gate_bench *bench = gate_set_add(set, from->id);
-  bench->full_id = from->full_id;
-  bench->definition_hash = from->definition_hash;
-  bench->target = from->target;
-  bench->acceptable = from->acceptable;
+  gate_bench *bench = gate_set_add(set, from->about.id);
+  *bench = from->about;
   add_time(bench, is_again ? &from->again : &from->series, side);
   if (is_again) return;
   add_count(bench, "allocs", "1/op", from->allocs[side]);
@@ -135,7 +133,7 @@ static bool mark(const ab_run *run, const gate_report *report, bool *is_active, 
     for (size_t i = 0; i < report->count && !is_marked; i++) {
       const gate_row *row = &report->rows[i];
       is_marked = strcmp(row->unit, "ns") == 0 && (row->verdict == a || row->verdict == b) &&
-                  strcmp(run->benches[j].id, row->id) == 0;
+                  strcmp(run->benches[j].about.id, row->id) == 0;
     }
     is_active[j] = is_active[j] && is_marked;
     is_any = is_any || is_active[j];

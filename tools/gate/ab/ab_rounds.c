@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { ANSWER_MS = 120 * 1000, TURN_SAMPLES = 2, SAMPLE_MS = 4, TURNS_MIN = 4, ROUNDS_MIN = 6 };
 
@@ -45,10 +44,10 @@ static bool ask(ab_run *run, gate_child *child, const char *line, gate_json *jso
 static ab_bench *find_bench(ab_run *run, const char *id)
 {
   for (size_t i = 0; i < run->count; i++)
-    if (strcmp(run->benches[i].id, id) == 0) return &run->benches[i];
+    if (strcmp(run->benches[i].about.id, id) == 0) return &run->benches[i];
   run->benches = gate_grow(run->benches, run->count, &run->capacity, sizeof *run->benches);
   ab_bench *bench = &run->benches[run->count++];
-  *bench = (ab_bench){.id = gate_copy(id)};
+  *bench = (ab_bench){.about = {.id = gate_copy(id)}};
   for (int side = 0; side < AB_SIDES; side++)
     bench->allocs[side] = bench->peak_bytes[side] = bench->instructions[side] = NAN;
   return bench;
@@ -60,12 +59,8 @@ static void list_bench(ab_run *run, gate_json *json, json_t *object, size_t prog
   const char *id = gate_json_text(json, object, "id");
   if (!id || gate_id_fault(id) || !gate_limits_judges(run->limits, id)) return;
   ab_bench *bench = find_bench(run, id);
-  const char *full_id = gate_json_text(json, object, "full_id");
-  json_t *targets = gate_json_object(json, gate_json_object(json, object, "targets"), "time");
-  bench->full_id = full_id ? gate_copy(full_id) : bench->id;
-  bench->definition_hash = gate_copy(gate_json_text(json, object, "bench_hash"));
-  bench->target = gate_json_number(json, targets, "target", GATE_POSITIVE);
-  bench->acceptable = gate_json_number(json, targets, "acceptable", GATE_POSITIVE);
+  bench->about.full_id = bench->about.id;
+  gate_read_about(&bench->about, json, object);
   bench->has_threads = gate_json_number(json, object, "threads", GATE_POSITIVE) > 1;
   bench->program = program;
   bench->is_on[side] = true;
@@ -129,13 +124,13 @@ bool ab_list(ab_run *run)
 static bool calibrate(ab_run *run, gate_child *child, ab_bench *bench, double *ns_out)
 {
   gate_json json;
-  const char *line = gate_format("calibrate %s %zu", bench->id, run->options->warm_up_ms);
+  const char *line = gate_format("calibrate %s %zu", bench->about.id, run->options->warm_up_ms);
   if (!ask(run, child, line, &json, &bench->failure)) return false;
   const double iterations = gate_json_number(&json, json.root, "iters", GATE_POSITIVE);
   *ns_out = gate_json_number(&json, json.root, "ns", GATE_POSITIVE) / iterations;
   gate_json_release(&json);
-  return isfinite(*ns_out) ||
-         gate_wrong(run->problems, "%s answered no usable time for %s", child->name, bench->id);
+  return isfinite(*ns_out) || gate_wrong(run->problems, "%s answered no usable time for %s",
+                                         child->name, bench->about.id);
 }
 
 /* What one side measured in its turns of a round. */
@@ -150,7 +145,7 @@ static bool run_turn(ab_run *run, gate_child *child, ab_bench *bench, slice *fou
   /* Percentiles of single operations take their time: once in a round. */
   const char *command = found->times.count == 0 ? "run" : "turn";
   const char *line =
-      gate_format("%s %s %zu %d", command, bench->id, bench->iterations, TURN_SAMPLES);
+      gate_format("%s %s %zu %d", command, bench->about.id, bench->iterations, TURN_SAMPLES);
   if (!ask(run, child, line, &json, &bench->failure)) return false;
   const gate_numbers times = gate_json_numbers(&json, json.root, "times", GATE_POSITIVE);
   const double tail = gate_json_number(&json, json.root, "p95_op", GATE_POSITIVE);
@@ -159,7 +154,8 @@ static bool run_turn(ab_run *run, gate_child *child, ab_bench *bench, slice *fou
   const bool is_usable = !json.is_wrong && times.count > 0;
   gate_json_release(&json);
   if (!is_usable)
-    return gate_wrong(run->problems, "%s answered no usable times for %s", child->name, bench->id);
+    return gate_wrong(run->problems, "%s answered no usable times for %s", child->name,
+                      bench->about.id);
   for (size_t i = 0; i < times.count; i++)
     gate_numbers_add(&found->times, times.values[i] / (double)bench->iterations);
   if (isfinite(tail)) gate_numbers_add(&found->tails, tail);
@@ -247,9 +243,6 @@ bool ab_rounds(ab_run *run, ab_pass pass)
     const bool is_enough =
         round >= ROUNDS_MIN || (!pass.is_again && run->rounds_done >= ROUNDS_MIN);
     if (is_enough && start_ms + round_ms > end_ms) return true;
-    if (isatty(STDERR_FILENO))
-      fprintf(stderr, "\rround %zu of %zu%s", round + 1, pass.rounds,
-              round + 1 == pass.rounds ? "\r\033[K" : "");
     for (size_t i = run->count; i > 1; i--) {
       const size_t other = stats_below(&run->random, (uint32_t)i), kept = order[i - 1];
       order[i - 1] = order[other];

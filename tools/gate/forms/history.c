@@ -85,8 +85,7 @@ gate_numbers gate_history_series(const gate_history *history, const char *id, co
   const gate_set **runs = gate_take(history->count, sizeof *runs);
   for (size_t i = 0; i < history->count; i++) {
     const gate_set *run = history->sets[i];
-    const gate_bench *bench = gate_set_find(run, id);
-    const gate_metric *metric = bench ? gate_bench_find(bench, name) : NULL;
+    const gate_metric *metric = gate_set_metric(run, id, name);
     if (!metric || isnan(gate_metric_main(metric))) continue;
     if (gate_machine_difference(run, history->sets[history->count - 1])) continue;
     runs[series.count] = run;

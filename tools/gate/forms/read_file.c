@@ -39,21 +39,22 @@ static gate_form json_form(json_t *root)
   return is_bmf(root) ? GATE_FORM_BMF : GATE_FORM_UNKNOWN;
 }
 
+/* What is told by a member of the whole, of its first item, or of its first result. */
 static const char *other_json(json_t *root)
 {
-  if (has_member(json_object_get(root, "results"), "median(elapsed)"))
-    return "it looks like nanobench's JSON";
-  if (json_object_get(root, "machine_info")) return "it looks like pytest-benchmark's JSON";
-  if (has_member(root, "primaryMetric")) return "it looks like JMH's JSON";
-  if (json_object_get(root, "reason"))
-    return "it looks like cargo-criterion's messages; give the "
-           "folder target/criterion";
-  if (json_object_get(root, "mean"))
-    return "it looks like a file of criterion's; give the folder "
-           "target/criterion";
-  if (json_object_get(root, "accel_gate"))
-    return "it is a report of accel-gate, which holds verdicts "
-           "rather than results";
+  static const char *const kinds[][2] = {
+      {"median(elapsed)", "it looks like nanobench's JSON"},
+      {"machine_info", "it looks like pytest-benchmark's JSON"},
+      {"primaryMetric", "it looks like JMH's JSON"},
+      {"reason", "it looks like cargo-criterion's messages; give the folder target/criterion"},
+      {"mean", "it looks like a file of criterion's; give the folder target/criterion"},
+      {"accel_gate", "it is a report of accel-gate, which holds verdicts rather than results"},
+  };
+  json_t *results = json_object_get(root, "results");
+  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+    if (json_object_get(root, kinds[i][0]) || has_member(root, kinds[i][0]) ||
+        has_member(results, kinds[i][0]))
+      return kinds[i][1];
   if (json_object_size(root) + json_array_size(root) == 0) return "it is empty";
   return "its keys are of no form that is known";
 }

@@ -64,7 +64,7 @@ static void read_metric(gate_bench *bench, gate_json *json, const char *name, js
   }
 }
 
-static void read_about(gate_bench *bench, gate_json *json, json_t *object)
+void gate_read_about(gate_bench *bench, gate_json *json, json_t *object)
 {
   const char *full_id = gate_json_text(json, object, "full_id");
   if (full_id && !gate_id_fault(full_id)) bench->full_id = gate_copy(full_id);
@@ -106,7 +106,7 @@ static void read_bench(gate_set *set, gate_json *json, const char *id, json_t *o
   }
   gate_bench *bench = gate_set_add(set, id);
   if (!options.is_compat) {
-    read_about(bench, json, object);
+    gate_read_about(bench, json, object);
     const char *name;
     json_t *metric;
     json_object_foreach(gate_json_object(json, object, "metrics"), name, metric)

@@ -48,12 +48,6 @@ static const gate_row *main_row(const page_bench *bench)
   return bench->rows[0];
 }
 
-static const gate_metric *metric_of(const gate_set *set, const char *id, const char *name)
-{
-  const gate_bench *bench = set ? gate_set_find(set, id) : NULL;
-  return bench ? gate_bench_find(bench, name) : NULL;
-}
-
 static void choose_metrics(const page *self, page_bench *bench)
 {
   const gate_row *chosen = bench->main;
@@ -63,8 +57,8 @@ static void choose_metrics(const page *self, page_bench *bench)
   }
   bench->base = chosen->base_metric;
   bench->now = chosen->now_metric;
-  if (!bench->base) bench->base = metric_of(self->report->base, bench->id, "time");
-  if (!bench->now) bench->now = metric_of(self->report->now, bench->id, "time");
+  if (!bench->base) bench->base = gate_set_metric(self->report->base, bench->id, "time");
+  if (!bench->now) bench->now = gate_set_metric(self->report->now, bench->id, "time");
   const gate_metric *metric = bench->now ? bench->now : bench->base;
   bench->unit = metric ? metric->unit : "";
   if (bench->base && strcmp(bench->base->unit, bench->unit) != 0) bench->base = NULL;
