@@ -114,8 +114,8 @@ static bool says_the_same(const gate_report *report, const char *id, gate_figure
     if (other == figure || base->figures[other] != base->figures[figure] ||
         now->figures[other] != now->figures[figure])
       continue;
-    const gate_limit mine = gate_limits_find(report->limits, id, gate_figure_name(figure));
-    const gate_limit its = gate_limits_find(report->limits, id, gate_figure_name(other));
+    const gate_limit mine = gate_limits_find(report->limits, id, gate_figure_names[figure]);
+    const gate_limit its = gate_limits_find(report->limits, id, gate_figure_names[other]);
     const bool am_limited = isfinite(mine.warn) || isfinite(mine.fail);
     const bool is_limited = isfinite(its.warn) || isfinite(its.fail);
     if (is_limited && !am_limited) return true;
@@ -130,7 +130,7 @@ static void compare_times(const comparison *pair, const gate_bench *bench, const
   static const gate_figure figures[] = {GATE_MEDIAN, GATE_MEAN, GATE_P95, GATE_P99};
   const size_t first = pair->report->count;
   for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) {
-    const char *key = gate_figure_name(figures[i]);
+    const char *key = gate_figure_names[figures[i]];
     if (!says_the_same(pair->report, bench->id, figures[i], base, now))
       add_figure(pair, bench, key, base, now, base->figures[figures[i]], now->figures[figures[i]]);
   }

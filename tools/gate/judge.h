@@ -58,11 +58,14 @@ typedef struct gate_report {
   gate_pairs notes; /* heading -> text */
 } gate_report;
 
-const char *gate_verdict_name(gate_verdict verdict);
-/* For those who colour: fail, warn, unclear, improved, ok or quiet. */
-const char *gate_verdict_kind(gate_verdict verdict);
-/* As Markdown shows it. */
-const char *gate_verdict_icon(gate_verdict verdict);
+/* How each verdict is written, coloured and counted. */
+typedef struct gate_verdict_text {
+  const char *name;
+  const char *kind;       /* for those who colour: fail, warn, unclear, improved, ok or quiet */
+  const char *icon;       /* as Markdown shows it */
+  const char *one, *many; /* NULL for those that need no word */
+} gate_verdict_text;
+extern const gate_verdict_text gate_verdicts[GATE_VERDICTS];
 /* Whether it alone makes the exit code 1. */
 bool gate_is_bad(gate_verdict verdict);
 

@@ -185,28 +185,20 @@ bool gate_ids_equal(const char *a, const char *b)
   return *a == *b;
 }
 
-const char *gate_figure_name(gate_figure figure)
-{
-  static const char *const names[GATE_FIGURES] = {"mean", "median", "p05", "p50",   "p95",
-                                                  "p99",  "lo",     "hi",  "value", "deviation"};
-  return names[figure];
-}
+const char *const gate_figure_names[GATE_FIGURES] = {"mean", "median", "p05", "p50",   "p95",
+                                                     "p99",  "lo",     "hi",  "value", "deviation"};
 
-const char *gate_form_name(gate_form form)
-{
-  static const char *const names[GATE_FORMS] = {"unknown",
-                                                "criterion",
-                                                "first baseline form",
-                                                "own, schema 2",
-                                                "record",
-                                                "Go text",
-                                                "Google Benchmark",
-                                                "hyperfine",
-                                                "libtest text",
-                                                "Bencher Metric Format",
-                                                "github-action-benchmark"};
-  return names[form];
-}
+const char *const gate_form_names[GATE_FORMS] = {"unknown",
+                                                 "criterion",
+                                                 "first baseline form",
+                                                 "own, schema 2",
+                                                 "record",
+                                                 "Go text",
+                                                 "Google Benchmark",
+                                                 "hyperfine",
+                                                 "libtest text",
+                                                 "Bencher Metric Format",
+                                                 "github-action-benchmark"};
 
 /* ---- which machine this is ---- */
 

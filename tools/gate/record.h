@@ -85,7 +85,7 @@ typedef enum gate_form {
 } gate_form;
 
 /* As people call it. */
-const char *gate_form_name(gate_form form);
+extern const char *const gate_form_names[GATE_FORMS];
 
 typedef struct gate_set {
   const char *path;
@@ -147,7 +147,7 @@ const char *gate_id_fault(const char *id);
 bool gate_ids_equal(const char *a, const char *b);
 
 /* The names of figures as files spell them: mean, median, p05, ... */
-const char *gate_figure_name(gate_figure figure);
+extern const char *const gate_figure_names[GATE_FIGURES];
 
 /* ---- which machine this is, as far as it matters to speed; and what time ---- */
 

@@ -5,10 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* How each verdict is written, coloured and counted; `one` is NULL for those that need no word. */
-static const struct {
-  const char *name, *kind, *icon, *one, *many;
-} verdicts[GATE_VERDICTS] = {
+const gate_verdict_text gate_verdicts[GATE_VERDICTS] = {
     [GATE_OK] = {"OK", "ok", "\xE2\x9C\x85 OK", NULL, NULL},
     [GATE_IMPROVED] = {"IMPROVED", "improved", "\xF0\x9F\x9F\xA2 Improvement", NULL, NULL},
     [GATE_REPORTED] = {"REPORTED", "quiet", "Reported", NULL, NULL},
@@ -30,21 +27,6 @@ static const struct {
                      "benches that failed"},
     [GATE_FAIL] = {"FAIL", "fail", "\xF0\x9F\x94\xB4 Regression", "regression", "regressions"},
 };
-
-const char *gate_verdict_name(gate_verdict verdict)
-{
-  return verdicts[verdict].name;
-}
-
-const char *gate_verdict_kind(gate_verdict verdict)
-{
-  return verdicts[verdict].kind;
-}
-
-const char *gate_verdict_icon(gate_verdict verdict)
-{
-  return verdicts[verdict].icon;
-}
 
 double gate_shown_change(const gate_row *row)
 {
@@ -145,9 +127,9 @@ static const char *list_bad(const gate_report *report)
 {
   gate_text out = {0};
   for (int v = GATE_VERDICTS - 1; v >= 0; v--)
-    if (verdicts[v].one && report->counts[v] > 0)
+    if (gate_verdicts[v].one && report->counts[v] > 0)
       gate_text_printf(&out, "%s%s", out.length > 0 ? ", " : "",
-                       gate_some(report->counts[v], verdicts[v].one, verdicts[v].many));
+                       gate_some(report->counts[v], gate_verdicts[v].one, gate_verdicts[v].many));
   return gate_text_c(&out);
 }
 
@@ -200,7 +182,7 @@ static const char *figure_cell(const gate_row *row, gate_column column)
 const char *gate_cell(const gate_row *row, gate_column column)
 {
   switch (column) {
-    case GATE_COLUMN_VERDICT: return gate_verdict_name(row->verdict);
+    case GATE_COLUMN_VERDICT: return gate_verdicts[row->verdict].name;
     case GATE_COLUMN_BENCH: return row->full_id;
     case GATE_COLUMN_METRIC: return row->key;
     default: return row->key[0] == '\0' ? "" : figure_cell(row, column);

@@ -117,7 +117,7 @@ static void confirm(ab_run *run, gate_report *report)
     }
     row->verdict = GATE_WARN;
     row->note = gate_format("not reproduced: run again, it was %s (%s)",
-                            gate_verdict_name(second->verdict), change);
+                            gate_verdicts[second->verdict].name, change);
   }
 }
 

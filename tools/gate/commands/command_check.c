@@ -101,7 +101,7 @@ static void print_record(check *self, const gate_row *row)
            percent, row->base / 1e6, row->now / 1e6);
   else
     printf("[%s][%s] p95 %s change %.2f%% (baseline=%.15g, current=%.15g)\n",
-           row->verdict == GATE_IMPROVED ? "OK" : gate_verdict_name(row->verdict), row->id, metric,
+           row->verdict == GATE_IMPROVED ? "OK" : gate_verdicts[row->verdict].name, row->id, metric,
            gate_shown_change(row) * 100 + 0.0, row->base / 1e6, row->now / 1e6);
 }
 

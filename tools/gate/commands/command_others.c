@@ -68,7 +68,7 @@ static bool validate(const char *path)
   if (set && problems.count == 0 && set->count == 0)
     gate_wrong(&problems, "%s holds no benchmark", path);
   if (problems.count == 0)
-    printf("OK %s (%s, %s)\n", path, gate_form_name(set->form),
+    printf("OK %s (%s, %s)\n", path, gate_form_names[set->form],
            gate_some(set->count, "bench", "benches"));
   fflush(stdout);
   gate_print_problems(&problems);

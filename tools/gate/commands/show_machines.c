@@ -20,7 +20,7 @@ void gate_show_junit(gate_text *out, const gate_report *report)
   for (size_t i = 0; i < report->count; i++) {
     const gate_row *row = &report->rows[i];
     const char *sentence = gate_row_sentence(row);
-    const char *name = gate_verdict_name(row->verdict);
+    const char *name = gate_verdicts[row->verdict].name;
     gate_add_markup(out, "    <testcase classname=\"%s\" name=\"%s\">", row->full_id,
                     row->key[0] == '\0' ? "presence" : row->key);
     if (gate_is_bad(row->verdict))
@@ -45,7 +45,7 @@ static json_t *row_json(const gate_row *row)
   return json_pack(
       "{s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o*, s:o*, s:s*}",
       "id", row->id, "full_id", row->full_id, "metric", row->key, "unit", row->unit, "better",
-      row->better == GATE_LOWER ? "lower" : "higher", "verdict", gate_verdict_name(row->verdict),
+      row->better == GATE_LOWER ? "lower" : "higher", "verdict", gate_verdicts[row->verdict].name,
       "base", json_figure(row->base), "now", json_figure(row->now), "worse",
       json_figure(row->change), "low", json_figure(row->bounds.low), "high",
       json_figure(row->bounds.high), "noise", json_figure(row->noise), "warn",

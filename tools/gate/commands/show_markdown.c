@@ -25,7 +25,7 @@ static void add_row(gate_text *out, const gate_row *row)
   }
   const char *interval = gate_cell(row, GATE_COLUMN_INTERVAL);
   gate_text_printf(out, "%s%s | %s", *interval == '\0' ? "" : " ", interval,
-                   gate_verdict_icon(row->verdict));
+                   gate_verdicts[row->verdict].icon);
   if (row->note) gate_text_add(out, ": ");
   add_cell(out, row->note ? row->note : "");
   gate_text_add(out, " |\n");
@@ -82,7 +82,7 @@ static void add_command_text(gate_text *out, const char *text, bool is_property)
 static void add_annotation(gate_text *out, const gate_row *row, const char *kind)
 {
   gate_text_printf(out, "::%s title=", kind);
-  add_command_text(out, gate_format("%s %s", gate_verdict_name(row->verdict), row->full_id), true);
+  add_command_text(out, gate_format("%s %s", gate_verdicts[row->verdict].name, row->full_id), true);
   gate_text_add(out, "::");
   add_command_text(out, gate_format("[%s] %s", row->full_id, gate_row_sentence(row)), false);
   gate_text_add(out, "\n");

@@ -18,7 +18,7 @@ static const char *color_of(gate_verdict verdict)
                                           {"unclear", "\x1B[35m"},
                                           {"improved", "\x1B[32m"}};
   for (size_t i = 0; i < sizeof colors / sizeof *colors; i++)
-    if (strcmp(gate_verdict_kind(verdict), colors[i][0]) == 0) return colors[i][1];
+    if (strcmp(gate_verdicts[verdict].kind, colors[i][0]) == 0) return colors[i][1];
   return "";
 }
 

@@ -32,7 +32,7 @@ void gate_read_pairs(gate_json *json, const char *key, gate_pairs *out)
 static void read_figures(gate_json *json, json_t *object, gate_metric *metric, double factor)
 {
   for (int i = 0; i < GATE_FIGURES; i++) {
-    const char *name = gate_figure_name((gate_figure)i);
+    const char *name = gate_figure_names[i];
     metric->figures[i] = gate_json_number(json, object, name, GATE_NOT_NEGATIVE) * factor;
   }
 }

@@ -62,9 +62,8 @@ static void add_google_rows(json_t *rows, const gate_bench *bench, size_t index)
     json_array_append_new(rows, google_row(bench, index, round, rounds, NULL, GATE_MEDIAN));
   for (int figure = GATE_MEAN; figure <= GATE_MEDIAN && rounds == 0; figure++)
     if (gate_has(time, (gate_figure)figure))
-      json_array_append_new(rows,
-                            google_row(bench, index, 0, count,
-                                       gate_figure_name((gate_figure)figure), (gate_figure)figure));
+      json_array_append_new(
+          rows, google_row(bench, index, 0, count, gate_figure_names[figure], (gate_figure)figure));
 }
 
 static bool write_google(gate_text *text, const gate_set *set)
@@ -239,7 +238,7 @@ static json_t *record_of(const gate_set *set, const gate_bench *bench, const gat
   for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) {
     const bool is_given = gate_has(metric, figures[i]);
     const double value = metric->figures[is_given ? figures[i] : GATE_P95];
-    const char *name = gate_figure_name(figures[i]);
+    const char *name = gate_figure_names[figures[i]];
     if (!is_given && figures[i] == GATE_P05) continue;
     json_object_set_new(record, name, json_figure(value / 1e6));
     if (value / 1e6 * 1e6 != value) json_object_set_new(exact, name, json_figure(value));

@@ -42,7 +42,7 @@ static json_t *metric_json(const gate_metric *metric, bool is_line)
   if (metric->is_exact) json_object_set_new(object, "exact", json_true());
   for (int i = 0; i < GATE_FIGURES; i++)
     if (isfinite(metric->figures[i]))
-      json_object_set_new(object, gate_figure_name((gate_figure)i), json_real(metric->figures[i]));
+      json_object_set_new(object, gate_figure_names[i], json_real(metric->figures[i]));
   if (metric->sample_count > 0)
     json_object_set_new(object, "n", json_integer((json_int_t)metric->sample_count));
   if (metric->has_operation_percentiles)

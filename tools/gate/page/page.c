@@ -116,12 +116,12 @@ static void add_verdicts(const page *self)
   for (size_t i = 0; i < self->count; i++) counts[self->benches[i].verdict]++;
   gate_text_add(self->out, "<div class=\"verdicts\" role=\"group\" aria-label=\"verdicts\">\n");
   for (size_t v = GATE_VERDICTS; v-- > 0;) {
-    const char *name = gate_verdict_name((gate_verdict)v);
+    const char *name = gate_verdicts[v].name;
     if (counts[v] > 0)
       gate_text_printf(self->out,
                        "<button type=\"button\" class=\"chip %s\" data-verdict=\"%s\" "
                        "aria-pressed=\"true\"><b>%zu</b> %s</button>\n",
-                       gate_verdict_kind((gate_verdict)v), name, counts[v], name);
+                       gate_verdicts[v].kind, name, counts[v], name);
   }
   gate_text_add(self->out, "</div>\n");
 }
@@ -151,14 +151,14 @@ static void add_header(const page *self)
 
 static void add_bench(const page *self, const page_bench *bench)
 {
-  const char *kind = gate_verdict_kind(bench->verdict);
+  const char *kind = gate_verdicts[bench->verdict].kind;
   const gate_row *row = bench->main;
   const bool is_open = gate_is_bad(bench->verdict) && bench->number <= 8;
   gate_text_printf(self->out,
                    "<details id=\"bench-%zu\" class=\"bench\" data-bench=\"%zu\"%s>\n<summary>"
                    "<span class=\"pill %s\">%s</span> <span class=\"name\">",
                    bench->number, bench->number, is_open ? " open=\"open\"" : "", kind,
-                   gate_verdict_name(bench->verdict));
+                   gate_verdicts[bench->verdict].name);
   gate_add_markup(self->out, "%s</span>", bench->full_id);
   if (row->key[0] != '\0')
     gate_add_markup(self->out, " <span class=\"text %s num\">%s</span>", kind,

@@ -59,7 +59,7 @@ static void add_mark(const page *self, const gate_row *row, double reach)
 {
   const svg_plot plot = plot_of(self, reach, "change", LINE_HEIGHT);
   const double middle = 0.5;
-  const char *kind = gate_verdict_kind(row->verdict);
+  const char *kind = gate_verdicts[row->verdict].kind;
   const bool has_interval = !isnan(row->bounds.low) && !isnan(row->bounds.high);
   const char *form = has_interval ? "dot" : gate_is_count(row) ? "dot counted" : "dot hollow";
   svg_open(&plot, gate_format("change %s", change_text(row)));
@@ -87,7 +87,7 @@ static void add_number(const page *self, const char *name, double value)
 static void add_line(const page *self, const page_bench *bench, double reach, bool is_drawn)
 {
   const gate_row *row = bench->main;
-  const char *kind = gate_verdict_kind(bench->verdict), *name = gate_verdict_name(bench->verdict);
+  const char *kind = gate_verdicts[bench->verdict].kind, *name = gate_verdicts[bench->verdict].name;
   gate_text_printf(self->out, "<tr id=\"line-%zu\" data-bench=\"%zu\" data-severity=\"%d\"",
                    bench->number, bench->number, (int)bench->verdict);
   gate_add_markup(self->out, " data-name=\"%s\" data-verdict=\"%s\"", bench->full_id, name);

@@ -28,7 +28,7 @@ static void add_judged(const page *self, const gate_row *row)
     add_cell(self, gate_headings[c], gate_cell(row, (gate_column)c));
   gate_add_markup(self->out,
                   "<td data-label=\"verdict\"><span class=\"pill %s\">%s</span></td></tr>\n",
-                  gate_verdict_kind(row->verdict), gate_verdict_name(row->verdict));
+                  gate_verdicts[row->verdict].kind, gate_verdicts[row->verdict].name);
   /* Beneath, as wide as the table. */
   if (row->note)
     gate_add_markup(
@@ -92,7 +92,7 @@ static void add_others(const page *self, const page_bench *bench)
   for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
     const double base = figure_of(bench->base, kinds[i].figure);
     const double now = figure_of(bench->now, kinds[i].figure);
-    if (is_judged(bench, gate_figure_name(kinds[i].figure)) || (isnan(base) && isnan(now)))
+    if (is_judged(bench, gate_figure_names[kinds[i].figure]) || (isnan(base) && isnan(now)))
       continue;
     add_told(self, kinds[i].name, gate_quantity(base, bench->unit),
              gate_quantity(now, bench->unit));
