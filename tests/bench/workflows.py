@@ -130,6 +130,8 @@ def check_tests(path):
         report(path, f"runs the first tier with {sorted(compilers)}, and not with gcc and clang")
     if ".ci/run" not in scripts:
         report(path, "does not run .ci/run as a whole")
+    if not any(line.startswith("tools/coverage.sh") for line in scripts):
+        report(path, "does not measure coverage")
     wanted = shell_list("tools/soak.sh", r"\|\| forms=\(([^)]*)\)")
     if forms != wanted:
         report(path, f"runs the long forms {sorted(forms)}, and not {sorted(wanted)}")
