@@ -52,7 +52,7 @@ static bool is_ignored(const gate_report *report, gate_row *row)
 }
 
 /* Waives, and counts what was compared, of the rows from `first` on. */
-static void settle_rows(gate_report *report, size_t first)
+static void apply_waivers(gate_report *report, size_t first)
 {
   for (size_t i = first; i < report->count; i++) {
     gate_row *row = &report->rows[i];
@@ -288,7 +288,7 @@ void gate_judge_sets(gate_report *report, const gate_set *base, const gate_set *
       compare_bench(&pair, &base->benches[i]);
   add_new(&pair);
   add_absent(&pair, &now->skipped, GATE_SKIPPED);
-  settle_rows(report, first);
+  apply_waivers(report, first);
 }
 
 void gate_note_unused(gate_report *report)

@@ -74,9 +74,9 @@ typedef struct ab_run {
   gate_pairs build;
   stats_random random;
   int64_t started_ms;
-  int64_t settled_ms;  /* no further rounds of the first pass from here on */
-  int64_t deadline_ms; /* nor of the re-run */
-  int64_t end_ms;      /* nor is anything counted */
+  int64_t unclear_end_ms; /* no further rounds of the first pass from here on */
+  int64_t deadline_ms;    /* nor of the re-run */
+  int64_t end_ms;         /* nor is anything counted */
   size_t rounds_done;
   bool is_unplaced; /* a bench could not be kept on one processor */
 } ab_run;

@@ -148,10 +148,10 @@ static size_t as_many_again(const ab_options *options, size_t done)
 }
 
 /* As many again while something is unclear: 10, 20, 40. */
-static bool settle(ab_run *run, gate_report *report, bool *is_active)
+static bool measure_unclear(ab_run *run, gate_report *report, bool *is_active)
 {
   size_t done = run->options->rounds;
-  while (done < run->options->rounds_max && gate_now_ms() < run->settled_ms) {
+  while (done < run->options->rounds_max && gate_now_ms() < run->unclear_end_ms) {
     judge(run, report, false);
     if (!mark(run, report, is_active, GATE_INCONCLUSIVE, GATE_NOISY)) return true;
     const size_t more = as_many_again(run->options, done);
@@ -183,7 +183,7 @@ static bool measure(ab_run *run, gate_report *report)
   for (size_t i = 0; i < run->count; i++) is_active[i] = is_compared(&run->benches[i]);
   if (!ab_rounds(run, (ab_pass){.is_active = is_active, .rounds = run->options->rounds}))
     return false;
-  if (!settle(run, report, is_active)) return false;
+  if (!measure_unclear(run, report, is_active)) return false;
   judge(run, report, false);
   for (size_t i = 0; i < run->count; i++) is_active[i] = is_compared(&run->benches[i]);
   if (!mark(run, report, is_active, GATE_FAIL, GATE_FAIL)) return true;

@@ -235,7 +235,7 @@ static bool run_program(ab_run *run, size_t program, const ab_pass *pass, const 
 bool ab_rounds(ab_run *run, ab_pass pass)
 {
   size_t *order = gate_take(run->count, sizeof *order);
-  const int64_t end_ms = pass.is_again ? run->deadline_ms : run->settled_ms;
+  const int64_t end_ms = pass.is_again ? run->deadline_ms : run->unclear_end_ms;
   int64_t round_ms = 0;
   for (size_t i = 0; i < run->count; i++) order[i] = i;
   for (size_t round = 0; round < pass.rounds; round++) {

@@ -149,7 +149,7 @@ static void set_deadlines(ab_run *run)
   const int64_t times_ms = options->counts ? budget_ms / 5 * 3 : budget_ms;
   run->end_ms = run->started_ms + budget_ms;
   run->deadline_ms = run->started_ms + times_ms;
-  run->settled_ms = run->started_ms + times_ms / 4 * 3;
+  run->unclear_end_ms = run->started_ms + times_ms / 4 * 3;
 }
 
 static bool run_benches(ab_run *run, gate_report *report)
