@@ -46,6 +46,19 @@ static void add_processor(json_t *machine)
   fclose(file);
 }
 
+static void add_turbo(json_t *machine)
+{
+  json_t *const lines = json_object();
+  add_line(lines, "on", "/sys/devices/system/cpu/cpufreq/boost");
+  add_line(lines, "off", "/sys/devices/system/cpu/intel_pstate/no_turbo");
+  const char *const on = json_string_value(json_object_get(lines, "on"));
+  const char *const off = json_string_value(json_object_get(lines, "off"));
+  const bool is_on = on != NULL ? *on == '1' : off != NULL && *off == '0';
+  if (on != NULL || off != NULL)
+    json_object_set_new(machine, "turbo", json_string(is_on ? "on" : "off"));
+  json_decref(lines);
+}
+
 uint64_t host_hash(const char *text)
 {
   uint64_t hash = 0xCBF29CE484222325u;
@@ -78,7 +91,6 @@ json_t *host_machine(void)
   add_processor(machine);
   add_line(machine, "virtualization", "/sys/class/dmi/id/product_name");
   add_line(machine, "governor", "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
-  add_line(machine, "no_turbo", "/sys/devices/system/cpu/intel_pstate/no_turbo");
-  add_line(machine, "boost", "/sys/devices/system/cpu/cpufreq/boost");
+  add_turbo(machine);
   return machine;
 }
