@@ -32,8 +32,8 @@ static void add_processor(json_t *machine)
     char *const colon = strchr(line, ':');
     if (colon == NULL) continue;
     const char *const value = colon + 1 + strspn(colon + 1, " \t");
-    line[strcspn(line, "\t:\n")] = '\0';
-    colon[strcspn(colon, "\n")] = '\0';
+    line[strlen(line) - 1] = '\0'; /* the newline */
+    line[strcspn(line, "\t:")] = '\0';
     for (size_t i = 0; i < 2; i++)
       if (strcmp(line, names[i][0]) == 0)
         json_object_set_new(machine, names[i][1], json_words(value));
