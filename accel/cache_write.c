@@ -323,10 +323,10 @@ static accel_status write_alone(accel_core *core, const void *key, const void *v
   return status == ACCEL_OK ? ACCEL_OK : write_explain(core, status);
 }
 
-static accel_status write_reported(accel_core *core, const char *name, const void *key,
-                                   const void *value, const accel_write *write, write_kind kind)
+static ACCEL_NOINLINE accel_status write_reported(accel_core *core, const char *name,
+                                                  const void *key, const void *value,
+                                                  const accel_write *write, write_kind kind)
 {
-  if (!core->has_cancel_points) return write_alone(core, key, value, write, kind);
   accel_cancel_enter();
   core_report report = accel_core_report_begin(core, name);
   report.key = key;
@@ -351,6 +351,7 @@ ACCEL_FLATTEN accel_status accel_cache_set_with(accel_cache *cache, const accel_
   accel_core *core = accel_core_of(cache, &status);
   if (core == NULL) return status;
   if (value == NULL) return accel_error_set(cache, ACCEL_ERR_CONFIG, "value is NULL");
+  if (!core->has_cancel_points) return write_alone(core, key, value, write, WRITE_VALUE);
   return write_reported(core, "cache.set", key, value, write, WRITE_VALUE);
 }
 
@@ -361,6 +362,7 @@ accel_status accel_cache_set_null(accel_cache *cache, const accel_type *type, co
   accel_core *core = accel_core_of(cache, &status);
   if (core == NULL) return status;
   const write_kind kind = core->config.no_null_cache ? WRITE_DEL : WRITE_NULL;
+  if (!core->has_cancel_points) return write_alone(core, key, NULL, NULL, kind);
   return write_reported(core, "cache.set", key, NULL, NULL, kind);
 }
 
@@ -370,6 +372,7 @@ accel_status accel_cache_del(accel_cache *cache, const accel_type *type, const v
   accel_status status;
   accel_core *core = accel_core_of(cache, &status);
   if (core == NULL) return status;
+  if (!core->has_cancel_points) return write_alone(core, key, NULL, NULL, WRITE_DEL);
   return write_reported(core, "cache.del", key, NULL, NULL, WRITE_DEL);
 }
 

@@ -98,13 +98,18 @@ static void thread_pause(void)
 
 /* What a mutex guards mostly takes a tenth of a microsecond; to sleep and be woken takes many. So a
  * thread that finds it held tries again for two microseconds before it sleeps. */
-void accel_mutex_lock(accel_mutex *mutex)
+static ACCEL_COLD void thread_lock_held(accel_mutex *mutex)
 {
   for (unsigned pauses = 1; pauses <= THREAD_PAUSES_MAX; pauses *= 2) {
     if (pthread_mutex_trylock(&mutex->native) == 0) return;
     for (unsigned i = 0; i < pauses; i++) thread_pause();
   }
   pthread_mutex_lock(&mutex->native);
+}
+
+void accel_mutex_lock(accel_mutex *mutex)
+{
+  if (pthread_mutex_trylock(&mutex->native) != 0) thread_lock_held(mutex);
 }
 
 bool accel_mutex_try_lock(accel_mutex *mutex)
@@ -155,7 +160,8 @@ static bool thread_wait(accel_condition *condition, accel_mutex *mutex, uint64_t
 }
 
 /* Of what a thread does with a mutex this alone could be where it is cancelled. */
-bool accel_condition_wait(accel_condition *condition, accel_mutex *mutex, uint64_t deadline_ms)
+ACCEL_NOINLINE bool accel_condition_wait(accel_condition *condition, accel_mutex *mutex,
+                                         uint64_t deadline_ms)
 {
   accel_cancel_hold();
   const bool in_time = thread_wait(condition, mutex, deadline_ms);
