@@ -54,18 +54,21 @@ def calls(tokens):
 
 
 def function_of(head):
-    """The function whose body follows the tokens `head`, or None."""
-    name, depth = None, 0
+    """The function whose body follows the tokens `head`, or None. Of several words with parentheses
+    behind them it is the first that is no macro of ours, which are upper case."""
+    names, depth = [], 0
     for i, token in enumerate(head):
         if token == "=" and depth == 0:
             return None
         if token == "(":
             if depth == 0 and i > 0 and WORD.match(head[i - 1]) and head[i - 1] not in KEYWORDS:
-                name = head[i - 1]
+                names.append(head[i - 1])
             depth += 1
         elif token == ")":
             depth -= 1
-    return name if head and head[-1] == ")" else None
+    if not names or head[-1] != ")":
+        return None
+    return next((name for name in names if not name.isupper()), names[-1])
 
 
 class Reader:
@@ -128,7 +131,7 @@ def read_file(root, path):
     code_lines = COMMENT_OR_TEXT.sub(blank, text.replace("\\\n", "  ")).split("\n")
     for raw, line in zip(raw_lines, code_lines):
         if line.lstrip().startswith("#"):
-            included = re.match(r'\s*#\s*include\s+"([^"]+)"', raw)
+            included = re.match(r'\s*#\s*include\s*(["<][^">]+)[">]', raw)
             if included and not reader.is_in_implementation():
                 file.includes.append(included[1])
             reader.directive(line)
@@ -154,7 +157,11 @@ class Tree:
             self.find_layer(file)
 
     def resolve(self, path, included):
-        """An include beside the file, in the root, or in the one folder that has it."""
+        """An include beside the file, in the root, or in the one folder that has it; what stands in
+        angle brackets from the root only."""
+        is_quoted, included = included[0] == '"', included[1:]
+        if not is_quoted:
+            return included if included in self.files else None
         beside = (pathlib.PurePosixPath(path).parent / included).as_posix()
         parts = []
         for part in beside.split("/"):

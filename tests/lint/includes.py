@@ -30,6 +30,19 @@ TREES = [
         "cycle of 2: accel/a.h accel/b.h",
     ),
     (
+        "a cycle of includes in angle brackets",
+        {"accel/a.h": LOW + "# include <accel/b.h>\n", "accel/b.h": LOW + '#include "a.h"\n'},
+        "cycle of 2: accel/a.h accel/b.h",
+    ),
+    (
+        "a cycle over functions with attributes",
+        {
+            "accel/a.c": LOW + "FORMAT(1, 2) void a(void) { b(); }\n",
+            "accel/b.c": LOW + "int b(void) FORMAT(1, 2)\n{\n  a();\n}\n",
+        },
+        "cycle of 2: accel/a.c accel/b.c",
+    ),
+    (
         "a cycle of calls, without an include",
         {
             "accel/a.c": LOW + "void a(void) { b(); }\n",
