@@ -3,8 +3,10 @@
 #define LOCAL_SUITE_RUN_H
 
 #include "local_suite_entries.h"
+#include "local_suite_lives.h"
 #include "local_suite_table.h"
 #include "local_suite_threads.h"
+#include "local_suite_walks.h"
 
 static int local_suite_run(const accel_local_ops *ops)
 {
