@@ -1,22 +1,12 @@
 /* Whatever is wrong is a status with a sentence: bad configurations, bad calls, bad bytes in L2, a
- * loader that hangs, a fork; and memory stays within what was configured. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include "accel.h"
-#include "accel_backends/fake.h"
+ * loader that hangs, a fork. */
+#include "failures_world.h"
 
 #include "quiet_fork.h"
 
 #include <math.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -30,21 +20,6 @@
 #ifndef UNDER_TSAN
 #define UNDER_TSAN 0
 #endif
-
-typedef struct row {
-  uint64_t number;
-  char text[40];
-} row;
-
-static uint32_t row_weigh(const uint64_t *key, const row *value)
-{
-  (void)key;
-  return (uint32_t)value->number;
-}
-
-ACCEL_DEFINE_WITH(row, uint64_t, row, .weigh = row_weigh, .remote = &accel_fake_ops)
-ACCEL_DEFINE_STR_WITH(note, row, .remote = &accel_fake_ops)
-ACCEL_DEFINE(local, uint64_t, row)
 
 static bool row_copy(row *to, const row *from)
 {
@@ -61,52 +36,6 @@ ACCEL_DEFINE_WITH(copied, uint64_t, row, .copy = row_copy)
 ACCEL_DEFINE_WITH(dropped, uint64_t, row, .drop = row_drop)
 ACCEL_DEFINE_WITH(encoded, uint64_t, row, .copy = row_copy, .drop = row_drop,
                   .remote = &accel_fake_ops)
-
-static row row_of(uint64_t number)
-{
-  row made = {.number = number};
-  snprintf(made.text, sizeof made.text, "row %llu", (unsigned long long)number);
-  return made;
-}
-
-/* ---- surroundings ---- */
-
-typedef struct world {
-  accel_fake fake;
-  row_cache rows;
-  note_cache notes;
-} world;
-
-static int setup(void **state)
-{
-  static world all;
-  memset(&all, 0, sizeof all);
-  const accel_fake_config limits = {.max_value_bytes = 4096};
-  assert_int_equal(accel_fake_open(&all.fake, &limits), ACCEL_OK);
-  const accel_config rows = {.area = "row", .remote = &all.fake};
-  const accel_config notes = {.area = "note", .remote = &all.fake, .max_key_bytes = 110000};
-  assert_int_equal(row_cache_open(&all.rows, &rows), ACCEL_OK);
-  assert_int_equal(note_cache_open(&all.notes, &notes), ACCEL_OK);
-  *state = &all;
-  return 0;
-}
-
-static int teardown(void **state)
-{
-  world *all = (world *)*state;
-  row_cache_close(&all->rows);
-  note_cache_close(&all->notes);
-  accel_fake_close(&all->fake);
-  return 0;
-}
-
-static void expect(const row_cache *cache, accel_status status, accel_status expected,
-                   const char *text)
-{
-  assert_int_equal(status, expected);
-  if (strstr(row_cache_last_error(cache), text) == NULL)
-    fail_msg("\"%s\" does not say \"%s\"", row_cache_last_error(cache), text);
-}
 
 static void misused(const row_cache *cache, accel_status status, const char *text)
 {
@@ -317,69 +246,6 @@ static void a_closed_cache_says_so(void **state)
   row_cache_close(&all->rows);
 }
 
-/* ---- F1: sizes ---- */
-
-static void long_keys_work_up_to_the_limit(void **state)
-{
-  world *all = (world *)*state;
-  static char key[110002];
-  const row value = row_of(3);
-  row out;
-  memset(key, 'k', 100000);
-  assert_int_equal(note_cache_set(&all->notes, key, &value), ACCEL_OK);
-  assert_int_equal(note_cache_get(&all->notes, key, &out), ACCEL_OK);
-  assert_int_equal(out.number, 3);
-  const accel_read from_remote = {.skip_local = true};
-  assert_int_equal(note_cache_get_with(&all->notes, key, &from_remote, &out), ACCEL_OK);
-  key[99999] = 'x';
-  assert_int_equal(note_cache_get(&all->notes, key, &out), ACCEL_MISS);
-  memset(key, 'k', 110001);
-  assert_int_equal(note_cache_set(&all->notes, key, &value), ACCEL_ERR_CONFIG);
-  assert_non_null(strstr(note_cache_last_error(&all->notes), "max_key_bytes, 110000"));
-  assert_int_equal(note_cache_get(&all->notes, key, &out), ACCEL_ERR_CONFIG);
-  assert_int_equal(note_cache_del(&all->notes, key), ACCEL_ERR_CONFIG);
-  assert_int_equal(note_cache_get(&all->notes, NULL, &out), ACCEL_ERR_CONFIG);
-  assert_non_null(strstr(note_cache_last_error(&all->notes), "key is NULL"));
-  const char *mixed[] = {"a", NULL};
-  row values[2];
-  accel_status statuses[2];
-  assert_int_equal(note_cache_mget(&all->notes, mixed, 2, NULL, values, statuses),
-                   ACCEL_ERR_CONFIG);
-  assert_int_equal(statuses[0], ACCEL_MISS);
-  assert_int_equal(statuses[1], ACCEL_ERR_CONFIG);
-}
-
-typedef struct big {
-  char bytes[8192];
-} big;
-
-ACCEL_DEFINE_WITH(big, uint64_t, big, .remote = &accel_fake_ops)
-
-static accel_status load_big(void *ctx, uint64_t key, big *out)
-{
-  (void)ctx, (void)key;
-  memset(out, 'b', sizeof *out);
-  return ACCEL_OK;
-}
-
-static void values_that_l2_cannot_hold_are_told(void **state)
-{
-  world *all = (world *)*state;
-  static big value, out;
-  big_cache cache;
-  accel_metrics metrics;
-  const accel_config config = {.area = "big", .remote = &all->fake, .capacity = 8};
-  assert_int_equal(big_cache_open(&cache, &config), ACCEL_OK);
-  assert_int_equal(big_cache_set(&cache, 1, &value), ACCEL_ERR_CODEC);
-  assert_true(big_cache_last_error(&cache)[0] != '\0');
-  assert_int_equal(big_cache_get(&cache, 1, &out), ACCEL_MISS);
-  assert_int_equal(big_cache_get_or_load(&cache, 2, NULL, load_big, NULL, &out), ACCEL_OK);
-  assert_int_equal(out.bytes[8191], 'b');
-  big_cache_metrics_snapshot(&cache, &metrics);
-  assert_true(metrics.remote_encode_errors >= 2);
-  big_cache_close(&cache);
-}
-
 /* ---- F3 ---- */
 
 static void bytes_in_l2_are_not_believed(void **state)
@@ -494,46 +360,6 @@ static void every_cache_has_a_seed_of_its_own(void **state)
   row_cache_close(&other);
 }
 
-/* ---- M1 ---- */
-
-static void the_number_of_entries_is_bounded(void **state)
-{
-  (void)state;
-  row_cache cache;
-  accel_diagnostic before, after;
-  const accel_config config = {.area = "row", .capacity = 200};
-  assert_int_equal(row_cache_open(&cache, &config), ACCEL_OK);
-  for (uint64_t key = 0; key < 10000; key++) {
-    const row value = row_of(key);
-    assert_int_equal(row_cache_set(&cache, key, &value), ACCEL_OK);
-    if (key == 5000) row_cache_diagnostic_snapshot(&cache, &before);
-  }
-  row_cache_diagnostic_snapshot(&cache, &after);
-  assert_in_range(after.entries, 100, 200);
-  assert_int_equal(after.memory_bytes, before.memory_bytes);
-  row_cache_close(&cache);
-}
-
-static void the_weight_is_bounded(void **state)
-{
-  (void)state;
-  row_cache cache;
-  accel_diagnostic diagnostic;
-  row value = row_of(1001);
-  const accel_config config = {.area = "row", .capacity = 1000, .max_weight = 1000};
-  assert_int_equal(row_cache_open(&cache, &config), ACCEL_OK);
-  expect(&cache, row_cache_set(&cache, 1, &value), ACCEL_ERR_CONFIG, "weight");
-  for (uint64_t key = 0; key < 500; key++) {
-    value = row_of(10 + key % 20);
-    assert_int_equal(row_cache_set(&cache, key, &value), ACCEL_OK);
-    row_cache_diagnostic_snapshot(&cache, &diagnostic);
-    assert_in_range(diagnostic.weight, 10, 1000);
-  }
-  row_cache_close(&cache);
-}
-
-#define WORLD_TEST(function_) cmocka_unit_test_setup_teardown(function_, setup, teardown)
-
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -543,14 +369,10 @@ int main(void)
       WORLD_TEST(no_cache_at_all_is_misuse),
       WORLD_TEST(nothing_to_do_is_done),
       WORLD_TEST(a_closed_cache_says_so),
-      WORLD_TEST(long_keys_work_up_to_the_limit),
-      WORLD_TEST(values_that_l2_cannot_hold_are_told),
       WORLD_TEST(bytes_in_l2_are_not_believed),
       WORLD_TEST(close_within_gives_up_and_can_be_repeated),
       WORLD_TEST(a_child_opens_its_own_caches),
       WORLD_TEST(every_cache_has_a_seed_of_its_own),
-      WORLD_TEST(the_number_of_entries_is_bounded),
-      WORLD_TEST(the_weight_is_bounded),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
