@@ -112,6 +112,7 @@ typedef struct accel_core {
   bool has_listener;
   bool has_leases;       /* loads are shared with other processes */
   bool is_channel_up;    /* atomic */
+  bool is_channel_told;  /* atomic: the same, once L1 is expired; what users are told */
   accel_journal journal; /* open where there are a log and a link */
   core_channel_said channel_said;
   uint64_t degraded_ms; /* atomic: when a degraded read was last a warning */

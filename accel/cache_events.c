@@ -52,12 +52,13 @@ static void events_hear_change(void *core_pointer, const char *name_or_null, siz
 }
 
 /* The flag first, then the epoch: a fill that still saw the old flag took its gate before the epoch
- * rose, and is refused. */
+ * rose, and is refused. Users are told last: what they store from then on stays. */
 static void events_hear_channel(accel_core *core, bool is_up)
 {
   accel_store_release(&core->is_channel_up, is_up);
   accel_invalidation_reset(&core->invalidation);
   accel_core_expire_all(core);
+  accel_store_release(&core->is_channel_told, is_up);
 }
 
 static void events_hear_up(void *core)

@@ -174,6 +174,31 @@ static struct {
   uint64_t read; /* what another reader found */
 } overtaking;
 
+static bool was_up_too_early;
+
+static void look_whether_it_is_up(void)
+{
+  accel_diagnostic seen;
+  watched_cache_diagnostic_snapshot(&hearers[0], &seen);
+  was_up_too_early = seen.channel_up;
+}
+
+/* Who has seen that the channel is up stores what no expiry of that moment takes away again. */
+static void the_channel_is_up_once_local_is_expired(void **state)
+{
+  world *all = (world *)*state;
+  accel_diagnostic seen;
+  open_hearers(all);
+  accel_fake_channel_down(&all->fake, LINK_OF_FIRST);
+  watch(&on_removal, look_whether_it_is_up);
+  was_up_too_early = true;
+  accel_fake_channel_up(&all->fake, LINK_OF_FIRST);
+  assert_false(was_up_too_early);
+  watched_cache_diagnostic_snapshot(&hearers[0], &seen);
+  assert_true(seen.channel_up);
+  close_hearers();
+}
+
 static accel_metrics metrics_of_first(void)
 {
   accel_metrics metrics;
@@ -238,6 +263,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
       WORLD_TEST(W1_a_message_does_not_part_later_readers),
       WORLD_TEST(W1_nor_does_one_that_was_lost),
+      WORLD_TEST(the_channel_is_up_once_local_is_expired),
       WORLD_TEST(W2_a_read_that_a_message_woke_does_not_fill_over_a_later_one),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
