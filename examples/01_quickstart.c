@@ -1,7 +1,7 @@
 /* 01_quickstart.c: a cache in front of a real SQLite database of 10 000 users.
  *
- * Two million reads, most of them for a few users, as they are in life. SQLite itself counts how
- * many of them reach it.
+ * It makes two million reads, most of them for a few users, as in a real program. SQLite itself
+ * counts how many of them reach it.
  */
 
 /* ---- quick start ---- */
@@ -24,10 +24,10 @@ static accel_status greet(user_cache *users, void *database)
   accel_config config = {.area = "users", .loader_timeout_ms = ACCEL_FOREVER};
   user_t user;
   accel_status status = user_cache_open(users, &config);
-  if (status != ACCEL_OK) return status; /* user_cache_last_error says which field is wrong */
+  if (status != ACCEL_OK) return status; /* user_cache_last_error names the field */
   user_cache_set_loader(users, load_user, database);
 
-  status = user_cache_get(users, 42, &user); /* from the database, once for all who ask */
+  status = user_cache_get(users, 42, &user); /* from the database, once for all readers */
   if (status == ACCEL_OK) status = user_cache_get(users, 42, &user); /* from memory */
   if (status == ACCEL_OK) printf("Hello, %s!\n", user.name);
   return status;
@@ -70,7 +70,7 @@ static bool fill_database(sqlite3 *database)
   return sqlite3_exec(database, sql, NULL, NULL, NULL) == SQLITE_OK;
 }
 
-/* SQLite calls this after each statement that it ran. */
+/* SQLite calls this after each statement. */
 static int count_query(unsigned event, void *queries, void *statement, void *nanoseconds)
 {
   (void)event, (void)statement, (void)nanoseconds;
@@ -78,8 +78,8 @@ static int count_query(unsigned event, void *queries, void *statement, void *nan
   return 0;
 }
 
-/* A tenth of the reads asks for any user, a tenth for the first half, and so on to the first few;
- * some ask for users that do not exist. */
+/* A tenth of the reads is for any user, a tenth for the first half, and so on to the first few;
+ * some are for users that do not exist. */
 static void draw_ids(uint64_t *ids)
 {
   uint64_t random = 1;

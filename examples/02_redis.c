@@ -1,8 +1,8 @@
-/* 02_redis.c: two levels. Two caches with an L1 each share a Redis, as two processes would: what
- * one has loaded the other finds there, and what one changes the other hears of.
+/* 02_redis.c: two levels. Two caches, each with an L1, share a Redis, as two processes would: each
+ * finds what the other one has loaded, and is told of what the other one changes.
  *
- * Asks the Redis at ACCEL_REDIS_URL, by default redis://127.0.0.1:6379; without one there is
- * nothing to show. Uses an area with a random name, and clears it.
+ * It uses the Redis at ACCEL_REDIS_URL, by default redis://127.0.0.1:6379, and shows nothing
+ * without one. Its area has a random name, which it clears at the end.
  */
 #define ACCEL_IMPLEMENTATION
 #include "accel.h"
@@ -20,7 +20,7 @@ typedef struct price_t {
 
 ACCEL_DEFINE_WITH(price, uint64_t, price_t, .remote = &accel_redis_ops)
 
-/* One process: its connections, its cache, and how often it had to ask the source of truth. */
+/* One process: its connections, its cache, and how often it queried the source of truth. */
 typedef struct shop_t {
   accel_redis redis;
   price_cache prices;
@@ -47,7 +47,7 @@ static bool open_shop(shop_t *shop, const char *url, const char *area)
       .area = area,
       .remote = &shop->redis,
       .loader_timeout_ms = ACCEL_FOREVER,
-      .log = accel_log_stderr, /* a line when Redis goes or comes, and for every failure */
+      .log = accel_log_stderr, /* a line when Redis fails or returns, and for every failure */
   };
   if (price_cache_open(&shop->prices, &config) != ACCEL_OK) {
     claim(false, price_cache_last_error(&shop->prices));
@@ -63,7 +63,7 @@ static void close_shop(shop_t *shop)
   accel_redis_close(&shop->redis);
 }
 
-/* Subscribing takes a round trip; until then L1 keeps values for a second at most. */
+/* Subscribing takes a round trip; until then L1 keeps values for at most one second. */
 static bool hears_of_changes(const shop_t *shop)
 {
   accel_diagnostic diagnostic = {.channel_up = false};
@@ -75,7 +75,7 @@ static bool hears_of_changes(const shop_t *shop)
   return diagnostic.channel_up;
 }
 
-/* Reads until the product costs this much; 0 cents: until there is nothing to read. */
+/* Reads until the product has this price; 0 cents: until it does not exist. */
 static bool will_cost(shop_t *shop, uint64_t product, uint32_t cents)
 {
   const accel_read read = {.disable_load = true};

@@ -1,7 +1,7 @@
-/* 03_wrappers.c: functions that are what they were before, with a cache around them.
+/* 03_wrappers.c: existing functions with a cache around them.
  *
- * The body that follows each macro is the source of truth; the macro makes the function of that
- * name, with the same parameters, and decides when the body is needed.
+ * The body after each macro queries the source of truth. The macro generates a function of the
+ * given name with the same parameters, which calls the body when it is needed.
  */
 #define ACCEL_IMPLEMENTATION
 #include "accel.h"
@@ -20,7 +20,7 @@ ACCEL_DEFINE(user, uint64_t, user_t)
 
 enum { IDS = 100, THREADS = 8 };
 
-/* A service with its cache, and a table that stands for a database. */
+/* A service with its cache, and a table that plays the database. */
 typedef struct service_t {
   user_cache users;
   pthread_mutex_t mutex;
@@ -37,7 +37,7 @@ static ACCEL_CACHEABLE(user, get_user, (service_t * service, uint64_t id, user_t
                        (service, id, out), .cache = &service->users, .key = id, .out = out,
                        .unless = is_guest)
 {
-  usleep(2000); /* as slow as a query may be: time for others to ask the same */
+  usleep(2000); /* as slow as a query: time for other threads to request the same */
   pthread_mutex_lock(&service->mutex);
   service->selects++;
   const user_t row = id < IDS ? service->rows[id] : (user_t){.id = 0};
@@ -47,7 +47,7 @@ static ACCEL_CACHEABLE(user, get_user, (service_t * service, uint64_t id, user_t
   return ACCEL_OK;
 }
 
-/* The body assigns the id; the options are read after it. */
+/* The body assigns the id; the options are evaluated after it. */
 static ACCEL_CACHE_PUT(user, save_user, (service_t * service, user_t *user), (service, user),
                        .cache = &service->users, .key = user->id, .value = user)
 {

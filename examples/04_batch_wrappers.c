@@ -1,5 +1,5 @@
-/* 04_batch_wrappers.c: many keys at once. The body sees only the keys that the cache did not have,
- * each once, and answers them with one query.
+/* 04_batch_wrappers.c: many keys at once. The body receives only the keys that are not cached, each
+ * once, and answers them with one query.
  */
 #define ACCEL_IMPLEMENTATION
 #include "accel.h"
@@ -23,8 +23,8 @@ typedef struct warehouse_t {
   size_t queries, keys_asked_for;
 } warehouse_t;
 
-/* (warehouse) is the user's context; keys, count, values and statuses are the macro's. A key whose
- * status is left alone does not exist. */
+/* (warehouse) is the user's context; the macro provides keys, count, values and statuses. A key
+ * whose status is not set does not exist. */
 static ACCEL_CACHEABLE_BATCH(stock, get_stock, (warehouse_t * warehouse), (warehouse),
                              .cache = &warehouse->stock)
 {

@@ -1,7 +1,7 @@
 /* 05_struct_keys.c: map tiles, found by zoom, column and row.
  *
- * A struct may have padding, and bytes say nothing about meaning, so a struct key brings its own
- * hash and equality. With an L2 it also brings the text by which L2 knows it.
+ * A struct may have padding, and equal meaning does not imply equal bytes, so a struct key has its
+ * own hash and equality. With an L2 it also has a text, which is its key there.
  */
 #define ACCEL_IMPLEMENTATION
 #include "accel.h"
@@ -19,7 +19,7 @@ typedef struct tile_t {
   char image[120];
 } tile_t;
 
-/* The seed is the cache's secret: without it, chosen keys could be made to collide. */
+/* The seed is secret: without it, an attacker could choose keys that collide. */
 static uint64_t hash_tile(const tile_key *key, uint64_t seed)
 {
   const uint64_t place = (uint64_t)(uint32_t)key->column << 32 | (uint32_t)key->row;
@@ -31,7 +31,7 @@ static bool equal_tiles(const tile_key *a, const tile_key *b)
   return a->zoom == b->zoom && a->column == b->column && a->row == b->row;
 }
 
-/* Like snprintf: writes what fits, returns how long it is. */
+/* Like snprintf: writes what fits, returns the whole length. */
 static size_t tile_text(const tile_key *key, char *text, size_t size)
 {
   const int length =
@@ -39,8 +39,8 @@ static size_t tile_text(const tile_key *key, char *text, size_t size)
   return length < 0 ? 0 : (size_t)length;
 }
 
-/* The inverse, by which messages of other processes find the key. They come from outside: only what
- * reads the same again is taken. `text` ends with a zero. */
+/* The inverse, for messages of other processes. They are untrusted: accept only text that converts
+ * back to the same text. `text` ends with a zero byte. */
 static bool parse_tile(const char *text, size_t length, tile_key *key)
 {
   char again[48];
@@ -74,7 +74,7 @@ static void use(tile_cache *here, tile_cache *there, accel_fake *fake, const int
 {
   tile_t tile;
   tile_key oslo, clean = {.zoom = 3, .column = -4, .row = 2};
-  memset(&oslo, 0xAA, sizeof oslo); /* the padding is dirty */
+  memset(&oslo, 0xAA, sizeof oslo); /* the padding is not zero */
   oslo.zoom = 3;
   oslo.column = -4;
   oslo.row = 2;
@@ -97,7 +97,7 @@ static void use(tile_cache *here, tile_cache *there, accel_fake *fake, const int
 
 int main(void)
 {
-  accel_fake fake = {0}; /* stands for a Redis, without a server */
+  accel_fake fake = {0}; /* plays Redis, without a server */
   tile_cache here = {0}, there = {0};
   int drawn = 0;
   claim(accel_fake_open(&fake, NULL) == ACCEL_OK, "an L2 in memory is open");

@@ -1,4 +1,4 @@
-/* 06_string_keys.c: pages by their address. String keys are copied in; the caller's buffer is free
+/* 06_string_keys.c: pages by their address. String keys are copied; the caller may reuse its buffer
  * as soon as a call returns.
  */
 #define ACCEL_IMPLEMENTATION
@@ -26,7 +26,7 @@ static bool count_page(void *pages, const char *address, const page_t *page)
 {
   printf("  %.40s%s, \"%s\"\n", address, strlen(address) > 40 ? "…" : "", page->title);
   ++*(int *)pages;
-  return true; /* go on */
+  return true; /* continue */
 }
 
 static void use_short_keys(page_cache *pages, const int *rendered)
@@ -46,7 +46,7 @@ static void use_short_keys(page_cache *pages, const int *rendered)
         "what is no page is remembered as such");
 }
 
-/* Short keys lie in the table, long ones beside it; above the limit they are refused. */
+/* Short keys are stored in the table, long ones beside it; keys above the limit are refused. */
 static void use_long_keys(page_cache *pages, const int *rendered)
 {
   enum { LONG = 100000, LIMIT = 131072 };

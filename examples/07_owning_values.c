@@ -1,8 +1,8 @@
-/* 07_owning_values.c: articles whose text lies in memory of its own.
+/* 07_owning_values.c: articles whose text has memory of its own.
  *
- * .copy makes another that shares nothing, .drop frees what one owns, .codec turns it into bytes
- * for L2 and back. The cache drops each copy exactly once, when nobody can be reading it; this
- * program counts.
+ * .copy makes a deep copy, .drop frees what a value owns, .codec encodes it for L2 and decodes it.
+ * The cache drops each copy exactly once, when no thread can be reading it; this program counts
+ * them.
  */
 #define ACCEL_IMPLEMENTATION
 #include "accel.h"
@@ -46,7 +46,7 @@ static accel_status encode_article(void *ctx, const void *value, accel_buffer *o
   return accel_buffer_append(out, article->text, article->size) ? ACCEL_OK : ACCEL_ERR_NOMEM;
 }
 
-/* The bytes come from outside: what is not an article is refused. */
+/* The bytes are untrusted: refuse what is not an article. */
 static accel_status decode_article(void *ctx, const void *data, size_t size, void *value_out)
 {
   (void)ctx;
@@ -105,7 +105,7 @@ static void use(article_cache *here, article_cache *there, const int *written)
 
 int main(void)
 {
-  accel_fake fake = {0}; /* stands for a Redis, without a server */
+  accel_fake fake = {0}; /* plays Redis, without a server */
   article_cache here = {0}, there = {0};
   int written = 0;
   claim(accel_fake_open(&fake, NULL) == ACCEL_OK, "an L2 in memory is open");

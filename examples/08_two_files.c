@@ -1,5 +1,5 @@
-/* 08_two_files.c: a cache that is declared in a header, implemented in one file and used in
- * another; this one. Here only headers of C11 are included, whatever the cache is made of.
+/* 08_two_files.c: uses a cache that is declared in a header and implemented in another file. Only
+ * headers of C11 are included here, whatever the implementation needs.
  */
 #include "08_two_files_users.h"
 #include "claim.h"

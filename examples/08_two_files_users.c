@@ -1,8 +1,8 @@
-/* 08_two_files_users.c: implements the cache of users, and the library along with it. */
+/* 08_two_files_users.c: implements the cache of users, and the library. */
 #define ACCEL_IMPLEMENTATION
 #include "08_two_files_users.h"
 
-/* The exact LRU instead of the default engine: nobody else needs to know. */
+/* The exact LRU instead of the default engine: other files do not depend on this. */
 ACCEL_IMPLEMENT_WITH(user, .local = &accel_uthash_ops)
 
 user_cache users;

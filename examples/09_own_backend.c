@@ -1,5 +1,5 @@
-/* 09_own_backend.c: an L2 of one's own. 09_own_backend_folder.c keeps values in a folder; what one
- * run of a program has computed, the next run finds there.
+/* 09_own_backend.c: a user-defined L2. 09_own_backend_folder.c stores values in a folder; the next
+ * run of the program finds there what this run has computed.
  */
 #define ACCEL_IMPLEMENTATION
 #include "09_own_backend_folder.h"
@@ -15,7 +15,7 @@ typedef struct sum_t {
 
 ACCEL_DEFINE_WITH(sum, uint64_t, sum_t, .remote = &folder_ops)
 
-/* Adds up the primes below `limit`; the kind of work that is done once and kept. */
+/* Adds up the primes below `limit`: work that is worth caching. */
 static accel_status add_primes(void *computed, uint64_t limit, sum_t *out)
 {
   *out = (sum_t){.limit = limit};
@@ -43,7 +43,7 @@ static bool start_run(sum_cache *sums, folder_t *folder, int *computed)
   return true;
 }
 
-/* A disk may give back anything. */
+/* A disk may return anything. */
 static bool damage(const folder_t *folder, const char *name)
 {
   const int file = openat(folder->directory, name, O_WRONLY | O_CLOEXEC);

@@ -1,5 +1,5 @@
-/* 09_own_backend_file.c: one entry of the folder. A file is written aside and renamed, so that
- * nobody reads half of one.
+/* 09_own_backend_file.c: one entry of the folder. A file is written under another name and renamed,
+ * so that no process reads half of one.
  */
 #include "09_own_backend_folder.h"
 
@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Keys hold nothing but [A-Za-z0-9_.-:%], so they are names of files unless they are too long. */
+/* Keys contain only [A-Za-z0-9_.-:%], so they are valid file names unless they are too long. */
 bool folder_name(const accel_remote_item *item, char name[NAME_MAX + 1])
 {
   if (item->key_size > NAME_MAX) return false;

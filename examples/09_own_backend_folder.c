@@ -1,8 +1,8 @@
-/* 09_own_backend_folder.c: an L2 with a file per key. accel/backend.h says what each operation must
- * do; `lease`, which is optional, is left out.
+/* 09_own_backend_folder.c: an L2 with a file per key. accel/backend.h specifies the operations; the
+ * optional `lease` is left out.
  *
- * When a file's life is over it stays until it is replaced: the envelope in it says until when it
- * counts, and the cache looks. Deadlines are not watched; a disk is quick.
+ * An expired file stays until it is replaced: the cache checks the expiry in the envelope.
+ * Deadlines are ignored, because a disk is fast.
  */
 #include "09_own_backend_folder.h"
 
@@ -13,10 +13,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* A cache's share of it. */
+/* The link of one cache. */
 typedef struct folder_link {
   folder_t *folder;
-  char prefix[80]; /* "area:", with which its keys begin */
+  char prefix[80]; /* "area:", the beginning of its keys */
 } folder_link;
 
 static accel_status folder_attach(void *remote, const accel_remote_area *area, void **link_out,
@@ -89,7 +89,7 @@ static accel_status folder_del(void *link, accel_remote_item *items, size_t coun
   char name[NAME_MAX + 1];
   (void)publisher_or_null;
   for (size_t i = 0; i < count; i++) {
-    items[i].status = ACCEL_OK; /* one that was never written is as good as removed */
+    items[i].status = ACCEL_OK; /* a file that does not exist counts as removed */
     if (!folder_name(&items[i], name)) continue;
     if (unlinkat(((folder_link *)link)->folder->directory, name, 0) != 0 && errno != ENOENT)
       items[i].status = folder_failed(call, name);

@@ -1,11 +1,11 @@
 /* 10_event_loop.c: a program around poll() that must never wait for its source.
  *
- * The loop keeps the time: it looks at the clock once per turn, and the cache goes by that. Rates
- * live five seconds; with refresh_ahead one that is read in its last two seconds is loaded anew in
- * the background, so that a rate in use never expires. Background loads wake the loop by a pipe.
+ * The loop reads the clock once per turn, and the cache uses this time. Rates have a TTL of five
+ * seconds; with refresh_ahead, a rate that is read in its last two seconds is loaded again in the
+ * background, so a rate in use never expires. Background loads wake the loop through a pipe.
  *
- * A turn stands for a tenth of a second and takes a millisecond, so a minute passes at once. While
- * a load is under way the loop's time stands still, and the machine may be as busy as it likes.
+ * A turn simulates a tenth of a second and takes a millisecond, so a minute passes quickly. During
+ * a load the simulated time stands still, so the result does not depend on the load of the machine.
  */
 #define ACCEL_IMPLEMENTATION
 #include "accel.h"
@@ -18,7 +18,7 @@
 enum { TURNS = 600, TURN_MS = 100, LIFE_MS = 5000, WINDOW_MS = 2000 };
 
 typedef struct rate_t {
-  uint64_t quoted_ms; /* by the loop's clock */
+  uint64_t quoted_ms; /* on the loop's clock */
   double dollars;
 } rate_t;
 
@@ -36,7 +36,7 @@ static uint64_t loop_now_ms(void *loop)
   return __atomic_load_n(&((loop_t *)loop)->now_ms, __ATOMIC_RELAXED);
 }
 
-/* Asks a distant bank, which takes its time. */
+/* Queries a distant bank, which is slow. */
 static accel_status ask_bank(void *loop, uint32_t currency, rate_t *out)
 {
   usleep(3000);
@@ -51,7 +51,7 @@ static bool is_loading(const loop_t *loop)
   return metrics.refresh_attempts != metrics.refresh_success + metrics.refresh_failures;
 }
 
-/* Waits for something to do, for a turn at most, and looks at the clock. */
+/* Waits for work, for at most one turn, and reads the clock. */
 static void wait_for_events(loop_t *loop)
 {
   struct pollfd event = {.fd = loop->wake[0], .events = POLLIN};
@@ -66,7 +66,7 @@ static void wait_for_events(loop_t *loop)
   loop->turns++;
 }
 
-/* The loop's work. It only ever looks at what is cached: false if that is nothing. */
+/* The loop's work. It only reads cached rates; false if there is none. */
 static bool serve(loop_t *loop)
 {
   rate_t rate;
@@ -79,7 +79,7 @@ static bool serve(loop_t *loop)
 static void run(loop_t *loop)
 {
   accel_metrics before, after;
-  bool is_served = serve(loop); /* the first read has nothing to go by: it waits for the bank */
+  bool is_served = serve(loop); /* the first read finds nothing cached and waits for the bank */
   rate_cache_metrics_snapshot(&loop->rates, &before);
   while (is_served && loop->turns < TURNS) {
     wait_for_events(loop);
@@ -111,7 +111,7 @@ int main(void)
         "a loop, its clock and its cache");
   rate_cache_set_loader(&loop.rates, ask_bank, &loop);
   if (all_claims_hold) run(&loop);
-  rate_cache_close(&loop.rates); /* waits for a load that may still be under way */
+  rate_cache_close(&loop.rates); /* waits for a load that may still be running */
   close(loop.wake[0]);
   close(loop.wake[1]);
   return all_claims_hold ? 0 : 1;

@@ -1,12 +1,12 @@
-/* 11_record_trace.c: a program that writes down which keys it asks for.
+/* 11_record_trace.c: a program that records the keys it requests.
  *
  *   example_11_record_trace --record keys.txt
  *   accel-sim --trace keys.txt --sweep 8 --html curve.html
  *
- * One key per line is all that accel-sim needs to say what another capacity or another policy would
- * bring. A real program would record a few minutes under load, of one key in a hundred if there are
- * many: choose them by a hash of the key, so that all requests of a key are there or none, and
- * replay with a hundredth of the capacity.
+ * One key per line is all that accel-sim needs to compute the hit ratio of another capacity or
+ * policy. A real program would record a few minutes under load; if there are many keys, one in a
+ * hundred, chosen by a hash of the key, so that all requests of a key are recorded or none, and
+ * replay them with a hundredth of the capacity.
  *
  * Without --record the trace goes to a temporary file.
  */
