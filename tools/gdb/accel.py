@@ -3,7 +3,7 @@
     (gdb) source tools/gdb/accel.py
     (gdb) accel cache users          a cache: an object of a generated type, or a pointer to one
     (gdb) accel table users 20       the entries of its L1 (the engine flat), 20 of them
-    (gdb) accel flights users        loads under way, and who waits for them
+    (gdb) accel flights users        loads under way, and how many threads wait for them
     (gdb) accel redis redis          an accel_redis: its servers, connections, requests in flight
 
 They read memory and call nothing in the program, so they work on core files too, and on a process
@@ -429,7 +429,7 @@ def register():
     Accel(
         "accel flights",
         lambda text: show_flights(core_of(gdb.parse_and_eval(text))),
-        "accel flights CACHE: loads under way, and who waits for them.",
+        "accel flights CACHE: loads under way, and how many threads wait for them.",
     )
     Accel(
         "accel redis",
