@@ -1,10 +1,11 @@
 /* proxy_rules.c: what a test says to the proxy's thread. */
-#include "proxy.h"
+#include "proxy_pair.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
-static void proxy_unlock(proxy *proxy_)
+void proxy_unlock(proxy *proxy_)
 {
   const uint64_t ring = 1;
   pthread_mutex_unlock(&proxy_->mutex);
@@ -76,6 +77,23 @@ void proxy_drop(proxy *proxy_, proxy_who who, unsigned count)
   pthread_mutex_lock(&proxy_->mutex);
   proxy_->drops = count;
   proxy_->drop_who = who;
+  proxy_unlock(proxy_);
+}
+
+void proxy_heal(proxy *proxy_)
+{
+  pthread_mutex_lock(&proxy_->mutex);
+  memset(proxy_->flows, 0, sizeof proxy_->flows);
+  proxy_->trip.kind = PROXY_NO_TRIP;
+  proxy_->exchanges = proxy_->drops = 0;
+  proxy_->refuses = proxy_->silences = false;
+  for (proxy_pair *pair = proxy_->pairs; pair != NULL; pair = pair->next) {
+    pipe_ *pipe = &pair->pipes[PROXY_REPLIES];
+    proxy_pipe_queue(pipe, pipe->kept_back.data, pipe->kept_back.size, 0);
+    pipe->kept_back.size = 0;
+    pair->pipes[0].next_ns = pair->pipes[1].next_ns = 0;
+    if (pair->is_silent) proxy_pair_end(pair, PROXY_RESET); /* whoever left was not heard */
+  }
   proxy_unlock(proxy_);
 }
 
