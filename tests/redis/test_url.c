@@ -102,65 +102,66 @@ static void several_hosts_may_be_spoken_to_over_tls(void **state)
   accel_redis_url_release(&url);
 }
 
+static const struct {
+  const char *text, *reason;
+} refused_urls[] = {
+    {"", "must begin with"},
+    {"127.0.0.1:6379", "must begin with"},
+    {"http://host", "must begin with"},
+    {"REDIS://host", "must begin with"},
+    {"redis://", "host is missing"},
+    {"redis://:6379", "host is missing"},
+    {"redis:///1", "host is missing"},
+    {"redis://h:", "port is not"},
+    {"redis://h:0", "port is not"},
+    {"redis://h:65536", "port is not"},
+    {"redis://h:99999999999999999999", "port is not"},
+    {"redis://h:-1", "port is not"},
+    {"redis://h:63 79", "space"},
+    {"redis://h?db=1", "may not hold ? or #"},
+    {"redis://:p?#q@h#x", "may not hold ? or #"},
+    {"redis://h/x", "database"},
+    {"redis://h/1/2", "database"},
+    {"redis://h/1?a=b", "database"},
+    {"redis://h/99999999999", "database"},
+    {"redis://[::1", "no ]"},
+    {"redis://[::1]6379", "in brackets"},
+    {"redis://user@h", "user:password"},
+    {"redis://user:@h", "password is empty"},
+    {"redis://:%4@h", "hex digits"},
+    {"redis://:%00@h", "hex digits"},
+    {"redis://:%zz@h", "hex digits"},
+    {"redis://%zz:p@h", "hex digits"},
+    {"unix://relative", "absolute path"},
+    {"unix:///a%0", "hex digits"},
+    {"rediss://", "host is missing"},
+    {"redis://a,b", "several hosts"},
+    {"redis+sentinel://h", "master's name"},
+    {"redis+sentinel://h/", "master's name"},
+    {"redis+sentinel://h/a%20b", "master's name"},
+    {"redis+sentinel:///mymaster", "host is missing"},
+    {"redis+sentinel://h,,i/mymaster", "host is missing"},
+    {"redis+sentinel://h,/mymaster", "host is missing"},
+    {"redis+sentinel://h:0/mymaster", "port is not"},
+    {"redis+sentinel://h/mymaster/x", "database"},
+    {"redis+cluster://", "host is missing"},
+    {"redis+cluster://h,i:x", "port is not"},
+    {"redis+cluster://h/1", "no databases"},
+    {"rediss+cluster://h/1", "no databases"},
+    {"rediss+sentinel://h", "master's name"},
+    {"redis+cluster://1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17", "more than 16"},
+    {"redis://h\n", "control character"},
+    {"redis://h\177", "control character"},
+};
+
 static void other_urls_are_refused_with_a_reason(void **state)
 {
-  static const struct {
-    const char *text, *reason;
-  } cases[] = {
-      {"", "must begin with"},
-      {"127.0.0.1:6379", "must begin with"},
-      {"http://host", "must begin with"},
-      {"REDIS://host", "must begin with"},
-      {"redis://", "host is missing"},
-      {"redis://:6379", "host is missing"},
-      {"redis:///1", "host is missing"},
-      {"redis://h:", "port is not"},
-      {"redis://h:0", "port is not"},
-      {"redis://h:65536", "port is not"},
-      {"redis://h:99999999999999999999", "port is not"},
-      {"redis://h:-1", "port is not"},
-      {"redis://h:63 79", "space"},
-      {"redis://h?db=1", "may not hold ? or #"},
-      {"redis://:p?#q@h#x", "may not hold ? or #"},
-      {"redis://h/x", "database"},
-      {"redis://h/1/2", "database"},
-      {"redis://h/1?a=b", "database"},
-      {"redis://h/99999999999", "database"},
-      {"redis://[::1", "no ]"},
-      {"redis://[::1]6379", "in brackets"},
-      {"redis://user@h", "user:password"},
-      {"redis://user:@h", "password is empty"},
-      {"redis://:%4@h", "hex digits"},
-      {"redis://:%00@h", "hex digits"},
-      {"redis://:%zz@h", "hex digits"},
-      {"redis://%zz:p@h", "hex digits"},
-      {"unix://relative", "absolute path"},
-      {"unix:///a%0", "hex digits"},
-      {"rediss://", "host is missing"},
-      {"redis://a,b", "several hosts"},
-      {"redis+sentinel://h", "master's name"},
-      {"redis+sentinel://h/", "master's name"},
-      {"redis+sentinel://h/a%20b", "master's name"},
-      {"redis+sentinel:///mymaster", "host is missing"},
-      {"redis+sentinel://h,,i/mymaster", "host is missing"},
-      {"redis+sentinel://h,/mymaster", "host is missing"},
-      {"redis+sentinel://h:0/mymaster", "port is not"},
-      {"redis+sentinel://h/mymaster/x", "database"},
-      {"redis+cluster://", "host is missing"},
-      {"redis+cluster://h,i:x", "port is not"},
-      {"redis+cluster://h/1", "no databases"},
-      {"rediss+cluster://h/1", "no databases"},
-      {"rediss+sentinel://h", "master's name"},
-      {"redis+cluster://1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17", "more than 16"},
-      {"redis://h\n", "control character"},
-      {"redis://h\177", "control character"},
-  };
   (void)state;
-  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+  for (size_t i = 0; i < sizeof refused_urls / sizeof *refused_urls; i++) {
     redis_url url;
-    assert_int_equal(accel_redis_url_parse(&owner, cases[i].text, &url), ACCEL_ERR_CONFIG);
-    if (strstr(accel_error_text(&owner), cases[i].reason) == NULL)
-      fail_msg("\"%s\" was refused with \"%s\"", cases[i].text, accel_error_text(&owner));
+    assert_int_equal(accel_redis_url_parse(&owner, refused_urls[i].text, &url), ACCEL_ERR_CONFIG);
+    if (strstr(accel_error_text(&owner), refused_urls[i].reason) == NULL)
+      fail_msg("\"%s\" was refused with \"%s\"", refused_urls[i].text, accel_error_text(&owner));
     assert_null(url.memory);
   }
 }

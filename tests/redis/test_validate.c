@@ -1,4 +1,4 @@
-/* The walk over a connection's invariants: it finds each of them broken, and none where all hold. */
+/* The walk over a connection's invariants: it finds each of them broken, and none if all hold. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

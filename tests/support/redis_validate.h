@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* NULL: all hold, or this is a forked child, where a mutex may be held for ever; else the first that
- * does not. */
+/* NULL: all hold, or this is a forked child, where a mutex may be held for ever; else the first
+ * that does not. */
 static ACCEL_UNUSED const char *redis_validate(const accel_redis *redis)
 {
   redis_route *route = &redis->state->route;

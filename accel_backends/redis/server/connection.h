@@ -91,8 +91,8 @@ bool accel_redis_connection_repair(redis_connection *connection);
  * lowers *until_ms to the next time it wants to be called. */
 int accel_redis_connection_tend(redis_connection *connection, int *fd_out, uint64_t *until_ms);
 
-/* Walks every invariant of the connection. NULL: all hold; else the first that does not, a constant.
- * For tests, at any time: takes the mutex. */
+/* Walks every invariant of the connection. NULL: all hold; else the first that does not, a
+ * constant. For tests, at any time: takes the mutex. */
 const char *accel_redis_connection_validate(redis_connection *connection);
 
 ACCEL_EXTERN_C_END
