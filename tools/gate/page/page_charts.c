@@ -39,9 +39,10 @@ static gate_numbers thinned(const gate_numbers *numbers)
 
 typedef struct spread_side {
   const char *name;
-  double main;          /* NAN: the side is not there */
-  gate_numbers shape;   /* what is within the axis */
-  gate_numbers heights; /* of a curve, or none */
+  double main;             /* NAN: the side is not there */
+  const gate_numbers *all; /* its results */
+  gate_numbers shape;      /* what of them is within the axis */
+  gate_numbers heights;    /* of a curve, or none */
 } spread_side;
 
 /* Far outliers would press everything else into one line: the axis ends at the outer fences. */
@@ -61,8 +62,8 @@ static gate_interval fenced(const gate_numbers *shape, double main)
 static void draw_side(const svg_plot *plot, const spread_side *side, double top, const char *unit)
 {
   const bool is_base = strcmp(side->name, "base") == 0;
-  const svg_plot curve = {plot->out,    plot->kind, plot->height, plot->top,
-                          plot->bottom, plot->x,    {0, top}};
+  svg_plot curve = *plot;
+  curve.y = (gate_interval){0, top};
   gate_numbers x = {0};
   for (size_t i = 0; i < side->heights.count; i++)
     gate_numbers_add(&x,
@@ -76,39 +77,59 @@ static void draw_side(const svg_plot *plot, const spread_side *side, double top,
   svg_path(plot, SVG_RUG, gate_format("rug %s", side->name), &shown, NULL, is_base ? 3 : 9);
 }
 
+/* What the axis must hold of both sides, with a little room. */
+static gate_interval spread_range(const spread_side *sides)
+{
+  gate_interval range = {INFINITY, -INFINITY};
+  for (int s = 0; s < 2; s++) {
+    if (isnan(sides[s].main)) continue;
+    const gate_interval its = fenced(sides[s].all, sides[s].main);
+    range = (gate_interval){fmin(range.low, its.low), fmax(range.high, its.high)};
+  }
+  const double more = (range.high - range.low) * 0.03;
+  return (gate_interval){range.low > more ? range.low - more : range.low, range.high + more};
+}
+
+static void fill_side(spread_side *side, gate_interval x)
+{
+  for (size_t i = 0; i < side->all->count; i++)
+    if (side->all->values[i] >= x.low && side->all->values[i] <= x.high)
+      gate_numbers_add(&side->shape, side->all->values[i]);
+  if (side->all->count >= SHAPE_MIN)
+    side->heights = gate_kernel_density(side->all->values, side->all->count, x, DENSITY_POINTS);
+}
+
 static void add_spread(const page *self, const page_bench *bench)
 {
   spread_side sides[] = {{.name = "base"}, {.name = "now"}};
   const gate_metric *metrics[] = {bench->base, bench->now};
-  svg_plot plot = {self->out, "chart density", CHART_HEIGHT, 14, 34, {INFINITY, -INFINITY}, {0, 1}};
   size_t far = 0, most = 0;
   open_figure(self, "How results spread");
   gate_text_add(self->out, "<p class=\"legend\">");
   for (int s = 0; s < 2; s++) {
-    const gate_numbers *shape = page_shape_of(metrics[s]);
-    sides[s].main = metrics[s] ? gate_metric_main(metrics[s]) : NAN;
-    if (isnan(sides[s].main)) continue;
-    const gate_interval range = fenced(shape, sides[s].main);
-    plot.x = (gate_interval){fmin(plot.x.low, range.low), fmax(plot.x.high, range.high)};
-    gate_add_markup(self->out, "<span class=\"key %s-key\">%s %s, n %s</span>", sides[s].name,
-                    sides[s].name, gate_quantity(sides[s].main, bench->unit),
-                    gate_format("%zu", shape->count));
-  }
-  const double more = (plot.x.high - plot.x.low) * 0.03;
-  plot.x = (gate_interval){plot.x.low > more ? plot.x.low - more : plot.x.low, plot.x.high + more};
-  for (int s = 0; s < 2; s++) {
-    const gate_numbers *shape = page_shape_of(metrics[s]);
-    for (size_t i = 0; i < shape->count; i++)
-      if (shape->values[i] >= plot.x.low && shape->values[i] <= plot.x.high)
-        gate_numbers_add(&sides[s].shape, shape->values[i]);
-    far += shape->count - sides[s].shape.count;
-    most = shape->count > most ? shape->count : most;
-    if (shape->count >= SHAPE_MIN)
-      sides[s].heights = gate_kernel_density(shape->values, shape->count, plot.x, DENSITY_POINTS);
+    spread_side *side = &sides[s];
+    side->all = page_shape_of(metrics[s]);
+    side->main = metrics[s] ? gate_metric_main(metrics[s]) : NAN;
+    if (isnan(side->main)) continue;
+    gate_add_markup(self->out, "<span class=\"key %s-key\">%s %s, n %s</span>", side->name,
+                    side->name, gate_quantity(side->main, bench->unit),
+                    gate_format("%zu", side->all->count));
   }
   gate_text_add(self->out, "</p>\n");
+  const svg_plot plot = {.out = self->out,
+                         .kind = "chart density",
+                         .height = CHART_HEIGHT,
+                         .top = 14,
+                         .bottom = 34,
+                         .x = spread_range(sides),
+                         .y = {0, 1}};
   svg_open(&plot, gate_format("spread of %s", bench->full_id));
   svg_axis_x(&plot, bench->unit);
+  for (int s = 0; s < 2; s++) {
+    fill_side(&sides[s], plot.x);
+    far += sides[s].all->count - sides[s].shape.count;
+    most = sides[s].all->count > most ? sides[s].all->count : most;
+  }
   /* Both on one scale, so that areas are equal. */
   const double top = svg_range(&sides[0].heights, &sides[1].heights, 0).high * 1.06;
   for (int s = 0; s < 2; s++) draw_side(&plot, &sides[s], top, bench->unit);
@@ -248,10 +269,12 @@ static void add_trend(const page *self, const page_bench *bench, const gate_metr
 void page_charts(const page *self, const page_bench *bench)
 {
   const gate_bench *now = self->report->now ? gate_set_find(self->report->now, bench->id) : NULL;
+  const bool has_main = (bench->base && !isnan(gate_metric_main(bench->base))) ||
+                        (bench->now && !isnan(gate_metric_main(bench->now)));
   /* One exact number a side is in the table. */
-  if (page_shape_of(bench->base)->count + page_shape_of(bench->now)->count > 0)
+  if (has_main && page_shape_of(bench->base)->count + page_shape_of(bench->now)->count > 0)
     add_spread(self, bench);
-  add_rounds(self, bench);
+  if (has_main) add_rounds(self, bench);
   for (size_t i = 0; self->history && now && i < now->metric_count; i++)
     add_trend(self, bench, &now->metrics[i]);
 }
