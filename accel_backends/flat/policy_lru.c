@@ -2,7 +2,7 @@
  * sinks from 127 to 0. A set's policy[0] is the stripe's time when that was last brought up. */
 #include "policy_lru.h"
 
-#include "policy_lanes.h"
+#include "policy_simd.h"
 
 #define POLICY_LRU_YOUTH 0x7Fu
 #define POLICY_LRU_YOUTH_WIDTH 7u

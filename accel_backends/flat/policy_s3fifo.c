@@ -3,7 +3,7 @@
  * the stripe's time when the set was last brought up to it, [1] where its next ghost is put. */
 #include "policy_s3fifo.h"
 
-#include "policy_lanes.h"
+#include "policy_simd.h"
 
 #define POLICY_S3FIFO_MAIN 0x80u
 #define POLICY_S3FIFO_YOUTH 31u

@@ -23,7 +23,7 @@
  */
 #include "policy_window.h"
 
-#include "policy_lanes.h"
+#include "policy_simd.h"
 #include "policy_sketch.h"
 
 #define POLICY_WINDOW_MAIN 0x80u

@@ -1,12 +1,12 @@
-/* policy_lanes.h: the bytes of two sets, many at a time: for the policies' .c files only.
+/* policy_simd.h: the bytes of two sets, many at a time: for the policies' .c files only.
  *
  * A policy looks at up to 32 entries whenever it has to give one up. So it treats their bytes as
  * lanes of 64-bit words, or of vectors where the processor has them: what is done to one entry is
  * done to all, without a loop. Hits change the bytes meanwhile, without the mutex; one that is
  * overwritten here is lost, which costs a little accuracy and nothing else.
  */
-#ifndef ACCEL_BACKENDS_FLAT_POLICY_LANES_H
-#define ACCEL_BACKENDS_FLAT_POLICY_LANES_H
+#ifndef ACCEL_BACKENDS_FLAT_POLICY_SIMD_H
+#define ACCEL_BACKENDS_FLAT_POLICY_SIMD_H
 
 #include "policy.h"
 
