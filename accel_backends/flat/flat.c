@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-/* ---- life ---- */
+/* ---- open and close ---- */
 
 static flat_state *flat_state_open(void)
 {

@@ -1,4 +1,4 @@
-/* The steps of a write: a slot, its content, its tag; what goes, and what is owed for it. */
+/* The steps of a write: a slot, its content, its tag; removal, budget and pins. */
 #include "flat_table.h"
 
 #include <stdlib.h>
@@ -217,42 +217,44 @@ void accel_flat_publish(const flat_entry *entry, uint64_t tag, uint64_t epoch, u
 
 /* ---- taking out ---- */
 
-static void flat_entry_doom(flat_doomed *doomed, const flat_entry *entry)
+static void flat_entry_defer_free(flat_pending_frees *pending, const flat_entry *entry)
 {
   unsigned i = 0;
   const uint64_t index = flat_index_of(entry);
-  while (i < doomed->count && doomed->indices[i] != index) i++;
-  ACCEL_ASSERT(i < FLAT_DOOMED_SETS);
-  if (i == doomed->count) {
-    doomed->table = entry->table;
-    doomed->indices[i] = index;
-    doomed->ways[i] = 0;
-    doomed->count++;
+  while (i < pending->count && pending->indices[i] != index) i++;
+  ACCEL_ASSERT(i < FLAT_PENDING_SETS);
+  if (i == pending->count) {
+    pending->table = entry->table;
+    pending->indices[i] = index;
+    pending->ways[i] = 0;
+    pending->count++;
   }
-  doomed->ways[i] |= 1u << entry->way;
+  pending->ways[i] |= 1u << entry->way;
 }
 
-void accel_flat_unlink(const accel_type *type, const flat_entry *entry, flat_doomed *doomed)
+void accel_flat_unlink(const accel_type *type, const flat_entry *entry, flat_pending_frees *pending)
 {
   ACCEL_ASSERT(flat_tag_of(entry->set, entry->way) != ACCEL_FLAT_EMPTY);
-  ACCEL_ASSERT(doomed->count == 0 || doomed->table == entry->table);
+  ACCEL_ASSERT(pending->count == 0 || pending->table == entry->table);
   const bool is_pinned = flat_is_pinned(entry);
-  const bool is_doomed = !is_pinned && accel_flat_owns(type, entry);
-  const uint64_t tag = is_pinned || is_doomed ? ACCEL_FLAT_REMOVED : ACCEL_FLAT_EMPTY;
+  const bool is_pending = !is_pinned && accel_flat_owns(type, entry);
+  const uint64_t tag = is_pinned || is_pending ? ACCEL_FLAT_REMOVED : ACCEL_FLAT_EMPTY;
   flat_set_tag(entry->set, entry->way, tag);
-  if (is_doomed) flat_entry_doom(doomed, entry);
+  if (is_pending) flat_entry_defer_free(pending, entry);
 }
 
-void accel_flat_remove(const accel_flat_view *view, const flat_entry *entry, flat_doomed *doomed)
+void accel_flat_remove(const accel_flat_view *view, const flat_entry *entry,
+                       flat_pending_frees *pending)
 {
   ACCEL_ASSERT(flat_is_live(entry));
   ACCEL_ASSERT(!flat_is_cleared(entry->set, view->epoch));
   if (!flat_is_pinned(entry)) accel_flat_refund(view->state, view->stripe, flat_weight_of(entry));
-  accel_flat_unlink(view->type, entry, doomed);
+  accel_flat_unlink(view->type, entry, pending);
 }
 
 /* The stripe counts only what is of its era. */
-unsigned accel_flat_settle(const accel_flat_view *view, uint64_t index, flat_doomed *doomed)
+unsigned accel_flat_unlink_cleared(const accel_flat_view *view, uint64_t index,
+                                   flat_pending_frees *pending)
 {
   unsigned freed = 0;
   accel_flat_set *set = &view->table->sets[index];
@@ -263,7 +265,7 @@ unsigned accel_flat_settle(const accel_flat_view *view, uint64_t index, flat_doo
       accel_budget_give(&view->state->budget, 1, flat_weight_of(&entry));
       freed++;
     }
-    accel_flat_unlink(view->type, &entry, doomed);
+    accel_flat_unlink(view->type, &entry, pending);
   }
   const uint64_t epoch = flat_era_of(view->epoch) << ACCEL_FLAT_ERA_SHIFT;
   flat_set_soonest(set, UINT32_MAX);
@@ -273,35 +275,37 @@ unsigned accel_flat_settle(const accel_flat_view *view, uint64_t index, flat_doo
 
 #define FLAT_SWEPT_AT_ONCE 2u
 
-unsigned accel_flat_sweep(const accel_flat_view *view, flat_doomed *doomed)
+unsigned accel_flat_sweep(const accel_flat_view *view, flat_pending_frees *pending)
 {
   flat_stripe *stripe = view->stripe;
   unsigned freed = 0;
   ACCEL_ASSERT(stripe->era == flat_era_of(view->epoch));
   ACCEL_ASSERT(stripe->swept <= view->table->stripe_sets);
   for (unsigned i = 0; i < FLAT_SWEPT_AT_ONCE && stripe->swept < view->table->stripe_sets; i++) {
-    freed += accel_flat_settle(view, view->start + stripe->swept, doomed);
+    freed += accel_flat_unlink_cleared(view, view->start + stripe->swept, pending);
     accel_store_relaxed(&stripe->swept, stripe->swept + 1);
   }
   return freed;
 }
 
-void accel_flat_discard(flat_state *state, const accel_type *type, const flat_doomed *doomed)
+void accel_flat_free_pending(flat_state *state, const accel_type *type,
+                             const flat_pending_frees *pending)
 {
-  for (unsigned i = 0; i < doomed->count; i++) {
-    for (unsigned ways = doomed->ways[i]; ways != 0; ways &= ways - 1) {
-      const flat_entry entry = flat_entry_first(doomed->table, doomed->indices[i], ways);
+  for (unsigned i = 0; i < pending->count; i++) {
+    for (unsigned ways = pending->ways[i]; ways != 0; ways &= ways - 1) {
+      const flat_entry entry = flat_entry_first(pending->table, pending->indices[i], ways);
       accel_flat_release(state, type, &entry);
     }
-    flat_stripe *stripe = flat_stripe_of(doomed->table, doomed->indices[i]);
+    flat_stripe *stripe = flat_stripe_of(pending->table, pending->indices[i]);
     accel_mutex_lock(&stripe->mutex);
-    for (unsigned ways = doomed->ways[i]; ways != 0; ways &= ways - 1)
-      flat_set_tag(&doomed->table->sets[doomed->indices[i]], (unsigned)__builtin_ctz(ways),
+    for (unsigned ways = pending->ways[i]; ways != 0; ways &= ways - 1)
+      flat_set_tag(&pending->table->sets[pending->indices[i]], (unsigned)__builtin_ctz(ways),
                    ACCEL_FLAT_EMPTY);
     const bool is_counted = stripe->is_counted;
     accel_mutex_unlock(&stripe->mutex);
     if (is_counted)
-      accel_flat_region_release(doomed->table->region, (size_t)__builtin_popcount(doomed->ways[i]));
+      accel_flat_region_release(pending->table->region,
+                                (size_t)__builtin_popcount(pending->ways[i]));
   }
 }
 
@@ -360,7 +364,7 @@ bool accel_flat_pin_entry(const accel_flat_view *view, const flat_entry *entry)
   return true;
 }
 
-/* The last pin of an entry is gone, that of one which nobody finds any more: true. */
+/* True: that was the last pin of an entry that was removed meanwhile. */
 static bool flat_entry_drop_pin(const flat_entry *entry, flat_stripe *stripe, flat_pin *pin)
 {
   accel_flat_set *set = entry->set;
@@ -370,13 +374,13 @@ static bool flat_entry_drop_pin(const flat_entry *entry, flat_stripe *stripe, fl
   *pin = stripe->pins[--stripe->pin_count];
   set->pinned = (uint16_t)(set->pinned & ~(1u << entry->way));
   if (!flat_is_live(entry)) return true;
-  flat_entry_note_expiry(entry); /* who looked for victims meanwhile passed it by */
+  flat_entry_note_expiry(entry); /* searches for victims passed it by meanwhile */
   return false;
 }
 
 void accel_flat_unpin_entry(flat_state *state, const accel_type *type, const flat_entry *entry)
 {
-  flat_doomed doomed = {0};
+  flat_pending_frees pending = {0};
   flat_stripe *stripe = flat_stripe_of(entry->table, flat_index_of(entry));
   accel_mutex_lock(&stripe->mutex);
   flat_pin *pin = flat_entry_find_pin(stripe, flat_entry_place(entry));
@@ -387,10 +391,10 @@ void accel_flat_unpin_entry(flat_state *state, const accel_type *type, const fla
       accel_flat_refund(state, stripe, flat_weight_of(entry));
     else
       accel_budget_give(&state->budget, 1, flat_weight_of(entry));
-    accel_flat_unlink(type, entry, &doomed);
-    is_awaited = stripe->is_counted && doomed.count == 0;
+    accel_flat_unlink(type, entry, &pending);
+    is_awaited = stripe->is_counted && pending.count == 0;
   }
   accel_mutex_unlock(&stripe->mutex);
-  accel_flat_discard(state, type, &doomed);
+  accel_flat_free_pending(state, type, &pending);
   if (is_awaited) accel_flat_region_release(entry->table->region, 1);
 }

@@ -22,7 +22,7 @@
  * then has its versions raised; then its pages may go, and read as zeros. A version of 0 belongs to
  * a set in which nothing was written, or to such a page: no copy is believed that began with it. On
  * ARM a page goes by an invalidation that every processor has completed before the call returns, so
- * whoever sees a zero in the slot sees the raised version, or a zero, afterwards.
+ * a reader that sees a zero in the slot sees the raised version, or a zero, afterwards.
  * tests/model/reads.py tries every execution.
  *
  * A key that goes from one slot to another is published in the new one first, then that set's
@@ -32,9 +32,9 @@
  * and taken back after it has come, says so, and such a reader asks under the mutex. What readers
  * see under the mutex only, changes in place.
  *
- * Progress: a get finishes in a bounded number of its own steps, whatever others do. After a few
- * vain attempts, each of which a writer of the same set has spoilt, it answers ATTENTION, and the
- * caller's peek finds out under the mutex. Long string keys, owning values, keys over 64 and values
+ * Progress: a get finishes in a bounded number of its own steps, whatever other threads do. After a
+ * few attempts in which a writer changed the same set, it answers ATTENTION, and the caller's peek
+ * reads under the mutex. Long string keys, owning values, keys over 64 and values
  * over 1024 bytes are read under the mutex, which is never held while user code runs but equal,
  * hash and the clock.
  */
@@ -76,12 +76,12 @@ ACCEL_INLINE bool accel_flat_is_same(const accel_flat_seen *seen_)
 }
 
 /* No key has left the set since, for a moment or for good. */
-ACCEL_INLINE bool accel_flat_is_settled(const accel_flat_seen *seen_)
+ACCEL_INLINE bool accel_flat_is_unmoved(const accel_flat_seen *seen_)
 {
-  const uint64_t settled_ = seen_->version & ~(uint64_t)ACCEL_FLAT_REPLACING;
+  const uint64_t unmoved_ = seen_->version & ~(uint64_t)ACCEL_FLAT_REPLACING;
   const accel_flat_set *set_ = seen_->set;
   ACCEL_FORGET_(set_);
-  return accel_equals_relaxed(&set_->version, settled_);
+  return accel_equals_relaxed(&set_->version, unmoved_);
 }
 
 /* Up to 64 bytes of a slot, in registers: whole pairs of words, then single words. */
@@ -220,7 +220,7 @@ ACCEL_INLINE bool accel_flat_is_absent(const accel_flat *flat_, const accel_flat
 {
   const uint64_t *const word_ = (const uint64_t *)(const void *)&flat_->table;
   return ACCEL_LIKELY(accel_equals_acquire(word_, (uint64_t)(uintptr_t)table_) &&
-                      accel_flat_is_settled(first_) && accel_flat_is_settled(second_));
+                      accel_flat_is_unmoved(first_) && accel_flat_is_unmoved(second_));
 }
 
 /* One attempt: what get answers, or TORN. */

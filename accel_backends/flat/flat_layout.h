@@ -49,8 +49,8 @@ typedef struct accel_flat_set {
                                   * in units of 256 ms */
 } accel_flat_set;
 
-/* How a region (flat_region.c) is divided. The sizes are the type's, for those who do not see it as
- * a constant. Immutable once published; kept until the engine closes. */
+/* How a region (flat_region.c) is divided. The sizes are the type's, for code that does not see the
+ * type as a constant. Immutable once published; kept until the engine closes. */
 typedef struct accel_flat_table {
   accel_flat_set *sets;
   unsigned char *slots;
@@ -104,10 +104,10 @@ typedef struct accel_flat {
  *
  * bit 63         no expiry
  * bits 24 to 62  the moment of expiry; if there is none, of birth: ms since base_ms
- * bits 1 to 23   the life: 4 bits of exponent, 19 of mantissa
+ * bits 1 to 23   the TTL: 4 bits of exponent, 19 of mantissa
  * bit 0          a negative entry
  *
- * Expiry is exact. Birth is expiry less life, and a life is exact up to 17 minutes and then within
+ * Expiry is exact. Birth is expiry less TTL, and a TTL is exact up to 17 minutes and then within
  * a millionth of itself. 39 bits reach 8 years either way; later moments count as that. What does
  * not expire has the later time of any two. */
 
@@ -145,7 +145,7 @@ ACCEL_INLINE bool accel_flat_expires(uint64_t head_)
   return (head_ & ACCEL_FLAT_NO_EXPIRY) == 0;
 }
 
-/* The life of an entry, as the word in its slot. */
+/* The lifetime of an entry, as the word in its slot. */
 ACCEL_INLINE uint64_t accel_flat_pack(uint64_t base_ms_, const accel_lifetime *life_,
                                       bool is_negative_)
 {
@@ -160,7 +160,7 @@ ACCEL_INLINE uint64_t accel_flat_pack(uint64_t base_ms_, const accel_lifetime *l
   return time_ << ACCEL_FLAT_TIME_SHIFT | code_ | (is_negative_ ? ACCEL_FLAT_NEGATIVE : 0u);
 }
 
-/* And back. A refresh is due a window, but at most half the life, before the end. */
+/* And back. A refresh is due a window, but at most half the TTL, before the end. */
 ACCEL_INLINE accel_lifetime accel_flat_unpack(uint64_t base_ms_, uint64_t window_ms_,
                                               uint64_t head_)
 {

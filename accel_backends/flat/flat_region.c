@@ -186,9 +186,9 @@ static bool flat_region_has_system_pages(void)
   return strcmp(FLAT_TEXT(ACCEL_PAGES_ALLOC), "accel_pages_alloc") == 0;
 }
 
-/* Nobody has a slot any more, but readers without the mutex may be looking. The sets go once only:
- * who found the version 0 in one table and finds it again in another would take what is between for
- * nothing. */
+/* No slot is in use any more, but readers without the mutex may still look at them. The sets are
+ * given back once only: a reader that finds version 0 in one table, and again in a later one, would
+ * not notice what happened in between. */
 static void flat_region_empty(flat_region *region)
 {
   void *const first = region->is_used_again ? region->side : (void *)region->sets;
@@ -308,7 +308,7 @@ static void flat_region_retire_set(flat_state *state, const accel_type *type,
   const unsigned live = flat_live_ways(set);
   for (unsigned ways = live; ways != 0; ways &= ways - 1)
     flat_set_tag(set, (unsigned)__builtin_ctz(ways), ACCEL_FLAT_EMPTY);
-  if (set->version != 0) flat_raise_version(stripe, set); /* who sees that finds no tag */
+  if (set->version != 0) flat_raise_version(stripe, set); /* a reader that sees it finds no tag */
   accel_mutex_unlock(&stripe->mutex);
   for (unsigned ways = live; ways != 0; ways &= ways - 1) {
     const flat_entry entry = flat_entry_first(table, index, ways);
@@ -316,7 +316,7 @@ static void flat_region_retire_set(flat_state *state, const accel_type *type,
   }
 }
 
-/* From now on whoever gives up a removed slot of the stripe tells the region. */
+/* From now on the region is told of each removed slot of the stripe that is given up. */
 static void flat_region_count(accel_flat_table *table, uint64_t start)
 {
   flat_region *region = table->region;
@@ -407,8 +407,8 @@ size_t accel_flat_resident(const flat_state *state)
 
 /* ---- the end ---- */
 
-/* Nobody holds a stripe, unless this is a forked child and a thread of the parent's was changing it
- * just then: what it holds is not looked at, and its values stay where they are. */
+/* No thread holds a stripe, unless this is a forked child and a thread of the parent's was
+ * changing it just then: what it holds is not looked at, and its values stay where they are. */
 static void flat_region_release_stripe(flat_state *state, const accel_type *type,
                                        accel_flat_table *table, uint64_t number)
 {

@@ -1,16 +1,16 @@
 /* flat_table.h: what the engine's .c files share: its state, entries, and the steps of a write.
  *
- * An entry's life, every step under its stripe's mutex: written into an empty slot; published by
- * its tag; perhaps moved to its other set; unlinked (replaced, removed, chosen as a victim,
- * cleared). From then on nobody finds it. What owns nothing leaves an empty slot at once. What is
- * pinned stays a removed slot until its last unpin. What owns memory and is not pinned is doomed:
- * it belongs to whoever unlinked it, who discards it once the mutex is released, because drop is
- * the user's code.
+ * What becomes of an entry, every step under its stripe's mutex: it is written into an empty slot;
+ * published by its tag; perhaps moved to its other set; unlinked (replaced, removed, evicted,
+ * cleared). From then on it is not found. An entry that owns nothing leaves an empty slot at once.
+ * A pinned one leaves a removed slot until its last unpin. One that owns memory and is not pinned
+ * is a pending free: the thread that unlinked it frees it after it has released the mutex, because
+ * drop is the user's code.
  *
  * An entry counts against the budget until it is unlinked or, if pinned then, until unpinned.
  *
- * clear raises the era and touches nothing. Whoever next writes to a set of an older era settles it
- * first: what it holds is unlinked. Each write settles a few more sets of its stripe.
+ * clear raises the era and touches nothing. A write to a set of an older era unlinks first what the
+ * set holds. Each write does the same for a few more sets of its stripe.
  */
 #ifndef ACCEL_BACKENDS_FLAT_FLAT_TABLE_H
 #define ACCEL_BACKENDS_FLAT_FLAT_TABLE_H
@@ -31,12 +31,12 @@ typedef struct flat_pin {
 } flat_pin;
 
 /* Everything under the mutex, but entries, weight, era and swept may be read at any time. It keeps
- * its place as long as the region lives, and serves one table after another. */
+ * its place as long as the region exists, and serves one table after another. */
 typedef struct accel_flat_stripe {
   accel_mutex mutex;
   size_t entries, weight; /* of this era: what the budget counts */
   uint64_t era;
-  uint32_t swept;          /* atomic: how many of its sets were settled in this era */
+  uint32_t swept;          /* atomic: how many of its sets were emptied in this era */
   uint32_t pin_count;      /* distinct pinned entries */
   uint32_t pin_space;      /* of `pins`; 0: `inside` is in use */
   bool is_counted;         /* the region waits for each of its removed slots */
@@ -63,17 +63,17 @@ typedef struct accel_flat_region {
   size_t stripe_space, set_space, side_space;
   accel_flat_table *tables; /* that were ever in use here */
   uint64_t version;         /* no set of an earlier table had a higher one */
-  size_t held;              /* atomic: removed slots that somebody still has; 0 while in use */
-  size_t promoted;          /* atomic: how many huge pages it has from its start on */
-  size_t promote_at;        /* atomic: entries from which on another one costs little */
-  bool is_free;             /* atomic: it may hold the next table */
-  bool is_filling;          /* atomic: its table is not in use yet */
-  bool is_used_again;       /* it has had a table before */
+  size_t held;        /* atomic: removed slots still pinned or being dropped; 0 while in use */
+  size_t promoted;    /* atomic: how many huge pages it has from its start on */
+  size_t promote_at;  /* atomic: entries from which on another one costs little */
+  bool is_free;       /* atomic: it may hold the next table */
+  bool is_filling;    /* atomic: its table is not in use yet */
+  bool is_used_again; /* it has had a table before */
 } flat_region;
 
 typedef struct accel_flat_state {
   accel_flat front;
-  unsigned char unused[ACCEL_CACHE_LINE]; /* writers must not disturb those who read the front */
+  unsigned char unused[ACCEL_CACHE_LINE]; /* writers must not disturb readers of the front */
   void *memory;                           /* what to free: the state is aligned inside */
   accel_budget budget;
   size_t string_bytes;  /* atomic: long keys */
@@ -107,14 +107,14 @@ typedef struct flat_content {
   void *spare; /* where an owning value can be moved to, if the content has none; else NULL */
 } flat_content;
 
-/* Entries that whoever unlinked them discards. */
-#define FLAT_DOOMED_SETS 4u /* a key's two, and those that are swept */
-typedef struct flat_doomed {
+/* Entries that were unlinked under the mutex, and whose content is freed without it. */
+#define FLAT_PENDING_SETS 4u /* a key's two, and those that are swept */
+typedef struct flat_pending_frees {
   accel_flat_table *table;
   unsigned count;
-  unsigned ways[FLAT_DOOMED_SETS];
-  uint64_t indices[FLAT_DOOMED_SETS];
-} flat_doomed;
+  unsigned ways[FLAT_PENDING_SETS];
+  uint64_t indices[FLAT_PENDING_SETS];
+} flat_pending_frees;
 
 static inline flat_state *flat_state_of(accel_local *local)
 {
@@ -228,7 +228,7 @@ static inline void flat_set_soonest(accel_flat_set *set, uint32_t soonest)
   set->expiry_left = UINT32_MAX - soonest;
 }
 
-/* Whoever holds the mutex need not fear that they change. */
+/* Under the mutex, where they do not change. */
 static inline accel_flat_pair flat_tags(const accel_flat_set *set)
 {
   accel_flat_pair tags;
@@ -352,7 +352,7 @@ void accel_flat_table_use(accel_flat_table *table);
 /* Releases what a closed table still holds. Its memory goes back to the system now, or once nobody
  * has a removed slot any more. */
 void accel_flat_table_retire(flat_state *state, const accel_type *type, accel_flat_table *table);
-/* Somebody has given up `count` removed slots of a retired table. Without a mutex. */
+/* `count` removed slots of a retired table were given up. Without a mutex. */
 void accel_flat_region_release(flat_region *region, size_t count);
 /* Makes one more huge page of small ones that are mostly in use. Without a mutex. */
 ACCEL_COLD void accel_flat_promote(accel_flat_table *table, size_t entries);
@@ -412,14 +412,17 @@ bool accel_flat_swap(const accel_flat_view *view, const flat_entry *entry, flat_
 /* Makes a written entry findable. `used` is the policy's byte. */
 void accel_flat_publish(const flat_entry *entry, uint64_t tag, uint64_t epoch, uint8_t used);
 /* Takes an entry out; its budget stays taken. */
-void accel_flat_unlink(const accel_type *type, const flat_entry *entry, flat_doomed *doomed);
+void accel_flat_unlink(const accel_type *type, const flat_entry *entry,
+                       flat_pending_frees *pending);
 /* The same, and gives its budget back, unless it is pinned: then the last unpin does. */
-void accel_flat_remove(const accel_flat_view *view, const flat_entry *entry, flat_doomed *doomed);
-/* Takes out what a clear has removed from the set; returns how much of the budget that frees. */
-ACCEL_COLD unsigned accel_flat_settle(const accel_flat_view *view, uint64_t index,
-                                      flat_doomed *doomed);
+void accel_flat_remove(const accel_flat_view *view, const flat_entry *entry,
+                       flat_pending_frees *pending);
+/* Unlinks what a clear has removed from the set. Returns how many entries of the budget that gives
+ * back. */
+ACCEL_COLD unsigned accel_flat_unlink_cleared(const accel_flat_view *view, uint64_t index,
+                                              flat_pending_frees *pending);
 /* The same for some more sets of the stripe, if any need it. */
-ACCEL_COLD unsigned accel_flat_sweep(const accel_flat_view *view, flat_doomed *doomed);
+ACCEL_COLD unsigned accel_flat_sweep(const accel_flat_view *view, flat_pending_frees *pending);
 /* Takes from the budget for the view's stripe. False: it has not as much left. */
 bool accel_flat_afford(const accel_flat_view *view, ptrdiff_t entries, ptrdiff_t weight);
 void accel_flat_refund(flat_state *state, flat_stripe *stripe, size_t weight);
@@ -430,19 +433,19 @@ const flat_pin *accel_flat_find_pin(const flat_entry *entry);
 bool accel_flat_pin_entry(const accel_flat_view *view, const flat_entry *entry);
 
 /* Without the mutex: */
-ACCEL_COLD void accel_flat_discard(flat_state *state, const accel_type *type,
-                                   const flat_doomed *doomed);
+ACCEL_COLD void accel_flat_free_pending(flat_state *state, const accel_type *type,
+                                        const flat_pending_frees *pending);
 void accel_flat_unpin_entry(flat_state *state, const accel_type *type, const flat_entry *entry);
-/* What an entry owns, which nobody can find any more. */
+/* Frees what an entry owns that is not found any more. */
 void accel_flat_release(flat_state *state, const accel_type *type, const flat_entry *entry);
 
 /* ---- flat_victim.c ---- */
 
 /* Removes one entry of the view's sets, and hands its budget to the caller: *entry_weight. Returns
- * where it was, a slot that is empty now unless something was doomed; none: all are pinned. Under
+ * where it was, a slot that is empty now unless something was pending; none: all are pinned. Under
  * the mutex; since_base_ms tells what has expired. */
 flat_entry accel_flat_evict(const accel_flat_view *view, uint64_t since_base_ms,
-                            size_t *entry_weight, flat_doomed *doomed);
+                            size_t *entry_weight, flat_pending_frees *pending);
 /* Removes an entry, wherever one can be found. False: all are pinned. Without a mutex. */
 bool accel_flat_evict_any(flat_state *state, const accel_type *type);
 

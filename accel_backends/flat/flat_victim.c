@@ -1,4 +1,5 @@
-/* Which entry goes: first one that no reader may have any more, else whom the policy picks. */
+/* Which entry is evicted: one that no reader may have any more, else the one that the policy
+ * picks. */
 #include "flat_table.h"
 
 uint64_t accel_flat_hash_at(const accel_flat_view *view, unsigned number)
@@ -34,7 +35,7 @@ static flat_entry flat_victim_spent(const accel_flat_view *view, unsigned which,
   return none;
 }
 
-/* The number of the one whom the policy picks. It hears of a new key first. */
+/* The number of the entry that the policy picks. The policy is told of a new key first. */
 static unsigned flat_victim_choose(const accel_flat_view *view, unsigned first_ways,
                                    unsigned second_ways)
 {
@@ -57,7 +58,7 @@ static flat_entry flat_victim_pick(const accel_flat_view *view, unsigned first_w
 }
 
 flat_entry accel_flat_evict(const accel_flat_view *view, uint64_t since_base_ms,
-                            size_t *entry_weight, flat_doomed *doomed)
+                            size_t *entry_weight, flat_pending_frees *pending)
 {
   const bool is_one = view->sets[0] == view->sets[1];
   const unsigned first = flat_victim_ways(view->sets[0]);
@@ -68,7 +69,7 @@ flat_entry accel_flat_evict(const accel_flat_view *view, uint64_t since_base_ms,
   if (victim.slot == NULL && !is_one) victim = flat_victim_spent(view, 1, second, since_base_ms);
   if (victim.slot == NULL) victim = flat_victim_pick(view, first, second);
   *entry_weight = flat_weight_of(&victim);
-  accel_flat_unlink(view->type, &victim, doomed);
+  accel_flat_unlink(view->type, &victim, pending);
   return victim;
 }
 
@@ -84,14 +85,14 @@ static bool flat_victim_evict_from(flat_state *state, const accel_type *type,
     return true;
   }
   size_t weight;
-  flat_doomed doomed = {0};
-  bool has_evicted = accel_flat_settle(&view, index, &doomed) > 0;
+  flat_pending_frees pending = {0};
+  bool has_evicted = accel_flat_unlink_cleared(&view, index, &pending) > 0;
   if (!has_evicted) {
-    has_evicted = accel_flat_evict(&view, flat_since_base(state), &weight, &doomed).slot != NULL;
+    has_evicted = accel_flat_evict(&view, flat_since_base(state), &weight, &pending).slot != NULL;
     if (has_evicted) accel_flat_refund(state, view.stripe, weight);
   }
   accel_flat_unlock(&view);
-  accel_flat_discard(state, type, &doomed);
+  accel_flat_free_pending(state, type, &pending);
   return has_evicted;
 }
 
@@ -111,15 +112,15 @@ static bool flat_victim_sweep_any(flat_state *state, const accel_type *type,
   bool has_freed = false;
   for (uint64_t i = 0; i < table->stripe_count && !has_freed;) {
     accel_flat_view view;
-    flat_doomed doomed = {0};
+    flat_pending_frees pending = {0};
     if (!flat_victim_may_sweep(state, table, i)) {
       i++;
       continue;
     }
     if (!accel_flat_lock_set(state, type, table, i * table->stripe_sets, &view)) return false;
-    has_freed = accel_flat_sweep(&view, &doomed) > 0;
+    has_freed = accel_flat_sweep(&view, &pending) > 0;
     accel_flat_unlock(&view);
-    accel_flat_discard(state, type, &doomed);
+    accel_flat_free_pending(state, type, &pending);
   }
   return has_freed;
 }

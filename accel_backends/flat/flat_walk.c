@@ -9,16 +9,16 @@
 
 /* ---- resize ----
  *
- * First every stripe of the old table is closed: whoever wants one waits for the resize to end.
- * Readers without the mutex go on in the old table, whose plain entries stay where they are until
- * the new one is published. Entries move in the order of their value. */
+ * First every stripe of the old table is closed: a thread that wants one waits for the resize to
+ * end. Readers without the mutex go on in the old table, whose plain entries stay where they are
+ * until the new one is published. Entries move in the order of their value. */
 
 typedef struct flat_move {
   flat_state *state;
   const accel_type *type;
   const accel_policy *policy;
   accel_flat_table *from, *to;
-  uint16_t *settled; /* per set of `from`: the ways that have been dealt with */
+  uint16_t *handled; /* per set of `from`: the ways that have been dealt with */
   uint64_t epoch, since_base_ms;
   size_t room; /* entries that may still be carried over */
 } flat_move;
@@ -68,7 +68,7 @@ static bool flat_walk_carry_pinned(flat_move *move, const flat_entry *entry)
 
 /* Moves one entry, or leaves it in the old table for retire to release. What a clear has removed
  * is not carried, nor counted in its stripe. */
-static void flat_walk_settle(flat_move *move, const flat_entry *entry)
+static void flat_walk_move_entry(flat_move *move, const flat_entry *entry)
 {
   accel_flat_set *set = entry->set;
   const uint64_t index = flat_index_of(entry);
@@ -79,7 +79,7 @@ static void flat_walk_settle(flat_move *move, const flat_entry *entry)
   if (move->room > 0 && is_counted)
     is_carried = is_pinned ? flat_walk_carry_pinned(move, entry) : flat_walk_copy(move, entry);
   if (is_carried) move->room--;
-  move->settled[index] = (uint16_t)(move->settled[index] | 1u << entry->way);
+  move->handled[index] = (uint16_t)(move->handled[index] | 1u << entry->way);
   if (is_pinned) {
     flat_set_tag(set, entry->way, ACCEL_FLAT_REMOVED);
     return;
@@ -100,10 +100,10 @@ static void flat_walk_move_rank(flat_move *move, unsigned rank)
     const accel_flat_set *set = &move->from->sets[index];
     accel_mutex *mutex = &flat_stripe_of(move->from, index)->mutex;
     accel_mutex_lock(mutex);
-    const unsigned settled = move->settled[index];
-    for (unsigned ways = flat_live_ways(set) & ~settled; ways != 0; ways &= ways - 1) {
+    const unsigned handled = move->handled[index];
+    for (unsigned ways = flat_live_ways(set) & ~handled; ways != 0; ways &= ways - 1) {
       const flat_entry entry = flat_entry_first(move->from, index, ways);
-      if (flat_walk_rank(move, &entry) >= rank) flat_walk_settle(move, &entry);
+      if (flat_walk_rank(move, &entry) >= rank) flat_walk_move_entry(move, &entry);
     }
     accel_mutex_unlock(mutex);
   }
@@ -151,16 +151,16 @@ accel_status accel_flat_resize(accel_local *local, const accel_type *type, size_
   accel_mutex_lock(&state->resizing);
   accel_flat_table *old = state->front.table;
   flat_move move = {.state = state, .type = type, .policy = accel_policy_of(type), .from = old};
-  move.settled = (uint16_t *)ACCEL_MALLOC((size_t)old->set_count * sizeof *move.settled);
-  if (move.settled != NULL) move.to = accel_flat_table_open(state, type, capacity);
+  move.handled = (uint16_t *)ACCEL_MALLOC((size_t)old->set_count * sizeof *move.handled);
+  if (move.handled != NULL) move.to = accel_flat_table_open(state, type, capacity);
   if (move.to == NULL) {
-    ACCEL_FREE(move.settled);
+    ACCEL_FREE(move.handled);
     accel_mutex_unlock(&state->resizing);
     return ACCEL_ERR_NOMEM;
   }
-  memset(move.settled, 0, (size_t)old->set_count * sizeof *move.settled);
+  memset(move.handled, 0, (size_t)old->set_count * sizeof *move.handled);
   flat_walk_carry(&move, capacity);
-  ACCEL_FREE(move.settled);
+  ACCEL_FREE(move.handled);
   accel_flat_table_finish(move.to);
   accel_store_release(&state->front.table, move.to);
   accel_flat_table_use(move.to);

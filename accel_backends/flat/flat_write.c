@@ -103,16 +103,16 @@ static uint64_t flat_born(const accel_flat_view *view, const flat_content *conte
 /* Pays for the entry, with the budget of `old` if that can be had, else with a victim's, whose slot
  * is *freed then. */
 static flat_attempt flat_pay(const accel_flat_view *view, const flat_content *content,
-                             const flat_entry *old, flat_entry *freed, flat_doomed *doomed)
+                             const flat_entry *old, flat_entry *freed, flat_pending_frees *pending)
 {
   const bool replaces = old->slot != NULL && !flat_is_pinned(old);
   const size_t had = replaces ? flat_weight_of(old) : 0;
   const ptrdiff_t more = (ptrdiff_t)(content->weight - had);
   if (accel_flat_afford(view, replaces ? 0 : 1, more)) return FLAT_DONE;
   size_t gone;
-  *freed = accel_flat_evict(view, flat_born(view, content), &gone, doomed);
-  if (freed->slot == NULL) return doomed->count > 0 ? FLAT_EVICTED : FLAT_NO_BUDGET;
-  if (!replaces && doomed->count == 0 &&
+  *freed = accel_flat_evict(view, flat_born(view, content), &gone, pending);
+  if (freed->slot == NULL) return pending->count > 0 ? FLAT_EVICTED : FLAT_NO_BUDGET;
+  if (!replaces && pending->count == 0 &&
       accel_flat_afford(view, 0, (ptrdiff_t)(content->weight - gone)))
     return FLAT_DONE;
   accel_flat_refund(view->state, view->stripe, gone);
@@ -127,9 +127,9 @@ static bool flat_is_being_freed(const accel_flat_view *view)
           (flat_removed_ways(second) & ~(unsigned)second->pinned)) != 0;
 }
 
-static flat_attempt flat_no_slot(const accel_flat_view *view, const flat_doomed *doomed)
+static flat_attempt flat_no_slot(const accel_flat_view *view, const flat_pending_frees *pending)
 {
-  if (doomed->count > 0) return FLAT_EVICTED;
+  if (pending->count > 0) return FLAT_EVICTED;
   return flat_is_being_freed(view) ? FLAT_BUSY : FLAT_NO_SLOT;
 }
 
@@ -137,7 +137,7 @@ static flat_attempt flat_no_slot(const accel_flat_view *view, const flat_doomed 
  * has a better one. Where there is none, an old entry of the key goes, for to move another costs a
  * look at all its neighbours' partners: readers are told to ask under the mutex meanwhile. */
 static flat_attempt flat_place(const accel_flat_view *view, const flat_content *content,
-                               flat_entry *old, flat_entry *empty, flat_doomed *doomed)
+                               flat_entry *old, flat_entry *empty, flat_pending_frees *pending)
 {
   const bool is_freed = empty->slot != NULL;
   if (is_freed && (empty->set == view->sets[0] || !flat_empty_ways(view->sets[0])))
@@ -148,18 +148,18 @@ static flat_attempt flat_place(const accel_flat_view *view, const flat_content *
   if (empty->slot != NULL) return FLAT_DONE;
   if (replaces && !accel_flat_owns(view->type, old)) {
     flat_begin_replacing(view->stripe, old->set);
-    accel_flat_unlink(view->type, old, doomed);
+    accel_flat_unlink(view->type, old, pending);
     *empty = *old;
     old->slot = NULL;
     return FLAT_DONE;
   }
   if (replaces) {
-    accel_flat_unlink(view->type, old, doomed);
+    accel_flat_unlink(view->type, old, pending);
     old->slot = NULL;
   } else {
     size_t gone;
-    if (accel_flat_evict(view, flat_born(view, content), &gone, doomed).slot == NULL)
-      return flat_no_slot(view, doomed);
+    if (accel_flat_evict(view, flat_born(view, content), &gone, pending).slot == NULL)
+      return flat_no_slot(view, pending);
     accel_flat_refund(view->state, view->stripe, gone);
   }
   *empty = accel_flat_find_empty(view);
@@ -176,7 +176,7 @@ static bool flat_is_locked(const accel_flat_view *view, const flat_entry *entry)
 /* Puts the content into the empty slot, then takes an old entry of its key out. */
 static void flat_exchange(const accel_flat_view *view, flat_content *content,
                           const flat_entry *empty, const flat_entry *old, uint8_t used,
-                          flat_doomed *doomed)
+                          flat_pending_frees *pending)
 {
   accel_flat_write(view, empty, content);
   accel_flat_publish(empty, view->tag, view->epoch, used);
@@ -188,12 +188,12 @@ static void flat_exchange(const accel_flat_view *view, flat_content *content,
     flat_end_replacing(view->stripe, empty->set);
   if (old->slot == NULL) return;
   flat_raise_version(view->stripe, empty->set);
-  accel_flat_unlink(view->type, old, doomed);
+  accel_flat_unlink(view->type, old, pending);
 }
 
 /* Gives a paid entry its place. */
-static flat_attempt flat_settle_in(accel_flat_view *view, flat_write *write, flat_content *content,
-                                   flat_entry *old, flat_entry *empty, flat_doomed *doomed)
+static flat_attempt flat_take_place(accel_flat_view *view, flat_write *write, flat_content *content,
+                                    flat_entry *old, flat_entry *empty, flat_pending_frees *pending)
 {
   const bool is_new = old->slot == NULL;
   const uint8_t used = is_new ? 0 : accel_load_relaxed(&old->set->used[old->way]);
@@ -202,29 +202,29 @@ static flat_attempt flat_settle_in(accel_flat_view *view, flat_write *write, fla
     accel_flat_publish(old, view->tag, view->epoch, used);
     return FLAT_DONE;
   }
-  const flat_attempt attempt = flat_place(view, content, old, empty, doomed);
+  const flat_attempt attempt = flat_place(view, content, old, empty, pending);
   if (attempt != FLAT_DONE) return attempt;
   flat_tell(view);
   if (write->raises) flat_raise(view->state, write->hash);
-  flat_exchange(view, content, empty, old, used, doomed);
+  flat_exchange(view, content, empty, old, used, pending);
   if (is_new) view->table->policy->inserted(view, empty->set, empty->way);
   return FLAT_DONE;
 }
 
 /* One attempt under the mutex. */
 static flat_attempt flat_try_write(accel_flat_view *view, flat_write *write, flat_content *content,
-                                   flat_doomed *doomed)
+                                   flat_pending_frees *pending)
 {
   if (write->gate != NULL && !flat_stands(view, write->hash, write->gate)) return FLAT_MOVED;
   for (unsigned i = 0; i < 2; i++)
     if (flat_is_cleared(view->sets[i], view->epoch))
-      accel_flat_settle(view, view->indices[i], doomed);
+      accel_flat_unlink_cleared(view, view->indices[i], pending);
   flat_entry old = accel_flat_find(view, content->key);
   view->newcomer = old.slot == NULL ? &write->newcomer : NULL;
   flat_entry empty = {0};
-  flat_attempt attempt = flat_pay(view, content, &old, &empty, doomed);
+  flat_attempt attempt = flat_pay(view, content, &old, &empty, pending);
   const bool is_paid = attempt == FLAT_DONE;
-  if (is_paid) attempt = flat_settle_in(view, write, content, &old, &empty, doomed);
+  if (is_paid) attempt = flat_take_place(view, write, content, &old, &empty, pending);
   flat_tell(view);
   if (attempt != FLAT_DONE && is_paid)
     accel_flat_refund(view->state, view->stripe, content->weight);
@@ -236,18 +236,18 @@ static ACCEL_FLATTEN flat_attempt flat_write_locked(flat_state *state, const acc
                                                     flat_write *write, flat_content *content)
 {
   flat_attempt attempt;
-  flat_doomed doomed;
-  doomed.count = 0;
+  flat_pending_frees pending;
+  pending.count = 0;
   accel_flat_view view;
   accel_flat_lock(state, type, write->hash, &view);
   do {
-    attempt = flat_try_write(&view, write, content, &doomed);
-  } while (attempt == FLAT_EVICTED && doomed.count == 0);
-  if (view.stripe->swept < view.table->stripe_sets && accel_flat_sweep(&view, &doomed) > 0 &&
+    attempt = flat_try_write(&view, write, content, &pending);
+  } while (attempt == FLAT_EVICTED && pending.count == 0);
+  if (view.stripe->swept < view.table->stripe_sets && accel_flat_sweep(&view, &pending) > 0 &&
       attempt == FLAT_NO_BUDGET)
     attempt = FLAT_EVICTED; /* of what a clear removed: there may be enough now */
   accel_flat_unlock(&view);
-  if (doomed.count > 0) accel_flat_discard(state, type, &doomed);
+  if (pending.count > 0) accel_flat_free_pending(state, type, &pending);
   const size_t entries = accel_load_relaxed(&state->budget.entries);
   if (ACCEL_UNLIKELY(entries >= accel_load_relaxed(&view.table->region->promote_at)))
     accel_flat_promote(view.table, entries);
@@ -339,13 +339,13 @@ accel_status accel_flat_set_entry(accel_local *local, const accel_type *type, co
 void accel_flat_del(accel_local *local, const accel_type *type, const void *key, uint64_t hash)
 {
   flat_state *state = flat_state_of(local);
-  flat_doomed doomed;
-  doomed.count = 0;
+  flat_pending_frees pending;
+  pending.count = 0;
   accel_flat_view view;
   accel_flat_lock(state, type, hash, &view);
   flat_raise(state, hash);
   const flat_entry entry = accel_flat_find(&view, key);
-  if (entry.slot != NULL) accel_flat_remove(&view, &entry, &doomed);
+  if (entry.slot != NULL) accel_flat_remove(&view, &entry, &pending);
   accel_flat_unlock(&view);
-  if (doomed.count > 0) accel_flat_discard(state, type, &doomed);
+  if (pending.count > 0) accel_flat_free_pending(state, type, &pending);
 }

@@ -1,4 +1,4 @@
-/* policy.h: who goes when there is no room (layer 2).
+/* policy.h: which entry is evicted when there is no room (layer 2).
  *
  * A policy is a room of its own, policy_*.h, and one constant table of functions; a cache names it
  * by the trait `.policy`. The engine takes expired and outdated entries by itself and asks the
@@ -33,7 +33,7 @@ struct accel_policy {
   /* A new key's entry lies there: writes used[way]. A new value for a key that was there, and an
    * entry that is moved, keep theirs. */
   void (*inserted)(const accel_flat_view *view, accel_flat_set *set, unsigned way);
-  /* 0 (the coldest) to 3: what a resize keeps and hottest names first, and who is moved last where
+  /* 0 (the coldest) to 3: what a resize keeps and hottest names first, and what is moved last where
    * room is made. */
   unsigned (*rank)(const accel_flat_set *set, unsigned way);
 };

@@ -1,11 +1,12 @@
-/* An entry's byte: bit 0, used since its set was last looked at; bits 1 to 7, its youth, which
- * sinks from 127 to 0. A set's policy[0] is the stripe's time when that was last brought up. */
+/* An entry's byte: bit 0, used since its set was last looked at; bits 1 to 7, its recency counter,
+ * which ages from 127 down to 0. A set's policy[0] is the stripe's time when that was last brought
+ * up. */
 #include "policy_lru.h"
 
 #include "policy_simd.h"
 
-#define POLICY_LRU_YOUTH 0x7Fu
-#define POLICY_LRU_YOUTH_WIDTH 7u
+#define POLICY_LRU_RECENCY 0x7Fu
+#define POLICY_LRU_RECENCY_WIDTH 7u
 #define POLICY_LRU_TICKS 64u /* of a stripe's time, in a turnover */
 
 typedef struct policy_lru_stripe {
@@ -32,9 +33,9 @@ static void policy_lru_refresh(accel_flat_set *set, uint8_t time)
   const policy_word word = policy_load(set);
   const policy_word is_used = word & POLICY_LANES(1);
   if (ticks == 0 && !policy_is_any(is_used)) return;
-  const policy_word youths =
-      policy_sink(word >> 1 & POLICY_LANES(POLICY_LRU_YOUTH), POLICY_LRU_YOUTH_WIDTH, ticks);
-  policy_store(set, (youths | policy_widen(is_used, POLICY_LRU_YOUTH_WIDTH)) << 1);
+  const policy_word recencies =
+      policy_age(word >> 1 & POLICY_LANES(POLICY_LRU_RECENCY), POLICY_LRU_RECENCY_WIDTH, ticks);
+  policy_store(set, (recencies | policy_widen(is_used, POLICY_LRU_RECENCY_WIDTH)) << 1);
 }
 
 void accel_policy_lru_missed(const accel_flat_view *view)
@@ -50,18 +51,18 @@ void accel_policy_lru_missed(const accel_flat_view *view)
 unsigned accel_policy_lru_choose(const accel_flat_view *view, unsigned first_ways,
                                  unsigned second_ways)
 {
-  policy_pair youths = policy_load_pair(view);
+  policy_pair recencies = policy_load_pair(view);
   const policy_pair may_go = policy_name_pair(first_ways, second_ways);
   for (unsigned i = 0; i < POLICY_PAIR_WORDS; i++)
-    youths.words[i] = (youths.words[i] & POLICY_LANES(0xFE)) | ~may_go.words[i];
+    recencies.words[i] = (recencies.words[i] & POLICY_LANES(0xFE)) | ~may_go.words[i];
   const unsigned turn = (unsigned)policy_lru_stripe_of(view)->misses;
-  return policy_take_least(&youths, turn);
+  return policy_take_least(&recencies, turn);
 }
 
 void accel_policy_lru_inserted(const accel_flat_view *view, accel_flat_set *set, unsigned way)
 {
   (void)view;
-  accel_store_relaxed(&set->used[way], (uint8_t)(POLICY_LRU_YOUTH << 1));
+  accel_store_relaxed(&set->used[way], (uint8_t)(POLICY_LRU_RECENCY << 1));
 }
 
 unsigned accel_policy_lru_rank(const accel_flat_set *set, unsigned way)

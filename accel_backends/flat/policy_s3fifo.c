@@ -1,15 +1,16 @@
-/* An entry's byte: bit 7, it is in the main queue; bits 2 to 6, its youth in its queue, which sinks
- * from 31 to 0 by one in a sixteenth of a turnover; bits 0 and 1, its hits. A set's policy[0] is
- * the stripe's time when the set was last brought up to it, [1] where its next ghost is put. */
+/* An entry's byte: bit 7, it is in the main queue; bits 2 to 6, its recency counter: 31 when it
+ * enters its queue, one less each sixteenth of a turnover; bits 0 and 1, its hits. A set's
+ * policy[0] is the stripe's time when the set was last brought up to it, [1] where its next ghost
+ * is put. */
 #include "policy_s3fifo.h"
 
 #include "policy_simd.h"
 
 #define POLICY_S3FIFO_MAIN 0x80u
-#define POLICY_S3FIFO_YOUTH 31u
-#define POLICY_S3FIFO_YOUTH_WIDTH 5u
-#define POLICY_S3FIFO_YOUTH_SHIFT 2u
-#define POLICY_S3FIFO_YOUTH_BITS (POLICY_S3FIFO_YOUTH << POLICY_S3FIFO_YOUTH_SHIFT)
+#define POLICY_S3FIFO_RECENCY 31u
+#define POLICY_S3FIFO_RECENCY_WIDTH 5u
+#define POLICY_S3FIFO_RECENCY_SHIFT 2u
+#define POLICY_S3FIFO_RECENCY_BITS (POLICY_S3FIFO_RECENCY << POLICY_S3FIFO_RECENCY_SHIFT)
 
 typedef struct policy_s3fifo_stripe {
   int64_t small; /* entries of the small queue, in 256ths; follows what is seen in sets */
@@ -43,10 +44,11 @@ static void policy_s3fifo_refresh(accel_flat_set *set, uint8_t time)
   set->policy[0] = time;
   if (ticks == 0) return;
   const policy_word word = policy_load(set);
-  const policy_word youths = word >> POLICY_S3FIFO_YOUTH_SHIFT & POLICY_LANES(POLICY_S3FIFO_YOUTH);
-  const policy_word sunk = policy_sink(youths, POLICY_S3FIFO_YOUTH_WIDTH, ticks);
-  policy_store(set, (word & ~POLICY_LANES(POLICY_S3FIFO_YOUTH_BITS)) |
-                        sunk << POLICY_S3FIFO_YOUTH_SHIFT);
+  const policy_word recencies =
+      word >> POLICY_S3FIFO_RECENCY_SHIFT & POLICY_LANES(POLICY_S3FIFO_RECENCY);
+  const policy_word aged = policy_age(recencies, POLICY_S3FIFO_RECENCY_WIDTH, ticks);
+  policy_store(set, (word & ~POLICY_LANES(POLICY_S3FIFO_RECENCY_BITS)) |
+                        aged << POLICY_S3FIFO_RECENCY_SHIFT);
 }
 
 /* True: the tag was there, and is forgotten. */
@@ -78,12 +80,12 @@ static unsigned policy_s3fifo_oldest(const policy_pair *pair, const policy_pair 
                                      bool is_of_main, unsigned turn)
 {
   const uint64_t first = is_of_main ? POLICY_LANES(POLICY_S3FIFO_MAIN) : 0;
-  policy_pair youths;
+  policy_pair recencies;
   for (unsigned i = 0; i < POLICY_PAIR_WORDS; i++) {
-    const uint64_t youth_in_queue = POLICY_LANES(POLICY_S3FIFO_MAIN | POLICY_S3FIFO_YOUTH_BITS);
-    youths.words[i] = ((pair->words[i] ^ first) & youth_in_queue) | ~may_go->words[i];
+    const uint64_t recency_in_queue = POLICY_LANES(POLICY_S3FIFO_MAIN | POLICY_S3FIFO_RECENCY_BITS);
+    recencies.words[i] = ((pair->words[i] ^ first) & recency_in_queue) | ~may_go->words[i];
   }
-  return policy_take_least(&youths, turn);
+  return policy_take_least(&recencies, turn);
 }
 
 static void policy_s3fifo_correct(policy_s3fifo_stripe *stripe, const accel_flat_view *view,
@@ -101,7 +103,7 @@ static void policy_s3fifo_correct(policy_s3fifo_stripe *stripe, const accel_flat
 static void policy_s3fifo_reinsert(const accel_flat_view *view, policy_pair *pair, unsigned number,
                                    unsigned hits)
 {
-  const unsigned used = POLICY_S3FIFO_MAIN | POLICY_S3FIFO_YOUTH_BITS | hits;
+  const unsigned used = POLICY_S3FIFO_MAIN | POLICY_S3FIFO_RECENCY_BITS | hits;
   policy_set_byte(pair, number, (uint8_t)used);
   accel_store_relaxed(&policy_set_of(view, number)->used[number % ACCEL_FLAT_WAYS], (uint8_t)used);
 }
@@ -147,7 +149,7 @@ void accel_policy_s3fifo_inserted(const accel_flat_view *view, accel_flat_set *s
   policy_s3fifo_stripe *stripe = policy_s3fifo_stripe_of(view);
   const bool is_ghost = view->newcomer->note != 0;
   const unsigned queue = is_ghost ? POLICY_S3FIFO_MAIN : 0;
-  accel_store_relaxed(&set->used[way], (uint8_t)(queue | POLICY_S3FIFO_YOUTH_BITS));
+  accel_store_relaxed(&set->used[way], (uint8_t)(queue | POLICY_S3FIFO_RECENCY_BITS));
   if (!is_ghost) stripe->small += 256;
 }
 

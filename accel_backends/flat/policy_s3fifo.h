@@ -2,9 +2,9 @@
  *
  * After Yang, Zhang, Qiu, Yue, Rashmi, "FIFO queues are all you need for cache eviction" (SOSP
  * 2023), among the 32 entries of a key's two sets. New entries start in the small queue, a tenth
- * of the stripe; who was hit twice there moves on to the main one, which gives an entry one more
- * round for each of up to three hits. Who goes from the small queue leaves a tag, and a key that
- * comes back while that is remembered goes to the main queue at once.
+ * of the stripe; an entry that was hit twice there moves on to the main one, which gives it one
+ * more round for each of up to three hits. An entry that is evicted from the small queue leaves
+ * its tag, a ghost; a key that comes back while its ghost is there goes to the main queue at once.
  */
 #ifndef ACCEL_BACKENDS_FLAT_POLICY_S3FIFO_H
 #define ACCEL_BACKENDS_FLAT_POLICY_S3FIFO_H

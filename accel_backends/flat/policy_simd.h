@@ -104,7 +104,7 @@ static inline policy_word policy_widen(policy_word ones, unsigned bits)
 
 /* Takes `by` away from each lane's field, down to 0. The field has `bits` bits, the lanes hold
  * nothing else, and its next bit is free. */
-static inline policy_word policy_sink(policy_word lanes, unsigned bits, unsigned by)
+static inline policy_word policy_age(policy_word lanes, unsigned bits, unsigned by)
 {
   const unsigned field = (1u << bits) - 1;
   const policy_word less =

@@ -1,5 +1,4 @@
-/* policy_sketch.h: how often keys were asked for, those that are not resident included: for the
- * policies' .c files only.
+/* policy_sketch.h: how often keys were requested, resident or not: for the policies' .c files only.
  *
  * A count-min sketch (Cormode, Muthukrishnan, 2005) of four-bit counters: a key has two of them in
  * one word, and the lesser is what is said of it, perhaps too much, never too little. (Three in a
@@ -7,8 +6,8 @@
  * tenth slower.) All counters are halved from time to time, as in Einziger, Friedman, Manes,
  * "TinyLFU" (2017). Each stripe has a sketch of its own, under its mutex.
  *
- * Hits are not counted here: an entry carries its own count, which the sketch is owed when the
- * entry goes and gets with the next miss.
+ * Hits are not counted here: an entry carries its own count. When the entry is evicted, its count
+ * is pending, and the next miss adds it to the sketch.
  */
 #ifndef ACCEL_BACKENDS_FLAT_POLICY_SKETCH_H
 #define ACCEL_BACKENDS_FLAT_POLICY_SKETCH_H
@@ -23,8 +22,8 @@
 typedef struct policy_sketch {
   uint64_t *words;
   uint32_t word_count;
-  uint32_t owed; /* a count that a key is still to have; 0: none */
-  uint64_t owed_to;
+  uint32_t pending_count; /* of an evicted entry, not in the words yet; 0: none */
+  uint64_t pending_key;
 } policy_sketch;
 
 /* The lines of a stripe's sketch. */
@@ -73,19 +72,20 @@ static inline void policy_sketch_raise(const policy_sketch *sketch, uint64_t mix
                 ((high < wanted ? wanted - high : 0) << place.high);
 }
 
-static inline void policy_sketch_settle(policy_sketch *sketch)
+static inline void policy_sketch_apply_pending(policy_sketch *sketch)
 {
-  if (sketch->owed != 0) policy_sketch_raise(sketch, sketch->owed_to, sketch->owed);
-  sketch->owed = 0;
+  if (sketch->pending_count != 0)
+    policy_sketch_raise(sketch, sketch->pending_key, sketch->pending_count);
+  sketch->pending_count = 0;
 }
 
-/* Raises the key's count when the next one is owed or settle is called: its word comes from memory
- * meanwhile. */
-static inline void policy_sketch_owe(policy_sketch *sketch, uint64_t mixed, unsigned count)
+/* Raises the key's count at the next call, or at apply_pending: its word comes from memory until
+ * then. */
+static inline void policy_sketch_defer(policy_sketch *sketch, uint64_t mixed, unsigned count)
 {
-  policy_sketch_settle(sketch);
-  sketch->owed = count;
-  sketch->owed_to = mixed;
+  policy_sketch_apply_pending(sketch);
+  sketch->pending_count = count;
+  sketch->pending_key = mixed;
   policy_sketch_prefetch(sketch, mixed);
 }
 

@@ -1,25 +1,25 @@
 /* An entry's byte, so that the least byte of the main part is the least used entry:
  *
  *   bit 7       it is in the main part
- *   bits 4 to 6 how often it was asked for, saturating; halved from time to time
- *   bits 1 to 3 its youth, which sinks from 7 to 0 by one in a sixteenth of a turnover
+ *   bits 4 to 6 how often it was requested, saturating; halved from time to time
+ *   bits 1 to 3 its recency counter: ages from 7 to 0, by one in a sixteenth of a turnover
  *   bit 0       used since its set was last looked at: all that a hit writes
  *
- * A set's policy[0] to [3] are its ghosts, the tags of the last four entries that went from it, the
+ * A set's policy[0] to [3] are its ghosts, the tags of the last four entries evicted from it, the
  * latest first, and the low bits of [4] say which of them were in the main part; [5] and [6] are
  * the stripe's time and era when the set was last brought up to them.
  *
- * How the window finds its size: its target grows by one for each miss of a key that went from the
- * window a moment ago, for it would have been a hit with a larger window. It shrinks by one for
- * each key that went from the main part a moment ago, and for each hit of the entry that would
- * have been the next of the main part to go: those are the hits that a larger window costs. Both
- * sides are counted at their edge, so the target settles where one more entry is worth the same
- * on either side. (The ghosts are ARC's, Megiddo and Modha, 2003; here they fit into a set's line.)
+ * How the window finds its size: its target grows by one for each ghost hit of the window, a miss
+ * of a key that was evicted from it a moment ago and would have been a hit with a larger window.
+ * It shrinks by one for each ghost hit of the main part, and for each hit of the entry that the
+ * main part would have evicted next: those are the hits that a larger window costs. Both sides are
+ * counted at their edge, so the target stays where one more entry is worth the same on either
+ * side. (The ghosts are ARC's, Megiddo and Modha, 2003; here they fit into a set's line.)
  *
  * How the main part forgets: counts of what was popular once would keep newcomers out for many
  * turnovers. So uses are counted by part, and while an entry of the window is used more often than
- * one of the main part, that part is stale: the window's oldest goes there unasked. Where it is
- * used twice as often, the main part's oldest makes room, not its least used.
+ * one of the main part, that part is stale: the window's oldest is promoted without a comparison.
+ * Where it is used twice as often, the main part evicts its oldest, not its least used.
  */
 #include "policy_window.h"
 
@@ -27,8 +27,8 @@
 #include "policy_sketch.h"
 
 #define POLICY_WINDOW_MAIN 0x80u
-#define POLICY_WINDOW_YOUTH 7u
-#define POLICY_WINDOW_YOUTH_WIDTH 3u
+#define POLICY_WINDOW_RECENCY 7u
+#define POLICY_WINDOW_RECENCY_WIDTH 3u
 #define POLICY_WINDOW_COUNT 7u
 #define POLICY_WINDOW_COUNT_SHIFT 4u
 #define POLICY_WINDOW_GHOSTS 4u
@@ -39,7 +39,7 @@
 #define POLICY_WINDOW_VERY_STALE 2  /* that many times more uses in the window */
 #define POLICY_WINDOW_LEAST 20      /* of the slots, one in so many is always the window's, */
 #define POLICY_WINDOW_MOST 12       /* and at most so many times as many are */
-#define POLICY_WINDOW_FARTHER 3u    /* added to a youth in its place: a step and a half */
+#define POLICY_WINDOW_FARTHER 3u    /* added to a recency in its place: a step and a half */
 #define POLICY_WINDOW_LOOKS 4       /* misses until the window's entries are counted again */
 
 /* Numbers of entries are kept in 256ths, so that small corrections add up. */
@@ -48,7 +48,7 @@
 typedef struct policy_window {
   policy_sketch sketch; /* of the stripe; words NULL: nothing has happened yet */
   int64_t window;       /* how many entries are in the window: exact but for those that expire or
-                         * are deleted, which nobody reports; corrected by what is seen in sets */
+                         * are deleted, which is not reported; corrected by what is seen in sets */
   int64_t target;       /* how many should be */
   int64_t slots;        /* of the stripe */
   uint32_t requests;    /* since counts were halved; of hits, those that left a trace */
@@ -97,9 +97,9 @@ static void policy_window_move(policy_window *window, int64_t change)
 
 /* ---- a miss looks at the key's two sets ---- */
 
-/* How many hits would have been misses, had the main part been smaller: entries that were used
- * though they were the next to go. */
-static int policy_window_saved(const policy_pair *pair)
+/* Hits at the main part's edge, that a smaller main part would have missed: entries that were used
+ * though they were the next to be evicted. */
+static int policy_window_hit_density(const policy_pair *pair)
 {
   const policy_word first = pair->words[0], second = pair->words[1];
   const policy_word is_used = (first & first >> 7) | (second & second >> 7);
@@ -126,16 +126,16 @@ static policy_word policy_window_refresh(const policy_window *window, accel_flat
   const policy_word is_used = word & POLICY_LANES(1);
   set->policy[5] = window->time;
   set->policy[6] = window->era;
-  policy_word youths = word >> 1 & POLICY_LANES(POLICY_WINDOW_YOUTH);
-  if (ticks != 0) youths = policy_sink(youths, POLICY_WINDOW_YOUTH_WIDTH, ticks);
-  youths |= policy_widen(is_used, POLICY_WINDOW_YOUTH_WIDTH);
+  policy_word recencies = word >> 1 & POLICY_LANES(POLICY_WINDOW_RECENCY);
+  if (ticks != 0) recencies = policy_age(recencies, POLICY_WINDOW_RECENCY_WIDTH, ticks);
+  recencies |= policy_widen(is_used, POLICY_WINDOW_RECENCY_WIDTH);
   policy_word counts = word >> POLICY_WINDOW_COUNT_SHIFT & POLICY_LANES(POLICY_WINDOW_COUNT);
   counts += is_used;
   counts -= counts >> 3 & POLICY_LANES(1);
   for (unsigned era = eras < 3 ? eras : 3; era > 0; era--)
     counts = counts >> 1 & POLICY_LANES(POLICY_WINDOW_COUNT >> 1);
-  const policy_word now =
-      (word & POLICY_LANES(POLICY_WINDOW_MAIN)) | counts << POLICY_WINDOW_COUNT_SHIFT | youths << 1;
+  const policy_word now = (word & POLICY_LANES(POLICY_WINDOW_MAIN)) |
+                          counts << POLICY_WINDOW_COUNT_SHIFT | recencies << 1;
   policy_store(set, now);
   return now;
 }
@@ -176,7 +176,7 @@ static void policy_window_pass_time(policy_window *window, const accel_flat_view
 static void policy_window_look(policy_window *window, const accel_flat_view *view,
                                policy_pair *pair)
 {
-  policy_sketch_settle(&window->sketch);
+  policy_sketch_apply_pending(&window->sketch);
   view->newcomer->note = (uint8_t)policy_sketch_add(&window->sketch, view->mixed);
   policy_window_pass_time(window, view);
   const bool is_used = policy_is_any((pair->words[0] | pair->words[1]) & POLICY_LANES(1));
@@ -197,8 +197,8 @@ static uint32_t policy_window_ghosts(const accel_flat_set *set)
   return ghosts;
 }
 
-/* What a key's return says: 1, the window was too small; -1, the main part was; 0, nothing. */
-static int policy_window_regret(const accel_flat_set *set, uint64_t tag)
+/* 1: a ghost hit of the window, which was too small; -1: of the main part; 0: none. */
+static int policy_window_ghost_hit(const accel_flat_set *set, uint64_t tag)
 {
   const uint32_t unlike = policy_window_ghosts(set) ^ (uint32_t)POLICY_LANES(tag);
   /* The lowest top bit that is set is that of the first byte which is 0. */
@@ -209,9 +209,10 @@ static int policy_window_regret(const accel_flat_set *set, uint64_t tag)
   return (set->policy[4] >> ghost & 1) != 0 ? -1 : 1;
 }
 
-/* A ghost has a key's tag by chance once in 256 times: what that adds up to in both sets, in
- * units. (Counted by hand: without -march a popcount is a call.) */
-static int policy_window_chance(const accel_flat_set *first, const accel_flat_set *second)
+/* A ghost has another key's tag once in 256 times: what such false ghost hits add up to in both
+ * sets, in units. (Counted by hand: without -march a popcount is a call.) */
+static int policy_window_expected_false_ghosts(const accel_flat_set *first,
+                                               const accel_flat_set *second)
 {
   unsigned of_main = (first->policy[4] & 15u) | (second->policy[4] & 15u) << 4; /* as bits: */
   of_main -= of_main >> 1 & 0x55;
@@ -223,9 +224,9 @@ static int policy_window_chance(const accel_flat_set *first, const accel_flat_se
 static int policy_window_learn(const accel_flat_view *view)
 {
   const accel_flat_set *first = view->sets[0], *second = view->sets[1];
-  const int regret = policy_window_regret(first, view->tag);
-  const int regrets = regret != 0 ? regret : policy_window_regret(second, view->tag);
-  return regrets * POLICY_WINDOW_UNIT - policy_window_chance(first, second);
+  const int ghost_hit = policy_window_ghost_hit(first, view->tag);
+  const int ghost_hits = ghost_hit != 0 ? ghost_hit : policy_window_ghost_hit(second, view->tag);
+  return ghost_hits * POLICY_WINDOW_UNIT - policy_window_expected_false_ghosts(first, second);
 }
 
 void accel_policy_tinylfu_missed(const accel_flat_view *view)
@@ -237,10 +238,10 @@ void accel_policy_tinylfu_missed(const accel_flat_view *view)
 static policy_pair policy_window_miss(policy_window *window, const accel_flat_view *view)
 {
   policy_pair pair = policy_load_pair(view);
-  const int saved = policy_window_saved(&pair);
+  const int hit_density = policy_window_hit_density(&pair);
   window->is_adaptive = true;
   policy_window_look(window, view, &pair);
-  policy_window_move(window, policy_window_learn(view) - saved * POLICY_WINDOW_UNIT);
+  policy_window_move(window, policy_window_learn(view) - hit_density * POLICY_WINDOW_UNIT);
   return pair;
 }
 
@@ -249,7 +250,7 @@ ACCEL_FLATTEN void accel_policy_adaptive_missed(const accel_flat_view *view)
   policy_window_miss(policy_window_of(view), view);
 }
 
-/* ---- who goes ---- */
+/* ---- eviction ---- */
 
 static unsigned policy_window_count_of(uint8_t used)
 {
@@ -265,19 +266,19 @@ static void policy_window_promote(policy_window *window, const accel_flat_view *
 }
 
 /* The number of the window's oldest of those that may go, or POLICY_PAIR_WAYS. One of the second
- * set has to be older by two steps: the newcomer gets the place of who goes, and a hit in the first
- * set is cheaper. */
+ * set has to be older by two steps: the newcomer gets the place of the evicted entry, and a hit in
+ * the first set is cheaper. */
 static unsigned policy_window_oldest(const policy_window *window, const policy_pair *pair,
                                      const policy_pair *may_go)
 {
-  policy_pair youths;
+  policy_pair recencies;
   for (unsigned i = 0; i < POLICY_PAIR_WORDS; i++) {
     const policy_word word = pair->words[i];
-    const policy_word youth = word & POLICY_LANES(POLICY_WINDOW_YOUTH << 1);
-    youths.words[i] =
-        (youth + POLICY_LANES(i * POLICY_WINDOW_FARTHER)) | ~may_go->words[i] | policy_spread(word);
+    const policy_word recency = word & POLICY_LANES(POLICY_WINDOW_RECENCY << 1);
+    recencies.words[i] = (recency + POLICY_LANES(i * POLICY_WINDOW_FARTHER)) | ~may_go->words[i] |
+                         policy_spread(word);
   }
-  return policy_find_least(&youths, window->turn);
+  return policy_find_least(&recencies, window->turn);
 }
 
 /* Whether an entry of the window is used more often than one of the main part, by that many times:
@@ -295,11 +296,11 @@ static bool policy_window_is_main_stale(const policy_window *window, int64_t tim
 static unsigned policy_window_least_used(const policy_window *window, const policy_pair *pair,
                                          const policy_pair *may_go)
 {
-  const bool is_by_youth = policy_window_is_main_stale(window, POLICY_WINDOW_VERY_STALE);
+  const bool is_by_recency = policy_window_is_main_stale(window, POLICY_WINDOW_VERY_STALE);
   policy_pair uses = *pair;
-  for (unsigned i = 0; is_by_youth && i < POLICY_PAIR_WORDS; i++) {
+  for (unsigned i = 0; is_by_recency && i < POLICY_PAIR_WORDS; i++) {
     const policy_word word = pair->words[i];
-    uses.words[i] = (word & POLICY_LANES(POLICY_WINDOW_YOUTH << 1)) << 3 |
+    uses.words[i] = (word & POLICY_LANES(POLICY_WINDOW_RECENCY << 1)) << 3 |
                     (word >> 3 & POLICY_LANES(POLICY_WINDOW_COUNT << 1));
   }
   for (unsigned i = 0; i < POLICY_PAIR_WORDS; i++)
@@ -343,7 +344,7 @@ static unsigned policy_window_loser(policy_window *window, const accel_flat_view
   return least;
 }
 
-/* A ghost is left, and the sketch is owed its count. */
+/* Leaves a ghost, and the count to the sketch. */
 static void policy_window_forget(policy_window *window, const accel_flat_view *view,
                                  const policy_pair *pair, unsigned number)
 {
@@ -356,7 +357,7 @@ static void policy_window_forget(policy_window *window, const accel_flat_view *v
   memcpy(set->policy, &ghosts, POLICY_WINDOW_GHOSTS);
   set->policy[4] = (uint8_t)(set->policy[4] << 1 | is_main);
   const unsigned count = policy_window_count_of(used);
-  if (count > 1) policy_sketch_owe(&window->sketch, accel_flat_hash_at(view, number), count);
+  if (count > 1) policy_sketch_defer(&window->sketch, accel_flat_hash_at(view, number), count);
 }
 
 static unsigned policy_window_choose(policy_window *window, const accel_flat_view *view,
@@ -387,11 +388,11 @@ ACCEL_FLATTEN unsigned accel_policy_adaptive_replace(const accel_flat_view *view
   return policy_window_choose(window, view, &pair, first_ways, second_ways);
 }
 
-/* ---- who comes ---- */
+/* ---- insertion ---- */
 
-/* The oldest of the window goes over unasked while there is room, and, where the window should
- * be smaller, until it nearly is. Nearly: it is never exact, and those who go over unasked are no
- * better than those who are there. */
+/* Promotes the window's oldest without a comparison while there is room, and, where the window
+ * should be smaller, until it nearly is. Nearly: its size is never exact, and entries promoted in
+ * this way are no better than those of the main part. */
 static ACCEL_NOINLINE void policy_window_overflow(policy_window *window,
                                                   const accel_flat_view *view)
 {
@@ -411,7 +412,7 @@ void accel_policy_window_inserted(const accel_flat_view *view, accel_flat_set *s
   policy_window *window = policy_window_of(view);
   const unsigned asked = view->newcomer->note;
   const unsigned count = asked < POLICY_WINDOW_COUNT ? asked : POLICY_WINDOW_COUNT;
-  const unsigned used = count << POLICY_WINDOW_COUNT_SHIFT | POLICY_WINDOW_YOUTH << 1;
+  const unsigned used = count << POLICY_WINDOW_COUNT_SHIFT | POLICY_WINDOW_RECENCY << 1;
   accel_store_relaxed(&set->used[way], (uint8_t)used);
   window->window += POLICY_WINDOW_UNIT;
   const int64_t excess = window->window - window->target - POLICY_WINDOW_UNIT;
@@ -419,7 +420,7 @@ void accel_policy_window_inserted(const accel_flat_view *view, accel_flat_set *s
     policy_window_overflow(window, view);
 }
 
-/* What was hit since it was last looked at comes first, then what is asked for often. */
+/* What was hit since it was last looked at comes first, then what is requested often. */
 unsigned accel_policy_window_rank(const accel_flat_set *set, unsigned way)
 {
   const uint8_t used = accel_load_relaxed(&set->used[way]);

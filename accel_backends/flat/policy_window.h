@@ -1,10 +1,10 @@
-/* policy_window.h: newcomers wait in a window, and who is asked for more often stays (layer 2).
+/* policy_window.h: new entries wait in a window; those requested more often stay (layer 2).
  *
  * What accel_policy_tinylfu and accel_policy_adaptive share; docs/eviction.md tells the whole
  * story with pictures. Every entry is in the window, where new ones start, or in the main part.
  * When there is no room, the window's oldest entry meets the least used one of the main part: if
- * it has been asked for clearly more often, it takes that one's place, else it goes itself. What
- * was asked for and has gone is remembered by a sketch.
+ * it was requested clearly more often, it takes that one's place, else it is evicted itself. A
+ * sketch remembers how often keys were requested that are not resident.
  *
  * The idea is W-TinyLFU's (Einziger, Friedman, Manes, "TinyLFU: a highly efficient cache admission
  * policy", ACM Transactions on Storage 2017). What differs:

@@ -35,7 +35,6 @@ FOREIGN = [
 # What is still to be renamed: (word, the path's beginning). Entries are only taken away.
 LEFT = [
     *((word, "accel_backends/redis/") for word in "bulk node peace reaction roles".split()),
-    *((word, "accel_backends/flat/") for word in "doomed spoilt youth".split()),
     ("peace", "accel/cache_read_plan.c"),
     ("node", "accel/"),
     ("bulk", "tools/gdb/"),
