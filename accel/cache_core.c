@@ -78,7 +78,7 @@ uint64_t accel_core_random(accel_core *core)
 /* Not 0, and of this cache. */
 uint64_t accel_core_lease_token(accel_core *core)
 {
-  const uint64_t own = core->invalidation.node_id >> 32 << 32;
+  const uint64_t own = core->invalidation.sender_id >> 32 << 32;
   const uint64_t token = own | (accel_core_random(core) & UINT32_MAX);
   return token == 0 ? 1 : token;
 }

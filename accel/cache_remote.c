@@ -47,7 +47,7 @@ static void remote_note_useless(core_note *note, const accel_remote_item *item)
 
 static void remote_note_lease(const accel_core *core, core_note *note, uint64_t token)
 {
-  const bool is_own = token >> 32 == core->invalidation.node_id >> 32;
+  const bool is_own = token >> 32 == core->invalidation.sender_id >> 32;
   note->lease = is_own ? CORE_LEASE_HELD : CORE_LEASE_TAKEN;
   note->token = token;
   note->was_refused = false;

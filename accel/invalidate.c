@@ -32,7 +32,7 @@ bool accel_invalidation_open(accel_invalidation *invalidation, const char *area)
   for (size_t i = 0; i < ACCEL_REMOTE_LANES; i++)
     invalidation->lanes[i].quiet_ticks = UINT32_MAX; /* nothing was sent that could be lost */
   invalidation->since_ms = accel_clock_monotonic_ms();
-  return accel_random_bytes(&invalidation->node_id, sizeof invalidation->node_id);
+  return accel_random_bytes(&invalidation->sender_id, sizeof invalidation->sender_id);
 }
 
 /* ---- sending ---- */
@@ -60,7 +60,7 @@ static bool invalidation_append(const accel_invalidation *invalidation,
   unsigned char head[INVALIDATE_HEAD] = {
       'A', 'C', 'I', '1', INVALIDATE_VERSION, (unsigned char)what->op};
   accel_bytes_put(head + 6, count, 2);
-  accel_bytes_put(head + 8, invalidation->node_id, 8);
+  accel_bytes_put(head + 8, invalidation->sender_id, 8);
   accel_bytes_put(head + 16, what->sequence, 8);
   accel_bytes_put(head + 24, invalidation->area_hash, 4);
   accel_bytes_put(head + 28, what->lane, 4);
@@ -250,7 +250,7 @@ accel_invalidation_result accel_invalidation_receive(accel_invalidation *invalid
   const uint64_t id = accel_bytes_take(data + 8, 8);
   const invalidation_head head = {op, lane, accel_bytes_take(data + 16, 8),
                                   (uint32_t)accel_bytes_take(data + 32, 4)};
-  if (id == invalidation->node_id) {
+  if (id == invalidation->sender_id) {
     const bool is_late = head.sequence <= accel_load_acquire(&invalidation->lanes[lane].passed);
     return is_late && op == INVALIDATE_OP_KEYS ? ACCEL_INVALIDATION_LATE : ACCEL_INVALIDATION_OWN;
   }

@@ -2,8 +2,8 @@
  *
  * A message, little endian:
  *
- *    0 4 magic "ACI1"        8 8 node: random, one per opened cache   24 4 hash of the area
- *    4 1 version = 2        16 8 sequence number, per node and lane   28 4 lane
+ *    0 4 magic "ACI1"        8 8 sender: random, one per open cache   24 4 hash of the area
+ *    4 1 version = 2        16 8 sequence number, of sender and lane  28 4 lane
  *    5 1 operation                                                    32 4 age of the number before
  *    6 2 number of keys                                               36   keys: u16 size, name
  *                                                                    end 8 SipHash-2-4 of all
@@ -56,14 +56,14 @@ typedef struct accel_invalidation_lane {
   uint64_t passed;      /* atomic: the same of those whose repair has begun */
 } accel_invalidation_lane;
 
-/* Another node's lane. */
+/* A lane of another sender. */
 typedef struct accel_invalidation_sender {
   uint64_t id, sequence;
   uint32_t lane, used; /* used 0: the place is free */
 } accel_invalidation_sender;
 
 typedef struct accel_invalidation {
-  uint64_t node_id;
+  uint64_t sender_id;
   uint32_t area_hash;
   accel_invalidation_lane lanes[ACCEL_REMOTE_LANES];
   uint32_t received;  /* of receive: orders the senders by use */
@@ -89,7 +89,7 @@ typedef enum accel_invalidation_result {
 
 ACCEL_EXTERN_C_BEGIN
 
-/* False: no randomness for the node id. */
+/* False: no randomness for the sender's id. */
 bool accel_invalidation_open(accel_invalidation *invalidation, const char *area);
 
 /* The functions of an accel_remote_publisher and of a sink's heartbeat; ctx is the invalidation. */

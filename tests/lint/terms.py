@@ -35,7 +35,6 @@ FOREIGN = [
 # What is still to be renamed: (word, the path's beginning). Entries are only taken away.
 LEFT = [
     *((word, "accel_backends/redis/") for word in "bulk peace reaction roles".split()),
-    ("node", "accel/"),
 ]
 
 

@@ -217,7 +217,7 @@ static void with_too_many_senders_a_loss_still_shows(void **state)
   assert_true(accel_invalidation_open(&passer_by, "area"));
   for (size_t i = 0; i < CROWD; i++) {
     sender = passer_by;
-    sender.node_id += i;
+    sender.sender_id += i;
     accel_buffer first = message_on(0);
     receive(&first);
   }
@@ -228,10 +228,10 @@ static void with_too_many_senders_a_loss_still_shows(void **state)
   assert_int_equal(so_far.everything, 1);
 }
 
-static bool is_remembered(uint64_t node_id)
+static bool is_remembered(uint64_t sender_id)
 {
   for (size_t i = 0; i < ACCEL_INVALIDATION_SENDERS; i++)
-    if (receiver.senders[i].used != 0 && receiver.senders[i].id == node_id) return true;
+    if (receiver.senders[i].used != 0 && receiver.senders[i].id == sender_id) return true;
   return false;
 }
 
@@ -240,7 +240,7 @@ static bool is_remembered(uint64_t node_id)
 static void a_sender_that_was_forgotten_is_no_gap(void **state)
 {
   (void)state;
-  sender.node_id = 1;
+  sender.sender_id = 1;
   usleep(LATER_US);
   accel_buffer first = message_on(0);
   receive(&first);
@@ -248,14 +248,14 @@ static void a_sender_that_was_forgotten_is_no_gap(void **state)
   const accel_invalidation one = sender;
   static accel_invalidation passer_by;
   assert_true(accel_invalidation_open(&passer_by, "area"));
-  passer_by.node_id = one.node_id;
-  for (size_t i = 0; i < ACCEL_INVALIDATION_SENDERS && is_remembered(one.node_id); i++) {
-    passer_by.node_id++;
+  passer_by.sender_id = one.sender_id;
+  for (size_t i = 0; i < ACCEL_INVALIDATION_SENDERS && is_remembered(one.sender_id); i++) {
+    passer_by.sender_id++;
     sender = passer_by;
     accel_buffer message = message_on(0);
     receive(&message);
   }
-  assert_false(is_remembered(one.node_id));
+  assert_false(is_remembered(one.sender_id));
   sender = one;
   receive(&second);
   assert_int_equal(so_far.everything, 0);
