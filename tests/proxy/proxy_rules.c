@@ -12,6 +12,22 @@ void proxy_unlock(proxy *proxy_)
   if (write(proxy_->bell, &ring, sizeof ring) != sizeof ring) abort();
 }
 
+static void rules_set(proxy *proxy_, bool *rule, bool value)
+{
+  pthread_mutex_lock(&proxy_->mutex);
+  *rule = value;
+  proxy_unlock(proxy_);
+}
+
+static void rules_count(proxy *proxy_, proxy_who *whose, proxy_who who, unsigned *rule,
+                        unsigned count)
+{
+  pthread_mutex_lock(&proxy_->mutex);
+  *rule = count;
+  *whose = who;
+  proxy_unlock(proxy_);
+}
+
 void proxy_set_flow(proxy *proxy_, proxy_direction direction, proxy_who who, const proxy_flow *flow)
 {
   pthread_mutex_lock(&proxy_->mutex);
@@ -37,24 +53,17 @@ void proxy_cut(proxy *proxy_, proxy_trip_kind kind, proxy_who who)
 
 void proxy_refuse(proxy *proxy_, bool refuses)
 {
-  pthread_mutex_lock(&proxy_->mutex);
-  proxy_->refuses = refuses;
-  proxy_unlock(proxy_);
+  rules_set(proxy_, &proxy_->refuses, refuses);
 }
 
 void proxy_silence(proxy *proxy_, bool silences)
 {
-  pthread_mutex_lock(&proxy_->mutex);
-  proxy_->silences = silences;
-  proxy_unlock(proxy_);
+  rules_set(proxy_, &proxy_->silences, silences);
 }
 
 void proxy_exchange(proxy *proxy_, proxy_who who, unsigned count)
 {
-  pthread_mutex_lock(&proxy_->mutex);
-  proxy_->exchanges = count;
-  proxy_->exchange_who = who;
-  proxy_unlock(proxy_);
+  rules_count(proxy_, &proxy_->exchange_who, who, &proxy_->exchanges, count);
 }
 
 void proxy_detain(proxy *proxy_, proxy_who who)
@@ -67,17 +76,12 @@ void proxy_detain(proxy *proxy_, proxy_who who)
 
 void proxy_release(proxy *proxy_)
 {
-  pthread_mutex_lock(&proxy_->mutex);
-  proxy_->releases = true;
-  proxy_unlock(proxy_);
+  rules_set(proxy_, &proxy_->releases, true);
 }
 
 void proxy_drop(proxy *proxy_, proxy_who who, unsigned count)
 {
-  pthread_mutex_lock(&proxy_->mutex);
-  proxy_->drops = count;
-  proxy_->drop_who = who;
-  proxy_unlock(proxy_);
+  rules_count(proxy_, &proxy_->drop_who, who, &proxy_->drops, count);
 }
 
 void proxy_heal(proxy *proxy_)
