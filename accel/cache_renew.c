@@ -29,6 +29,8 @@ static uint32_t renew_period_ms(const accel_core *core)
 static void renew_append(accel_core *core, accel_flight *flight, uint64_t due_ms)
 {
   core_note *note = core_note_of(flight);
+  ACCEL_ASSERT(!note->is_renewed);
+  ACCEL_ASSERT(note->lease == CORE_LEASE_HELD);
   accel_flight *last = core->renewed_last;
   note->renew_due_ms = due_ms;
   note->renewed_next = NULL;
@@ -41,6 +43,8 @@ static void renew_append(accel_core *core, accel_flight *flight, uint64_t due_ms
 static void renew_remove(accel_core *core, accel_flight *flight)
 {
   core_note *note = core_note_of(flight);
+  ACCEL_ASSERT(note->is_renewed);
+  ACCEL_ASSERT(core->renewed_first != NULL && core->renewed_last != NULL);
   accel_flight *next = note->renewed_next, *previous = note->renewed_previous;
   *(next == NULL ? &core->renewed_last : &core_note_of(next)->renewed_previous) = previous;
   *(previous == NULL ? &core->renewed_first : &core_note_of(previous)->renewed_next) = next;

@@ -9,6 +9,8 @@
 
 static bool repair_table_open(accel_repair_table *table, uint32_t capacity)
 {
+  ACCEL_ASSERT(capacity >= ACCEL_REPAIR_KEYS_FIRST);
+  ACCEL_ASSERT(capacity <= ACCEL_REPAIR_KEYS);
   table->capacity = capacity;
   table->entries = (accel_repair_entry *)ACCEL_MALLOC(capacity * sizeof *table->entries);
   table->heads = (uint32_t *)ACCEL_MALLOC(capacity * sizeof *table->heads);
@@ -77,17 +79,23 @@ static uint32_t *repair_find(accel_repair *repair, const char *text, size_t size
 
 static void repair_count_noted(accel_repair *repair, int change)
 {
+  ACCEL_ASSERT(change == 1 || change == -1);
+  ACCEL_ASSERT(change > 0 || repair->length > 0);
   accel_store_release(&repair->length, repair->length + (uint32_t)change);
 }
 
 static void repair_count_watched(accel_repair *repair, int change)
 {
+  ACCEL_ASSERT(change == 1 || change == -1);
+  ACCEL_ASSERT(change > 0 || repair->watched > 0);
   accel_store_release(&repair->watched, repair->watched + (uint32_t)change);
 }
 
 static void repair_set_state(accel_repair *repair, accel_repair_entry *entry,
                              accel_repair_state state)
 {
+  ACCEL_ASSERT(entry->state <= ACCEL_REPAIR_WATCHED);
+  ACCEL_ASSERT(state != ACCEL_REPAIR_WATCHED || repair->watches);
   if (entry->state == ACCEL_REPAIR_NOTED) repair_count_noted(repair, -1);
   if (entry->state == ACCEL_REPAIR_WATCHED) repair_count_watched(repair, -1);
   if (state == ACCEL_REPAIR_NOTED) repair_count_noted(repair, 1);
@@ -98,6 +106,8 @@ static void repair_set_state(accel_repair *repair, accel_repair_entry *entry,
 /* Nothing is kept any more: a larger table is given back. */
 static void repair_shrink(accel_repair *repair)
 {
+  ACCEL_ASSERT(repair->length == 0);
+  ACCEL_ASSERT(repair->watched == 0);
   if (repair->table.entries == repair->first.entries) return;
   repair_table_close(&repair->table);
   repair->table = repair->first;
@@ -108,7 +118,9 @@ static void repair_shrink(accel_repair *repair)
 static void repair_free_at(accel_repair *repair, uint32_t *at)
 {
   const uint32_t place = *at;
+  ACCEL_ASSERT(place > 0 && place <= repair->used);
   accel_repair_entry *entry = &repair->table.entries[place - 1];
+  ACCEL_ASSERT(entry->state != ACCEL_REPAIR_FREE);
   *at = entry->next;
   repair_set_state(repair, entry, ACCEL_REPAIR_FREE);
   entry->next = repair->free_place;
@@ -118,6 +130,8 @@ static void repair_free_at(accel_repair *repair, uint32_t *at)
 /* Frees what is watched since then or longer. */
 static void repair_unwatch(accel_repair *repair, uint64_t since_ms)
 {
+  ACCEL_ASSERT(repair->used <= repair->table.capacity);
+  ACCEL_ASSERT(repair->watched <= repair->used);
   for (uint32_t i = 0; i < repair->used && repair->watched > 0; i++) {
     const accel_repair_entry *entry = &repair->table.entries[i];
     if (entry->state == ACCEL_REPAIR_WATCHED && entry->done_ms <= since_ms)
@@ -129,6 +143,8 @@ static void repair_unwatch(accel_repair *repair, uint64_t since_ms)
 static bool repair_grow(accel_repair *repair)
 {
   accel_repair_table larger, old = repair->table;
+  ACCEL_ASSERT(repair->used == old.capacity);
+  ACCEL_ASSERT(repair->free_place == 0);
   if (old.capacity >= ACCEL_REPAIR_KEYS) return false;
   if (!repair_table_open(&larger, 2 * old.capacity)) return false;
   memcpy(larger.entries, old.entries, repair->used * sizeof *old.entries);
@@ -162,6 +178,8 @@ static uint32_t repair_take_place(accel_repair *repair)
 /* The place of a key that was not noted; 0: there is no room. */
 static uint32_t repair_insert(accel_repair *repair, const char *text, size_t size, bool is_hash)
 {
+  ACCEL_ASSERT(size <= ACCEL_KEY_NAME_MAX);
+  ACCEL_ASSERT(*repair_find(repair, text, size) == 0);
   const uint32_t place = repair_take_place(repair);
   if (place == 0) return 0;
   accel_repair_entry *entry = &repair->table.entries[place - 1];
@@ -177,6 +195,8 @@ static uint32_t repair_insert(accel_repair *repair, const char *text, size_t siz
 
 static void repair_note_area(accel_repair *repair)
 {
+  ACCEL_ASSERT(repair->area_number <= repair->failures);
+  ACCEL_ASSERT(repair->area_number == 0 || repair->length > 0);
   if (!repair->can_clear) return;
   if (repair->area_number == 0) repair_count_noted(repair, 1);
   repair->area_number = ++repair->failures;
@@ -250,6 +270,8 @@ size_t accel_repair_peek(accel_repair *repair, accel_repair_entry *out, size_t c
 static void repair_resolve(accel_repair *repair, uint32_t *at)
 {
   accel_repair_entry *entry = &repair->table.entries[*at - 1];
+  ACCEL_ASSERT(entry->state == ACCEL_REPAIR_NOTED);
+  ACCEL_ASSERT(entry->number <= repair->failures);
   entry->done_ms = accel_clock_monotonic_ms();
   if (repair->watches)
     repair_set_state(repair, entry, ACCEL_REPAIR_WATCHED);
@@ -275,6 +297,7 @@ void accel_repair_done(accel_repair *repair, const accel_repair_entry *entry)
 
 void accel_repair_area_done(accel_repair *repair, uint64_t number)
 {
+  ACCEL_ASSERT(number != 0);
   accel_mutex_lock(&repair->mutex);
   if (repair->area_number == number) {
     repair->area_number = 0;

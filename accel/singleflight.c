@@ -25,6 +25,8 @@ bool accel_singleflight_open(accel_singleflight *table, const accel_type *type, 
 
 void accel_singleflight_close(accel_singleflight *table)
 {
+  ACCEL_ASSERT(table->count == 0);
+  ACCEL_ASSERT(table->buckets == table->few);
   if (table->buckets != table->few) ACCEL_FREE(table->buckets);
   accel_mutex_close(&table->mutex);
 }
@@ -93,6 +95,8 @@ static uint32_t *singleflight_current(accel_singleflight *table, uint64_t hash)
 /* Without memory the chains get longer. */
 static void singleflight_grow(accel_singleflight *table)
 {
+  ACCEL_ASSERT(table->count > table->mask);
+  ACCEL_ASSERT((table->mask & (table->mask + 1)) == 0);
   const size_t count = 4 * (table->mask + 1);
   accel_flight **buckets = (accel_flight **)ACCEL_MALLOC(count * sizeof *buckets);
   if (buckets == NULL) return;
@@ -116,6 +120,8 @@ static void singleflight_grow(accel_singleflight *table)
 static void singleflight_shrink(accel_singleflight *table)
 {
   if (table->buckets == table->few) return;
+  ACCEL_ASSERT(table->count == 0);
+  ACCEL_ASSERT(table->mask >= ACCEL_SINGLEFLIGHT_BUCKETS);
   ACCEL_FREE(table->buckets);
   table->buckets = table->few;
   table->mask = ACCEL_SINGLEFLIGHT_BUCKETS - 1;
@@ -124,6 +130,8 @@ static void singleflight_shrink(accel_singleflight *table)
 
 static void singleflight_list(accel_singleflight *table, accel_flight *flight)
 {
+  ACCEL_ASSERT(!flight->is_listed);
+  ACCEL_ASSERT(!flight->is_forgotten && !flight->is_landed);
   if (++table->count > table->mask) singleflight_grow(table);
   accel_flight **bucket = singleflight_bucket(table, flight->hash);
   flight->next = *bucket;
@@ -136,6 +144,8 @@ static void singleflight_list(accel_singleflight *table, accel_flight *flight)
 static void flight_forget(accel_singleflight *table, accel_flight *flight)
 {
   if (flight->is_forgotten) return;
+  ACCEL_ASSERT(flight->is_listed);
+  ACCEL_ASSERT(*singleflight_current(table, flight->hash) > 0);
   flight->is_forgotten = true;
   uint32_t *current = singleflight_current(table, flight->hash);
   accel_store_release(current, *current - 1);
@@ -144,6 +154,8 @@ static void flight_forget(accel_singleflight *table, accel_flight *flight)
 static void singleflight_unlist(accel_singleflight *table, accel_flight *flight)
 {
   if (!flight->is_listed) return;
+  ACCEL_ASSERT(table->count > 0);
+  ACCEL_ASSERT(flight->is_forgotten || *singleflight_current(table, flight->hash) > 0);
   accel_flight **place = singleflight_bucket(table, flight->hash);
   while (*place != flight) place = &(*place)->next;
   *place = flight->next;
@@ -185,6 +197,8 @@ static accel_flight *singleflight_find(accel_singleflight *table, const void *ke
  * */
 static void flight_want(accel_flight *flight)
 {
+  ACCEL_ASSERT(flight->wanted < UINT32_MAX);
+  ACCEL_ASSERT(flight->load == NULL || flight->load->queued > 0);
   flight->wanted++;
   if (flight->load == NULL) return;
   if (flight->wanted == 1) flight->load->wanted++;
@@ -220,6 +234,8 @@ accel_flight *accel_singleflight_join(accel_singleflight *table, const void *key
 
 void accel_singleflight_retain(accel_flight *flight)
 {
+  ACCEL_ASSERT(accel_load_relaxed(&flight->references) > 0);
+  ACCEL_ASSERT(accel_load_relaxed(&flight->references) < UINT32_MAX);
   accel_add_relaxed(&flight->references, 1u);
 }
 
@@ -227,6 +243,8 @@ void accel_singleflight_retain(accel_flight *flight)
  * needs no lock: no thread can find the flight any more. */
 void accel_singleflight_release(accel_singleflight *table, accel_flight *flight)
 {
+  ACCEL_ASSERT(flight->table == table);
+  ACCEL_ASSERT(accel_load_relaxed(&flight->references) > 0);
   if (accel_sub_acq_rel(&flight->references, 1u) == 1) flight_free(table->type, flight);
 }
 
@@ -238,6 +256,8 @@ void accel_singleflight_land(accel_singleflight *table, accel_flight *flight, ac
   accel_flight_stop_running(flight);
   accel_flight_note_unfinished(flight);
   accel_mutex_lock(&table->mutex);
+  ACCEL_ASSERT(!flight->is_landed);
+  ACCEL_ASSERT(flight->load == NULL);
   flight->status = status;
   if (error[0] != '\0' || accel_failed(status))
     snprintf(flight->error, sizeof flight->error, "%s", error);
@@ -249,6 +269,8 @@ void accel_singleflight_land(accel_singleflight *table, accel_flight *flight, ac
 bool accel_singleflight_close_fill(accel_singleflight *table, accel_flight *flight)
 {
   accel_mutex_lock(&table->mutex);
+  ACCEL_ASSERT(flight->is_landed);
+  ACCEL_ASSERT(!flight->is_done);
   flight->is_fill_closed = true;
   const bool fills_local = flight->fills_local && !flight->is_forgotten;
   accel_mutex_unlock(&table->mutex);
@@ -257,6 +279,8 @@ bool accel_singleflight_close_fill(accel_singleflight *table, accel_flight *flig
 
 static void flight_finish(accel_singleflight *table, accel_flight *flight)
 {
+  ACCEL_ASSERT(flight->is_landed && !flight->is_done);
+  ACCEL_ASSERT(flight->load == NULL);
   singleflight_unlist(table, flight);
   accel_store_release(&flight->is_done, true);
   accel_condition_broadcast(&flight->changed);
@@ -305,9 +329,10 @@ accel_flight_wait accel_singleflight_wait(accel_singleflight *table, accel_fligh
   *emptied = NULL;
   if (accel_singleflight_is_done(flight)) return ACCEL_FLIGHT_DONE;
   accel_mutex_lock(&table->mutex);
-  if (!flight->is_done && !accel_flight_begin_wait(flight)) {
+  if (flight->is_done || !accel_flight_begin_wait(flight)) {
+    const bool is_done = flight->is_done;
     accel_mutex_unlock(&table->mutex);
-    return ACCEL_FLIGHT_CIRCLE;
+    return is_done ? ACCEL_FLIGHT_DONE : ACCEL_FLIGHT_CIRCLE;
   }
   flight->urgent += take_ms != ACCEL_NO_DEADLINE;
   const accel_flight_wait result = flight_wait(table, flight, deadline_ms, take_ms, emptied);
@@ -326,6 +351,8 @@ void accel_singleflight_queue(accel_singleflight *table, accel_flight **flights,
   for (size_t i = 0; i < count; i++) accel_flight_stop_running(flights[i]);
   accel_mutex_lock(&table->mutex);
   for (size_t i = 0; i < count; i++) {
+    ACCEL_ASSERT(flights[i]->load == NULL);
+    ACCEL_ASSERT(!flights[i]->is_landed);
     flights[i]->load = load;
     load->queued++;
     load->wanted += flights[i]->wanted > 0;
@@ -339,6 +366,8 @@ void accel_singleflight_queue(accel_singleflight *table, accel_flight **flights,
 static accel_job *flight_unqueue(accel_flight *flight)
 {
   accel_flight_load *load = flight->load;
+  ACCEL_ASSERT(load != NULL && load->queued > 0);
+  ACCEL_ASSERT(flight->wanted == 0 || load->wanted > 0);
   flight->load = NULL;
   load->wanted -= flight->wanted > 0;
   if (--load->queued > 0) return NULL;
@@ -349,6 +378,7 @@ size_t accel_singleflight_unqueue(accel_singleflight *table, accel_flight **flig
                                   accel_flight_load *load)
 {
   size_t kept = 0;
+  ACCEL_ASSERT(count == 0 || flights != NULL);
   accel_mutex_lock(&table->mutex);
   for (size_t i = 0; i < count; i++) {
     accel_flight *flight = flights[i];
@@ -357,6 +387,7 @@ size_t accel_singleflight_unqueue(accel_singleflight *table, accel_flight **flig
     flights[i] = flights[kept];
     flights[kept++] = flight;
   }
+  ACCEL_ASSERT(kept == load->queued);
   load->queued = load->wanted = 0;
   accel_mutex_unlock(&table->mutex);
   return kept;
@@ -376,6 +407,8 @@ bool accel_singleflight_take(accel_singleflight *table, accel_flight *flight,
 
 static void flight_drop(accel_singleflight *table, accel_flight *flight)
 {
+  ACCEL_ASSERT(!flight->is_landed);
+  ACCEL_ASSERT(flight->wanted == 0);
   flight->status = ACCEL_ERR_TIMEOUT;
   snprintf(flight->error, sizeof flight->error,
            "the load was dropped before it began: no caller waited for it any more");
@@ -389,10 +422,12 @@ accel_job *accel_singleflight_leave(accel_singleflight *table, accel_flight *fli
 {
   accel_job *job = NULL;
   accel_mutex_lock(&table->mutex);
+  ACCEL_ASSERT(flight->wanted > 0);
   flight->stays |= stays;
   accel_flight_load *load = flight->load;
   const bool is_last = --flight->wanted == 0;
   *is_dropped = is_last && load != NULL && !flight->stays && !load->is_running;
+  ACCEL_ASSERT(!is_last || load == NULL || load->wanted > 0);
   if (is_last && load != NULL) load->wanted--;
   if (*is_dropped) {
     job = flight_unqueue(flight);
@@ -411,6 +446,8 @@ bool accel_singleflight_drop_unwanted(accel_singleflight *table, accel_flight *f
   accel_mutex_lock(&table->mutex);
   const bool is_unwanted = flight->wanted == 0 && !flight->stays && !flight->is_landed;
   if (is_unwanted) {
+    ACCEL_ASSERT(flight->load == NULL);
+    ACCEL_ASSERT(flight->is_listed);
     accel_flight_stop_running(flight);
     flight_drop(table, flight);
   }

@@ -39,6 +39,8 @@ bool accel_flight_runner_open(void)
 /* By the thread that runs it from now on, or has until now. */
 static void flight_set_runner(accel_flight *flight, struct accel_flight_thread *runner)
 {
+  ACCEL_ASSERT(runner == NULL || runner == &singleflight_thread);
+  ACCEL_ASSERT(flight->runner != runner);
   accel_mutex_lock(&singleflight_graph);
   accel_store_relaxed(&flight->runner, runner);
   accel_mutex_unlock(&singleflight_graph);
@@ -51,6 +53,8 @@ bool accel_flight_runs_here(const accel_flight *flight)
 
 static void flight_list(accel_flight **first, accel_flight *flight)
 {
+  ACCEL_ASSERT(*first != flight);
+  ACCEL_ASSERT(*first == NULL || (*first)->running_previous == NULL);
   flight->running_previous = NULL;
   flight->running_next = *first;
   if (flight->running_next != NULL) flight->running_next->running_previous = flight;
@@ -59,6 +63,8 @@ static void flight_list(accel_flight **first, accel_flight *flight)
 
 static void flight_unlist(accel_flight **first, accel_flight *flight)
 {
+  ACCEL_ASSERT(flight->running_previous != NULL || *first == flight);
+  ACCEL_ASSERT(flight->running_next == NULL || flight->running_next->running_previous == flight);
   if (flight->running_next != NULL)
     flight->running_next->running_previous = flight->running_previous;
   if (flight->running_previous != NULL)
@@ -69,6 +75,8 @@ static void flight_unlist(accel_flight **first, accel_flight *flight)
 
 void accel_flight_run_new(accel_flight *flight)
 {
+  ACCEL_ASSERT(flight->runner == NULL);
+  ACCEL_ASSERT(!flight->is_landed);
   flight_list(&singleflight_thread.running, flight);
   flight->runner = &singleflight_thread;
 }
@@ -76,6 +84,8 @@ void accel_flight_run_new(accel_flight *flight)
 void accel_singleflight_run(accel_flight *flight)
 {
   if (accel_flight_runs_here(flight)) return;
+  ACCEL_ASSERT(!flight->is_landed);
+  ACCEL_ASSERT(accel_load_relaxed(&flight->runner) == NULL);
   flight_list(&singleflight_thread.running, flight);
   flight_set_runner(flight, &singleflight_thread);
 }
@@ -83,6 +93,8 @@ void accel_singleflight_run(accel_flight *flight)
 void accel_flight_stop_running(accel_flight *flight)
 {
   if (!accel_flight_runs_here(flight)) return;
+  ACCEL_ASSERT(singleflight_thread.running != NULL);
+  ACCEL_ASSERT(!flight->is_unfinished);
   flight_unlist(&singleflight_thread.running, flight);
   flight_set_runner(flight, NULL);
 }
@@ -90,6 +102,8 @@ void accel_flight_stop_running(accel_flight *flight)
 /* From landing to finishing, which one thread does, a flight is listed in another place. */
 void accel_flight_note_unfinished(accel_flight *flight)
 {
+  ACCEL_ASSERT(!flight->is_unfinished);
+  ACCEL_ASSERT(!accel_flight_runs_here(flight));
   flight->is_unfinished = true;
   flight_list(&singleflight_thread.unfinished, flight);
 }
@@ -97,6 +111,8 @@ void accel_flight_note_unfinished(accel_flight *flight)
 void accel_flight_note_finished(accel_flight *flight)
 {
   if (!flight->is_unfinished) return;
+  ACCEL_ASSERT(flight->is_landed);
+  ACCEL_ASSERT(singleflight_thread.unfinished != NULL);
   flight->is_unfinished = false;
   flight_unlist(&singleflight_thread.unfinished, flight);
 }
@@ -105,6 +121,7 @@ void accel_flight_note_finished(accel_flight *flight)
 bool accel_flight_begin_wait(accel_flight *flight)
 {
   accel_mutex_lock(&singleflight_graph);
+  ACCEL_ASSERT(singleflight_thread.waiting_for == NULL);
   const struct accel_flight_thread *thread = flight->runner;
   while (thread != NULL && thread != &singleflight_thread)
     thread = thread->waiting_for == NULL ? NULL : thread->waiting_for->runner;
@@ -116,6 +133,7 @@ bool accel_flight_begin_wait(accel_flight *flight)
 void accel_flight_end_wait(void)
 {
   accel_mutex_lock(&singleflight_graph);
+  ACCEL_ASSERT(singleflight_thread.waiting_for != NULL);
   singleflight_thread.waiting_for = NULL;
   accel_mutex_unlock(&singleflight_graph);
 }
