@@ -25,8 +25,8 @@ static void redis_link_name_channel(redis_link *link, const char *area)
            database, area);
 }
 
-static accel_status redis_link_attach(void *remote, const accel_remote_area *area, void **link_out,
-                                      char *channel)
+static ACCEL_COLD accel_status redis_link_attach(void *remote, const accel_remote_area *area,
+                                                 void **link_out, char *channel)
 {
   if (accel_opened_find(remote, &accel_redis_ops) == ACCEL_OPENED_BY_NOBODY)
     return accel_error_set(area->owner, ACCEL_ERR_CONFIG,

@@ -173,8 +173,9 @@ fail_route:
   return false;
 }
 
-static accel_status redis_open_state(accel_redis *redis, const accel_redis_config *config,
-                                     accel_redis_state *state)
+static ACCEL_COLD accel_status redis_open_state(accel_redis *redis,
+                                                const accel_redis_config *config,
+                                                accel_redis_state *state)
 {
   const char *url = config->url == NULL ? REDIS_URL_DEFAULT : config->url;
   const accel_status status = accel_redis_url_parse(redis, url, &state->settings.url);

@@ -22,7 +22,7 @@ typedef struct accel_redis_state {
 } accel_redis_state;
 
 /* One user less; the last one ends the threads and frees everything. */
-void accel_redis_state_release(accel_redis_state *state);
+ACCEL_COLD void accel_redis_state_release(accel_redis_state *state);
 
 ACCEL_EXTERN_C_END
 

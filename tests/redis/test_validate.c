@@ -1,4 +1,5 @@
-/* The walk over a connection's invariants: it finds each of them broken, and none if all hold. */
+/* The walk over a connection's invariants finds each one that is broken, and none where all hold.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* NULL: all hold, or this is a forked child, where a mutex may be held for ever; else the first
+/* NULL: all hold, or this is a forked child, where a mutex may be held for ever; else the first one
  * that does not. */
 static ACCEL_UNUSED const char *redis_validate(const accel_redis *redis)
 {

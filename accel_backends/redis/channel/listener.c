@@ -85,7 +85,7 @@ static bool redis_listener_greet(redis_listener *listener, redis_dial *dial)
   return greeted;
 }
 
-static void redis_listener_connect_channel(redis_listener *listener)
+static ACCEL_COLD void redis_listener_connect_channel(redis_listener *listener)
 {
   redis_dial dial = redis_listener_dial(listener);
   dial.address = accel_redis_endpoint_hold_address(accel_redis_route_main(listener->route));
@@ -399,6 +399,7 @@ void accel_redis_listener_abandon(redis_listener *listener)
 
 void accel_redis_listener_add(redis_listener *listener, redis_subscription *subscription)
 {
+  ACCEL_ASSERT(subscription->request == 0 && !subscription->is_leaving);
   accel_mutex_lock(&listener->mutex);
   subscription->next = listener->subscriptions;
   listener->subscriptions = subscription;
@@ -409,6 +410,7 @@ void accel_redis_listener_add(redis_listener *listener, redis_subscription *subs
 void accel_redis_listener_remove(redis_listener *listener, redis_subscription *subscription)
 {
   accel_mutex_lock(&listener->mutex);
+  ACCEL_ASSERT(!subscription->is_leaving);
   subscription->is_leaving = true;
   while (listener->calling == subscription)
     accel_condition_wait(&listener->idle, &listener->mutex, ACCEL_NO_DEADLINE);

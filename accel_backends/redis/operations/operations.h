@@ -28,8 +28,9 @@ accel_status accel_redis_put(void *link, accel_remote_item *items, size_t count,
 accel_status accel_redis_del(void *link, accel_remote_item *items, size_t count,
                              const accel_remote_publisher *publisher_or_null,
                              accel_remote_call *call);
-accel_status accel_redis_clear(void *link, const accel_remote_publisher *publisher_or_null,
-                               accel_remote_call *call);
+ACCEL_COLD accel_status accel_redis_clear(void *link,
+                                          const accel_remote_publisher *publisher_or_null,
+                                          accel_remote_call *call);
 
 ACCEL_EXTERN_C_END
 #endif

@@ -149,7 +149,7 @@ static bool redis_discovery_wait(redis_discovery *discovery, uint64_t early_ms, 
   return !accel_redis_signals_are_stopped(signals);
 }
 
-static void redis_discovery_run(void *discovery_pointer)
+static ACCEL_COLD void redis_discovery_run(void *discovery_pointer)
 {
   redis_discovery *discovery = (redis_discovery *)discovery_pointer;
   const bool is_cluster = accel_redis_route_is_cluster(discovery->route);

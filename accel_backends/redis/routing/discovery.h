@@ -39,11 +39,11 @@ ACCEL_EXTERN_C_BEGIN
 /* Zeroed, where nobody has to be asked: wake, stop, close and abandon do nothing. */
 
 /* False: no memory or descriptors; nothing is held then. */
-bool accel_redis_discovery_open(redis_discovery *discovery, redis_route *route);
+ACCEL_COLD bool accel_redis_discovery_open(redis_discovery *discovery, redis_route *route);
 /* False: no thread. */
 bool accel_redis_discovery_start(redis_discovery *discovery);
 void accel_redis_discovery_stop(redis_discovery *discovery);
-void accel_redis_discovery_close(redis_discovery *discovery);
+ACCEL_COLD void accel_redis_discovery_close(redis_discovery *discovery);
 void accel_redis_discovery_abandon(redis_discovery *discovery);
 void accel_redis_discovery_wake(redis_discovery *discovery);
 

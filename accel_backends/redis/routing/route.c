@@ -27,6 +27,7 @@ redis_endpoint *accel_redis_route_number(redis_route *route, size_t number)
 static redis_endpoint *redis_route_add(redis_route *route, const char *host, const char *port)
 {
   const size_t number = route->count;
+  ACCEL_ASSERT(number < REDIS_ROUTE_ENDPOINTS_MAX && route->endpoints[number] == NULL);
   redis_endpoint *endpoint = (redis_endpoint *)ACCEL_MALLOC(sizeof *endpoint);
   if (endpoint == NULL) return NULL;
   if (!accel_redis_endpoint_open(endpoint, route->context, host, port)) goto fail_open;
@@ -88,6 +89,7 @@ static redis_endpoint *redis_route_find(redis_route *route, const char *host, ui
   accel_mutex_lock(&route->mutex);
   redis_endpoint *found = redis_route_match(route, host, text);
   if (found == NULL) found = redis_route_place(route, host, text);
+  ACCEL_ASSERT(found == NULL || (found->number > 0 && found->number < route->count));
   if (found != NULL) accel_redis_endpoint_retire(found, false);
   accel_mutex_unlock(&route->mutex);
   return found;
@@ -115,6 +117,7 @@ fail_condition:
 
 bool accel_redis_route_start(redis_route *route)
 {
+  ACCEL_ASSERT(!route->is_started && route->count == 1);
   if (!accel_redis_endpoint_start(route->endpoints[0])) return false;
   route->is_started = true;
   return true;
@@ -122,6 +125,7 @@ bool accel_redis_route_start(redis_route *route)
 
 void accel_redis_route_stop(redis_route *route)
 {
+  ACCEL_ASSERT(route->is_started);
   for (size_t i = 0; i < route->count; i++) accel_redis_endpoint_stop(route->endpoints[i]);
 }
 
@@ -240,6 +244,7 @@ bool accel_redis_route_redirect(redis_route *route, redis_endpoint *endpoint,
   const redis_endpoint *target = redis_route_find(route, host, moved.server.port);
   accel_redis_address_release(own, 0);
   if (target == NULL) return false;
+  ACCEL_ASSERT(target->number > 0);
   out->number = target->number;
   out->must_ask = !is_moved;
   if (!is_moved) return true;
@@ -252,6 +257,7 @@ bool accel_redis_route_redirect(redis_route *route, redis_endpoint *endpoint,
 
 static void redis_route_move_main(redis_route *route, const redis_endpoint *endpoint)
 {
+  ACCEL_ASSERT(endpoint->number < route->count);
   if (accel_load_relaxed(&route->main) == endpoint->number) return;
   accel_store_release(&route->main, (size_t)endpoint->number);
   redis_route_notify(route, REDIS_NOTICE_MAIN);
@@ -328,6 +334,8 @@ void accel_redis_route_apply_map(redis_route *route, const redis_slots_map *map_
     redis_route_fail(route, why);
     return;
   }
+  ACCEL_ASSERT(accel_redis_route_is_cluster(route));
+  ACCEL_ASSERT(map_or_null->server_count <= REDIS_SLOTS_SERVERS_MAX);
   uint8_t numbers[REDIS_SLOTS_UNOWNED + 1] = {0};
   bool lacks_servers = false;
   redis_route_retire_missing(route, map_or_null);
@@ -354,6 +362,7 @@ void accel_redis_route_apply_master(redis_route *route, const redis_slots_server
                                     const char *why)
 {
   const redis_endpoint *master = NULL;
+  ACCEL_ASSERT(redis_route_kind(route) == REDIS_URL_SENTINEL);
   if (master_or_null == NULL) {
     redis_route_tell(route, why);
     if (accel_load_relaxed(&route->main) == 0) redis_route_fail(route, why);

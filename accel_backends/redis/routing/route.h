@@ -49,11 +49,11 @@ typedef struct redis_redirection {
 
 ACCEL_EXTERN_C_BEGIN
 
-bool accel_redis_route_open(redis_route *route, const redis_context *context);
+ACCEL_COLD bool accel_redis_route_open(redis_route *route, const redis_context *context);
 bool accel_redis_route_start(redis_route *route);
 void accel_redis_route_stop(redis_route *route);
-void accel_redis_route_close(redis_route *route);
-void accel_redis_route_abandon(redis_route *route);
+ACCEL_COLD void accel_redis_route_close(redis_route *route);
+ACCEL_COLD void accel_redis_route_abandon(redis_route *route);
 
 bool accel_redis_route_is_cluster(const redis_route *route);
 
@@ -82,10 +82,11 @@ void accel_redis_route_reconnect_now(redis_route *route);
 void accel_redis_route_suspect(const redis_route *route);
 
 /* What discovery.c found; only it calls these. NULL: the attempt failed, `why` (for endpoint 0). */
-void accel_redis_route_apply_map(redis_route *route, const redis_slots_map *map_or_null,
-                                 const char *why);
-void accel_redis_route_apply_master(redis_route *route, const redis_slots_server *master_or_null,
-                                    const char *why);
+ACCEL_COLD void accel_redis_route_apply_map(redis_route *route, const redis_slots_map *map_or_null,
+                                            const char *why);
+ACCEL_COLD void accel_redis_route_apply_master(redis_route *route,
+                                               const redis_slots_server *master_or_null,
+                                               const char *why);
 /* The main endpoint cannot be listened to: takes another one that is up. Only the listener. */
 void accel_redis_route_change_main(redis_route *route);
 

@@ -54,11 +54,12 @@ bool accel_redis_commands_lacks_blocks(const redis_commands *commands);
 bool accel_redis_commands_lacks_fills(const redis_commands *commands);
 void accel_redis_commands_forget(redis_commands *commands);
 /* Writes (160 bytes) what is missing and what that costs. False: nothing is, and "". */
-bool accel_redis_commands_explain(const redis_commands *commands, bool is_tracking, char *text);
+ACCEL_COLD bool accel_redis_commands_explain(const redis_commands *commands, bool is_tracking,
+                                             char *text);
 /* Sends each command on the connection, in a form that changes nothing, and notes what is refused.
  */
-void accel_redis_commands_check(redis_commands *commands, redis_connection *connection,
-                                const redis_settings *settings, uint64_t deadline_ms);
+ACCEL_COLD void accel_redis_commands_check(redis_commands *commands, redis_connection *connection,
+                                           const redis_settings *settings, uint64_t deadline_ms);
 
 ACCEL_EXTERN_C_END
 #endif

@@ -45,6 +45,7 @@ fail_mutex:
 static void redis_connection_discard(redis_connection *connection)
 {
   bool has_writes = false;
+  ACCEL_ASSERT(!connection->has_reader && !connection->has_writer);
   for (; connection->completed < connection->submitted; connection->completed++) {
     redis_slot *slot = accel_redis_io_slot(connection, connection->completed);
     has_writes |= slot->is_write;
@@ -54,6 +55,7 @@ static void redis_connection_discard(redis_connection *connection)
   accel_buffer_release(&connection->queued);
   accel_buffer_release(&connection->writing);
   connection->written = 0;
+  ACCEL_ASSERT(connection->completed == connection->submitted);
   connection->is_clogged = connection->is_mid_reply = false;
   accel_redis_stream_close(&connection->stream);
 }
@@ -112,17 +114,20 @@ static accel_status redis_connection_submit(redis_connection *connection, const 
   if (pending == REDIS_CONNECTION_SLOTS || unsent > REDIS_CONNECTION_UNSENT_MAX)
     return redis_connection_refuse(ACCEL_ERR_BACKEND,
                                    "the send queue is full: the server is too slow", error);
+  ACCEL_ASSERT(connection->state == REDIS_CONNECTION_UP);
   const size_t before = connection->queued.size;
   const size_t replies_due = redis_connection_append(block, &connection->queued);
   if (replies_due == 0) {
     connection->queued.size = before;
     return redis_connection_refuse(ACCEL_ERR_NOMEM, "no memory for the commands", error);
   }
+  ACCEL_ASSERT(connection->queued.size > before);
   if (pending == 0) {
     connection->progress_ms = connection->reply_ms = accel_clock_monotonic_ms();
     connection->reply_moved = connection->moved;
   }
   redis_slot *slot = accel_redis_io_slot(connection, connection->submitted);
+  ACCEL_ASSERT(slot->caller == NULL && slot->replies.list == NULL);
   accel_store_relaxed(&slot->caller, caller_or_null);
   slot->check = check;
   slot->replies_due = slot->replies_asked = replies_due;
@@ -165,6 +170,7 @@ bool accel_redis_connection_await_up(redis_connection *connection, uint64_t dead
 accel_status accel_redis_connection_begin(redis_connection *connection, const redis_block *block,
                                           uint64_t deadline_ms, redis_caller *caller, char *error)
 {
+  ACCEL_ASSERT((block->words == NULL) != (block->append == NULL));
   memset(caller, 0, sizeof *caller);
   caller->began_ms = accel_clock_monotonic_ms();
   caller->patience_ms = block->patience_ms;
@@ -194,6 +200,7 @@ accel_status accel_redis_connection_finish(redis_connection *connection, redis_c
     snprintf(error, REDIS_SOCKET_TEXT, "%s", connection->error);
     accel_mutex_unlock(&connection->mutex);
   }
+  ACCEL_ASSERT(caller->status == ACCEL_OK || caller->replies.list == NULL);
   *replies = caller->replies;
   return caller->status;
 }
@@ -241,10 +248,13 @@ void accel_redis_connection_adopt(redis_connection *connection, redis_stream *st
                                   const char *why)
 {
   accel_mutex_lock(&connection->mutex);
+  ACCEL_ASSERT(connection->state != REDIS_CONNECTION_UP);
+  ACCEL_ASSERT(!connection->has_reader && !connection->has_writer);
   if (stream_or_null == NULL) {
     accel_store_relaxed(&connection->state, REDIS_CONNECTION_DOWN);
     snprintf(connection->error, sizeof connection->error, "%s", why);
   } else {
+    ACCEL_ASSERT(stream_or_null->fd >= 0 && connection->stream.fd < 0);
     connection->stream = *stream_or_null;
     memset(stream_or_null, 0, sizeof *stream_or_null);
     stream_or_null->fd = -1;
@@ -293,6 +303,7 @@ bool accel_redis_connection_repair(redis_connection *connection)
  * notice for long, since each looks like a reply. A number of our own must come back. */
 static void redis_connection_check(redis_connection *connection, uint64_t now_ms)
 {
+  ACCEL_ASSERT(connection->checked <= connection->submitted);
   uint64_t check = 0;
   char text[REDIS_CONNECTION_CHECK_TEXT];
   connection->check_ms = now_ms + REDIS_CONNECTION_CHECK_MS;
@@ -351,6 +362,7 @@ static void redis_connection_judge(redis_connection *connection)
 /* With the mutex held, while it is up: what a caller would do, without waiting. */
 static void redis_connection_tend_locked(redis_connection *connection)
 {
+  ACCEL_ASSERT(connection->state == REDIS_CONNECTION_UP && connection->stream.fd >= 0);
   const uint64_t now_ms = accel_clock_monotonic_ms();
   if (now_ms >= connection->check_ms) redis_connection_check(connection, now_ms);
   if (accel_redis_io_has_unsent(connection) && !connection->has_writer)

@@ -44,11 +44,11 @@ typedef struct redis_block {
 ACCEL_EXTERN_C_BEGIN
 
 /* False: no memory. `is_used`: an attempt to connect is wanted at once. */
-bool accel_redis_connection_open(redis_connection *connection, int wake_fd, uint32_t spin_us,
-                                 bool is_used);
+ACCEL_COLD bool accel_redis_connection_open(redis_connection *connection, int wake_fd,
+                                            uint32_t spin_us, bool is_used);
 void accel_redis_connection_close(redis_connection *connection);
 /* The same in a forked child, where the mutex may be held for ever: nothing is locked or sent. */
-void accel_redis_connection_abandon(redis_connection *connection);
+ACCEL_COLD void accel_redis_connection_abandon(redis_connection *connection);
 
 /* True: the caller of a write has left, and it may still happen, since its reply has not come. What
  * must not overtake it leaves on this connection too. */
@@ -91,9 +91,9 @@ bool accel_redis_connection_repair(redis_connection *connection);
  * lowers *until_ms to the next time it wants to be called. */
 int accel_redis_connection_tend(redis_connection *connection, int *fd_out, uint64_t *until_ms);
 
-/* Walks every invariant of the connection. NULL: all hold; else the first that does not, a
- * constant. For tests, at any time: takes the mutex. */
-const char *accel_redis_connection_validate(redis_connection *connection);
+/* Walks every invariant of the connection. NULL: all hold; else a constant that names the first one
+ * that does not. For tests, at any time: takes the mutex. */
+ACCEL_COLD const char *accel_redis_connection_validate(redis_connection *connection);
 
 ACCEL_EXTERN_C_END
 #endif

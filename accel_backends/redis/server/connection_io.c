@@ -54,6 +54,7 @@ void accel_redis_io_break(redis_connection *connection, const char *why)
     redis_caller *caller = slot->caller;
     slot->is_late_write = false;
     if (caller == NULL) continue;
+    ACCEL_ASSERT(caller->slot == slot && !caller->is_taken);
     accel_store_relaxed(&slot->caller, NULL);
     caller->is_taken = true;
     caller->is_bystander = i != connection->completed;
@@ -79,6 +80,8 @@ static void redis_io_hear_last_words(redis_connection *connection);
 /* What the writer takes next; the two buffers change places. */
 static void redis_io_take_queued(redis_connection *connection)
 {
+  ACCEL_ASSERT(connection->has_writer);
+  ACCEL_ASSERT(connection->written <= connection->writing.size);
   if (connection->written < connection->writing.size) return;
   if (connection->writing.capacity > REDIS_IO_KEPT_BYTES)
     accel_buffer_release(&connection->writing);
@@ -135,6 +138,7 @@ static bool redis_io_write_once(redis_connection *connection)
 {
   const unsigned char *next = connection->writing.data + connection->written;
   const size_t left = connection->writing.size - connection->written;
+  ACCEL_ASSERT(connection->has_writer && left > 0);
   accel_mutex_unlock(&connection->mutex);
   const ptrdiff_t sent = accel_redis_stream_write(&connection->stream, next, left);
   const int reason = errno;
@@ -142,6 +146,7 @@ static bool redis_io_write_once(redis_connection *connection)
   connection->is_clogged = sent == REDIS_SOCKET_LATER;
   if (sent == REDIS_SOCKET_DEAD) redis_io_write_failed(connection, reason);
   if (sent <= 0) return false;
+  ACCEL_ASSERT((size_t)sent <= left);
   connection->written += (size_t)sent;
   connection->moved += (uint64_t)sent;
   connection->sent += (uint64_t)sent;
@@ -153,6 +158,7 @@ static bool redis_io_write_once(redis_connection *connection)
 
 void accel_redis_io_write(redis_connection *connection, bool gathers)
 {
+  ACCEL_ASSERT(!connection->has_writer);
   connection->has_writer = true;
   connection->is_clogged = false;
   if (gathers) redis_io_gather(connection);
@@ -164,6 +170,7 @@ void accel_redis_io_write(redis_connection *connection, bool gathers)
       if (!redis_io_write_once(connection)) break;
     if (connection->state != REDIS_CONNECTION_UP || connection->is_clogged) break;
   }
+  ACCEL_ASSERT(connection->has_writer);
   connection->has_writer = false;
 }
 
@@ -175,9 +182,12 @@ static redis_caller *redis_io_complete(redis_connection *connection, uint64_t fr
 {
   redis_caller *first = NULL, **last = &first;
   accel_mutex_lock(&connection->mutex);
+  ACCEL_ASSERT(connection->has_reader && connection->completed == from);
+  ACCEL_ASSERT(count <= accel_redis_io_pending(connection));
   for (uint64_t i = from; i < from + count; i++) {
     redis_slot *slot = accel_redis_io_slot(connection, i);
     redis_caller *caller = slot->caller;
+    ACCEL_ASSERT(slot->replies_due == 0);
     if (caller == NULL) {
       if (slot->is_late_write) accel_sub_acq_rel(&connection->late_writes, 1u);
       accel_redis_replies_release(&slot->replies);

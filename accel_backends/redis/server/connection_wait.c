@@ -81,6 +81,7 @@ void accel_redis_wait_for_socket(redis_connection *connection, uint64_t deadline
     connection->reply_ms = connection->progress_ms;
     connection->reply_moved = connection->moved;
   }
+  ACCEL_ASSERT((!reads || connection->has_reader) && (!writes || connection->has_writer));
   if (reads) connection->has_reader = false;
   if (writes) connection->has_writer = false;
   if (writes && (ready & ~POLLIN) != 0) connection->is_clogged = false;
@@ -139,6 +140,7 @@ static void redis_wait_note_unsent(redis_connection *connection)
 static bool redis_wait_give_up(redis_connection *connection, redis_caller *caller)
 {
   const bool is_taken = caller->is_taken;
+  ACCEL_ASSERT(is_taken == (caller->slot->caller != caller));
   if (!is_taken) {
     redis_wait_note_unsent(connection);
     accel_store_relaxed(&caller->slot->caller, NULL);
@@ -171,6 +173,7 @@ bool accel_redis_wait_for_replies(redis_connection *connection, redis_caller *ca
   const uint64_t latest_ms = deadline_ms;
   uint64_t moved = UINT64_MAX; /* by the last look after the deadline */
   int looks = REDIS_WAIT_LATE_LOOKS;
+  ACCEL_ASSERT(caller->slot != NULL && !caller->is_waiting);
   caller->is_waiting = true;
   while (accel_redis_wake_state(&caller->wake) != REDIS_WAKE_DONE) {
     deadline_ms = redis_wait_gives_up_ms(connection, caller, latest_ms);

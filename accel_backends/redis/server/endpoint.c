@@ -92,8 +92,8 @@ static bool redis_endpoint_dial(redis_endpoint *endpoint, const redis_connection
   return false;
 }
 
-static void redis_endpoint_connect(redis_endpoint *endpoint, redis_connection *connection,
-                                   redis_backoff *backoff)
+static ACCEL_COLD void redis_endpoint_connect(redis_endpoint *endpoint,
+                                              redis_connection *connection, redis_backoff *backoff)
 {
   redis_address *address = accel_redis_endpoint_hold_address(endpoint);
   redis_dial dial =
@@ -392,6 +392,7 @@ void accel_redis_endpoint_reconnect_now(redis_endpoint *endpoint)
 
 bool accel_redis_endpoint_replace(redis_endpoint *endpoint, const char *host, const char *port)
 {
+  ACCEL_ASSERT(accel_load_acquire(&endpoint->is_retired));
   redis_address *address = accel_redis_address_make(host, port);
   if (address == NULL) return false;
   accel_mutex_lock(&endpoint->mutex);

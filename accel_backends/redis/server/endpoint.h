@@ -63,8 +63,8 @@ ACCEL_EXTERN_C_BEGIN
 
 /* False: no memory or descriptors, or a text is too long; nothing is held then. port NULL: the
  * host is the path of a unix socket. */
-bool accel_redis_endpoint_open(redis_endpoint *endpoint, const redis_context *context,
-                               const char *host, const char *port);
+ACCEL_COLD bool accel_redis_endpoint_open(redis_endpoint *endpoint, const redis_context *context,
+                                          const char *host, const char *port);
 /* Whether it is to be without connections. Threads: any. */
 void accel_redis_endpoint_retire(redis_endpoint *endpoint, bool is_retired);
 /* Connects at once, if it has no connection. Threads: any. */
@@ -80,9 +80,9 @@ bool accel_redis_endpoint_start(redis_endpoint *endpoint);
 /* Ends the keeper; waits for what it is doing, which stops at once. */
 void accel_redis_endpoint_stop(redis_endpoint *endpoint);
 /* Waits for the system's resolver, connect_timeout_ms at most. */
-void accel_redis_endpoint_close(redis_endpoint *endpoint);
+ACCEL_COLD void accel_redis_endpoint_close(redis_endpoint *endpoint);
 /* The same in a forked child: what a thread was changing at the fork is left. */
-void accel_redis_endpoint_abandon(redis_endpoint *endpoint);
+ACCEL_COLD void accel_redis_endpoint_abandon(redis_endpoint *endpoint);
 
 /* That of the lane, which one of the endpoint's connections is. */
 redis_breaker *accel_redis_endpoint_breaker(redis_endpoint *endpoint,

@@ -34,13 +34,14 @@ ACCEL_EXTERN_C_BEGIN
 
 /* Connects, signs in and gives the connection its name. False: dial->error says why, and the
  * stream is closed. */
-bool accel_redis_stream_open(redis_stream *stream, redis_dial *dial, size_t text_max,
-                             const char *name);
+ACCEL_COLD bool accel_redis_stream_open(redis_stream *stream, redis_dial *dial, size_t text_max,
+                                        const char *name);
 void accel_redis_stream_close(redis_stream *stream);
 
 /* Chooses the database, asks for a sign of life and for the server's time. A server that accepts
  * connections but does not answer, or answers that it is still loading, is not there yet. */
-bool accel_redis_stream_greet(redis_stream *stream, redis_dial *dial, redis_stream_clock *clock);
+ACCEL_COLD bool accel_redis_stream_greet(redis_stream *stream, redis_dial *dial,
+                                         redis_stream_clock *clock);
 
 /* Asks the server of a fresh stream for its ROLE. False: it is not a master; dial->error says what
  * it is. */

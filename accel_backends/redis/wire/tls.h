@@ -26,12 +26,12 @@ typedef struct redis_tls redis_tls;
 ACCEL_EXTERN_C_BEGIN
 
 /* OK, NOMEM; CONFIG with a text for `owner` (error.h) that names the file. */
-accel_status accel_redis_tls_open(const void *owner, const redis_tls_files *files,
-                                  redis_tls_context **context_out);
+ACCEL_COLD accel_status accel_redis_tls_open(const void *owner, const redis_tls_files *files,
+                                             redis_tls_context **context_out);
 void accel_redis_tls_close(redis_tls_context *context_or_null);
 
 /* The handshake on a connected socket, until the dial's deadline. NULL: dial->error says why. */
-redis_tls *accel_redis_tls_begin(redis_tls_context *context, redis_dial *dial, int fd);
+ACCEL_COLD redis_tls *accel_redis_tls_begin(redis_tls_context *context, redis_dial *dial, int fd);
 /* Frees it; the socket is the caller's. */
 void accel_redis_tls_end(redis_tls *tls_or_null);
 /* True: this connection resumed an earlier session. */

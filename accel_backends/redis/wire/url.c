@@ -213,8 +213,8 @@ static accel_status redis_url_parse_any(const void *owner, char *text, redis_url
                                  "rediss+cluster://");
 }
 
-static ACCEL_NOINLINE accel_status redis_url_parse_copy(const void *owner, const char *text,
-                                                        redis_url *url)
+static ACCEL_COLD accel_status redis_url_parse_copy(const void *owner, const char *text,
+                                                    redis_url *url)
 {
   memset(url, 0, sizeof *url);
   const size_t size = strlen(text) + 1;
