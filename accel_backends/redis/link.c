@@ -14,7 +14,7 @@ static bool redis_link_is_forked(const redis_link *link)
   return link->settings->fork_generation != accel_fork_generation();
 }
 
-/* Channels are those of all databases, keys are not. No area's name has a colon. */
+/* Channels are shared by all databases, keys are not. No area's name has a colon. */
 static void redis_link_name_channel(redis_link *link, const char *area)
 {
   const redis_settings *settings = link->settings;

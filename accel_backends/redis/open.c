@@ -84,7 +84,7 @@ static accel_status redis_open_tls(const accel_redis *redis, const accel_redis_c
       "tls_ fields need a url of rediss://, rediss+sentinel:// or rediss+cluster://");
 }
 
-/* Each server of a cluster would have to be asked to track, and to be listened to. */
+/* Each server of a cluster would need tracking and a listener of its own. */
 static accel_status redis_open_check_kind(const accel_redis *redis, const redis_settings *settings)
 {
   if (settings->url.kind != REDIS_URL_CLUSTER || !settings->is_tracking) return ACCEL_OK;
@@ -92,7 +92,8 @@ static accel_status redis_open_check_kind(const accel_redis *redis, const redis_
                          "coherence is ACCEL_TRACKING; redis+cluster:// needs ACCEL_PUBSUB");
 }
 
-/* From the url, which is to hold no copy, and for the Sentinels from the configuration. */
+/* Takes the password out of the url, which keeps no copy; those of the Sentinels are in the
+ * configuration. */
 static accel_status redis_open_credentials(const accel_redis *redis,
                                            const accel_redis_config *config,
                                            accel_redis_state *state)
@@ -139,7 +140,7 @@ static accel_status redis_open_no_memory(const accel_redis *redis)
   return accel_error_set(redis, ACCEL_ERR_NOMEM, "no memory, descriptor or thread for Redis");
 }
 
-/* What a server shows, for those who are to know. */
+/* Tells discovery and the listener what a server showed. */
 static void redis_open_notify(void *state_pointer, redis_notice notice)
 {
   accel_redis_state *state = (accel_redis_state *)state_pointer;

@@ -11,17 +11,17 @@ ACCEL_EXTERN_C_BEGIN
 
 typedef struct accel_redis_state {
   accel_opened opened;
-  uint32_t users; /* atomic: the open accel_redis, and each cache that is attached */
+  uint32_t users; /* atomic: the open accel_redis, and each attached cache */
   redis_credentials credentials, sentinel_credentials;
   redis_settings settings; /* constant once it is open */
   redis_news news;
   redis_context context;
   redis_route route;
-  redis_discovery discovery; /* zeroed where nobody has to be asked where the servers are */
+  redis_discovery discovery; /* zeroed for a single server */
   redis_listener listener;
 } accel_redis_state;
 
-/* One user less; the last one ends the threads and frees everything. */
+/* Drops one user; the last one stops the threads and frees everything. */
 ACCEL_COLD void accel_redis_state_release(accel_redis_state *state);
 
 ACCEL_EXTERN_C_END

@@ -84,7 +84,7 @@ static void a_third_of_them_does_not(void **state)
   accel_redis_breaker_close(&breaker);
 }
 
-static void it_opens_longer_each_time_and_closes_by_one_canary(void **state)
+static void it_opens_longer_each_time_and_closes_by_one_probe(void **state)
 {
   redis_breaker breaker;
   uint64_t now_ms = 1000;
@@ -289,7 +289,7 @@ int main(void)
       cmocka_unit_test(five_failures_in_a_row_open_it),
       cmocka_unit_test(half_of_a_seconds_calls_open_it),
       cmocka_unit_test(a_third_of_them_does_not),
-      cmocka_unit_test(it_opens_longer_each_time_and_closes_by_one_canary),
+      cmocka_unit_test(it_opens_longer_each_time_and_closes_by_one_probe),
       cmocka_unit_test(one_retry_per_ten_calls),
       cmocka_unit_test(each_refusal_has_its_counter_and_its_reaction),
       cmocka_unit_test(a_frozen_server_is_left_alone_and_found_again),

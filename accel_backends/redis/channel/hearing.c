@@ -70,7 +70,7 @@ void accel_redis_hearing_tell_down(redis_listener *listener, const char *why)
 typedef struct redis_hearing_message {
   const char *channel, *data;
   size_t channel_size, data_size;
-  bool is_lost; /* too large to be kept: a gap, of this channel alone */
+  bool is_lost; /* too large to be kept: a gap in this channel alone */
 } redis_hearing_message;
 
 static void redis_hearing_tell_message(redis_listener *listener, redis_subscription *subscription,
@@ -126,7 +126,7 @@ void accel_redis_hearing_explain(redis_listener *listener, const redis_subscript
 
 typedef struct redis_hearing_refused {
   accel_remote_event event;
-  uint64_t request; /* whose subscription alone is concerned; 0: all are */
+  uint64_t request; /* the subscription that it concerns; 0: all */
 } redis_hearing_refused;
 
 static void redis_hearing_tell_refused(redis_listener *listener, redis_subscription *subscription,
@@ -177,7 +177,7 @@ void accel_redis_hearing_note_refusal(redis_listener *listener, const redis_repl
 
 /* ---- replies ---- */
 
-/* False: nobody asked. */
+/* False: it was an answer to no question. */
 static bool redis_hearing_take_answer(redis_listener *listener)
 {
   if (listener->answers == listener->questions) return false;
@@ -185,9 +185,8 @@ static bool redis_hearing_take_answer(redis_listener *listener)
   return true;
 }
 
-/* An error reply. One that answers a SUBSCRIBE and says nothing about the server is the trouble of
- * that subscription, which asks again later; the other channels stay. False: the connection is of
- * no use. */
+/* Handles an error reply. A refused SUBSCRIBE concerns its own subscription, which is asked for
+ * again later; the other channels stay. False: the connection is of no use. */
 static bool redis_hearing_take_refusal(redis_listener *listener)
 {
   const redis_replies *replies = &listener->replies;
@@ -207,7 +206,7 @@ static bool redis_hearing_take_refusal(redis_listener *listener)
   return true;
 }
 
-/* One reply on the channels' connection. False: it cannot be trusted any more. */
+/* Handles one reply. False: the connection cannot be trusted any more. */
 static bool redis_hearing_take_reply(redis_listener *listener)
 {
   const redis_replies *replies = &listener->replies;
@@ -220,7 +219,7 @@ static bool redis_hearing_take_reply(redis_listener *listener)
   if (whole.kind == REDIS_REPLY_IS_INTEGER && listener->settings->is_tracking) {
     const bool is_asked = listener->tracking.was_asked && listener->tracking.client_id == 0;
     listener->tracking.client_id = whole.integer;
-    accel_redis_signal_raise(listener->signals.wake_fd); /* there is more to say now */
+    accel_redis_signal_raise(listener->signals.wake_fd); /* there are more commands to send now */
     return is_asked;
   }
   if (whole.kind != REDIS_REPLY_IS_ARRAY) return false;

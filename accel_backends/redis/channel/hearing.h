@@ -1,7 +1,9 @@
-/* hearing.h: what the listener's connection says, and who is told of it (backend redis).
+/* hearing.h: the listener's state, and what its connection receives (backend redis).
  *
- * The sinks of the links are called here and nowhere else: never with the listener's mutex held,
- * and a link that is being called stays until its sink returns. Threads: the listener's own.
+ * The sinks of the caches are called here and nowhere else: never with the listener's mutex held,
+ * and a subscription whose sink is being called stays until the sink returns.
+ *
+ * Threads: the listener's own, where a function says nothing else.
  */
 #ifndef ACCEL_BACKENDS_REDIS_HEARING_H
 #define ACCEL_BACKENDS_REDIS_HEARING_H
@@ -12,18 +14,18 @@
 
 #define REDIS_LISTENER_TICK_MS 1000u /* between PINGs, and between heartbeats */
 #define REDIS_LISTENER_PROOF_MS \
-  REDIS_TRACKING_PROOF_MS                /* since the last question that was answered */
-#define REDIS_LISTENER_QUESTIONS 8u      /* PINGs that can be under way: more than fit into that */
+  REDIS_TRACKING_PROOF_MS                /* since the last PING that was answered was sent */
+#define REDIS_LISTENER_QUESTIONS 8u      /* PINGs that may be unanswered: more than fit into that */
 #define REDIS_LISTENER_REFUSED_MS 2000u  /* until a refused channel is asked for again */
 #define REDIS_LISTENER_TEXT_MAX 1048576u /* bytes of one message */
 
 /* A cache's subscription to its channel. */
 typedef struct redis_subscription {
-  redis_link link; /* the first member: what link.c gives out */
+  redis_link link; /* the first member, which link.c gives out */
   bool is_leaving, is_up;
   uint64_t request; /* the number of its SUBSCRIBE; 0: not sent, or refused */
   uint64_t next_request_ms;
-  char refusal[160]; /* with the mutex: why the server does not let it hear its channel; "" */
+  char refusal[160]; /* with the mutex: why SUBSCRIBE was refused; "" */
   struct redis_subscription *next;
 } redis_subscription;
 
@@ -34,16 +36,16 @@ typedef struct redis_listener {
   redis_signals signals;
   accel_mutex mutex;                 /* guards subscriptions, their flags and calling */
   accel_condition idle;              /* a sink's call has returned */
-  redis_subscription *subscriptions; /* attached, or leaving until their channel is */
-  char refusal[160]; /* with the mutex: what the server would not let it do for any link; "" */
-  redis_subscription *calling; /* whose sink is being called */
-  bool must_reconnect; /* atomic: what was in vain may succeed now, so that no pause is due */
-  bool must_move;      /* atomic: another endpoint is the main one */
-  bool is_polling;     /* the thread waits and has nothing in its hands: for abandon */
+  redis_subscription *subscriptions; /* attached, or leaving until UNSUBSCRIBE is sent */
+  char refusal[160];                 /* with the mutex: what the server refused, for all; "" */
+  redis_subscription *calling;       /* whose sink is being called */
+  bool must_reconnect;               /* atomic: connect now, without the rest of the pause */
+  bool must_move;                    /* atomic: another endpoint became the main one */
+  bool is_polling;                   /* the thread is in poll and changes nothing: for abandon */
   /* The thread's own: */
-  redis_stream stream;         /* of the channels */
+  redis_stream stream;         /* subscribed to the channels */
   redis_replies replies;       /* the one being read */
-  char why[REDIS_SOCKET_TEXT]; /* the connection is to be given up */
+  char why[REDIS_SOCKET_TEXT]; /* why the connection is given up */
   redis_backoff backoff;
   redis_tracking tracking;
   uint64_t requests, confirmations;
@@ -58,24 +60,25 @@ typedef void redis_hearing_visit(redis_listener *listener, redis_subscription *s
 
 ACCEL_EXTERN_C_BEGIN
 
-/* Calls `visit` for every link that does not leave. */
+/* Calls `visit` for every subscription that is not leaving. */
 void accel_redis_hearing_each(redis_listener *listener, redis_hearing_visit *visit, void *ctx);
-/* Why no channel is up, or none will be in a moment. */
+/* Tells the logs why no channel is up, or is about to be lost. */
 void accel_redis_hearing_tell_why(redis_listener *listener, const char *why);
-/* The connection is lost, `why`. */
+/* Tells all sinks that the connection is lost, `why`. */
 void accel_redis_hearing_tell_down(redis_listener *listener, const char *why);
-/* It does not let the listener in: keeps the text as the reason, and counts it for every link. */
+/* AUTH was refused: keeps the text as the reason, and counts it for every link. */
 void accel_redis_hearing_note_sign_in(redis_listener *listener, const char *text);
-/* Keeps an error reply as the reason why no channel comes up, and counts it for every link. */
+/* Keeps an error reply to `what` as the reason why no channel comes up, and counts it for every
+ * link. */
 void accel_redis_hearing_note_refusal(redis_listener *listener, const redis_replies *replies,
                                       const char *what);
-/* Copies the reason, of any link (160 bytes); false: there is none. Threads: any. */
+/* Copies the reason of any link (160 bytes). False: there is none. Threads: any. */
 bool accel_redis_hearing_refusal(redis_listener *listener, char *text);
 /* Copies the link's reason; "" if there is none. Threads: any. */
 void accel_redis_hearing_explain(redis_listener *listener, const redis_subscription *subscription,
                                  char *text);
 
-/* Takes what has arrived. False: the connection cannot be trusted any more. */
+/* Handles what has arrived. False: the connection cannot be trusted any more. */
 bool accel_redis_hearing_take_replies(redis_listener *listener);
 
 ACCEL_EXTERN_C_END

@@ -47,7 +47,7 @@ static void redis_listener_send_heartbeat(redis_listener *listener,
 
 /* ---- the channels ---- */
 
-/* Without an address: for one that is connected. */
+/* Without an address: for a stream that is connected. */
 static redis_dial redis_listener_dial(const redis_listener *listener)
 {
   return accel_redis_settings_dial(listener->settings, NULL, listener->signals.stop_fd);
@@ -63,8 +63,8 @@ static void redis_listener_lose_channel(redis_listener *listener)
   accel_redis_hearing_tell_down(listener, listener->why);
 }
 
-/* Without PING the channel cannot be proven alive: who may not send it is told so before he
- * subscribes, and not once a second by a break. */
+/* Without PING the channel cannot be proven alive. A user who may not send it is told so before
+ * subscribing, and not once a second by a lost connection. */
 static bool redis_listener_greet(redis_listener *listener, redis_dial *dial)
 {
   accel_buffer command = {0};
@@ -131,7 +131,7 @@ static bool redis_listener_is_channel_used(const redis_listener *listener,
   return false;
 }
 
-/* With the mutex held: what is to be said about the subscription's channel; NULL: nothing. */
+/* With the mutex held: the command that the subscription needs; NULL: none. */
 static const char *redis_listener_verb(const redis_listener *listener,
                                        const redis_subscription *subscription)
 {
@@ -144,8 +144,8 @@ static const char *redis_listener_verb(const redis_listener *listener,
              : NULL;
 }
 
-/* With the mutex held: frees links that left; appends what makes the subscriptions fit the links.
- * False: no memory. */
+/* With the mutex held: frees subscriptions that left; appends the commands that bring the server's
+ * subscriptions in line. False: no memory. */
 static bool redis_listener_append_changes(redis_listener *listener, accel_buffer *commands)
 {
   const bool is_tracking = listener->settings->is_tracking;
@@ -183,7 +183,7 @@ static bool redis_listener_has_subscriptions(redis_listener *listener)
 
 /* ---- tracking ---- */
 
-/* Copies the prefix of a link that is not covered yet. */
+/* Copies the prefix of a link that the server does not track yet. */
 static bool redis_listener_find_uncovered(redis_listener *listener, char *prefix)
 {
   bool found = false;
@@ -207,8 +207,7 @@ static void redis_listener_note_untracked(redis_listener *listener, redis_tracki
   accel_redis_replies_release(&refusal->replies);
 }
 
-/* Asks the server to tell of the keys of links that are new. False: it was refused, or could not
- * be asked. */
+/* Asks the server to track the keys of new links. False: it refused, or could not be asked. */
 static bool redis_listener_cover(redis_listener *listener)
 {
   char prefix[REDIS_LINK_KEY_START_SIZE];
@@ -256,7 +255,7 @@ static bool redis_listener_send_changes(redis_listener *listener, bool pings)
   return sent;
 }
 
-/* What came at once: who talks without end is looked at between. */
+/* Handles what has arrived. The thread looks at its other duties before it reads more. */
 static bool redis_listener_hear(redis_listener *listener)
 {
   if (!accel_redis_stream_feed(&listener->stream, listener->why)) return false;
@@ -267,7 +266,8 @@ static bool redis_listener_hear(redis_listener *listener)
 /* Returns when it has to be called again. */
 static uint64_t redis_listener_tend_channel(redis_listener *listener, bool is_readable)
 {
-  /* While nobody knows where the server is, there is nothing to listen to: the route tells. */
+  /* Before discovery has found a server there is nothing to listen to; the route moves the
+   * listener then. */
   const bool is_nowhere = accel_load_acquire(&accel_redis_route_main(listener->route)->is_retired);
   const bool is_wanted = redis_listener_has_subscriptions(listener) && !is_nowhere;
   const uint64_t now_ms = accel_clock_monotonic_ms();

@@ -1,17 +1,17 @@
-/* listener.h: hears what other processes changed (backend redis).
+/* listener.h: the thread that hears what other processes changed (backend redis).
  *
- * One thread holds one connection on which it subscribes to the channel of every attached area,
- * asks it by PING once a second, and tells the areas' sinks what it hears. An answer proves that
- * nothing is left on the way that the server said before the question. Bytes that arrive prove
- * nothing, as they may be late: the channel is down when the last question that was answered is
- * three seconds old. When it is lost it is made again, with growing pauses of random length. Which
- * endpoint it listens to is the route's to say. Heartbeats leave on the connection of the lane that
- * they repeat; one that is not up, or was never used, has none.
+ * One thread holds one connection, on which it subscribes to the channel of every attached area
+ * and sends PING once a second. The answer to a PING proves that nothing which the server sent
+ * before it is still under way. Bytes that arrive prove nothing, since they may be late: the
+ * channel counts as down when the last answered PING is three seconds old. A lost connection is
+ * made again, with growing pauses of random length. The route decides which endpoint it listens
+ * to. A heartbeat leaves on the connection of the lane that it repeats; a connection that is not
+ * up, or was never used, gets none.
  *
- * Confirmations and refusals come in the order of the requests: a link is up when as many came as
- * were sent up to its own. So neither an area that is attached twice nor one that left and returned
- * is up before its own subscription is, and one that is refused its channel does not take the
- * others down.
+ * Confirmations and refusals come in the order of the requests: a subscription is up when as many
+ * came as requests were sent up to its own. So neither an area that is attached twice, nor one
+ * that left and returned, is up before its own subscription is; and a refused channel does not
+ * take the others down.
  *
  * Threads: start, stop exclusive; add and remove any; everything else runs on the thread itself.
  */
@@ -26,15 +26,15 @@ ACCEL_EXTERN_C_BEGIN
 bool accel_redis_listener_open(redis_listener *listener, const redis_settings *settings,
                                redis_route *route);
 bool accel_redis_listener_start(redis_listener *listener);
-/* Ends the thread; waits for what it is doing. */
+/* Stops the thread; waits for what it is doing. */
 void accel_redis_listener_stop(redis_listener *listener);
 void accel_redis_listener_close(redis_listener *listener);
 /* The same in a forked child, without the thread: what it was changing at the fork is left. */
 void accel_redis_listener_abandon(redis_listener *listener);
 
-/* Connects at once, if it has no connection. Threads: any. */
+/* Connects now if it has no connection. Threads: any. */
 void accel_redis_listener_reconnect_now(redis_listener *listener);
-/* The main endpoint has changed: leaves the one that is listened to. Threads: any. */
+/* Leaves the connection to the former main endpoint. Threads: any. */
 void accel_redis_listener_move(redis_listener *listener);
 
 /* The link's sink is called from now on, until remove returns. The subscription is the listener's

@@ -43,7 +43,7 @@ bool accel_redis_tracking_append(redis_tracking *tracking, uint64_t *requests, a
 
 /* ---- commands on the data connection ---- */
 
-/* A patient caller's limit does not hold up the channel's own proof of life, at latest_ms. */
+/* A long command_timeout_ms does not hold up the channel's own proof of life, at latest_ms. */
 static bool redis_tracking_ask(const redis_tracking *tracking, const char *const *words,
                                uint64_t latest_ms, redis_replies *replies)
 {
@@ -97,7 +97,7 @@ bool accel_redis_tracking_cover(redis_tracking *tracking, const char *prefix, ui
 {
   char id[24];
   snprintf(id, sizeof id, "%" PRId64, tracking->client_id);
-  /* The data connection may still ask for a listener that was lost: a prefix is asked for once. */
+  /* The server may still track for a listener that was lost, and takes each prefix once only. */
   if (tracking->count == 0 &&
       !redis_tracking_is_granted(tracking, REDIS_WORDS("CLIENT", "TRACKING", "OFF"), latest_ms,
                                  refusal))
@@ -112,7 +112,7 @@ bool accel_redis_tracking_cover(redis_tracking *tracking, const char *prefix, ui
   return true;
 }
 
-/* The answer is late, as it is behind something large; the connection is not lost. */
+/* The answer may be late, behind a large value; the connection is not lost. */
 static bool redis_tracking_is_believed(const redis_tracking *tracking)
 {
   return accel_redis_connection_is_up(&accel_redis_route_main(tracking->route)->data) &&
@@ -153,14 +153,14 @@ void accel_redis_tracking_tell(const redis_link *link, const redis_replies *repl
   }
   for (size_t i = 1; i <= keys.size; i++) {
     const redis_reply key = accel_redis_reply_at(replies, first + i);
-    if (key.kind == REDIS_REPLY_IS_OVERSIZED) { /* one more than are kept: it may be any */
+    if (key.kind == REDIS_REPLY_IS_OVERSIZED) { /* too large to be kept: it may be any key */
       link->changed(link->sink.ctx, NULL, 0);
       return;
     }
     const char *text = accel_redis_reply_text(replies, &key);
     if (key.kind != REDIS_REPLY_IS_TEXT || key.size < start_size) continue;
     if (memcmp(text, link->key_start, start_size) != 0) continue;
-    /* Where areas without a prefix are called as others' prefixes are, more begins like that. */
+    /* An area without a prefix may be called as another's prefix is, whose keys begin alike. */
     if (accel_key_is_remote(text + start_size, key.size - start_size))
       link->changed(link->sink.ctx, text + start_size, key.size - start_size);
   }

@@ -8,23 +8,23 @@
 
 /* Of the first block, per ms of the time limit: a quarter of 5 Mbit/s, and 100 us for a key. */
 #define REDIS_BLOCKS_BYTES_PER_MS 160u
-#define REDIS_BLOCKS_TRUSTED 4u /* times as many, where blocks were fast lately */
+#define REDIS_BLOCKS_TRUSTED 4u /* times as many, if blocks were fast lately */
 #define REDIS_BLOCKS_KEYS_PER_MS 10u
-/* Of any. More would not be faster, and keep others waiting. */
+/* Of any block. A larger one would not be faster, and keep others waiting. */
 #define REDIS_BLOCKS_BYTES_MAX (256u << 10)
 #define REDIS_BLOCKS_BYTES_MIN 256u
 #define REDIS_BLOCKS_KEYS_MAX 4096u
 #define REDIS_BLOCKS_OVERHEAD 64u     /* bytes of commands and messages, without keys and values */
-#define REDIS_BLOCKS_KEYS_UNKNOWN 4u  /* to be read, as long as no value was seen */
-#define REDIS_BLOCKS_SHARE 16u        /* of the limit: a block that takes less may grow */
-#define REDIS_BLOCKS_PATIENCE 4u      /* limits: so long is waited for what a failed one left */
-#define REDIS_BLOCKS_PATIENT_TIMES 3u /* in a row; then the server is just not there */
+#define REDIS_BLOCKS_KEYS_UNKNOWN 4u  /* keys to be read while the size of values is not known */
+#define REDIS_BLOCKS_SHARE 16u        /* part of the limit: a block that takes less may grow */
+#define REDIS_BLOCKS_PATIENCE 4u      /* limits: how long to wait for what a failed block left */
+#define REDIS_BLOCKS_PATIENT_TIMES 3u /* in a row; then the server counts as unreachable */
 
 typedef struct redis_blocks {
   redis_link *link;
   const redis_operation *operation;
-  size_t bytes, keys; /* of the next one */
-  unsigned waits;     /* in a row, for a connection to be at rest again */
+  size_t bytes, keys; /* of the next block */
+  unsigned waits;     /* waits in a row for an idle connection */
 } redis_blocks;
 
 static size_t redis_blocks_clamp(size_t value, size_t least, size_t most)
@@ -53,7 +53,7 @@ static size_t redis_blocks_keys(const redis_blocks *blocks)
   return is_unknown ? REDIS_BLOCKS_KEYS_UNKNOWN : blocks->keys;
 }
 
-/* How many of the items go next, one at least. */
+/* How many of the items the next block takes, one at least. */
 static size_t redis_blocks_cut(const redis_blocks *blocks, const accel_remote_item *items,
                                size_t count)
 {
@@ -67,8 +67,7 @@ static size_t redis_blocks_cut(const redis_blocks *blocks, const accel_remote_it
   return taken;
 }
 
-/* What values of this area are like, for the next block that is read. Of sizes that differ the
- * larger ones count for more. */
+/* Updates the typical size of values, for the next read. Larger ones count for more. */
 static void redis_blocks_note_sizes(const redis_blocks *blocks, const accel_remote_item *items,
                                     size_t count)
 {
@@ -94,8 +93,8 @@ static const accel_remote_item *redis_blocks_late(const accel_remote_item *items
   return NULL;
 }
 
-/* What a block that came too late left on its connection would make the next ones late too. Its
- * replies, and so this one's, may be in the way for a while. */
+/* Waits until the connection is idle: what a late block left on it would make the next ones late
+ * too. */
 static void redis_blocks_await_idle(redis_blocks *blocks, const accel_remote_item *late,
                                     uint64_t deadline_ms)
 {
@@ -113,7 +112,7 @@ static void redis_blocks_await_idle(redis_blocks *blocks, const accel_remote_ite
     accel_redis_replies_release(&replies);
 }
 
-/* Learns from a block that was answered, and took so long. */
+/* Adapts the size of blocks to one that was answered. */
 static void redis_blocks_adapt(redis_blocks *blocks, uint64_t took_ns)
 {
   const uint64_t share_ns =
@@ -134,7 +133,7 @@ static accel_status redis_blocks_give_up(accel_remote_item *items, size_t count,
   return ACCEL_ERR_TIMEOUT;
 }
 
-/* What is one block as it is. */
+/* Runs all items as one block. */
 static accel_status redis_blocks_run_all(const redis_blocks *blocks, accel_remote_item *items,
                                          size_t count, accel_remote_call *call, void *single)
 {
@@ -145,7 +144,7 @@ static accel_status redis_blocks_run_all(const redis_blocks *blocks, accel_remot
   return status;
 }
 
-/* One block, and what is to be learnt from it. */
+/* Runs one block, and adapts the size of the next. */
 static accel_status redis_blocks_run_one(redis_blocks *blocks, accel_remote_item *items,
                                          size_t count, accel_remote_call *call, void *single)
 {

@@ -1,10 +1,10 @@
 /* blocks.h: an operation on many items, a block at a time (backend redis).
  *
- * A call's time limit is that of a round trip. What cannot be sent, done and answered within it
- * would fail as a whole, and delay everybody else on the connection; so a batch is cut into blocks,
- * one after another, each with the whole limit. How much a block may hold is found out: the first
- * one fits a link of 5 Mbit/s, and they grow while they take a small part of the limit, and shrink
- * when they do not. A block that fails costs its own items.
+ * The time limit of a call is that of one round trip. A batch that cannot be sent, executed and
+ * answered within it would fail as a whole, and delay everybody else on the connection. So a batch
+ * is cut into blocks, one after another, each with the whole limit. The first block fits a link of
+ * 5 Mbit/s. Blocks grow while they take a small part of the limit, and shrink when they do not. A
+ * block that fails costs its own items.
  *
  * Threads: any.
  */

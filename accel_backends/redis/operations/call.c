@@ -83,7 +83,7 @@ void accel_redis_call_begin(redis_link *link, accel_remote_call *call, redis_exc
   exchange->is_under_way = exchange->status == ACCEL_OK;
 }
 
-/* True: the server can serve nobody for now. */
+/* Acts on an error reply. True: the server serves nobody for now. */
 static bool redis_call_react(redis_exchange *exchange, const redis_reply *error)
 {
   redis_endpoint *endpoint = exchange->endpoint;
@@ -109,9 +109,9 @@ static bool redis_call_react(redis_exchange *exchange, const redis_reply *error)
   return reaction == REDIS_ERROR_UNAVAILABLE;
 }
 
-/* A failure that is no sign of the server's health: of a caller in a hurry, of one that waited
- * while something large was passing, of a text that is larger than the server takes, and of those
- * that wait when the connection breaks because of another, which counts once. */
+/* True: the failure does not count against the breaker. A timeout cut short by the caller's own
+ * deadline, one behind a large value, a value that the server does not take, and callers that fail
+ * because an earlier request broke the connection, which counts once. */
 static bool redis_call_is_inconclusive(redis_exchange *exchange)
 {
   const redis_caller *caller = &exchange->caller;
@@ -119,11 +119,11 @@ static bool redis_call_is_inconclusive(redis_exchange *exchange)
   if (exchange->status == ACCEL_ERR_BACKEND) return caller->is_bystander;
   if (exchange->status != ACCEL_ERR_TIMEOUT) return false;
   const bool was_busy = accel_redis_connection_was_busy(exchange->connection, exchange->began_ms);
-  if (was_busy) accel_store_relaxed(&exchange->endpoint->has_large, true); /* reads are bounded */
+  if (was_busy) accel_store_relaxed(&exchange->endpoint->has_large, true); /* bounds reads */
   return exchange->is_cut_short || was_busy || !caller->is_silent;
 }
 
-/* What the outcome says about the server. */
+/* Reports the outcome to the breaker and the retry budget. */
 static void redis_call_judge(redis_exchange *exchange)
 {
   redis_endpoint *endpoint = exchange->endpoint;
@@ -157,8 +157,8 @@ static bool redis_call_retry(accel_remote_call *call, redis_exchange *exchange)
   return true;
 }
 
-/* True: the server hung up because of what is stored here: it is larger than its proto-max-bulk-len
- * and nothing has happened. */
+/* True: the server hung up because the value is larger than its proto-max-bulk-len; nothing was
+ * stored. */
 static bool redis_call_was_too_large(const accel_remote_call *call, const redis_exchange *exchange)
 {
   if (exchange->status != ACCEL_ERR_BACKEND || exchange->caller.is_bystander) return false;

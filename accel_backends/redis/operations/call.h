@@ -1,4 +1,7 @@
-/* call.h: what the operations of link.c have in common (backend redis). Threads: any. */
+/* call.h: sends the commands of an operation to one server, and judges the outcome (backend
+ * redis).
+ *
+ * Threads: any. */
 #ifndef ACCEL_BACKENDS_REDIS_CALL_H
 #define ACCEL_BACKENDS_REDIS_CALL_H
 
@@ -7,33 +10,33 @@
 #define REDIS_CALL_KEYS_MAX 256u /* in one command */
 #define REDIS_CALL_TTL_SIZE 24
 
-/* Commands that were made before the connection is locked. */
+/* Commands that were built before the connection is locked. */
 typedef struct redis_prepared {
   accel_buffer commands;
   size_t replies;
 } redis_prepared;
 
-/* What a server says of a text that is larger than its proto-max-bulk-len, and hangs up. */
+/* How a server refuses a value that is larger than its proto-max-bulk-len, before it hangs up. */
 #define REDIS_CALL_TOO_LARGE "ERR Protocol error: invalid bulk length"
 
-/* What commands are for: what may be sent again, and what a server without room refuses. */
+/* What commands do: it decides what may be sent again, and what a full server refuses. */
 typedef enum redis_purpose {
-  REDIS_READS, /* may be appended and sent twice */
+  REDIS_READS, /* may be appended and sent again */
   REDIS_STORES,
   REDIS_REMOVES
 } redis_purpose;
 
-/* A large value has a ms more for so many bytes: on a link of 100 Mbit/s they need less. */
+/* A large value has one ms more for each so many bytes: enough on a link of 100 Mbit/s. */
 #define REDIS_CALL_BYTES_PER_MS 8192u
 
-/* One part's way to its server and back. The caller sets the first five; `begin` sends, `finish`
- * waits. Not moved or copied between them. */
+/* One part's commands on their way to its server and back. The caller sets the first five; `begin`
+ * sends, `finish` waits. Not moved or copied between them. */
 typedef struct redis_exchange {
   redis_purpose purpose;
   redis_endpoint *endpoint;
-  redis_connection *connection; /* of the endpoint; NULL: refused */
+  redis_connection *connection; /* of the endpoint; NULL: the exchange fails */
   redis_block block;
-  size_t large_bytes;  /* that the commands or the replies may have beyond those of small values */
+  size_t large_bytes;  /* bytes of large values among the commands or the replies */
   accel_status status; /* OK, with replies; BACKEND, TIMEOUT, NOMEM, CONFIG, CODEC without */
   redis_replies replies;
   redis_caller caller;
@@ -44,21 +47,21 @@ typedef struct redis_exchange {
 
 ACCEL_EXTERN_C_BEGIN
 
-/* Under the call's deadline and the backend's own limit, which grows with what is large, unless the
- * lane is to be left in peace. A read whose connection broke before a byte of its reply came is
- * sent once more, within its deadline and the endpoint's budget. Refusals are counted and reacted
- * to. Every begin is followed by a finish, which returns exchange->status; after a failure the call
- * has its text. The caller releases the replies. CONFIG: in a forked child. CODEC: what is
- * stored is larger than the server takes. */
+/* Sends within the call's deadline and the backend's own limit, which grows with large values;
+ * fails at once while the breaker is open. A read whose connection broke before a byte of its
+ * reply came is sent once more, within its deadline and the retry budget. Error replies are
+ * counted and acted on. Every begin is followed by a finish, which returns exchange->status; after
+ * a failure the call has its text. The caller releases the replies. CONFIG: in a forked child.
+ * CODEC: a value is larger than the server takes. */
 void accel_redis_call_begin(redis_link *link, accel_remote_call *call, redis_exchange *exchange);
 accel_status accel_redis_call_finish(accel_remote_call *call, redis_exchange *exchange);
-/* True: a moment ago the server refused to store anything. What is to be stored counts as refused
- * now, and the call has its text; what removes is better sent without MULTI, which a full server
- * refuses. */
+/* True: writes are paused, because the server refused one a moment ago. A store counts as refused,
+ * and the call has its text. A removal is better sent without MULTI, which a full server refuses.
+ */
 bool accel_redis_call_is_paused(const redis_link *link, accel_remote_call *call,
                                 const redis_exchange *exchange);
-/* Both, for prepared commands that remove something, on a connection of the endpoint; NULL:
- * refused. It releases the commands. On failure *replies is empty. */
+/* begin and finish for prepared commands that remove something, on a connection of the endpoint;
+ * NULL: fails. Releases the commands. On failure *replies is empty. */
 accel_status accel_redis_call_send(redis_link *link, accel_remote_call *call,
                                    redis_endpoint *endpoint, redis_connection *connection,
                                    redis_prepared *prepared, redis_replies *replies);
@@ -70,13 +73,13 @@ accel_status accel_redis_call_fail(accel_remote_item *const *items, size_t count
                                    accel_status status);
 /* Gives the call its text and returns NOMEM. */
 accel_status accel_redis_call_no_memory(accel_remote_call *call);
-/* Replies that cannot be those of the commands: breaks the connection, returns BACKEND. */
+/* For replies that cannot be those of the commands: breaks the connection, returns BACKEND. */
 accel_status accel_redis_call_protocol_error(redis_connection *connection, accel_remote_call *call);
-/* Keeps the call's first error reply as its text; returns BACKEND. */
+/* Sets the call's text to its first error reply; returns BACKEND. */
 accel_status accel_redis_call_explain(accel_remote_call *call, const redis_replies *replies,
                                       size_t i);
 
-/* Appends a command of a verb and whole keys, prefix included; at most REDIS_CALL_KEYS_MAX. */
+/* Appends a command: a verb and whole keys, prefix included; at most REDIS_CALL_KEYS_MAX. */
 bool accel_redis_call_append_keys(accel_buffer *out, const char *verb, const redis_link *link,
                                   accel_remote_item *const *items, size_t count);
 /* Appends SET of the item's data, which expires after ttl_ms; `is_lease`: only where no key is. */
@@ -88,7 +91,7 @@ bool accel_redis_call_append_publish(accel_buffer *out, const redis_link *link,
                                      const accel_buffer *message);
 /* UNLINK, or DEL where the server refuses it. */
 const char *accel_redis_call_unlink(const redis_endpoint *endpoint);
-/* True: the reply refuses UNLINK, or a command without its name; from now on DEL is used. */
+/* True: the reply refuses UNLINK, or a command that it does not name; from now on DEL is sent. */
 bool accel_redis_call_lacks_unlink(redis_endpoint *endpoint, const redis_replies *replies,
                                    size_t i);
 

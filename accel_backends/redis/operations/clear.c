@@ -48,8 +48,8 @@ static bool redis_clear_is_scan(const redis_replies *replies, char *cursor)
   return true;
 }
 
-/* Whether it is a key of the area. Where an area without a prefix is called as others' prefix is,
- * theirs begin like that too, but none of them is a key's name: that has no colon. */
+/* Whether it is a key of the area. An area without a prefix may be called as another's prefix is,
+ * whose keys begin alike; but no name of a key has a colon. */
 static bool redis_clear_is_ours(const redis_link *link, const char *text, size_t size)
 {
   const size_t start_size = strlen(link->key_start);
@@ -57,12 +57,12 @@ static bool redis_clear_is_ours(const redis_link *link, const char *text, size_t
          accel_key_is_remote(text + start_size, size - start_size);
 }
 
-/* Makes the commands that remove what a SCAN found. A server that answers with keys of somebody
- * else's is not helped. False: no memory. */
+/* Makes the commands that remove what SCAN found, and nothing that is not this area's, whatever
+ * the server replied. False: no memory. */
 static bool redis_clear_prepare(const redis_link *link, const redis_endpoint *endpoint,
                                 const redis_replies *found, redis_prepared *prepared)
 {
-  /* A cluster's command would have to stay within one slot. */
+  /* a cluster's command must stay within one slot */
   const size_t keys_max = accel_redis_route_is_cluster(link->route) ? 1 : REDIS_CALL_KEYS_MAX;
   const char *words[1 + REDIS_CALL_KEYS_MAX];
   size_t sizes[1 + REDIS_CALL_KEYS_MAX];
@@ -182,7 +182,7 @@ static accel_status redis_clear_publish(redis_link *link, accel_remote_call *cal
   return status;
 }
 
-/* OK as long as it may go on. */
+/* OK while the clear may go on. */
 static accel_status redis_clear_goes_on(accel_remote_call *call, uint64_t until_ms)
 {
   const bool is_stopped = call->stop_or_null != NULL && accel_load_acquire(call->stop_or_null);

@@ -1,28 +1,27 @@
 /* lease and fill: what is stored only under a condition.
  *
  * A lease is SET NX PX. A fill with a token is a script of one key, because only the server can
- * compare and store as one step; it is called by its hash, and sent whole to a server that does not
- * know it yet. A fill without a token is a plain SET. An item is one command with one reply, and
- * what the items of a call ask for may be mixed.
+ * compare and store in one step. The script is called by its hash, and sent whole to a server that
+ * does not know it yet. A fill without a token is a plain SET. Each item is one command with one
+ * reply, and the items of a call may differ in kind.
  *
- * Where the server tells of every change (tracking.h) it leaves out what the data connection did,
- * but a script's work is nobody's, and each fill would come back. So there the script stores
- * elsewhere, and the connection itself moves what is there to the key:
+ * Where the server tracks changes (tracking.h), it leaves out those of the data connection, but
+ * not those of a script, so that each fill would come back. There the script stores under another
+ * key, and the connection renames that key:
  *
  *   MULTI, the script, RENAME, EXEC
  *
- * If the token does not lie there, nothing is elsewhere, and RENAME finds nothing and says so. A
- * server that is full refuses all of that, and is sent the script alone.
- */
+ * If the token is not there, the script stores nothing, and RENAME fails with "no such key". A
+ * full server refuses all of that, and is sent the script alone. */
 #include "blocks.h"
 #include "operations.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* Nothing but the token's own bytes compares equal: not a missing key, nor another type. Any other
- * error, as of a server without GETRANGE, is told. Where the value does not fit, a lease (flag 2 of
- * the envelope, codec.h) is taken back: nobody is to wait for what cannot come. */
+/* Only the token's own bytes compare equal, not a missing key or another type. Other errors, as of
+ * a server without GETRANGE, are returned. Where the value does not fit, the script removes the
+ * lease (flag 2 of the envelope, codec.h), so that nobody waits for it. */
 #define REDIS_LEASE_SCRIPT \
   "local v=redis.pcall('GETRANGE',KEYS[1],6,23) " \
   "if type(v)~='string' then return v.err:find('WRONGTYPE') and 0 or v end " \
@@ -33,8 +32,8 @@
   "if r.ok then return 1 end " \
   "if v:byte(1)%4>1 then redis.call('DEL',KEYS[1]) end return r"
 #define REDIS_LEASE_SCRIPT_HASH "bf461094b68ed6cb449e39aa112faabfe0a4c273"
-/* Where a fill lies within EXEC, behind the area: no name has such a character. RENAME touches it
- * too, so nobody is told of it either. */
+/* Where a fill lies within EXEC, behind the area: no name has such a character. RENAME changes
+ * that key too, so nobody is told of it. */
 #define REDIS_LEASE_ELSEWHERE "~fill"
 #define REDIS_LEASE_MOVE_REPLIES 4u /* MULTI, QUEUED, QUEUED, EXEC */
 
@@ -123,8 +122,8 @@ static bool redis_lease_append(redis_lease *lease, const accel_remote_item *item
   return appended;
 }
 
-/* True: the server has no script that compares, so no fill will follow the lease. The item has its
- * status, and nobody waits for a lease that is of no use. */
+/* True: the server cannot compare and store, so no fill will follow the lease. The item has its
+ * status, and no lease is taken. */
 static bool redis_lease_is_pointless(const redis_lease *lease, accel_remote_item *item)
 {
   const redis_commands *commands = &lease->part->endpoint->commands;
@@ -136,7 +135,7 @@ static bool redis_lease_is_pointless(const redis_lease *lease, accel_remote_item
   return true;
 }
 
-/* A value that is too large is not sent, and has its status from now on. */
+/* A value that is too large is not sent; its item has its status from now on. */
 static bool redis_lease_prepare(redis_lease *lease)
 {
   accel_remote_call *call = lease->terms->call;
@@ -157,8 +156,8 @@ static bool redis_lease_prepare(redis_lease *lease)
   return true;
 }
 
-/* What holds a lease goes to a server that has just refused to store something, too: if it does so
- * again, the lease is taken back. */
+/* A fill that holds a lease is sent even while writes are paused: if the server refuses it again,
+ * the script removes the lease. */
 static redis_purpose redis_lease_purpose(const redis_lease_terms *terms, const redis_part *part)
 {
   bool has_tokens = !terms->is_lease;
@@ -189,7 +188,7 @@ static void redis_lease_begin(void *terms_pointer, void *lease_pointer, const re
 
 /* ---- replies ---- */
 
-/* False: no command of ours has such a reply. */
+/* Reads an item's reply. False: no command sent here has such a reply. */
 static bool redis_lease_take_item(const redis_lease *lease, accel_remote_item *item, size_t i)
 {
   const redis_lease_terms *terms = lease->terms;
@@ -209,7 +208,7 @@ static bool redis_lease_take_item(const redis_lease *lease, accel_remote_item *i
   return true;
 }
 
-/* The same of a fill that was moved to its key; *i is moved behind its replies. */
+/* The same for a fill that was renamed; moves *i behind its replies. */
 static bool redis_lease_take_moved(const redis_lease *lease, accel_remote_item *item, size_t *i)
 {
   const redis_replies *replies = &lease->exchange.replies;
@@ -227,7 +226,7 @@ static bool redis_lease_take_moved(const redis_lease *lease, accel_remote_item *
         accel_redis_connection_break(lease->exchange.connection,
                                      "closed here: the server refused EXEC");
       if (!accel_redis_reply_fails(replies, &reply, "OOM ")) return true;
-      item->status = REDIS_ITEM_AGAIN; /* the script alone may still take a lease back */
+      item->status = REDIS_ITEM_AGAIN; /* the script alone may still remove the lease */
       item->hint |= REDIS_HINT_PLAIN;
       return true;
     }

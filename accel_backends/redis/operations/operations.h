@@ -1,11 +1,12 @@
 /* operations.h: what a cache asks of Redis: get, lease, fill, put, del, clear (backend redis).
  *
  * Each operation is split by server and connection (scatter.h), cut into blocks that fit its time
- * limit (blocks.h), and sent and judged by call.h. A file per operation says which commands it is
- * and what each reply means.
+ * limit (blocks.h), and sent and judged by call.h. A file per operation decides which commands it
+ * sends and what each reply means.
  *
  * May include wire/, server/ and routing/. May be called by channel/, which publishes heartbeats,
- * and by the files beside these directories. Threads: any.
+ * and by the files beside these directories.
+ * Threads: any.
  */
 #ifndef ACCEL_BACKENDS_REDIS_OPERATIONS_H
 #define ACCEL_BACKENDS_REDIS_OPERATIONS_H
@@ -14,7 +15,7 @@
 
 ACCEL_EXTERN_C_BEGIN
 
-/* backend.h says what they do. */
+/* backend.h has their contracts. */
 accel_status accel_redis_get(void *link, accel_remote_item *items, size_t count,
                              accel_remote_call *call);
 void accel_redis_release(void *link, accel_remote_call *call);

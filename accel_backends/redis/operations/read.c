@@ -1,23 +1,21 @@
 /* get.
  *
- * GET for one key and MGET for many, until an endpoint has met its first large value. What a key
- * holds, and how much of it, is not known before it is read; so from then on no read may make the
- * others on the data connection wait for a large value: each key is asked for at most one byte more
- * than a small value has, by GETRANGE. If that byte comes the item goes another round, for all of
- * it, on the connection for large values, which keys that are known to be large take at once. A
- * value is never empty, thus "" is a miss.
+ * GET for one key and MGET for many, until an endpoint has met its first large value. The size of
+ * a value is not known before it is read; so from then on no read may make others on the data
+ * connection wait for a large value. Each key is read by GETRANGE, one byte more than a small
+ * value has. If that byte comes, the item goes another round, for all of it, on the connection for
+ * large values. Keys that are known to be large use that connection at once. A value is never
+ * empty, so "" is a miss.
  *
- * A value of more than max_value_bytes is of no use to anybody, and is told by its first bytes, so
- * that a load may replace it. There too one byte more than allowed is asked for, and a key that is
- * known for it is only asked if that byte is still there.
+ * A value of more than max_value_bytes is returned by its first bytes only, so that a load may
+ * replace it. There too one byte more than allowed is read, and of a key that is known for it only
+ * whether that byte still exists.
  *
- * Something that is no text is of no use either, and told as a value without bytes. MGET passes
- * over it, and GETRANGE over a text that is empty: whoever has reason to look closely has each key
- * asked for by a plain GET.
+ * A key that holds no string is returned as a value without bytes. MGET passes over it, and
+ * GETRANGE over an empty string; a call that looks closely reads each key by a plain GET.
  *
- * GETRANGE costs a server more than GET, and in a batch much more than MGET. So whoever has no
- * large values does not pay for them, and whoever has some waits for the first one, once.
- */
+ * GETRANGE costs a server more than GET, and in a batch much more than MGET. So a user without
+ * large values does not pay for them, and one with large values waits for the first one, once. */
 #include "../../../accel/platform/atomic.h"
 #include "blocks.h"
 #include "operations.h"
@@ -25,11 +23,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#define REDIS_READ_LAST "262144" /* the byte that only a large value has */
+#define REDIS_READ_LAST "262144" /* index of the byte that only a large value has */
 ACCEL_STATIC_ASSERT(REDIS_ENDPOINT_LARGE_BYTES == 262144, "REDIS_READ_LAST is its text");
 #define REDIS_READ_HEAD_LAST \
-  "31" /* of a value that is too large: what a fill compares lies there */
-#define REDIS_READ_HEAD_BYTES 32u /* fewer than any value has that is of use */
+  "31" /* last byte of an oversized value that is read: up to what a fill compares */
+#define REDIS_READ_HEAD_BYTES 32u /* fewer than any valid value has */
 
 /* What all parts have in common. */
 typedef struct redis_read_terms {
@@ -43,8 +41,8 @@ typedef struct redis_read {
   const redis_read_terms *terms;
   const redis_part *part;
   bool gets_each;     /* one command per item, or MGET */
-  bool is_bounded;    /* by GETRANGE, to what a small value has */
-  bool is_large_lane; /* the same, to what a value may have */
+  bool is_bounded;    /* by GETRANGE, up to the size of a small value */
+  bool is_large_lane; /* by GETRANGE, up to max_value_bytes */
   redis_exchange exchange;
 } redis_read;
 
@@ -64,7 +62,8 @@ static bool redis_read_is_oversized(const accel_remote_item *item)
   return (item->hint & REDIS_HINT_OVERSIZED) != 0;
 }
 
-/* Whether the byte that makes it too large is there, and the head. Adds the replies but one. */
+/* Appends two reads: of the byte beyond max_value_bytes, and of the head. Adds one reply, the
+ * caller the other. */
 static bool redis_read_append_oversized(const redis_read *read, const accel_remote_item *item,
                                         const char *beyond, accel_buffer *out, size_t *replies)
 {
@@ -119,7 +118,7 @@ static void redis_read_note_oversized(const redis_part *part, accel_remote_item 
     item->hint |= REDIS_HINT_OVERSIZED;
 }
 
-/* How large the values are shows when they come. */
+/* The size of the values shows when they come. */
 static void redis_read_allow_large(redis_read *read)
 {
   const redis_settings *settings = read->terms->link->settings;
@@ -153,14 +152,14 @@ static void redis_read_begin(void *terms_pointer, void *read_pointer, const redi
 
 /* ---- replies ---- */
 
-/* The item is to be read once more. */
+/* The item must be read once more. */
 static void redis_read_again(accel_remote_item *item, uint32_t hint)
 {
   item->hint |= hint;
   item->status = REDIS_ITEM_AGAIN;
 }
 
-/* The value is too large, and told by its head. */
+/* Keeps only the head of an oversized value. */
 static void redis_read_cut(const redis_read *read, accel_remote_item *item)
 {
   accel_redis_endpoint_note_size(read->part->endpoint, item->key, item->key_size, item->size);
@@ -168,7 +167,7 @@ static void redis_read_cut(const redis_read *read, accel_remote_item *item)
   item->hint |= REDIS_HINT_OVERSIZED; /* its size is known already */
 }
 
-/* Something lies there that a load may replace, and no more is known. */
+/* The key holds something that a load may replace. */
 static void redis_read_useless(accel_remote_item *item)
 {
   item->status = ACCEL_OK;
@@ -176,7 +175,7 @@ static void redis_read_useless(accel_remote_item *item)
   item->size = 0;
 }
 
-/* False: no command of ours has such a reply. */
+/* Reads an item's reply. False: no command sent here has such a reply. */
 static bool redis_read_item(const redis_read *read, accel_remote_item *item, size_t i)
 {
   const size_t size_max = read->terms->link->settings->max_value_bytes;
@@ -212,7 +211,8 @@ static bool redis_read_item(const redis_read *read, accel_remote_item *item, siz
   return true;
 }
 
-/* A probe's replies, the first one at *i, which moves to the last. False: as above. */
+/* Reads the replies to redis_read_append_oversized: the first is at *i, which moves to the last.
+ * False: as above. */
 static bool redis_read_take_oversized(const redis_read *read, accel_remote_item *item, size_t *i)
 {
   const redis_reply beyond = accel_redis_reply_at(&read->exchange.replies, *i);
@@ -227,7 +227,7 @@ static bool redis_read_take_oversized(const redis_read *read, accel_remote_item 
   return true;
 }
 
-/* One MGET's reply, at *i, which it moves behind it. */
+/* Reads the reply to one MGET, at *i, which moves behind it. */
 static bool redis_read_chunk(const redis_read *read, size_t from, size_t count, size_t *i)
 {
   accel_remote_item *const *items = read->part->items + from;
@@ -292,7 +292,7 @@ static accel_status redis_read_finish(void *terms_pointer, void *read_pointer)
     return accel_redis_call_fail(read->part->items, read->part->count, status);
   if (redis_read_all(read)) {
     redis_read_note_sizes(read->part);
-    /* It is where the items' data lies. */
+    /* The items' data lies there. */
     accel_redis_replies_keep(&exchange->replies, &terms->call->reply);
     return ACCEL_OK;
   }

@@ -1,15 +1,14 @@
-/* What a full server refuses, or one that has no MULTI.
+/* Removes what a full server refuses to store, and what one without MULTI cannot.
  *
- * A server without room refuses every command within MULTI, even one that removes. So it is asked
- * to remove without MULTI, and then to tell, with the message that the refused block had:
+ * A server without room refuses every command within MULTI, even one that removes. So the removals
+ * are sent without MULTI, followed by the message that the refused block had:
  *
  *   the removals of the items, PUBLISH of the message
  *
- * in one write, so that only a connection that is lost between two commands can part them; then the
- * caller does not hear a reply, and repairs. The message keeps its number: a new one would make the
- * refused one look lost, and cost everybody else's L1. A value that could not be stored is removed
- * in this way too: nobody goes on reading the one before it.
- */
+ * All in one write, so that only a connection lost between two commands can separate them; then
+ * the caller gets no reply, and repairs. The message keeps its number: a new one would make the
+ * refused message look lost, and cost all other processes their L1. A value that could not be
+ * stored is removed in the same way, so that nobody reads the one before it. */
 #include "removal.h"
 
 #include <string.h>
@@ -48,8 +47,8 @@ static size_t redis_removal_append(void *write_pointer, accel_buffer *out)
 
 /* ---- replies ---- */
 
-/* The replies to the removals without MULTI of `count` items, at *i, which it moves behind them. A
- * set whose value is gone has failed all the same. */
+/* Reads the replies to the removals of `count` items, at *i, which moves behind them. A set whose
+ * value was removed has failed all the same. */
 static bool redis_removal_take_keys(redis_write *write, size_t from, size_t count,
                                     const redis_replies *replies, size_t *i)
 {
@@ -87,7 +86,7 @@ static bool redis_removal_take(redis_write *write, const redis_replies *replies)
     call->messages_failed++;
     for (size_t n = from; n < from + write->blocks[k]; n++) {
       accel_redis_part_refused(write->part, write->items[n], call, replies, i - 1);
-      write->items[n]->is_removed = false; /* nobody was told */
+      write->items[n]->is_removed = false; /* no message was sent */
     }
   }
   return true;

@@ -8,8 +8,8 @@ typedef struct redis_scatter {
   redis_part *list;
   size_t count;
   redis_part single;
-  accel_remote_item *one; /* of the single */
-  void *memory;           /* of lists that are longer */
+  accel_remote_item *one; /* the item of `single` */
+  void *memory;           /* of longer lists */
 } redis_scatter;
 
 /* ---- splitting ---- */
@@ -46,7 +46,7 @@ static redis_part redis_scatter_target(redis_link *link, const accel_remote_item
   return target;
 }
 
-/* The part of this target; it is made if there is none yet. */
+/* The part of this target, made if there is none yet. */
 static redis_part *redis_scatter_find(redis_scatter *parts, redis_part target)
 {
   for (size_t i = 0; i < parts->count; i++)
@@ -105,7 +105,7 @@ static bool redis_scatter_open(redis_scatter *parts, redis_link *link, accel_rem
 
 /* ---- running ---- */
 
-/* Of the items that are under way. */
+/* Gives the status to the items that are under way. */
 static void redis_scatter_fail(accel_remote_item *items, size_t count, accel_status status)
 {
   for (size_t i = 0; i < count; i++)
@@ -158,8 +158,8 @@ static bool redis_scatter_must_wait(const accel_remote_item *items, size_t count
   return false;
 }
 
-/* Servers that send a key to each other are about to learn whose it is; one that said TRYAGAIN is
- * about to have it: 1, 4, 16 ms and so on. */
+/* Waits 1, 4, 16 ms and so on: servers that redirect to each other are about to learn who owns the
+ * slot; one that replied TRYAGAIN is about to have the key. */
 static void redis_scatter_pause(unsigned pauses_before, uint64_t deadline_ms)
 {
   redis_wake nobody = {0};
@@ -167,7 +167,7 @@ static void redis_scatter_pause(unsigned pauses_before, uint64_t deadline_ms)
   accel_redis_wake_sleep(&nobody, until_ms < deadline_ms ? until_ms : deadline_ms);
 }
 
-/* What was sent from one server to the next until the rounds or the time were over. */
+/* Fails what was redirected until the rounds or the time were over. */
 static void redis_scatter_give_up(accel_remote_item *items, size_t count, accel_remote_call *call)
 {
   snprintf(call->error, sizeof call->error,
@@ -180,7 +180,7 @@ accel_status accel_redis_scatter_run(redis_link *link, accel_remote_item *items,
                                      void *single)
 {
   if (count == 0) return ACCEL_OK;
-  /* For all rounds together, but for what is large. */
+  /* for all rounds together; large values get more */
   call->limit_ms = accel_clock_deadline(link->settings->command_timeout_ms);
   const uint64_t until_ms = call->limit_ms < call->deadline_ms ? call->limit_ms : call->deadline_ms;
   accel_redis_route_await_discovery(link->route, until_ms);
@@ -233,7 +233,7 @@ bool accel_redis_part_is_too_large(const redis_part *part, accel_remote_item *it
   return true;
 }
 
-/* The server says that the item's text is larger than it takes, and hangs up. */
+/* The server replied that the value is larger than it takes, and hangs up. */
 static void redis_part_note_too_large(const redis_part *part, accel_remote_item *item,
                                       const redis_replies *replies, size_t i)
 {
@@ -244,7 +244,7 @@ static void redis_part_note_too_large(const redis_part *part, accel_remote_item 
   item->status = ACCEL_ERR_CODEC;
 }
 
-/* The item keeps what it was found to need, but not where it was to be asked. */
+/* Sets where the item must be asked next, and keeps its other flags. */
 static void redis_part_hint(accel_remote_item *item, const redis_redirection *where)
 {
   item->hint &= REDIS_HINT_SCRIPT | REDIS_HINT_DEL | REDIS_HINT_WHOLE | REDIS_HINT_PLAIN |

@@ -1,15 +1,14 @@
 /* put and del.
  *
- * The items' commands are made before the connection is locked, one behind the other. Without a
- * publisher they leave as they are. With one they are cut, under the lock, into blocks of
+ * The items' commands are built before the connection is locked, one after the other. Without a
+ * publisher they are sent as they are. With one they are cut, under the lock, into blocks of
  *
  *   MULTI, the commands of the items that one message names, PUBLISH of the message, EXEC
  *
  * because the publisher decides how many items a message names, and numbers it. All blocks are one
- * write and one round trip; each takes effect as a whole or not at all. Large values do the same on
- * a connection of their own, which is a lane of its own. What a full server refuses, or one that
- * lacks MULTI, EXEC or PUBLISH, is removed in another way (removal.c).
- */
+ * write and one round trip; each takes effect as a whole or not at all. Large values do the same
+ * on a connection of their own, which is a lane of its own. What a full server refuses, or one
+ * without MULTI, EXEC or PUBLISH, is removed in another way (removal.c). */
 #include "operations.h"
 #include "removal.h"
 
@@ -118,7 +117,7 @@ static size_t redis_write_append(void *write_pointer, accel_buffer *out)
 
 /* ---- replies ---- */
 
-/* Whether the error says that the server has no room: of a command, or of EXEC for one of them. */
+/* Whether the error reply, of a command or of EXEC, says that the server has no room. */
 static bool redis_write_is_full(const redis_replies *replies, size_t i)
 {
   const redis_reply reply = accel_redis_reply_at(replies, i);
@@ -127,7 +126,8 @@ static bool redis_write_is_full(const redis_replies *replies, size_t i)
                                  "EXECABORT Transaction discarded because of: OOM ");
 }
 
-/* An error reply to an item's command. Without room the item is tried once more in another way. */
+/* Handles an error reply to an item's command. Without room the item is tried once more in another
+ * way. */
 static void redis_write_refused(redis_write *write, accel_remote_item *item,
                                 const redis_replies *replies, size_t i)
 {
@@ -137,7 +137,7 @@ static void redis_write_refused(redis_write *write, accel_remote_item *item,
   write->is_full = true;
 }
 
-/* What one SET or UNLINK said. False: it cannot have said that. */
+/* Reads the reply to one SET or UNLINK. False: it has no such reply. */
 static bool redis_write_take_item(redis_write *write, accel_remote_item *item,
                                   const redis_replies *replies, size_t i)
 {
@@ -151,8 +151,8 @@ static bool redis_write_take_item(redis_write *write, accel_remote_item *item,
 }
 
 /* A block whose EXEC did nothing: the first error among its replies, from `first` on, says why.
- * The message's number is spent all the same, and its loss will show, unless it is sent without
- * MULTI; that costs the others their L1, and no more. */
+ * The message's number is used up, so other processes will see a gap and expire their L1, unless
+ * the message is sent without MULTI. */
 static void redis_write_fail_block(redis_write *write, size_t from, size_t named,
                                    const redis_replies *replies, size_t first)
 {
@@ -164,7 +164,7 @@ static void redis_write_fail_block(redis_write *write, size_t from, size_t named
     write->terms->call->messages_failed++;
 }
 
-/* The same where MULTI was refused: what followed it was done by itself, the message last. */
+/* MULTI was refused: the commands that followed took effect one by one, the message last. */
 static bool redis_write_take_bare(redis_write *write, size_t from, size_t named,
                                   const redis_replies *replies, size_t first)
 {
@@ -180,7 +180,7 @@ static bool redis_write_take_bare(redis_write *write, size_t from, size_t named,
   return published.kind == REDIS_REPLY_IS_ERROR || published.kind == REDIS_REPLY_IS_INTEGER;
 }
 
-/* EXEC was refused, so that whatever else is sent on the connection waits for it. */
+/* EXEC was refused: the connection would stay within MULTI. */
 static void redis_write_leave_block(redis_write *write, const redis_replies *replies, size_t exec)
 {
   if (accel_redis_commands_leaves_open(replies, exec))
@@ -188,7 +188,7 @@ static void redis_write_leave_block(redis_write *write, const redis_replies *rep
                                  "closed here: the server refused EXEC");
 }
 
-/* One block's replies, at *i, which it moves behind them. */
+/* Reads one block's replies, at *i, which moves behind them. */
 static bool redis_write_take_block(redis_write *write, size_t from, size_t named,
                                    const redis_replies *replies, size_t *i)
 {
@@ -214,7 +214,7 @@ static bool redis_write_take_block(redis_write *write, size_t from, size_t named
     if (!redis_write_take_item(write, write->items[from + k], replies, exec + 1 + k)) return false;
   const redis_reply published = accel_redis_reply_at(replies, exec + 1 + named);
   if (published.kind == REDIS_REPLY_IS_ERROR) {
-    /* Stored, but nobody was told: for the caller not done. */
+    /* Stored, but no message was sent: for the caller it failed. */
     redis_write_fail_block(write, from, named, replies, exec + 1 + named);
     return true;
   }
@@ -240,7 +240,7 @@ static bool redis_write_take_all(redis_write *write, const redis_replies *replie
 
 /* ---- a part ---- */
 
-/* True: blocks are of no use at the moment, and the call has its text. */
+/* True: blocks cannot be used now, and the call has its text. */
 static bool redis_write_is_without_blocks(redis_write *write)
 {
   const redis_write_terms *terms = write->terms;

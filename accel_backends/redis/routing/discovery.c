@@ -35,7 +35,7 @@ static bool redis_discovery_ask(redis_dial *dial, const char *const *words, redi
 
 /* ---- a cluster ---- */
 
-/* One server's map. True: it was applied. */
+/* Asks one server for the map. True: it was applied. */
 static bool redis_discovery_take_map(redis_discovery *discovery, redis_dial *dial,
                                      redis_slots_map *map)
 {
@@ -58,7 +58,7 @@ static bool redis_discovery_take_map(redis_discovery *discovery, redis_dial *dia
 
 /* ---- Sentinels ---- */
 
-/* One Sentinel's word. True: it was applied. */
+/* Asks one Sentinel. True: its answer was applied. */
 static bool redis_discovery_take_master(redis_discovery *discovery, redis_dial *dial,
                                         redis_slots_map *unused)
 {
@@ -99,7 +99,7 @@ static bool redis_discovery_visit(redis_discovery *discovery, redis_address *add
   return false;
 }
 
-/* Servers that were met are asked first: the URL's hosts may be long gone. */
+/* Asks servers that are connected before the URL's hosts, which may be long gone. */
 static bool redis_discovery_visit_known(redis_discovery *discovery, redis_slots_map *map,
                                         char *error)
 {
@@ -139,7 +139,7 @@ static bool redis_discovery_look(redis_discovery *discovery)
 
 /* ---- the thread ---- */
 
-/* Waits for a call until `until_ms`, but never less than until `early_ms`. False: stopped. */
+/* Waits until `until_ms`, or a wake-up, but never less than until `early_ms`. False: stopped. */
 static bool redis_discovery_wait(redis_discovery *discovery, uint64_t early_ms, uint64_t until_ms)
 {
   const redis_signals *signals = &discovery->signals;

@@ -1,17 +1,17 @@
 /* discovery.h: finds out where the servers are (backend redis).
  *
- * A cluster is asked by CLUSTER SLOTS: when a server said MOVED or could not be reached, but once a
- * second at most, and every 30 seconds. Sentinels are asked for their master's address every two
- * seconds, and when the master could not be reached; the first Sentinel that knows one is believed,
- * and whoever connects checks that the server itself says so (ROLE). Asking opens a connection and
- * closes it: it is rare, and a connection that is kept can break unseen.
+ * It asks a cluster for CLUSTER SLOTS every 30 seconds, and also when a server replied MOVED or
+ * could not be reached, once a second at most. It asks Sentinels for the address of their master
+ * every two seconds, and when the master could not be reached. It believes the first Sentinel that
+ * knows one; whoever connects checks by ROLE that the server is a master. Each question opens a
+ * connection and closes it: questions are rare, and a connection that is kept can break unseen.
  *
- * It is a thread of its own, so that a server that does not answer delays nobody. A standalone
- * server has none.
+ * It has a thread of its own, so that a server that does not answer delays nobody. A standalone
+ * server needs none.
  *
  * Source: Redis documentation, "Guidelines for Redis clients with support for Redis Sentinel", and
- * "Redis Cluster specification".
- * Threads: open, start, stop, close and abandon exclusive; wake any.
+ * "Redis Cluster specification". Threads: open, start, stop, close and abandon exclusive; wake
+ * any.
  */
 #ifndef ACCEL_BACKENDS_REDIS_DISCOVERY_H
 #define ACCEL_BACKENDS_REDIS_DISCOVERY_H
@@ -22,7 +22,7 @@
 
 #define REDIS_DISCOVERY_CLUSTER_MS 30000u
 #define REDIS_DISCOVERY_SENTINEL_MS 2000u
-#define REDIS_DISCOVERY_PAUSE_MS 1000u /* between two looks, whoever asks for them */
+#define REDIS_DISCOVERY_PAUSE_MS 1000u /* the least time between two questions */
 
 typedef struct redis_discovery {
   redis_route *route;
@@ -30,13 +30,13 @@ typedef struct redis_discovery {
   redis_signals signals;
   redis_address *hosts; /* of the URL */
   size_t host_count;
-  size_t last_good;    /* of the hosts: asked first */
+  size_t last_good;    /* the index of the host that answered last, which is asked first */
   redis_backoff pause; /* after failures */
 } redis_discovery;
 
 ACCEL_EXTERN_C_BEGIN
 
-/* Zeroed, where nobody has to be asked: wake, stop, close and abandon do nothing. */
+/* Zeroed where there is nobody to ask: wake, stop, close and abandon do nothing. */
 
 /* False: no memory or descriptors; nothing is held then. */
 ACCEL_COLD bool accel_redis_discovery_open(redis_discovery *discovery, redis_route *route);

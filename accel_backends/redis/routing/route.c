@@ -55,7 +55,7 @@ static redis_endpoint *redis_route_match(const redis_route *route, const char *h
   return NULL;
 }
 
-/* With the mutex held: the place of the server that has been gone for longest. NULL: none is. */
+/* With the mutex held: the endpoint that has been retired for longest. NULL: none is. */
 static redis_endpoint *redis_route_vacant(const redis_route *route)
 {
   redis_endpoint *vacant = NULL;
@@ -69,7 +69,7 @@ static redis_endpoint *redis_route_vacant(const redis_route *route)
   return vacant;
 }
 
-/* With the mutex held: a place for a server that has none. */
+/* With the mutex held: an endpoint for a server that has none. */
 static redis_endpoint *redis_route_place(redis_route *route, const char *host, const char *port)
 {
   redis_endpoint *vacant = redis_route_vacant(route);
@@ -216,7 +216,7 @@ void accel_redis_route_reconnect_now(redis_route *route)
   accel_redis_route_suspect(route);
 }
 
-/* Errors of a server that is not, or not yet again, what it was taken for. */
+/* Error replies of a server that lost its role, or does not have it yet. */
 static bool redis_route_is_displaced(const redis_replies *replies, const redis_reply *reply)
 {
   static const char *const starts[] = {"CLUSTERDOWN", "MASTERDOWN", "READONLY", "LOADING"};
@@ -263,7 +263,7 @@ static void redis_route_move_main(redis_route *route, const redis_endpoint *endp
   redis_route_notify(route, REDIS_NOTICE_MAIN);
 }
 
-/* That all is known is told only after it was not. */
+/* SERVERS_FOUND is told only after SERVERS_LOST. */
 static void redis_route_tell(redis_route *route, const char *why_or_null)
 {
   redis_news *news = route->context->news;
@@ -291,7 +291,7 @@ static bool redis_route_has_server(const redis_slots_map *map, const redis_addre
   return false;
 }
 
-/* Servers that are not in the map make room for those that are new in it. */
+/* Retires servers that are not in the map, so that new ones get their places. */
 static void redis_route_retire_missing(redis_route *route, const redis_slots_map *map)
 {
   accel_mutex_lock(&route->mutex);
@@ -302,7 +302,7 @@ static void redis_route_retire_missing(redis_route *route, const redis_slots_map
   accel_mutex_unlock(&route->mutex);
 }
 
-/* Endpoints that serve nothing rest. */
+/* Retires endpoints to which no key leads. */
 static void redis_route_retire_unused(redis_route *route)
 {
   for (size_t i = 1; i < route->count; i++)
@@ -310,7 +310,7 @@ static void redis_route_retire_unused(redis_route *route)
       accel_redis_endpoint_retire(route->endpoints[i], true);
 }
 
-/* Why keys lead to endpoint 0: the number of servers at a time is limited, because each is a lane
+/* Explains why keys lead to endpoint 0. The number of servers is limited, because each has lanes
  * of its own. */
 static void redis_route_explain_nowhere(redis_route *route, bool lacks_servers)
 {
@@ -373,7 +373,7 @@ void accel_redis_route_apply_master(redis_route *route, const redis_slots_server
     redis_route_explain_nowhere(route, true);
   else
     redis_route_tell(route, NULL);
-  /* The former master is none any more: it is not served either. */
+  /* The former master must not be used any more, even if there is no room for the new one. */
   redis_route_move_main(route, master == NULL ? route->endpoints[0] : master);
   redis_route_retire_unused(route);
   redis_route_note_discovered(route);

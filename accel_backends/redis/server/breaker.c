@@ -17,7 +17,7 @@ void accel_redis_breaker_close(redis_breaker *breaker)
   accel_mutex_close(&breaker->mutex);
 }
 
-/* With the mutex held. A canary, and its withdrawal, are no change. */
+/* With the mutex held. A probe that begins or is withdrawn is no change. */
 static void redis_breaker_become(redis_breaker *breaker, redis_breaker_state state)
 {
   const redis_breaker_state former = breaker->state;

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define REDIS_COMMANDS_TEXT 160
-/* How EXEC says that it may not be used; it ends what MULTI began all the same. */
+/* How EXEC is refused; it ends what MULTI began all the same. */
 #define REDIS_COMMANDS_ABORT "EXECABORT TRANSACTION DISCARDED BECAUSE OF: "
 
 typedef struct redis_commands_row {
@@ -153,7 +153,7 @@ bool accel_redis_commands_explain(const redis_commands *commands, bool is_tracki
 
 /* ---- asking ---- */
 
-/* Names that no area's key and channel has, but which an access list of the prefix allows. */
+/* Names that no area's key and channel has, and that an access list of the prefix allows. */
 typedef struct redis_commands_check {
   char key[80], channel[104];
 } redis_commands_check;
@@ -191,7 +191,7 @@ static size_t redis_commands_append_block(void *unused, accel_buffer *out)
   return appended ? 2 : 0;
 }
 
-/* Sends, and notes what the replies, one per command, say of these commands. */
+/* Sends the block, and notes which commands its replies, one per command, refuse. */
 static void redis_commands_ask(redis_commands *commands, redis_connection *connection,
                                const redis_block *block, const redis_command *asked, size_t count,
                                uint64_t deadline_ms)

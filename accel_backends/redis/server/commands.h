@@ -1,9 +1,10 @@
-/* commands.h: which commands a server does not let us use (backend redis).
+/* commands.h: which commands a server refuses to this user (backend redis).
  *
  * Managed servers and proxies lack commands, and access lists forbid some. A refusal names its
- * command; it is remembered for a minute, so that the operations take another way meanwhile, where
- * there is a sound one, and ping can say what is missing and what that costs.
+ * command. It is remembered for a minute: meanwhile the operations take another way, where there
+ * is a sound one, and ping says which command is missing and what is lost without it.
  * docs/coherence.md has the table.
+ *
  * Threads: any.
  */
 #ifndef ACCEL_BACKENDS_REDIS_COMMANDS_H
@@ -12,7 +13,7 @@
 #include "../wire/wire.h"
 #include "connection.h"
 
-#define REDIS_COMMANDS_KEPT_MS 60000u /* then a refused one is tried again */
+#define REDIS_COMMANDS_KEPT_MS 60000u /* then a refused command is tried again */
 
 typedef enum redis_command {
   REDIS_COMMAND_GET,
@@ -38,22 +39,23 @@ typedef struct redis_commands {
 
 ACCEL_EXTERN_C_BEGIN
 
-/* True: the reply refuses a command as such, whatever its key or channel; *named_out is which one
- * it names, or REDIS_COMMANDS. */
+/* True: the reply refuses a command itself, whatever its key or channel. *named_out is the command
+ * that it names, or REDIS_COMMANDS. */
 bool accel_redis_commands_is_refusal(const redis_replies *replies, size_t i,
                                      redis_command *named_out);
 /* True: the reply refuses this command by name. */
 bool accel_redis_commands_refuses(const redis_replies *replies, size_t i, redis_command command);
-/* True: EXEC is refused in a way that leaves the connection within MULTI. */
+/* True: EXEC is refused, and the connection is still within MULTI. */
 bool accel_redis_commands_leaves_open(const redis_replies *replies, size_t exec);
 void accel_redis_commands_note(redis_commands *commands, redis_command command, bool is_refused);
 bool accel_redis_commands_lacks(const redis_commands *commands, redis_command command);
-/* True: a change and its message cannot be sent as one step. */
+/* True: a change and its message cannot be sent in one MULTI block. */
 bool accel_redis_commands_lacks_blocks(const redis_commands *commands);
-/* True: what a load found cannot be stored. */
+/* True: fills cannot compare and store in one step. */
 bool accel_redis_commands_lacks_fills(const redis_commands *commands);
 void accel_redis_commands_forget(redis_commands *commands);
-/* Writes (160 bytes) what is missing and what that costs. False: nothing is, and "". */
+/* Writes which commands are missing and what is lost (160 bytes). False: none is, and text is "".
+ */
 ACCEL_COLD bool accel_redis_commands_explain(const redis_commands *commands, bool is_tracking,
                                              char *text);
 /* Sends each command on the connection, in a form that changes nothing, and notes what is refused.

@@ -40,8 +40,8 @@ fail_mutex:
   return false;
 }
 
-/* A write that was not answered is given up with the connection: it must not arrive later, when
- * somebody has made good that it may be missing. */
+/* Drops all pending requests. An unanswered write must not arrive after a repair has removed its
+ * key, so the socket is reset on close. */
 static void redis_connection_discard(redis_connection *connection)
 {
   bool has_writes = false;
@@ -74,7 +74,7 @@ void accel_redis_connection_abandon(redis_connection *connection)
                         !connection->has_writer;
   accel_redis_socket_close(connection->stream.fd);
   connection->stream.fd = -1;
-  if (!was_idle) return; /* some thread of the parent's was changing it just then */
+  if (!was_idle) return; /* a thread of the parent was changing it at the fork */
   redis_connection_discard(connection);
   ACCEL_FREE(connection->slots);
 }
@@ -104,7 +104,7 @@ static size_t redis_connection_append(const redis_block *block, accel_buffer *ou
   return accel_redis_command_append_words(out, block->words) ? 1 : 0;
 }
 
-/* With the mutex held: queues the block under an caller, or NULL. */
+/* With the mutex held: queues the block for a caller, or NULL. */
 static accel_status redis_connection_submit(redis_connection *connection, const redis_block *block,
                                             redis_caller *caller_or_null, uint64_t check,
                                             char *error)
@@ -299,8 +299,8 @@ bool accel_redis_connection_repair(redis_connection *connection)
   return is_down;
 }
 
-/* With the mutex held. A reply that was lost on the way shifts all that follow; nobody else may
- * notice for long, since each looks like a reply. A number of our own must come back. */
+/* With the mutex held. A reply that was lost on the way would shift all that follow, unnoticed,
+ * since each is a valid reply. So PING carries a random number, which must come back. */
 static void redis_connection_check(redis_connection *connection, uint64_t now_ms)
 {
   ACCEL_ASSERT(connection->checked <= connection->submitted);
@@ -316,7 +316,7 @@ static void redis_connection_check(redis_connection *connection, uint64_t now_ms
   connection->checked = connection->submitted;
 }
 
-/* With the mutex held: when it is broken, if nothing moves until then. */
+/* With the mutex held: when the connection counts as dead, if nothing moves until then. */
 static uint64_t redis_connection_patience_ends_ms(const redis_connection *connection)
 {
   const uint64_t moved = connection->moved - connection->reply_moved;
@@ -326,8 +326,9 @@ static uint64_t redis_connection_patience_ends_ms(const redis_connection *connec
   return silent_ms < endless_ms ? silent_ms : endless_ms;
 }
 
-/* With the mutex held. True: the peer has taken some of what the system still had to send. While
- * commands are being written the system has as much as before; so what the peer took counts. */
+/* With the mutex held. True: the peer acknowledged some of what was sent since the last look.
+ * While commands are being written the system holds as much as before, so acknowledged bytes are
+ * compared. */
 static bool redis_connection_drains(redis_connection *connection)
 {
   const size_t left = accel_redis_socket_unsent(connection->stream.fd);
@@ -359,7 +360,7 @@ static void redis_connection_judge(redis_connection *connection)
                                  : "connection lost: a reply was not complete in time");
 }
 
-/* With the mutex held, while it is up: what a caller would do, without waiting. */
+/* With the mutex held, while it is up: does what a caller would do, without waiting. */
 static void redis_connection_tend_locked(redis_connection *connection)
 {
   ACCEL_ASSERT(connection->state == REDIS_CONNECTION_UP && connection->stream.fd >= 0);
@@ -370,7 +371,8 @@ static void redis_connection_tend_locked(redis_connection *connection)
   if (accel_redis_io_pending(connection) > 0 && !connection->has_reader)
     accel_redis_wait_for_socket(connection, now_ms);
   redis_connection_judge(connection);
-  /* Callers that came meanwhile found the roles taken. What is left without one waits for poll. */
+  /* Callers that came meanwhile found the roles taken. What is left without a caller waits for
+   * poll. */
   (void)accel_redis_wait_wake_next(connection);
 }
 

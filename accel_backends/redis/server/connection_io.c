@@ -77,7 +77,7 @@ static void redis_io_hear_last_words(redis_connection *connection);
 
 /* ---- writing ---- */
 
-/* What the writer takes next; the two buffers change places. */
+/* The writer takes what is queued; the two buffers change places. */
 static void redis_io_take_queued(redis_connection *connection)
 {
   ACCEL_ASSERT(connection->has_writer);
@@ -103,7 +103,7 @@ bool accel_redis_io_let_others_run(redis_connection *connection)
   return accel_redis_spin_note_others(&connection->spin, now_ns, now_ns - began_ns, came);
 }
 
-/* Lets go of the mutex, so that threads that were just woken can add their commands to the same
+/* Releases the mutex, so that threads that were just woken can add their commands to the same
  * write. */
 static void redis_io_gather(redis_connection *connection)
 {
@@ -124,7 +124,7 @@ void accel_redis_io_hang_up(redis_connection *connection, const char *why)
   accel_redis_io_break(connection, why); /* if it is not broken yet */
 }
 
-/* With the mutex held, which it lets go. */
+/* With the mutex held, which it releases meanwhile. */
 static void redis_io_write_failed(redis_connection *connection, int reason)
 {
   char why[REDIS_SOCKET_TEXT];
@@ -133,7 +133,7 @@ static void redis_io_write_failed(redis_connection *connection, int reason)
   accel_redis_io_hang_up(connection, why);
 }
 
-/* False: it can go on later only, or never. */
+/* False: nothing can be written now. */
 static bool redis_io_write_once(redis_connection *connection)
 {
   const unsigned char *next = connection->writing.data + connection->written;
@@ -176,8 +176,8 @@ void accel_redis_io_write(redis_connection *connection, bool gathers)
 
 /* ---- reading: by who holds the reader's role, without the mutex ---- */
 
-/* The replies of the requests [from, from + count) are all there: they leave the ring. Returns
- * those to be woken. */
+/* The replies of the requests [from, from + count) are complete: removes the requests from the
+ * ring. Returns the callers to wake. */
 static redis_caller *redis_io_complete(redis_connection *connection, uint64_t from, size_t count)
 {
   redis_caller *first = NULL, **last = &first;
@@ -223,7 +223,7 @@ static bool redis_io_is_checked(const redis_slot *slot)
   return accel_redis_reply_says(&slot->replies, &reply, expected);
 }
 
-/* Each reply has its limits; all of one request's have these. */
+/* Each reply has limits of its own; these are for all replies of one request. */
 static bool redis_io_is_too_much(const redis_slot *slot)
 {
   const size_t spare = REDIS_CONNECTION_ELEMENTS_SPARE;
@@ -232,7 +232,7 @@ static bool redis_io_is_too_much(const redis_slot *slot)
          slot->replies.text.size > REDIS_CONNECTION_WRITE_TEXTS + slot->replies_asked * spare;
 }
 
-/* Reads the replies of the n-th request. REPLY: all of them are there. */
+/* Reads the replies of the n-th request. REPLY: they are complete. */
 static redis_reader_result redis_io_read_one(redis_connection *connection, uint64_t number,
                                              const char **why_out)
 {
@@ -256,7 +256,7 @@ static redis_reader_result redis_io_read_one(redis_connection *connection, uint6
   return REDIS_READER_BROKEN;
 }
 
-/* Gives the replies that were fed to the requests, in order. */
+/* Gives the replies that have arrived to their requests, in order. */
 static void redis_io_deal_out(redis_connection *connection)
 {
   const uint64_t from = connection->completed; /* only a reader changes it */
@@ -279,14 +279,14 @@ static void redis_io_deal_out(redis_connection *connection)
     redis_caller *woken = redis_io_complete(connection, from, (size_t)(next - from));
     while (woken != NULL) {
       redis_caller *each = woken;
-      woken = each->next; /* once it is done, it may be gone */
+      woken = each->next; /* once it is woken, it may */
       accel_redis_wake_set(&each->wake, REDIS_WAKE_DONE);
     }
   }
   if (why != NULL) redis_io_protocol_error(connection, why);
 }
 
-/* What the server said last, in the middle of the oldest request's replies, is why it hung up. */
+/* An error reply in the middle of the oldest request's replies is why the server hung up. */
 static void redis_io_prefer_last_words(redis_connection *connection, char *why)
 {
   const uint64_t oldest = connection->completed; /* only a reader changes it */

@@ -6,8 +6,9 @@
 
 /* Nearer than this to its deadline a thread waits in poll, which is exact. */
 #define REDIS_WAIT_EXACT_MS (4u * (uint64_t)REDIS_SOCKET_SLICE_MS)
-#define REDIS_WAIT_YIELDS 12 /* so often others run before a caller sleeps */
-/* Who waited for another server meanwhile finds its replies by so many looks after the deadline. */
+#define REDIS_WAIT_YIELDS 12 /* how often others run before a caller sleeps */
+/* A caller that waited for another server first looks so often for its replies after the deadline.
+ */
 #define REDIS_WAIT_LATE_LOOKS 64
 
 /* Looks for a reply, letting others run between two looks. By the reader. True: something was
@@ -109,8 +110,8 @@ void accel_redis_wait_hand_over(redis_connection *connection)
 }
 
 /* Lets others run while another thread reads: where many threads share a processor, that costs a
- * fraction of falling asleep and being woken, and often the reader is among them. Without the
- * mutex. True: the caller was called, or is done. */
+ * fraction of falling asleep and being woken, and the reader is often among them. Without the
+ * mutex. True: the caller was woken, or is done. */
 static bool redis_wait_yield(redis_connection *connection, redis_caller *caller,
                              uint64_t deadline_ms)
 {
@@ -128,15 +129,15 @@ static bool redis_wait_yield(redis_connection *connection, redis_caller *caller,
   return is_called;
 }
 
-/* With the mutex held: what was sent may still be on its way, and large. */
+/* With the mutex held: notes whether something large may still be on its way. */
 static void redis_wait_note_unsent(redis_connection *connection)
 {
   if (accel_redis_socket_unsent(connection->stream.fd) > REDIS_CONNECTION_LARGE_BYTES)
     accel_store_relaxed(&connection->large_ms, accel_clock_monotonic_ms());
 }
 
-/* With the mutex, which it lets go. The deadline has passed, but the replies may be in a reader's
- * hands already. True: so they were. */
+/* The deadline has passed, but a reader may have taken the replies already. With the mutex, which
+ * it releases. True: a reader had them. */
 static bool redis_wait_give_up(redis_connection *connection, redis_caller *caller)
 {
   const bool is_taken = caller->is_taken;
@@ -156,7 +157,8 @@ static bool redis_wait_give_up(redis_connection *connection, redis_caller *calle
   return is_taken;
 }
 
-/* With the mutex held: who has patience only while something arrives gives up before the latest. */
+/* With the mutex held: when the caller gives up, which is earlier if it has patience only while
+ * bytes arrive. */
 static uint64_t redis_wait_gives_up_ms(const redis_connection *connection,
                                        const redis_caller *caller, uint64_t latest_ms)
 {
@@ -171,7 +173,7 @@ bool accel_redis_wait_for_replies(redis_connection *connection, redis_caller *ca
                                   uint64_t deadline_ms)
 {
   const uint64_t latest_ms = deadline_ms;
-  uint64_t moved = UINT64_MAX; /* by the last look after the deadline */
+  uint64_t moved = UINT64_MAX; /* bytes at the last look after the deadline */
   int looks = REDIS_WAIT_LATE_LOOKS;
   ACCEL_ASSERT(caller->slot != NULL && !caller->is_waiting);
   caller->is_waiting = true;

@@ -1,7 +1,8 @@
 /* context.h: what all parts of one accel_redis share (backend redis).
  *
- * Directories include leftwards only. What a server shows, and those to the right must know,
- * travels there through `notify`.
+ * Directories include leftwards only. Events that concern a directory to the right travel there
+ * through `notify`.
+ *
  * Threads: constant; notify any, with any lock held but those of discovery and the listener.
  */
 #ifndef ACCEL_BACKENDS_REDIS_CONTEXT_H
@@ -11,8 +12,8 @@
 #include "news.h"
 
 typedef enum redis_notice {
-  REDIS_NOTICE_SUSPECT, /* a server could not be reached, or is not what it was: look again, soon */
-  REDIS_NOTICE_MAIN     /* another endpoint is the main one (route.h) */
+  REDIS_NOTICE_SUSPECT, /* a server could not be reached, or lost its role */
+  REDIS_NOTICE_MAIN     /* another endpoint became the main one (route.h) */
 } redis_notice;
 
 typedef struct redis_context {

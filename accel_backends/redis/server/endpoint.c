@@ -82,7 +82,7 @@ static bool redis_endpoint_dial(redis_endpoint *endpoint, const redis_connection
   const char *name = connection == &endpoint->data ? "accel" : "accel-large";
   const size_t text_max = settings->max_value_bytes < REDIS_ENDPOINT_TEXT_BYTES
                               ? REDIS_ENDPOINT_TEXT_BYTES
-                              : settings->max_value_bytes + 1; /* it shows that there is more */
+                              : settings->max_value_bytes + 1; /* + 1 shows that there is more */
   if (!accel_redis_stream_open(stream, dial, text_max, name)) return false;
   const bool must_be_master = settings->url.kind == REDIS_URL_SENTINEL;
   if (accel_redis_stream_greet(stream, dial, clock) &&
@@ -103,7 +103,7 @@ static ACCEL_COLD void redis_endpoint_connect(redis_endpoint *endpoint,
   char name[REDIS_NEWS_SERVER];
   const bool opened = redis_endpoint_dial(endpoint, connection, &dial, &stream, &clock);
   accel_redis_address_release(address, 0);
-  if (accel_load_acquire(&endpoint->is_replaced)) { /* it is not the one any more */
+  if (accel_load_acquire(&endpoint->is_replaced)) { /* the server was replaced meanwhile */
     if (opened) accel_redis_stream_close(&stream);
     return;
   }
@@ -131,7 +131,7 @@ static uint64_t redis_endpoint_keep(redis_endpoint *endpoint, redis_connection *
   if (accel_redis_connection_is_up(connection)) return ACCEL_NO_DEADLINE;
   accel_redis_endpoint_news_lost(redis_endpoint_news_of(endpoint, connection), connection,
                                  !is_retired);
-  if (!accel_redis_connection_repair(connection)) return ACCEL_NO_DEADLINE; /* the bell rings */
+  if (!accel_redis_connection_repair(connection)) return ACCEL_NO_DEADLINE; /* it is woken then */
   if (is_retired) return ACCEL_NO_DEADLINE;
   if (accel_clock_monotonic_ms() >= backoff->next_ms)
     redis_endpoint_connect(endpoint, connection, backoff);
@@ -157,7 +157,8 @@ static void redis_endpoint_ask_clock(redis_endpoint *endpoint)
   accel_redis_replies_release(&replies);
 }
 
-/* While the breaker is open and the connection stands. Without one, connecting is the question. */
+/* While the breaker is open and the connection is up. Without a connection, connecting is the
+ * probe. */
 static void redis_endpoint_ping(const redis_endpoint *endpoint, redis_connection *connection,
                                 redis_breaker *breaker)
 {
@@ -180,7 +181,7 @@ static void redis_endpoint_lower(uint64_t *until_ms, uint64_t time_ms)
   if (time_ms < *until_ms) *until_ms = time_ms;
 }
 
-/* One lane's connection and breaker. Returns when it has to be called again. */
+/* Tends one connection with its breaker. Returns when it has to be called again. */
 static uint64_t redis_endpoint_tend_lane(redis_endpoint *endpoint, redis_connection *connection,
                                          redis_backoff *backoff)
 {
@@ -193,7 +194,7 @@ static uint64_t redis_endpoint_tend_lane(redis_endpoint *endpoint, redis_connect
   return until_ms;
 }
 
-/* Nothing that was learnt of the former server holds for this one. */
+/* Forgets all that was learnt about the former server. */
 static void redis_endpoint_reset(redis_endpoint *endpoint)
 {
   accel_redis_connection_break(&endpoint->data, REDIS_ENDPOINT_RETIRED);
@@ -264,8 +265,8 @@ void accel_redis_endpoint_note_refused(redis_endpoint *endpoint, uint64_t size)
                       accel_clock_deadline(REDIS_ENDPOINT_REFUSED_MS));
 }
 
-/* FNV-1a, without the last bit; never 0. A collision sends a small value the other way, which is no
- * harm. */
+/* FNV-1a, without the last bit; never 0. A collision only sends a small value on the other
+ * connection. */
 static uint32_t redis_endpoint_hash(const char *key, size_t size)
 {
   uint32_t hash = 2166136261u;

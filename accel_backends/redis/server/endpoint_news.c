@@ -30,7 +30,7 @@ void accel_redis_endpoint_news_breaker(redis_endpoint_news *endpoint_news, const
 {
   redis_news *news = endpoint_news->news;
   redis_news_subject *said = &endpoint_news->breaker;
-  /* One that was open for a server which is not in use any more. */
+  /* It was open for a server that is retired since. */
   if (state != REDIS_BREAKER_OPEN && accel_redis_news_last(news, said) == ACCEL_REMOTE_UNCHANGED)
     return;
   accel_redis_news_tell(news, said,

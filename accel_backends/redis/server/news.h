@@ -1,10 +1,9 @@
-/* news.h: what the caches' logs are told of the servers (backend redis).
+/* news.h: tells the caches' logs what changed about the servers (backend redis).
  *
- * Each thing that can change - a connection, a breaker, where the servers are - remembers what was
- * said of it last, so that a change is told once, and a cache that is attached later is told what
- * is out of order by then. The caches are told with the list's mutex held, which makes one order of
- * all changes; they only take note (backend.h). So this may be called with any lock held but that
- * one.
+ * Each subject that can change (a connection, a breaker, the place of the servers) remembers what
+ * was told of it last. So a change is told once, and a cache that is attached later is told what
+ * is out of order by then. Caches are told with the list's mutex held, which gives all changes one
+ * order; they only take note (backend.h). So this may be called with any other lock held.
  *
  * Threads: any, all functions but open and close.
  */
@@ -14,7 +13,7 @@
 #include "../../../accel/backend.h"
 #include "../wire/wire.h"
 
-#define REDIS_NEWS_SERVER (REDIS_ADDRESS_TEXT + 32) /* and whether it is for large values */
+#define REDIS_NEWS_SERVER (REDIS_ADDRESS_TEXT + 32) /* the address, and " (for large values)" */
 
 /* Zeroed: nothing was said. */
 typedef struct redis_news_subject {
@@ -27,7 +26,7 @@ typedef struct redis_news_subject {
 
 /* A cache that is told. */
 typedef struct redis_news_reader {
-  void (*tell)(void *ctx, const accel_remote_news *news); /* NULL: it does not want to be */
+  void (*tell)(void *ctx, const accel_remote_news *news); /* NULL: it wants to hear nothing */
   void *ctx;
   struct redis_news_reader *next;
 } redis_news_reader;
@@ -44,16 +43,16 @@ ACCEL_EXTERN_C_BEGIN
 bool accel_redis_news_open(redis_news *news);
 void accel_redis_news_close(redis_news *news);
 
-/* The reader is told what is out of order, and every change until remove returns. */
+/* Tells the reader what is out of order, and every change until remove returns. */
 void accel_redis_news_add(redis_news *news, redis_news_reader *reader);
 void accel_redis_news_remove(redis_news *news, redis_news_reader *reader);
 
-/* Tells all readers, unless this is what was said last. `server` NULL: the one of which it was. */
+/* Tells all readers, unless this was told last. `server` NULL: as in what was told last. */
 void accel_redis_news_tell(redis_news *news, redis_news_subject *subject,
                            accel_remote_change change, const char *server_or_null, const char *why);
-/* What was said is not so any more, and nobody needs to know. */
+/* Forgets what was told, which is not true any more; nobody is told. */
 void accel_redis_news_forget(redis_news *news, redis_news_subject *subject);
-/* What was said last. */
+/* What was told last. */
 accel_remote_change accel_redis_news_last(redis_news *news, const redis_news_subject *subject);
 
 ACCEL_EXTERN_C_END

@@ -4,13 +4,13 @@
 
 #define REDIS_SPIN_PAUSE 64u
 #define REDIS_SPIN_PAUSE_MAX_NS UINT64_C(10000000000)
-/* So much of it in vain, then there is a pause. */
+/* After so much lost time there is a pause. */
 #define REDIS_SPIN_LOOKS_VAIN 4u                      /* times spin_us */
 #define REDIS_SPIN_YIELDS_VAIN_NS UINT64_C(200000000) /* of all threads together */
-/* To let others run took longer than this for each command that came meanwhile: they are not
- * threads that use this connection. */
+/* Letting others run took longer than this for each command that came meanwhile: those threads do
+ * not use this connection. */
 #define REDIS_SPIN_OTHERS_NS UINT64_C(300000)
-#define REDIS_SPIN_ALONE_NS UINT64_C(1000) /* it took less: there was nobody */
+#define REDIS_SPIN_ALONE_NS UINT64_C(1000) /* it took less: no other thread was ready */
 
 static bool redis_spin_pauses(const redis_spin_backoff *backoff, uint64_t now_ns)
 {
@@ -23,7 +23,7 @@ static void redis_spin_succeed(redis_spin_backoff *backoff)
     accel_store_relaxed(&backoff->lost_ns, UINT64_C(0));
 }
 
-/* It took so long for nothing. From `limit_ns` in all on there is a pause. */
+/* Adds lost time. From `limit_ns` on there is a pause. */
 static void redis_spin_lose(redis_spin_backoff *backoff, uint64_t now_ns, uint64_t took_ns,
                             uint64_t limit_ns)
 {

@@ -5,14 +5,13 @@
  *
  *   look     the reader looks for a reply again and again, for spin_us
  *   yield    the others let threads run while one reads
- *   let run  both, and a writer that gathers commands, let run whatever thread is ready to; it may
- *            be none of this connection
+ *   let run  both, and a writer that gathers commands, let any ready thread run; it may use
+ *            another connection, or none
  *
- * Each goes on as long as it is of use. Time that was lost in vain adds up, and from a limit on
- * there is a pause 64 times as long, 10 s at most, so that it stays a small share.
+ * Each is tried as long as it helps. Lost time adds up; from a limit on there is a pause 64 times
+ * as long, 10 s at most, so that the loss stays a small share.
  *
- * A value without clock, socket and lock: the caller measures, and says what came of it.
- * Threads: any.
+ * A value without clock, socket or lock: the caller measures, and reports. Threads: any.
  */
 #ifndef ACCEL_BACKENDS_REDIS_SPIN_H
 #define ACCEL_BACKENDS_REDIS_SPIN_H
@@ -21,11 +20,11 @@
 
 /* Of one of the three. Atomic. */
 typedef struct redis_spin_backoff {
-  uint64_t lost_ns; /* in vain, since it was last of use */
+  uint64_t lost_ns; /* lost since it last helped */
   uint64_t pause_until_ns;
 } redis_spin_backoff;
 
-/* Zeroed but for spin_us: nothing was in vain. */
+/* Zeroed but for spin_us: nothing was lost. */
 typedef struct redis_spin {
   uint32_t spin_us;                 /* constant; 0: threads that wait only sleep */
   redis_spin_backoff spin_backoff;  /* of looks */
@@ -36,10 +35,10 @@ typedef struct redis_spin {
 ACCEL_EXTERN_C_BEGIN
 
 bool accel_redis_spin_may_look(const redis_spin *spin, uint64_t now_ns);
-/* How long a look takes at most, with so much time left. */
+/* The most that a look may take, with so much time left. */
 uint64_t accel_redis_spin_look_ns(const redis_spin *spin, uint64_t left_ms);
-/* A look ended; meanwhile `came` requests were added. Each of them excuses spin_us more: what comes
- * later still was waited for in vain. */
+/* A look ended; meanwhile `came` requests were added. Each excuses spin_us more; a reply that
+ * comes later still counts as lost time. */
 void accel_redis_spin_note_look(redis_spin *spin, uint64_t now_ns, uint64_t took_ns, uint64_t came,
                                 bool is_found);
 

@@ -1,11 +1,12 @@
 /* address.h: where a server is, and how its name becomes addresses (backend redis).
  *
  * The system's resolver can neither be given a deadline nor be stopped, so it runs on a thread of
- * its own, at most one per address, and only if the host is a name. Who connects waits for it as
- * long as it has time; when it fails or is late, the addresses that were good before are tried.
+ * its own, at most one per address, and only if the host is a name. Whoever connects waits for it
+ * within the time limit; when it fails or is late, the addresses that were good before are tried.
  * A look-up that outlives its address is left alone and frees what it holds by itself. Host and
- * port never change: an endpoint whose server is another one has another address. One that was made
- * by `make` is freed when the last of its holders releases it.
+ * port never change: an endpoint whose server is replaced gets another address. An address made by
+ * `make` is freed when the last of its holders releases it.
+ *
  * Threads: any, all functions but open and close.
  */
 #ifndef ACCEL_BACKENDS_REDIS_ADDRESS_H
@@ -17,7 +18,7 @@
 
 #define REDIS_ADDRESS_HOST_SIZE 256
 #define REDIS_ADDRESS_PORT_SIZE 8
-#define REDIS_ADDRESS_FOUND_MAX 8 /* of one name; further ones are not tried */
+#define REDIS_ADDRESS_FOUND_MAX 8 /* addresses of one name; more are not tried */
 #define REDIS_ADDRESS_TEXT 96     /* bytes of a failure's text */
 
 typedef struct redis_address_one {
@@ -59,7 +60,7 @@ void accel_redis_address_abandon(redis_address *address);
  * Returns early, with what is known, when stop_fd (-1: none) becomes readable. */
 bool accel_redis_address_find(redis_address *address, int stop_fd, uint64_t deadline_ms,
                               redis_address_list *out, char *error);
-/* This one answered: the next time it is tried first. */
+/* Tries this address first from now on: it answered. */
 void accel_redis_address_prefer(redis_address *address, const redis_address_one *good);
 
 ACCEL_EXTERN_C_END

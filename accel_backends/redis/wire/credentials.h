@@ -1,7 +1,8 @@
-/* credentials.h: who signs in, which may change at any time (backend redis).
+/* credentials.h: user and password, which may change at any time (backend redis).
  *
- * The one copy lies in pages that no core dump shows, and is wiped when another one takes its place
- * and on close. What is sent is made from it for each attempt, and wiped by who sends it.
+ * The one copy lies in pages that core dumps leave out, and is wiped when another takes its place
+ * and on close. AUTH is built from it for each attempt, and wiped by its sender.
+ *
  * Threads: any, all functions but open and close.
  */
 #ifndef ACCEL_BACKENDS_REDIS_CREDENTIALS_H
@@ -17,18 +18,18 @@ typedef struct redis_secret redis_secret;
 
 typedef struct redis_credentials {
   accel_mutex mutex;    /* guards which secret it is */
-  redis_secret *secret; /* NULL: nobody signs in */
+  redis_secret *secret; /* NULL: no AUTH */
 } redis_credentials;
 
-/* What is sent to sign in. */
+/* The command AUTH. */
 typedef struct redis_sign_in {
-  accel_buffer command; /* in one piece; empty: nobody signs in */
+  accel_buffer command; /* in one piece; empty: no AUTH */
   size_t password_size; /* of the password, which is its last word */
 } redis_sign_in;
 
 ACCEL_EXTERN_C_BEGIN
 
-/* Of nobody. False: no memory. */
+/* Without a password. False: no memory. */
 bool accel_redis_credentials_open(redis_credentials *credentials);
 /* Also in a forked child: takes no lock. */
 void accel_redis_credentials_close(redis_credentials *credentials);
@@ -42,7 +43,7 @@ accel_status accel_redis_credentials_set(redis_credentials *credentials, const v
 bool accel_redis_sign_in_make(redis_sign_in *sign_in, redis_credentials *credentials);
 /* Wipes it. */
 void accel_redis_sign_in_release(redis_sign_in *sign_in);
-/* Whether a text repeats the password, or so much of it that it tells something. */
+/* True: the text quotes the password, or enough of it to give something away. */
 bool accel_redis_sign_in_is_quoted(const redis_sign_in *sign_in, const char *text, size_t size);
 
 ACCEL_EXTERN_C_END

@@ -1,14 +1,14 @@
-/* reply.h: what Redis says and is told, as bytes (backend redis).
+/* reply.h: commands and replies as bytes (backend redis).
  *
  * hiredis serves as a codec here and for nothing else; reply.c is the only file that sees it. Its
- * reader calls our functions for every element, and those append to flat lists of our own: there
- * is no tree of small allocations, and nothing of hiredis' outlives a call.
+ * reader calls functions of this file for every element, and those append to flat lists: there is
+ * no tree of small allocations, and nothing of hiredis' outlives a call.
  *
- * Everything that comes in is hostile: more elements than any command of ours can cause, in one
- * array or in all arrays of a reply, nesting, a text without its line end, types of a protocol that
- * was not spoken - each breaks the reader for good. Memory grows with what has arrived, never with
- * what was announced. A text that is too large is let pass without being kept, and an OVERSIZED
- * stands in its place, so that it harms neither the replies behind it nor the connection.
+ * Everything that arrives is hostile. Each of these breaks the reader for good: more elements than
+ * any command can cause, in one array or in all arrays of a reply; nesting; a string without its
+ * line end; types of another protocol. Memory grows with what has arrived, never with what was
+ * announced. A string that is too large is skipped, and an OVERSIZED stands in its place, so that
+ * it harms neither the replies behind it nor the connection.
  *
  * Threads: one at a time per object.
  */

@@ -17,14 +17,14 @@
 
 /* What an attempt to reach a server may take. */
 typedef struct redis_dial {
-  redis_credentials *credentials; /* who enters; NULL: nobody in particular */
+  redis_credentials *credentials; /* user and password; NULL: none */
   uint32_t database;
   redis_address *address;
   struct redis_tls_context *tls; /* NULL: not encrypted */
   uint64_t deadline_ms;
   int stop_fd;                  /* readable: give up; -1: none */
-  bool is_refused;              /* after a failure: the server said no, and `error` has its word */
-  char said[REDIS_SOCKET_TEXT]; /* why the server may be about to hang up; "": it did not say */
+  bool is_refused;              /* after a failure: AUTH was refused, `error` quotes the reply */
+  char said[REDIS_SOCKET_TEXT]; /* an error reply that announced the hang-up; "" */
   char error[REDIS_SOCKET_TEXT];
 } redis_dial;
 
@@ -37,7 +37,7 @@ ACCEL_EXTERN_C_BEGIN
  * The connected descriptor, or -1 with dial->error. */
 int accel_redis_socket_open(redis_dial *dial);
 void accel_redis_socket_close(int fd);
-/* Close will reset the connection: what the kernel has not delivered yet it throws away. */
+/* Makes close reset the connection: what the kernel has not delivered yet is thrown away. */
 void accel_redis_socket_reset_on_close(int fd);
 
 /* Bytes moved, REDIS_SOCKET_LATER: none without waiting, REDIS_SOCKET_DEAD: closed or failed,

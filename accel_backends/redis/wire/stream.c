@@ -79,7 +79,7 @@ ptrdiff_t accel_redis_stream_write(redis_stream *stream, const void *data, size_
   return accel_redis_socket_send(stream->fd, data, size);
 }
 
-/* Servers that hang up at once say why, in the place of the first reply. */
+/* A server that hangs up at once says why in place of the first reply. */
 static void redis_stream_note_said(const redis_replies *replies, redis_dial *dial)
 {
   const redis_reply reply = accel_redis_reply_at(replies, 0);
@@ -261,7 +261,7 @@ bool accel_redis_stream_open(redis_stream *stream, redis_dial *dial, size_t text
   bool opened = stream->reader != NULL && stream->input != NULL &&
                 accel_redis_command_append_words(&command, REDIS_WORDS("CLIENT", "SETNAME", name));
   if (!opened) snprintf(dial->error, sizeof dial->error, "no memory to connect");
-  /* The name is for people; a user who may not set one does without. */
+  /* The name is for people who look at CLIENT LIST; a user who may not set one does without. */
   opened = opened && redis_stream_sign_in(stream, dial) &&
            accel_redis_stream_exchange(stream, dial, &command, 1, &replies);
   if (opened) redis_stream_note_said(&replies, dial);
@@ -334,7 +334,7 @@ bool accel_redis_stream_greet(redis_stream *stream, redis_dial *dial, redis_stre
     snprintf(dial->error, sizeof dial->error, "protocol error: more replies than commands");
     greeted = false;
   }
-  /* Who may not ask for the time goes by the wall clock. */
+  /* Without permission for TIME the wall clock is used. */
   if (greeted) accel_redis_stream_read_clock(&replies, 2, asked_ms, answered_ms, clock);
   accel_buffer_release(&commands);
   accel_redis_replies_release(&replies);

@@ -1,7 +1,8 @@
 /* stream.h: one connection, spoken to in turn (backend redis).
  *
- * Used by background threads: for the first words on every connection, and for the whole life of
- * the one that listens. Everything waits, until the dial's deadline at most.
+ * For background threads: the first commands on every connection, and the listener's connection
+ * for its whole life. Everything waits, until the dial's deadline at most.
+ *
  * Threads: one at a time.
  */
 #ifndef ACCEL_BACKENDS_REDIS_STREAM_H
@@ -38,13 +39,12 @@ ACCEL_COLD bool accel_redis_stream_open(redis_stream *stream, redis_dial *dial, 
                                         const char *name);
 void accel_redis_stream_close(redis_stream *stream);
 
-/* Chooses the database, asks for a sign of life and for the server's time. A server that accepts
- * connections but does not answer, or answers that it is still loading, is not there yet. */
+/* Sends SELECT, PING and TIME. A server that accepts connections but does not answer, or replies
+ * that it is loading, is not ready. */
 ACCEL_COLD bool accel_redis_stream_greet(redis_stream *stream, redis_dial *dial,
                                          redis_stream_clock *clock);
 
-/* Asks the server of a fresh stream for its ROLE. False: it is not a master; dial->error says what
- * it is. */
+/* Sends ROLE. False: the server is not a master, or refuses to say; dial->error says why. */
 bool accel_redis_stream_is_master(redis_stream *stream, redis_dial *dial);
 
 /* Sends all of it. */
@@ -55,7 +55,7 @@ bool accel_redis_stream_exchange(redis_stream *stream, redis_dial *dial,
                                  const accel_buffer *commands, size_t count,
                                  redis_replies *replies);
 
-/* Takes in what has arrived, without waiting. False: the connection is lost. */
+/* Reads what has arrived, without waiting. False: the connection is lost. */
 bool accel_redis_stream_feed(redis_stream *stream, char *error);
 /* The same, but waits for the first byte, REDIS_SOCKET_SLICE_MS at most, if it may. */
 bool accel_redis_stream_feed_slowly(redis_stream *stream, char *error);

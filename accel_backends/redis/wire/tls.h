@@ -1,8 +1,8 @@
 /* tls.h: encrypted connections, by OpenSSL 3 (backend redis).
  *
- * The only room that sees OpenSSL, and only under ACCEL_REDIS_TLS; without it opening a context
- * fails and says so. TLS 1.2 at least; the server's certificate and name are always verified, and
- * there is no way to turn that off. OpenSSL never touches the socket: it reads and writes through
+ * The only file that sees OpenSSL, and only under ACCEL_REDIS_TLS; without it opening a context
+ * fails and says so. TLS 1.2 at least. The server's certificate and name are always verified, and
+ * that cannot be turned off. OpenSSL never touches the socket: it reads and writes through
  * socket.h, so neither SIGPIPE nor a blocking call can come from here. The last session with a
  * host is kept and resumed.
  *
