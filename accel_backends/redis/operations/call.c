@@ -84,29 +84,29 @@ void accel_redis_call_begin(redis_link *link, accel_remote_call *call, redis_exc
 }
 
 /* Acts on an error reply. True: the server serves nobody for now. */
-static bool redis_call_react(redis_exchange *exchange, const redis_reply *error)
+static bool redis_call_act_on(redis_exchange *exchange, const redis_reply *error)
 {
   redis_endpoint *endpoint = exchange->endpoint;
   accel_remote_event event;
-  const redis_error_action reaction =
+  const redis_error_action action =
       accel_redis_error_reply_action(&exchange->replies, error, &event);
   redis_command named;
   const size_t i = (size_t)(error - exchange->replies.list);
   if (accel_redis_commands_is_refusal(&exchange->replies, i, &named))
     accel_redis_commands_note(&endpoint->commands, named, true);
-  if (reaction == REDIS_ERROR_EXPECTED) return false;
+  if (action == REDIS_ERROR_EXPECTED) return false;
   redis_call_tell(exchange->link, event);
   const char *word = accel_redis_error_reply_word(&exchange->replies, error);
-  if (reaction == REDIS_ERROR_PAUSE_WRITES) {
+  if (action == REDIS_ERROR_PAUSE_WRITES) {
     accel_store_relaxed(&endpoint->paused_by, word);
     accel_store_release(&endpoint->writes_paused_ms, accel_clock_deadline(REDIS_ERROR_PAUSE_MS));
   }
-  if (reaction == REDIS_ERROR_RECONNECT) {
+  if (action == REDIS_ERROR_RECONNECT) {
     char why[64];
     snprintf(why, sizeof why, "closed here: the server replied %s", word);
     accel_redis_connection_break(exchange->connection, why);
   }
-  return reaction == REDIS_ERROR_UNAVAILABLE;
+  return action == REDIS_ERROR_UNAVAILABLE;
 }
 
 /* True: the failure does not count against the breaker. A timeout cut short by the caller's own
@@ -131,7 +131,7 @@ static void redis_call_judge(redis_exchange *exchange)
   bool is_useless = exchange->status == ACCEL_ERR_BACKEND;
   for (size_t i = 0; i < exchange->replies.count; i++)
     if (exchange->replies.list[i].kind == REDIS_REPLY_IS_ERROR)
-      is_useless |= redis_call_react(exchange, &exchange->replies.list[i]);
+      is_useless |= redis_call_act_on(exchange, &exchange->replies.list[i]);
   is_useless |= exchange->status == ACCEL_ERR_TIMEOUT;
   if (redis_call_is_inconclusive(exchange)) {
     accel_redis_breaker_withdrawn(breaker, exchange->is_probe);

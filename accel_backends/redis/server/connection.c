@@ -371,8 +371,7 @@ static void redis_connection_tend_locked(redis_connection *connection)
   if (accel_redis_io_pending(connection) > 0 && !connection->has_reader)
     accel_redis_wait_for_socket(connection, now_ms);
   redis_connection_judge(connection);
-  /* Callers that came meanwhile found the roles taken. What is left without a caller waits for
-   * poll. */
+  /* A caller that came meanwhile found a role taken. What is left without one waits for poll. */
   (void)accel_redis_wait_wake_next(connection);
 }
 

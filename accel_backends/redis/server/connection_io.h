@@ -1,8 +1,8 @@
 /* connection_io.h: a pipelined connection's state, and reading and writing on it (backend redis).
  *
- * Whoever holds the writer's role has `writing`, `written` and the sending half of the stream;
- * whoever holds the reader's role has the receiving half and the replies in the ring. Roles are
- * taken and left with the mutex held, and held without it.
+ * The holder of the writer's role has `writing`, `written` and the sending half of the stream; the
+ * holder of the reader's role has the receiving half and the replies in the ring. A role is taken
+ * and left with the mutex held, and held without it.
  *
  * For connection.c and connection_wait.c; connection.h has the contract.
  * Threads: any, with the mutex held unless a function says otherwise.
@@ -66,7 +66,7 @@ typedef struct redis_connection {
   accel_mutex mutex;            /* guards all but what belongs to the holder of a role */
   accel_condition changed;      /* an attempt to connect has ended */
   redis_connection_state state; /* written under the mutex, read anywhere: atomic */
-  redis_stream stream;          /* of the roles: fd is constant between adopt and repair */
+  redis_stream stream;          /* of reader and writer: fd is constant between adopt and repair */
   bool has_writer, has_reader;
   bool is_clogged;       /* the socket's send buffer is full */
   accel_buffer queued;   /* commands that no writer has taken */

@@ -96,7 +96,7 @@ bool accel_redis_wait_wake_next(redis_connection *connection)
   for (uint64_t i = connection->submitted; i > connection->completed; i--) {
     redis_caller *caller = accel_redis_io_slot(connection, i - 1)->caller;
     if (caller == NULL || !caller->is_waiting) continue;
-    /* If it is awake, it looks at the roles before it sleeps. */
+    /* If it is awake, it looks for a free role before it sleeps. */
     accel_redis_wake_set(&caller->wake, REDIS_WAKE_CALLED);
     return true;
   }

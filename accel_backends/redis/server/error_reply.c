@@ -3,7 +3,7 @@
 typedef struct redis_error_reply_row {
   const char *word; /* and a space */
   accel_remote_event event;
-  redis_error_action reaction;
+  redis_error_action action;
 } redis_error_reply_row;
 
 static const redis_error_reply_row redis_error_reply_table[] = {
@@ -35,7 +35,7 @@ redis_error_action accel_redis_error_reply_action(const redis_replies *replies,
     const redis_error_reply_row *row = &redis_error_reply_table[i];
     if (!accel_redis_reply_fails(replies, error, row->word)) continue;
     *event_out = row->event;
-    return row->reaction;
+    return row->action;
   }
   *event_out = ACCEL_REMOTE_REFUSED;
   return REDIS_ERROR_COUNT;
