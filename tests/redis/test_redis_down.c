@@ -13,12 +13,14 @@
 #include "accel.h"
 #include "accel_backends/redis.h"
 #include "lateness.h"
+#include "patience.h"
 #include "redis_server.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 ACCEL_DEFINE_WITH(item, uint64_t, uint64_t, .remote = &accel_redis_ops)
@@ -210,12 +212,59 @@ static void a_program_may_start_before_its_redis(void **state)
   close_all();
 }
 
+/* ---- fewer descriptors than are polled ---- */
+
+static uint64_t processor_ms(void)
+{
+  struct rusage used;
+  getrusage(RUSAGE_SELF, &used);
+  return (uint64_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000 +
+         (uint64_t)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1000;
+}
+
+static atomic_bool has_closed;
+
+static void *close_in_thread(void *unused)
+{
+  close_all();
+  has_closed = true;
+  return unused;
+}
+
+/* Every poll of the background threads fails then: they wait all the same, and end when told. */
+static void a_limit_below_what_is_polled_makes_nobody_spin_or_hang(void **state)
+{
+  struct rlimit before, low;
+  pthread_t thread;
+  (void)state;
+  open_all();
+  assert_true(channel_comes_up());
+  getrlimit(RLIMIT_NOFILE, &before);
+  low = (struct rlimit){.rlim_cur = 2, .rlim_max = before.rlim_max};
+  assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+  const uint64_t used_ms = processor_ms();
+  usleep(300000);
+  const uint64_t spent_ms = processor_ms() - used_ms; /* less, if anything, on a busy machine */
+  has_closed = false;
+  const bool has_thread = pthread_create(&thread, NULL, close_in_thread, NULL) == 0;
+  const uint64_t until_ms = accel_clock_deadline(patience_ms());
+  while (!has_closed && accel_clock_monotonic_ms() < until_ms) usleep(1000);
+  const bool was_in_time = has_closed;
+  assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+  assert_true(has_thread);
+  pthread_join(thread, NULL);
+  print_message("%u ms of the processor in 300 ms\n", (unsigned)spent_ms);
+  assert_true(was_in_time);
+  assert_in_range(spent_ms, 0, 100);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_kill_under_readers_costs_no_reader_anything),
       cmocka_unit_test(a_server_that_stands_still_costs_no_reader_anything),
       cmocka_unit_test(a_program_may_start_before_its_redis),
+      cmocka_unit_test(a_limit_below_what_is_polled_makes_nobody_spin_or_hang),
   };
   if (!redis_server_available()) return REDIS_SERVER_SKIP;
   return cmocka_run_group_tests(tests, start_server, stop_server);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #define REDIS_SIGNAL_POLL_MS 60000
+#define REDIS_SIGNAL_RETRY_MS 10 /* until poll is tried again after it failed */
 
 int accel_redis_signal_open(void)
 {
@@ -55,6 +56,16 @@ bool accel_redis_signals_are_stopped(const redis_signals *signals)
   return accel_redis_signal_wait(signals->stop_fd, POLLIN, -1, 0) != 0;
 }
 
+/* poll fails for ever if the process may not have as many descriptors any more (RLIMIT_NOFILE was
+ * lowered), or lacks memory: the thread must neither spin nor miss its end. */
+static bool redis_signals_poll_stop(const redis_signals *signals)
+{
+  struct pollfd stop = {.fd = signals->stop_fd, .events = POLLIN};
+  const int ready = poll(&stop, 1, REDIS_SIGNAL_RETRY_MS);
+  if (ready < 0) poll(NULL, 0, REDIS_SIGNAL_RETRY_MS);
+  return ready <= 0;
+}
+
 bool accel_redis_signals_poll(const redis_signals *signals, struct pollfd *polled, size_t count,
                               uint64_t until_ms)
 {
@@ -62,9 +73,10 @@ bool accel_redis_signals_poll(const redis_signals *signals, struct pollfd *polle
   polled[1] = (struct pollfd){.fd = signals->wake_fd, .events = POLLIN};
   const int left_ms = redis_signal_left_ms(until_ms);
   const bool is_long = left_ms < 0 || left_ms > REDIS_SIGNAL_POLL_MS;
-  if (poll(polled, count, is_long ? REDIS_SIGNAL_POLL_MS : left_ms) <= 0) {
+  const int ready = poll(polled, count, is_long ? REDIS_SIGNAL_POLL_MS : left_ms);
+  if (ready <= 0) {
     for (size_t i = 0; i < count; i++) polled[i].revents = 0;
-    return true;
+    return ready == 0 || redis_signals_poll_stop(signals);
   }
   if (polled[1].revents != 0) accel_redis_signal_clear(signals->wake_fd);
   return polled[0].revents == 0;
