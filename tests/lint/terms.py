@@ -1,8 +1,8 @@
 """One word per concept: the "not" column of docs/terminology.md is found nowhere.
 
 Words are looked for in whole files, alone or as a part of an identifier (snake_case, CamelCase),
-also with an s; several words in a row across line breaks and comment stars. LEFT lists what is
-still to be renamed: its entries only become fewer.
+also with an s; several words in a row across line breaks and comment stars. FOREIGN lists where a
+word is the term of another program.
 """
 
 import re
@@ -16,7 +16,7 @@ CHECKED = ("accel.h", "accel/", "accel_backends/", "bench/", "examples/", "tools
            "README.md", "CONTRIBUTING.md")  # fmt: skip
 SUFFIXES = (".c", ".h", ".py", ".sh", ".build", ".md", "")
 
-# A word that is somebody else's term: (word, a part of the path).
+# (word, a part of the path)
 FOREIGN = [
     ("tenant", "bench/"),  # the tenants of tenant_cache_bench
     ("tenant", "docs/benchmarks"),
@@ -31,9 +31,6 @@ FOREIGN = [
     ("node", "bench/local_engine/"),  # of other libraries' lists and trees
     ("bulk", "accel_backends/redis/"),  # bulk strings, and the same
 ]
-
-# What is still to be renamed: (word, the path's beginning). Entries are only taken away.
-LEFT = []
 
 
 def forbidden():
@@ -60,9 +57,7 @@ def parts(path):
 
 def is_known(words, name):
     text = " ".join(words)
-    return any(text == word and place in name for word, place in FOREIGN) or any(
-        text == word and name.startswith(place) for word, place in LEFT
-    )
+    return any(text == word and place in name for word, place in FOREIGN)
 
 
 def matches(word, never):
