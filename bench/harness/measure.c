@@ -56,7 +56,7 @@ static void *run_on_thread(void *argument)
   return NULL;
 }
 
-/* Where a thread cannot be had, the others could never pass the barrier: the program ends. */
+/* If a thread cannot be started, the others could never pass the barrier: the program ends. */
 static const char *run_threads(const bench_case *bench, uint64_t iterations, size_t threads,
                                double *elapsed_ns_out)
 {
