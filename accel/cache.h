@@ -2,7 +2,8 @@
  *
  * The generated functions forward to the functions here, which have the same names and meanings and
  * `type` as one more argument. accel_cache_get is inlined into the generated function,
- * where `type` is a constant; everything that is not a hit is one call to a cold function.
+ * where `type` is a constant. A miss of a cache with nothing behind L1 ends here too; everything
+ * else is one call to a cold function.
  *
  * Threads: open, close, set_loader and set_mloader need exclusive use of the cache; everything
  * else any thread, at any time. An open cache is not moved or copied.
@@ -23,7 +24,7 @@ struct accel_core;
 
 /* What a hit touches. Zeroed: closed. */
 typedef struct accel_cache {
-  accel_local *local; /* atomic; NULL: closed, without L1, or hits are traced: go the cold way */
+  accel_local *local; /* atomic; NULL: closed, forked, without L1, or traced: go the cold way */
   uint64_t seed;
   accel_stats *stats;
   struct accel_core *core; /* NULL: closed */
@@ -39,7 +40,7 @@ typedef enum accel_origin {
 
 /* Optional information about the result of a read. */
 typedef struct accel_info {
-  accel_origin source;
+  accel_origin source; /* which level answered, or the loader */
   bool stale;
   uint32_t age_ms;      /* since the entry was written to that level */
   uint32_t ttl_left_ms; /* in that level; 0 when stale; ACCEL_FOREVER: no expiry */
@@ -49,7 +50,7 @@ typedef struct accel_info {
 typedef struct accel_read {
   bool allow_stale;  /* an expired L1 value may answer when no fresh one is available */
   bool disable_load; /* read the cache levels only */
-  bool skip_local;   /* L1 is not asked; it is filled only if another read of the load wants it */
+  bool skip_local;   /* does not read L1; fills it only for another reader of the same load */
   bool skip_remote;  /* neither read nor fill L2 */
   accel_info *info;  /* optional; for single reads */
   accel_info *infos; /* optional; one per key, for mget */
@@ -57,8 +58,8 @@ typedef struct accel_read {
 
 /* Options of a write. NULL means all zero. */
 typedef struct accel_write {
-  uint32_t ttl_ms; /* 0: configured; in L2, and in L1 min(this, local_ttl_ms); without L2 exactly */
-  bool skip_local; /* removes the key from L1 instead */
+  uint32_t ttl_ms;  /* of L2, in L1 local_ttl_ms at most; without L2, of L1. 0: configured */
+  bool skip_local;  /* removes the key from L1 instead */
   bool skip_remote; /* L1 only, no message is sent */
 } accel_write;
 
@@ -68,7 +69,7 @@ typedef struct accel_diagnostic {
   size_t entries, weight, memory_bytes; /* of L1; memory_bytes is resident memory */
   bool local_ready, remote_ready, loader_configured, listener_started, channel_up, degraded;
   char channel[192];       /* [prefix:]accel:invalidation:<area>; "" without */
-  size_t repairs;          /* unconfirmed writes to repair; 1 for the whole area */
+  size_t repairs;          /* keys to repair, and 1 for the area if it is to be cleared */
   char channel_error[160]; /* which permission or command L2 refuses; "": none known */
 } accel_diagnostic;
 
@@ -110,8 +111,9 @@ ACCEL_COLD accel_status accel_cache_get_slow(accel_cache *cache, const accel_typ
 ACCEL_COLD accel_status accel_cache_get_local_slow(accel_cache *cache, const accel_type *type,
                                                    const void *key, void *out);
 
-/* Writes L2, then L1. OK; BACKEND: L2 did not confirm it, and the key was removed from L1; CODEC:
- * L2 cannot hold it, and the key was removed from both; NOMEM; CONFIG: heavier than max_weight. */
+/* Removes the key from L1, writes L2, and then L1 if L2 confirmed it and no other write overlapped.
+ * OK; BACKEND: L2 did not confirm it, and the key was removed from L1; CODEC: L2 cannot hold it,
+ * and the key was removed from both; NOMEM; CONFIG: heavier than max_weight. */
 accel_status accel_cache_set(accel_cache *cache, const accel_type *type, const void *key,
                              const void *value);
 accel_status accel_cache_set_with(accel_cache *cache, const accel_type *type, const void *key,
@@ -197,8 +199,8 @@ ACCEL_INLINE accel_status accel_cache_get(accel_cache *cache_, const accel_type 
 {
   const accel_status status_ = accel_cache_get_fast(cache_, type_, key_, out_);
   if (ACCEL_LIKELY(status_ == ACCEL_OK) || status_ == ACCEL_NULL) return status_;
-  const bool is_key_checked_ = type_->key_kind != ACCEL_KEY_STRING; /* others are all usable */
-  if (is_key_checked_ && status_ == ACCEL_MISS && cache_->is_alone) {
+  const bool needs_no_key_check_ = type_->key_kind != ACCEL_KEY_STRING; /* any other is usable */
+  if (needs_no_key_check_ && status_ == ACCEL_MISS && cache_->is_alone) {
     accel_stats_count(&accel_stats_own(cache_->stats)->miss);
     return ACCEL_MISS;
   }
@@ -208,7 +210,7 @@ ACCEL_INLINE accel_status accel_cache_get(accel_cache *cache_, const accel_type 
   return accel_cache_get_slow(cache_, type_, &copy_, out_);
 }
 
-/* For those who go on in one way without a hit. OK, NULL: a hit of L1. MISS: none. */
+/* For callers that treat all but a hit alike. OK, NULL: a hit of L1; MISS: anything else. */
 ACCEL_INLINE accel_status accel_cache_get_local(accel_cache *cache_, const accel_type *type_,
                                                 const void *key_, void *out_)
 {

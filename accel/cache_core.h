@@ -1,7 +1,7 @@
-/* cache_core.h: what is behind an open cache, and what every part of it asks (layer 4, private).
+/* cache_core.h: what is behind an open cache, and what every part of it uses (layer 4, private).
  * Only for .c files.
  *
- * accel_core is everything of an open cache that a hit does not touch. Who does what with it:
+ * accel_core is everything of an open cache that a hit does not touch. What each file does with it:
  *
  *   cache_open.c         makes and ends it; cache_loader.c gives it loaders
  *   cache_events.c       hears what L2 tells
@@ -51,13 +51,13 @@ typedef enum core_lease_state {
   CORE_LEASE_FREE,        /* nothing */
   CORE_LEASE_TAKEN,       /* another process' lease */
   CORE_LEASE_USELESS,     /* bytes that are no use; `token` is what they hold in its place */
-  CORE_LEASE_SHORT,       /* the same, and too short to hold one */
+  CORE_LEASE_TRUNCATED,   /* the same, and too short to hold one */
   CORE_LEASE_VALUE,       /* a value, with `token`, that a refresh may replace */
   CORE_LEASE_HELD         /* this process may write while `token` lies there */
 } core_lease_state;
 
-/* What a cache notes in each of its flights. The leader writes it; readers of the outcome read it.
- * */
+/* What a cache notes in each of its flights. Written by the leader, read by readers of the outcome.
+ */
 typedef struct core_note {
   accel_gate gate;         /* of L1, before anything was read */
   accel_lifetime lifetime; /* of the outcome, as readers are told */
@@ -65,12 +65,12 @@ typedef struct core_note {
   accel_origin source;
   core_lease_state lease;
   uint64_t token;         /* what lies in L2, or is to lie there when it is written to */
-  bool was_refused;       /* its lease, though nothing was seen to lie there */
+  bool was_refused;       /* L2 refused the lease although the key was read as empty */
   bool has_remote_failed; /* the flight's error says how, until it lands with another failure */
   bool may_answer_stale;  /* an expired value answers all that wait for it */
   bool is_uncacheable;
   bool is_in_body; /* the body of a wrapper loads it */
-  bool is_renewed; /* atomic; its lease is, while the load runs: it is in the list of those */
+  bool is_renewed; /* atomic; it is in the list of flights whose leases are renewed */
   uint64_t renew_due_ms;
   accel_flight *renewed_next, *renewed_previous;
 } core_note;
@@ -81,7 +81,7 @@ static inline core_note *core_note_of(const accel_flight *flight)
 }
 
 typedef struct accel_core {
-  accel_cache *cache; /* whose errors failures become */
+  accel_cache *cache; /* failures become its errors */
   const accel_type *type;
   accel_traits traits;
   accel_config config; /* resolved */
@@ -115,7 +115,7 @@ typedef struct accel_core {
   bool is_channel_told;  /* atomic: the same, once L1 is expired; what users are told */
   accel_journal journal; /* open where there are a log and a link */
   core_channel_said channel_said;
-  uint64_t degraded_ms; /* atomic: when a degraded read was last a warning */
+  uint64_t degraded_warned_ms; /* atomic: when a degraded read was last logged as a warning */
 
   accel_fn *load, *mload;
   void *load_ctx, *mload_ctx;
@@ -130,11 +130,11 @@ typedef struct accel_core {
   uint32_t repair_pause_ms;                   /* of the job, while is_repairing */
   accel_executor *executor, *common_executor; /* the second is the first, or NULL */
   struct accel_executor_share *share;         /* of the executor */
-  uint32_t later_count;                       /* atomic: second dels that wait for their time */
+  uint32_t delayed_del_count;                 /* atomic: second dels that wait for their time */
 
   accel_renewal renewal;
   bool has_renew_mutex;
-  accel_mutex renew_mutex; /* guards the two below and what flights say of them */
+  accel_mutex renew_mutex; /* guards the two below, and the flights' links in them */
   accel_flight *renewed_first, *renewed_last; /* by when their leases are due */
   accel_condition lease_news;                 /* with work_mutex: something in L2 changed */
   uint32_t lease_waits;                       /* atomic: threads that wait for that */
@@ -145,6 +145,8 @@ typedef struct accel_core {
   bool is_repair_told, is_overflow_told; /* with work_mutex: the log knows that there is any */
   uint64_t pending;                      /* jobs handed to the executor and not yet finished */
 } accel_core;
+
+/* ---- a call begins and ends ---- */
 
 /* Around a call that reads nothing from L2 or a loader: cancellation is held back in it. */
 static inline void accel_core_cancel_enter(const accel_core *core)
@@ -164,13 +166,16 @@ bool accel_core_is_alone(const accel_core *core);
 /* The calling process is a child that was forked by code of the user's within a call: nothing of
  * the core may be touched. */
 bool accel_core_is_foreign(const accel_core *core);
-/* OK if `key` is usable as one. */
+/* OK; CONFIG: a string key that is NULL or too long, with a text. */
 accel_status accel_core_check_key(const accel_core *core, const void *key);
-uint64_t accel_core_now(const accel_core *core);
 /* accel_status_checked for what a loader or a wrapper's body has returned. A number that is no
  * status becomes this thread's last error, on `owner`. */
 accel_status accel_core_check_status(const void *owner, accel_status returned);
+
+/* ---- keys, numbers and times ---- */
+
 uint64_t accel_core_hash(const accel_core *core, const void *key);
+uint64_t accel_core_now(const accel_core *core);
 /* The gate of the hash's stripe; zero without L1. */
 accel_gate accel_core_gate(const accel_core *core, uint64_t hash);
 /* 64 bits that differ per call, cache and process. */
@@ -182,11 +187,17 @@ uint32_t accel_core_jitter(accel_core *core, uint32_t ttl_ms);
 /* The lifetime of an L1 entry made now: ttl_ms, or less while the channel is down. */
 accel_lifetime accel_core_lifetime(const accel_core *core, uint32_t ttl_ms);
 bool accel_core_is_degraded(const accel_core *core);
+
+/* ---- background work ---- */
+
 /* Hands a job to the executor and counts it. False: it has no room, or the cache is closing, and
  * the job is still the caller's. */
 bool accel_core_submit(accel_core *core, accel_job *job);
 /* The job is over; the core may be gone after this. */
 void accel_core_work_done(accel_core *core);
+
+/* ---- changes ---- */
+
 /* Something else changed the key of this name: it is removed from L1, and no load under way is
  * cached. */
 void accel_core_invalidate_key(void *core, const char *name, size_t size);
@@ -194,8 +205,8 @@ void accel_core_invalidate_key(void *core, const char *name, size_t size);
 void accel_core_expire_all(accel_core *core);
 /* Something changed in L2: threads that wait for a lease look at once. */
 void accel_core_lease_wake(accel_core *core);
-/* Gives L1 what a landed flight brought, a value or the absence of one, if it is to have it. There
- * is an L1. */
+/* Gives L1 what a landed flight brought, a value or the absence of one, if it is to have it.
+ * Requires an L1. */
 void accel_core_fill_local(accel_core *core, accel_flight *flight, const accel_lifetime *life);
 
 ACCEL_EXTERN_C_END

@@ -22,7 +22,7 @@ static void del_later_run(accel_job *job)
   const accel_status status = accel_core_del(core, later->key);
   accel_core_report_end(core, &report, status, "done");
   ACCEL_FREE(later);
-  accel_sub_acq_rel(&core->later_count, 1u);
+  accel_sub_acq_rel(&core->delayed_del_count, 1u);
   accel_core_work_done(core);
 }
 
@@ -53,15 +53,15 @@ accel_status accel_cache_del_after(accel_cache *cache, const accel_type *type, c
   accel_core *core = cache->core;
   if (ms == ACCEL_FOREVER)
     return accel_error_set(cache, ACCEL_ERR_CONFIG, "ms is ACCEL_FOREVER, which never comes");
-  if (accel_add_acq_rel(&core->later_count, 1u) >= DEL_AFTER_MAX) {
-    accel_sub_acq_rel(&core->later_count, 1u);
+  if (accel_add_acq_rel(&core->delayed_del_count, 1u) >= DEL_AFTER_MAX) {
+    accel_sub_acq_rel(&core->delayed_del_count, 1u);
     return accel_error_set(cache, ACCEL_ERR_BACKEND,
                            "%u second dels wait in area %s, and no more may; the first was done",
                            DEL_AFTER_MAX, core->area);
   }
   del_later *later = del_later_new(core, key, ms);
   if (later != NULL && accel_core_submit(core, &later->job)) return first;
-  accel_sub_acq_rel(&core->later_count, 1u);
+  accel_sub_acq_rel(&core->delayed_del_count, 1u);
   if (later == NULL)
     return accel_error_set(cache, ACCEL_ERR_NOMEM, "no memory for the second del in area %s",
                            core->area);

@@ -1,4 +1,4 @@
-/* cache_lease.c: one load per key in all processes (W4).
+/* cache_lease.c: one load per key in all processes.
  *
  * A miss in L2 asks for the key's lease: an envelope without a value that is stored only where
  * nothing lies. The process that gets it loads, and replaces the lease by the value only if the
@@ -40,7 +40,7 @@ static uint32_t lease_ttl_ms(const accel_core *core)
 
 static bool lease_may_be_asked(core_lease_state lease)
 {
-  return lease == CORE_LEASE_FREE || lease == CORE_LEASE_SHORT || lease == CORE_LEASE_USELESS;
+  return lease == CORE_LEASE_FREE || lease == CORE_LEASE_TRUNCATED || lease == CORE_LEASE_USELESS;
 }
 
 /* Lists the flights in this state. Those that do not fit into memory are left as they are, and
@@ -55,7 +55,7 @@ static size_t lease_list(accel_core *core, core_batch *batch, accel_flight **fli
     if (note->lease != state) continue;
     if (accel_core_batch_add_key(core, batch, flight->key) != ACCEL_OK) continue;
     const uint64_t token = accel_core_lease_token(core);
-    if (state != CORE_LEASE_SHORT &&
+    if (state != CORE_LEASE_TRUNCATED &&
         accel_core_batch_add_lease(core, batch, token, lease_ttl_ms(core)) != ACCEL_OK) {
       accel_core_batch_drop_last(batch);
       continue;
@@ -123,7 +123,7 @@ static void lease_remove_short(accel_core *core, accel_flight **flights, size_t 
                                accel_flight **listed)
 {
   core_batch batch;
-  const size_t asked = lease_list(core, &batch, flights, count, CORE_LEASE_SHORT, listed);
+  const size_t asked = lease_list(core, &batch, flights, count, CORE_LEASE_TRUNCATED, listed);
   if (asked > 0) core->remote_ops->del(core->link, batch.items, asked, NULL, &batch.call);
   accel_core_remote_count_failures(core, &batch);
   for (size_t i = 0; i < asked; i++)
@@ -147,7 +147,7 @@ static void lease_ask(accel_core *core, accel_flight **flights, size_t count)
   if (count > 1) listed = (accel_flight **)ACCEL_MALLOC(count * sizeof(accel_flight *));
   if (listed != NULL) {
     memcpy(listed, flights, count * sizeof(accel_flight *));
-    if (lease_count(flights, count, CORE_LEASE_SHORT) > 0)
+    if (lease_count(flights, count, CORE_LEASE_TRUNCATED) > 0)
       lease_remove_short(core, flights, count, listed);
     if (lease_count(flights, count, CORE_LEASE_USELESS) > 0)
       lease_replace_useless(core, flights, count, listed);

@@ -1,8 +1,7 @@
+/* cache_local.c: what a cache offers of its L1 engine, without the other levels (layer 4). */
 #include "cache_core.h"
 
 #include <string.h>
-
-/* What a cache offers of its L1 engine, without the other levels. */
 
 static accel_core *core_with_local(const accel_cache *cache, accel_status *status)
 {

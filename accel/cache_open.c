@@ -158,7 +158,7 @@ static void core_release(accel_core *core)
   accel_object_release();
 }
 
-/* Unless a room has said more since the mark. */
+/* Keeps a text that says more, set since the mark. */
 static accel_status core_no_memory(const accel_core *core, uint64_t mark)
 {
   if (accel_error_since(mark, ACCEL_ERR_NOMEM)[0] != 0) return ACCEL_ERR_NOMEM;

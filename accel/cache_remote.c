@@ -42,7 +42,7 @@ static void remote_land(accel_core *core, accel_flight *flight, accel_status sta
 static void remote_note_useless(core_note *note, const accel_remote_item *item)
 {
   note->token = accel_envelope_token(item->data, item->size);
-  note->lease = note->token == 0 ? CORE_LEASE_SHORT : CORE_LEASE_USELESS;
+  note->lease = note->token == 0 ? CORE_LEASE_TRUNCATED : CORE_LEASE_USELESS;
 }
 
 static void remote_note_lease(const accel_core *core, core_note *note, uint64_t token)

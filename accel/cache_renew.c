@@ -1,4 +1,4 @@
-/* cache_renew.c: leases last while their loads run (W4).
+/* cache_renew.c: leases last while their loads run.
  *
  * A lease is short, so that others wait no longer than that for a process that died, or is stopped,
  * while it has one. It is renewed at a third of its TTL while the load runs. To renew is to fill:

@@ -1,4 +1,4 @@
-/* cache_repair.c: repairs writes that L2 did not confirm (W5).
+/* cache_repair.c: repairs writes that L2 did not confirm.
  *
  * One job at a time waits until the server answers, then removes the keys noted and publishes
  * that, in blocks, and clears the area if that is on the list. It is repeated with growing pauses
@@ -36,8 +36,8 @@ static bool repair_add_item(const accel_core *core, core_batch *batch,
   return true;
 }
 
-/* Our own message is not heard, and L1 may have been filled by a set that overtook the failed one
- * in this process, but not in L2. */
+/* Our own message is ignored when it comes back, and L1 may have been filled by a set that overtook
+ * the failed one in this process, but not in L2. */
 static void repair_forget(accel_core *core, const accel_repair_entry *entry)
 {
   if (entry->is_hash)
@@ -90,7 +90,7 @@ static bool repair_all(accel_core *core)
 {
   accel_repair_entry *block =
       (accel_repair_entry *)ACCEL_MALLOC(REPAIR_BLOCK * sizeof(accel_repair_entry));
-  const uint64_t area = accel_repair_area(&core->repair);
+  const uint64_t area = accel_repair_area_number(&core->repair);
   bool is_done = block != NULL;
   if (is_done && area != 0) is_done = repair_area(core, area);
   while (is_done) {

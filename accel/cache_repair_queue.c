@@ -17,7 +17,7 @@ bool accel_core_repair_holds(accel_core *core, const accel_remote_item *item)
 {
   size_t size;
   const char *text = repair_text(core, item, &size);
-  return accel_repair_holds(&core->repair, text, size);
+  return accel_repair_skips_remote(&core->repair, text, size);
 }
 
 /* ---- when it begins ---- */

@@ -46,10 +46,11 @@ static const char *report_degraded(const char *result)
 static accel_log_level report_degraded_level(accel_core *core)
 {
   const uint64_t now_ms = accel_clock_monotonic_ms();
-  uint64_t last_ms = accel_load_relaxed(&core->degraded_ms);
+  uint64_t last_ms = accel_load_relaxed(&core->degraded_warned_ms);
   const bool is_due = last_ms == 0 || now_ms - last_ms >= REPORT_DEGRADED_MS;
-  return is_due && accel_compare_exchange(&core->degraded_ms, &last_ms, now_ms) ? ACCEL_LOG_WARNING
-                                                                                : ACCEL_LOG_DEBUG;
+  return is_due && accel_compare_exchange(&core->degraded_warned_ms, &last_ms, now_ms)
+             ? ACCEL_LOG_WARNING
+             : ACCEL_LOG_DEBUG;
 }
 
 static void report_log(accel_core *core, const core_report *report, accel_status status,

@@ -126,7 +126,7 @@ static void config_apply_defaults(accel_config *resolved)
   CONFIG_DEFAULT(stale_throttle_ms, 1000);
   CONFIG_DEFAULT(warmup_batch_size, 256);
   CONFIG_DEFAULT(degraded_ttl_ms, 1000);
-  CONFIG_DEFAULT(lease_ms, 900); /* and a look of those who wait: less than a second */
+  CONFIG_DEFAULT(lease_ms, 900); /* with the last look of a waiting process: less than a second */
   if (!(resolved->ttl_jitter_ratio > 0)) resolved->ttl_jitter_ratio = 0.1;
   if (resolved->no_ttl_jitter) resolved->ttl_jitter_ratio = 0;
 }

@@ -33,7 +33,7 @@ struct accel_executor_state {
 typedef struct executor_worker {
   struct accel_executor_state *state;
   accel_thread thread;
-  accel_job *job; /* that it runs, and what is told to whom when that is over */
+  accel_job *job; /* that it runs; what is called when that is over, and for which share */
   void (*left)(accel_job *job);
   struct accel_executor_share *share;
   bool is_background;

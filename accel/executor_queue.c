@@ -98,7 +98,7 @@ static bool queue_heap_is_before(const accel_job *a, const accel_job *b)
   return a->due_ms != b->due_ms ? a->due_ms < b->due_ms : a->queued_ms < b->queued_ms;
 }
 
-/* Recurses along the lighter children, of whom there are as many as the logarithm of all. */
+/* Recurses along the lighter children, of which there are as many as the logarithm of all. */
 static accel_job *queue_heap_merge(accel_job *a, accel_job *b)
 {
   if (a == NULL) return b;
@@ -309,7 +309,7 @@ void accel_executor_queue_hasten(executor_queue *queue, struct accel_executor_sh
 
 /* ---- which job is next ---- */
 
-/* Up to the limit of one share they take what they need. Beyond it are threads for those who come
+/* Up to the limit of one share they take what they need. Beyond it are threads for shares that come
  * when others hold so many: each gets as many as it then leaves to the next (A. Choudhury and
  * E. Hahne, "Dynamic Queue Length Thresholds for Shared-Memory Packet Switches", 1998). */
 static bool queue_share_may_run(const executor_queue *queue,
@@ -381,7 +381,7 @@ accel_job *accel_executor_queue_take(executor_queue *queue, struct accel_executo
   *is_background = job->place == ACCEL_JOB_BACKGROUND;
   *share_out = share;
   accel_executor_queue_remove(queue, job);
-  if (queue_share_has_ready(share)) { /* behind those who had no turn */
+  if (queue_share_has_ready(share)) { /* behind those without a turn so far */
     queue_ring_remove(&share->ready);
     queue_ring_push(&queue->ready, &share->ready);
   }

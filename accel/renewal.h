@@ -1,8 +1,9 @@
 /* renewal.h: one thread of the process that comes again and again, for leases that must not end
  * while their loads run (layer 2).
  *
- * A room of its own, because loads may keep every thread of an executor busy for as long as they
- * take, and a lease that is not renewed in time is lost. The thread runs while anybody has joined.
+ * A thread of its own, because loads may keep every thread of an executor busy for as long as they
+ * take, and a lease that is not renewed in time is lost. The thread runs while any cache has
+ * joined.
  *
  * Only for .c files: it needs threads. Threads: any, all functions.
  */

@@ -230,7 +230,7 @@ void accel_repair_add_area(accel_repair *repair)
   accel_mutex_unlock(&repair->mutex);
 }
 
-bool accel_repair_holds(accel_repair *repair, const char *text, size_t size)
+bool accel_repair_skips_remote(accel_repair *repair, const char *text, size_t size)
 {
   if (accel_repair_length(repair) == 0) return false;
   accel_mutex_lock(&repair->mutex);
@@ -243,7 +243,7 @@ bool accel_repair_holds(accel_repair *repair, const char *text, size_t size)
 
 /* ---- making good ---- */
 
-uint64_t accel_repair_area(accel_repair *repair)
+uint64_t accel_repair_area_number(accel_repair *repair)
 {
   accel_mutex_lock(&repair->mutex);
   const uint64_t number = repair->area_number;

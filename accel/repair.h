@@ -1,4 +1,4 @@
-/* repair.h: invalidations that L2 did not confirm, kept until they are repaired (layer 3).
+/* repair.h: unconfirmed writes, kept until they are repaired (layer 3).
  *
  * A set or del that failed in L2 may have been done there or not, and others may have heard of it
  * or not. What is certain is that whatever L2 has of the key is not to be believed. So the key is
@@ -54,9 +54,9 @@ typedef struct accel_repair_table {
 } accel_repair_table;
 
 typedef struct accel_repair {
-  accel_mutex mutex; /* guards everything */
-  uint32_t length;   /* atomic: keys noted, and one for the area */
-  uint32_t watched;  /* atomic: keys */
+  accel_mutex mutex;
+  uint32_t length;  /* atomic: keys noted, and one for the area */
+  uint32_t watched; /* atomic: keys */
   uint64_t failures;
   bool can_clear, watches;
   uint64_t area_number;     /* of the failure that put the area on the list; 0: none */
@@ -79,21 +79,22 @@ void accel_repair_abandon(accel_repair *repair);
 /* Notes a key. False: there is no room, and the area is noted instead, if that can be. */
 bool accel_repair_add(accel_repair *repair, const char *text, size_t size, bool is_hash);
 void accel_repair_add_area(accel_repair *repair);
-/* Whether L2 is to be left out for this key. */
-bool accel_repair_holds(accel_repair *repair, const char *text, size_t size);
+/* Whether reads of this key must leave L2 out: it is noted, or the whole area is. */
+bool accel_repair_skips_remote(accel_repair *repair, const char *text, size_t size);
 ACCEL_INLINE size_t accel_repair_length(const accel_repair *repair_)
 {
   return accel_load_acquire(&repair_->length);
 }
 
-/* The number of the area's failure, 0: it is not on the list. */
-uint64_t accel_repair_area(accel_repair *repair);
+/* The number of the failure that put the area on the list; 0: it is not on it. */
+uint64_t accel_repair_area_number(accel_repair *repair);
 /* Copies up to `count` keys, others than the last time if there are more; returns how many. They
  * stay noted until done. */
 size_t accel_repair_peek(accel_repair *repair, accel_repair_entry *out, size_t count);
 /* The key was repaired, unless it failed once more meanwhile. */
 void accel_repair_done(accel_repair *repair, const accel_repair_entry *entry);
-/* The same for the area as it was when `number` was had, and for all keys that failed before. */
+/* The same for the area, unless it failed once more after `number` was read, and for all keys that
+ * failed before. */
 void accel_repair_area_done(accel_repair *repair, uint64_t number);
 
 /* The channel is back: what is watched is noted anew. */

@@ -18,7 +18,7 @@ bool accel_singleflight_open(accel_singleflight *table, const accel_type *type, 
   memset(table, 0, sizeof *table);
   table->type = type;
   table->note_size = accel_align_up(note_size, sizeof(void *));
-  table->buckets = table->few;
+  table->buckets = table->first_buckets;
   table->mask = ACCEL_SINGLEFLIGHT_BUCKETS - 1;
   return accel_mutex_open(&table->mutex);
 }
@@ -26,8 +26,8 @@ bool accel_singleflight_open(accel_singleflight *table, const accel_type *type, 
 void accel_singleflight_close(accel_singleflight *table)
 {
   ACCEL_ASSERT(table->count == 0);
-  ACCEL_ASSERT(table->buckets == table->few);
-  if (table->buckets != table->few) ACCEL_FREE(table->buckets);
+  ACCEL_ASSERT(table->buckets == table->first_buckets);
+  if (table->buckets != table->first_buckets) ACCEL_FREE(table->buckets);
   accel_mutex_close(&table->mutex);
 }
 
@@ -87,9 +87,9 @@ static accel_flight **singleflight_bucket(const accel_singleflight *table, uint6
   return &table->buckets[accel_hash_mixed(hash) & table->mask];
 }
 
-static uint32_t *singleflight_current(accel_singleflight *table, uint64_t hash)
+static uint32_t *singleflight_listed(accel_singleflight *table, uint64_t hash)
 {
-  return &table->current[accel_hash_mixed(hash) >> 56 & (ACCEL_SINGLEFLIGHT_STRIPES - 1)];
+  return &table->listed_by_stripe[accel_hash_mixed(hash) >> 56 & (ACCEL_SINGLEFLIGHT_STRIPES - 1)];
 }
 
 /* Without memory the chains get longer. */
@@ -113,19 +113,19 @@ static void singleflight_grow(accel_singleflight *table)
       *bucket = each;
     }
   }
-  if (before != table->few) ACCEL_FREE(before);
+  if (before != table->first_buckets) ACCEL_FREE(before);
 }
 
 /* Gives back what a large batch needed. */
 static void singleflight_shrink(accel_singleflight *table)
 {
-  if (table->buckets == table->few) return;
+  if (table->buckets == table->first_buckets) return;
   ACCEL_ASSERT(table->count == 0);
   ACCEL_ASSERT(table->mask >= ACCEL_SINGLEFLIGHT_BUCKETS);
   ACCEL_FREE(table->buckets);
-  table->buckets = table->few;
+  table->buckets = table->first_buckets;
   table->mask = ACCEL_SINGLEFLIGHT_BUCKETS - 1;
-  memset(table->few, 0, sizeof table->few);
+  memset(table->first_buckets, 0, sizeof table->first_buckets);
 }
 
 static void singleflight_list(accel_singleflight *table, accel_flight *flight)
@@ -137,32 +137,32 @@ static void singleflight_list(accel_singleflight *table, accel_flight *flight)
   flight->next = *bucket;
   *bucket = flight;
   flight->is_listed = true;
-  uint32_t *current = singleflight_current(table, flight->hash);
-  accel_store_release(current, *current + 1);
+  uint32_t *listed = singleflight_listed(table, flight->hash);
+  accel_store_release(listed, *listed + 1);
 }
 
 static void flight_forget(accel_singleflight *table, accel_flight *flight)
 {
   if (flight->is_forgotten) return;
   ACCEL_ASSERT(flight->is_listed);
-  ACCEL_ASSERT(*singleflight_current(table, flight->hash) > 0);
+  ACCEL_ASSERT(*singleflight_listed(table, flight->hash) > 0);
   flight->is_forgotten = true;
-  uint32_t *current = singleflight_current(table, flight->hash);
-  accel_store_release(current, *current - 1);
+  uint32_t *listed = singleflight_listed(table, flight->hash);
+  accel_store_release(listed, *listed - 1);
 }
 
 static void singleflight_unlist(accel_singleflight *table, accel_flight *flight)
 {
   if (!flight->is_listed) return;
   ACCEL_ASSERT(table->count > 0);
-  ACCEL_ASSERT(flight->is_forgotten || *singleflight_current(table, flight->hash) > 0);
+  ACCEL_ASSERT(flight->is_forgotten || *singleflight_listed(table, flight->hash) > 0);
   accel_flight **place = singleflight_bucket(table, flight->hash);
   while (*place != flight) place = &(*place)->next;
   *place = flight->next;
   flight->is_listed = false;
   if (!flight->is_forgotten) {
-    uint32_t *current = singleflight_current(table, flight->hash);
-    accel_store_release(current, *current - 1);
+    uint32_t *listed = singleflight_listed(table, flight->hash);
+    accel_store_release(listed, *listed - 1);
   }
   if (--table->count == 0) singleflight_shrink(table);
 }
@@ -469,7 +469,7 @@ bool accel_singleflight_is_forgotten(accel_singleflight *table, const accel_flig
  * after this write began. What is forgotten stays in the table, for the load that needs itself. */
 void accel_singleflight_forget(accel_singleflight *table, const void *key, uint64_t hash)
 {
-  if (accel_load_acquire(singleflight_current(table, hash)) == 0) return;
+  if (accel_load_acquire(singleflight_listed(table, hash)) == 0) return;
   accel_mutex_lock(&table->mutex);
   for (accel_flight *each = *singleflight_bucket(table, hash); each != NULL; each = each->next)
     if (singleflight_is_of(table, each, key, hash)) flight_forget(table, each);

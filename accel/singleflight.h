@@ -1,9 +1,9 @@
 /* singleflight.h: one load per key (layer 3).
  *
  * A flight is one attempt to find the value of one key. The first thread that joins it is its
- * leader; all others are followers, which wait for it and share its outcome. Its memory holds the
- * key, the value and the outcome, so that a leader may leave (its time limit passed) while the load
- * goes on.
+ * leader; the others are followers, which share its outcome and, but for refreshes, wait for it.
+ * Its memory holds the key, the value and the outcome, so that a leader may leave (its time limit
+ * passed) while the load goes on.
  *
  * States: queued (in a load that waits for a thread, or for its turn in a batch), running, landed
  * (the outcome is readable and will not change), done (it is also written to the cache levels).
@@ -15,11 +15,10 @@
  * written back. Flights are forgotten before L1 removes the key. Flights that begin later are left
  * alone, so that one at a time may fill L1.
  *
- * A thread that others wait for does not wait for a queue, and no load runs without followers. A
- * thread that loads anyhow takes a queued flight over and runs it itself. Each flight counts the
- * threads that wait for it. When the last one gives up while the flight is queued, the flight is
- * dropped, and a load without flights leaves its queue. A refresh has no followers and stays
- * queued.
+ * A thread that runs a flight for others never waits for a queued one: it takes that over and runs
+ * it itself. Each flight counts the threads that wait for it. When the last one gives up while the
+ * flight is queued, the flight is dropped, and a load without flights leaves its queue. So no
+ * queued load starts unless a thread waits for it, except refreshes and loads that stay.
  *
  * A thread that waits for a flight which cannot land before the thread itself goes on (its own
  * key, or a circle through other threads' flights) is told so instead of waiting.
@@ -80,8 +79,8 @@ typedef struct accel_singleflight {
   accel_mutex mutex; /* guards the table and what of a flight is not said to be atomic */
   accel_flight **buckets;
   size_t mask, count;
-  accel_flight *few[ACCEL_SINGLEFLIGHT_BUCKETS];
-  uint32_t current[ACCEL_SINGLEFLIGHT_STRIPES]; /* atomic: by hash, those not forgotten */
+  accel_flight *first_buckets[ACCEL_SINGLEFLIGHT_BUCKETS];
+  uint32_t listed_by_stripe[ACCEL_SINGLEFLIGHT_STRIPES]; /* atomic: flights, by their hash */
 } accel_singleflight;
 
 typedef enum accel_flight_wait {
@@ -112,7 +111,7 @@ accel_flight *accel_singleflight_join(accel_singleflight *table, const void *key
                                       accel_join_options options, bool *is_leader);
 /* Each holder calls it once. */
 void accel_singleflight_release(accel_singleflight *table, accel_flight *flight);
-/* One more holder. */
+/* The caller becomes one more holder, which has to release. */
 void accel_singleflight_retain(accel_flight *flight);
 
 /* The calling thread runs the flight from now on, and so queues it or lands it. */
@@ -153,8 +152,8 @@ void accel_singleflight_finish(accel_singleflight *table, accel_flight *flight);
 
 /* Whether the outcome is there, so that wait returns DONE at once. Any thread. */
 bool accel_singleflight_is_done(const accel_flight *flight);
-/* Waits until the outcome is there, or until `deadline_ms`. From `take_ms` on the caller does not
- * wait for a queue: it takes the flight if it is queued, and an outcome that is landed only. */
+/* Waits until the outcome is there, or until `deadline_ms`. From `take_ms` on it takes over a
+ * queued flight, and returns an outcome that has landed but is not yet written back. */
 accel_flight_wait accel_singleflight_wait(accel_singleflight *table, accel_flight *flight,
                                           uint64_t deadline_ms, uint64_t take_ms,
                                           accel_job **emptied);

@@ -19,16 +19,16 @@
  *   that the kernel calls [vvar], and the place is where both words are what clock_gettime says,
  *   to the nanosecond. A running kernel does not move it. A child may get another page (a new time
  *   namespace), so it searches anew.
- * - Whoever reads the clock compares (accel_clock_page_check): a word that fell behind is not used
- *   again by this process. That is for a process that is restored on another kernel.
+ * - Each thread that reads the clock compares (accel_clock_page_check): a word that fell behind is
+ *   not used again by this process. That is for a process that is restored on another kernel.
  *
  * Where the word is not found, the pointer leads to one that is later than any moment, and the
  * clock is always asked: on systems other than Linux, before the first search, in a child before
  * its own, in a time namespace with an offset, on machines of less than 64 bits.
  *
- * A thread of ours that writes what time it is does not do: after a stop other threads may run
- * first. Nor do restartable sequences, whose mark the kernel clears when it takes the processor
- * from a thread: since Linux 6.19 the mark survives a sleep within a system call.
+ * A background thread that publishes the time would not work: after a stop, other threads may run
+ * first. Neither would restartable sequences, whose mark the kernel clears when it takes the
+ * processor from a thread: since Linux 6.19 the mark survives a sleep within a system call.
  *
  * Threads: any, all functions.
  */
@@ -37,14 +37,14 @@
 
 #include "atomic.h"
 
-/* A moment's lowest bits are no part of the milliseconds, so that it compares with words that hold
- * a time and something below. */
+/* A moment is milliseconds << 24, so that it can be compared with words that hold other things in
+ * the low bits, such as an entry's head. */
 #define ACCEL_CLOCK_PAGE_SHIFT 24u
 /* The clock is less than this ahead of accel_clock_page_shown. */
 #define ACCEL_CLOCK_PAGE_BEHIND_MS 2000u
 #define ACCEL_CLOCK_PAGE_SECOND ((uint64_t)1000 << ACCEL_CLOCK_PAGE_SHIFT) /* as a moment */
-/* The second of a word that is not the kernel's. As a moment, with half the range of moments added
- * or not, it is later than any. */
+/* The second of a word that is not the kernel's. As a moment it is 3 * 2^61, later than 13 years of
+ * uptime; with 2^62 added it is above 2^63, which is later than anything a head can hold. */
 #define ACCEL_CLOCK_PAGE_NONE (((uint64_t)3 << 61) / ACCEL_CLOCK_PAGE_SECOND + 1)
 
 ACCEL_EXTERN_C_BEGIN
@@ -64,7 +64,7 @@ ACCEL_INLINE uint64_t accel_clock_page_shown(void)
 /* The word fell behind: it is not used again. */
 ACCEL_COLD void accel_clock_page_refuse(void);
 
-/* Compares with what the coarse clock has just said. */
+/* Refuses the word if it fell behind: `seconds_` is what the coarse clock has just said. */
 ACCEL_INLINE void accel_clock_page_check(uint64_t seconds_)
 {
   const uint64_t *const second_ = accel_load_relaxed(&accel_clock_page_second);

@@ -11,7 +11,7 @@ ACCEL_EXTERN_C_BEGIN
 uint64_t accel_fork_generation(void);
 
 /* Calls `child(ctx)` in the child of every fork until unregistered; it may only touch memory. To
- * register it again changes nothing, so a room registers the handler of its static variables
+ * register it again changes nothing, so a module registers the handler of its static variables
  * whenever it is opened. False: no memory. */
 typedef struct accel_fork_handler {
   void (*child)(void *ctx);

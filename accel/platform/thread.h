@@ -7,7 +7,7 @@
  * cancellation is supported: it takes effect where a thread waits, does input or output, or runs
  * the user's code. So a thread of the user's holds it back around these (accel_cancel_hold), and
  * the library's own threads always do; a mutex needs nothing. Where the user's code may leave,
- * accel_thread_guard tells those who have to clean up.
+ * accel_thread_guard calls what has to clean up.
  */
 #ifndef ACCEL_PLATFORM_THREAD_H
 #define ACCEL_PLATFORM_THREAD_H

@@ -10,8 +10,8 @@
 ACCEL_EXTERN_C_BEGIN
 
 /* Zeroes the calling thread's registers, but those that functions keep for their callers, and
- * ACCEL_WIPE_STACK bytes of its stack below the caller. Whoever wiped his own copies of a secret
- * calls it last: copying leaves bytes in registers, and signal handlers and the dynamic linker,
+ * ACCEL_WIPE_STACK bytes of its stack below the caller. Call it last, after your own copies of a
+ * secret were wiped: copying leaves bytes in registers, and signal handlers and the dynamic linker,
  * which binds a function at its first call, save them to the stack. It knows the registers of
  * x86-64 and AArch64; elsewhere it wipes the stack alone. What a handler saved to an alternate
  * stack stays there. */

@@ -1,7 +1,7 @@
 /* bus.c: links, and the messages between them.
  *
  * A link is told what it has to know one call at a time: that it is down, that it is up, then its
- * letters in the order of publication. Whoever changed something pumps: the thread that finds a
+ * letters in the order of publication. Each thread that changed something pumps: one that finds a
  * link idle and something to tell it does so, all others leave it to that thread. So nobody ever
  * waits for a sink, but detach, and a sink may itself publish.
  */
@@ -76,7 +76,7 @@ static bool fake_link_hears(const fake_link *link, const char *area)
   return fake_link_is_up(link) && strcmp(link->area, area) == 0;
 }
 
-/* All its letters are had at once: every link gets the message, or none does. */
+/* All its letters are allocated first: every link gets the message, or none does. */
 static bool fake_bus_post(struct accel_fake_state *state, const char *area, const void *data,
                           size_t size)
 {

@@ -52,8 +52,8 @@ typedef struct fake_rule {
   uint32_t fail_times;
   uint32_t delay_ms;
   bool is_blocked;
-  uint64_t round;         /* raised by an unblock: frees who waits since before */
-  size_t waiting, passes; /* of this round; passes are for the first who take them */
+  uint64_t round;         /* raised by an unblock: frees calls that wait since before */
+  size_t waiting, passes; /* of this round; passes are for the first calls that take them */
 } fake_rule;
 
 typedef struct fake_key_rule {

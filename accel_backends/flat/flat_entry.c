@@ -1,4 +1,4 @@
-/* The steps of a write: a slot, its content, its tag; removal, budget and pins. */
+/* flat_entry.c: the steps of a write: a slot, its content, its tag; removal, budget and pins. */
 #include "flat_table.h"
 
 #include <stdlib.h>

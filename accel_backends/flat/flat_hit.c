@@ -1,4 +1,5 @@
-/* What a hit calls: whether an entry is due, and reading under the mutex, which also pins. */
+/* flat_hit.c: what a hit calls: whether an entry is due, and reading under the mutex, which also
+ * pins. */
 #include "flat_hit.h"
 
 #include "flat_table.h"

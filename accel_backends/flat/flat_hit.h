@@ -10,12 +10,13 @@
  *
  *   reads the version -> finds the tag -> copies key, head and value -> sees the version unchanged
  *
- * Every store of the writer is a release, every load of the reader but the last an acquire. If the
- * copy holds a word of the new content, then that load saw a store that came after the raise, and
- * the last load sees the raised version. If the first load saw the raised version already, the tag
- * that was withdrawn before is not found any more; what is found then was published after it was
- * whole. A writer that stops anywhere holds up no reader of another key, and no fence is needed
- * (Boehm, "Can seqlocks get along with programming language memory models?", 2012).
+ * Every store of the writer is a release, every load of the reader from a set's version and tags
+ * or from a slot is an acquire, except the last. If the copy holds a word of the new content, then
+ * that load saw a store that came after the raise, and the last load sees the raised version. If
+ * the first load saw the raised version already, the tag that was withdrawn before is not found
+ * any more; what is found then was published after it was whole. A writer that stops anywhere
+ * holds up no reader of another key, and no fence is needed (Boehm, "Can seqlocks get along with
+ * programming language memory models?", 2012).
  *
  * All of that needs versions that do not come again. They are drawn from a counter of the stripe's,
  * which outlives the tables in its pages (flat_region.c). A retired table loses its tags, and
@@ -26,17 +27,20 @@
  * tests/model/reads.py tries every execution.
  *
  * A key that goes from one slot to another is published in the new one first, then that set's
- * version is raised once more, then the old tag is withdrawn. A reader that saw neither tag sees
- * the raise: MISS means that there was a moment without the key. A key whose two sets are full gets
- * its own slot again, and is without a tag meanwhile: a bit of the version, set before the tag goes
- * and taken back after it has come, says so, and such a reader asks under the mutex. What readers
- * see under the mutex only, changes in place.
+ * version is raised once more, then the old tag is withdrawn. A reader that saw neither tag also
+ * sees the raised version. So MISS means that there was a moment without the key.
+ *
+ * A key whose two sets are full is written into its own slot again, and has no tag meanwhile. A bit
+ * of the version says so: it is set before the tag goes and cleared after the tag has come back. A
+ * reader that sees the bit reads under the mutex. Values that are read under the mutex are changed
+ * in place.
  *
  * Progress: a get finishes in a bounded number of its own steps, whatever other threads do. After a
  * few attempts in which a writer changed the same set, it answers ATTENTION, and the caller's peek
- * reads under the mutex. Long string keys, owning values, keys over 64 and values
- * over 1024 bytes are read under the mutex, which is never held while user code runs but equal,
- * hash and the clock.
+ * reads under the mutex; a get of a string key takes the mutex after the first such attempt. Long
+ * string keys, owning values, keys over 64 bytes or aligned to more than ACCEL_FLAT_KEY_ALIGN_MAX,
+ * and values over 1024 bytes are always read under the mutex. It is never held while user code
+ * runs, except equal, hash and the clock.
  */
 #ifndef ACCEL_BACKENDS_FLAT_FLAT_HIT_H
 #define ACCEL_BACKENDS_FLAT_FLAT_HIT_H
@@ -223,7 +227,7 @@ ACCEL_INLINE bool accel_flat_is_absent(const accel_flat *flat_, const accel_flat
                       accel_flat_is_unmoved(first_) && accel_flat_is_unmoved(second_));
 }
 
-/* One attempt: what get answers, or TORN. */
+/* One attempt of get. OK, NULL, MISS, ATTENTION; TORN: a writer interfered, try again. */
 ACCEL_INLINE accel_status accel_flat_look(accel_local *local_, const accel_type *type_,
                                           const void *key_, uint64_t hash_, void *out_)
 {

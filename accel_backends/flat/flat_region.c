@@ -1,10 +1,10 @@
-/* Where tables lie, and what becomes of their memory.
+/* flat_region.c: where tables lie, and what becomes of their memory.
  *
  * A region is a run of pages that holds one table after another. Readers without the mutex may
  * still look at a table long after it was retired, so a region stays mapped until the engine
  * closes, and its parts keep their places: where there once were sets there are never slots. What
  * a late reader finds there is memory that was given back and reads as zeros, or another table; a
- * version tells it, for 0 is none, and no set of the region ever gets one again that was had
+ * version tells it, for 0 is none, and no set of the region ever gets one that was used
  * before. Writers find out under the mutex of a stripe, which keeps its place too and names the
  * table that is in use.
  *

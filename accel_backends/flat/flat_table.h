@@ -187,7 +187,7 @@ static inline void flat_set_tag(accel_flat_set *set, unsigned way, uint64_t tag)
   accel_store_release(&set->tags[way / 8], others | tag << shift);
 }
 
-/* See flat_hit.h for when. A version is had once in the life of a region, whatever its pages
+/* See flat_hit.h for when. A version is used once in the life of a region, whatever its pages
  * hold. */
 static inline void flat_set_version(flat_stripe *stripe, accel_flat_set *set, uint64_t bits)
 {

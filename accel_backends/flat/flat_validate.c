@@ -1,5 +1,5 @@
-/* Whether a table is as flat_layout.h, flat_hit.h and flat_table.h say that it always is: for
- * tests, and for a debugger. */
+/* flat_validate.c: whether a table is as flat_layout.h, flat_hit.h and flat_table.h say that it
+ * always is: for tests, and for a debugger. */
 #include "flat_table.h"
 
 /* What is checked, what was counted, and the first thing that is wrong. */

@@ -1,5 +1,5 @@
-/* Which entry is evicted: one that no reader may have any more, else the one that the policy
- * picks. */
+/* flat_victim.c: which entry is evicted: one that no reader may have any more, else the one that
+ * the policy picks. */
 #include "flat_table.h"
 
 uint64_t accel_flat_hash_at(const accel_flat_view *view, unsigned number)

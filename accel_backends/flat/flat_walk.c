@@ -1,4 +1,4 @@
-/* Operations on all entries: resize, each, hottest.
+/* flat_walk.c: operations on all entries: resize, each, hottest.
  *
  * None holds more than one stripe's mutex, none holds one while it calls visit or drop, and none
  * minds what others do meanwhile. References name entries that were seen and are no longer held:
@@ -32,7 +32,7 @@ static unsigned flat_walk_rank(const flat_move *move, const flat_entry *entry)
   return move->policy->rank(set, entry->way) + 1;
 }
 
-/* Copies the entry into the new table. Only readers who saw an earlier table there can look at it
+/* Copies the entry into the new table. Only readers that saw an earlier table there can look at it
  * yet; to them it is as if it were in use. False: there is no room. */
 static bool flat_walk_copy(const flat_move *move, const flat_entry *entry)
 {

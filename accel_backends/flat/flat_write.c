@@ -1,4 +1,4 @@
-/* A write: what it brings is copied, paid for and put in its place. */
+/* flat_write.c: a write: what it brings is copied, paid for and put in its place. */
 #include "flat_table.h"
 
 #include <stdlib.h>
@@ -100,8 +100,8 @@ static uint64_t flat_born(const accel_flat_view *view, const flat_content *conte
   return content->life->born_ms - view->state->front.base_ms;
 }
 
-/* Pays for the entry, with the budget of `old` if that can be had, else with a victim's, whose slot
- * is *freed then. */
+/* Pays for the entry, with the budget of `old` if that is possible, else with a victim's, whose
+ * slot is *freed then. */
 static flat_attempt flat_pay(const accel_flat_view *view, const flat_content *content,
                              const flat_entry *old, flat_entry *freed, flat_pending_frees *pending)
 {

@@ -1,7 +1,7 @@
 /* policy.h: which entry is evicted when there is no room (layer 2).
  *
- * A policy is a room of its own, policy_*.h, and one constant table of functions; a cache names it
- * by the trait `.policy`. The engine takes expired and outdated entries by itself and asks the
+ * A policy is a module of its own, policy_*.h, and one constant table of functions; a cache names
+ * it by the trait `.policy`. The engine takes expired and outdated entries by itself and asks the
  * policy only when it finds none in the two sets of a key. What a policy may keep: a byte per
  * entry, which is all that a hit may change; ten bytes per set, in the same line; and side memory.
  */

@@ -1,7 +1,7 @@
 /* policy_adaptive.h: admission by frequency, with a window that finds its size (layer 2).
  *
- * The default. policy_window.h says how it works; what moves the window is said in its .c file
- * and in docs/eviction.md. */
+ * The default. policy_window.h says how it works, policy_window.c and docs/eviction.md what moves
+ * the window. */
 #ifndef ACCEL_BACKENDS_FLAT_POLICY_ADAPTIVE_H
 #define ACCEL_BACKENDS_FLAT_POLICY_ADAPTIVE_H
 

@@ -1,3 +1,4 @@
+/* link.c: attaches a cache to an opened Redis, and the table of its operations. */
 #include "../../accel/config.h"
 #include "../../accel/error.h"
 #include "../../accel/platform/atomic.h"

@@ -1,3 +1,4 @@
+/* open.c: accel_redis_open and close: checks the configuration, opens the parts in their order. */
 #include "../../accel/config.h"
 #include "../../accel/error.h"
 #include "../../accel/platform/atomic.h"

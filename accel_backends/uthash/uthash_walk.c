@@ -1,3 +1,4 @@
+/* uthash_walk.c: operations on all entries: each, hottest. */
 #include "uthash_table.h"
 
 #include <stdlib.h>

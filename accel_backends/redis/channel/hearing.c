@@ -37,8 +37,8 @@ static void redis_hearing_tell_up(redis_listener *listener, redis_subscription *
   subscription->link.sink.up(subscription->link.sink.ctx);
 }
 
-static void redis_hearing_tell_lost(redis_listener *listener, redis_subscription *subscription,
-                                    void *why)
+static void redis_hearing_tell_one_lost(redis_listener *listener, redis_subscription *subscription,
+                                        void *why)
 {
   const accel_remote_news news = {ACCEL_REMOTE_CHANNEL_LOST, "", (const char *)why};
   (void)listener;
@@ -46,8 +46,8 @@ static void redis_hearing_tell_lost(redis_listener *listener, redis_subscription
     subscription->link.reader.tell(subscription->link.reader.ctx, &news);
 }
 
-static void redis_hearing_tell_down(redis_listener *listener, redis_subscription *subscription,
-                                    void *unused)
+static void redis_hearing_tell_one_down(redis_listener *listener, redis_subscription *subscription,
+                                        void *unused)
 {
   (void)listener, (void)unused;
   subscription->request = subscription->next_request_ms = 0;
@@ -56,15 +56,15 @@ static void redis_hearing_tell_down(redis_listener *listener, redis_subscription
   subscription->link.sink.down(subscription->link.sink.ctx);
 }
 
-void accel_redis_hearing_tell_why(redis_listener *listener, const char *why)
+void accel_redis_hearing_tell_all_lost(redis_listener *listener, const char *why)
 {
-  accel_redis_hearing_each(listener, redis_hearing_tell_lost, (void *)(uintptr_t)why);
+  accel_redis_hearing_each(listener, redis_hearing_tell_one_lost, (void *)(uintptr_t)why);
 }
 
-void accel_redis_hearing_tell_down(redis_listener *listener, const char *why)
+void accel_redis_hearing_tell_all_down(redis_listener *listener, const char *why)
 {
-  accel_redis_hearing_tell_why(listener, why);
-  accel_redis_hearing_each(listener, redis_hearing_tell_down, NULL);
+  accel_redis_hearing_tell_all_lost(listener, why);
+  accel_redis_hearing_each(listener, redis_hearing_tell_one_down, NULL);
 }
 
 typedef struct redis_hearing_message {
@@ -80,8 +80,8 @@ static void redis_hearing_tell_message(redis_listener *listener, redis_subscript
   if (!subscription->is_up || strlen(subscription->link.channel) != message->channel_size) return;
   if (memcmp(subscription->link.channel, message->channel, message->channel_size) != 0) return;
   if (message->is_lost) {
-    redis_hearing_tell_lost(listener, subscription,
-                            (void *)(uintptr_t) "a message was larger than 1 MiB");
+    redis_hearing_tell_one_lost(listener, subscription,
+                                (void *)(uintptr_t) "a message was larger than 1 MiB");
     subscription->link.sink.down(subscription->link.sink.ctx);
     subscription->link.sink.up(subscription->link.sink.ctx);
     return;
@@ -144,7 +144,7 @@ static void redis_hearing_tell_refused(redis_listener *listener, redis_subscript
   accel_mutex_lock(&listener->mutex);
   memcpy(subscription->refusal, text, sizeof text);
   accel_mutex_unlock(&listener->mutex);
-  redis_hearing_tell_lost(listener, subscription, text);
+  redis_hearing_tell_one_lost(listener, subscription, text);
 }
 
 static void redis_hearing_note_text(redis_listener *listener, const char *text)

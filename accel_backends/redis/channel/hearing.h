@@ -62,10 +62,10 @@ ACCEL_EXTERN_C_BEGIN
 
 /* Calls `visit` for every subscription that is not leaving. */
 void accel_redis_hearing_each(redis_listener *listener, redis_hearing_visit *visit, void *ctx);
-/* Tells the logs why no channel is up, or is about to be lost. */
-void accel_redis_hearing_tell_why(redis_listener *listener, const char *why);
+/* Tells the logs of all links why no channel is up, or is about to be lost. */
+void accel_redis_hearing_tell_all_lost(redis_listener *listener, const char *why);
 /* Tells all sinks that the connection is lost, `why`. */
-void accel_redis_hearing_tell_down(redis_listener *listener, const char *why);
+void accel_redis_hearing_tell_all_down(redis_listener *listener, const char *why);
 /* AUTH was refused: keeps the text as the reason, and counts it for every link. */
 void accel_redis_hearing_note_sign_in(redis_listener *listener, const char *text);
 /* Keeps an error reply to `what` as the reason why no channel comes up, and counts it for every

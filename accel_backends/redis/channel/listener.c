@@ -60,11 +60,11 @@ static void redis_listener_lose_channel(redis_listener *listener)
   listener->requests = listener->confirmations = 0;
   accel_redis_tracking_reset(&listener->tracking);
   accel_redis_backoff_failed(&listener->backoff, accel_clock_monotonic_ms());
-  accel_redis_hearing_tell_down(listener, listener->why);
+  accel_redis_hearing_tell_all_down(listener, listener->why);
 }
 
-/* Without PING the channel cannot be proven alive. A user who may not send it is told so before
- * subscribing, and not once a second by a lost connection. */
+/* Without PING the channel cannot be proven alive. A user without permission for it gets that error
+ * before subscribing, instead of a lost connection every second. */
 static bool redis_listener_greet(redis_listener *listener, redis_dial *dial)
 {
   accel_buffer command = {0};
@@ -94,7 +94,7 @@ static ACCEL_COLD void redis_listener_connect_channel(redis_listener *listener)
   accel_redis_address_release(dial.address, 0);
   if (dial.is_refused) accel_redis_hearing_note_sign_in(listener, dial.error);
   if (!is_open || !redis_listener_greet(listener, &dial)) {
-    accel_redis_hearing_tell_why(listener, dial.error);
+    accel_redis_hearing_tell_all_lost(listener, dial.error);
     accel_redis_backoff_failed(&listener->backoff, accel_clock_monotonic_ms());
     accel_redis_route_suspect(listener->route);
     accel_redis_route_change_main(listener->route);

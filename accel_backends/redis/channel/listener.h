@@ -13,7 +13,7 @@
  * that left and returned, is up before its own subscription is; and a refused channel does not
  * take the others down.
  *
- * Threads: start, stop exclusive; add and remove any; everything else runs on the thread itself.
+ * Threads: open, start, stop, close and abandon exclusive; all else any.
  */
 #ifndef ACCEL_BACKENDS_REDIS_LISTENER_H
 #define ACCEL_BACKENDS_REDIS_LISTENER_H

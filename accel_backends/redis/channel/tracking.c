@@ -160,7 +160,8 @@ void accel_redis_tracking_tell(const redis_link *link, const redis_replies *repl
     const char *text = accel_redis_reply_text(replies, &key);
     if (key.kind != REDIS_REPLY_IS_TEXT || key.size < start_size) continue;
     if (memcmp(text, link->key_start, start_size) != 0) continue;
-    /* An area without a prefix may be called as another's prefix is, whose keys begin alike. */
+    /* An area without a prefix may have the name of another's prefix; then their keys begin alike.
+     */
     if (accel_key_is_remote(text + start_size, key.size - start_size))
       link->changed(link->sink.ctx, text + start_size, key.size - start_size);
   }

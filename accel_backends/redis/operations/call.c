@@ -172,7 +172,7 @@ static void redis_call_await(accel_remote_call *call, redis_exchange *exchange)
       accel_redis_connection_finish(exchange->connection, &exchange->caller, exchange->deadline_ms,
                                     &exchange->replies, call->error);
   if (redis_call_was_too_large(call, exchange)) {
-    accel_redis_endpoint_note_refused(exchange->endpoint, exchange->large_bytes);
+    accel_redis_endpoint_note_too_large(exchange->endpoint, exchange->large_bytes);
     redis_call_tell(exchange->link, ACCEL_REMOTE_REFUSED);
     exchange->status = ACCEL_ERR_CODEC;
   }

@@ -1,3 +1,4 @@
+/* clear.c: removes an area by SCAN, server by server, in steps that are removals of their own. */
 #include "../../../accel/codec.h"
 #include "../../../accel/platform/atomic.h"
 #include "operations.h"

@@ -1,4 +1,4 @@
-/* lease and fill: what is stored only under a condition.
+/* lease.c: lease and fill: what is stored only under a condition.
  *
  * A lease is SET NX PX. A fill with a token is a script of one key, because only the server can
  * compare and store in one step. The script is called by its hash, and sent whole to a server that
@@ -57,7 +57,7 @@ typedef struct redis_lease {
 
 static bool redis_lease_moves(const redis_lease_terms *terms, const accel_remote_item *item)
 {
-  if (terms->is_lease || (item->hint & REDIS_HINT_PLAIN) != 0) return false;
+  if (terms->is_lease || (item->hint & REDIS_HINT_NO_MULTI) != 0) return false;
   return item->token != 0 && terms->link->settings->is_tracking;
 }
 
@@ -147,7 +147,7 @@ static bool redis_lease_prepare(redis_lease *lease)
     item->status = ACCEL_OK;
     if (accel_redis_part_is_too_large(lease->part, item, call)) continue;
     if (redis_lease_is_pointless(lease, item)) continue;
-    if (lacks_moves) item->hint |= REDIS_HINT_PLAIN;
+    if (lacks_moves) item->hint |= REDIS_HINT_NO_MULTI;
     if (accel_redis_commands_lacks(commands, REDIS_COMMAND_EVALSHA))
       item->hint |= REDIS_HINT_SCRIPT;
     if (!redis_lease_append(lease, item)) return false;
@@ -227,7 +227,7 @@ static bool redis_lease_take_moved(const redis_lease *lease, accel_remote_item *
                                      "closed here: the server refused EXEC");
       if (!accel_redis_reply_fails(replies, &reply, "OOM ")) return true;
       item->status = REDIS_ITEM_AGAIN; /* the script alone may still remove the lease */
-      item->hint |= REDIS_HINT_PLAIN;
+      item->hint |= REDIS_HINT_NO_MULTI;
       return true;
     }
     if (k < exec && reply.kind != REDIS_REPLY_IS_STATUS) return false;

@@ -1,4 +1,4 @@
-/* get.
+/* read.c: get.
  *
  * GET for one key and MGET for many, until an endpoint has met its first large value. The size of
  * a value is not known before it is read; so from then on no read may make others on the data
@@ -79,8 +79,8 @@ static bool redis_read_append_item(const redis_read *read, accel_remote_item *co
   if (!accel_redis_part_append_asking(*item, out, replies)) return false;
   if (redis_read_is_oversized(*item))
     return redis_read_append_oversized(read, *item, beyond, out, replies);
-  const bool is_plain = ((*item)->hint & REDIS_HINT_PLAIN) != 0;
-  if (is_plain) return accel_redis_call_append_keys(out, "GET", read->terms->link, item, 1);
+  const bool is_by_get = ((*item)->hint & REDIS_HINT_GET) != 0;
+  if (is_by_get) return accel_redis_call_append_keys(out, "GET", read->terms->link, item, 1);
   if (read->is_bounded) return redis_read_append_range(read, *item, "0", REDIS_READ_LAST, out);
   if (read->is_large_lane) return redis_read_append_range(read, *item, "0", beyond, out);
   return accel_redis_call_append_keys(out, "GET", read->terms->link, item, 1);
@@ -193,9 +193,9 @@ static bool redis_read_item(const redis_read *read, accel_remote_item *item, siz
   const bool is_text = reply.kind == REDIS_REPLY_IS_TEXT;
   if (!is_text && reply.kind != REDIS_REPLY_IS_OVERSIZED) return false;
   const bool is_whole =
-      (item->hint & REDIS_HINT_PLAIN) != 0 || !(read->is_bounded || read->is_large_lane);
+      (item->hint & REDIS_HINT_GET) != 0 || !(read->is_bounded || read->is_large_lane);
   if (!is_whole && reply.size == 0) {
-    if (read->terms->call->looks_closely) redis_read_again(item, REDIS_HINT_PLAIN);
+    if (read->terms->call->looks_closely) redis_read_again(item, REDIS_HINT_GET);
     return true;
   }
   const bool is_large = read->is_bounded && reply.size > REDIS_ENDPOINT_LARGE_BYTES;
@@ -237,7 +237,7 @@ static bool redis_read_chunk(const redis_read *read, size_t from, size_t count, 
         accel_redis_commands_refuses(&read->exchange.replies, *i, REDIS_COMMAND_MGET);
     for (size_t k = 0; k < count; k++)
       if (lacks_mget)
-        redis_read_again(items[k], REDIS_HINT_PLAIN);
+        redis_read_again(items[k], REDIS_HINT_GET);
       else
         accel_redis_part_refused(read->part, items[k], read->terms->call, &read->exchange.replies,
                                  *i);

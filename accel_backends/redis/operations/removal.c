@@ -1,4 +1,4 @@
-/* Removes what a full server refuses to store, and what one without MULTI cannot.
+/* removal.c: removes what a full server refuses to store, and what one without MULTI cannot.
  *
  * A server without room refuses every command within MULTI, even one that removes. So the removals
  * are sent without MULTI, followed by the message that the refused block had:

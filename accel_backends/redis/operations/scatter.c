@@ -158,8 +158,8 @@ static bool redis_scatter_must_wait(const accel_remote_item *items, size_t count
   return false;
 }
 
-/* Waits 1, 4, 16 ms and so on: servers that redirect to each other are about to learn who owns the
- * slot; one that replied TRYAGAIN is about to have the key. */
+/* Waits 1, 4, 16 ms and so on: servers that redirect to each other are about to learn which owns
+ * the slot; one that replied TRYAGAIN is about to have the key. */
 static void redis_scatter_pause(unsigned pauses_before, uint64_t deadline_ms)
 {
   redis_wake nobody = {0};
@@ -218,7 +218,7 @@ bool accel_redis_part_is_too_large(const redis_part *part, accel_remote_item *it
                                    accel_remote_call *call)
 {
   const size_t size_max = part->endpoint->context->settings->max_value_bytes;
-  const uint64_t refused = accel_redis_endpoint_refused(part->endpoint, item->size);
+  const uint64_t refused = accel_redis_endpoint_too_large_bytes(part->endpoint, item->size);
   if (item->size <= size_max && refused == 0) return false;
   item->status = ACCEL_ERR_CODEC;
   char limit[96];
@@ -240,15 +240,15 @@ static void redis_part_note_too_large(const redis_part *part, accel_remote_item 
   const redis_reply reply = accel_redis_reply_at(replies, i);
   if (item->size <= REDIS_ENDPOINT_LARGE_BYTES) return;
   if (!accel_redis_reply_fails(replies, &reply, REDIS_CALL_TOO_LARGE)) return;
-  accel_redis_endpoint_note_refused(part->endpoint, item->size);
+  accel_redis_endpoint_note_too_large(part->endpoint, item->size);
   item->status = ACCEL_ERR_CODEC;
 }
 
 /* Sets where the item must be asked next, and keeps its other flags. */
 static void redis_part_hint(accel_remote_item *item, const redis_redirection *where)
 {
-  item->hint &= REDIS_HINT_SCRIPT | REDIS_HINT_DEL | REDIS_HINT_WHOLE | REDIS_HINT_PLAIN |
-                REDIS_HINT_OVERSIZED;
+  item->hint &= REDIS_HINT_SCRIPT | REDIS_HINT_DEL | REDIS_HINT_WHOLE | REDIS_HINT_NO_MULTI |
+                REDIS_HINT_GET | REDIS_HINT_OVERSIZED;
   item->hint |= where->number << REDIS_HINT_SHIFT;
   if (where->must_ask) item->hint |= REDIS_HINT_ASK;
   if (where->must_wait) item->hint |= REDIS_HINT_LATER;

@@ -24,14 +24,15 @@
 
 /* An item's hint: flags, and above them the number of the endpoint to ask. */
 enum {
-  REDIS_HINT_SCRIPT = 1,     /* send EVAL with the script, not EVALSHA */
-  REDIS_HINT_DEL = 2,        /* send DEL in place of UNLINK */
-  REDIS_HINT_ASK = 4,        /* send ASKING first */
-  REDIS_HINT_WHOLE = 8,      /* the value is large: read all of it on the other connection */
-  REDIS_HINT_LATER = 16,     /* the server replied TRYAGAIN: wait a moment first */
-  REDIS_HINT_PLAIN = 32,     /* write: without MULTI, which a full server refuses; read: by GET */
-  REDIS_HINT_OVERSIZED = 64, /* it was larger than max_value_bytes: is it still? */
-  REDIS_HINT_SHIFT = 7
+  REDIS_HINT_SCRIPT = 1,      /* send EVAL with the script, not EVALSHA */
+  REDIS_HINT_DEL = 2,         /* send DEL in place of UNLINK */
+  REDIS_HINT_ASK = 4,         /* send ASKING first */
+  REDIS_HINT_WHOLE = 8,       /* the value is large: read all of it on the other connection */
+  REDIS_HINT_LATER = 16,      /* the server replied TRYAGAIN: wait a moment first */
+  REDIS_HINT_NO_MULTI = 32,   /* fill: without MULTI, which a full server refuses */
+  REDIS_HINT_GET = 64,        /* read all of it by GET, whatever its size */
+  REDIS_HINT_OVERSIZED = 128, /* it was larger than max_value_bytes: is it still? */
+  REDIS_HINT_SHIFT = 8
 };
 
 /* The items that one connection serves, in the caller's order. */

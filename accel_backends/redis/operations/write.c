@@ -1,4 +1,4 @@
-/* put and del.
+/* write.c: put and del.
  *
  * The items' commands are built before the connection is locked, one after the other. Without a
  * publisher they are sent as they are. With one they are cut, under the lock, into blocks of

@@ -3,7 +3,7 @@
  * It asks a cluster for CLUSTER SLOTS every 30 seconds, and also when a server replied MOVED or
  * could not be reached, once a second at most. It asks Sentinels for the address of their master
  * every two seconds, and when the master could not be reached. It believes the first Sentinel that
- * knows one; whoever connects checks by ROLE that the server is a master. Each question opens a
+ * knows one; a thread that connects to it checks by ROLE that it is a master. Each question opens a
  * connection and closes it: questions are rare, and a connection that is kept can break unseen.
  *
  * It has a thread of its own, so that a server that does not answer delays nobody. A standalone

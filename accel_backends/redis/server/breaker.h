@@ -28,8 +28,8 @@ typedef enum redis_breaker_state {
 } redis_breaker_state;
 
 typedef struct redis_breaker {
-  /* Called at each change, with the mutex held: OPEN, then HALF_OPEN, then CLOSED. NULL: nobody is
-   * called. Set before the first call. */
+  /* Called at each change, with the mutex held: OPEN, then HALF_OPEN, then CLOSED;
+   * PROBING is not reported. NULL: no call. Set before the first call. */
   void (*changed)(void *ctx, redis_breaker_state state);
   void *ctx;
   redis_breaker_state state; /* atomic; changed with the mutex held */

@@ -1,10 +1,10 @@
 /* connection.h: one pipelined connection that all threads share (backend redis).
  *
  * Commands leave and replies return in the same order: a ring of pending requests says which
- * caller each reply belongs to. No thread of its own moves bytes. Whoever calls adds a block of
+ * caller each reply belongs to. No thread of its own moves bytes. Each caller adds a block of
  * commands. If nobody is writing, the caller writes what all have added. If nobody is reading, the
  * caller reads, and wakes the callers of the replies that it finds, until its own reply is there;
- * then it hands the reader's role to the caller whose reply comes last, who reads for all before
+ * then it hands the reader's role to the caller whose reply comes last, which reads for all before
  * it. A thread that is alone sends and receives by itself. Before a thread sleeps it tries spin.h.
  *
  * Invariants
@@ -73,7 +73,7 @@ accel_status accel_redis_connection_call(redis_connection *connection, const red
 void accel_redis_connection_post(redis_connection *connection, const redis_block *block);
 
 /* The server hung up: reads what it sent before, and breaks the connection; or leaves that to the
- * caller who is reading. */
+ * caller that is reading. */
 void accel_redis_connection_hang_up(redis_connection *connection);
 /* Takes over a stream that was greeted, and empties *stream_or_null. NULL: the attempt failed,
  * `why`. */

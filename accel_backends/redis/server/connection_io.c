@@ -174,7 +174,7 @@ void accel_redis_io_write(redis_connection *connection, bool gathers)
   connection->has_writer = false;
 }
 
-/* ---- reading: by who holds the reader's role, without the mutex ---- */
+/* ---- reading: by the holder of the reader's role, without the mutex ---- */
 
 /* The replies of the requests [from, from + count) are complete: removes the requests from the
  * ring. Returns the callers to wake. */

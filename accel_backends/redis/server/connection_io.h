@@ -68,31 +68,31 @@ typedef struct redis_connection {
   redis_connection_state state; /* written under the mutex, read anywhere: atomic */
   redis_stream stream;          /* of reader and writer: fd is constant between adopt and repair */
   bool has_writer, has_reader;
-  bool is_clogged;       /* the socket's send buffer is full */
-  accel_buffer queued;   /* commands that no writer has taken */
-  accel_buffer writing;  /* of the writer: the commands that it took */
-  size_t written;        /* bytes of `writing` that were sent */
-  redis_slot *slots;     /* a ring: the n-th request lies in slots[n % REDIS_CONNECTION_SLOTS] */
-  uint32_t made;         /* atomic; how often it has come up so far */
-  uint64_t submitted;    /* atomic; requests so far */
-  uint64_t completed;    /* requests whose replies have all come */
-  uint32_t late_writes;  /* atomic: writes among the pending whose caller gave up */
-  bool is_mid_reply;     /* atomic; of the reader: part of the oldest request's replies has come */
-  redis_spin spin;       /* what is tried before a thread sleeps */
-  uint64_t progress_ms;  /* of the last byte in either direction, or the first request */
-  uint64_t reply_ms;     /* since when the oldest pending reply has been the next one due */
-  uint64_t reply_moved;  /* `moved` at reply_ms */
-  uint64_t moved;        /* bytes in both directions so far */
-  bool is_part_there;    /* part of a reply has come, and not all of it */
-  bool has_hung_up;      /* the server closed its end; a caller who is reading is about to see it */
-  uint64_t large_ms;     /* atomic: the last time that something large was passing */
-  uint32_t answered;     /* of the reader: replies that were complete */
-  uint64_t sent;         /* bytes that the system accepted for sending */
-  size_t unacknowledged; /* of the keeper: unacknowledged bytes at the last look */
-  uint64_t acknowledged; /* of the keeper: acknowledged bytes then */
-  uint64_t checked;      /* `submitted` at the last check */
-  uint64_t check_ms;     /* when the next check is due */
-  int wake_fd;           /* wakes the keeper; not owned */
+  bool is_clogged;      /* the socket's send buffer is full */
+  accel_buffer queued;  /* commands that no writer has taken */
+  accel_buffer writing; /* of the writer: the commands that it took */
+  size_t written;       /* bytes of `writing` that were sent */
+  redis_slot *slots;    /* a ring: the n-th request lies in slots[n % REDIS_CONNECTION_SLOTS] */
+  uint32_t made;        /* atomic; how often it has come up so far */
+  uint64_t submitted;   /* atomic; requests so far */
+  uint64_t completed;   /* requests whose replies have all come */
+  uint32_t late_writes; /* atomic: writes among the pending whose caller gave up */
+  bool is_mid_reply;    /* atomic; of the reader: part of the oldest request's replies has come */
+  redis_spin spin;      /* what is tried before a thread sleeps */
+  uint64_t progress_ms; /* of the last byte in either direction, or the first request */
+  uint64_t reply_ms;    /* since when the oldest pending reply has been the next one due */
+  uint64_t reply_moved; /* `moved` at reply_ms */
+  uint64_t moved;       /* bytes in both directions so far */
+  bool is_part_there;   /* part of a reply has come, and not all of it */
+  bool has_hung_up;     /* the server closed its end; a caller that is reading is about to see it */
+  uint64_t large_ms;    /* atomic: the last time that something large was passing */
+  uint32_t answered;    /* of the reader: replies that were complete */
+  uint64_t sent;        /* bytes that the system accepted for sending */
+  size_t unacknowledged;         /* of the keeper: unacknowledged bytes at the last look */
+  uint64_t acknowledged;         /* of the keeper: acknowledged bytes then */
+  uint64_t checked;              /* `submitted` at the last check */
+  uint64_t check_ms;             /* when the next check is due */
+  int wake_fd;                   /* wakes the keeper; not owned */
   char error[REDIS_SOCKET_TEXT]; /* why it is not up */
 } redis_connection;
 

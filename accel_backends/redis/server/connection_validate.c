@@ -1,3 +1,4 @@
+/* connection_validate.c: the invariants of a connection, for tests. */
 #include "connection.h"
 
 #include "../../../accel/platform/atomic.h"

@@ -1,7 +1,7 @@
 /* context.h: what all parts of one accel_redis share (backend redis).
  *
- * Directories include leftwards only. Events that concern a directory to the right travel there
- * through `notify`.
+ * The order is wire, server, routing, operations, channel: each directory includes only those
+ * before it. Events that concern one after it travel there through `notify`.
  *
  * Threads: constant; notify any, with any lock held but those of discovery and the listener.
  */

@@ -205,7 +205,7 @@ static void redis_endpoint_reset(redis_endpoint *endpoint)
   memset(&endpoint->large_backoff, 0, sizeof endpoint->large_backoff);
   accel_store_relaxed(&endpoint->ahead_ms, UINT64_C(0));
   accel_store_relaxed(&endpoint->writes_paused_ms, UINT64_C(0));
-  accel_store_relaxed(&endpoint->refused_bytes_until_ms, UINT64_C(0));
+  accel_store_relaxed(&endpoint->too_large_until_ms, UINT64_C(0));
   accel_redis_commands_forget(&endpoint->commands);
   accel_store_relaxed(&endpoint->has_large, false);
   for (size_t i = 0; i < REDIS_ENDPOINT_LARGE_KEYS; i++)
@@ -250,19 +250,19 @@ static void redis_endpoint_run(void *endpoint_pointer)
 
 /* ---- large values ---- */
 
-uint64_t accel_redis_endpoint_refused(const redis_endpoint *endpoint, uint64_t size)
+uint64_t accel_redis_endpoint_too_large_bytes(const redis_endpoint *endpoint, uint64_t size)
 {
-  const uint64_t refused = accel_load_relaxed(&endpoint->refused_bytes);
-  const uint64_t until_ms = accel_load_relaxed(&endpoint->refused_bytes_until_ms);
+  const uint64_t refused = accel_load_relaxed(&endpoint->too_large_bytes);
+  const uint64_t until_ms = accel_load_relaxed(&endpoint->too_large_until_ms);
   if (until_ms == 0 || size < refused || accel_clock_monotonic_ms() >= until_ms) return 0;
   return refused;
 }
 
-void accel_redis_endpoint_note_refused(redis_endpoint *endpoint, uint64_t size)
+void accel_redis_endpoint_note_too_large(redis_endpoint *endpoint, uint64_t size)
 {
-  accel_store_relaxed(&endpoint->refused_bytes, size);
-  accel_store_relaxed(&endpoint->refused_bytes_until_ms,
-                      accel_clock_deadline(REDIS_ENDPOINT_REFUSED_MS));
+  accel_store_relaxed(&endpoint->too_large_bytes, size);
+  accel_store_relaxed(&endpoint->too_large_until_ms,
+                      accel_clock_deadline(REDIS_ENDPOINT_TOO_LARGE_MS));
 }
 
 /* FNV-1a, without the last bit; never 0. A collision only sends a small value on the other

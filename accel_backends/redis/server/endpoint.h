@@ -26,8 +26,8 @@
  * A key is known as large once this process has read or stored it; read.c says how one is found. */
 #define REDIS_ENDPOINT_LARGE_BYTES REDIS_CONNECTION_LARGE_BYTES
 #define REDIS_ENDPOINT_LARGE_KEYS 1024u
-#define REDIS_ENDPOINT_REFUSED_MS 60000u /* then a size that the server refused is tried again */
-#define REDIS_ENDPOINT_LANES 128u        /* endpoints; lanes from here on are of `large` */
+#define REDIS_ENDPOINT_TOO_LARGE_MS 60000u /* then a size that was refused is tried again */
+#define REDIS_ENDPOINT_LANES 128u          /* endpoints; lanes from here on are of `large` */
 
 typedef struct redis_endpoint {
   const redis_context *context;
@@ -50,8 +50,8 @@ typedef struct redis_endpoint {
   uint32_t large_keys[REDIS_ENDPOINT_LARGE_KEYS];
   bool has_large; /* atomic: there was a large value; reads are bounded since */
   redis_commands commands;
-  uint64_t refused_bytes;          /* atomic: the size of a value that it refused */
-  uint64_t refused_bytes_until_ms; /* atomic: none of that size is sent before this time */
+  uint64_t too_large_bytes;    /* atomic: the size of a value that it refused */
+  uint64_t too_large_until_ms; /* atomic: none of that size is sent before this time */
   accel_thread keeper;
   redis_signals signals;
   /* The keeper's own: */
@@ -89,10 +89,10 @@ redis_breaker *accel_redis_endpoint_breaker(redis_endpoint *endpoint,
                                             const redis_connection *connection);
 
 /* The server refused a value of so many bytes: its proto-max-bulk-len is smaller. */
-void accel_redis_endpoint_note_refused(redis_endpoint *endpoint, uint64_t size);
+void accel_redis_endpoint_note_too_large(redis_endpoint *endpoint, uint64_t size);
 /* The size of a value that the server refused lately, if one of `size` bytes is at least as large;
  * else 0. */
-uint64_t accel_redis_endpoint_refused(const redis_endpoint *endpoint, uint64_t size);
+uint64_t accel_redis_endpoint_too_large_bytes(const redis_endpoint *endpoint, uint64_t size);
 
 /* Remembers that the key's value has so many bytes. */
 void accel_redis_endpoint_note_size(redis_endpoint *endpoint, const char *key, size_t key_size,

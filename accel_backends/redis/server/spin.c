@@ -45,7 +45,7 @@ static uint64_t redis_spin_limit_ns(const redis_spin *spin)
 
 bool accel_redis_spin_may_look(const redis_spin *spin, uint64_t now_ns)
 {
-  return spin->spin_us != 0 && !redis_spin_pauses(&spin->spin_backoff, now_ns);
+  return spin->spin_us != 0 && !redis_spin_pauses(&spin->look_backoff, now_ns);
 }
 
 uint64_t accel_redis_spin_look_ns(const redis_spin *spin, uint64_t left_ms)
@@ -59,9 +59,9 @@ void accel_redis_spin_note_look(redis_spin *spin, uint64_t now_ns, uint64_t took
 {
   const uint64_t limit_ns = redis_spin_limit_ns(spin);
   if (is_found && took_ns <= (1 + came) * limit_ns)
-    redis_spin_succeed(&spin->spin_backoff);
+    redis_spin_succeed(&spin->look_backoff);
   else
-    redis_spin_lose(&spin->spin_backoff, now_ns, took_ns, REDIS_SPIN_LOOKS_VAIN * limit_ns);
+    redis_spin_lose(&spin->look_backoff, now_ns, took_ns, REDIS_SPIN_LOOKS_VAIN * limit_ns);
 }
 
 bool accel_redis_spin_may_yield(const redis_spin *spin, uint64_t now_ns)
@@ -80,13 +80,13 @@ void accel_redis_spin_note_yield(redis_spin *spin, uint64_t now_ns, uint64_t too
 
 bool accel_redis_spin_may_let_run(const redis_spin *spin, uint64_t now_ns)
 {
-  return !redis_spin_pauses(&spin->contention, now_ns);
+  return !redis_spin_pauses(&spin->let_run_backoff, now_ns);
 }
 
 bool accel_redis_spin_note_others(redis_spin *spin, uint64_t now_ns, uint64_t took_ns,
                                   uint64_t came)
 {
   if (took_ns > (1 + came) * REDIS_SPIN_OTHERS_NS)
-    redis_spin_lose(&spin->contention, now_ns, took_ns, 0);
+    redis_spin_lose(&spin->let_run_backoff, now_ns, took_ns, 0);
   return took_ns > REDIS_SPIN_ALONE_NS;
 }

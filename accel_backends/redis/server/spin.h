@@ -26,10 +26,10 @@ typedef struct redis_spin_backoff {
 
 /* Zeroed but for spin_us: nothing was lost. */
 typedef struct redis_spin {
-  uint32_t spin_us;                 /* constant; 0: threads that wait only sleep */
-  redis_spin_backoff spin_backoff;  /* of looks */
-  redis_spin_backoff yield_backoff; /* of yields */
-  redis_spin_backoff contention;    /* of letting run */
+  uint32_t spin_us;                   /* constant; 0: threads that wait only sleep */
+  redis_spin_backoff look_backoff;    /* of looks */
+  redis_spin_backoff yield_backoff;   /* of yields */
+  redis_spin_backoff let_run_backoff; /* of letting run */
 } redis_spin;
 
 ACCEL_EXTERN_C_BEGIN

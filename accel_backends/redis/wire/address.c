@@ -12,8 +12,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* One call of the resolver. Held by its address, by its thread and by those who wait for it; the
- * last of them frees it. */
+/* One call of the resolver. Held by its address, by its thread and by the threads that wait for it;
+ * the last of them frees it. */
 struct redis_lookup {
   uint32_t holders; /* atomic */
   bool is_done;     /* atomic; what follows is constant from then on */

@@ -1,11 +1,11 @@
 /* address.h: where a server is, and how its name becomes addresses (backend redis).
  *
  * The system's resolver can neither be given a deadline nor be stopped, so it runs on a thread of
- * its own, at most one per address, and only if the host is a name. Whoever connects waits for it
- * within the time limit; when it fails or is late, the addresses that were good before are tried.
- * A look-up that outlives its address is left alone and frees what it holds by itself. Host and
- * port never change: an endpoint whose server is replaced gets another address. An address made by
- * `make` is freed when the last of its holders releases it.
+ * its own, at most one per address, and only if the host is a name. A thread that connects waits
+ * for it within the time limit; when it fails or is late, the addresses that were good before are
+ * tried. A look-up that outlives its address is left alone and frees what it holds by itself. Host
+ * and port never change: an endpoint whose server is replaced gets another address. An address made
+ * by `make` is freed when the last of its holders releases it.
  *
  * Threads: any, all functions but open and close.
  */

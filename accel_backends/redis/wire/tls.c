@@ -25,7 +25,7 @@ struct redis_tls_context {
   char server_name[REDIS_ADDRESS_HOST_SIZE];
   accel_mutex mutex; /* guards what follows */
   SSL_SESSION *session;
-  char session_host[REDIS_ADDRESS_HOST_SIZE]; /* with whom it was made */
+  char session_host[REDIS_ADDRESS_HOST_SIZE]; /* the host that it was made with */
 };
 
 struct redis_tls {
@@ -201,8 +201,8 @@ void accel_redis_tls_close(redis_tls_context *context_or_null)
 
 /* ---- a connection ---- */
 
-/* Whom the certificate must name, and SNI asks for. OpenSSL takes the name without const, and does
- * not write to it. */
+/* The host that the certificate must name, and SNI asks for. OpenSSL takes the name without const,
+ * and does not write to it. */
 static bool redis_tls_expect(const redis_tls *tls, char *name)
 {
   X509_VERIFY_PARAM *expected = SSL_get0_param(tls->native);

@@ -1,10 +1,10 @@
 /* tls.h: encrypted connections, by OpenSSL 3 (backend redis).
  *
- * The only file that sees OpenSSL, and only under ACCEL_REDIS_TLS; without it opening a context
- * fails and says so. TLS 1.2 at least. The server's certificate and name are always verified, and
- * that cannot be turned off. OpenSSL never touches the socket: it reads and writes through
- * socket.h, so neither SIGPIPE nor a blocking call can come from here. The last session with a
- * host is kept and resumed.
+ * tls.c is the only file that includes OpenSSL, and only under ACCEL_REDIS_TLS; without it opening
+ * a context fails and says so. TLS 1.2 at least. The server's certificate and name are always
+ * verified, and that cannot be turned off. OpenSSL never touches the socket: it reads and writes
+ * through socket.h, so neither SIGPIPE nor a blocking call can come from here. The last session
+ * with a host is kept and resumed.
  *
  * Threads: a context any; a session any, read and write by different threads at a time.
  */

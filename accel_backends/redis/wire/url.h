@@ -1,4 +1,4 @@
-/* url.h: where a Redis is and who may enter (backend redis).
+/* url.h: where a Redis is, and as which user to sign in (backend redis).
  *
  *   redis://[user:password@]host[:port][/database]                         one server
  *   rediss://[user:password@]host[:port][/database]                        one server, over TLS

@@ -1,6 +1,6 @@
 /* wire.h: bytes from and to a server: addresses, sockets, TLS, signing in, replies (backend redis).
  *
- * Knows how Redis is spoken to, and nothing of what is asked or who asks. A stream is one
+ * Knows how Redis is spoken to, and nothing of what is asked or why. A stream is one
  * connection spoken to in turn; settings.h is what accel_redis_open was told, which all read.
  *
  * May include accel/ up to layer 2. May be called by all directories of the backend.
