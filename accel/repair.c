@@ -241,7 +241,7 @@ bool accel_repair_skips_remote(accel_repair *repair, const char *text, size_t si
   return holds;
 }
 
-/* ---- making good ---- */
+/* ---- repairing ---- */
 
 uint64_t accel_repair_area_number(accel_repair *repair)
 {

@@ -1,6 +1,6 @@
-/* An entry's byte: bit 0, used since its set was last looked at; bits 1 to 7, its recency counter,
- * which ages from 127 down to 0. A set's policy[0] is the stripe's time when that was last brought
- * up. */
+/* policy_lru.c: an entry's byte: bit 0, used since its set was last looked at; bits 1 to 7, its
+ * recency counter, which ages from 127 down to 0. A set's policy[0] is the stripe's time when that
+ * was last brought up. */
 #include "policy_lru.h"
 
 #include "policy_simd.h"

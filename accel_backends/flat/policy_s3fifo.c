@@ -1,7 +1,7 @@
-/* An entry's byte: bit 7, it is in the main queue; bits 2 to 6, its recency counter: 31 when it
- * enters its queue, one less each sixteenth of a turnover; bits 0 and 1, its hits. A set's
- * policy[0] is the stripe's time when the set was last brought up to it, [1] where its next ghost
- * is put. */
+/* policy_s3fifo.c: an entry's byte: bit 7, it is in the main queue; bits 2 to 6, its recency
+ * counter: 31 when it enters its queue, one less each sixteenth of a turnover; bits 0 and 1, its
+ * hits. A set's policy[0] is the stripe's time when the set was last brought up to it, [1] where
+ * its next ghost is put. */
 #include "policy_s3fifo.h"
 
 #include "policy_simd.h"

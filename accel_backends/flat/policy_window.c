@@ -1,4 +1,5 @@
-/* An entry's byte, so that the least byte of the main part is the least used entry:
+/* policy_window.c: an entry's byte, so that the least byte of the main part is the least used
+ * entry:
  *
  *   bit 7       it is in the main part
  *   bits 4 to 6 how often it was requested, saturating; halved from time to time

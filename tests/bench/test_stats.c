@@ -1,4 +1,4 @@
-/* The statistics of a sample against values that are published or can be had with pencil and paper.
+/* The statistics of a sample against values that are published or can be computed by hand.
  */
 #include "harness/stats.h"
 

@@ -205,7 +205,7 @@ static void without_messages_a_set_removes_too(void **state)
   redis_server_stop(&full);
 }
 
-/* What failed while the server hung is made good although it is full by then. */
+/* What failed while the server hung is repaired although it is full by then. */
 static void a_repair_is_made_in_a_full_server(void **state)
 {
   redis_server full;

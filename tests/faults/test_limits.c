@@ -125,7 +125,7 @@ static void write_envelope(redisContext *direct, uint64_t key, const clock_case 
   accel_buffer_release(&sealed);
 }
 
-/* Whoever wrote it had another clock, or lied: what is left lies within [0, TTL], and L1 keeps
+/* The writer had another clock, or lied: what is left lies within [0, TTL], and L1 keeps
  * nothing longer than that, nor than it is asked to. */
 static void clocks_that_are_days_apart_stretch_no_life(void **state)
 {

@@ -23,7 +23,7 @@ HEADERS = (
 )  # fmt: skip
 STRUCTS = ("accel_config", "accel_metrics", "accel_redis_config", "accel_diagnostic", "accel_info")
 STRUCTS += ("accel_read", "accel_write", "accel_executor_config", "accel_fake_config")
-# Visible only because inlined code, the struct of a cache or a room of the library needs them.
+# Visible only because inlined code, the struct of a cache or a module of the library needs them.
 INTERNAL = re.compile(
     r"accel_stats_\w+|accel_type_default_\w+|accel_config_resolve|accel_clock_utc_text"
 )

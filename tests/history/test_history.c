@@ -148,7 +148,7 @@ static bool member_comes_up(member *self)
   return member_channel_is_up(self);
 }
 
-/* What L2 did not confirm is made good once it answers; a busy machine's breaker may still be open
+/* What L2 did not confirm is repaired once it answers; a busy machine's breaker may still be open
  * when the last write is done. */
 static bool member_has_repaired(member *self)
 {

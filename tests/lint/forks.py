@@ -2,7 +2,7 @@
 
 A static variable that changes while the program runs is put in order in a forked child by a
 function named *_fork_child of the same file, which a handler registers (accel_fork_register, or
-pthread_atfork in the room that offers it); or it stands in FORK_SAFE with the reason why a child
+pthread_atfork in the module that offers it); or it stands in FORK_SAFE with the reason why a child
 may find it in any state. A lock is never fork-safe.
 """
 

@@ -1,9 +1,10 @@
-"""The layer law: who may include whom, and which system headers belong to which room.
+"""The layer law: which file may include which, and where system headers are included.
 
 A file's layer stands in its opening comment, "(layer 2)"; a .c file without one has the layer of
-the first header it includes, its own. Rooms include their own layer and lower ones, and those of
-layer 3 never each other. A backend includes layers 0 to 2 and itself; within redis/ the directories
-include leftwards only.
+the first header it includes, its own. Modules include their own layer and lower ones, and those of
+layer 3 never each other. A backend includes layers 0 to 2 and itself; within redis/ a directory
+includes those before it in REDIS_DIRECTORIES. A header begins with its own name, and so does a .c
+file that has no header of its name, or that begins with a comment.
 """
 
 import re
@@ -56,7 +57,7 @@ def backend(path):
     return parts[1].removesuffix(".h") if parts[0] == "accel_backends" else None
 
 
-def room(path):
+def module(path):
     """`singleflight` for singleflight.c and for singleflight_runner.h."""
     return path.stem.split("_")[0]
 
@@ -97,15 +98,15 @@ def check_own(path, number, included):
         return  # said once, in check_file
     if backend(target) or target_layer is None or target_layer > own_layer:
         sources.report(path, number, f"layer {own_layer} may not include {included}")
-    elif own_layer == target_layer == 3 and room(target) != room(path):
-        sources.report(path, number, f"rooms of layer 3 do not know each other: {included}")
+    elif own_layer == target_layer == 3 and module(target) != module(path):
+        sources.report(path, number, f"modules of layer 3 do not know each other: {included}")
 
 
 def check_system(path, number, included):
     for pattern, owner in OWNED.items():
         if re.fullmatch(pattern + ".*" if pattern.endswith("/") else pattern, included):
             if not sources.name(path).startswith(owner):
-                sources.report(path, number, f"<{included}> belongs to {owner}; ask that room")
+                sources.report(path, number, f"<{included}> belongs to {owner}; call that module")
 
 
 def check_calls(path):
@@ -122,7 +123,15 @@ def check_calls(path):
                 sources.report(path, number, f"{match[1]} may be called in {owner} only")
 
 
+def check_opening(path):
+    opening = path.read_text(encoding="utf-8").partition("\n")[0]
+    is_due = path.suffix == ".h" or not path.with_suffix(".h").is_file() or opening.startswith("/*")
+    if is_due and not opening.startswith(f"/* {path.name}: "):
+        sources.report(path, 1, f'it does not begin with "/* {path.name}: " and its purpose')
+
+
 def check_file(path):
+    check_opening(path)
     if sources.name(path) not in UMBRELLAS and not backend(path) and layer(path) is None:
         sources.report(path, 1, 'its opening comment does not say "(layer N)"')
     for number, is_own, included in sources.includes(path):

@@ -2,7 +2,7 @@
 
 In headers that users see a macro starts ACCEL_, or accel_ where it stands for a function. In the
 others and in .c files, which all share one implementation file, it may also start with the name of
-its room.
+its module.
 """
 
 import re
@@ -36,7 +36,7 @@ def check_control_flow(path):
             sources.report(path, number, text)
 
 
-def room_names(path):
+def module_names(path):
     parts = path.relative_to(sources.ROOT).with_suffix("").parts[1:]
     return {word for part in parts for word in (part, *part.split("_"))}
 
@@ -44,8 +44,8 @@ def room_names(path):
 def check_names(path):
     prefixes = {"ACCEL_", "accel_"}
     if path not in visible:
-        prefixes |= {f"{room}_" for room in room_names(path)}
-        prefixes |= {f"{room.upper()}_" for room in room_names(path)}
+        prefixes |= {f"{module}_" for module in module_names(path)}
+        prefixes |= {f"{module.upper()}_" for module in module_names(path)}
     external = [rule for place, rule in EXTERNAL.items() if sources.name(path).startswith(place)]
     for number, line in sources.lines(path):
         match = DEFINE.match(line)

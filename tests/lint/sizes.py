@@ -43,7 +43,7 @@ c_files = sources.c_files()
 for file in c_files:
     content = sources.lines(file)
     if len(content) > FILE_LINES:
-        sources.report(file, len(content), f"{FILE_LINES} lines at most; is it two rooms?")
+        sources.report(file, len(content), f"{FILE_LINES} lines at most; is it two modules?")
     check_functions(file, content)
 
 for file in c_files + sources.files(sources.PROJECT, ".py", ".sh", ".build"):

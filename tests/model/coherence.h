@@ -9,7 +9,7 @@
 enum { ACTORS_MAX = 3 };
 enum { L2_NOTHING, L2_LEASE, L2_VALUE };
 
-/* How far somebody is, and what he holds. */
+/* How far an actor is, and what it holds. */
 typedef struct actor {
   uint8_t step, generation, value, token;
 } actor;

@@ -213,7 +213,7 @@ class Reader:
 
 
 def beginnings(stores):
-    """Whoever starts later has seen what was there then: after the key's first version."""
+    """A reader that starts later has seen what was there then: after the key's first version."""
     published = next(i for i, (value, _) in enumerate(stores["tag0"]) if value == "K")
     return dict(stores["tag0"][published][1])
 

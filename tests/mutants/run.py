@@ -4,7 +4,7 @@ usage: run.py ROOT [PATCH NAME...]
 
 A patch opens with two lines that patch(1) skips: why it is wrong, and who must notice,
 
-    Breaks: W2, a fill takes place although its gate has moved
+    Breaks: a fill takes place although its gate has moved
     Caught by: contract_local_flat fill_after_set_is_refused
 
 the meson test, and where it is given the case of it that must be among the failing ones. Each is

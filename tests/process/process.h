@@ -1,4 +1,4 @@
-/* What tests with several processes share: forking, and waiting for those who may hang. */
+/* What tests with several processes share: forking, and waiting for those that may hang. */
 #ifndef ACCEL_TESTS_PROCESS_H
 #define ACCEL_TESTS_PROCESS_H
 

@@ -96,7 +96,7 @@ void proxy_heal(proxy *proxy_)
     proxy_pipe_queue(pipe, pipe->kept_back.data, pipe->kept_back.size, 0);
     pipe->kept_back.size = 0;
     pair->pipes[0].next_ns = pair->pipes[1].next_ns = 0;
-    if (pair->is_silent) proxy_pair_end(pair, PROXY_RESET); /* whoever left was not heard */
+    if (pair->is_silent) proxy_pair_end(pair, PROXY_RESET); /* the end of a side was not seen */
   }
   proxy_unlock(proxy_);
 }

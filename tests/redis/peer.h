@@ -1,7 +1,7 @@
 /* peer.h: something that listens where a Redis should, and misbehaves as it is told.
  *
- * It greets as Redis does, says to whom slots belong, and answers what comes after that with the
- * bytes it was given: all at once, byte by byte with pauses, or never.
+ * It greets as Redis does, says which server owns which slots, and answers what comes after that
+ * with the bytes it was given: all at once, byte by byte with pauses, or never.
  */
 #ifndef PEER_H
 #define PEER_H

@@ -209,7 +209,7 @@ static void a_full_server_refuses_writes_only(void **state)
 }
 
 /* Whether a refusal was met for the first time, or makes that writes are paused, or
- * cost the connection: whoever failed is told the server's word. */
+ * cost the connection: a call that failed is told the server's word. */
 static void every_refused_write_is_told_why(void **state)
 {
   static const char *const rows[][3] = {

@@ -209,7 +209,8 @@ static void a_password_that_is_set_is_kept_once(void **state)
   house_close(&plain);
 }
 
-/* A Redis that is taken for a Sentinel lets in whoever has the password, and then knows nothing. */
+/* A Redis that is taken for a Sentinel lets in any client with the password, and then knows
+ * nothing. */
 static void the_password_of_sentinels_is_kept_once(void **state)
 {
   char password[MEMORY_PASSWORD_SIZE], url[64];

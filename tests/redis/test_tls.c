@@ -1,4 +1,5 @@
-/* rediss:// against a real server: whom it trusts, whom it does not, and what it says then. */
+/* rediss:// against a real server: which certificates it trusts, which it does not, and what it
+ * says then. */
 #include "certificates.h"
 
 #include "accel_backends/redis/state.h"

@@ -51,7 +51,7 @@ void *failing_alloc_malloc(size_t size)
   return block + HEADER_SIZE;
 }
 
-/* Always moves, so that whoever keeps the old pointer is found out. */
+/* Always moves, so that code that keeps the old pointer is found out. */
 void *failing_alloc_realloc(void *block, size_t size)
 {
   void *moved = failing_alloc_malloc(size);

@@ -254,7 +254,7 @@ static void every_removal_happens_without_memory(void **state)
   close_both();
 }
 
-/* The text of such a key has no room in what was had at open: the area is on the list then. */
+/* The text of such a key does not fit into the memory of open: the area is on the list then. */
 static void the_longest_keys_are_removed_without_memory(void **state)
 {
   (void)state;

@@ -27,7 +27,7 @@ static void assert_expired_but_stale(row_cache *cache)
   assert_true(info.stale);
 }
 
-static void W3_a_broken_channel_expires_what_was_cached(void **state)
+static void a_broken_channel_expires_what_was_cached(void **state)
 {
   world *all = (world *)*state;
   open_filled(all);
@@ -43,7 +43,7 @@ static void W3_a_broken_channel_expires_what_was_cached(void **state)
   assert_reads(a, 1, &only_local, 5); /* the other's channel is its own */
 }
 
-static void W3_lives_are_short_while_the_channel_is_down(void **state)
+static void lives_are_short_while_the_channel_is_down(void **state)
 {
   world *all = (world *)*state;
   open_filled(all);
@@ -60,7 +60,7 @@ static void W3_lives_are_short_while_the_channel_is_down(void **state)
   assert_reads(b, 1, NULL, 6); /* but not for long */
 }
 
-static void W3_a_channel_that_is_back_expires_once_more(void **state)
+static void a_channel_that_is_back_expires_once_more(void **state)
 {
   world *all = (world *)*state;
   open_filled(all);
@@ -74,7 +74,7 @@ static void W3_a_channel_that_is_back_expires_once_more(void **state)
   assert_int_equal(local_info(b, 1).ttl_left_ms, 60000);
 }
 
-static void W3_a_load_over_a_break_is_not_cached(void **state)
+static void a_load_over_a_break_is_not_cached(void **state)
 {
   world *all = (world *)*state;
   open_caches(all);
@@ -90,7 +90,7 @@ static void W3_a_load_over_a_break_is_not_cached(void **state)
   assert_status(b, 1, &only_local, ACCEL_MISS);
 }
 
-static void W3_a_set_over_a_break_is_not_cached(void **state)
+static void a_set_over_a_break_is_not_cached(void **state)
 {
   world *all = (world *)*state;
   open_caches(all);
@@ -107,7 +107,7 @@ static void W3_a_set_over_a_break_is_not_cached(void **state)
   assert_reads(b, 1, NULL, 6);
 }
 
-static void W3_the_limit_can_be_chosen_or_refused(void **state)
+static void the_limit_can_be_chosen_or_refused(void **state)
 {
   world *all = (world *)*state;
   all->config.degraded_ttl_ms = ACCEL_FOREVER;
@@ -129,7 +129,7 @@ static void W3_the_limit_can_be_chosen_or_refused(void **state)
 
 /* ---- lost messages ---- */
 
-static void W3_a_skipped_number_expires_everything(void **state)
+static void a_skipped_number_expires_everything(void **state)
 {
   world *all = (world *)*state;
   open_filled(all);
@@ -148,7 +148,7 @@ static void W3_a_skipped_number_expires_everything(void **state)
   assert_reads(b, 1, &only_local, 5);
 }
 
-static void W3_a_lost_last_message_shows_at_the_heartbeat(void **state)
+static void a_lost_last_message_shows_at_the_heartbeat(void **state)
 {
   world *all = (world *)*state;
   open_filled(all);
@@ -164,7 +164,7 @@ static void W3_a_lost_last_message_shows_at_the_heartbeat(void **state)
   assert_status(b, 1, &only_cached, ACCEL_MISS);
 }
 
-static void W3_each_senders_numbers_are_its_own(void **state)
+static void each_senders_numbers_are_its_own(void **state)
 {
   world *all = (world *)*state;
   open_filled(all);
@@ -233,7 +233,7 @@ static void assert_distrusted(world *all, const void *data, size_t size)
   assert_status(b, 1, &only_local, ACCEL_MISS);
 }
 
-static void W3_a_message_that_is_not_ours_expires_everything(void **state)
+static void a_message_that_is_not_ours_expires_everything(void **state)
 {
   world *all = (world *)*state;
   open_filled(all);
@@ -243,7 +243,7 @@ static void W3_a_message_that_is_not_ours_expires_everything(void **state)
   assert_distrusted(all, zeros, sizeof zeros);
 }
 
-static void W3_so_does_one_that_was_harmed(void **state)
+static void so_does_one_that_was_harmed(void **state)
 {
   world *all = (world *)*state;
   open_filled(all);
@@ -265,17 +265,17 @@ static void W3_so_does_one_that_was_harmed(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      WORLD_TEST(W3_a_broken_channel_expires_what_was_cached),
-      WORLD_TEST(W3_lives_are_short_while_the_channel_is_down),
-      WORLD_TEST(W3_a_channel_that_is_back_expires_once_more),
-      WORLD_TEST(W3_a_load_over_a_break_is_not_cached),
-      WORLD_TEST(W3_a_set_over_a_break_is_not_cached),
-      WORLD_TEST(W3_the_limit_can_be_chosen_or_refused),
-      WORLD_TEST(W3_a_skipped_number_expires_everything),
-      WORLD_TEST(W3_a_lost_last_message_shows_at_the_heartbeat),
-      WORLD_TEST(W3_each_senders_numbers_are_its_own),
-      WORLD_TEST(W3_a_message_that_is_not_ours_expires_everything),
-      WORLD_TEST(W3_so_does_one_that_was_harmed),
+      WORLD_TEST(a_broken_channel_expires_what_was_cached),
+      WORLD_TEST(lives_are_short_while_the_channel_is_down),
+      WORLD_TEST(a_channel_that_is_back_expires_once_more),
+      WORLD_TEST(a_load_over_a_break_is_not_cached),
+      WORLD_TEST(a_set_over_a_break_is_not_cached),
+      WORLD_TEST(the_limit_can_be_chosen_or_refused),
+      WORLD_TEST(a_skipped_number_expires_everything),
+      WORLD_TEST(a_lost_last_message_shows_at_the_heartbeat),
+      WORLD_TEST(each_senders_numbers_are_its_own),
+      WORLD_TEST(a_message_that_is_not_ours_expires_everything),
+      WORLD_TEST(so_does_one_that_was_harmed),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

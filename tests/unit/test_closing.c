@@ -1,4 +1,4 @@
-/* Close against whoever still hands work to the executor: the bus, whose heartbeat sees to repairs.
+/* Close against what still hands work to the executor: the bus, whose heartbeat sees to repairs.
  * One of its threads is held at the one moment that matters, between its decision that there is
  * something to repair and the queue; there the test's clock_gettime stands in for a thread that is
  * not scheduled. */
@@ -80,8 +80,8 @@ static void open_world(world *all)
   assert_int_equal(row_cache_open(&all->other, &local), ACCEL_OK);
 }
 
-/* No thread can be had for a stack of this size. */
-static void let_threads_be_had(bool may_be_had)
+/* No thread can be started with a stack of this size. */
+static void let_threads_start(bool may_start)
 {
   pthread_attr_t usual;
   size_t size;
@@ -89,18 +89,19 @@ static void let_threads_be_had(bool may_be_had)
   pthread_attr_getstacksize(&usual, &size);
   static size_t usual_size;
   if (usual_size == 0) usual_size = size;
-  pthread_attr_setstacksize(&usual, may_be_had ? usual_size : (size_t)1 << 60);
+  pthread_attr_setstacksize(&usual, may_start ? usual_size : (size_t)1 << 60);
   assert_int_equal(pthread_setattr_default_np(&usual), 0);
   pthread_attr_destroy(&usual);
 }
 
-/* A del that L2 does not confirm while no thread can be had: its repair waits for a heartbeat. */
+/* A del that L2 does not confirm while no thread can be started: its repair waits for a heartbeat.
+ */
 static void leave_a_repair_unscheduled(world *all)
 {
-  let_threads_be_had(false);
+  let_threads_start(false);
   accel_fake_fail(&all->fake, ACCEL_FAKE_DEL, ACCEL_FAKE_BEFORE, ACCEL_ERR_BACKEND, 1);
   assert_int_equal(row_cache_del(&all->rows, 1), ACCEL_ERR_BACKEND);
-  let_threads_be_had(true);
+  let_threads_start(true);
   accel_diagnostic seen;
   row_cache_diagnostic_snapshot(&all->rows, &seen);
   assert_int_equal(seen.repairs, 1);

@@ -9,9 +9,9 @@ static void open_with(world *all, uint64_t key, uint64_t number)
   accel_fake_forget_counts(&all->fake);
 }
 
-/* ---- W1 ---- */
+/* ---- writes are seen ---- */
 
-static void W1_a_write_is_seen_by_the_other_cache(void **state)
+static void a_write_is_seen_by_the_other_cache(void **state)
 {
   world *all = (world *)*state;
   open_with(all, 1, 5);
@@ -29,7 +29,7 @@ static void W1_a_write_is_seen_by_the_other_cache(void **state)
   assert_int_equal(row_cache_del(b, 1), ACCEL_OK); /* again is fine */
 }
 
-static void W1_batches_and_clear_are_seen_too(void **state)
+static void batches_and_clear_are_seen_too(void **state)
 {
   world *all = (world *)*state;
   open_caches(all);
@@ -55,7 +55,7 @@ static void W1_batches_and_clear_are_seen_too(void **state)
   assert_int_equal(accel_fake_keys(&all->fake, NULL, NULL), 0);
 }
 
-static void W1_remote_first_and_own_messages_are_ignored(void **state)
+static void remote_first_and_own_messages_are_ignored(void **state)
 {
   world *all = (world *)*state;
   open_with(all, 1, 5);
@@ -74,7 +74,7 @@ static void W1_remote_first_and_own_messages_are_ignored(void **state)
   assert_int_equal(accel_fake_calls(&all->fake, ACCEL_FAKE_PUT), 1);
 }
 
-static void W1_an_unconfirmed_write_leaves_nothing_in_local(void **state)
+static void an_unconfirmed_write_leaves_nothing_in_local(void **state)
 {
   world *all = (world *)*state;
   open_caches(all);
@@ -97,7 +97,7 @@ static void W1_an_unconfirmed_write_leaves_nothing_in_local(void **state)
   assert_status(a, 2, &only_local, ACCEL_MISS);
 }
 
-static void W1_one_unconfirmed_key_of_a_batch(void **state)
+static void one_unconfirmed_key_of_a_batch(void **state)
 {
   world *all = (world *)*state;
   open_caches(all);
@@ -111,7 +111,7 @@ static void W1_one_unconfirmed_key_of_a_batch(void **state)
   assert_reads(a, 3, &only_local, 13);
 }
 
-static void W1_a_load_that_remote_did_not_take_is_kept(void **state)
+static void a_load_that_remote_did_not_take_is_kept(void **state)
 {
   world *all = (world *)*state;
   open_caches(all);
@@ -123,7 +123,7 @@ static void W1_a_load_that_remote_did_not_take_is_kept(void **state)
   assert_int_equal(local_info(&all->caches[0], 2).ttl_left_ms, 1000);
 }
 
-/* ---- W2 ---- */
+/* ---- loads do not overwrite newer data ---- */
 
 /* A read of `b` is held while its answer from L2 is on its way. */
 static void start_slow_read(world *all, task *reader)
@@ -141,7 +141,7 @@ static void assert_old_is_read_but_not_kept(world *all, task *reader)
   assert_int_equal(metrics_of(&all->caches[1]).local_fill_refused, 1);
 }
 
-static void W2_a_miss_does_not_fill_over_a_write_of_another(void **state)
+static void a_miss_does_not_fill_over_a_write_of_another(void **state)
 {
   world *all = (world *)*state;
   open_caches(all);
@@ -154,7 +154,7 @@ static void W2_a_miss_does_not_fill_over_a_write_of_another(void **state)
   assert_reads(&all->caches[1], 1, NULL, 6);
 }
 
-static void W2_nor_over_a_del_of_its_own(void **state)
+static void nor_over_a_del_of_its_own(void **state)
 {
   world *all = (world *)*state;
   open_caches(all);
@@ -166,7 +166,7 @@ static void W2_nor_over_a_del_of_its_own(void **state)
   assert_status(&all->caches[1], 1, &only_cached, ACCEL_MISS);
 }
 
-static void W2_nor_over_a_clear(void **state)
+static void nor_over_a_clear(void **state)
 {
   world *all = (world *)*state;
   open_caches(all);
@@ -178,7 +178,7 @@ static void W2_nor_over_a_clear(void **state)
   assert_status(&all->caches[1], 1, &only_cached, ACCEL_MISS);
 }
 
-static void W2_a_slow_load_does_not_overwrite_newer_data(void **state)
+static void a_slow_load_does_not_overwrite_newer_data(void **state)
 {
   world *all = (world *)*state;
   open_caches(all);
@@ -196,7 +196,7 @@ static void W2_a_slow_load_does_not_overwrite_newer_data(void **state)
   assert_reads(a, 1, NULL, 6);
 }
 
-static void W2_a_reader_after_a_write_does_not_join_an_older_load(void **state)
+static void a_reader_after_a_write_does_not_join_an_older_load(void **state)
 {
   world *all = (world *)*state;
   open_caches(all);
@@ -229,7 +229,7 @@ static void read_during(world *all, accel_fake_op op, void *(*write)(void *), ta
   assert_int_equal(join(writer), ACCEL_OK);
 }
 
-static void W2_what_is_read_during_a_write_does_not_stay(void **state)
+static void what_is_read_during_a_write_does_not_stay(void **state)
 {
   world *all = (world *)*state;
   open_with(all, 1, 5);
@@ -241,7 +241,7 @@ static void W2_what_is_read_during_a_write_does_not_stay(void **state)
   assert_reads(&all->caches[0], 1, &only_local, 6);
 }
 
-static void W2_the_keys_of_a_batch_do_not_disturb_each_other(void **state)
+static void the_keys_of_a_batch_do_not_disturb_each_other(void **state)
 {
   enum { MANY = 500 };
   world *all = (world *)*state;
@@ -272,7 +272,7 @@ static void overlap(world *all, accel_fake_point when)
   assert_status(a, 1, &only_local, ACCEL_MISS);
 }
 
-static void W2_sets_that_overlap_do_not_fill_local(void **state)
+static void sets_that_overlap_do_not_fill_local(void **state)
 {
   world *all = (world *)*state;
   open_with(all, 1, 5);
@@ -302,7 +302,7 @@ static void overtake(world *all, task *setter, task *other, void *(*write)(void 
   assert_status(&all->caches[0], 1, &only_local, ACCEL_MISS);
 }
 
-static void W2_a_set_that_another_cache_overtook_does_not_fill_local(void **state)
+static void a_set_that_another_cache_overtook_does_not_fill_local(void **state)
 {
   world *all = (world *)*state;
   open_caches(all);
@@ -311,7 +311,7 @@ static void W2_a_set_that_another_cache_overtook_does_not_fill_local(void **stat
   for (int i = 0; i < 2; i++) assert_reads(&all->caches[i], 1, &only_cached, 7);
 }
 
-static void W2_nor_one_that_another_cache_removed(void **state)
+static void nor_one_that_another_cache_removed(void **state)
 {
   world *all = (world *)*state;
   open_caches(all);
@@ -320,7 +320,7 @@ static void W2_nor_one_that_another_cache_removed(void **state)
   for (int i = 0; i < 2; i++) assert_status(&all->caches[i], 1, &only_cached, ACCEL_MISS);
 }
 
-static void W2_a_fill_does_not_disturb_a_neighbour(void **state)
+static void a_fill_does_not_disturb_a_neighbour(void **state)
 {
   world *all = (world *)*state;
   open_caches(all);
@@ -336,23 +336,23 @@ static void W2_a_fill_does_not_disturb_a_neighbour(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      WORLD_TEST(W1_a_write_is_seen_by_the_other_cache),
-      WORLD_TEST(W1_batches_and_clear_are_seen_too),
-      WORLD_TEST(W1_remote_first_and_own_messages_are_ignored),
-      WORLD_TEST(W1_an_unconfirmed_write_leaves_nothing_in_local),
-      WORLD_TEST(W1_one_unconfirmed_key_of_a_batch),
-      WORLD_TEST(W1_a_load_that_remote_did_not_take_is_kept),
-      WORLD_TEST(W2_a_miss_does_not_fill_over_a_write_of_another),
-      WORLD_TEST(W2_nor_over_a_del_of_its_own),
-      WORLD_TEST(W2_nor_over_a_clear),
-      WORLD_TEST(W2_a_slow_load_does_not_overwrite_newer_data),
-      WORLD_TEST(W2_a_reader_after_a_write_does_not_join_an_older_load),
-      WORLD_TEST(W2_what_is_read_during_a_write_does_not_stay),
-      WORLD_TEST(W2_a_set_that_another_cache_overtook_does_not_fill_local),
-      WORLD_TEST(W2_nor_one_that_another_cache_removed),
-      WORLD_TEST(W2_the_keys_of_a_batch_do_not_disturb_each_other),
-      WORLD_TEST(W2_sets_that_overlap_do_not_fill_local),
-      WORLD_TEST(W2_a_fill_does_not_disturb_a_neighbour),
+      WORLD_TEST(a_write_is_seen_by_the_other_cache),
+      WORLD_TEST(batches_and_clear_are_seen_too),
+      WORLD_TEST(remote_first_and_own_messages_are_ignored),
+      WORLD_TEST(an_unconfirmed_write_leaves_nothing_in_local),
+      WORLD_TEST(one_unconfirmed_key_of_a_batch),
+      WORLD_TEST(a_load_that_remote_did_not_take_is_kept),
+      WORLD_TEST(a_miss_does_not_fill_over_a_write_of_another),
+      WORLD_TEST(nor_over_a_del_of_its_own),
+      WORLD_TEST(nor_over_a_clear),
+      WORLD_TEST(a_slow_load_does_not_overwrite_newer_data),
+      WORLD_TEST(a_reader_after_a_write_does_not_join_an_older_load),
+      WORLD_TEST(what_is_read_during_a_write_does_not_stay),
+      WORLD_TEST(a_set_that_another_cache_overtook_does_not_fill_local),
+      WORLD_TEST(nor_one_that_another_cache_removed),
+      WORLD_TEST(the_keys_of_a_batch_do_not_disturb_each_other),
+      WORLD_TEST(sets_that_overlap_do_not_fill_local),
+      WORLD_TEST(a_fill_does_not_disturb_a_neighbour),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -95,7 +95,7 @@ typedef struct outcome {
   double resident, stripes, ns;
 } outcome;
 
-/* What this thread had of a processor, whoever else wanted it. */
+/* The processor time of this thread, whatever else ran. */
 static uint64_t own_ns(void)
 {
   struct timespec now;

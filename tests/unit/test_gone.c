@@ -70,7 +70,7 @@ static void refresh_without_memory(bool keeps_nulls)
   const uint64_t until_ms = accel_clock_deadline(PATIENCE_MS);
   while (has_old(&other) || has_old(&writer)) {
     if (accel_clock_monotonic_ms() > until_ms) fail_msg("what does not exist is read for ever");
-    accel_fake_heartbeat(&fake); /* it looks after repairs for which no thread could be had */
+    accel_fake_heartbeat(&fake); /* it looks after repairs for which no thread could be started */
     nap();
   }
   row_cache_close(&writer);

@@ -1,5 +1,6 @@
-/* What is heard of changes while others read: whoever comes later is not parted from the value that
- * a message told of, and a read that a message woke does not fill L1 over a later one. */
+/* What is heard of changes while others read: a reader that comes later is not parted from the
+ * value that a message told of, and a read that a message woke does not fill L1 over a later one.
+ */
 #include "cache_world.h"
 
 /* An L1 that calls somebody once it has forgotten a key or everything; and a codec that does once
@@ -124,7 +125,7 @@ static void close_hearers(void)
 
 enum { LINK_OF_FIRST = 2 };
 
-/* L1 has just forgotten: the load of a reader who comes now has nothing old to bring. */
+/* L1 has just forgotten: the load of a reader that comes now has nothing old to bring. */
 static void read_meanwhile(void)
 {
   reader_start(&readers[0], &hearers[0], 1);
@@ -148,7 +149,7 @@ static void assert_next_reader_follows(void)
   assert_int_equal(source_calls(&hearing->source), 1);
 }
 
-static void W1_a_message_does_not_part_later_readers(void **state)
+static void a_message_does_not_part_later_readers(void **state)
 {
   world *all = (world *)*state;
   open_hearers(all);
@@ -159,7 +160,7 @@ static void W1_a_message_does_not_part_later_readers(void **state)
   assert_next_reader_follows();
 }
 
-static void W1_nor_does_one_that_was_lost(void **state)
+static void nor_does_one_that_was_lost(void **state)
 {
   world *all = (world *)*state;
   open_hearers(all);
@@ -239,7 +240,7 @@ static void overtake_a_woken_read(world *all, uint64_t key)
   reader_join(&readers[0]);
 }
 
-static void W2_a_read_that_a_message_woke_does_not_fill_over_a_later_one(void **state)
+static void a_read_that_a_message_woke_does_not_fill_over_a_later_one(void **state)
 {
   world *all = (world *)*state;
   row found = {0};
@@ -261,10 +262,10 @@ static void W2_a_read_that_a_message_woke_does_not_fill_over_a_later_one(void **
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      WORLD_TEST(W1_a_message_does_not_part_later_readers),
-      WORLD_TEST(W1_nor_does_one_that_was_lost),
+      WORLD_TEST(a_message_does_not_part_later_readers),
+      WORLD_TEST(nor_does_one_that_was_lost),
       WORLD_TEST(the_channel_is_up_once_local_is_expired),
-      WORLD_TEST(W2_a_read_that_a_message_woke_does_not_fill_over_a_later_one),
+      WORLD_TEST(a_read_that_a_message_woke_does_not_fill_over_a_later_one),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

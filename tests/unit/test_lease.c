@@ -1,4 +1,5 @@
-/* One load per key in all processes: leases, those who wait for them, and what becomes of them. */
+/* One load per key in all processes: leases, the readers that wait for them, and what becomes of
+ * them. */
 #include "cache_world.h"
 
 static const accel_read not_local = {.skip_local = true, .disable_load = true};
@@ -11,7 +12,7 @@ static void start_slow_load(world *all, task *leader)
   await_waiting(&all->source, 1);
 }
 
-static void W4_two_caches_load_a_cold_key_once(void **state)
+static void two_caches_load_a_cold_key_once(void **state)
 {
   world *all = (world *)*state;
   open_caches(all);
@@ -30,7 +31,7 @@ static void W4_two_caches_load_a_cold_key_once(void **state)
   assert_int_equal(metrics_of(&all->caches[1]).remote_miss, 1); /* however often it looked */
 }
 
-static void W4_a_lease_is_no_value(void **state)
+static void a_lease_is_no_value(void **state)
 {
   world *all = (world *)*state;
   open_caches(all);
@@ -42,7 +43,7 @@ static void W4_a_lease_is_no_value(void **state)
   assert_int_equal(join(&leader), ACCEL_OK);
 }
 
-static void W4_a_write_voids_the_lease(void **state)
+static void a_write_voids_the_lease(void **state)
 {
   world *all = (world *)*state;
   open_caches(all);
@@ -65,7 +66,7 @@ static void W4_a_write_voids_the_lease(void **state)
 }
 
 /* Somebody took the lease and died. */
-static void W4_nobody_waits_for_ever(void **state)
+static void nobody_waits_for_ever(void **state)
 {
   world *all = (world *)*state;
   open_caches(all);
@@ -86,7 +87,7 @@ static void W4_nobody_waits_for_ever(void **state)
   assert_reads(&all->caches[1], 1, &not_local, 1001);
 }
 
-static void W4_whoever_waits_may_be_content_with_a_stale_value(void **state)
+static void whoever_waits_may_be_content_with_a_stale_value(void **state)
 {
   world *all = (world *)*state;
   all->config.local_ttl_ms = 1000;
@@ -107,7 +108,7 @@ static void W4_whoever_waits_may_be_content_with_a_stale_value(void **state)
   join(&leader);
 }
 
-static void W4_a_failed_load_leaves_peace_for_a_while(void **state)
+static void a_failed_load_is_throttled_in_other_processes(void **state)
 {
   world *all = (world *)*state;
   all->config.loader_timeout_ms = 1000;
@@ -140,7 +141,7 @@ static accel_status load_miss(void *ctx, uint64_t key, row *out)
   return ACCEL_MISS;
 }
 
-static void W4_a_load_without_a_value_gives_the_lease_back(void **state)
+static void a_load_without_a_value_gives_the_lease_back(void **state)
 {
   world *all = (world *)*state;
   open_caches(all);
@@ -156,7 +157,7 @@ static void W4_a_load_without_a_value_gives_the_lease_back(void **state)
 
 /* ---- batches ---- */
 
-static void W4_a_batch_leases_and_fills_in_one_round_trip_each(void **state)
+static void a_batch_leases_and_fills_in_one_round_trip_each(void **state)
 {
   world *all = (world *)*state;
   open_caches(all);
@@ -175,7 +176,7 @@ static void W4_a_batch_leases_and_fills_in_one_round_trip_each(void **state)
   assert_int_equal(accel_fake_items(&all->fake, ACCEL_FAKE_FILL), 50);
 }
 
-static void W4_a_batch_loads_at_once_what_nobody_else_loads(void **state)
+static void a_batch_loads_at_once_what_nobody_else_loads(void **state)
 {
   world *all = (world *)*state;
   open_caches(all);
@@ -215,7 +216,7 @@ static void assert_replaces(world *all, const void *bytes, size_t size)
   assert_int_equal(found.number, 1001);
 }
 
-static void W4_bytes_that_are_not_ours_are_replaced(void **state)
+static void bytes_that_are_not_ours_are_replaced(void **state)
 {
   world *all = (world *)*state;
   open_caches(all);
@@ -231,7 +232,7 @@ static void W4_bytes_that_are_not_ours_are_replaced(void **state)
 
 /* ---- refreshes ---- */
 
-static void W4_a_refresh_replaces_the_value_that_it_saw(void **state)
+static void a_refresh_replaces_the_value_that_it_saw(void **state)
 {
   world *all = (world *)*state;
   open_caches(all);
@@ -251,7 +252,7 @@ static void W4_a_refresh_replaces_the_value_that_it_saw(void **state)
   assert_reads(b, 1, &not_local, 7);
 }
 
-static void W4_a_failed_refresh_leaves_the_value(void **state)
+static void a_failed_refresh_leaves_the_value(void **state)
 {
   world *all = (world *)*state;
   open_caches(all);
@@ -265,7 +266,7 @@ static void W4_a_failed_refresh_leaves_the_value(void **state)
 
 /* ---- without ---- */
 
-static void W4_leases_can_be_turned_off(void **state)
+static void leases_can_be_turned_off(void **state)
 {
   world *all = (world *)*state;
   all->config.no_lease = true;
@@ -324,7 +325,7 @@ static accel_status load_overtaken(void *load_pointer, uint64_t key, row *out)
   return plain_cache_set(load->other, key, &load->newer);
 }
 
-/* The other half of that page: what W4_a_write_voids_the_lease prevents, nobody prevents here. */
+/* The other half of that page: what a_write_voids_the_lease prevents, nobody prevents here. */
 static void without_comparison_a_slow_load_overwrites_newer_data(void **state)
 {
   world *all = (world *)*state;
@@ -345,19 +346,19 @@ static void without_comparison_a_slow_load_overwrites_newer_data(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      WORLD_TEST(W4_two_caches_load_a_cold_key_once),
-      WORLD_TEST(W4_a_lease_is_no_value),
-      WORLD_TEST(W4_a_write_voids_the_lease),
-      WORLD_TEST(W4_nobody_waits_for_ever),
-      WORLD_TEST(W4_whoever_waits_may_be_content_with_a_stale_value),
-      WORLD_TEST(W4_a_failed_load_leaves_peace_for_a_while),
-      WORLD_TEST(W4_a_load_without_a_value_gives_the_lease_back),
-      WORLD_TEST(W4_a_batch_leases_and_fills_in_one_round_trip_each),
-      WORLD_TEST(W4_a_batch_loads_at_once_what_nobody_else_loads),
-      WORLD_TEST(W4_bytes_that_are_not_ours_are_replaced),
-      WORLD_TEST(W4_a_refresh_replaces_the_value_that_it_saw),
-      WORLD_TEST(W4_a_failed_refresh_leaves_the_value),
-      WORLD_TEST(W4_leases_can_be_turned_off),
+      WORLD_TEST(two_caches_load_a_cold_key_once),
+      WORLD_TEST(a_lease_is_no_value),
+      WORLD_TEST(a_write_voids_the_lease),
+      WORLD_TEST(nobody_waits_for_ever),
+      WORLD_TEST(whoever_waits_may_be_content_with_a_stale_value),
+      WORLD_TEST(a_failed_load_is_throttled_in_other_processes),
+      WORLD_TEST(a_load_without_a_value_gives_the_lease_back),
+      WORLD_TEST(a_batch_leases_and_fills_in_one_round_trip_each),
+      WORLD_TEST(a_batch_loads_at_once_what_nobody_else_loads),
+      WORLD_TEST(bytes_that_are_not_ours_are_replaced),
+      WORLD_TEST(a_refresh_replaces_the_value_that_it_saw),
+      WORLD_TEST(a_failed_refresh_leaves_the_value),
+      WORLD_TEST(leases_can_be_turned_off),
       WORLD_TEST(a_backend_without_bus_and_comparison_serves_two_levels),
       WORLD_TEST(without_comparison_a_slow_load_overwrites_newer_data),
   };

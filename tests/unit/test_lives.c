@@ -46,9 +46,9 @@ static uint32_t remote_left(world *all, uint64_t key)
   return accel_fake_ttl_left(&all->fake, name);
 }
 
-/* ---- W6 ---- */
+/* ---- jitter ---- */
 
-static void W6_lives_differ_per_key(void **state)
+static void lives_differ_per_key(void **state)
 {
   world *all = (world *)*state;
   configure_jitter(all);
@@ -73,7 +73,7 @@ static void W6_lives_differ_per_key(void **state)
   assert_in_range(count_distinct(null, DRAWS), DRAWS / 2, DRAWS);
 }
 
-static void W6_local_lives_end_first(void **state)
+static void local_lives_end_first(void **state)
 {
   world *all = (world *)*state;
   configure_jitter(all);
@@ -88,7 +88,7 @@ static void W6_local_lives_end_first(void **state)
   }
 }
 
-static void W6_and_per_write_and_process(void **state)
+static void and_per_write_and_process(void **state)
 {
   world *all = (world *)*state;
   configure_jitter(all);
@@ -105,7 +105,7 @@ static void W6_and_per_write_and_process(void **state)
   assert_in_range(same, 0, DRAWS / 20);
 }
 
-static void W6_the_ratio_may_be_all_or_nothing(void **state)
+static void the_ratio_may_be_all_or_nothing(void **state)
 {
   world *all = (world *)*state;
   configure_jitter(all);
@@ -128,7 +128,7 @@ static void W6_the_ratio_may_be_all_or_nothing(void **state)
   }
 }
 
-static void W6_never_below_a_millisecond_nor_for_the_endless(void **state)
+static void never_below_a_millisecond_nor_for_the_endless(void **state)
 {
   world *all = (world *)*state;
   configure_jitter(all);
@@ -146,7 +146,7 @@ static void W6_never_below_a_millisecond_nor_for_the_endless(void **state)
   assert_int_equal(local_info(&all->caches[0], 1).ttl_left_ms, ACCEL_FOREVER);
 }
 
-static void W6_what_was_asked_for_is_exact(void **state)
+static void what_was_asked_for_is_exact(void **state)
 {
   world *all = (world *)*state;
   configure_jitter(all);
@@ -163,9 +163,9 @@ static void W6_what_was_asked_for_is_exact(void **state)
   }
 }
 
-/* ---- W7 ---- */
+/* ---- clocks that jump ---- */
 
-static void W7_the_servers_clock_does_not_move_local_lives(void **state)
+static void the_servers_clock_does_not_move_local_lives(void **state)
 {
   world *all = (world *)*state;
   open_caches(all);
@@ -185,7 +185,7 @@ static void W7_the_servers_clock_does_not_move_local_lives(void **state)
   assert_status(a, 1, &only_local, ACCEL_MISS);
 }
 
-static void W7_remote_entries_carry_their_own_times(void **state)
+static void remote_entries_carry_their_own_times(void **state)
 {
   world *all = (world *)*state;
   all->config.remote_ttl_ms = 10000;
@@ -203,7 +203,7 @@ static void W7_remote_entries_carry_their_own_times(void **state)
   accel_buffer_release(&stored);
 }
 
-static void W7_no_clock_makes_a_remote_entry_live_longer(void **state)
+static void no_clock_makes_a_remote_entry_live_longer(void **state)
 {
   world *all = (world *)*state;
   all->config.remote_ttl_ms = 10000;
@@ -222,15 +222,15 @@ static void W7_no_clock_makes_a_remote_entry_live_longer(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      WORLD_TEST(W6_lives_differ_per_key),
-      WORLD_TEST(W6_local_lives_end_first),
-      WORLD_TEST(W6_and_per_write_and_process),
-      WORLD_TEST(W6_the_ratio_may_be_all_or_nothing),
-      WORLD_TEST(W6_never_below_a_millisecond_nor_for_the_endless),
-      WORLD_TEST(W6_what_was_asked_for_is_exact),
-      WORLD_TEST(W7_the_servers_clock_does_not_move_local_lives),
-      WORLD_TEST(W7_remote_entries_carry_their_own_times),
-      WORLD_TEST(W7_no_clock_makes_a_remote_entry_live_longer),
+      WORLD_TEST(lives_differ_per_key),
+      WORLD_TEST(local_lives_end_first),
+      WORLD_TEST(and_per_write_and_process),
+      WORLD_TEST(the_ratio_may_be_all_or_nothing),
+      WORLD_TEST(never_below_a_millisecond_nor_for_the_endless),
+      WORLD_TEST(what_was_asked_for_is_exact),
+      WORLD_TEST(the_servers_clock_does_not_move_local_lives),
+      WORLD_TEST(remote_entries_carry_their_own_times),
+      WORLD_TEST(no_clock_makes_a_remote_entry_live_longer),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

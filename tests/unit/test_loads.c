@@ -3,9 +3,9 @@
 
 #define MANY 32
 
-/* ---- R6 ---- */
+/* ---- one load for many readers ---- */
 
-static void R6_one_load_for_many_threads_on_a_cold_key(void **state)
+static void one_load_for_many_threads_on_a_cold_key(void **state)
 {
   world *all = (world *)*state;
   open_caches(all);
@@ -26,7 +26,7 @@ static void R6_one_load_for_many_threads_on_a_cold_key(void **state)
   assert_int_equal(accel_fake_calls(&all->fake, ACCEL_FAKE_FILL), 1);
 }
 
-static void R6_one_flight_whichever_function_started_it(void **state)
+static void one_flight_whichever_function_started_it(void **state)
 {
   world *all = (world *)*state;
   open_caches(all);
@@ -92,7 +92,7 @@ static void R6_the_same_where_the_value_comes_from_L2(void **state)
 }
 
 /* Even for one who comes when the leader has its value, and gives it to L2. */
-static void R6_the_same_for_one_who_comes_late(void **state)
+static void the_same_for_one_who_comes_late(void **state)
 {
   world *all = (world *)*state;
   open_caches(all);
@@ -100,7 +100,7 @@ static void R6_the_same_for_one_who_comes_late(void **state)
   assert_int_equal(source_calls(&all->source), 1);
 }
 
-static void R6_a_follower_waits_no_longer_than_its_own_limit(void **state)
+static void a_follower_waits_no_longer_than_its_own_limit(void **state)
 {
   world *all = (world *)*state;
   all->config.loader_timeout_ms = 30;
@@ -115,11 +115,11 @@ static void R6_a_follower_waits_no_longer_than_its_own_limit(void **state)
   const uint64_t waited_ms = accel_clock_monotonic_ms() - began_ms;
   assert_true(waited_ms >= 29);
   reopen(&all->slow_source);
-  assert_int_equal(join(&leader), ACCEL_OK); /* it ran in its caller, whom no limit concerns */
+  assert_int_equal(join(&leader), ACCEL_OK); /* it ran in its caller, which no limit concerns */
   assert_reads(rows, 1, &only_local, 1001);
 }
 
-static void R6_followers_get_the_leaders_failure_or_their_stale_value(void **state)
+static void followers_get_the_leaders_failure_or_their_stale_value(void **state)
 {
   world *all = (world *)*state;
   all->config.local_ttl_ms = all->config.remote_ttl_ms = 1000;
@@ -141,7 +141,7 @@ static void R6_followers_get_the_leaders_failure_or_their_stale_value(void **sta
   assert_int_equal(source_calls(&all->source), 1);
 }
 
-static void R6_unshared_where_it_is_turned_off(void **state)
+static void unshared_where_it_is_turned_off(void **state)
 {
   world *all = (world *)*state;
   all->config.no_penetration_protect = true;
@@ -170,7 +170,7 @@ static accel_status load_by_detour(void *ctx, uint64_t key, row *out)
   return self->seen;
 }
 
-static void R6_a_loader_that_needs_its_own_key_gets_an_error(void **state)
+static void a_loader_that_needs_its_own_key_gets_an_error(void **state)
 {
   world *all = (world *)*state;
   open_caches(all);
@@ -197,7 +197,7 @@ static void *get_by_detour(void *ctx)
   return NULL;
 }
 
-static void R6_loaders_that_need_each_others_keys_get_an_error(void **state)
+static void loaders_that_need_each_others_keys_get_an_error(void **state)
 {
   world *all = (world *)*state;
   open_caches(all);
@@ -242,7 +242,7 @@ static void a_failed_load_tells_its_own_reason(void **state)
   assert_non_null(strstr(row_cache_last_error(rows), "row 3 is locked"));
 }
 
-/* ---- R8 ---- */
+/* ---- limits ---- */
 
 static void open_impatient(world *all)
 {
@@ -258,7 +258,7 @@ static void open_impatient(world *all)
   assert_non_null(strstr(row_cache_last_error(&all->caches[0]), "loader_timeout_ms, 20"));
 }
 
-static void R8_what_comes_after_the_hard_limit_is_cached(void **state)
+static void what_comes_after_the_hard_limit_is_cached(void **state)
 {
   world *all = (world *)*state;
   open_impatient(all);
@@ -268,7 +268,7 @@ static void R8_what_comes_after_the_hard_limit_is_cached(void **state)
   assert_int_equal(source_calls(&all->source), 1);
 }
 
-static void R8_but_not_over_a_set(void **state)
+static void but_not_over_a_set(void **state)
 {
   world *all = (world *)*state;
   open_impatient(all);
@@ -279,7 +279,7 @@ static void R8_but_not_over_a_set(void **state)
   assert_reads(&all->caches[1], 1, &only_cached, 5);
 }
 
-static void R8_nor_over_a_del(void **state)
+static void nor_over_a_del(void **state)
 {
   world *all = (world *)*state;
   open_impatient(all);
@@ -296,7 +296,7 @@ static accel_status load_here(void *ctx, uint64_t key, row *out)
   return pthread_equal(*(pthread_t *)ctx, pthread_self()) ? ACCEL_OK : ACCEL_ERR_LOADER;
 }
 
-static void R8_without_a_limit_the_caller_loads(void **state)
+static void without_a_limit_the_caller_loads(void **state)
 {
   world *all = (world *)*state;
   all->config.loader_timeout_ms = ACCEL_FOREVER;
@@ -319,7 +319,7 @@ static task *await_refused(task *one, task *other)
   return refused == one ? other : one;
 }
 
-static void R8_a_full_executor_is_an_answer_too(void **state)
+static void a_full_executor_is_an_answer_too(void **state)
 {
   world *all = (world *)*state;
   const accel_executor_config small = {.max_threads = 1, .queue_size = 1};
@@ -358,22 +358,22 @@ static void R8_a_full_executor_is_an_answer_too(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      WORLD_TEST(R6_one_load_for_many_threads_on_a_cold_key),
-      WORLD_TEST(R6_one_flight_whichever_function_started_it),
+      WORLD_TEST(one_load_for_many_threads_on_a_cold_key),
+      WORLD_TEST(one_flight_whichever_function_started_it),
       WORLD_TEST(R6_followers_have_L1_filled_by_a_leader_who_skips_it),
       WORLD_TEST(R6_the_same_where_the_value_comes_from_L2),
-      WORLD_TEST(R6_the_same_for_one_who_comes_late),
-      WORLD_TEST(R6_a_follower_waits_no_longer_than_its_own_limit),
-      WORLD_TEST(R6_followers_get_the_leaders_failure_or_their_stale_value),
-      WORLD_TEST(R6_unshared_where_it_is_turned_off),
-      WORLD_TEST(R6_a_loader_that_needs_its_own_key_gets_an_error),
-      WORLD_TEST(R6_loaders_that_need_each_others_keys_get_an_error),
+      WORLD_TEST(the_same_for_one_who_comes_late),
+      WORLD_TEST(a_follower_waits_no_longer_than_its_own_limit),
+      WORLD_TEST(followers_get_the_leaders_failure_or_their_stale_value),
+      WORLD_TEST(unshared_where_it_is_turned_off),
+      WORLD_TEST(a_loader_that_needs_its_own_key_gets_an_error),
+      WORLD_TEST(loaders_that_need_each_others_keys_get_an_error),
       WORLD_TEST(a_failed_load_tells_its_own_reason),
-      WORLD_TEST(R8_what_comes_after_the_hard_limit_is_cached),
-      WORLD_TEST(R8_but_not_over_a_set),
-      WORLD_TEST(R8_nor_over_a_del),
-      WORLD_TEST(R8_without_a_limit_the_caller_loads),
-      WORLD_TEST(R8_a_full_executor_is_an_answer_too),
+      WORLD_TEST(what_comes_after_the_hard_limit_is_cached),
+      WORLD_TEST(but_not_over_a_set),
+      WORLD_TEST(nor_over_a_del),
+      WORLD_TEST(without_a_limit_the_caller_loads),
+      WORLD_TEST(a_full_executor_is_an_answer_too),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

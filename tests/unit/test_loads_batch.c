@@ -38,7 +38,7 @@ static void assert_batch_read(batch *self)
   }
 }
 
-static void R7_a_batch_loads_what_nobody_is_loading(void **state)
+static void a_batch_loads_what_nobody_is_loading(void **state)
 {
   world *all = (world *)*state;
   open_caches(all);
@@ -65,7 +65,7 @@ static void R7_a_batch_loads_what_nobody_is_loading(void **state)
   assert_int_equal(metrics_of(rows).load_shared, 40);
 }
 
-static void R7_a_batch_publishes_its_own_keys_before_it_waits(void **state)
+static void a_batch_publishes_its_own_keys_before_it_waits(void **state)
 {
   world *all = (world *)*state;
   open_caches(all);
@@ -86,7 +86,7 @@ static void R7_a_batch_publishes_its_own_keys_before_it_waits(void **state)
   assert_int_equal(source_calls(&all->source), 2);
 }
 
-static void R7_duplicates_cost_nothing_and_order_is_kept(void **state)
+static void duplicates_cost_nothing_and_order_is_kept(void **state)
 {
   world *all = (world *)*state;
   open_caches(all);
@@ -123,7 +123,7 @@ static accel_status load_some(void *ctx, const uint64_t *keys, size_t count, row
   return *(accel_status *)ctx;
 }
 
-static void R7_a_failure_marks_its_own_keys(void **state)
+static void a_failure_marks_its_own_keys(void **state)
 {
   world *all = (world *)*state;
   open_caches(all);
@@ -151,10 +151,10 @@ static void R7_a_failure_marks_its_own_keys(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      WORLD_TEST(R7_a_batch_loads_what_nobody_is_loading),
-      WORLD_TEST(R7_a_batch_publishes_its_own_keys_before_it_waits),
-      WORLD_TEST(R7_duplicates_cost_nothing_and_order_is_kept),
-      WORLD_TEST(R7_a_failure_marks_its_own_keys),
+      WORLD_TEST(a_batch_loads_what_nobody_is_loading),
+      WORLD_TEST(a_batch_publishes_its_own_keys_before_it_waits),
+      WORLD_TEST(duplicates_cost_nothing_and_order_is_kept),
+      WORLD_TEST(a_failure_marks_its_own_keys),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

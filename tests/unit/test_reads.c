@@ -1,7 +1,7 @@
 /* What a read may rely on: negative entries, an L2 in trouble, lives, stale values. */
 #include "cache_world.h"
 
-/* ---- R1 ---- */
+/* ---- negative entries ---- */
 
 static unsigned bodies;
 
@@ -45,7 +45,7 @@ static void assert_is_null_everywhere(row_cache *rows, uint64_t key, source *ask
   assert_int_equal(value.number, 77);
 }
 
-static void R1_a_negative_entry_is_a_hit(void **state)
+static void a_negative_entry_is_a_hit(void **state)
 {
   world *all = (world *)*state;
   open_caches(all);
@@ -57,7 +57,7 @@ static void R1_a_negative_entry_is_a_hit(void **state)
   assert_int_equal(source_calls(&all->source), 0);
 }
 
-static void R1_a_loader_may_say_so(void **state)
+static void a_loader_may_say_so(void **state)
 {
   world *all = (world *)*state;
   open_caches(all);
@@ -71,7 +71,7 @@ static void R1_a_loader_may_say_so(void **state)
   assert_reads(&all->caches[0], 1, NULL, 1001);
 }
 
-static void R1_without_negative_entries_every_read_asks(void **state)
+static void without_negative_entries_every_read_asks(void **state)
 {
   world *all = (world *)*state;
   all->config.no_null_cache = true;
@@ -84,9 +84,9 @@ static void R1_without_negative_entries_every_read_asks(void **state)
   assert_int_equal(source_calls(&all->source), 3);
 }
 
-/* ---- R2 ---- */
+/* ---- an L2 in trouble ---- */
 
-static void R2_remote_trouble_never_costs_a_read_its_loader(void **state)
+static void remote_trouble_never_costs_a_read_its_loader(void **state)
 {
   world *all = (world *)*state;
   open_caches(all);
@@ -112,7 +112,7 @@ static void R2_remote_trouble_never_costs_a_read_its_loader(void **state)
   assert_status(&all->caches[0], 20, NULL, ACCEL_MISS);
 }
 
-static void R2_one_bad_key_of_a_batch_is_loaded_alone(void **state)
+static void one_bad_key_of_a_batch_is_loaded_alone(void **state)
 {
   world *all = (world *)*state;
   open_caches(all);
@@ -128,7 +128,7 @@ static void R2_one_bad_key_of_a_batch_is_loaded_alone(void **state)
   assert_int_equal(source_calls(&all->source), 1);
 }
 
-static void R2_what_is_not_ours_is_a_miss(void **state)
+static void what_is_not_ours_is_a_miss(void **state)
 {
   world *all = (world *)*state;
   open_caches(all);
@@ -150,7 +150,7 @@ static void R2_what_is_not_ours_is_a_miss(void **state)
   accel_buffer_release(&stored);
 }
 
-static void R2_remote_trouble_never_costs_a_stale_value(void **state)
+static void remote_trouble_never_costs_a_stale_value(void **state)
 {
   world *all = (world *)*state;
   all->config.local_ttl_ms = 1000;
@@ -166,7 +166,7 @@ static void R2_remote_trouble_never_costs_a_stale_value(void **state)
   assert_status(&all->caches[0], 1, NULL, ACCEL_ERR_LOADER);
 }
 
-static void R2_propagated_trouble_leaves_the_loader_alone(void **state)
+static void propagated_trouble_leaves_the_loader_alone(void **state)
 {
   world *all = (world *)*state;
   all->config.local_ttl_ms = 1000;
@@ -182,9 +182,9 @@ static void R2_propagated_trouble_leaves_the_loader_alone(void **state)
   assert_int_equal(source_calls(&all->source), 0);
 }
 
-/* ---- R3 ---- */
+/* ---- lives of fills ---- */
 
-static void R3_a_fill_lives_no_longer_than_its_rest_in_remote(void **state)
+static void a_fill_lives_no_longer_than_its_rest_in_remote(void **state)
 {
   world *all = (world *)*state;
   all->config.remote_ttl_ms = 10000;
@@ -199,7 +199,7 @@ static void R3_a_fill_lives_no_longer_than_its_rest_in_remote(void **state)
   assert_status(&all->caches[1], 1, &only_local, ACCEL_MISS);
 }
 
-static void R3_a_fill_lives_no_longer_than_local_entries_do(void **state)
+static void a_fill_lives_no_longer_than_local_entries_do(void **state)
 {
   world *all = (world *)*state;
   all->config.local_ttl_ms = 2000;
@@ -213,7 +213,7 @@ static void R3_a_fill_lives_no_longer_than_local_entries_do(void **state)
   assert_int_equal(local_info(&all->caches[1], 2).ttl_left_ms, 26000); /* null_ttl_ms, the rest */
 }
 
-/* ---- R4 ---- */
+/* ---- stale values ---- */
 
 static void open_stale(world *all)
 {
@@ -226,7 +226,7 @@ static void open_stale(world *all)
   pass(all, 1000);
 }
 
-static void R4_a_stale_value_serves_again_and_again(void **state)
+static void a_stale_value_serves_again_and_again(void **state)
 {
   world *all = (world *)*state;
   open_stale(all);
@@ -248,7 +248,7 @@ static void R4_a_stale_value_serves_again_and_again(void **state)
   assert_int_equal(metrics_of(rows).stale_fallback, 10);
 }
 
-static void R4_a_fresh_value_goes_first(void **state)
+static void a_fresh_value_goes_first(void **state)
 {
   world *all = (world *)*state;
   open_stale(all);
@@ -260,7 +260,7 @@ static void R4_a_fresh_value_goes_first(void **state)
   assert_int_equal(metrics_of(&all->caches[0]).stale_fallback, 0);
 }
 
-static void R4_stale_where_loading_is_disabled_or_slow(void **state)
+static void stale_where_loading_is_disabled_or_slow(void **state)
 {
   world *all = (world *)*state;
   all->config.loader_timeout_ms = 20;
@@ -277,7 +277,7 @@ static void R4_stale_where_loading_is_disabled_or_slow(void **state)
   assert_status(rows, 1, &elsewhere, ACCEL_MISS);
 }
 
-static void R4_what_was_removed_is_not_stale(void **state)
+static void what_was_removed_is_not_stale(void **state)
 {
   world *all = (world *)*state;
   all->config.stale_on_error = true;
@@ -292,9 +292,9 @@ static void R4_what_was_removed_is_not_stale(void **state)
   assert_status(&all->caches[0], 1, NULL, ACCEL_ERR_LOADER); /* a negative entry never is */
 }
 
-/* ---- R5 ---- */
+/* ---- the soft limit ---- */
 
-static void R5_a_soft_limit_answers_with_the_stale_value(void **state)
+static void a_soft_limit_answers_with_the_stale_value(void **state)
 {
   world *all = (world *)*state;
   all->config.stale_on_error = true;
@@ -337,21 +337,21 @@ static void hits_and_misses_add_up_to_reads(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      WORLD_TEST(R1_a_negative_entry_is_a_hit),
-      WORLD_TEST(R1_a_loader_may_say_so),
-      WORLD_TEST(R1_without_negative_entries_every_read_asks),
-      WORLD_TEST(R2_remote_trouble_never_costs_a_read_its_loader),
-      WORLD_TEST(R2_one_bad_key_of_a_batch_is_loaded_alone),
-      WORLD_TEST(R2_what_is_not_ours_is_a_miss),
-      WORLD_TEST(R2_remote_trouble_never_costs_a_stale_value),
-      WORLD_TEST(R2_propagated_trouble_leaves_the_loader_alone),
-      WORLD_TEST(R3_a_fill_lives_no_longer_than_its_rest_in_remote),
-      WORLD_TEST(R3_a_fill_lives_no_longer_than_local_entries_do),
-      WORLD_TEST(R4_a_stale_value_serves_again_and_again),
-      WORLD_TEST(R4_a_fresh_value_goes_first),
-      WORLD_TEST(R4_stale_where_loading_is_disabled_or_slow),
-      WORLD_TEST(R4_what_was_removed_is_not_stale),
-      WORLD_TEST(R5_a_soft_limit_answers_with_the_stale_value),
+      WORLD_TEST(a_negative_entry_is_a_hit),
+      WORLD_TEST(a_loader_may_say_so),
+      WORLD_TEST(without_negative_entries_every_read_asks),
+      WORLD_TEST(remote_trouble_never_costs_a_read_its_loader),
+      WORLD_TEST(one_bad_key_of_a_batch_is_loaded_alone),
+      WORLD_TEST(what_is_not_ours_is_a_miss),
+      WORLD_TEST(remote_trouble_never_costs_a_stale_value),
+      WORLD_TEST(propagated_trouble_leaves_the_loader_alone),
+      WORLD_TEST(a_fill_lives_no_longer_than_its_rest_in_remote),
+      WORLD_TEST(a_fill_lives_no_longer_than_local_entries_do),
+      WORLD_TEST(a_stale_value_serves_again_and_again),
+      WORLD_TEST(a_fresh_value_goes_first),
+      WORLD_TEST(stale_where_loading_is_disabled_or_slow),
+      WORLD_TEST(what_was_removed_is_not_stale),
+      WORLD_TEST(a_soft_limit_answers_with_the_stale_value),
       WORLD_TEST(hits_and_misses_add_up_to_reads),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* Reloading behind the readers' backs, leaving a failing source in peace, and warming up. */
+/* Reloading behind the readers' backs, throttling a failing source, and warming up. */
 #include "cache_world.h"
 
 /* Key 1 was loaded as 1001, lives 10 s, and is due for a refresh in its last 3 s. */
@@ -12,9 +12,9 @@ static void open_due(world *all)
   source_set(&all->source, 2000, ACCEL_OK, true);
 }
 
-/* ---- R5: refresh-ahead ---- */
+/* ---- refresh-ahead ---- */
 
-static void R5_a_refresh_makes_no_reader_wait(void **state)
+static void a_refresh_makes_no_reader_wait(void **state)
 {
   world *all = (world *)*state;
   open_due(all);
@@ -35,7 +35,7 @@ static void R5_a_refresh_makes_no_reader_wait(void **state)
   assert_int_equal(counted.local_miss, 1); /* the first load's */
 }
 
-static void R5_not_before_it_is_due(void **state)
+static void not_before_it_is_due(void **state)
 {
   world *all = (world *)*state;
   all->config.refresh_ahead = true;
@@ -52,7 +52,7 @@ static void R5_not_before_it_is_due(void **state)
   assert_int_equal(metrics_of(rows).refresh_attempts, 1);
 }
 
-static void R5_not_unless_asked_for_and_possible(void **state)
+static void not_unless_asked_for_and_possible(void **state)
 {
   world *all = (world *)*state;
   all->config.local_ttl_ms = 10000;
@@ -78,7 +78,7 @@ static void *read_often(void *ctx)
   return NULL;
 }
 
-static void R5_one_refresh_per_key_at_a_time(void **state)
+static void one_refresh_per_key_at_a_time(void **state)
 {
   world *all = (world *)*state;
   open_due(all);
@@ -110,7 +110,7 @@ static void await_refused(world *all)
   AWAIT(&all->caches[0], local_fill_refused, 1);
 }
 
-static void R5_a_set_during_a_refresh_wins(void **state)
+static void a_set_during_a_refresh_wins(void **state)
 {
   world *all = (world *)*state;
   start_refresh(all);
@@ -119,7 +119,7 @@ static void R5_a_set_during_a_refresh_wins(void **state)
   for (int i = 0; i < 2; i++) assert_reads(&all->caches[i], 1, &only_cached, 5);
 }
 
-static void R5_a_del_during_a_refresh_wins(void **state)
+static void a_del_during_a_refresh_wins(void **state)
 {
   world *all = (world *)*state;
   start_refresh(all);
@@ -128,7 +128,7 @@ static void R5_a_del_during_a_refresh_wins(void **state)
   for (int i = 0; i < 2; i++) assert_status(&all->caches[i], 1, &only_cached, ACCEL_MISS);
 }
 
-static void R5_so_does_one_of_another_process(void **state)
+static void so_does_one_of_another_process(void **state)
 {
   world *all = (world *)*state;
   start_refresh(all);
@@ -137,7 +137,7 @@ static void R5_so_does_one_of_another_process(void **state)
   for (int i = 0; i < 2; i++) assert_reads(&all->caches[i], 1, &only_cached, 5);
 }
 
-static void R5_and_a_clear(void **state)
+static void and_a_clear(void **state)
 {
   world *all = (world *)*state;
   start_refresh(all);
@@ -146,7 +146,7 @@ static void R5_and_a_clear(void **state)
   for (int i = 0; i < 2; i++) assert_status(&all->caches[i], 1, &only_cached, ACCEL_MISS);
 }
 
-static void R5_a_refresh_may_find_that_the_row_is_gone(void **state)
+static void a_refresh_may_find_that_the_row_is_gone(void **state)
 {
   world *all = (world *)*state;
   open_due(all);
@@ -162,9 +162,9 @@ static void R5_a_refresh_may_find_that_the_row_is_gone(void **state)
   assert_status(&all->caches[1], 1, &only_cached, ACCEL_NULL);
 }
 
-/* ---- R4, R5: the throttle ---- */
+/* ---- the throttle ---- */
 
-static void R5_after_a_failed_refresh_the_source_has_peace(void **state)
+static void after_a_failed_refresh_the_source_is_not_asked(void **state)
 {
   world *all = (world *)*state;
   open_due(all);
@@ -183,7 +183,7 @@ static void R5_after_a_failed_refresh_the_source_has_peace(void **state)
   assert_int_equal(metrics_of(rows).refresh_attempts, 2);
 }
 
-static void R4_after_a_failed_load_the_source_has_peace(void **state)
+static void after_a_failed_load_the_source_is_not_asked(void **state)
 {
   world *all = (world *)*state;
   all->config.remote = NULL;
@@ -204,7 +204,7 @@ static void R4_after_a_failed_load_the_source_has_peace(void **state)
   assert_int_equal(metrics_of(rows).stale_fallback, 50);
 }
 
-static void R4_the_throttle_concerns_only_who_has_a_stale_value(void **state)
+static void the_throttle_concerns_only_readers_with_a_stale_value(void **state)
 {
   world *all = (world *)*state;
   all->config.stale_on_error = true;
@@ -323,18 +323,18 @@ static void infos_tell_it_per_key(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      WORLD_TEST(R5_a_refresh_makes_no_reader_wait),
-      WORLD_TEST(R5_not_before_it_is_due),
-      WORLD_TEST(R5_not_unless_asked_for_and_possible),
-      WORLD_TEST(R5_one_refresh_per_key_at_a_time),
-      WORLD_TEST(R5_a_set_during_a_refresh_wins),
-      WORLD_TEST(R5_a_del_during_a_refresh_wins),
-      WORLD_TEST(R5_so_does_one_of_another_process),
-      WORLD_TEST(R5_and_a_clear),
-      WORLD_TEST(R5_a_refresh_may_find_that_the_row_is_gone),
-      WORLD_TEST(R5_after_a_failed_refresh_the_source_has_peace),
-      WORLD_TEST(R4_after_a_failed_load_the_source_has_peace),
-      WORLD_TEST(R4_the_throttle_concerns_only_who_has_a_stale_value),
+      WORLD_TEST(a_refresh_makes_no_reader_wait),
+      WORLD_TEST(not_before_it_is_due),
+      WORLD_TEST(not_unless_asked_for_and_possible),
+      WORLD_TEST(one_refresh_per_key_at_a_time),
+      WORLD_TEST(a_set_during_a_refresh_wins),
+      WORLD_TEST(a_del_during_a_refresh_wins),
+      WORLD_TEST(so_does_one_of_another_process),
+      WORLD_TEST(and_a_clear),
+      WORLD_TEST(a_refresh_may_find_that_the_row_is_gone),
+      WORLD_TEST(after_a_failed_refresh_the_source_is_not_asked),
+      WORLD_TEST(after_a_failed_load_the_source_is_not_asked),
+      WORLD_TEST(the_throttle_concerns_only_readers_with_a_stale_value),
       WORLD_TEST(warmup_does_nothing_unless_enabled),
       WORLD_TEST(warmup_loads_in_chunks_what_is_not_cached),
       WORLD_TEST(warmup_goes_on_after_a_failure),

@@ -1,4 +1,4 @@
-/* What L2 did not confirm is made good: W5, and the queue that remembers it. */
+/* Writes that L2 did not confirm are repaired, and the queue that remembers them. */
 #include "cache_world.h"
 
 #include "accel/repair.h"
@@ -35,7 +35,7 @@ static void fail_writes(world *all, uint32_t times)
   accel_fake_fail(&all->fake, ACCEL_FAKE_DEL, ACCEL_FAKE_BEFORE, ACCEL_ERR_TIMEOUT, times);
 }
 
-static void W5_an_unconfirmed_del_is_made_good(void **state)
+static void an_unconfirmed_del_is_made_good(void **state)
 {
   world *all = (world *)*state;
   open_filled(all);
@@ -49,7 +49,7 @@ static void W5_an_unconfirmed_del_is_made_good(void **state)
   assert_int_equal(metrics_of(a).repair_replayed, 1);
 }
 
-static void W5_an_unconfirmed_set_is_never_written_later(void **state)
+static void an_unconfirmed_set_is_never_written_later(void **state)
 {
   world *all = (world *)*state;
   open_filled(all);
@@ -64,7 +64,7 @@ static void W5_an_unconfirmed_set_is_never_written_later(void **state)
   assert_status(b, 1, &only_cached, ACCEL_MISS);
 }
 
-static void W5_until_then_what_remote_has_is_not_believed(void **state)
+static void until_then_what_remote_has_is_not_believed(void **state)
 {
   world *all = (world *)*state;
   open_filled(all);
@@ -87,7 +87,7 @@ static void W5_until_then_what_remote_has_is_not_believed(void **state)
   assert_status(&all->caches[1], 1, &only_cached, ACCEL_MISS);
 }
 
-static void W5_a_server_that_is_back_is_repaired_first(void **state)
+static void a_server_that_is_back_is_repaired_first(void **state)
 {
   world *all = (world *)*state;
   open_filled(all);
@@ -104,7 +104,7 @@ static void W5_a_server_that_is_back_is_repaired_first(void **state)
   assert_status(&all->caches[1], 1, &only_cached, ACCEL_MISS);
 }
 
-static void W5_what_fails_again_stays_noted(void **state)
+static void what_fails_again_stays_noted(void **state)
 {
   world *all = (world *)*state;
   open_filled(all);
@@ -117,7 +117,7 @@ static void W5_what_fails_again_stays_noted(void **state)
   assert_status(&all->caches[1], 1, &only_cached, ACCEL_MISS);
 }
 
-static void W5_too_many_clear_the_area(void **state)
+static void too_many_clear_the_area(void **state)
 {
   world *all = (world *)*state;
   open_filled(all);
@@ -141,7 +141,7 @@ static void W5_too_many_clear_the_area(void **state)
   assert_status(b, 1, &only_cached, ACCEL_MISS);
 }
 
-static void W5_a_clear_that_failed_is_repeated(void **state)
+static void a_clear_that_failed_is_repeated(void **state)
 {
   world *all = (world *)*state;
   open_filled(all);
@@ -152,7 +152,7 @@ static void W5_a_clear_that_failed_is_repeated(void **state)
   assert_status(&all->caches[1], 1, &only_cached, ACCEL_MISS);
 }
 
-static void W5_closing_tries_once_more_and_no_longer(void **state)
+static void closing_tries_once_more_and_no_longer(void **state)
 {
   world *all = (world *)*state;
   open_filled(all);
@@ -170,7 +170,7 @@ static void W5_closing_tries_once_more_and_no_longer(void **state)
 
 ACCEL_DEFINE_STR_WITH(page, row, .remote = &accel_fake_ops)
 
-static void W5_long_names_are_repaired_too(void **state)
+static void long_names_are_repaired_too(void **state)
 {
   world *all = (world *)*state;
   page_cache caches[2] = {0};
@@ -230,15 +230,15 @@ static void the_queue_remembers_what_a_list_would(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      WORLD_TEST(W5_an_unconfirmed_del_is_made_good),
-      WORLD_TEST(W5_an_unconfirmed_set_is_never_written_later),
-      WORLD_TEST(W5_until_then_what_remote_has_is_not_believed),
-      WORLD_TEST(W5_a_server_that_is_back_is_repaired_first),
-      WORLD_TEST(W5_what_fails_again_stays_noted),
-      WORLD_TEST(W5_too_many_clear_the_area),
-      WORLD_TEST(W5_a_clear_that_failed_is_repeated),
-      WORLD_TEST(W5_closing_tries_once_more_and_no_longer),
-      WORLD_TEST(W5_long_names_are_repaired_too),
+      WORLD_TEST(an_unconfirmed_del_is_made_good),
+      WORLD_TEST(an_unconfirmed_set_is_never_written_later),
+      WORLD_TEST(until_then_what_remote_has_is_not_believed),
+      WORLD_TEST(a_server_that_is_back_is_repaired_first),
+      WORLD_TEST(what_fails_again_stays_noted),
+      WORLD_TEST(too_many_clear_the_area),
+      WORLD_TEST(a_clear_that_failed_is_repeated),
+      WORLD_TEST(closing_tries_once_more_and_no_longer),
+      WORLD_TEST(long_names_are_repaired_too),
       cmocka_unit_test(the_queue_remembers_what_a_list_would),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -186,7 +186,7 @@ static void a_follower_waits_no_longer_than_allowed(void **state)
   assert_non_null(strstr(user_cache_last_error(&svc->users), "loader_timeout_ms, 20"));
   atomic_store(&svc->is_held, false);
   pthread_join(leader.thread, NULL);
-  assert_int_equal(leader.status, ACCEL_OK); /* the limit is for those who wait */
+  assert_int_equal(leader.status, ACCEL_OK); /* the limit is for callers that wait */
   assert_int_equal(leader.out.age, 30);
   assert_int_equal(svc->bodies, 1);
 }
