@@ -35,6 +35,20 @@ class Words(gate_world.World):
         self.single(160, 4, "NOT PROVEN", "--inconclusive=pass")
         self.single(160, 0, "PASS", "--threshold=median=0.9:0.9", "--threshold=mean=0.9:0.9")
 
+    def test_a_failure_comes_before_what_is_unclear(self):
+        self.write("base.json", google(a=100, b=100))
+        self.write("now.json", google(a=160, b=115))
+        self.assertRegex(self.check(4, "base.json", "now.json").out, "(?m)^NOT PROVEN: ")
+        result = self.check(1, "base.json", "now.json", "--warn-is-error")
+        self.assertRegex(result.out, "(?m)^FAIL: ")
+
+    def test_a_failed_bench_comes_before_a_slower_one(self):
+        self.write("base.json", google(a=100, b=100))
+        self.write("now.json", google(a=300, b={"error_occurred": True, "error_message": "boom"}))
+        result = self.check(1, "base.json", "now.json")
+        self.assertLess(result.out.index("FAILED"), result.out.index("FAIL  "), result.out)
+        self.assertRegex(result.out, "(?m)^FAIL: 1 bench that failed, [0-9]+ regression")
+
     def test_many_samples_are_one_run(self):
         for factor, code in ((1.6, 4), (3, 1)):
             for root, ns in (("a", 10), ("b", 10 * factor)):

@@ -12,13 +12,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The exit codes, worst last where several apply: 1 is told before 4, and 3 before 1. */
+/* The exit codes. Where several apply, gate_report_exit decides: 3 before 1, and 1 before 4; only a
+ * bench that failed is 1 even if nothing was compared. */
 typedef enum gate_exit {
   GATE_EXIT_OK = 0,
+  /* A regression; a bench that failed or is missing; a warning that counts as an error. */
   GATE_EXIT_REGRESSION = 1,
   GATE_EXIT_USAGE = 2,
-  GATE_EXIT_INPUT = 3,  /* missing, invalid, or nothing was compared */
-  GATE_EXIT_UNSURE = 4, /* inconclusive, or not comparable, where the user asked for certainty */
+  /* Input is missing or invalid, nothing was compared, or a report could not be written. */
+  GATE_EXIT_INPUT = 3,
+  /* Beyond a limit by too few rounds; or inconclusive or not comparable, where the user asked for
+   * certainty. */
+  GATE_EXIT_UNSURE = 4,
 } gate_exit;
 
 /* ---- memory: as the functions of arena.h, from the one arena ---- */

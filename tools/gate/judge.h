@@ -20,8 +20,8 @@ typedef enum gate_verdict {
   GATE_WARN,
   GATE_NOT_PROVEN, /* beyond the limit, by too few rounds to tell */
   GATE_MISSING,
-  GATE_FAILED, /* the bench itself: there is no result */
   GATE_FAIL,
+  GATE_FAILED, /* the bench itself: there is no result */
   GATE_VERDICTS
 } gate_verdict;
 

@@ -23,9 +23,9 @@ const gate_verdict_text gate_verdicts[GATE_VERDICTS] = {
                          "figures beyond their limits by too few rounds to judge"},
     [GATE_MISSING] = {"MISSING", "fail", "\xE2\x9A\xA0\xEF\xB8\x8F Missing", "bench missing",
                       "benches missing"},
+    [GATE_FAIL] = {"FAIL", "fail", "\xF0\x9F\x94\xB4 Regression", "regression", "regressions"},
     [GATE_FAILED] = {"FAILED", "fail", "\xF0\x9F\x94\xB4 Failed", "bench that failed",
                      "benches that failed"},
-    [GATE_FAIL] = {"FAIL", "fail", "\xF0\x9F\x94\xB4 Regression", "regression", "regressions"},
 };
 
 double gate_shown_change(const gate_row *row)
@@ -104,8 +104,8 @@ gate_exit gate_report_exit(const gate_report *report, bool has_problems)
   if (counts[GATE_FAILED] > 0) return GATE_EXIT_REGRESSION;
   if (report->compared == 0) return GATE_EXIT_INPUT;
   if (counts[GATE_FAIL] + counts[GATE_MISSING] > 0) return GATE_EXIT_REGRESSION;
-  if (is_unsure(report)) return GATE_EXIT_UNSURE;
   if (report->limits->is_warning_error && counts[GATE_WARN] > 0) return GATE_EXIT_REGRESSION;
+  if (is_unsure(report)) return GATE_EXIT_UNSURE;
   return GATE_EXIT_OK;
 }
 
