@@ -164,7 +164,7 @@ void gate_number_add(gate_text *text, double value)
   gate_text_add(text, digits);
 }
 
-/* Four significant digits at least, as people read it: 504, 3.02, 17 700. */
+/* Four significant digits at least, as displayed: 504, 3.02, 17 700. */
 static void add_short(gate_text *text, double value)
 {
   const double size = fabs(value);

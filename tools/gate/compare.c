@@ -22,7 +22,7 @@ static gate_row *add_row(gate_report *report, const char *id, const char *key)
       .unit = "",
       .base = NAN,
       .now = NAN,
-      .change = NAN,
+      .worse_by = NAN,
       .bounds = {NAN, NAN},
       .noise = NAN,
       .warn = limit.warn,
@@ -37,7 +37,8 @@ typedef struct comparison {
   gate_problems *problems;
 } comparison;
 
-static bool is_ignored(const gate_report *report, gate_row *row)
+/* True if a waiver holds, which makes the row IGNORED. */
+static bool apply_waiver(const gate_report *report, gate_row *row)
 {
   const gate_waiver *waiver = gate_limits_waiver(report->limits, row->id);
   if (!waiver) return false;
@@ -58,7 +59,7 @@ static void apply_waivers(gate_report *report, size_t first)
     gate_row *row = &report->rows[i];
     if (row->verdict == GATE_NEW || row->verdict == GATE_SKIPPED) continue;
     const bool is_limited = row->base_metric && (isfinite(row->warn) || isfinite(row->fail));
-    if (!is_ignored(report, row) && is_limited) report->compared++;
+    if (!apply_waiver(report, row) && is_limited) report->compared++;
   }
 }
 
@@ -103,8 +104,8 @@ static void add_figure(const comparison *pair, const gate_bench *bench, const ch
   row->note = difference;
 }
 
-/* Of one number that was measured, its mean and its tails are the number again: a row is enough,
- * and of two the one with a limit. */
+/* The mean and the tails of a single number are that number again. One row is enough: the one with
+ * a limit. */
 static bool says_the_same(const gate_report *report, const char *id, gate_figure figure,
                           const gate_metric *base, const gate_metric *now)
 {
@@ -114,12 +115,12 @@ static bool says_the_same(const gate_report *report, const char *id, gate_figure
     if (other == figure || base->figures[other] != base->figures[figure] ||
         now->figures[other] != now->figures[figure])
       continue;
-    const gate_limit mine = gate_limits_find(report->limits, id, gate_figure_names[figure]);
-    const gate_limit its = gate_limits_find(report->limits, id, gate_figure_names[other]);
-    const bool am_limited = isfinite(mine.warn) || isfinite(mine.fail);
-    const bool is_limited = isfinite(its.warn) || isfinite(its.fail);
-    if (is_limited && !am_limited) return true;
-    if (is_limited == am_limited && figure != GATE_MEDIAN) return true;
+    const gate_limit limit = gate_limits_find(report->limits, id, gate_figure_names[figure]);
+    const gate_limit other_limit = gate_limits_find(report->limits, id, gate_figure_names[other]);
+    const bool is_limited = isfinite(limit.warn) || isfinite(limit.fail);
+    const bool other_is_limited = isfinite(other_limit.warn) || isfinite(other_limit.fail);
+    if (other_is_limited && !is_limited) return true;
+    if (other_is_limited == is_limited && figure != GATE_MEDIAN) return true;
   }
   return false;
 }
@@ -137,7 +138,7 @@ static void compare_times(const comparison *pair, const gate_bench *bench, const
   gate_row *rows = pair->report->rows + first;
   const size_t count = pair->report->count - first;
   if (count > 0 && strcmp(rows[0].key, "median") == 0)
-    for (size_t i = 1; i < count; i++) gate_give_way(&rows[i], &rows[0]);
+    for (size_t i = 1; i < count; i++) gate_defer_to_median(&rows[i], &rows[0]);
 }
 
 static void compare_metric(const comparison *pair, const gate_bench *bench, const gate_metric *base,
@@ -218,7 +219,7 @@ static void compare_bench(const comparison *pair, const gate_bench *base)
 {
   const gate_bench *now = find_either_spelling(pair->now, base->id);
   if (!now) {
-    /* What failed is told of all that failed. */
+    /* A failed bench has its row already. */
     if (!reason_for(&pair->now->failed, base->id)) note_missing(pair, base);
     return;
   }

@@ -5,13 +5,13 @@
 
 enum { ROUNDS_MIN = 6, RESAMPLES_FEW = 500, RESAMPLES = 10000, BOOTSTRAP_SEED = 42 };
 
-bool gate_exceeds(double change, double limit)
+bool gate_exceeds(double worse_by, double limit)
 {
-  return change - limit > 1e-9 * fmax(1, fabs(limit));
+  return worse_by - limit > 1e-9 * fmax(1, fabs(limit));
 }
 
 /* How much worse `now` is: (now - base) / base, with its sign turned where higher is better. */
-static double change_of(double base, double now, gate_better better)
+static double loss_of(double base, double now, gate_better better)
 {
   if (base == now) return 0;
   return better == GATE_LOWER ? (now - base) / base : (base - now) / base;
@@ -22,9 +22,9 @@ static double change_of(double base, double now, gate_better better)
 /* By figures alone. */
 static gate_verdict judge_figures(const gate_row *row, const gate_limits *limits)
 {
-  if (gate_exceeds(row->change, row->fail)) return GATE_FAIL;
-  if (gate_exceeds(row->change, row->warn)) return GATE_WARN;
-  if (gate_exceeds(-row->change, limits->improvement)) return GATE_IMPROVED;
+  if (gate_exceeds(row->worse_by, row->fail)) return GATE_FAIL;
+  if (gate_exceeds(row->worse_by, row->warn)) return GATE_WARN;
+  if (gate_exceeds(-row->worse_by, limits->improvement)) return GATE_IMPROVED;
   return GATE_OK;
 }
 
@@ -32,15 +32,15 @@ static gate_verdict judge_figures(const gate_row *row, const gate_limits *limits
 static gate_verdict judge_bounds(const gate_row *row, const gate_limits *limits)
 {
   const bool is_worse = row->bounds.low > row->noise;
-  if (gate_exceeds(row->change, row->fail) && is_worse) return GATE_FAIL;
-  if (gate_exceeds(row->change, row->warn) && is_worse) return GATE_WARN;
-  if (gate_exceeds(-row->change, limits->improvement) && row->bounds.high < -row->noise)
+  if (gate_exceeds(row->worse_by, row->fail) && is_worse) return GATE_FAIL;
+  if (gate_exceeds(row->worse_by, row->warn) && is_worse) return GATE_WARN;
+  if (gate_exceeds(-row->worse_by, limits->improvement) && row->bounds.high < -row->noise)
     return GATE_IMPROVED;
   if (!gate_exceeds(row->bounds.high, row->fail)) return GATE_OK;
   return GATE_INCONCLUSIVE;
 }
 
-/* So noisy that the limit is out of sight. What is worse by the limit and all the noise together is
+/* So noisy that the limit cannot be seen. What is worse by more than limit and noise together can be
  * seen all the same: twice the work is a failure on any machine. */
 static bool is_hidden(const gate_row *row)
 {
@@ -57,7 +57,7 @@ static bool is_limited(const gate_row *row)
 static bool is_twice(const gate_row *row)
 {
   const double ratio = row->better == GATE_LOWER ? row->now / row->base : row->base / row->now;
-  return ratio >= 2 - 1e-9 && gate_exceeds(row->change, row->fail);
+  return ratio >= 2 - 1e-9 && gate_exceeds(row->worse_by, row->fail);
 }
 
 bool gate_is_count(const gate_row *row)
@@ -71,8 +71,9 @@ bool gate_is_count(const gate_row *row)
 
 /* ---- rounds that were not taken in turns ---- */
 
-/* What of the rounds stands for the figure: rounds of that figure, of which the median counts, so
- * that one bad round decides nothing; else the figure is that of the rounds. */
+/* Which rounds represent the figure. If each round recorded the figure itself, their median counts,
+ * so that one bad round decides nothing. Else it is computed over the rounds of the metric. Returns
+ * the quantile to compute, or STATS_MEAN. */
 static double choose_rounds(const gate_row *row, const gate_numbers **base_out,
                             const gate_numbers **now_out)
 {
@@ -88,7 +89,7 @@ static double choose_rounds(const gate_row *row, const gate_numbers **base_out,
   return is_mean ? STATS_MEAN : is_p95 ? 0.95 : strcmp(row->key, "p99") == 0 ? 0.99 : 0.5;
 }
 
-/* Rounds of another figure than the compared ones tell how wide the interval is, not where. */
+/* Rounds of another figure than the compared one give the width of the interval, not its place. */
 static gate_interval bootstrap(const gate_row *row, size_t resamples)
 {
   const stats_plan plan = {resamples, 0.95, BOOTSTRAP_SEED};
@@ -109,10 +110,10 @@ static void judge_rounds_apart(gate_row *row, const gate_limits *limits)
   const gate_interval rough = bootstrap(row, RESAMPLES_FEW);
   const double width = rough.high - rough.low;
   row->bounds = (gate_interval){rough.low - width / 2, rough.high + width / 2};
-  const gate_verdict at_least = judge_bounds(row, limits);
+  const gate_verdict with_wide_bounds = judge_bounds(row, limits);
   row->bounds = rough;
   row->verdict = judge_bounds(row, limits);
-  if (row->verdict == at_least) return;
+  if (row->verdict == with_wide_bounds) return;
   row->bounds = bootstrap(row, RESAMPLES);
   row->verdict = judge_bounds(row, limits);
 }
@@ -135,7 +136,7 @@ static void judge_few_rounds(gate_row *row, const gate_limits *limits)
 void gate_judge_row(gate_row *row, const gate_limits *limits)
 {
   const bool has_rounds = row->base_metric && row->rounds >= ROUNDS_MIN;
-  row->change = change_of(row->base, row->now, row->better);
+  row->worse_by = loss_of(row->base, row->now, row->better);
   if (!is_limited(row)) {
     row->verdict = GATE_REPORTED;
   } else if (row->base == 0 && row->now > 0) {
@@ -152,7 +153,7 @@ void gate_judge_row(gate_row *row, const gate_limits *limits)
   }
 }
 
-void gate_give_way(gate_row *row, const gate_row *median)
+void gate_defer_to_median(gate_row *row, const gate_row *median)
 {
   const bool is_clear = median->verdict == GATE_OK || median->verdict == GATE_IMPROVED ||
                         median->verdict == GATE_WARN || median->verdict == GATE_FAIL;
@@ -166,9 +167,9 @@ void gate_give_way(gate_row *row, const gate_row *median)
 
 /* ---- rounds in pairs ---- */
 
-/* What a machine does to two rounds that followed each other is told by how far their ratios are
- * apart: the same two sides were compared, so in truth by nothing. What slows both sides of a round
- * alike is in neither ratio. Returns the deviation of one ratio. */
+/* Consecutive rounds compare the same two builds, so only the noise of the machine makes their ratios
+ * differ. What slows both sides of a round alike is in neither ratio. Returns the deviation of one
+ * ratio. */
 static double null_control(const gate_numbers *ratios)
 {
   gate_numbers null = {0};
@@ -192,7 +193,7 @@ void gate_judge_pairs(gate_row *row, const gate_limits *limits)
   row->rounds = count;
   row->base = stats_median(base->values, base->count);
   row->now = stats_median(now->values, now->count);
-  row->change = expm1(stats_median(ratios.values, count));
+  row->worse_by = expm1(stats_median(ratios.values, count));
   row->bounds = (gate_interval){expm1(bounds.low), expm1(bounds.high)};
   row->noise = fmax(limits->noise_min, 2 * null_error);
   if (!is_limited(row)) {

@@ -33,8 +33,8 @@ typedef struct gate_row {
   const char *unit;
   gate_better better;
   double base, now;     /* NAN if there is none */
-  double change;        /* + is worse, whatever the direction: 0.2 is 20 % worse */
-  gate_interval bounds; /* of change, one-sided each; NANs if there are none */
+  double worse_by;      /* whatever the direction: 0.2 is 20 % worse */
+  gate_interval bounds; /* of worse_by, one-sided each; NANs if there are none */
   double noise;         /* effects below are not told apart from noise; NAN if unknown */
   double warn, fail;    /* INFINITY if it is not limited */
   size_t rounds;        /* of the side with fewer */
@@ -75,20 +75,20 @@ bool gate_is_bad(gate_verdict verdict);
 void gate_judge_sets(gate_report *report, const gate_set *base, const gate_set *now,
                      gate_problems *problems);
 
-/* One figure of both sides, which stand in the row with their metrics. Fills change, verdict and,
- * where there are rounds, bounds. */
+/* One figure of both sides, which stand in the row with their metrics. Fills worse_by, verdict
+ * and, where there are rounds, bounds. */
 void gate_judge_row(gate_row *row, const gate_limits *limits);
 /* The same of rounds that were taken in turns: the ratio of each pair counts. */
 void gate_judge_pairs(gate_row *row, const gate_limits *limits);
-/* A mean or a tail that noise hides is only told where the median is clear: that decides. One that
- * is worse beyond the noise still fails. */
-void gate_give_way(gate_row *row, const gate_row *median);
+/* Where the median is clear, it decides: a mean or a tail that noise hides becomes REPORTED. One
+ * that is worse beyond the noise still fails. */
+void gate_defer_to_median(gate_row *row, const gate_row *median);
 /* Whether it was counted rather than measured: every change is real, on any machine. */
 bool gate_is_count(const gate_row *row);
 /* After all is judged: a row for each limit and waiver of the user that matched nothing. */
 void gate_note_unused(gate_report *report);
 
-/* Counts verdicts, and orders rows: worst first, then by change. */
+/* Counts verdicts, and orders rows: worst first, then by worse_by. */
 void gate_report_sort(gate_report *report);
 /* The geometric mean of now/base over the main time figure, harm-oriented; NAN if there is none. */
 double gate_report_geomean(const gate_report *report);
@@ -101,11 +101,11 @@ const char *gate_report_difference(const gate_report *report);
 /* One sentence that says what gate_report_exit decided. */
 const char *gate_report_sentence(const gate_report *report, bool has_problems);
 
-/* The change as people see it: + is more, be that worse or better. */
-double gate_shown_change(const gate_row *row);
-gate_interval gate_shown_bounds(const gate_row *row);
-/* change > limit, where numbers that are equal on paper count as equal. */
-bool gate_exceeds(double change, double limit);
+/* The change as it is displayed: + is more, whether that is worse or better. */
+double gate_row_change(const gate_row *row);
+gate_interval gate_row_change_bounds(const gate_row *row);
+/* worse_by > limit, where numbers that are equal on paper count as equal. */
+bool gate_exceeds(double worse_by, double limit);
 
 /* ---- a row as texts, the same on a terminal, in Markdown and on a page ---- */
 

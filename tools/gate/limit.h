@@ -1,8 +1,8 @@
 /* What is allowed: how much worse a figure may get before it warns and before it fails, which
  * benches are judged, and how strict the rest is. Profiles are named sets of rules;
  * a config file and options change them. */
-#ifndef ACCEL_GATE_LIMITS_H
-#define ACCEL_GATE_LIMITS_H
+#ifndef ACCEL_GATE_LIMIT_H
+#define ACCEL_GATE_LIMIT_H
 
 #include "json.h"
 #include "record.h"

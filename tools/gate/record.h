@@ -46,7 +46,7 @@ typedef struct gate_metric {
 
 typedef struct gate_bench {
   const char *id;
-  const char *full_id; /* as people write it; the id if not given */
+  const char *full_id; /* the id as displayed; the id itself if not given */
   const char
       *definition_hash;      /* NULL if not given; differs when the bench measures another thing */
   const char *params;        /* JSON text of an object, or NULL */
@@ -84,7 +84,7 @@ typedef enum gate_form {
   GATE_FORMS
 } gate_form;
 
-/* As people call it. */
+/* As displayed, for example in error texts. */
 extern const char *const gate_form_names[GATE_FORMS];
 
 typedef struct gate_set {

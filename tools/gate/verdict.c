@@ -28,12 +28,12 @@ const gate_verdict_text gate_verdicts[GATE_VERDICTS] = {
                      "benches that failed"},
 };
 
-double gate_shown_change(const gate_row *row)
+double gate_row_change(const gate_row *row)
 {
-  return row->better == GATE_LOWER ? row->change : -row->change;
+  return row->better == GATE_LOWER ? row->worse_by : -row->worse_by;
 }
 
-gate_interval gate_shown_bounds(const gate_row *row)
+gate_interval gate_row_change_bounds(const gate_row *row)
 {
   if (row->better == GATE_LOWER) return row->bounds;
   return (gate_interval){-row->bounds.high, -row->bounds.low};
@@ -48,9 +48,9 @@ static int compare_rows(const void *a, const void *b)
 {
   const gate_row *left = a, *right = b;
   if (left->verdict != right->verdict) return left->verdict < right->verdict ? 1 : -1;
-  const double mine = isnan(left->change) ? -INFINITY : left->change;
-  const double other = isnan(right->change) ? -INFINITY : right->change;
-  if (mine != other) return mine < other ? 1 : -1;
+  const double left_loss = isnan(left->worse_by) ? -INFINITY : left->worse_by;
+  const double right_loss = isnan(right->worse_by) ? -INFINITY : right->worse_by;
+  if (left_loss != right_loss) return left_loss < right_loss ? 1 : -1;
   const int by_id = strcmp(left->id, right->id);
   return by_id != 0 ? by_id : strcmp(left->key, right->key);
 }
@@ -72,7 +72,7 @@ double gate_report_geomean(const gate_report *report)
       const gate_row *row = &report->rows[i];
       if (strcmp(row->key, pass == 0 ? "median" : "mean") != 0) continue;
       if (!(row->base > 0) || !(row->now > 0)) continue;
-      sum += log1p(row->change); /* where rounds are in pairs, the median of their ratios */
+      sum += log1p(row->worse_by); /* where rounds are in pairs, the median of their ratios */
       count++;
     }
   }
@@ -163,11 +163,11 @@ static const char *limit_text(double limit)
 /* What needs figures. */
 static const char *figure_cell(const gate_row *row, gate_column column)
 {
-  const gate_interval bounds = gate_shown_bounds(row);
+  const gate_interval bounds = gate_row_change_bounds(row);
   switch (column) {
     case GATE_COLUMN_BASE: return gate_quantity(row->base, row->unit);
     case GATE_COLUMN_NOW: return gate_quantity(row->now, row->unit);
-    case GATE_COLUMN_CHANGE: return gate_percent(gate_shown_change(row));
+    case GATE_COLUMN_CHANGE: return gate_percent(gate_row_change(row));
     case GATE_COLUMN_INTERVAL:
       return isnan(bounds.low) ? ""
                                : gate_format("[%+.1f, %+.1f]", bounds.low * 100, bounds.high * 100);
@@ -194,6 +194,6 @@ const char *gate_row_sentence(const gate_row *row)
   const char *note = row->note ? row->note : "";
   if (row->key[0] == '\0') return note;
   return gate_format("%s is worse by %s (baseline=%s -> current=%s)%s%s", row->key,
-                     gate_percent(row->change), gate_cell(row, GATE_COLUMN_BASE),
+                     gate_percent(row->worse_by), gate_cell(row, GATE_COLUMN_BASE),
                      gate_cell(row, GATE_COLUMN_NOW), row->note ? "; " : "", note);
 }

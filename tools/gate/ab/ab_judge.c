@@ -110,7 +110,7 @@ static void confirm(ab_run *run, gate_report *report)
     /* A mean that is its median to the last digit has no row of its own. */
     if (!second && strcmp(row->unit, "ns") == 0) second = find_row(&again, row->id, "median");
     if (!second) continue;
-    const char *change = gate_percent(second->change);
+    const char *change = gate_percent(second->worse_by);
     if (second->verdict == GATE_FAIL) {
       row->note = gate_format("run again: worse by %s", change);
       continue;

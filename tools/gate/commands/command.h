@@ -66,8 +66,8 @@ typedef struct gate_style {
 
 /* The table of a terminal, worst first. */
 void gate_show_table(gate_text *out, const gate_report *report, gate_style style);
-/* The table with its icons; rows that are OK folded away, `marker` first so that a
- * comment can be found and replaced. */
+/* The table with its icons; rows that are OK folded away. The first line is <!-- accel-gate -->, by
+ * which a comment can be found and replaced. */
 void gate_show_markdown(gate_text *out, const gate_report *report, bool has_problems);
 void gate_show_junit(gate_text *out, const gate_report *report);
 /* ::error:: and ::warning:: lines, at most 10 of each, then one that tells of the rest. */

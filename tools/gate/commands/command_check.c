@@ -93,7 +93,7 @@ static gate_exit check_compat(check *self)
 static void print_record(check *self, const gate_row *row)
 {
   const char *metric = row->better == GATE_HIGHER ? "throughput_mbs" : "duration_ms";
-  const double percent = row->change * 100 + 0.0;
+  const double percent = row->worse_by * 100 + 0.0;
   self->worst = fmax(self->worst, fabs(percent));
   if (row->verdict == GATE_FAIL)
     printf("%s[%s] p95 %s regressed by %.2f%% (baseline=%.15g -> current=%.15g)\n",
@@ -102,7 +102,7 @@ static void print_record(check *self, const gate_row *row)
   else
     printf("[%s][%s] p95 %s change %.2f%% (baseline=%.15g, current=%.15g)\n",
            row->verdict == GATE_IMPROVED ? "OK" : gate_verdicts[row->verdict].name, row->id, metric,
-           gate_shown_change(row) * 100 + 0.0, row->base / 1e6, row->now / 1e6);
+           gate_row_change(row) * 100 + 0.0, row->base / 1e6, row->now / 1e6);
 }
 
 static const char *fallback_profile(const gate_set *base)

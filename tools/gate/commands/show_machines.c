@@ -47,7 +47,7 @@ static json_t *row_json(const gate_row *row)
       "id", row->id, "full_id", row->full_id, "metric", row->key, "unit", row->unit, "better",
       row->better == GATE_LOWER ? "lower" : "higher", "verdict", gate_verdicts[row->verdict].name,
       "base", json_figure(row->base), "now", json_figure(row->now), "worse",
-      json_figure(row->change), "low", json_figure(row->bounds.low), "high",
+      json_figure(row->worse_by), "low", json_figure(row->bounds.low), "high",
       json_figure(row->bounds.high), "noise", json_figure(row->noise), "warn",
       json_figure(row->warn), "fail", json_figure(row->fail), "base_rounds",
       rounds_of(row->base_metric), "now_rounds", rounds_of(row->now_metric), "note", row->note);

@@ -69,9 +69,9 @@ static int compare_benches(const void *a, const void *b)
 {
   const page_bench *left = a, *right = b;
   if (left->verdict != right->verdict) return left->verdict < right->verdict ? 1 : -1;
-  const double mine = isnan(left->main->change) ? -INFINITY : left->main->change;
-  const double other = isnan(right->main->change) ? -INFINITY : right->main->change;
-  if (mine != other) return mine < other ? 1 : -1;
+  const double left_loss = isnan(left->main->worse_by) ? -INFINITY : left->main->worse_by;
+  const double right_loss = isnan(right->main->worse_by) ? -INFINITY : right->main->worse_by;
+  if (left_loss != right_loss) return left_loss < right_loss ? 1 : -1;
   return strcmp(left->id, right->id);
 }
 
@@ -162,7 +162,7 @@ static void add_bench(const page *self, const page_bench *bench)
   gate_add_markup(self->out, "%s</span>", bench->full_id);
   if (row->key[0] != '\0')
     gate_add_markup(self->out, " <span class=\"text %s num\">%s</span>", kind,
-                    gate_percent(gate_shown_change(row)));
+                    gate_percent(gate_row_change(row)));
   gate_text_add(self->out, "</summary>\n<div>\n");
   if (row->note && row->key[0] == '\0')
     gate_add_markup(self->out, "<p class=\"note\">%s</p>\n", row->note);

@@ -20,7 +20,7 @@ static double reach_of(const page *self)
   double reach = 0.05;
   for (size_t i = 0; i < self->count; i++) {
     const gate_row *row = self->benches[i].main;
-    const double ends[] = {row->change, row->bounds.low, row->bounds.high, row->warn, row->fail};
+    const double ends[] = {row->worse_by, row->bounds.low, row->bounds.high, row->warn, row->fail};
     for (size_t j = 0; j < sizeof ends / sizeof *ends; j++)
       if (isfinite(ends[j])) reach = fmax(reach, fabs(ends[j]) * 1.1);
   }
@@ -70,10 +70,10 @@ static void add_mark(const page *self, const gate_row *row, double reach)
   if (has_interval)
     svg_line(&plot, gate_format("whisker %s", kind), row->bounds.low, middle, row->bounds.high,
              middle);
-  svg_dot(&plot, gate_format("%s %s", form, kind), row->change, middle, 4.5, change_text(row));
-  if (fabs(row->change) > reach)
-    svg_text(&plot, "beyond", row->change, middle, -4,
-             row->change > 0 ? "\xE2\x96\xB6" : "\xE2\x97\x80");
+  svg_dot(&plot, gate_format("%s %s", form, kind), row->worse_by, middle, 4.5, change_text(row));
+  if (fabs(row->worse_by) > reach)
+    svg_text(&plot, "beyond", row->worse_by, middle, -4,
+             row->worse_by > 0 ? "\xE2\x96\xB6" : "\xE2\x97\x80");
   svg_close(&plot);
 }
 
@@ -91,7 +91,7 @@ static void add_line(const page *self, const page_bench *bench, double reach, bo
   gate_text_printf(self->out, "<tr id=\"line-%zu\" data-bench=\"%zu\" data-severity=\"%d\"",
                    bench->number, bench->number, (int)bench->verdict);
   gate_add_markup(self->out, " data-name=\"%s\" data-verdict=\"%s\"", bench->full_id, name);
-  add_number(self, "change", row->change);
+  add_number(self, "change", row->worse_by);
   add_number(self, "base", row->base);
   add_number(self, "now", row->now);
   gate_text_printf(self->out,
@@ -143,7 +143,7 @@ void page_overview(const page *self)
   gate_text_add(self->out, "</th></tr></thead>\n<tbody>\n");
   for (size_t i = 0; i < self->count; i++) {
     const page_bench *bench = &self->benches[i];
-    const bool is_drawn = drawn < PAGE_MARKS_MAX && !isnan(bench->main->change);
+    const bool is_drawn = drawn < PAGE_MARKS_MAX && !isnan(bench->main->worse_by);
     drawn += is_drawn;
     add_line(self, bench, reach, is_drawn);
   }

@@ -150,8 +150,8 @@ static const char *tick_text(const gate_numbers *ticks, size_t index, const char
   const double value = ticks->values[index];
   const double largest = fmax(fabs(ticks->values[0]), fabs(ticks->values[ticks->count - 1]));
   const double step = ticks->count > 1 ? ticks->values[1] - ticks->values[0] : largest;
-  const char *as_people_say = gate_quantity(largest, unit);
-  const char *blank = strrchr(as_people_say, ' ');
+  const char *displayed = gate_quantity(largest, unit);
+  const char *blank = strrchr(displayed, ' ');
   double factor = 1;
   if (!blank || strcmp(gate_unit_canonical(blank + 1, &factor), unit) != 0)
     return gate_quantity(value, unit);
