@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "statistics.h"
+#include "page/density.h"
 
 #include <math.h>
 

@@ -239,8 +239,8 @@ static void compare_bench(const comparison *pair, const gate_bench *base)
   }
 }
 
-/* What has no result now. A failed bench gets a row with or without a baseline; a skipped one, unless
- * a bench of the baseline already led to one. */
+/* What has no result now. A failed bench gets a row with or without a baseline; a skipped one only
+ * if no bench of the baseline led to one. */
 static void add_absent(const comparison *pair, const gate_pairs *absent, gate_verdict verdict)
 {
   for (size_t i = 0; i < absent->count; i++) {

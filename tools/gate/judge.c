@@ -40,7 +40,7 @@ static gate_verdict judge_bounds(const gate_row *row, const gate_limits *limits)
   return GATE_INCONCLUSIVE;
 }
 
-/* So noisy that the limit cannot be seen. What is worse by more than limit and noise together can be
+/* So noisy that the limit cannot be seen. What is worse by more than limit and noise together is
  * seen all the same: twice the work is a failure on any machine. */
 static bool is_hidden(const gate_row *row)
 {
@@ -167,7 +167,7 @@ void gate_defer_to_median(gate_row *row, const gate_row *median)
 
 /* ---- rounds in pairs ---- */
 
-/* Consecutive rounds compare the same two builds, so only the noise of the machine makes their ratios
+/* Consecutive rounds compare the same two builds, so only the machine's noise makes their ratios
  * differ. What slows both sides of a round alike is in neither ratio. Returns the deviation of one
  * ratio. */
 static double null_control(const gate_numbers *ratios)

@@ -1,8 +1,8 @@
 /* Statistics beyond those of bench/harness/stats.h: bounds that assume little about how noise is
- * distributed, and what is drawn.
+ * distributed.
  *
- * Inputs are finite and not changed. Whatever draws at random takes a seed, and gives the same
- * answer for the same seed on every machine. Nothing here knows of benches or files. */
+ * Inputs are finite and not changed; an empty list gives NAN. Nothing here knows of benches or
+ * files. */
 #ifndef ACCEL_GATE_STATISTICS_H
 #define ACCEL_GATE_STATISTICS_H
 
@@ -15,8 +15,6 @@ typedef struct gate_interval {
   double high;
 } gate_interval;
 
-/* ---- of one list; NAN of an empty one ---- */
-
 /* A sorted copy. */
 double *gate_sorted(const double *values, size_t count);
 /* With n - 1; NAN of fewer than two. */
@@ -28,13 +26,5 @@ double gate_deviation(const double *values, size_t count);
 size_t gate_order_rank(size_t count);
 /* The k-th smallest and k-th largest of that k: one-sided bounds of the median. NANs if k is 0. */
 gate_interval gate_median_bounds(const double *values, size_t count);
-
-/* ---- of shapes ---- */
-
-/* A Gaussian kernel's density at `points` places, 2 or more, between the ends of `range`. The
- * bandwidth is Silverman's. A list without spread gets a narrow peak. */
-gate_numbers gate_kernel_density(const double *values, size_t count, gate_interval range,
-                                 size_t points);
-double gate_bandwidth(const double *values, size_t count);
 
 #endif

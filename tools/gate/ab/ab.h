@@ -1,16 +1,17 @@
 /* ab/: the same benches built against two trees of headers, run in turns, judged in pairs.
  *
- *   tree   (ab_tree.c)   where the base's headers are: a commit's in a temporary folder, which
- *                        goes on every way out
- *   build  (ab_build.c)  the current bench sources, compiled against both trees
- *   rounds (ab_rounds.c) fresh processes of both sides, taking turns
- *   counts (ab_counts.c) instructions, by callgrind
- *   judge  (ab_judge.c)  verdicts; more rounds while they are unclear; failures once again */
+ *   tree    (ab_tree.c)    where the base's headers are: a commit's in a temporary folder, which
+ *                          goes on every way out
+ *   build   (ab_build.c)   the current bench sources, compiled against both trees
+ *   measure (ab_measure.c) how many rounds: more while something is unclear, failures once again
+ *   rounds  (ab_rounds.c)  fresh processes of both sides, taking turns
+ *   counts  (ab_counts.c)  instructions, by callgrind
+ *   judge   (ab_judge.c)   verdicts */
 #ifndef ACCEL_GATE_AB_H
 #define ACCEL_GATE_AB_H
 
-#include "judge.h"
 #include "process.h"
+#include "row_text.h"
 
 enum { AB_BASE, AB_NOW, AB_SIDES };
 
@@ -103,10 +104,17 @@ typedef struct ab_pass {
  * take the pass beyond its time and every active bench has 6 rounds. */
 bool ab_rounds(ab_run *run, ab_pass pass);
 
+/* Measures until nothing is unclear or the time is used up, and runs again what failed. False with
+ * problems if a program broke. */
+bool ab_measure(ab_run *run, gate_report *report);
+
 /* Fills `instructions`; what cannot be counted is noted in the report and left out. */
 void ab_counts(ab_run *run, gate_report *report);
 
-/* All of it, into rows. False with problems. */
-bool ab_judge(ab_run *run, gate_report *report);
+/* What was measured so far, into rows: of the first pass, or of the re-run. */
+void ab_judge_rounds(ab_run *run, gate_report *report, bool is_again);
+
+/* Both passes, into rows: what failed once and not again is a warning. */
+void ab_judge(ab_run *run, gate_report *report);
 
 #endif

@@ -14,7 +14,7 @@
 #define ACCEL_GATE_PAGE_H
 
 #include "forms/forms.h"
-#include "judge.h"
+#include "row_text.h"
 #include "svg.h"
 
 /* Adds the page. The report is sorted; `history` may be NULL. */

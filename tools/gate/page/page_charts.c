@@ -1,5 +1,6 @@
 /* One bench drawn: how the results of both sides spread, its rounds in the order of time, and its
  * history. */
+#include "density.h"
 #include "page.h"
 
 #include <math.h>
