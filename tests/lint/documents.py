@@ -61,7 +61,7 @@ def check_names(path, number, line, code):
     for name in FUNCTION.findall(line):
         core = name.replace("user_cache_", "accel_cache_")  # generated from the core's
         if not re.search(rf"\b{core}\(", code):
-            sources.report(path, number, f"{name}() is nowhere in the library")
+            sources.report(path, number, f"{name}() is nowhere in the sources")
 
 
 def check_versions():
@@ -83,7 +83,8 @@ def check_versions():
 
 
 documents = sources.files(("docs",), ".md")
-library = "".join(path.read_text(encoding="utf-8") for path in sources.c_files(sources.LIBRARY))
+explained = sources.LIBRARY + ("tools/gate",)
+code_text = "".join(path.read_text(encoding="utf-8") for path in sources.c_files(explained))
 blocks = 0
 for file in documents:
     text_lines = [line for _, line in sources.lines(file)]
@@ -92,7 +93,7 @@ for file in documents:
         if bound:
             blocks += 1
             check_block(file, line_number, text_lines[line_number:], bound)
-        check_names(file, line_number, line, library)
+        check_names(file, line_number, line, code_text)
         for link in LINK.findall(line):
             if not (file.parent / link).exists():
                 sources.report(file, line_number, f"{link} does not exist")
