@@ -81,6 +81,7 @@ static inline core_note *core_note_of(const accel_flight *flight)
 }
 
 typedef struct accel_core {
+  /* What it is, and which process opened it. */
   accel_cache *cache; /* failures become its errors */
   const accel_type *type;
   accel_traits traits;
@@ -98,6 +99,7 @@ typedef struct accel_core {
   accel_fork_handler fork_handler;
   accel_opened opened;
 
+  /* The levels and the channel. */
   uint64_t seed, jitter_seed;
   uint32_t jitter_ratio; /* of accel_ttl_jitter */
   uint32_t refresh_window_ms;
@@ -117,6 +119,7 @@ typedef struct accel_core {
   core_channel_said channel_said;
   uint64_t degraded_warned_ms; /* atomic: when a degraded read was last logged as a warning */
 
+  /* Loads, writes and repairs. */
   accel_fn *load, *mload;
   void *load_ctx, *mload_ctx;
   accel_singleflight flights;
@@ -132,6 +135,7 @@ typedef struct accel_core {
   struct accel_executor_share *share;         /* of the executor */
   uint32_t delayed_del_count;                 /* atomic: second dels that wait for their time */
 
+  /* Leases. */
   accel_renewal renewal;
   bool has_renew_mutex;
   accel_mutex renew_mutex; /* guards the two below, and the flights' links in them */
@@ -139,7 +143,9 @@ typedef struct accel_core {
   accel_condition lease_news;                 /* with work_mutex: something in L2 changed */
   uint32_t lease_waits;                       /* atomic: threads that wait for that */
   uint8_t load_failures[CORE_FAILURES];       /* atomic: in a row, by the key's hash */
-  accel_mutex work_mutex;                     /* guards pending */
+
+  /* Background work. */
+  accel_mutex work_mutex; /* guards pending */
   accel_condition work_done;
   bool is_repairing;                     /* with work_mutex: repair_job is queued or runs */
   bool is_repair_told, is_overflow_told; /* with work_mutex: the log knows that there is any */

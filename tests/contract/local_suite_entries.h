@@ -112,7 +112,7 @@ static void large_and_aligned_values_arrive_whole(void **state)
   suite_close(&table);
 }
 
-/* Neighbours differ in every byte; memory of just that size shows who reads or writes beyond. */
+/* Neighbours differ in every byte; memory of just that size shows a read or a write beyond. */
 static void values_of_every_size_arrive_whole(void **state)
 {
   (void)state;

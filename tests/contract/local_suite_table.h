@@ -40,7 +40,7 @@ static void nearly_all_of_as_many_keys_as_the_capacity_stay(void **state)
   }
 }
 
-/* Whether the value owns memory or not: who is there stays there. */
+/* Whether the value owns memory or not: an entry that is there stays there. */
 static void a_set_of_a_present_key_evicts_nobody(void **state)
 {
   (void)state;

@@ -103,10 +103,10 @@ static double run_processes(unsigned count)
   return fault_ms_since(began_ns);
 }
 
-static void report(const char *who, double took_ms)
+static void report(const char *name, double took_ms)
 {
   print_message("%s, the source is %s: %u loads; %u values, %u failures, %u timeouts; %.0f ms\n",
-                who, source_names[shared->kind], shared->loads, shared->values, shared->failures,
+                name, source_names[shared->kind], shared->loads, shared->values, shared->failures,
                 shared->timeouts, took_ms);
   assert_int_equal(shared->statuses_wrong, 0);
 }

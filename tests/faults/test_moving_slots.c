@@ -4,7 +4,7 @@
 
 #include "accel_backends/redis/wire/slots.h"
 
-/* A value that tells whose it is. */
+/* A value that tells which key it belongs to. */
 typedef struct record {
   uint64_t key, version;
 } record;

@@ -370,7 +370,8 @@ static void a_dead_line_is_noticed_and_stale_values_end(void **state)
 
 /* ---- replies in the wrong place ---- */
 
-static void mix_up(void (*fault)(proxy *, proxy_who, unsigned), const char *name, unsigned rounds)
+static void mix_up(void (*fault)(proxy *, proxy_target, unsigned), const char *name,
+                   unsigned rounds)
 {
   enum { KEYS = 64 };
   fault_world world;

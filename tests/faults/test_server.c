@@ -1,5 +1,5 @@
-/* Redis dies, stands still, or comes and goes, under 24 threads: nobody reads a wrong value, waits
- * beyond his limits, or has to be started anew.
+/* Redis dies, stands still, or comes and goes, under 24 threads: no thread reads a wrong value,
+ * waits beyond its limits, or has to be started anew.
  *
  * What is printed are the figures; what is asserted allows for a machine that is late.
  */

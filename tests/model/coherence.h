@@ -39,7 +39,7 @@ typedef enum write_order {
   L2_FIRST          /* L2 and message, source */
 } write_order;
 
-/* Who takes part, what may happen, and which rule of the protocol is left out. */
+/* Which actors take part, what may happen, and which rule of the protocol is left out. */
 typedef struct rules {
   const char *name;
   unsigned expected; /* faults that must be found, all of them and no others */

@@ -2,7 +2,7 @@
 
 usage: run.py ROOT [PATCH NAME...]
 
-A patch opens with two lines that patch(1) skips: why it is wrong, and who must notice,
+A patch opens with two lines that patch(1) skips: why it is wrong, and which test must notice,
 
     Breaks: a fill takes place although its gate has moved
     Caught by: contract_local_flat fill_after_set_is_refused

@@ -1,5 +1,5 @@
 /* Processes that die, stand still, or take long while they hold leases, on a real server. What is
- * asserted is who loads and what lies in L2, not how long it takes. */
+ * asserted is which process loads and what lies in L2, not how long it takes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

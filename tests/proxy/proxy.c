@@ -16,7 +16,7 @@ static void proxy_apply_detention(proxy *proxy_)
 {
   proxy_->counts.outlived = 0;
   for (proxy_pair *pair = proxy_->pairs; pair != NULL; pair = pair->next) {
-    if (proxy_->detains && proxy_is_about(pair, proxy_->detain_who))
+    if (proxy_->detains && proxy_is_about(pair, proxy_->detain_target))
       pair->is_detained = pair->outlives = true;
     if (proxy_->releases) pair->is_detained = false;
     const pipe_ *requests = &pair->pipes[PROXY_REQUESTS];
@@ -30,7 +30,7 @@ static void proxy_apply_cut(proxy *proxy_)
 {
   if (proxy_->cut == PROXY_NO_TRIP) return;
   for (proxy_pair *pair = proxy_->pairs; pair != NULL; pair = pair->next)
-    if (proxy_is_about(pair, proxy_->cut_who)) proxy_pair_end(pair, proxy_->cut);
+    if (proxy_is_about(pair, proxy_->cut_target)) proxy_pair_end(pair, proxy_->cut);
   proxy_->cut = PROXY_NO_TRIP;
 }
 

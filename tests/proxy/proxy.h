@@ -23,7 +23,7 @@
 typedef enum proxy_direction { PROXY_REQUESTS, PROXY_REPLIES } proxy_direction;
 
 /* Which connections a rule is about: those that have subscribed to something, or the others. */
-typedef enum proxy_who { PROXY_ALL, PROXY_DATA, PROXY_LISTENER } proxy_who;
+typedef enum proxy_target { PROXY_ALL, PROXY_DATA, PROXY_LISTENER } proxy_target;
 
 typedef struct proxy_flow {
   unsigned latency_ms;       /* from arrival to departure */
@@ -43,7 +43,7 @@ typedef enum proxy_trip_kind {
 typedef struct proxy_trip {
   proxy_trip_kind kind;
   proxy_direction direction;
-  proxy_who who;
+  proxy_target target;
   uint64_t after_bytes; /* of all such connections, from now on, without those that wait already */
   uint8_t flip;         /* the bits to change */
 } proxy_trip;
@@ -69,14 +69,14 @@ typedef struct proxy {
   pthread_t thread;
   pthread_mutex_t mutex; /* guards what follows */
   bool ends, refuses, silences, detains, releases;
-  proxy_who detain_who;
+  proxy_target detain_target;
   proxy_flow flows[2];
-  proxy_who flow_who[2];
+  proxy_target flow_target[2];
   proxy_trip trip;
   unsigned exchanges, drops;
-  proxy_who exchange_who, drop_who;
+  proxy_target exchange_target, drop_target;
   proxy_trip_kind cut;
-  proxy_who cut_who;
+  proxy_target cut_target;
   proxy_counts counts;
   struct proxy_pair *pairs; /* of the thread */
 } proxy;
@@ -87,25 +87,25 @@ void proxy_close(proxy *proxy_);
 
 /* Everything passes again; connections that fell silent are reset. */
 void proxy_heal(proxy *proxy_);
-void proxy_set_flow(proxy *proxy_, proxy_direction direction, proxy_who who,
+void proxy_set_flow(proxy *proxy_, proxy_direction direction, proxy_target target,
                     const proxy_flow *flow);
 void proxy_arm(proxy *proxy_, const proxy_trip *trip);
 /* The present connections end now, in the given way (not PROXY_FLIP). */
-void proxy_cut(proxy *proxy_, proxy_trip_kind kind, proxy_who who);
+void proxy_cut(proxy *proxy_, proxy_trip_kind kind, proxy_target target);
 /* New connections are accepted and reset at once. */
 void proxy_refuse(proxy *proxy_, bool refuses);
 /* New connections are accepted, and nothing passes on them. */
 void proxy_silence(proxy *proxy_, bool silences);
 /* Of the next `count` pairs of replies that follow each other on one connection the second comes
  * first. The first is held back until the second is there. */
-void proxy_exchange(proxy *proxy_, proxy_who who, unsigned count);
+void proxy_exchange(proxy *proxy_, proxy_target target, unsigned count);
 /* The next `count` replies, or messages, are not passed on. */
-void proxy_drop(proxy *proxy_, proxy_who who, unsigned count);
+void proxy_drop(proxy *proxy_, proxy_target target, unsigned count);
 
 /* What clients send on the present connections stays here until proxy_release, and is then passed
  * on, also of clients that have closed or reset their connection meanwhile: as proxies, TLS
  * terminators and kernels do. A cut ends their client's side only. Replies pass. */
-void proxy_detain(proxy *proxy_, proxy_who who);
+void proxy_detain(proxy *proxy_, proxy_target target);
 void proxy_release(proxy *proxy_);
 
 proxy_counts proxy_look(proxy *proxy_);

@@ -48,9 +48,9 @@ static void bytes_remove(bytes *from, size_t size)
   memmove(from->data, from->data + size, from->size);
 }
 
-bool proxy_is_about(const proxy_pair *pair, proxy_who who)
+bool proxy_is_about(const proxy_pair *pair, proxy_target target)
 {
-  return who == PROXY_ALL || (who == PROXY_LISTENER) == pair->is_listener;
+  return target == PROXY_ALL || (target == PROXY_LISTENER) == pair->is_listener;
 }
 
 /* ---- replies ---- */
@@ -92,12 +92,12 @@ static void take_reply(proxy *proxy_, proxy_pair *pair, const char *data, size_t
                        uint64_t due_ns)
 {
   pipe_ *pipe = &pair->pipes[PROXY_REPLIES];
-  if (proxy_->drops > 0 && proxy_is_about(pair, proxy_->drop_who)) {
+  if (proxy_->drops > 0 && proxy_is_about(pair, proxy_->drop_target)) {
     proxy_->drops--;
     proxy_->counts.dropped++;
     return;
   }
-  const bool is_exchanging = proxy_->exchanges > 0 && proxy_is_about(pair, proxy_->exchange_who);
+  const bool is_exchanging = proxy_->exchanges > 0 && proxy_is_about(pair, proxy_->exchange_target);
   if (is_exchanging && pipe->kept_back.size == 0) {
     bytes_add(&pipe->kept_back, data, size);
     return;
@@ -232,7 +232,7 @@ void proxy_pipe_read(proxy *proxy_, proxy_pair *pair, proxy_direction direction)
   if (size <= 0 || pair->is_silent) return;
   if (direction == PROXY_REPLIES && pair->pipes[PROXY_REQUESTS].has_ended) return; /* nobody's */
   const proxy_flow *flow = &proxy_->flows[direction];
-  const bool is_late = proxy_is_about(pair, proxy_->flow_who[direction]);
+  const bool is_late = proxy_is_about(pair, proxy_->flow_target[direction]);
   const uint64_t due_ns = proxy_now_ns() + (is_late ? flow->latency_ms * 1000000ull : 0);
   if (direction == PROXY_REQUESTS) {
     if (memmem(data, (size_t)size, "SUBSCRIBE", 9) != NULL) pair->is_listener = true;
@@ -249,7 +249,7 @@ static size_t trip_limit(const proxy *proxy_, const proxy_pair *pair, proxy_dire
 {
   const proxy_trip *trip = &proxy_->trip;
   if (trip->kind == PROXY_NO_TRIP || trip->direction != direction ||
-      !proxy_is_about(pair, trip->who))
+      !proxy_is_about(pair, trip->target))
     return size;
   return trip->after_bytes < size ? (size_t)trip->after_bytes : size;
 }
@@ -270,7 +270,7 @@ static bool is_tripping(const proxy *proxy_, const proxy_pair *pair, proxy_direc
 {
   const proxy_trip *trip = &proxy_->trip;
   return trip->kind != PROXY_NO_TRIP && trip->direction == direction &&
-         proxy_is_about(pair, trip->who) && trip->after_bytes == 0;
+         proxy_is_about(pair, trip->target) && trip->after_bytes == 0;
 }
 
 static void pipe_passed(proxy *proxy_, proxy_pair *pair, proxy_direction direction, size_t size,
@@ -283,7 +283,7 @@ static void pipe_passed(proxy *proxy_, proxy_pair *pair, proxy_direction directi
   uint64_t could_leave_ns = first->due_ns > pipe->next_ns ? first->due_ns : pipe->next_ns;
   proxy_trip *trip = &proxy_->trip;
   const bool is_counted = trip->kind != PROXY_NO_TRIP && trip->direction == direction &&
-                          proxy_is_about(pair, trip->who);
+                          proxy_is_about(pair, trip->target);
   if (is_counted) trip->after_bytes -= size;
   *(direction == PROXY_REQUESTS ? &proxy_->counts.requests : &proxy_->counts.replies) += size;
   pipe->waiting -= size;
@@ -295,7 +295,7 @@ static void pipe_passed(proxy *proxy_, proxy_pair *pair, proxy_direction directi
   }
   if (is_counted && trip->after_bytes == 0 && trip->kind != PROXY_FLIP)
     trip_happen(proxy_, pair, NULL);
-  if (!proxy_is_about(pair, proxy_->flow_who[direction])) return;
+  if (!proxy_is_about(pair, proxy_->flow_target[direction])) return;
   if (flow->bytes_per_second > 0) could_leave_ns += size * 1000000000ull / flow->bytes_per_second;
   pipe->next_ns = now + flow->slice_pause_ms * 1000000ull;
   if (pipe->next_ns < could_leave_ns) pipe->next_ns = could_leave_ns;
@@ -305,7 +305,7 @@ void proxy_pipe_write(proxy *proxy_, proxy_pair *pair, proxy_direction direction
 {
   pipe_ *pipe = &pair->pipes[direction];
   const proxy_flow *flow = &proxy_->flows[direction];
-  const bool is_flowing = proxy_is_about(pair, proxy_->flow_who[direction]);
+  const bool is_flowing = proxy_is_about(pair, proxy_->flow_target[direction]);
   pipe->is_clogged = false;
   if (direction == PROXY_REQUESTS && pair->is_detained) return;
   if (direction == PROXY_REPLIES && pair->outlives && pair->pipes[PROXY_REQUESTS].has_ended) return;

@@ -46,7 +46,7 @@ void *proxy_grown(void *memory, size_t size);
 /* Lets the mutex go, and wakes the thread. */
 void proxy_unlock(proxy *proxy_);
 
-bool proxy_is_about(const proxy_pair *pair, proxy_who who);
+bool proxy_is_about(const proxy_pair *pair, proxy_target target);
 /* Takes a client, and connects for it. */
 void proxy_accept(proxy *proxy_);
 void proxy_pair_end(proxy_pair *pair, proxy_trip_kind kind);

@@ -19,20 +19,21 @@ static void rules_set(proxy *proxy_, bool *rule, bool value)
   proxy_unlock(proxy_);
 }
 
-static void rules_count(proxy *proxy_, proxy_who *whose, proxy_who who, unsigned *rule,
-                        unsigned count)
+static void rules_count(proxy *proxy_, proxy_target *target_out, proxy_target target,
+                        unsigned *rule, unsigned count)
 {
   pthread_mutex_lock(&proxy_->mutex);
   *rule = count;
-  *whose = who;
+  *target_out = target;
   proxy_unlock(proxy_);
 }
 
-void proxy_set_flow(proxy *proxy_, proxy_direction direction, proxy_who who, const proxy_flow *flow)
+void proxy_set_flow(proxy *proxy_, proxy_direction direction, proxy_target target,
+                    const proxy_flow *flow)
 {
   pthread_mutex_lock(&proxy_->mutex);
   proxy_->flows[direction] = *flow;
-  proxy_->flow_who[direction] = who;
+  proxy_->flow_target[direction] = target;
   proxy_unlock(proxy_);
 }
 
@@ -43,11 +44,11 @@ void proxy_arm(proxy *proxy_, const proxy_trip *trip)
   proxy_unlock(proxy_);
 }
 
-void proxy_cut(proxy *proxy_, proxy_trip_kind kind, proxy_who who)
+void proxy_cut(proxy *proxy_, proxy_trip_kind kind, proxy_target target)
 {
   pthread_mutex_lock(&proxy_->mutex);
   proxy_->cut = kind;
-  proxy_->cut_who = who;
+  proxy_->cut_target = target;
   proxy_unlock(proxy_);
 }
 
@@ -61,16 +62,16 @@ void proxy_silence(proxy *proxy_, bool silences)
   rules_set(proxy_, &proxy_->silences, silences);
 }
 
-void proxy_exchange(proxy *proxy_, proxy_who who, unsigned count)
+void proxy_exchange(proxy *proxy_, proxy_target target, unsigned count)
 {
-  rules_count(proxy_, &proxy_->exchange_who, who, &proxy_->exchanges, count);
+  rules_count(proxy_, &proxy_->exchange_target, target, &proxy_->exchanges, count);
 }
 
-void proxy_detain(proxy *proxy_, proxy_who who)
+void proxy_detain(proxy *proxy_, proxy_target target)
 {
   pthread_mutex_lock(&proxy_->mutex);
   proxy_->detains = true;
-  proxy_->detain_who = who;
+  proxy_->detain_target = target;
   proxy_unlock(proxy_);
 }
 
@@ -79,9 +80,9 @@ void proxy_release(proxy *proxy_)
   rules_set(proxy_, &proxy_->releases, true);
 }
 
-void proxy_drop(proxy *proxy_, proxy_who who, unsigned count)
+void proxy_drop(proxy *proxy_, proxy_target target, unsigned count)
 {
-  rules_count(proxy_, &proxy_->drop_who, who, &proxy_->drops, count);
+  rules_count(proxy_, &proxy_->drop_target, target, &proxy_->drops, count);
 }
 
 void proxy_heal(proxy *proxy_)

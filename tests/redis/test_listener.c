@@ -323,8 +323,8 @@ static void a_refused_channel_is_said_and_harms_no_other(void **state)
   redis_server_stop(&strict);
 }
 
-/* Who may not send PING cannot prove a channel alive, so it does not come up; said, counted, and
- * tried again with growing pauses. */
+/* A user without permission for PING cannot prove a channel alive, so it does not come up; said,
+ * counted, and tried again with growing pauses. */
 static void a_user_who_may_not_ping_is_told(void **state)
 {
   (void)state;

@@ -117,7 +117,7 @@ static void a_death_and_a_return_are_one_record_each(void **state)
   assert_string_equal(story, "ududu");
 }
 
-static void a_server_that_is_absent_is_told_to_who_comes_later(void **state)
+static void a_server_that_is_absent_is_told_to_later_caches(void **state)
 {
   (void)state;
   char url[96];
@@ -282,7 +282,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_death_and_a_return_are_one_record_each),
-      cmocka_unit_test(a_server_that_is_absent_is_told_to_who_comes_later),
+      cmocka_unit_test(a_server_that_is_absent_is_told_to_later_caches),
       cmocka_unit_test(a_server_that_stands_still_opens_the_breaker),
       cmocka_unit_test(a_channel_that_is_killed_is_told_with_its_reason),
       cmocka_unit_test(a_channel_that_is_refused_says_why),

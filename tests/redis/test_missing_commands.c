@@ -251,7 +251,8 @@ static void without_exec_one_write_is_lost(void **state)
   close_pair(&self);
 }
 
-/* The one who would be told is not, and the write says so; yet nobody reads the old value in L2. */
+/* The process that would be told is not, and the write says so; yet nobody reads the old value in
+ * L2. */
 static void without_publish_nobody_is_told(bool is_forbidden)
 {
   pair self;

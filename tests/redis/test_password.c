@@ -1,5 +1,5 @@
-/* Passwords of real servers and Sentinels: who enters, what a refusal says, and passwords that are
- * changed while everything runs. test_secrets.c says what is left of them. */
+/* Passwords of real servers and Sentinels: which user enters, what a refusal says, and passwords
+ * that are changed while everything runs. test_secrets.c says what is left of them. */
 #include "accel.h"
 #include "client.h"
 

@@ -1,5 +1,5 @@
 /* rediss+cluster:// and rediss+sentinel:// against real servers: all that is said is encrypted, and
- * every server has to prove who it is. */
+ * every server has to prove its name. */
 #include "certificates.h"
 
 enum { SERVERS = 2, WAIT_MS = 15000, KEYS = 40 };
@@ -167,7 +167,7 @@ static void a_sentinel_and_its_master_are_reached_over_tls(void **state)
   stop_watched(&both);
 }
 
-/* What a Sentinel says is no proof of who its master is. */
+/* What a Sentinel says is no proof of which server its master is. */
 static void the_master_that_a_sentinel_names_is_verified(void **state)
 {
   watched both;

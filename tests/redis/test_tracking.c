@@ -363,7 +363,7 @@ static void long_names_expire_the_area(void **state)
   close_all(&self);
 }
 
-/* ---- who may ---- */
+/* ---- permissions ---- */
 
 static void await_refusal(const char *options, const char *user, const char *says,
                           accel_redis_coherence coherence)

@@ -1,4 +1,5 @@
-/* A real master with a replica and three Sentinels: who is the master, and what a failover does. */
+/* A real master with a replica and three Sentinels: which server is the master, and what a failover
+ * does. */
 #include "accel.h"
 #include "client.h"
 #include "redis_cluster.h"

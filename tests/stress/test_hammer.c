@@ -154,8 +154,8 @@ static const hammer_kind owner_kind = {
     &owner_hammered.base, &owner_cache_type_, sizeof(large) / 8, owner_get,
     look_behind,          make_owner,         drop_owner};
 
-/* ---- what a thread does: mostly it reads; every third does nothing else, and waits for nobody who
- * was stopped in the middle of a write ---- */
+/* ---- what a thread does: mostly it reads; every third does nothing else, and waits for no thread
+ * that was stopped in the middle of a write ---- */
 
 static void hammer_read(crew_member *self, const hammer_kind *kind, uint64_t key)
 {

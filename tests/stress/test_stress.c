@@ -1,8 +1,8 @@
 /* Threads do everything at once to one small cache; afterwards the books must balance.
  *
- * Values carry their key and a checksum, so that a torn or misplaced one is seen by whoever reads
- * it. Owned values are counted: as many drops as copies and makes, once the cache is closed. The
- * run takes ACCEL_SOAK_SECONDS in all, 1 without.
+ * Values carry their key and a checksum, so that a torn or misplaced one is seen by any thread that
+ * reads it. Owned values are counted: as many drops as copies and makes, once the cache is closed.
+ * The run takes ACCEL_SOAK_SECONDS in all, 1 without.
  */
 #include <setjmp.h>
 #include <stdarg.h>

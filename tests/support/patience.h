@@ -1,7 +1,7 @@
 /* patience.h: for how long a test waits for what must happen.
  *
- * Far longer than it takes, so that a busy machine makes a test slow and not red. Who expects that
- * it does not happen, as the run of a mutant does, sets ACCEL_TEST_PATIENCE_MS to less.
+ * Far longer than it takes, so that a busy machine makes a test slow and not red. A run that
+ * expects it not to happen, as that of a mutant, sets ACCEL_TEST_PATIENCE_MS to less.
  */
 #ifndef PATIENCE_H
 #define PATIENCE_H

@@ -119,7 +119,7 @@ static void the_limit_can_be_chosen_or_refused(void **state)
 
   row_cache_close(&all->caches[1]);
   all->config.degraded_ttl_ms = 200;
-  all->config.no_broadcast = true; /* who does not listen misses nothing */
+  all->config.no_broadcast = true; /* a cache that does not listen misses nothing */
   assert_int_equal(row_cache_open(&all->caches[1], &all->config), ACCEL_OK);
   assert_reads(&all->caches[1], 1, NULL, 5);
   assert_int_equal(local_info(&all->caches[1], 1).ttl_left_ms, 60000);

@@ -76,7 +76,7 @@ static void values_are_smaller_and_come_back(void **state)
   assert_int_equal(page_cache_get_with(&with, 1, &not_local, &back), ACCEL_OK);
   assert_memory_equal(&back, &value, sizeof value);
 
-  /* Who has no compressor counts it as a miss; who has one reads what is not compressed. */
+  /* A cache without a compressor counts it as a miss; one with it reads what is not compressed. */
   assert_int_equal(page_cache_get_with(&without, 1, &not_local, &back), ACCEL_MISS);
   accel_metrics metrics;
   page_cache_metrics_snapshot(&without, &metrics);

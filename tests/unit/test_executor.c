@@ -1,4 +1,5 @@
-/* Who comes first in an executor, who gives way, and what one cache leaves to the others. */
+/* Which job comes first in an executor, which one gives way, and what one cache leaves to others.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

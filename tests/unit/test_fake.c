@@ -114,7 +114,7 @@ static void a_stopped_server_answers_nobody(void **state)
   assert_string_equal(all->ears[0].order, "umdudu");
 }
 
-static void a_stop_wakes_who_waits(void **state)
+static void a_stop_wakes_calls_that_wait(void **state)
 {
   world *all = (world *)*state;
   putter waiting;
@@ -301,7 +301,7 @@ int main(void)
       FAKE_TEST(single_items_fail),
       FAKE_TEST(delays_keep_to_the_deadline),
       FAKE_TEST(a_stopped_server_answers_nobody),
-      FAKE_TEST(a_stop_wakes_who_waits),
+      FAKE_TEST(a_stop_wakes_calls_that_wait),
       FAKE_TEST(a_blocked_call_has_not_begun_or_is_done),
       FAKE_TEST(calls_pass_one_by_one),
       FAKE_TEST(a_channel_goes_down_and_up),

@@ -184,7 +184,8 @@ static void look_whether_it_is_up(void)
   was_up_too_early = seen.channel_up;
 }
 
-/* Who has seen that the channel is up stores what no expiry of that moment takes away again. */
+/* A thread that has seen that the channel is up stores what no expiry of that moment takes away
+ * again. */
 static void the_channel_is_up_once_local_is_expired(void **state)
 {
   world *all = (world *)*state;

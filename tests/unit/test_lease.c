@@ -81,7 +81,7 @@ static void nobody_waits_for_ever(void **state)
   assert_reads(&all->caches[1], 1, NULL, 2001);
   assert_true(accel_clock_monotonic_ms() - begin_ms >= 500);
   assert_int_equal(metrics_of(&all->caches[1]).lease_timeout, 1);
-  assert_status(&all->caches[1], 1, &not_local, ACCEL_MISS); /* L2 is left to who has the lease */
+  assert_status(&all->caches[1], 1, &not_local, ACCEL_MISS); /* the lease's holder fills L2 */
   reopen(&all->source);
   assert_int_equal(join(&leader), ACCEL_OK);
   assert_reads(&all->caches[1], 1, &not_local, 1001);

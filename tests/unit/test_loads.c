@@ -46,7 +46,7 @@ static void one_flight_whichever_function_started_it(void **state)
 }
 
 /* A read that skips L1 leads: what others want there gets there all the same. */
-static void R6_followers_have_L1_filled_by_a_leader_who_skips_it(void **state)
+static void followers_have_L1_filled_by_a_leader_that_skips_it(void **state)
 {
   world *all = (world *)*state;
   open_caches(all);
@@ -83,7 +83,7 @@ static void assert_follower_fills(world *all, accel_fake_op op, accel_fake_point
   assert_reads(rows, 1, &only_local, number);
 }
 
-static void R6_the_same_where_the_value_comes_from_L2(void **state)
+static void the_same_where_the_value_comes_from_L2(void **state)
 {
   world *all = (world *)*state;
   open_caches(all);
@@ -91,8 +91,8 @@ static void R6_the_same_where_the_value_comes_from_L2(void **state)
   assert_follower_fills(all, ACCEL_FAKE_GET, ACCEL_FAKE_AFTER, 5);
 }
 
-/* Even for one who comes when the leader has its value, and gives it to L2. */
-static void the_same_for_one_who_comes_late(void **state)
+/* Even for a reader that comes when the leader has its value, and gives it to L2. */
+static void the_same_for_a_reader_that_comes_late(void **state)
 {
   world *all = (world *)*state;
   open_caches(all);
@@ -360,9 +360,9 @@ int main(void)
   const struct CMUnitTest tests[] = {
       WORLD_TEST(one_load_for_many_threads_on_a_cold_key),
       WORLD_TEST(one_flight_whichever_function_started_it),
-      WORLD_TEST(R6_followers_have_L1_filled_by_a_leader_who_skips_it),
-      WORLD_TEST(R6_the_same_where_the_value_comes_from_L2),
-      WORLD_TEST(the_same_for_one_who_comes_late),
+      WORLD_TEST(followers_have_L1_filled_by_a_leader_that_skips_it),
+      WORLD_TEST(the_same_where_the_value_comes_from_L2),
+      WORLD_TEST(the_same_for_a_reader_that_comes_late),
       WORLD_TEST(a_follower_waits_no_longer_than_its_own_limit),
       WORLD_TEST(followers_get_the_leaders_failure_or_their_stale_value),
       WORLD_TEST(unshared_where_it_is_turned_off),

@@ -1,5 +1,5 @@
 /* More loads than the source can do, and loads that need others: nothing is loaded for nobody,
- * nobody waits for a queue whom others wait for, and one cache costs the others nothing. */
+ * no thread that others wait for waits for a queue, and one cache costs the others nothing. */
 #include "cache_world.h"
 #include "quiet_fork.h"
 

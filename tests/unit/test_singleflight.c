@@ -1,4 +1,4 @@
-/* Who may follow a flight, and whether L1 gets what it brings. */
+/* Which readers may follow a flight, and whether L1 gets what it brings. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -60,7 +60,7 @@ static void end(accel_flight *flight, unsigned holders)
   while (holders-- > 0) accel_singleflight_release(&table, flight);
 }
 
-static void L1_is_filled_for_who_asks_before_it_is_closed(void **state)
+static void L1_is_filled_for_joins_before_it_is_closed(void **state)
 {
   (void)state;
   accel_flight *flight = land(without_local);
@@ -70,7 +70,7 @@ static void L1_is_filled_for_who_asks_before_it_is_closed(void **state)
   end(flight, 3);
 }
 
-static void nobody_who_comes_later_waits_for_it_in_vain(void **state)
+static void no_later_reader_waits_for_it_in_vain(void **state)
 {
   (void)state;
   accel_flight *flight = land(without_local);
@@ -98,8 +98,8 @@ static void what_was_forgotten_does_not_fill_L1(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      TABLE_TEST(L1_is_filled_for_who_asks_before_it_is_closed),
-      TABLE_TEST(nobody_who_comes_later_waits_for_it_in_vain),
+      TABLE_TEST(L1_is_filled_for_joins_before_it_is_closed),
+      TABLE_TEST(no_later_reader_waits_for_it_in_vain),
       TABLE_TEST(what_was_forgotten_does_not_fill_L1),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
