@@ -1,5 +1,5 @@
 /* cache_leave.c: threads that end, by pthread_exit or cancellation, where the user's code runs in
- * the midst of the library (F9): in a loader, in the body of a wrapper, in a codec or a copy.
+ * the midst of the library: in a loader, in the body of a wrapper, in a codec or a copy.
  *
  * Threads that wait for what such a thread loads get ACCEL_ERR_LOADER, and what it held is
  * released. In the library's own frames a guard sees it (platform/thread.h). The body of a wrapper

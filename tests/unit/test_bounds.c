@@ -1,7 +1,7 @@
 /* What is too long or too large is told, and memory stays within what was configured. */
 #include "failures_world.h"
 
-/* ---- F1: sizes ---- */
+/* ---- sizes ---- */
 
 static void long_keys_work_up_to_the_limit(void **state)
 {
@@ -64,7 +64,7 @@ static void values_that_l2_cannot_hold_are_told(void **state)
   big_cache_close(&cache);
 }
 
-/* ---- M1 ---- */
+/* ---- bounds of L1 ---- */
 
 static void the_number_of_entries_is_bounded(void **state)
 {

@@ -56,7 +56,7 @@ static bool visit_row(void *ctx, uint64_t key, const row *value)
   return true;
 }
 
-/* ---- F1: configurations ---- */
+/* ---- configurations ---- */
 
 static void bad_configurations_are_named(void **state)
 {
@@ -118,7 +118,7 @@ static void bad_traits_are_named(void **state)
   assert_non_null(strstr(local_cache_last_error(&local), "max_weight is 5"));
 }
 
-/* ---- F1: calls ---- */
+/* ---- calls ---- */
 
 static void null_pointers_are_misuse(void **state)
 {
@@ -246,7 +246,7 @@ static void a_closed_cache_says_so(void **state)
   row_cache_close(&all->rows);
 }
 
-/* ---- F3 ---- */
+/* ---- bytes in L2 ---- */
 
 static void bytes_in_l2_are_not_believed(void **state)
 {
@@ -278,7 +278,7 @@ static void bytes_in_l2_are_not_believed(void **state)
   accel_buffer_release(&bytes);
 }
 
-/* ---- F5 ---- */
+/* ---- closing ---- */
 
 static _Atomic bool is_hanging;
 
@@ -309,7 +309,7 @@ static void close_within_gives_up_and_can_be_repeated(void **state)
   expect_closed(&cache);
 }
 
-/* ---- F6 ---- */
+/* ---- forks ---- */
 
 /* What a child sees; 0, or the number of the step that went wrong. */
 static int run_child(row_cache *parents)
@@ -349,7 +349,7 @@ static void a_child_opens_its_own_caches(void **state)
   assert_int_equal(row_cache_get_with(&all->rows, 1, &local, &out), ACCEL_OK);
 }
 
-/* ---- F7 ---- */
+/* ---- seeds ---- */
 
 static void every_cache_has_a_seed_of_its_own(void **state)
 {

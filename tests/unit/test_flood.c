@@ -1,4 +1,4 @@
-/* F7: keys that somebody chose so that they meet under one seed behave like any others, because a
+/* Keys that somebody chose so that they meet under one seed behave like any others, because a
  * cache draws its seed. 100 000 of them are searched for, whose hashes under seed 1 agree in the
  * ten lowest bits, and as many that agree in the ten highest: whichever an engine looks at. */
 #include <setjmp.h>
