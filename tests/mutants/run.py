@@ -14,11 +14,13 @@ test that is red without it.
 """
 
 import concurrent.futures
+import contextlib
 import os
 import pathlib
 import queue
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -43,19 +45,25 @@ def run(command, folder, **options):
     )  # fmt: skip
 
 
+def end(process):
+    """Ends a test and what it has forked: a child that lives on holds the pipe of the output."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
 def run_test(folder, test, case=None, seconds=CASE_SECONDS, environment=None):
     """Returns (exit status or None for one that hangs, output); ends it once the case is red."""
     process = subprocess.Popen(
         [f"build/tests/{test}"], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, errors="replace", env=environment,
+        text=True, errors="replace", env=environment, start_new_session=True,
     )  # fmt: skip
-    watchdog = threading.Timer(seconds, process.kill)
+    watchdog = threading.Timer(seconds, end, [process])
     watchdog.start()
     lines = []
     for line in process.stdout:
         lines.append(line)
         if case and has_failed(line, case):
-            process.kill()
+            end(process)
     hung = watchdog.finished.is_set()
     watchdog.cancel()
     return None if hung else process.wait(), "".join(lines)
