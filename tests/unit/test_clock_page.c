@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
@@ -308,7 +309,10 @@ static void serve_while(void (*stop)(pid_t child))
   assert_true(shared != MAP_FAILED);
   service = (stopped_service *)shared;
   const pid_t child = fork();
-  if (child == 0) _exit(serve_until_over());
+  if (child == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves no readers behind */
+    _exit(serve_until_over());
+  }
   while (!all_read()) sleep_ms(1);
   stop(child);
   sleep_ms(100);
