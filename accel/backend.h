@@ -104,13 +104,13 @@ typedef struct accel_local_ops {
    * the gate has changed; CONFIG: heavier than max_weight; NOMEM; except on OK, nothing changes.
    * Does not raise the generation. */
   accel_status (*fill)(accel_local *local, const accel_type *type, const void *key, uint64_t hash,
-                       const void *value_or_null, const accel_lifetime *life,
+                       const void *value_or_null, const accel_lifetime *lifetime,
                        const accel_gate *gate);
   /* Raises the generation by one, then inserts or replaces: without a gate always; with a gate only
    * if it was unchanged before this call. Otherwise, and on any failure, it removes the key. OK,
    * MISS (gate), CONFIG, NOMEM. */
   accel_status (*set)(accel_local *local, const accel_type *type, const void *key, uint64_t hash,
-                      const void *value_or_null, const accel_lifetime *life,
+                      const void *value_or_null, const accel_lifetime *lifetime,
                       const accel_gate *gate_or_null);
   /* Raises the generation by one and removes the key. Cannot fail. */
   void (*del)(accel_local *local, const accel_type *type, const void *key, uint64_t hash);

@@ -53,7 +53,7 @@ accel_status accel_core_batch_add_key(const accel_core *core, core_batch *batch,
   return ACCEL_OK;
 }
 
-/* Gives the last item an envelope; token, flags and life are the caller's. */
+/* Gives the last item an envelope; token, flags and lifetime are the caller's. */
 static accel_status batch_add_envelope(accel_core *core, core_batch *batch,
                                        accel_envelope *envelope, const void *value_or_null)
 {

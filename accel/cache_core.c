@@ -178,12 +178,12 @@ void accel_core_invalidate_key(void *core_pointer, const char *name, size_t size
   ACCEL_FREE(memory);
 }
 
-void accel_core_fill_local(accel_core *core, accel_flight *flight, const accel_lifetime *life)
+void accel_core_fill_local(accel_core *core, accel_flight *flight, const accel_lifetime *lifetime)
 {
   const bool may_fill = accel_singleflight_close_fill(&core->flights, flight);
   if (!flight->fills_local) return;
   const void *value = flight->status == ACCEL_OK ? flight->value : NULL;
   if (!may_fill || core->local_ops->fill(core->local, core->type, flight->key, flight->hash, value,
-                                         life, &core_note_of(flight)->gate) == ACCEL_MISS)
+                                         lifetime, &core_note_of(flight)->gate) == ACCEL_MISS)
     accel_stats_add(core->stats, ACCEL_COUNT_local_fill_refused, 1);
 }

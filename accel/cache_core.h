@@ -213,7 +213,7 @@ void accel_core_expire_all(accel_core *core);
 void accel_core_lease_wake(accel_core *core);
 /* Gives L1 what a landed flight brought, a value or the absence of one, if it is to have it.
  * Requires an L1. */
-void accel_core_fill_local(accel_core *core, accel_flight *flight, const accel_lifetime *life);
+void accel_core_fill_local(accel_core *core, accel_flight *flight, const accel_lifetime *lifetime);
 
 ACCEL_EXTERN_C_END
 #endif

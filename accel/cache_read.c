@@ -198,9 +198,9 @@ accel_status accel_cache_warmup(accel_cache *cache, const accel_type *type, cons
   accel_info *infos = (accel_info *)ACCEL_MALLOC((chunk + 1) * sizeof *infos);
   if (infos == NULL) status = accel_error_set(cache, ACCEL_ERR_NOMEM, "no memory to warm up");
   for (size_t done = 0; infos != NULL && done < count; done += chunk) {
-    const size_t rest = count - done < chunk ? count - done : chunk;
+    const size_t taken = count - done < chunk ? count - done : chunk;
     const accel_status one =
-        warmup_chunk(core, accel_type_key_at(type, keys, done), rest, infos, &loaded, &report);
+        warmup_chunk(core, accel_type_key_at(type, keys, done), taken, infos, &loaded, &report);
     if (status == ACCEL_OK) status = one;
   }
   ACCEL_FREE(infos);

@@ -9,14 +9,15 @@
 
 /* ---- L1 ---- */
 
-void accel_core_tell(accel_info *info, accel_origin source, const accel_lifetime *life,
+void accel_core_tell(accel_info *info, accel_origin source, const accel_lifetime *lifetime,
                      uint64_t now_ms)
 {
-  const int64_t age_ms = (int64_t)(now_ms - life->born_ms); /* born_ms may have wrapped around */
+  const int64_t age_ms =
+      (int64_t)(now_ms - lifetime->born_ms); /* born_ms may have wrapped around */
   info->source = source;
   info->stale = false;
   info->age_ms = age_ms <= 0 ? 0 : age_ms < ACCEL_FOREVER ? (uint32_t)age_ms : ACCEL_FOREVER;
-  info->ttl_left_ms = accel_ttl_left(now_ms, life->expires_ms);
+  info->ttl_left_ms = accel_ttl_left(now_ms, lifetime->expires_ms);
 }
 
 bool accel_core_is_fresh(const accel_local_found *found, uint64_t now_ms)
@@ -42,9 +43,10 @@ bool accel_core_read_stale(accel_core *core, const core_miss *miss, void *out, a
 }
 
 static void plan_refresh_if_due(accel_core *core, const void *key, uint64_t hash,
-                                const accel_lifetime *life, uint64_t now_ms)
+                                const accel_lifetime *lifetime, uint64_t now_ms)
 {
-  if (!accel_refresh_is_due(life, now_ms) || (core->load == NULL && core->mload == NULL)) return;
+  if (!accel_refresh_is_due(lifetime, now_ms) || (core->load == NULL && core->mload == NULL))
+    return;
   if (accel_refresh_is_throttled(&core->refresh, hash, now_ms)) return;
   accel_core_refresh(core, key, hash);
 }

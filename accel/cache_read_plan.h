@@ -62,7 +62,7 @@ void *accel_core_plan_value(const core_read_plan *plan, size_t i);
 accel_info *accel_core_plan_info(const core_read_plan *plan, size_t i, accel_info *unwanted);
 bool accel_core_plan_can_load(const core_read_plan *plan);
 
-void accel_core_tell(accel_info *info, accel_origin source, const accel_lifetime *life,
+void accel_core_tell(accel_info *info, accel_origin source, const accel_lifetime *lifetime,
                      uint64_t now_ms);
 bool accel_core_is_fresh(const accel_local_found *found, uint64_t now_ms);
 /* An expired value, where the read permits it and no fresh one came. */

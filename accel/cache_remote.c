@@ -25,16 +25,16 @@ static void remote_land(accel_core *core, accel_flight *flight, accel_status sta
   const uint32_t left_ms = accel_envelope_ttl_left(envelope, remote_now_ms);
   const uint32_t own_ms = status == ACCEL_OK ? core->config.local_ttl_ms : core->config.null_ttl_ms;
   const uint32_t jittered_ms = accel_core_jitter(core, own_ms);
-  const accel_lifetime life =
+  const accel_lifetime lifetime =
       accel_core_lifetime(core, jittered_ms < left_ms ? jittered_ms : left_ms);
   core_note *note = core_note_of(flight);
   note->source = ACCEL_FROM_REMOTE;
-  note->lifetime = life;
-  note->lifetime.expires_ms = accel_ttl_after(life.born_ms, left_ms);
+  note->lifetime = lifetime;
+  note->lifetime.expires_ms = accel_ttl_after(lifetime.born_ms, left_ms);
   if (remote_now_ms > envelope->created_ms)
     note->lifetime.born_ms -= remote_now_ms - envelope->created_ms;
   accel_singleflight_land(&core->flights, flight, status, "");
-  if (core->local != NULL) accel_core_fill_local(core, flight, &life);
+  if (core->local != NULL) accel_core_fill_local(core, flight, &lifetime);
   accel_singleflight_finish(&core->flights, flight);
 }
 

@@ -27,7 +27,7 @@ static uint32_t store_ttl(accel_core *core, accel_status status, const core_load
   return options->ttl_ms != 0 ? options->ttl_ms : accel_core_jitter(core, configured_ms);
 }
 
-/* Both levels' lives are drawn when the flight lands: L1 never outlives L2. */
+/* Both levels' lifetimes are drawn when the flight lands: L1 never outlives L2. */
 static void store_draw_lifetimes(accel_core *core, core_note *note, accel_status status,
                                  const core_load_options *options)
 {
@@ -92,7 +92,7 @@ void accel_core_land(accel_core *core, accel_flight *flight, accel_status status
 
 /* ---- writing back ---- */
 
-/* Life of the mark that a load without a value leaves where its lease was: none, or after failures
+/* TTL of the mark that a load without a value leaves where its lease was: none, or after failures
  * a while in which other processes do not rush to the source. */
 static uint32_t store_mark_ttl_ms(const accel_core *core, const accel_flight *flight)
 {

@@ -67,14 +67,14 @@ static accel_status write_local_value(accel_core *core, const void *key, uint64_
       core->link == NULL ? ACCEL_FOREVER : write_remote_ttl(core, kind, write);
   const uint32_t ttl_ms = write_local_ttl(core, kind, write, remote_ttl_ms);
   if (core->link == NULL) {
-    const accel_lifetime life = accel_core_lifetime(core, ttl_ms);
-    return ops->set(core->local, core->type, key, hash, value, &life, NULL);
+    const accel_lifetime lifetime = accel_core_lifetime(core, ttl_ms);
+    return ops->set(core->local, core->type, key, hash, value, &lifetime, NULL);
   }
   accel_status status = ACCEL_MISS;
   for (int attempt = 0; attempt < WRITE_ATTEMPTS_MAX && status == ACCEL_MISS; attempt++) {
     const accel_gate gate = ops->gate(core->local, hash);
-    const accel_lifetime life = accel_core_lifetime(core, ttl_ms);
-    status = ops->set(core->local, core->type, key, hash, value, &life, &gate);
+    const accel_lifetime lifetime = accel_core_lifetime(core, ttl_ms);
+    status = ops->set(core->local, core->type, key, hash, value, &lifetime, &gate);
   }
   return status == ACCEL_MISS ? ACCEL_OK : status;
 }
@@ -152,9 +152,9 @@ static void write_end(write_call *call, write_key *key)
   if (core->local != NULL && !enters) ops->del(core->local, core->type, key->id.key, key->id.hash);
   if (core->local != NULL && enters) {
     const uint32_t ttl_ms = write_local_ttl(core, call->kind, call->write, key->remote_ttl_ms);
-    const accel_lifetime life = accel_core_lifetime(core, ttl_ms);
-    const accel_status status =
-        ops->set(core->local, core->type, key->id.key, key->id.hash, key->value, &life, &key->gate);
+    const accel_lifetime lifetime = accel_core_lifetime(core, ttl_ms);
+    const accel_status status = ops->set(core->local, core->type, key->id.key, key->id.hash,
+                                         key->value, &lifetime, &key->gate);
     if (accel_failed(status)) key->status = write_explain(core, status);
   }
   call->ended++;
@@ -317,9 +317,9 @@ static accel_status write_alone(accel_core *core, const void *key, const void *v
   }
   uint32_t ttl_ms = write_or_null == NULL ? 0 : write_or_null->ttl_ms;
   if (ttl_ms == 0) ttl_ms = write_configured_ttl(core, kind, core->config.local_ttl_ms);
-  const accel_lifetime life =
+  const accel_lifetime lifetime =
       accel_ttl_lifetime(accel_core_now(core), ttl_ms, core->refresh_window_ms);
-  status = ops->set(core->local, core->type, key, hash, value, &life, NULL);
+  status = ops->set(core->local, core->type, key, hash, value, &lifetime, NULL);
   return status == ACCEL_OK ? ACCEL_OK : write_explain(core, status);
 }
 

@@ -37,9 +37,9 @@
 /* ---- wrappers: options without which nothing would be cached, or something else ---- */
 
 /* The constants keep the text that compilers quote short. */
-#define ACCEL_NEEDS_(function_, is_given_, option_, hint_) \
+#define ACCEL_NEEDS_(function_, is_given_, option_, example_) \
   ACCEL_STATIC_ASSERT(is_given_, \
-                      #function_ ": the option " option_ " is missing; write " hint_);
+                      #function_ ": the option " option_ " is missing; write " example_);
 #define ACCEL_NEEDS_CACHE_(function_, ...) \
   ACCEL_QUIET_BEGIN_ /* until ACCEL_OPTIONS_ */ \
   enum { accel_has_cache_ = ACCEL_GIVEN_(".cache", __VA_ARGS__) }; \

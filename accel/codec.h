@@ -87,7 +87,7 @@ uint64_t accel_envelope_token(const void *data, size_t size);
  * not OK: *value_out owns nothing. */
 accel_status accel_envelope_value(const accel_type *type, const accel_envelope *envelope,
                                   void *value_out);
-/* What is left of its life at `now_ms` on L2's clock: [0, ttl]; ACCEL_FOREVER: no end. A creation
+/* What is left of its TTL at `now_ms` on L2's clock: [0, ttl]; ACCEL_FOREVER: no end. A creation
  * in the future counts as now. */
 uint32_t accel_envelope_ttl_left(const accel_envelope *envelope, uint64_t now_ms);
 

@@ -162,7 +162,7 @@ static bool executor_staff(struct accel_executor_state *state)
 }
 
 /* Sleeps until there is work, or until `until_ms`. One thread looks at the clock for all. */
-static void executor_rest(struct accel_executor_state *state, uint64_t until_ms)
+static void executor_wait(struct accel_executor_state *state, uint64_t until_ms)
 {
   const uint64_t due_ms = state->queue.next_due_ms;
   const bool is_timer = due_ms < state->timer_ms;
@@ -187,7 +187,7 @@ static bool executor_take(executor_worker *worker)
     if (state->queue.is_closing) return false;
     const bool is_needed = state->queue.next_due_ms < state->timer_ms;
     if (!is_needed && accel_clock_monotonic_ms() >= idle_until_ms) return false;
-    executor_rest(state, idle_until_ms);
+    executor_wait(state, idle_until_ms);
   }
 }
 

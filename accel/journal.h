@@ -37,7 +37,7 @@ typedef struct accel_journal {
   void *log_ctx;
   const char *area;
   accel_mutex mutex;         /* guards what follows */
-  accel_condition changed;   /* an entry, the end, or the thread is at rest again */
+  accel_condition changed;   /* an entry, the end, or the thread is idle again */
   accel_journal_entry *ring; /* ACCEL_JOURNAL_ENTRIES; NULL: not open */
   size_t first, count;
   uint32_t allowed;            /* entries that may be told at once */

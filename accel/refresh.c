@@ -25,9 +25,9 @@ uint32_t accel_refresh_window(const accel_config *config)
   return config->refresh_ahead ? config->refresh_ahead_window_ms : 0;
 }
 
-bool accel_refresh_is_due(const accel_lifetime *life, uint64_t now_ms)
+bool accel_refresh_is_due(const accel_lifetime *lifetime, uint64_t now_ms)
 {
-  return now_ms >= life->refresh_ms && now_ms < life->expires_ms;
+  return now_ms >= lifetime->refresh_ms && now_ms < lifetime->expires_ms;
 }
 
 static accel_throttle_entry *refresh_entry(const accel_refresh *refresh, uint64_t hash)

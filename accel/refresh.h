@@ -32,7 +32,7 @@ void accel_refresh_close(accel_refresh *refresh);
 /* The window to give to accel_ttl_lifetime: 0 when refresh-ahead is off. */
 uint32_t accel_refresh_window(const accel_config *config);
 /* Whether an entry is due for a refresh in the background: still fresh, but near its end. */
-bool accel_refresh_is_due(const accel_lifetime *life, uint64_t now_ms);
+bool accel_refresh_is_due(const accel_lifetime *lifetime, uint64_t now_ms);
 
 /* A load or refresh of this hash failed at `now_ms`. */
 void accel_refresh_throttle(accel_refresh *refresh, uint64_t hash, uint64_t now_ms,

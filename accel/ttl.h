@@ -44,14 +44,14 @@ ACCEL_INLINE uint32_t accel_ttl_jitter(uint32_t ttl_ms_, uint32_t ratio_, uint32
 ACCEL_INLINE accel_lifetime accel_ttl_lifetime(uint64_t now_ms_, uint32_t ttl_ms_,
                                                uint32_t refresh_window_ms_)
 {
-  accel_lifetime life_;
-  life_.born_ms = now_ms_;
-  life_.expires_ms = accel_ttl_after(now_ms_, ttl_ms_);
-  life_.refresh_ms = life_.expires_ms;
-  if (life_.expires_ms == ACCEL_NEVER) return life_;
+  accel_lifetime lifetime_;
+  lifetime_.born_ms = now_ms_;
+  lifetime_.expires_ms = accel_ttl_after(now_ms_, ttl_ms_);
+  lifetime_.refresh_ms = lifetime_.expires_ms;
+  if (lifetime_.expires_ms == ACCEL_NEVER) return lifetime_;
   const uint32_t half_ms_ = ttl_ms_ / 2;
-  life_.refresh_ms -= refresh_window_ms_ < half_ms_ ? refresh_window_ms_ : half_ms_;
-  return life_;
+  lifetime_.refresh_ms -= refresh_window_ms_ < half_ms_ ? refresh_window_ms_ : half_ms_;
+  return lifetime_;
 }
 
 /* Whether an entry that expired at `expires_ms` may still be a stale fallback. */

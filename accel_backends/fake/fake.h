@@ -130,7 +130,7 @@ bool accel_fake_poke(accel_fake *fake, const char *key, const void *data, size_t
                      uint32_t ttl_ms);
 /* Removes a key as an eviction would: nobody hears of it. False: no such key. */
 bool accel_fake_evict(accel_fake *fake, const char *key);
-/* What is left of a key's life; 0: no such key; ACCEL_FOREVER: no end. */
+/* What is left of a key's TTL, in ms; 0: no such key; ACCEL_FOREVER: no end. */
 uint32_t accel_fake_ttl_left(accel_fake *fake, const char *key);
 /* Calls `visit`, which must not call the fake, for every key; returns how many there are. */
 size_t accel_fake_keys(accel_fake *fake,

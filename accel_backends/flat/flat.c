@@ -51,8 +51,8 @@ accel_status accel_flat_open(const accel_local_config *config, accel_local **loc
   state->front.base_ms = accel_clock_read(config->clock) - (ACCEL_FLAT_TIME_MAX + 1) / 2;
   state->front.window_ms = config->refresh_window_ms;
   state->front.lead = flat_lead(state);
-  state->budget.capacity = config->capacity;
-  state->budget.max_weight = config->max_weight;
+  state->quota.capacity = config->capacity;
+  state->quota.max_weight = config->max_weight;
   state->seed = config->seed;
   state->mixes = accel_type_has_hash(type);
   state->is_plain = accel_type_is_plain(type);

@@ -23,11 +23,11 @@ accel_status accel_flat_peek(accel_local *local, const accel_type *type, const v
                              uint64_t hash, void *out_or_null, accel_local_found *found);
 accel_gate accel_flat_gate(accel_local *local, uint64_t hash);
 accel_status accel_flat_fill(accel_local *local, const accel_type *type, const void *key,
-                             uint64_t hash, const void *value_or_null, const accel_lifetime *life,
-                             const accel_gate *gate);
+                             uint64_t hash, const void *value_or_null,
+                             const accel_lifetime *lifetime, const accel_gate *gate);
 accel_status accel_flat_set_entry(accel_local *local, const accel_type *type, const void *key,
                                   uint64_t hash, const void *value_or_null,
-                                  const accel_lifetime *life, const accel_gate *gate_or_null);
+                                  const accel_lifetime *lifetime, const accel_gate *gate_or_null);
 void accel_flat_del(accel_local *local, const accel_type *type, const void *key, uint64_t hash);
 void accel_flat_expire_all(accel_local *local);
 void accel_flat_clear(accel_local *local, const accel_type *type);

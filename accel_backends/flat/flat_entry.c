@@ -1,14 +1,14 @@
-/* flat_entry.c: the steps of a write: a slot, its content, its tag; removal, budget and pins. */
+/* flat_entry.c: the steps of a write: a slot, its content, its tag; removal, quota and pins. */
 #include "flat_table.h"
 
 #include <stdlib.h>
 
-/* ---- the budget ---- */
+/* ---- the quota ---- */
 
 bool accel_flat_afford(const accel_flat_view *view, ptrdiff_t entries, ptrdiff_t weight)
 {
   flat_stripe *stripe = view->stripe;
-  if ((entries != 0 || weight != 0) && !accel_budget_take(&view->state->budget, entries, weight))
+  if ((entries != 0 || weight != 0) && !accel_quota_take(&view->state->quota, entries, weight))
     return false;
   ACCEL_ASSERT(entries >= 0 || stripe->entries >= (size_t)-entries);
   ACCEL_ASSERT(weight >= 0 || stripe->weight >= (size_t)-weight);
@@ -21,7 +21,7 @@ void accel_flat_refund(flat_state *state, flat_stripe *stripe, size_t weight)
 {
   ACCEL_ASSERT(stripe->entries > 0);
   ACCEL_ASSERT(stripe->weight >= weight);
-  accel_budget_give(&state->budget, 1, weight);
+  accel_quota_give(&state->quota, 1, weight);
   accel_store_relaxed(&stripe->entries, stripe->entries - 1);
   accel_store_relaxed(&stripe->weight, stripe->weight - weight);
 }
@@ -147,7 +147,7 @@ void accel_flat_write(const accel_flat_view *view, const flat_entry *entry,
                       const flat_content *content)
 {
   const uint64_t head =
-      accel_flat_pack(view->state->front.base_ms, content->life, content->value == NULL);
+      accel_flat_pack(view->state->front.base_ms, content->lifetime, content->value == NULL);
   ACCEL_ASSERT(flat_tag_of(entry->set, entry->way) == ACCEL_FLAT_EMPTY);
   ACCEL_ASSERT(!flat_is_pinned(entry));
   flat_raise_version(view->stripe, entry->set);
@@ -170,7 +170,7 @@ bool accel_flat_swap(const accel_flat_view *view, const flat_entry *entry, flat_
   const size_t size = view->type->value_size;
   unsigned char *old = (unsigned char *)flat_value_of(entry);
   const uint64_t head =
-      accel_flat_pack(view->state->front.base_ms, content->life, content->value == NULL);
+      accel_flat_pack(view->state->front.base_ms, content->lifetime, content->value == NULL);
   flat_raise_version(view->stripe, entry->set);
   accel_store_release(accel_flat_words(entry->slot, 0), head);
   if (entry->table->weighs)
@@ -262,7 +262,7 @@ unsigned accel_flat_unlink_cleared(const accel_flat_view *view, uint64_t index,
   for (unsigned ways = flat_live_ways(set); ways != 0; ways &= ways - 1) {
     const flat_entry entry = flat_entry_first(view->table, index, ways);
     if (!flat_is_pinned(&entry)) {
-      accel_budget_give(&view->state->budget, 1, flat_weight_of(&entry));
+      accel_quota_give(&view->state->quota, 1, flat_weight_of(&entry));
       freed++;
     }
     accel_flat_unlink(view->type, &entry, pending);
@@ -390,7 +390,7 @@ void accel_flat_unpin_entry(flat_state *state, const accel_type *type, const fla
     if (is_of_era)
       accel_flat_refund(state, stripe, flat_weight_of(entry));
     else
-      accel_budget_give(&state->budget, 1, flat_weight_of(entry));
+      accel_quota_give(&state->quota, 1, flat_weight_of(entry));
     accel_flat_unlink(type, entry, &pending);
     is_awaited = stripe->is_counted && pending.count == 0;
   }

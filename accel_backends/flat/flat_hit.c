@@ -70,7 +70,7 @@ accel_status accel_flat_peek(accel_local *local, const accel_type *type, const v
     accel_flat_unlock(&view);
     return ACCEL_MISS;
   }
-  found->life = flat_life_of(state, &entry);
+  found->life = flat_lifetime_of(state, &entry);
   found->is_current = accel_flat_is_current(entry.set, entry.way, view.epoch);
   return flat_take(&view, &entry, out_or_null);
 }

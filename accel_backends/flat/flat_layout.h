@@ -114,26 +114,26 @@ typedef struct accel_flat {
 #define ACCEL_FLAT_TIME_SHIFT ACCEL_CLOCK_PAGE_SHIFT
 #define ACCEL_FLAT_TIME_MAX (((uint64_t)1 << 39) - 1)
 #define ACCEL_FLAT_NO_EXPIRY ((uint64_t)1 << 63)
-#define ACCEL_FLAT_LIFE_MASK 0x00FFFFFEu /* in place */
+#define ACCEL_FLAT_TTL_MASK 0x00FFFFFEu /* in place */
 #define ACCEL_FLAT_NEGATIVE 1u
 #define ACCEL_FLAT_LEAD_ALL ((uint64_t)1 << 63) /* above all heads, added to whatever moment */
 #define ACCEL_FLAT_MANTISSA_BITS 19u
 #define ACCEL_FLAT_MANTISSA_LIMIT ((uint64_t)1 << ACCEL_FLAT_MANTISSA_BITS)
-#define ACCEL_FLAT_LIFE_MAX ((uint64_t)UINT32_MAX)
+#define ACCEL_FLAT_TTL_MAX ((uint64_t)UINT32_MAX)
 #define ACCEL_FLAT_COARSE_SHIFT 8u /* the unit of `expiry_left`: 256 ms; all of time in 32 bits */
 
 /* Rounded down. */
-ACCEL_INLINE uint64_t accel_flat_pack_life(uint64_t life_ms_)
+ACCEL_INLINE uint64_t accel_flat_pack_ttl(uint64_t ttl_ms_)
 {
-  if (life_ms_ < ACCEL_FLAT_MANTISSA_LIMIT) return life_ms_;
-  const uint64_t capped_ = life_ms_ < ACCEL_FLAT_LIFE_MAX ? life_ms_ : ACCEL_FLAT_LIFE_MAX;
+  if (ttl_ms_ < ACCEL_FLAT_MANTISSA_LIMIT) return ttl_ms_;
+  const uint64_t capped_ = ttl_ms_ < ACCEL_FLAT_TTL_MAX ? ttl_ms_ : ACCEL_FLAT_TTL_MAX;
   const unsigned top_ = 63u - (unsigned)__builtin_clzll(capped_);
   const unsigned shift_ = top_ - ACCEL_FLAT_MANTISSA_BITS;
   const uint64_t mantissa_ = (capped_ >> shift_) - ACCEL_FLAT_MANTISSA_LIMIT;
   return (uint64_t)(shift_ + 1) << ACCEL_FLAT_MANTISSA_BITS | mantissa_;
 }
 
-ACCEL_INLINE uint64_t accel_flat_unpack_life(uint64_t code_)
+ACCEL_INLINE uint64_t accel_flat_unpack_ttl(uint64_t code_)
 {
   const unsigned exponent_ = (unsigned)(code_ >> ACCEL_FLAT_MANTISSA_BITS);
   const uint64_t mantissa_ = code_ & (ACCEL_FLAT_MANTISSA_LIMIT - 1);
@@ -146,17 +146,17 @@ ACCEL_INLINE bool accel_flat_expires(uint64_t head_)
 }
 
 /* The lifetime of an entry, as the word in its slot. */
-ACCEL_INLINE uint64_t accel_flat_pack(uint64_t base_ms_, const accel_lifetime *life_,
+ACCEL_INLINE uint64_t accel_flat_pack(uint64_t base_ms_, const accel_lifetime *lifetime_,
                                       bool is_negative_)
 {
-  const bool expires_ = life_->expires_ms != ACCEL_NEVER;
-  const uint64_t moment_ms_ = expires_ ? life_->expires_ms : life_->born_ms;
+  const bool expires_ = lifetime_->expires_ms != ACCEL_NEVER;
+  const uint64_t moment_ms_ = expires_ ? lifetime_->expires_ms : lifetime_->born_ms;
   const int64_t since_ms_ = (int64_t)(moment_ms_ - base_ms_);
   uint64_t time_ = since_ms_ < 0 ? 0 : (uint64_t)since_ms_;
   if (time_ > ACCEL_FLAT_TIME_MAX) time_ = ACCEL_FLAT_TIME_MAX;
-  const uint64_t life_ms_ =
-      life_->expires_ms > life_->born_ms ? life_->expires_ms - life_->born_ms : 0;
-  const uint64_t code_ = expires_ ? accel_flat_pack_life(life_ms_) << 1 : ACCEL_FLAT_NO_EXPIRY;
+  const uint64_t ttl_ms_ =
+      lifetime_->expires_ms > lifetime_->born_ms ? lifetime_->expires_ms - lifetime_->born_ms : 0;
+  const uint64_t code_ = expires_ ? accel_flat_pack_ttl(ttl_ms_) << 1 : ACCEL_FLAT_NO_EXPIRY;
   return time_ << ACCEL_FLAT_TIME_SHIFT | code_ | (is_negative_ ? ACCEL_FLAT_NEGATIVE : 0u);
 }
 
@@ -165,14 +165,14 @@ ACCEL_INLINE accel_lifetime accel_flat_unpack(uint64_t base_ms_, uint64_t window
                                               uint64_t head_)
 {
   const uint64_t time_ = head_ >> ACCEL_FLAT_TIME_SHIFT & ACCEL_FLAT_TIME_MAX;
-  accel_lifetime life_ = {base_ms_ + time_, ACCEL_NEVER, ACCEL_NEVER};
-  if (!accel_flat_expires(head_)) return life_;
-  const uint64_t life_ms_ = accel_flat_unpack_life((head_ & ACCEL_FLAT_LIFE_MASK) >> 1);
-  const uint64_t half_ms_ = life_ms_ / 2;
-  life_.expires_ms = life_.born_ms;
-  life_.born_ms -= life_ms_;
-  life_.refresh_ms = life_.expires_ms - (window_ms_ < half_ms_ ? window_ms_ : half_ms_);
-  return life_;
+  accel_lifetime lifetime_ = {base_ms_ + time_, ACCEL_NEVER, ACCEL_NEVER};
+  if (!accel_flat_expires(head_)) return lifetime_;
+  const uint64_t ttl_ms_ = accel_flat_unpack_ttl((head_ & ACCEL_FLAT_TTL_MASK) >> 1);
+  const uint64_t half_ms_ = ttl_ms_ / 2;
+  lifetime_.expires_ms = lifetime_.born_ms;
+  lifetime_.born_ms -= ttl_ms_;
+  lifetime_.refresh_ms = lifetime_.expires_ms - (window_ms_ < half_ms_ ? window_ms_ : half_ms_);
+  return lifetime_;
 }
 
 /* Whether the entry is surely not due. */

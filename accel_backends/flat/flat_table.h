@@ -7,7 +7,7 @@
  * is a pending free: the thread that unlinked it frees it after it has released the mutex, because
  * drop is the user's code.
  *
- * An entry counts against the budget until it is unlinked or, if pinned then, until unpinned.
+ * An entry counts against the quota until it is unlinked or, if pinned then, until unpinned.
  *
  * clear raises the era and touches nothing. A write to a set of an older era unlinks first what the
  * set holds. Each write does the same for a few more sets of its stripe.
@@ -16,7 +16,7 @@
 #define ACCEL_BACKENDS_FLAT_FLAT_TABLE_H
 
 #include "../../accel/platform/thread.h"
-#include "../local_budget.h"
+#include "../local_quota.h"
 #include "flat_hit.h"
 
 #define FLAT_ALL_WAYS 0xFFFFu
@@ -34,7 +34,7 @@ typedef struct flat_pin {
  * its place as long as the region exists, and serves one table after another. */
 typedef struct accel_flat_stripe {
   accel_mutex mutex;
-  size_t entries, weight; /* of this era: what the budget counts */
+  size_t entries, weight; /* of this era: what the quota counts */
   uint64_t era;
   uint32_t swept;          /* atomic: how many of its sets were emptied in this era */
   uint32_t pin_count;      /* distinct pinned entries */
@@ -75,7 +75,7 @@ typedef struct accel_flat_state {
   accel_flat front;
   unsigned char unused[ACCEL_CACHE_LINE]; /* writers must not disturb readers of the front */
   void *memory;                           /* what to free: the state is aligned inside */
-  accel_budget budget;
+  accel_quota quota;
   size_t string_bytes;  /* atomic: long keys */
   size_t table_bytes;   /* atomic: what describes tables and regions */
   flat_region *regions; /* atomic */
@@ -99,7 +99,7 @@ typedef struct flat_entry {
 typedef struct flat_content {
   const void *key;
   const void *value; /* NULL: a negative entry */
-  const accel_lifetime *life;
+  const accel_lifetime *lifetime;
   size_t weight;
   /* To be released unless the entry takes it over: */
   char *text;  /* a long string key's own memory, else NULL */
@@ -296,7 +296,7 @@ static inline size_t flat_weight_of(const flat_entry *entry)
   return (size_t) * (const uint64_t *)(const void *)(entry->slot + sizeof(uint64_t));
 }
 
-static inline accel_lifetime flat_life_of(const flat_state *state, const flat_entry *entry)
+static inline accel_lifetime flat_lifetime_of(const flat_state *state, const flat_entry *entry)
 {
   return accel_flat_unpack(state->front.base_ms, state->front.window_ms, flat_head_of(entry));
 }
@@ -411,19 +411,19 @@ void accel_flat_write(const accel_flat_view *view, const flat_entry *entry,
 bool accel_flat_swap(const accel_flat_view *view, const flat_entry *entry, flat_content *content);
 /* Makes a written entry findable. `used` is the policy's byte. */
 void accel_flat_publish(const flat_entry *entry, uint64_t tag, uint64_t epoch, uint8_t used);
-/* Takes an entry out; its budget stays taken. */
+/* Takes an entry out; its quota stays taken. */
 void accel_flat_unlink(const accel_type *type, const flat_entry *entry,
                        flat_pending_frees *pending);
-/* The same, and gives its budget back, unless it is pinned: then the last unpin does. */
+/* The same, and gives its quota back, unless it is pinned: then the last unpin does. */
 void accel_flat_remove(const accel_flat_view *view, const flat_entry *entry,
                        flat_pending_frees *pending);
-/* Unlinks what a clear has removed from the set. Returns how many entries of the budget that gives
+/* Unlinks what a clear has removed from the set. Returns how many entries of the quota that gives
  * back. */
 ACCEL_COLD unsigned accel_flat_unlink_cleared(const accel_flat_view *view, uint64_t index,
                                               flat_pending_frees *pending);
 /* The same for some more sets of the stripe, if any need it. */
 ACCEL_COLD unsigned accel_flat_sweep(const accel_flat_view *view, flat_pending_frees *pending);
-/* Takes from the budget for the view's stripe. False: it has not as much left. */
+/* Takes from the quota for the view's stripe. False: it has not as much left. */
 bool accel_flat_afford(const accel_flat_view *view, ptrdiff_t entries, ptrdiff_t weight);
 void accel_flat_refund(flat_state *state, flat_stripe *stripe, size_t weight);
 
@@ -441,7 +441,7 @@ void accel_flat_release(flat_state *state, const accel_type *type, const flat_en
 
 /* ---- flat_victim.c ---- */
 
-/* Removes one entry of the view's sets, and hands its budget to the caller: *entry_weight. Returns
+/* Removes one entry of the view's sets, and hands its quota to the caller: *entry_weight. Returns
  * where it was, a slot that is empty now unless something was pending; none: all are pinned. Under
  * the mutex; since_base_ms tells what has expired. */
 flat_entry accel_flat_evict(const accel_flat_view *view, uint64_t since_base_ms,

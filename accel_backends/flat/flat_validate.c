@@ -10,7 +10,7 @@ typedef struct flat_audit {
   flat_stripe *stripe;
   uint64_t epoch;
   size_t entries, weight;         /* of the stripe, that its counts should have */
-  size_t all_entries, all_weight; /* of the table, that the budget should have */
+  size_t all_entries, all_weight; /* of the table, that the quota should have */
   uint32_t pins;                  /* of the stripe */
   const char *fault;
 } flat_audit;
@@ -20,7 +20,7 @@ static void flat_validate_that(flat_audit *audit, bool holds, const char *fault)
   if (!holds && audit->fault == NULL) audit->fault = fault;
 }
 
-/* Counts an entry against the budget, and against the stripe unless it is of an earlier era. */
+/* Counts an entry against the quota, and against the stripe unless it is of an earlier era. */
 static void flat_validate_count(flat_audit *audit, const flat_entry *entry, bool is_of_era)
 {
   const size_t weight = flat_weight_of(entry);
@@ -116,21 +116,21 @@ static void flat_validate_stripe(flat_audit *audit, uint64_t start)
 }
 
 /* Retired tables count while something in them is pinned, or being dropped: then it may be more. */
-static void flat_validate_budget(flat_audit *audit)
+static void flat_validate_quota(flat_audit *audit)
 {
-  const accel_budget *budget = &audit->state->budget;
-  const size_t entries = accel_load_acquire(&budget->entries);
-  const size_t weight = accel_load_acquire(&budget->weight);
+  const accel_quota *quota = &audit->state->quota;
+  const size_t entries = accel_load_acquire(&quota->entries);
+  const size_t weight = accel_load_acquire(&quota->weight);
   size_t held = 0;
   for (flat_region *each = audit->state->regions; each != NULL; each = each->next)
     held += accel_load_acquire(&each->held);
   flat_validate_that(audit,
                      entries == audit->all_entries || (held > 0 && entries > audit->all_entries),
-                     "the budget counts other entries than there are");
+                     "the quota counts other entries than there are");
   flat_validate_that(audit, weight == audit->all_weight || (held > 0 && weight > audit->all_weight),
-                     "the budget counts another weight than there is");
-  flat_validate_that(audit, entries <= budget->capacity, "there are more entries than may be");
-  flat_validate_that(audit, budget->max_weight == 0 || weight <= budget->max_weight,
+                     "the quota counts another weight than there is");
+  flat_validate_that(audit, entries <= quota->capacity, "there are more entries than may be");
+  flat_validate_that(audit, quota->max_weight == 0 || weight <= quota->max_weight,
                      "the entries weigh more than they may");
 }
 
@@ -141,7 +141,7 @@ const char *accel_flat_validate(accel_local *local, const accel_type *type, bool
   audit.table = audit.state->front.table;
   for (uint64_t start = 0; start < audit.table->set_count; start += audit.table->stripe_sets)
     flat_validate_stripe(&audit, start);
-  if (is_quiet) flat_validate_budget(&audit);
+  if (is_quiet) flat_validate_quota(&audit);
   accel_mutex_unlock(&audit.state->resizing);
   return audit.fault;
 }

@@ -105,7 +105,7 @@ static bool flat_victim_may_sweep(const flat_state *state, const accel_flat_tabl
          accel_load_relaxed(&stripe->swept) < table->stripe_sets;
 }
 
-/* What a clear has removed still counts against the budget: frees some of it. */
+/* What a clear has removed still counts against the quota: frees some of it. */
 static bool flat_victim_sweep_any(flat_state *state, const accel_type *type,
                                   accel_flat_table *table)
 {

@@ -57,12 +57,12 @@ static bool flat_walk_copy(const flat_move *move, const flat_entry *entry)
  * new table, an owning one would need the user's copy and does not. */
 static bool flat_walk_carry_pinned(flat_move *move, const flat_entry *entry)
 {
-  accel_budget *budget = &move->state->budget;
+  accel_quota *quota = &move->state->quota;
   const size_t weight = flat_weight_of(entry);
   if (accel_flat_owns(move->type, entry)) return false;
-  if (!accel_budget_take(budget, 1, (ptrdiff_t)weight)) return false;
+  if (!accel_quota_take(quota, 1, (ptrdiff_t)weight)) return false;
   if (flat_walk_copy(move, entry)) return true;
-  accel_budget_give(budget, 1, weight);
+  accel_quota_give(quota, 1, weight);
   return false;
 }
 
@@ -89,7 +89,7 @@ static void flat_walk_move_entry(flat_move *move, const flat_entry *entry)
     accel_store_relaxed(&stripe->weight, stripe->weight - flat_weight_of(entry));
   }
   if (!is_carried)
-    accel_budget_give(&move->state->budget, 1, flat_weight_of(entry));
+    accel_quota_give(&move->state->quota, 1, flat_weight_of(entry));
   else if (accel_flat_owns(move->type, entry))
     flat_set_tag(set, entry->way, ACCEL_FLAT_EMPTY);
 }
@@ -134,13 +134,13 @@ static void flat_walk_carry(flat_move *move, size_t capacity)
 {
   flat_state *state = move->state;
   const size_t unpinned = flat_walk_close_stripes(move);
-  const size_t fixed = accel_load_acquire(&state->budget.entries) - unpinned;
+  const size_t fixed = accel_load_acquire(&state->quota.entries) - unpinned;
   move->room = capacity > fixed ? capacity - fixed : 0;
   move->epoch = accel_load_acquire(&state->front.local.epoch);
   move->since_base_ms = flat_since_base(state);
   for (uint64_t i = 0; i < move->to->stripe_count; i++)
     accel_store_relaxed(&move->to->stripes[i].era, flat_era_of(move->epoch));
-  accel_store_relaxed(&state->budget.capacity, capacity);
+  accel_store_relaxed(&state->quota.capacity, capacity);
   accel_flat_promote_all(move->to, unpinned < capacity ? unpinned : capacity);
   for (unsigned rank = ACCEL_POLICY_RANKS + 1; rank-- > 0;) flat_walk_move_rank(move, rank);
 }
@@ -352,7 +352,7 @@ size_t accel_flat_hottest(accel_local *local, const accel_type *type, void *keys
 {
   flat_state *state = flat_state_of(local);
   accel_flat_table *table = accel_load_acquire(&state->front.table);
-  const size_t capacity = accel_load_relaxed(&state->budget.capacity);
+  const size_t capacity = accel_load_relaxed(&state->quota.capacity);
   flat_ranking ranking = {.limit = count < capacity ? count : capacity};
   if (ranking.limit == 0 || ranking.limit > SIZE_MAX / sizeof *ranking.items) return 0;
   ranking.items = (flat_reference *)ACCEL_MALLOC(ranking.limit * sizeof *ranking.items);

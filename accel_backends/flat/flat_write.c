@@ -81,11 +81,11 @@ static void flat_stage_close(const accel_type *type, flat_stage *stage)
 /* What one attempt under the mutex came to. */
 typedef enum flat_attempt {
   FLAT_DONE,
-  FLAT_MOVED,     /* the gate */
-  FLAT_EVICTED,   /* the next attempt may find room */
-  FLAT_NO_BUDGET, /* and nothing nearby may go */
-  FLAT_NO_SLOT,   /* both sets are full of what is pinned */
-  FLAT_BUSY,      /* or of values that others are just dropping */
+  FLAT_MOVED,    /* the gate */
+  FLAT_EVICTED,  /* the next attempt may find room */
+  FLAT_NO_QUOTA, /* and nothing nearby may go */
+  FLAT_NO_SLOT,  /* both sets are full of what is pinned */
+  FLAT_BUSY,     /* or of values that others are just dropping */
 } flat_attempt;
 
 typedef struct flat_write {
@@ -97,10 +97,10 @@ typedef struct flat_write {
 
 static uint64_t flat_born(const accel_flat_view *view, const flat_content *content)
 {
-  return content->life->born_ms - view->state->front.base_ms;
+  return content->lifetime->born_ms - view->state->front.base_ms;
 }
 
-/* Pays for the entry, with the budget of `old` if that is possible, else with a victim's, whose
+/* Pays for the entry, with the quota of `old` if that is possible, else with a victim's, whose
  * slot is *freed then. */
 static flat_attempt flat_pay(const accel_flat_view *view, const flat_content *content,
                              const flat_entry *old, flat_entry *freed, flat_pending_frees *pending)
@@ -111,7 +111,7 @@ static flat_attempt flat_pay(const accel_flat_view *view, const flat_content *co
   if (accel_flat_afford(view, replaces ? 0 : 1, more)) return FLAT_DONE;
   size_t gone;
   *freed = accel_flat_evict(view, flat_born(view, content), &gone, pending);
-  if (freed->slot == NULL) return pending->count > 0 ? FLAT_EVICTED : FLAT_NO_BUDGET;
+  if (freed->slot == NULL) return pending->count > 0 ? FLAT_EVICTED : FLAT_NO_QUOTA;
   if (!replaces && pending->count == 0 &&
       accel_flat_afford(view, 0, (ptrdiff_t)(content->weight - gone)))
     return FLAT_DONE;
@@ -244,11 +244,11 @@ static ACCEL_FLATTEN flat_attempt flat_write_locked(flat_state *state, const acc
     attempt = flat_try_write(&view, write, content, &pending);
   } while (attempt == FLAT_EVICTED && pending.count == 0);
   if (view.stripe->swept < view.table->stripe_sets && accel_flat_sweep(&view, &pending) > 0 &&
-      attempt == FLAT_NO_BUDGET)
+      attempt == FLAT_NO_QUOTA)
     attempt = FLAT_EVICTED; /* of what a clear removed: there may be enough now */
   accel_flat_unlock(&view);
   if (pending.count > 0) accel_flat_free_pending(state, type, &pending);
-  const size_t entries = accel_load_relaxed(&state->budget.entries);
+  const size_t entries = accel_load_relaxed(&state->quota.entries);
   if (ACCEL_UNLIKELY(entries >= accel_load_relaxed(&view.table->region->promote_at)))
     accel_flat_promote(view.table, entries);
   return attempt;
@@ -282,7 +282,7 @@ static accel_status flat_put(flat_state *state, const accel_type *type, flat_wri
       case FLAT_BUSY:
         if (!flat_wait(waits++)) return ACCEL_ERR_NOMEM;
         break;
-      case FLAT_NO_BUDGET:
+      case FLAT_NO_QUOTA:
         if (!accel_flat_evict_any(state, type)) return ACCEL_ERR_NOMEM;
     }
   }
@@ -305,12 +305,13 @@ static ACCEL_NOINLINE accel_status flat_store_owned(flat_state *state, const acc
 
 static ACCEL_FLATTEN accel_status flat_store(flat_state *state, const accel_type *type,
                                              flat_write *write, const void *key,
-                                             const void *value_or_null, const accel_lifetime *life)
+                                             const void *value_or_null,
+                                             const accel_lifetime *lifetime)
 {
-  flat_content content = {.key = key, .value = value_or_null, .life = life};
+  flat_content content = {.key = key, .value = value_or_null, .lifetime = lifetime};
   content.weight = value_or_null != NULL;
   if (state->weighs && value_or_null != NULL) content.weight = type->weigh(key, value_or_null);
-  const size_t heaviest = state->budget.max_weight;
+  const size_t heaviest = state->quota.max_weight;
   if (heaviest != 0 && content.weight > heaviest) return ACCEL_ERR_CONFIG;
   const bool owns = !state->is_plain || type->key_kind == ACCEL_KEY_STRING;
   return owns ? flat_store_owned(state, type, write, &content)
@@ -318,20 +319,20 @@ static ACCEL_FLATTEN accel_status flat_store(flat_state *state, const accel_type
 }
 
 accel_status accel_flat_fill(accel_local *local, const accel_type *type, const void *key,
-                             uint64_t hash, const void *value_or_null, const accel_lifetime *life,
-                             const accel_gate *gate)
+                             uint64_t hash, const void *value_or_null,
+                             const accel_lifetime *lifetime, const accel_gate *gate)
 {
   flat_write write = {.hash = hash, .gate = gate, .raises = false};
-  return flat_store(flat_state_of(local), type, &write, key, value_or_null, life);
+  return flat_store(flat_state_of(local), type, &write, key, value_or_null, lifetime);
 }
 
 accel_status accel_flat_set_entry(accel_local *local, const accel_type *type, const void *key,
                                   uint64_t hash, const void *value_or_null,
-                                  const accel_lifetime *life, const accel_gate *gate_or_null)
+                                  const accel_lifetime *lifetime, const accel_gate *gate_or_null)
 {
   flat_write write = {.hash = hash, .gate = gate_or_null, .raises = true};
   const accel_status status =
-      flat_store(flat_state_of(local), type, &write, key, value_or_null, life);
+      flat_store(flat_state_of(local), type, &write, key, value_or_null, lifetime);
   if (status != ACCEL_OK) accel_flat_del(local, type, key, hash);
   return status;
 }

@@ -8,7 +8,8 @@
  *
  * A set's policy[0] to [3] are its ghosts, the tags of the last four entries evicted from it, the
  * latest first, and the low bits of [4] say which of them were in the main part; [5] and [6] are
- * the stripe's time and era when the set was last brought up to them.
+ * the stripe's time, and how often counts had been halved, when the set was last brought up to
+ * them.
  *
  * How the window finds its size: its target grows by one for each ghost hit of the window, a miss
  * of a key that was evicted from it a moment ago and would have been a hit with a larger window.
@@ -55,7 +56,7 @@ typedef struct policy_window {
   uint32_t requests;    /* since counts were halved; of hits, those that left a trace */
   uint32_t until_tick;
   uint8_t turn;
-  uint8_t time, era;
+  uint8_t time, halvings;
   bool is_full : 1, is_adaptive : 1;
   uint16_t main_uses, window_uses; /* that misses saw lately */
 } __attribute__((aligned(ACCEL_CACHE_LINE))) policy_window;
@@ -115,7 +116,7 @@ static int policy_window_hit_density(const policy_pair *pair)
 
 static bool policy_window_is_late(const policy_window *window, const accel_flat_set *set)
 {
-  return ((set->policy[5] ^ window->time) | (set->policy[6] ^ window->era)) != 0;
+  return ((set->policy[5] ^ window->time) | (set->policy[6] ^ window->halvings)) != 0;
 }
 
 /* Time passes, uses become counts. Returns what becomes of the set's bytes. */
@@ -123,17 +124,17 @@ static policy_word policy_window_refresh(const policy_window *window, accel_flat
                                          policy_word word)
 {
   const uint8_t ticks = (uint8_t)(window->time - set->policy[5]);
-  const uint8_t eras = (uint8_t)(window->era - set->policy[6]);
+  const uint8_t halvings = (uint8_t)(window->halvings - set->policy[6]);
   const policy_word is_used = word & POLICY_LANES(1);
   set->policy[5] = window->time;
-  set->policy[6] = window->era;
+  set->policy[6] = window->halvings;
   policy_word recencies = word >> 1 & POLICY_LANES(POLICY_WINDOW_RECENCY);
   if (ticks != 0) recencies = policy_age(recencies, POLICY_WINDOW_RECENCY_WIDTH, ticks);
   recencies |= policy_widen(is_used, POLICY_WINDOW_RECENCY_WIDTH);
   policy_word counts = word >> POLICY_WINDOW_COUNT_SHIFT & POLICY_LANES(POLICY_WINDOW_COUNT);
   counts += is_used;
   counts -= counts >> 3 & POLICY_LANES(1);
-  for (unsigned era = eras < 3 ? eras : 3; era > 0; era--)
+  for (unsigned i = halvings < 3 ? halvings : 3; i > 0; i--)
     counts = counts >> 1 & POLICY_LANES(POLICY_WINDOW_COUNT >> 1);
   const policy_word now = (word & POLICY_LANES(POLICY_WINDOW_MAIN)) |
                           counts << POLICY_WINDOW_COUNT_SHIFT | recencies << 1;
@@ -168,7 +169,7 @@ static void policy_window_pass_time(policy_window *window, const accel_flat_view
   const uint64_t limit = view->table->stripe_sets * ACCEL_FLAT_WAYS * POLICY_WINDOW_TURNOVERS;
   if (window->requests < limit) return;
   window->requests = 0;
-  window->era++;
+  window->halvings++;
   policy_sketch_halve(&window->sketch);
 }
 

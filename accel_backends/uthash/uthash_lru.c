@@ -15,8 +15,8 @@ accel_status accel_uthash_open(const accel_local_config *config, accel_local **l
   if (state == NULL) goto fail;
   memset(state, 0, sizeof *state);
   state->local.clock = config->clock;
-  state->budget.capacity = config->capacity;
-  state->budget.max_weight = config->max_weight;
+  state->quota.capacity = config->capacity;
+  state->quota.max_weight = config->max_weight;
   state->shard_mask = config->capacity < UTHASH_SHARDED_CAPACITY ? 0 : UTHASH_SHARDS - 1;
   for (size_t i = 0; i <= state->shard_mask; i++) {
     if (accel_mutex_open(&state->shards[i].mutex)) continue;
@@ -197,8 +197,8 @@ typedef struct uthash_write {
   bool raises;
 } uthash_write;
 
-/* Links the entry and takes an old one of its key out, which hands its budget over unless it is
- * pinned. OK; BACKEND: the budget does not allow it; NOMEM. */
+/* Links the entry and takes an old one of its key out, which hands its quota over unless it is
+ * pinned. OK; BACKEND: the quota does not allow it; NOMEM. */
 static accel_status uthash_exchange(uthash_state *state, const accel_type *type,
                                     uthash_shard *shard, const uthash_write *write,
                                     uthash_entry *entry, uthash_entry *old)
@@ -206,9 +206,9 @@ static accel_status uthash_exchange(uthash_state *state, const accel_type *type,
   const bool frees_old = old != NULL && old->pins == 0;
   const ptrdiff_t entries = frees_old ? 0 : 1;
   const ptrdiff_t weight = (ptrdiff_t)(entry->weight - (frees_old ? old->weight : 0));
-  if (!accel_budget_take(&state->budget, entries, weight)) return ACCEL_ERR_BACKEND;
+  if (!accel_quota_take(&state->quota, entries, weight)) return ACCEL_ERR_BACKEND;
   if (!accel_uthash_link(state, type, shard, entry, write->hash)) {
-    accel_budget_give(&state->budget, (size_t)entries, (size_t)weight);
+    accel_quota_give(&state->quota, (size_t)entries, (size_t)weight);
     return ACCEL_ERR_NOMEM;
   }
   if (write->raises) uthash_raise(state, write->hash);
@@ -328,8 +328,8 @@ void accel_uthash_clear(accel_local *local, const accel_type *type)
 void accel_uthash_stats(accel_local *local, accel_local_stats *out)
 {
   uthash_state *state = uthash_state_of(local);
-  out->entries = accel_load_relaxed(&state->budget.entries);
-  out->weight = accel_load_relaxed(&state->budget.weight);
+  out->entries = accel_load_relaxed(&state->quota.entries);
+  out->weight = accel_load_relaxed(&state->quota.weight);
   out->memory_bytes = sizeof *state + accel_load_relaxed(&state->entry_bytes);
   for (size_t i = 0; i <= state->shard_mask; i++) {
     uthash_shard *shard = &state->shards[i];
@@ -343,8 +343,8 @@ void accel_uthash_stats(accel_local *local, accel_local_stats *out)
 accel_status accel_uthash_resize(accel_local *local, const accel_type *type, size_t capacity)
 {
   uthash_state *state = uthash_state_of(local);
-  accel_store_relaxed(&state->budget.capacity, capacity);
-  while (accel_load_acquire(&state->budget.entries) > capacity)
+  accel_store_relaxed(&state->quota.capacity, capacity);
+  while (accel_load_acquire(&state->quota.entries) > capacity)
     if (!uthash_evict_any(state, type)) break;
   return ACCEL_OK;
 }

@@ -46,7 +46,7 @@ accel_status accel_uthash_entry_open(uthash_state *state, const accel_type *type
                                      uthash_entry **entry_out)
 {
   const size_t weight = value_or_null == NULL ? 0 : type->weigh(key, value_or_null);
-  const size_t heaviest = state->budget.max_weight;
+  const size_t heaviest = state->quota.max_weight;
   if (heaviest != 0 && weight > heaviest) return ACCEL_ERR_CONFIG;
   uthash_entry *entry = uthash_new_entry(type, key, value_or_null != NULL);
   if (entry == NULL) return ACCEL_ERR_NOMEM;
@@ -75,7 +75,7 @@ void accel_uthash_entry_unpin(uthash_state *state, const accel_type *type, uthas
   uthash_lock_shard(shard);
   entry->pins--;
   const bool is_over = entry->pins == 0 && !entry->is_linked;
-  if (is_over) accel_budget_give(&state->budget, 1, entry->weight);
+  if (is_over) accel_quota_give(&state->quota, 1, entry->weight);
   uthash_unlock(shard);
   if (is_over) accel_uthash_entry_close(state, type, entry);
 }
@@ -139,7 +139,7 @@ uthash_entry *accel_uthash_remove(uthash_state *state, uthash_shard *shard, utha
 {
   accel_uthash_unlink(shard, entry);
   if (entry->pins > 0) return NULL;
-  accel_budget_give(&state->budget, 1, entry->weight);
+  accel_quota_give(&state->quota, 1, entry->weight);
   return entry;
 }
 

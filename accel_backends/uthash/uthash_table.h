@@ -2,7 +2,7 @@
  *
  * An entry is one allocation: key, value, and a string key's text. It lies in one shard's table and
  * in its list from the newest to the oldest use. A removed entry stays in memory while it is pinned
- * and counts against the budget until then. The function that removes an unpinned entry owns it and
+ * and counts against the quota until then. The function that removes an unpinned entry owns it and
  * frees it after it has released the mutex, because drop is the user's code.
  *
  * uthash_table.c is the only file that uses uthash's macros.
@@ -12,7 +12,7 @@
 
 #include "../../accel/hash.h"
 #include "../../accel/platform/thread.h"
-#include "../local_budget.h"
+#include "../local_quota.h"
 #include "uthash_lru.h"
 
 #if defined(UTHASH_H) && !(defined(HASH_NONFATAL_OOM) && HASH_NONFATAL_OOM)
@@ -54,7 +54,7 @@ typedef struct uthash_shard {
 
 typedef struct uthash_state {
   accel_local local;
-  accel_budget budget;
+  accel_quota quota;
   size_t entry_bytes;                       /* atomic */
   uint64_t uses;                            /* atomic */
   uint64_t sweep;                           /* atomic: the shard to look for a victim in */

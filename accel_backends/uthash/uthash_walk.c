@@ -117,7 +117,7 @@ size_t accel_uthash_hottest(accel_local *local, const accel_type *type, void *ke
                             size_t count)
 {
   uthash_state *state = uthash_state_of(local);
-  const size_t capacity = accel_load_relaxed(&state->budget.capacity);
+  const size_t capacity = accel_load_relaxed(&state->quota.capacity);
   const size_t limit = count < capacity ? count : capacity;
   if (limit == 0 || limit > SIZE_MAX / sizeof(uthash_entry *)) return 0;
   uthash_entry **entries = (uthash_entry **)ACCEL_MALLOC(limit * sizeof *entries);

@@ -108,7 +108,7 @@ static uint64_t suite_hash(const suite_table *table, const void *key)
   return table->type->hash(key, SUITE_SEED);
 }
 
-static accel_lifetime suite_life(uint32_t ttl_ms)
+static accel_lifetime suite_lifetime(uint32_t ttl_ms)
 {
   return accel_ttl_lifetime(suite_now_ms, ttl_ms, 0);
 }
@@ -130,31 +130,33 @@ static accel_gate suite_gate(const suite_table *table, const void *key)
   return suite_ops->gate(table->local, suite_hash(table, key));
 }
 
-static accel_status suite_fill_life(const suite_table *table, const void *key, const void *value,
-                                    const accel_lifetime *life, const accel_gate *gate)
+static accel_status suite_fill_lifetime(const suite_table *table, const void *key,
+                                        const void *value, const accel_lifetime *lifetime,
+                                        const accel_gate *gate)
 {
   const uint64_t hash = suite_hash(table, key);
-  return suite_ops->fill(table->local, table->type, key, hash, value, life, gate);
+  return suite_ops->fill(table->local, table->type, key, hash, value, lifetime, gate);
 }
 
 static accel_status suite_fill(const suite_table *table, const void *key, const void *value,
                                const accel_gate *gate)
 {
-  const accel_lifetime life = suite_life(ACCEL_FOREVER);
-  return suite_fill_life(table, key, value, &life, gate);
+  const accel_lifetime lifetime = suite_lifetime(ACCEL_FOREVER);
+  return suite_fill_lifetime(table, key, value, &lifetime, gate);
 }
 
-static accel_status suite_set_life(const suite_table *table, const void *key, const void *value,
-                                   const accel_lifetime *life, const accel_gate *gate_or_null)
+static accel_status suite_set_lifetime(const suite_table *table, const void *key, const void *value,
+                                       const accel_lifetime *lifetime,
+                                       const accel_gate *gate_or_null)
 {
   const uint64_t hash = suite_hash(table, key);
-  return suite_ops->set(table->local, table->type, key, hash, value, life, gate_or_null);
+  return suite_ops->set(table->local, table->type, key, hash, value, lifetime, gate_or_null);
 }
 
 static accel_status suite_set(const suite_table *table, const void *key, const void *value)
 {
-  const accel_lifetime life = suite_life(ACCEL_FOREVER);
-  return suite_set_life(table, key, value, &life, NULL);
+  const accel_lifetime lifetime = suite_lifetime(ACCEL_FOREVER);
+  return suite_set_lifetime(table, key, value, &lifetime, NULL);
 }
 
 static void suite_del(const suite_table *table, const void *key)

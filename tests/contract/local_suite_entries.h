@@ -175,17 +175,17 @@ static void a_set_whose_gate_moved_removes_the_key(void **state)
   suite_table table = suite_open(&suite_plain_type, 100);
   const uint64_t key = 7;
   const suite_plain value = suite_make_plain(7, 1);
-  const accel_lifetime life = suite_life(ACCEL_FOREVER);
+  const accel_lifetime lifetime = suite_lifetime(ACCEL_FOREVER);
   accel_gate gate = suite_gate(&table, &key);
-  assert_int_equal(suite_set_life(&table, &key, &value, &life, &gate), ACCEL_OK);
+  assert_int_equal(suite_set_lifetime(&table, &key, &value, &lifetime, &gate), ACCEL_OK);
   assert_int_equal(suite_version(&table, key, 99), 1);
   assert_true(suite_gate(&table, &key).generation > gate.generation);
   /* The first set raised it. */
-  assert_int_equal(suite_set_life(&table, &key, &value, &life, &gate), ACCEL_MISS);
+  assert_int_equal(suite_set_lifetime(&table, &key, &value, &lifetime, &gate), ACCEL_MISS);
   assert_false(suite_has(&table, key));
   gate = suite_gate(&table, &key);
   suite_ops->expire_all(table.local);
-  assert_int_equal(suite_set_life(&table, &key, &value, &life, &gate), ACCEL_MISS);
+  assert_int_equal(suite_set_lifetime(&table, &key, &value, &lifetime, &gate), ACCEL_MISS);
   assert_false(suite_has(&table, key));
   suite_close(&table);
 }

@@ -10,8 +10,8 @@ static void an_entry_is_served_until_it_expires_and_peeked_after(void **state)
   suite_table table = suite_open(&suite_plain_type, 100);
   const uint64_t key = 7;
   const suite_plain value = suite_make_plain(7, 1);
-  const accel_lifetime life = suite_life(500);
-  assert_int_equal(suite_set_life(&table, &key, &value, &life, NULL), ACCEL_OK);
+  const accel_lifetime lifetime = suite_lifetime(500);
+  assert_int_equal(suite_set_lifetime(&table, &key, &value, &lifetime, NULL), ACCEL_OK);
   suite_now_ms += 499;
   assert_int_equal(suite_version(&table, key, 99), 1);
   suite_now_ms += 1;
@@ -20,9 +20,9 @@ static void an_entry_is_served_until_it_expires_and_peeked_after(void **state)
   accel_local_found found;
   assert_int_equal(suite_peek(&table, &key, &out, &found), ACCEL_OK);
   assert_int_equal(out.version, 1);
-  assert_int_equal(found.life.born_ms, life.born_ms);
-  assert_int_equal(found.life.refresh_ms, life.refresh_ms);
-  assert_int_equal(found.life.expires_ms, life.expires_ms);
+  assert_int_equal(found.life.born_ms, lifetime.born_ms);
+  assert_int_equal(found.life.refresh_ms, lifetime.refresh_ms);
+  assert_int_equal(found.life.expires_ms, lifetime.expires_ms);
   assert_true(found.is_current);
   suite_close(&table);
 }
@@ -34,8 +34,8 @@ static void an_entry_past_its_refresh_needs_attention(void **state)
   const char *key = "page";
   const uint64_t value = 5;
   uint64_t out = 0;
-  const accel_lifetime life = accel_ttl_lifetime(suite_now_ms, 1000, 300);
-  assert_int_equal(suite_set_life(&table, &key, &value, &life, NULL), ACCEL_OK);
+  const accel_lifetime lifetime = accel_ttl_lifetime(suite_now_ms, 1000, 300);
+  assert_int_equal(suite_set_lifetime(&table, &key, &value, &lifetime, NULL), ACCEL_OK);
   suite_now_ms += 699;
   assert_int_equal(suite_get(&table, &key, &out), ACCEL_OK);
   suite_now_ms += 1;
@@ -72,8 +72,8 @@ static void long_lives_and_late_clocks_are_exact(void **state)
   const uint64_t key = 7;
   const suite_plain value = suite_make_plain(7, 1);
   suite_now_ms += (uint64_t)1 << 37; /* four years: no 32-bit count of milliseconds */
-  const accel_lifetime life = suite_life(ACCEL_FOREVER - 1);
-  assert_int_equal(suite_set_life(&table, &key, &value, &life, NULL), ACCEL_OK);
+  const accel_lifetime lifetime = suite_lifetime(ACCEL_FOREVER - 1);
+  assert_int_equal(suite_set_lifetime(&table, &key, &value, &lifetime, NULL), ACCEL_OK);
   suite_now_ms += ACCEL_FOREVER - 2;
   assert_int_equal(suite_version(&table, key, 99), 1);
   suite_now_ms += 1;
@@ -93,13 +93,13 @@ static void lives_come_back_as_they_went_in(void **state)
     suite_now_ms = 1000000 + (uint64_t)jumps[i % 3];
     const uint64_t key = i;
     const suite_plain value = suite_make_plain(key, i);
-    const accel_lifetime life = accel_ttl_lifetime(suite_now_ms, ttls[i / 3], 3000);
-    assert_int_equal(suite_set_life(&table, &key, &value, &life, NULL), ACCEL_OK);
+    const accel_lifetime lifetime = accel_ttl_lifetime(suite_now_ms, ttls[i / 3], 3000);
+    assert_int_equal(suite_set_lifetime(&table, &key, &value, &lifetime, NULL), ACCEL_OK);
     accel_local_found found;
     assert_int_equal(suite_peek(&table, &key, NULL, &found), ACCEL_OK);
-    assert_true(found.life.expires_ms == life.expires_ms);
-    assert_true(found.life.refresh_ms - life.refresh_ms <= 1);
-    const uint64_t rounded_ms = found.life.born_ms - life.born_ms;
+    assert_true(found.life.expires_ms == lifetime.expires_ms);
+    assert_true(found.life.refresh_ms - lifetime.refresh_ms <= 1);
+    const uint64_t rounded_ms = found.life.born_ms - lifetime.born_ms;
     assert_true(rounded_ms <= (ttls[i / 3] == ACCEL_FOREVER ? 0 : ttls[i / 3] / 1000000));
     assert_int_equal(suite_version(&table, key, 99), i);
   }
@@ -112,8 +112,8 @@ static void an_entry_that_arrives_expired_is_only_stale(void **state)
   suite_table table = suite_open(&suite_plain_type, 100);
   const uint64_t key = 7;
   const suite_plain value = suite_make_plain(7, 1);
-  const accel_lifetime life = {suite_now_ms - 10, suite_now_ms - 5, suite_now_ms - 5};
-  assert_int_equal(suite_set_life(&table, &key, &value, &life, NULL), ACCEL_OK);
+  const accel_lifetime lifetime = {suite_now_ms - 10, suite_now_ms - 5, suite_now_ms - 5};
+  assert_int_equal(suite_set_lifetime(&table, &key, &value, &lifetime, NULL), ACCEL_OK);
   assert_int_equal(suite_version(&table, key, 99), 99);
   assert_true(suite_has(&table, key));
   suite_close(&table);

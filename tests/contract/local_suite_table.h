@@ -97,10 +97,10 @@ static void stale_entries_go_first(void **state)
   (void)state;
   for (int is_expired = 0; is_expired < 2; is_expired++) {
     suite_table table = suite_open(&suite_plain_type, 200);
-    const accel_lifetime life = suite_life(is_expired ? 1000 : ACCEL_FOREVER);
+    const accel_lifetime lifetime = suite_lifetime(is_expired ? 1000 : ACCEL_FOREVER);
     for (uint64_t key = 0; key < 100; key++) {
       const suite_plain value = suite_make_plain(key, 1);
-      assert_int_equal(suite_set_life(&table, &key, &value, &life, NULL), ACCEL_OK);
+      assert_int_equal(suite_set_lifetime(&table, &key, &value, &lifetime, NULL), ACCEL_OK);
       for (int i = 0; i < 5; i++) assert_int_equal(suite_version(&table, key, 99), 1);
     }
     suite_now_ms += 1000;

@@ -286,7 +286,7 @@ static uint64_t suite_truth[8];
 static void suite_work_gate(suite_table *table, uint64_t random)
 {
   const uint64_t key = random % 8;
-  const accel_lifetime life = suite_life(ACCEL_FOREVER);
+  const accel_lifetime lifetime = suite_lifetime(ACCEL_FOREVER);
   if (random / 8 % 4 == 0) { /* the source changes, then it is told */
     accel_add_acq_rel(&suite_truth[key], 1u);
     suite_del(table, &key);
@@ -297,7 +297,7 @@ static void suite_work_gate(suite_table *table, uint64_t random)
   if (suite_peek(table, &key, &value, &found) == ACCEL_OK) return;
   const accel_gate gate = suite_gate(table, &key);
   value = suite_make_plain(key, accel_load_acquire(&suite_truth[key]));
-  suite_fill_life(table, &key, &value, &life, &gate);
+  suite_fill_lifetime(table, &key, &value, &lifetime, &gate);
 }
 
 static void no_fill_outlives_a_later_delete(void **state)

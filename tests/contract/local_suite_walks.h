@@ -34,8 +34,8 @@ static void each_visits_fresh_values_once(void **state)
   const uint64_t negative = 3100, expired = 3200;
   assert_int_equal(suite_set(&table, &negative, NULL), ACCEL_OK);
   const suite_plain value = suite_make_plain(expired, 1);
-  const accel_lifetime life = suite_life(10);
-  assert_int_equal(suite_set_life(&table, &expired, &value, &life, NULL), ACCEL_OK);
+  const accel_lifetime lifetime = suite_lifetime(10);
+  assert_int_equal(suite_set_lifetime(&table, &expired, &value, &lifetime, NULL), ACCEL_OK);
   suite_now_ms += 10;
   suite_ops->each(table.local, table.type, suite_visit, &visits);
   for (uint64_t key = 0; key < 4000; key++)

@@ -199,8 +199,8 @@ static suite_table open_two_sets(void)
   const uint64_t ending = 0;
   suite_table table = suite_open(&suite_plain_type, 30);
   assert_int_equal(table_of(&table)->set_count, 2);
-  const accel_lifetime life = suite_life(1000);
-  assert_int_equal(suite_set_life(&table, &ending, &value, &life, NULL), ACCEL_OK);
+  const accel_lifetime lifetime = suite_lifetime(1000);
+  assert_int_equal(suite_set_lifetime(&table, &ending, &value, &lifetime, NULL), ACCEL_OK);
   for (uint64_t key = 1; key < 30; key++) suite_set_plain(&table, key, 1);
   for (int i = 0; i < 10; i++) assert_int_equal(suite_version(&table, ending, 99), 1);
   return table;
@@ -235,8 +235,8 @@ static void ends_are_exact_for_eight_years_after_the_open(void **state)
   const uint64_t last_ms = suite_now_ms + ((uint64_t)1 << 38) - 1;
   suite_set_plain(&table, endless, 1);
   suite_now_ms = last_ms - 1000;
-  accel_lifetime life = accel_ttl_lifetime(suite_now_ms, 1000, 500);
-  assert_int_equal(suite_set_life(&table, &ending, &value, &life, NULL), ACCEL_OK);
+  accel_lifetime lifetime = accel_ttl_lifetime(suite_now_ms, 1000, 500);
+  assert_int_equal(suite_set_lifetime(&table, &ending, &value, &lifetime, NULL), ACCEL_OK);
   assert_int_equal(suite_peek(&table, &ending, NULL, &found), ACCEL_OK);
   assert_true(found.life.expires_ms == last_ms);
   suite_now_ms = last_ms - 501;
@@ -247,8 +247,8 @@ static void ends_are_exact_for_eight_years_after_the_open(void **state)
   const uint64_t later[] = {last_ms, last_ms + 1, (uint64_t)1 << 40, (uint64_t)1 << 62};
   for (size_t i = 0; i < sizeof later / sizeof *later; i++) {
     suite_now_ms = later[i];
-    life = accel_ttl_lifetime(suite_now_ms, 1000, 500);
-    assert_int_equal(suite_set_life(&table, &ending, &value, &life, NULL), ACCEL_OK);
+    lifetime = accel_ttl_lifetime(suite_now_ms, 1000, 500);
+    assert_int_equal(suite_set_lifetime(&table, &ending, &value, &lifetime, NULL), ACCEL_OK);
     assert_int_equal(suite_version(&table, ending, 99), 99);
     assert_int_equal(suite_peek(&table, &ending, NULL, &found), ACCEL_OK);
     assert_true(found.life.expires_ms == last_ms);
@@ -358,10 +358,10 @@ static void what_is_wrong_in_a_table_is_found(void **state)
     stripe->entries = entries;
     stripe->weight = weight;
   }
-  engine->budget.entries++;
+  engine->quota.entries++;
   assert_null(accel_flat_validate(table.local, table.type, false));
   assert_non_null(accel_flat_validate(table.local, table.type, true));
-  engine->budget.entries--;
+  engine->quota.entries--;
   suite_close(&table);
 }
 

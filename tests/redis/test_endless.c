@@ -1,5 +1,5 @@
 /* A server whose replies have no end: arrays within arrays, texts, single bytes. Memory stays
- * within a budget, attempts to connect end in their time, and what does not end is given up.
+ * within a limit, attempts to connect end in their time, and what does not end is given up.
  *
  * The server is a thread here, because no Redis can be made to do it. */
 #include "accel.h"

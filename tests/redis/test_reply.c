@@ -269,7 +269,7 @@ static void elements_of_one_reply_are_bounded(void **state)
   accel_redis_reader_close(reader);
 }
 
-/* The budget of texts that come together: what is beyond it is not kept. */
+/* The limit of texts that come together: what is beyond it is not kept. */
 static void texts_of_one_reply_are_bounded(void **state)
 {
   enum { TEXT = 8 << 20, TEXTS = 20 };

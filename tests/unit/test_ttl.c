@@ -1,4 +1,4 @@
-/* Lifetimes: sums that saturate, jitter that only shortens, windows that fit in a life. */
+/* Lifetimes: sums that saturate, jitter that only shortens, windows that fit in a lifetime. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -56,18 +56,19 @@ static void jitter_keeps_the_ends(void **state)
 static void a_life_has_its_refresh_before_its_end(void **state)
 {
   (void)state;
-  accel_lifetime life = accel_ttl_lifetime(100, 10000, 3000);
-  assert_true(life.born_ms == 100 && life.refresh_ms == 7100 && life.expires_ms == 10100);
-  life = accel_ttl_lifetime(100, 1000, 3000);
-  assert_true(life.refresh_ms == 600 && life.expires_ms == 1100);
-  life = accel_ttl_lifetime(100, 1000, 0);
-  assert_true(life.refresh_ms == 1100 && life.expires_ms == 1100);
-  life = accel_ttl_lifetime(100, 1, 3000);
-  assert_true(life.refresh_ms == 101 && life.expires_ms == 101);
-  life = accel_ttl_lifetime(100, ACCEL_FOREVER, 3000);
-  assert_true(life.refresh_ms == ACCEL_NEVER && life.expires_ms == ACCEL_NEVER);
-  life = accel_ttl_lifetime(ACCEL_NEVER - 5, 1000, 3000);
-  assert_true(life.refresh_ms == ACCEL_NEVER && life.expires_ms == ACCEL_NEVER);
+  accel_lifetime lifetime = accel_ttl_lifetime(100, 10000, 3000);
+  assert_true(lifetime.born_ms == 100 && lifetime.refresh_ms == 7100 &&
+              lifetime.expires_ms == 10100);
+  lifetime = accel_ttl_lifetime(100, 1000, 3000);
+  assert_true(lifetime.refresh_ms == 600 && lifetime.expires_ms == 1100);
+  lifetime = accel_ttl_lifetime(100, 1000, 0);
+  assert_true(lifetime.refresh_ms == 1100 && lifetime.expires_ms == 1100);
+  lifetime = accel_ttl_lifetime(100, 1, 3000);
+  assert_true(lifetime.refresh_ms == 101 && lifetime.expires_ms == 101);
+  lifetime = accel_ttl_lifetime(100, ACCEL_FOREVER, 3000);
+  assert_true(lifetime.refresh_ms == ACCEL_NEVER && lifetime.expires_ms == ACCEL_NEVER);
+  lifetime = accel_ttl_lifetime(ACCEL_NEVER - 5, 1000, 3000);
+  assert_true(lifetime.refresh_ms == ACCEL_NEVER && lifetime.expires_ms == ACCEL_NEVER);
 }
 
 static void stale_has_its_own_end(void **state)

@@ -22,8 +22,8 @@ HEAD_NEVER = 1 << 63
 HEAD_NEGATIVE = 1
 HEAD_TIME_SHIFT = 24
 HEAD_TIME_MASK = (1 << 39) - 1
-HEAD_LIFE_MASK = 0x00FFFFFE
-LIFE_MANTISSA_BITS = 19
+HEAD_TTL_MASK = 0x00FFFFFE
+TTL_MANTISSA_BITS = 19
 EPOCH_ONE = 1 << 16
 STRING_PLACE = 24
 
@@ -112,18 +112,18 @@ def is_core():
 # ---- L1: the table of the engine flat ----
 
 
-def life_ms(head):
-    """The length of a life, of which a head keeps 19 bits and an exponent."""
-    code = (head & HEAD_LIFE_MASK) >> 1
-    exponent, mantissa = code >> LIFE_MANTISSA_BITS, code & ((1 << LIFE_MANTISSA_BITS) - 1)
-    return mantissa if exponent == 0 else (mantissa + (1 << LIFE_MANTISSA_BITS)) << (exponent - 1)
+def ttl_ms(head):
+    """The TTL, of which a head keeps 19 bits and an exponent."""
+    code = (head & HEAD_TTL_MASK) >> 1
+    exponent, mantissa = code >> TTL_MANTISSA_BITS, code & ((1 << TTL_MANTISSA_BITS) - 1)
+    return mantissa if exponent == 0 else (mantissa + (1 << TTL_MANTISSA_BITS)) << (exponent - 1)
 
 
 def when_of(head, base_ms, now_ms):
     moment_ms = (base_ms + (head >> HEAD_TIME_SHIFT & HEAD_TIME_MASK)) % (1 << 64)
     if head & HEAD_NEVER:
         return "never expires"
-    whole = f"of {life_ms(head)} ms"
+    whole = f"of {ttl_ms(head)} ms"
     if now_ms is None:
         return f"expires at {moment_ms} ms, {whole}"
     left_ms = moment_ms - now_ms

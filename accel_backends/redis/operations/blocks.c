@@ -182,8 +182,8 @@ accel_status accel_redis_blocks_run(redis_link *link, accel_remote_item *items, 
     if (accel_failed(status)) status = block;
     from += taken;
     if (from == count || accel_clock_monotonic_ms() < call->deadline_ms) continue;
-    const accel_status rest = redis_blocks_give_up(items + from, count - from, call);
-    return accel_failed(status) ? rest : status;
+    const accel_status given_up = redis_blocks_give_up(items + from, count - from, call);
+    return accel_failed(status) ? given_up : status;
   }
   return status;
 }
