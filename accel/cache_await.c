@@ -67,9 +67,10 @@ static void await_give_up_waiting(core_read_plan *plan, core_miss *miss, bool is
 {
   accel_core *core = plan->core;
   await_leave(plan, miss, is_soft || plan->load_options.stays);
-  miss->status = accel_error_set(core->cache, ACCEL_ERR_TIMEOUT,
-                                 "a load in area %s took longer than loader_timeout_ms, %u",
-                                 core->area, (unsigned)core->config.loader_timeout_ms);
+  miss->status = accel_error_set(
+      core->cache, ACCEL_ERR_TIMEOUT, "a load in area %s took longer than %s, %u", core->area,
+      is_soft ? "loader_soft_timeout_ms" : "loader_timeout_ms",
+      (unsigned)(is_soft ? core->config.loader_soft_timeout_ms : core->config.loader_timeout_ms));
   if (!miss->is_leader) return;
   accel_stats_add(core->stats, ACCEL_COUNT_load_timeout, 1);
   accel_refresh_throttle(&core->refresh, miss->id.hash, accel_core_now(core),

@@ -77,10 +77,11 @@ void accel_core_note_repair(accel_core *core, core_repair_news news)
       [CORE_REPAIR_BEGUN] = {"begun",
                              "L2 did not confirm a write: the key is removed there once L2 answers",
                              ACCEL_LOG_WARNING},
-      [CORE_REPAIR_OVERFLOWN] = {"overflown",
-                                 "too many writes were not confirmed: the whole area is to be "
-                                 "cleared in L2, where it can be, and is not read there until then",
-                                 ACCEL_LOG_ERROR},
+      [CORE_REPAIR_OVERFLOWED] =
+          {"overflowed",
+           "too many writes were not confirmed: the whole area is to be "
+           "cleared in L2, where it can be, and is not read there until then",
+           ACCEL_LOG_ERROR},
       [CORE_REPAIR_DONE] = {"done", "all writes that L2 did not confirm are repaired",
                             ACCEL_LOG_INFO},
       [CORE_REPAIR_LEFT] = {"left",

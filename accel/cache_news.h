@@ -15,7 +15,7 @@ void accel_core_note_channel(accel_core *core, bool is_up);
 
 typedef enum core_repair_news {
   CORE_REPAIR_BEGUN,
-  CORE_REPAIR_OVERFLOWN,
+  CORE_REPAIR_OVERFLOWED,
   CORE_REPAIR_DONE,
   CORE_REPAIR_LEFT
 } core_repair_news;

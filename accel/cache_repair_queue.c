@@ -67,7 +67,7 @@ static void repair_count(accel_core *core, uint64_t added, uint64_t overflowed)
   accel_mutex_lock(&core->work_mutex);
   if (!core->is_overflow_told) {
     core->is_overflow_told = true;
-    accel_core_note_repair(core, CORE_REPAIR_OVERFLOWN);
+    accel_core_note_repair(core, CORE_REPAIR_OVERFLOWED);
   }
   accel_mutex_unlock(&core->work_mutex);
 }

@@ -118,15 +118,6 @@ ACCEL_INLINE bool accel_stats_hit(accel_stats *stats_)
   return true;
 }
 
-/* The same for a miss that ends in L1. */
-ACCEL_INLINE bool accel_stats_miss(accel_stats *stats_)
-{
-  const uint32_t slot_ = accel_thread_slot;
-  if (ACCEL_UNLIKELY(slot_ == 0)) return false;
-  accel_stats_count(&stats_->lines[slot_].miss);
-  return true;
-}
-
 /* Counts any number of L1 hits and misses; assigns a line to the thread first. */
 void accel_stats_local(accel_stats *stats, uint64_t hits, uint64_t misses);
 

@@ -260,8 +260,8 @@ static void an_overflow_is_told_once(void **state)
     for (uint64_t i = 0; i < BATCH; i++) keys[i] = first + i;
     number_cache_mdel(&cache, keys, BATCH);
   }
-  assert_true(log_keeper_comes_to(&keeper, "repair", "overflown", 1));
-  log_keeper_count(&keeper, "repair", "overflown", &last);
+  assert_true(log_keeper_comes_to(&keeper, "repair", "overflowed", 1));
+  log_keeper_count(&keeper, "repair", "overflowed", &last);
   assert_int_equal(last.level, ACCEL_LOG_ERROR);
   accel_fake_start(&fake);
   assert_true(log_keeper_comes_to(&keeper, "repair", "done", 1));
