@@ -135,7 +135,7 @@ static unsigned count_ok(size_t count)
  * a block may fail, not nine of ten. */
 static void a_slow_link_takes_its_time(void **state)
 {
-  enum { LIMIT_MS = 500, COUNT = 8000 };
+  enum { LIMIT_MS = 500, COUNT = 16000 };
   const proxy_flow slow = {.bytes_per_second = 2000000};
   (void)state;
   open_world(&writer, way.url, LIMIT_MS);
