@@ -18,8 +18,8 @@
  * L1: a table of entries in this process.
  *
  * Generations and epochs. Every hash belongs to a stripe (the engine chooses their number); each
- * stripe has a generation, the table has one epoch. A gate is a copy of both. `fill` inserts only
- * if they still equal the gate: the comparison and the insertion are one atomic step, so a fill
+ * stripe has a generation, the table has one epoch. A gate copies them. `fill` inserts only if
+ * they still equal the gate: the comparison and the insertion are one atomic step, so a fill
  * never overwrites what was set, deleted or invalidated after the gate was taken. Both have 64 bits
  * and do not wrap.
  *

@@ -184,7 +184,8 @@ static void what_others_do_is_not_missed(void **state)
 
 /* ---- without MULTI ---- */
 
-/* Dels are done, sets only remove, others hear of both, and no connection is lost. */
+/* A del works, a set only removes the key, other processes receive a message for each, and no
+ * connection is lost. */
 static void writes_without(const char *const *names, const char *words, bool is_forbidden,
                            bool pings)
 {

@@ -4,7 +4,7 @@
  *                          goes on every way out
  *   build   (ab_build.c)   the current bench sources, compiled against both trees
  *   measure (ab_measure.c) how many rounds: more while something is unclear, failures once again
- *   rounds  (ab_rounds.c)  fresh processes of both sides, taking turns
+ *   rounds  (ab_rounds.c)  new processes, base and current in turns
  *   counts  (ab_counts.c)  instructions, by callgrind
  *   judge   (ab_judge.c)   verdicts */
 #ifndef ACCEL_GATE_AB_H
