@@ -175,13 +175,25 @@ run_series() {
   tools/merge_runs.py "$criterion_dir" "$bench" "${folders[@]}"
 }
 
+# The gate judges the newest run in the folder. One of another bench would be compared with, or
+# become, the baseline of this one.
+need_run_of_bench() {
+  local newest
+  newest=$(find "$criterion_dir" -maxdepth 1 -name 'accel-run-*.json' -printf '%T@ %f\n' 2>/dev/null |
+    sort -n | tail -n 1)
+  [ -z "$newest" ] || [ "${newest#* }" = "accel-run-$bench.json" ] ||
+    fail "the newest run in $criterion_dir is ${newest#* }, not one of $bench: run the bench first"
+}
+
 check_regression() {
+  need_run_of_bench
   build_gate
   log "comparing with $baseline, threshold $threshold"
   "$gate" check --criterion-dir "$criterion_dir" --baseline "$baseline" --threshold "$threshold"
 }
 
 write_baseline() {
+  need_run_of_bench
   build_gate
   log "writing $output"
   "$gate" export --criterion-dir "$criterion_dir" --output "$output" ${reason:+--accept "$reason"}

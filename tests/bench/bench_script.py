@@ -247,6 +247,17 @@ class Runs(ScriptTest):
         self.assertEqual(done.returncode, 1)
         self.assertIn("other benches", done.stderr)
 
+    def test_the_newest_run_must_be_of_the_bench(self):
+        self.run_script("bench-local")
+        other = self.criterion / "accel-run-tenant_cache_bench.json"
+        other.write_text("{}", encoding="utf-8")
+        os.utime(other, (2_000_000_000, 2_000_000_000))
+        for command in ("regression", "baseline"):
+            done = self.run_script(command, status=1)
+            self.assertEqual(done.calls, [])
+            self.assertIn("not one of cache_path_bench: run the bench first", done.stderr)
+            self.run_script(command, "--bench", "tenant_cache_bench")
+
     def test_a_broken_run_is_named(self):
         where = self.folder / "run"
         self.run_script("bench-local", f"--criterion-dir={where}")
