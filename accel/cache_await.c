@@ -5,6 +5,7 @@
 
 #include "cache_leave.h"
 #include "cache_load.h"
+#include "cache_read_local.h"
 
 #include <stdlib.h>
 
@@ -87,7 +88,7 @@ static void await_take_outcome(const core_read_plan *plan, core_miss *miss)
   if (accel_failed(miss->status))
     accel_error_set(core->cache, miss->status, "%s", flight->error);
   else if (is_told)
-    accel_core_tell(&miss->info, note->source, &note->lifetime, accel_core_now(core));
+    accel_core_fill_info(&miss->info, note->source, &note->lifetime, accel_core_now(core));
 }
 
 /* When to give up, and when to take over. */
@@ -159,8 +160,10 @@ static accel_status await_take(core_read_plan *plan, core_miss *miss, size_t i)
   const bool was_loaded = miss->flight != NULL && accel_core_plan_can_load(plan);
   const bool has_no_fresh_value =
       accel_failed(miss->status) || (miss->status == ACCEL_MISS && !was_loaded);
-  if (has_no_fresh_value)
-    return accel_core_read_stale(core, miss, out, info) ? ACCEL_OK : miss->status;
+  if (has_no_fresh_value) {
+    const bool is_stale = miss->has_stale && out != NULL;
+    return is_stale && accel_core_read_stale(core, &miss->id, out, info) ? ACCEL_OK : miss->status;
+  }
   *info = miss->info;
   if (miss->status != ACCEL_OK || miss->flight == NULL || out == NULL) return miss->status;
   if (core->type->copy(out, miss->flight->value)) return ACCEL_OK;

@@ -3,9 +3,10 @@
  *
  * accel_core is everything of an open cache that a hit does not touch. What each file does with it:
  *
- *   cache_open.c         makes and ends it; cache_loader.c gives it loaders
+ *   cache_open.c         makes and ends it, and gives it loaders
  *   cache_events.c       hears what L2 tells
  *   cache_read.c         the reads that users call; cache_wrap.c the generated wrappers
+ *   cache_read_local.c   what a read finds in L1
  *   cache_read_plan.c    a read, up to its flights; cache_await.c waits for them and ends it
  *   cache_load.c         asks the loaders; cache_store.c lands and writes back what they say
  *   cache_leave.c        ends the flights of threads that end
@@ -14,6 +15,7 @@
  *   cache_remote.c       one call to L2; cache_batch.c its items; cache_keys.c repeated keys
  *   cache_repair_queue.c notes what L2 did not confirm; cache_repair.c repairs it
  *   cache_report.c       tells what happened; cache_news.c what has changed
+ *   cache_snapshot.c     shows counters and state to users
  *   cache_local.c        what users ask of L1 alone
  */
 #ifndef ACCEL_CACHE_CORE_H

@@ -1,7 +1,6 @@
-/* cache_open.c: makes an open cache and ends it (layer 4). */
+/* cache_open.c: makes an open cache, gives it loaders, and ends it (layer 4). */
 #include "cache_core.h"
 #include "cache_events.h"
-#include "cache_loader.h"
 #include "cache_renew.h"
 #include "cache_repair.h"
 #include "platform/system.h"
@@ -208,10 +207,31 @@ static bool core_has_cancel_points(const accel_core *core)
          (core->local != NULL && core->local_ops != &accel_flat_ops);
 }
 
+/* A cache that was never opened may hold any bytes, so its address is looked up instead. */
+static const char core_opened_kind;
+
+/* A loader that is set before open would be forgotten. The cache it was meant for, or NULL. */
+static const accel_cache *core_loader_too_early; /* atomic */
+
+/* Zeroes a cache that is to be opened. CONFIG: it is open and stays so, or was given a loader while
+ * it was not open. Reads no byte of it. */
+static accel_status core_begin_open(accel_cache *cache)
+{
+  if (cache == NULL) return accel_error_set(NULL, ACCEL_ERR_CONFIG, "cache is NULL");
+  if (accel_opened_find(cache, &core_opened_kind) == ACCEL_OPENED_BY_US)
+    return accel_error_set(cache, ACCEL_ERR_CONFIG,
+                           "the cache is open already, and stays open; close it first");
+  memset(cache, 0, sizeof *cache);
+  if (accel_load_relaxed(&core_loader_too_early) != cache) return ACCEL_OK;
+  accel_store_relaxed(&core_loader_too_early, (const accel_cache *)NULL);
+  return accel_error_set(cache, ACCEL_ERR_CONFIG,
+                         "a loader was set before the cache was open; open the cache first");
+}
+
 accel_status accel_cache_open(accel_cache *cache, const accel_type *type,
                               const accel_config *config)
 {
-  accel_status status = accel_core_begin_open(cache);
+  accel_status status = core_begin_open(cache);
   if (status != ACCEL_OK) return status;
   const accel_traits traits = type->traits();
   const accel_config_facts facts = {traits.remote != NULL, traits.has_weigh};
@@ -236,13 +256,46 @@ accel_status accel_cache_open(accel_cache *cache, const accel_type *type,
   accel_cancel_release();
   if (status != ACCEL_OK) return status;
   core->has_cancel_points = core_has_cancel_points(core);
-  accel_core_note_opened(core);
+  accel_opened_add(&core->opened, cache, &core_opened_kind);
   cache->core = core;
   cache->seed = core->seed;
   cache->stats = core->stats;
   cache->local = core->config.trace_hits && core->has_report ? NULL : core->local;
   cache->is_alone = accel_core_is_alone(core);
   return ACCEL_OK;
+}
+
+/* ---- loaders ---- */
+
+/* The core of the cache that gets a loader. NULL: it is not open, and open will refuse it once. */
+static accel_core *core_to_be_loaded(accel_cache *cache)
+{
+  accel_status status;
+  if (cache == NULL || accel_opened_find(cache, &core_opened_kind) != ACCEL_OPENED_BY_NOBODY)
+    return accel_core_of(cache, &status);
+  accel_store_relaxed(&core_loader_too_early, (const accel_cache *)cache);
+  accel_error_set(cache, ACCEL_ERR_CLOSED, "the cache is not open; a loader is set after open");
+  return NULL;
+}
+
+void accel_cache_set_loader(accel_cache *cache, const accel_type *type, accel_fn *load, void *ctx)
+{
+  (void)type;
+  accel_core *core = core_to_be_loaded(cache);
+  if (core == NULL) return;
+  core->load = load;
+  core->load_ctx = ctx;
+  cache->is_alone = accel_core_is_alone(core);
+}
+
+void accel_cache_set_mloader(accel_cache *cache, const accel_type *type, accel_fn *mload, void *ctx)
+{
+  (void)type;
+  accel_core *core = core_to_be_loaded(cache);
+  if (core == NULL) return;
+  core->mload = mload;
+  core->mload_ctx = ctx;
+  cache->is_alone = accel_core_is_alone(core);
 }
 
 /* ---- close ---- */

@@ -1,6 +1,7 @@
 /* cache_read.c: the reads that users call (layer 4). */
 #include "cache_await.h"
 #include "cache_load.h"
+#include "cache_read_local.h"
 #include "cache_read_plan.h"
 #include "cache_report.h"
 
@@ -52,12 +53,13 @@ static accel_status read_local_alone(accel_core *core, const void *key, void *ou
   accel_status status = accel_core_check_key(core, key);
   if (status != ACCEL_OK) return status;
   accel_info unwanted;
-  core_miss miss = {.id = {key, accel_core_hash(core, key)}};
-  status = accel_core_read_local(core, key, miss.id.hash, out, &unwanted, &miss.has_stale);
+  bool has_stale;
+  const core_key id = {key, accel_core_hash(core, key)};
+  status = accel_core_read_local(core, &id, out, &unwanted, &has_stale);
   const bool is_miss = status == ACCEL_MISS;
   accel_stats_local(core->stats, status == ACCEL_OK || status == ACCEL_NULL, is_miss);
-  if (!is_miss || !core->config.stale_on_error) return status;
-  return accel_core_read_stale(core, &miss, out, &unwanted) ? ACCEL_OK : ACCEL_MISS;
+  if (!is_miss || !has_stale || !core->config.stale_on_error) return status;
+  return accel_core_read_stale(core, &id, out, &unwanted) ? ACCEL_OK : ACCEL_MISS;
 }
 
 accel_status accel_cache_get_local_slow(accel_cache *cache, const accel_type *type, const void *key,

@@ -2,82 +2,11 @@
 
 #include "cache_lease.h"
 #include "cache_load.h"
+#include "cache_read_local.h"
 #include "cache_remote.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* ---- L1 ---- */
-
-void accel_core_tell(accel_info *info, accel_origin source, const accel_lifetime *lifetime,
-                     uint64_t now_ms)
-{
-  const int64_t age_ms =
-      (int64_t)(now_ms - lifetime->born_ms); /* born_ms may have wrapped around */
-  info->source = source;
-  info->stale = false;
-  info->age_ms = age_ms <= 0 ? 0 : age_ms < ACCEL_FOREVER ? (uint32_t)age_ms : ACCEL_FOREVER;
-  info->ttl_left_ms = accel_ttl_left(now_ms, lifetime->expires_ms);
-}
-
-bool accel_core_is_fresh(const accel_local_found *found, uint64_t now_ms)
-{
-  return found->is_current && now_ms < found->life.expires_ms;
-}
-
-bool accel_core_read_stale(accel_core *core, const core_miss *miss, void *out, accel_info *info)
-{
-  accel_local_found found;
-  if (!miss->has_stale || out == NULL) return false;
-  if (core->local_ops->peek(core->local, core->type, miss->id.key, miss->id.hash, out, &found) !=
-      ACCEL_OK)
-    return false;
-  const uint64_t now_ms = accel_core_now(core);
-  accel_core_tell(info, ACCEL_FROM_LOCAL, &found.life, now_ms);
-  info->stale = !accel_core_is_fresh(&found, now_ms);
-  if (info->stale) {
-    info->ttl_left_ms = 0;
-    accel_stats_add(core->stats, ACCEL_COUNT_stale_fallback, 1);
-  }
-  return true;
-}
-
-static void plan_refresh_if_due(accel_core *core, const void *key, uint64_t hash,
-                                const accel_lifetime *lifetime, uint64_t now_ms)
-{
-  if (!accel_refresh_is_due(lifetime, now_ms) || (core->load == NULL && core->mload == NULL))
-    return;
-  if (accel_refresh_is_throttled(&core->refresh, hash, now_ms)) return;
-  accel_core_refresh(core, key, hash);
-}
-
-accel_status accel_core_read_local(accel_core *core, const void *key, uint64_t hash, void *out,
-                                   accel_info *info, bool *has_stale)
-{
-  const accel_local_ops *ops = core->local_ops;
-  *has_stale = false;
-  accel_local_found found;
-  accel_status status = ops->peek(core->local, core->type, key, hash, NULL, &found);
-  if (accel_failed(status) || status == ACCEL_MISS) return status;
-  const uint64_t now_ms = accel_core_now(core);
-  if (!accel_core_is_fresh(&found, now_ms)) {
-    const uint64_t expired_ms = found.life.expires_ms < now_ms ? found.life.expires_ms : now_ms;
-    *has_stale = status == ACCEL_OK &&
-                 accel_ttl_is_stale_usable(now_ms, expired_ms, core->config.stale_max_ms);
-    return ACCEL_MISS;
-  }
-  if (status == ACCEL_OK && out != NULL) {
-    status = ops->peek(core->local, core->type, key, hash, out, &found);
-    if (status == ACCEL_OK && !accel_core_is_fresh(&found, now_ms)) {
-      core->type->drop(out); /* it was replaced by an older one in between: rare, and a miss */
-      return ACCEL_MISS;
-    }
-  }
-  if (status != ACCEL_OK && status != ACCEL_NULL) return status;
-  accel_core_tell(info, ACCEL_FROM_LOCAL, &found.life, now_ms);
-  plan_refresh_if_due(core, key, hash, &found.life, now_ms);
-  return status;
-}
 
 /* ---- what a plan wants ---- */
 
@@ -124,13 +53,11 @@ static bool plan_permits_stale(const core_read_plan *plan)
   return plan->read.allow_stale || plan->core->config.stale_on_error;
 }
 
-static void plan_add_miss(core_read_plan *plan, size_t i, const void *key, uint64_t hash,
-                          bool has_stale)
+static void plan_add_miss(core_read_plan *plan, size_t i, const core_key *id, bool has_stale)
 {
   core_miss *miss = &plan->misses[plan->miss_count];
   memset(miss, 0, sizeof *miss);
-  miss->id.key = key;
-  miss->id.hash = hash;
+  miss->id = *id;
   miss->has_stale = has_stale && plan_permits_stale(plan);
   miss->status = ACCEL_MISS;
   plan->miss_of[i] = plan->miss_count++;
@@ -150,14 +77,13 @@ static void plan_read_local(core_read_plan *plan)
     plan->statuses_out[i] = accel_core_check_key(core, key);
     if (plan->statuses_out[i] != ACCEL_OK) continue;
     bool has_stale = false;
-    const uint64_t hash = accel_core_hash(core, key);
+    const core_key id = {key, accel_core_hash(core, key)};
     accel_status status = ACCEL_MISS;
     if (has_local)
-      status =
-          accel_core_read_local(core, key, hash, accel_core_plan_value(plan, i), info, &has_stale);
+      status = accel_core_read_local(core, &id, accel_core_plan_value(plan, i), info, &has_stale);
     plan->statuses_out[i] = status;
     if (accel_failed(status)) accel_error_set(core->cache, status, "no memory to copy a value");
-    if (status == ACCEL_MISS) plan_add_miss(plan, i, key, hash, has_stale);
+    if (status == ACCEL_MISS) plan_add_miss(plan, i, &id, has_stale);
     if (status == ACCEL_OK || status == ACCEL_NULL) hits++;
   }
   if (has_local) accel_stats_local(core->stats, hits, plan->miss_count);

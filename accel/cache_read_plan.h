@@ -62,15 +62,5 @@ void *accel_core_plan_value(const core_read_plan *plan, size_t i);
 accel_info *accel_core_plan_info(const core_read_plan *plan, size_t i, accel_info *unwanted);
 bool accel_core_plan_can_load(const core_read_plan *plan);
 
-void accel_core_tell(accel_info *info, accel_origin source, const accel_lifetime *lifetime,
-                     uint64_t now_ms);
-bool accel_core_is_fresh(const accel_local_found *found, uint64_t now_ms);
-/* An expired value, where the read permits it and no fresh one came. */
-bool accel_core_read_stale(accel_core *core, const core_miss *miss, void *out, accel_info *info);
-/* What L1 has: OK, NULL, NOMEM, or MISS; then *has_stale says whether an expired value could still
- * help. Nothing expired is copied out. */
-accel_status accel_core_read_local(accel_core *core, const void *key, uint64_t hash, void *out,
-                                   accel_info *info, bool *has_stale);
-
 ACCEL_EXTERN_C_END
 #endif

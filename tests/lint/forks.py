@@ -21,7 +21,7 @@ FORK_SAFE = {
     "renewal_rested": "the same",
     "renewal_thread": "not looked at unless renewal_runs, which the handler clears",
     "fork_opened": "under the mutex that a fork takes; an entry says which process made it",
-    "loader_too_early": "one word",
+    "core_loader_too_early": "one word",
     "accel_clock_page_second": "one pointer, which the handler resets",
     "clock_page_is_refused": "one word: what was wrong in the parent is not used in the child",
     "redis_reply_functions": "never written: hiredis wants it without const",
