@@ -179,7 +179,8 @@ run_series() {
 # become, the baseline of this one.
 need_run_of_bench() {
   local newest
-  newest=$(find "$criterion_dir" -maxdepth 1 -name 'accel-run-*.json' -printf '%T@ %f\n' 2>/dev/null |
+  [ -d "$criterion_dir" ] || return 0
+  newest=$(find "$criterion_dir" -maxdepth 1 -name 'accel-run-*.json' -printf '%T@ %f\n' |
     sort -n | tail -n 1)
   [ -z "$newest" ] || [ "${newest#* }" = "accel-run-$bench.json" ] ||
     fail "the newest run in $criterion_dir is ${newest#* }, not one of $bench: run the bench first"
