@@ -21,8 +21,7 @@
  * programs that a gate compiles twice with a compiler, jansson and two folders of headers.
  *
  * This header comes before accel.h, because it defines the hooks. Nothing of bench/harness/ knows
- * accel. Threads: bench_main and cases run on the main thread; with --threads N, `run` of a case
- * that is_shared runs on N threads at once, each with a loop of its own.
+ * accel. Threads: bench_main and cases run on the main thread.
  */
 #ifndef BENCH_HARNESS_H
 #define BENCH_HARNESS_H
@@ -48,7 +47,6 @@ void bench_pages_free(void *pages, size_t size);
  * which may be called several times, to leave out what does not belong to the operation. */
 typedef struct bench_loop {
   uint64_t iterations;
-  unsigned thread;     /* 0 to threads - 1 */
   const char *failure; /* set by `run`: why what was measured is worth nothing; else NULL */
   uint64_t elapsed_ns; /* the rest is the harness' own */
   uint64_t started_ns;
@@ -86,7 +84,6 @@ typedef struct bench_case {
   double target_ns;  /* what is aimed at, 0: nothing; and what is still accepted */
   double acceptable_ns;
   bool is_remote; /* needs a server: depends on more than this process */
-  bool is_shared; /* `run` may be called by several threads at once */
 } bench_case;
 
 typedef struct bench_suite {

@@ -123,8 +123,7 @@ static bench_case cases[] = {
      .close = close_tenants,
      .elements = 1,
      .target_ns = 5,
-     .acceptable_ns = 10,
-     .is_shared = true},
+     .acceptable_ns = 10},
     {.group = "cache_get_miss",
      .definition = DEFINITION ", none of 1000",
      .open = open_filled,
@@ -132,8 +131,7 @@ static bench_case cases[] = {
      .close = close_tenants,
      .elements = 1,
      .target_ns = 20,
-     .acceptable_ns = 50,
-     .is_shared = true},
+     .acceptable_ns = 50},
 };
 
 static const bench_suite suite = {.name = "tenant_cache_bench",

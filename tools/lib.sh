@@ -12,7 +12,7 @@ PACKAGES_DEMO=(gcc libc6-dev meson ninja-build pkg-config python3 libsqlite3-dev
 PACKAGES_TEST=("${PACKAGES_DEMO[@]}" libhiredis-dev libcmocka-dev redis-server)
 # What those need besides who work on accel.
 PACKAGES_ALL=("${PACKAGES_TEST[@]}" g++ clang libclang-rt-14-dev binutils patch clang-format-14
-  clang-tidy cppcheck valgrind libglib2.0-dev libtbb-dev libbenchmark-tools)
+  clang-tidy cppcheck valgrind libglib2.0-dev libtbb-dev)
 PACKAGES_ALL+=(libssl-dev openssl)           # rediss://
 PACKAGES_ALL+=(libjansson-dev) # accel-gate
 PACKAGES_ALL+=(python3-yaml) # the workflows

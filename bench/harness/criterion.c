@@ -61,8 +61,9 @@ static json_t *throughput_of(const bench_case *bench)
 static json_t *benchmark_of(const bench_case *bench, const identity *id)
 {
   return json_pack("{s:s, s:s?, s:s?, s:o, s:s, s:s, s:s}", "group_id", bench->group, "function_id",
-                   bench->function, "value_str", id->parameter, "throughput", throughput_of(bench),
-                   "full_id", id->full, "directory_name", id->directory, "title", id->title);
+                   bench->function, "value_str", bench->parameter, "throughput",
+                   throughput_of(bench), "full_id", id->full, "directory_name", id->directory,
+                   "title", id->title);
 }
 
 static bool save(const results *all, const identity *id, const char *where, const char *file,

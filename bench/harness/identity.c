@@ -22,13 +22,10 @@ char *identity_sanitise(bench_arena *arena, const char *component)
   return name;
 }
 
-static identity name_case(bench_arena *arena, const bench_case *bench, size_t threads)
+static identity name_case(bench_arena *arena, const bench_case *bench)
 {
-  identity id = {.full = "", .directory = "", .parameter = bench->parameter};
-  if (threads > 1)
-    id.parameter = arena_format(arena, "%s%sthreads=%zu", id.parameter ? id.parameter : "",
-                                id.parameter ? "," : "", threads);
-  const char *const parts[] = {bench->group, bench->function, id.parameter};
+  identity id = {.full = "", .directory = ""};
+  const char *const parts[] = {bench->group, bench->function, bench->parameter};
   for (size_t i = 0; i < 3; i++) {
     if (parts[i] == NULL || parts[i][0] == '\0') continue;
     const char *const separator = id.full[0] == '\0' ? "" : "/";
@@ -49,11 +46,11 @@ static bool is_taken(const identity *earlier, size_t count, const char *director
   return false;
 }
 
-identity *identity_fill(bench_arena *arena, const bench_suite *suite, size_t threads)
+identity *identity_fill(bench_arena *arena, const bench_suite *suite)
 {
   identity *const ids = (identity *)arena_take(arena, suite->count, sizeof *ids);
   for (size_t i = 0; i < suite->count; i++) {
-    ids[i] = name_case(arena, &suite->cases[i], threads);
+    ids[i] = name_case(arena, &suite->cases[i]);
     const char *const wanted = ids[i].directory;
     for (unsigned n = 2; is_taken(ids, i, ids[i].directory); n++)
       ids[i].directory = arena_format(arena, "%s_%u", wanted, n);

@@ -9,17 +9,16 @@ typedef struct identity {
   const char *full;      /* single_key/hit/manual */
   const char *directory; /* single_key/hit_manual */
   const char *title;     /* full, cut to 100 bytes and "..." */
-  const char *parameter; /* the case's, with the number of threads if it is not 1; or NULL */
 } identity;
 
 /* One for each case. Equal folders get "_2", "_3", … in their order. */
-identity *identity_fill(bench_arena *arena, const bench_suite *suite, size_t threads);
+identity *identity_fill(bench_arena *arena, const bench_suite *suite);
 
 /* One component of a folder's name: ? " / \ * < > : | ^ become "_", and what is more than 64 bytes
  * is cut at a character's boundary. */
 char *identity_sanitise(bench_arena *arena, const char *component);
 
-/* Hash of what defines the case: names, threads, sizes and its definition, but not the library. */
+/* Hash of what defines the case: names, sizes and its definition, but not the library. */
 const char *identity_hash(bench_arena *arena, const bench_case *bench, const identity *id);
 
 #endif

@@ -20,19 +20,11 @@ void json_format(double number, char text[static JSON_DIGITS])
   if (exponent != NULL) snprintf(exponent, 8, "e%d", atoi(exponent + 1));
 }
 
-void json_plain(double number, int decimals, char text[static JSON_THOUSANDS])
+void json_thousands(double number, char text[static JSON_THOUSANDS])
 {
-  int tried = decimals < 0 ? 0 : decimals;
-  do {
-    snprintf(text, JSON_THOUSANDS, "%.*f", tried, number);
-  } while (decimals < 0 && strtod(text, NULL) != number && tried++ < 340);
-}
-
-void json_thousands(double number, int decimals, char text[static JSON_THOUSANDS])
-{
-  char plain[JSON_THOUSANDS];
+  char plain[JSON_THOUSANDS / 2];
   size_t to = 0;
-  json_plain(number, decimals, plain);
+  snprintf(plain, sizeof plain, "%.2f", number);
   const size_t whole = strcspn(plain, ".");
   for (size_t i = 0; plain[i] != '\0'; i++) {
     if (i > 0 && i < whole && (whole - i) % 3 == 0) text[to++] = ',';

@@ -21,11 +21,9 @@ json_t *json_words(const char *text);
  * lines of their own, lists of numbers on one. NULL: no memory. */
 char *json_text(json_t *value, bool is_pretty);
 
-/* "1234.56" and "1,234.56": with `decimals`, or with -1 as many as it takes to read back the
- * same. */
-#define JSON_THOUSANDS 1024
-void json_plain(double number, int decimals, char text[static JSON_THOUSANDS]);
-void json_thousands(double number, int decimals, char text[static JSON_THOUSANDS]);
+/* "1,234.56", with two decimals. */
+#define JSON_THOUSANDS 512
+void json_thousands(double number, char text[static JSON_THOUSANDS]);
 
 /* "18.0", "0.1", "1e300", as Rust writes them; `number` is finite. */
 #define JSON_DIGITS 64

@@ -57,10 +57,7 @@ static void skip_cases(results *all)
   for (size_t i = 0; i < all->suite->count; i++) {
     result *const one = &all->list[i];
     if (one->state != RESULT_OK) continue;
-    if (all->settings->plan.threads > 1 && !one->bench->is_shared)
-      one->reason = "runs on one thread only";
-    else if (all->suite->skip_reason != NULL)
-      one->reason = all->suite->skip_reason(one->bench);
+    if (all->suite->skip_reason != NULL) one->reason = all->suite->skip_reason(one->bench);
     if (one->reason != NULL) one->state = RESULT_SKIPPED;
   }
 }
@@ -72,8 +69,8 @@ static const char *measure_open_case(const results *all, result *one)
   uint64_t iterations;
   double elapsed_ns;
   const options *const settings = all->settings;
-  const char *failure = measure_warm_up(one->bench, settings->plan.warm_up_s,
-                                        settings->plan.threads, &iterations, &elapsed_ns);
+  const char *failure =
+      measure_warm_up(one->bench, settings->plan.warm_up_s, &iterations, &elapsed_ns);
   if (failure != NULL) return failure;
   const double iteration_ns = elapsed_ns / (double)iterations;
   const size_t count = settings->plan.sample_size;
@@ -81,7 +78,7 @@ static const char *measure_open_case(const results *all, result *one)
   one->samples.iterations = (double *)arena_take(all->arena, count, sizeof(double));
   one->samples.times = (double *)arena_take(all->arena, count, sizeof(double));
   one->samples.is_linear = measure_schedule(&settings->plan, iteration_ns, one->samples.iterations);
-  failure = measure_repeat(one->bench, settings->plan.threads, &one->samples);
+  failure = measure_repeat(one->bench, &one->samples);
   if (failure != NULL || iteration_ns < SLOW_NS) return failure;
   return measure_operations(one->bench, settings->plan.measurement_s / 4, OPERATIONS,
                             &one->latency);
@@ -192,14 +189,13 @@ static int list_all(const results *all)
 }
 
 /* Runs a case for so many iterations, or for so long, outside any statistics. */
-static const char *repeat_case(const bench_case *bench, uint64_t iterations, double seconds,
-                               size_t threads)
+static const char *repeat_case(const bench_case *bench, uint64_t iterations, double seconds)
 {
   double elapsed_ns;
   const char *failure = bench->open != NULL ? bench->open(bench->ctx) : NULL;
   if (failure != NULL) return failure;
-  failure = seconds > 0 ? measure_warm_up(bench, seconds, threads, &iterations, &elapsed_ns)
-                        : measure_sample(bench, iterations, threads, &elapsed_ns);
+  failure = seconds > 0 ? measure_warm_up(bench, seconds, &iterations, &elapsed_ns)
+                        : measure_sample(bench, iterations, &elapsed_ns);
   if (bench->close != NULL) bench->close(bench->ctx);
   return failure;
 }
@@ -212,8 +208,7 @@ static int repeat_all(const results *all, const char *what, uint64_t iterations,
     if (one->state == RESULT_LEFT_OUT) continue;
     const bool is_skipped = one->state == RESULT_SKIPPED;
     const char *const failure =
-        is_skipped ? one->reason
-                   : repeat_case(one->bench, iterations, seconds, all->settings->plan.threads);
+        is_skipped ? one->reason : repeat_case(one->bench, iterations, seconds);
     if (failure != NULL && !is_skipped) status = 1;
     if (what == NULL && failure == NULL) continue;
     printf("%s %s: %s\n", what != NULL ? what : "Counting", one->id->full,
@@ -252,7 +247,7 @@ int bench_main(const bench_suite *suite, bench_build build, int count, char **ar
   const options_outcome outcome = options_parse(&settings, &arena, suite->name, count, arguments);
   if (outcome == OPTIONS_TAKEN) {
     results all = {.arena = &arena, .suite = suite, .build = &build, .settings = &settings};
-    const identity *const ids = identity_fill(&arena, suite, settings.plan.threads);
+    const identity *const ids = identity_fill(&arena, suite);
     all.list = (result *)arena_take(&arena, suite->count, sizeof *all.list);
     for (size_t i = 0; i < suite->count; i++)
       all.list[i] = (result){.bench = &suite->cases[i], .id = &ids[i]};

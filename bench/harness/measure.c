@@ -4,8 +4,6 @@
 #include "stats.h"
 
 #include <math.h>
-#include <pthread.h>
-#include <stdlib.h>
 #include <time.h>
 
 #define NS_PER_S 1e9
@@ -41,53 +39,8 @@ void bench_stop(bench_loop *loop)
 
 /* ---- one sample ---- */
 
-typedef struct runner {
-  const bench_case *bench;
-  bench_loop loop;
-  pthread_barrier_t *barrier;
-  pthread_t thread;
-} runner;
-
-static void *run_on_thread(void *argument)
+const char *measure_sample(const bench_case *bench, uint64_t iterations, double *elapsed_ns_out)
 {
-  runner *const self = (runner *)argument;
-  pthread_barrier_wait(self->barrier);
-  self->bench->run(&self->loop, self->bench->ctx);
-  return NULL;
-}
-
-/* If a thread cannot be started, the others could never pass the barrier: the program ends. */
-static const char *run_threads(const bench_case *bench, uint64_t iterations, size_t threads,
-                               double *elapsed_ns_out)
-{
-  pthread_barrier_t barrier;
-  bench_arena arena = {0};
-  runner *const runners = (runner *)arena_take(&arena, threads, sizeof *runners);
-  if (pthread_barrier_init(&barrier, NULL, (unsigned)threads) != 0) abort();
-  for (size_t i = 0; i < threads; i++) {
-    runners[i].bench = bench;
-    runners[i].loop = (bench_loop){.iterations = iterations, .thread = (unsigned)i};
-    runners[i].barrier = &barrier;
-    if (i > 0 && pthread_create(&runners[i].thread, NULL, run_on_thread, &runners[i]) != 0) abort();
-  }
-  run_on_thread(&runners[0]);
-  const char *failure = NULL;
-  double elapsed_ns = 0;
-  for (size_t i = 0; i < threads; i++) {
-    if (i > 0) pthread_join(runners[i].thread, NULL);
-    elapsed_ns += (double)runners[i].loop.elapsed_ns / (double)threads;
-    if (runners[i].loop.failure != NULL) failure = runners[i].loop.failure;
-  }
-  pthread_barrier_destroy(&barrier);
-  arena_release(&arena);
-  *elapsed_ns_out = elapsed_ns;
-  return failure;
-}
-
-const char *measure_sample(const bench_case *bench, uint64_t iterations, size_t threads,
-                           double *elapsed_ns_out)
-{
-  if (threads > 1) return run_threads(bench, iterations, threads, elapsed_ns_out);
   bench_loop loop = {.iterations = iterations};
   bench->run(&loop, bench->ctx);
   *elapsed_ns_out = (double)loop.elapsed_ns;
@@ -97,12 +50,12 @@ const char *measure_sample(const bench_case *bench, uint64_t iterations, size_t 
 /* ---- warm-up and samples ---- */
 
 /* The time that counts is the whole one: a case may spend more on preparing than on its loop. */
-const char *measure_warm_up(const bench_case *bench, double seconds, size_t threads,
-                            uint64_t *iterations_out, double *elapsed_ns_out)
+const char *measure_warm_up(const bench_case *bench, double seconds, uint64_t *iterations_out,
+                            double *elapsed_ns_out)
 {
   const uint64_t start_ns = now_ns();
   for (uint64_t iterations = 1;; iterations *= 2) {
-    const char *const failure = measure_sample(bench, iterations, threads, elapsed_ns_out);
+    const char *const failure = measure_sample(bench, iterations, elapsed_ns_out);
     if (failure != NULL) return failure;
     *iterations_out = iterations;
     const double passed_s = (double)(now_ns() - start_ns) / NS_PER_S;
@@ -125,11 +78,11 @@ bool measure_schedule(const measure_plan *plan, double iteration_ns, double *ite
   return is_linear;
 }
 
-const char *measure_repeat(const bench_case *bench, size_t threads, measure_samples *samples)
+const char *measure_repeat(const bench_case *bench, measure_samples *samples)
 {
   for (size_t i = 0; i < samples->count; i++) {
     const uint64_t iterations = (uint64_t)samples->iterations[i];
-    const char *const failure = measure_sample(bench, iterations, threads, &samples->times[i]);
+    const char *const failure = measure_sample(bench, iterations, &samples->times[i]);
     if (failure != NULL) return failure;
     if (samples->times[i] <= 0) return "a sample took no time that the clock could see";
   }
@@ -147,7 +100,7 @@ const char *measure_operations(const bench_case *bench, double seconds, size_t c
   size_t taken = 0;
   const uint64_t start_ns = now_ns();
   while (taken < count && failure == NULL) {
-    failure = measure_sample(bench, 1, 1, &times[taken]);
+    failure = measure_sample(bench, 1, &times[taken]);
     if (failure == NULL) taken++;
     if ((double)(now_ns() - start_ns) >= seconds * NS_PER_S) break;
   }
@@ -170,7 +123,7 @@ static const char *count_allocations(const bench_case *bench, uint64_t iteration
 {
   double elapsed_ns;
   /* What is allocated once, by the first operation, is not part of each. */
-  const char *const failure = measure_sample(bench, 1, 1, &elapsed_ns);
+  const char *const failure = measure_sample(bench, 1, &elapsed_ns);
   if (failure != NULL) return failure;
   bench_loop loop = {.iterations = iterations};
   bench->run(&loop, bench->ctx);

@@ -10,7 +10,6 @@
 typedef struct measure_plan {
   double warm_up_s, measurement_s; /* > 0 */
   size_t sample_size;              /* > 0 */
-  size_t threads;                  /* >= 1 */
 } measure_plan;
 
 typedef struct measure_samples {
@@ -33,17 +32,16 @@ typedef struct measure_memory {
 /* What one look at the clock costs, ns. */
 double measure_timer_ns(void);
 
-/* One sample of `iterations`; with several threads the mean of their times. */
-const char *measure_sample(const bench_case *bench, uint64_t iterations, size_t threads,
-                           double *elapsed_ns_out);
+/* One sample of `iterations`. */
+const char *measure_sample(const bench_case *bench, uint64_t iterations, double *elapsed_ns_out);
 /* Runs for `seconds` at least, ever more iterations; reports the last sample, the longest. */
-const char *measure_warm_up(const bench_case *bench, double seconds, size_t threads,
-                            uint64_t *iterations_out, double *elapsed_ns_out);
+const char *measure_warm_up(const bench_case *bench, double seconds, uint64_t *iterations_out,
+                            double *elapsed_ns_out);
 /* Decides how many iterations each sample has, from the time of one: `iterations` has room for
  * sample_size. Returns whether they are linear. */
 bool measure_schedule(const measure_plan *plan, double iteration_ns, double *iterations);
 /* Takes the samples: count and iterations are given, times has room for as many. */
-const char *measure_repeat(const bench_case *bench, size_t threads, measure_samples *samples);
+const char *measure_repeat(const bench_case *bench, measure_samples *samples);
 /* Up to `count` single operations, for as long as `seconds`. */
 const char *measure_operations(const bench_case *bench, double seconds, size_t count,
                                measure_latency *out);

@@ -39,7 +39,7 @@ static const char *take_quick(const argument *self, void *all, const char *value
   options *const out = (options *)all;
   (void)self;
   (void)value;
-  out->plan = (measure_plan){.1, .5, 10, out->plan.threads};
+  out->plan = (measure_plan){.1, .5, 10};
   out->statistics.resamples = 1000;
   return NULL;
 }
@@ -83,8 +83,6 @@ static const argument table[] = {
      "$CARGO_TARGET_DIR/benchmarks, or target/benchmarks",
      arguments_text, FIELD(summary_path), 0, 0},
     {"seed", "N", "of the bootstrap; 42", arguments_whole, FIELD(statistics.seed), 0, 0x1p64},
-    {"threads", "N", "run the benches that allow it on N threads; 1", arguments_whole,
-     FIELD(plan.threads), 1, 256},
     {"serve", NULL, "read commands from stdin, for accel-gate ab", arguments_flag, FIELD(is_served),
      0, 0},
     {"count", "ID", "run N iterations of one bench, for callgrind; N follows", arguments_text,
@@ -141,7 +139,7 @@ options_outcome options_parse(options *out, bench_arena *arena, const char *prog
   const argument_group groups[] = {{table, out}, {0}};
   const char *const home = getenv("CRITERION_HOME");
   *out = (options){
-      .plan = {3, 5, 60, 1},
+      .plan = {3, 5, 60},
       .statistics = {10000, .95, 42},
       .noise_threshold = .01,
       .significance_level = .05,

@@ -25,10 +25,10 @@ static json_t *time_of(const result *one)
                    json_figures(one->each, count < SAMPLES_KEPT ? count : SAMPLES_KEPT));
 }
 
-static json_t *throughput_of(const bench_case *bench, size_t threads, double median_ns)
+static json_t *throughput_of(const bench_case *bench, double median_ns)
 {
   const bool is_bytes = bench->bytes > 0;
-  const double amount = (double)(is_bytes ? bench->bytes : bench->elements) * (double)threads;
+  const double amount = (double)(is_bytes ? bench->bytes : bench->elements);
   if (amount <= 0) return NULL;
   return json_pack("{s:s, s:s, s:o}", "unit", is_bytes ? "MB/s" : "elem/s", "better", "higher",
                    "median", json_figure(amount / median_ns * (is_bytes ? 1e3 : 1e9)));
@@ -40,12 +40,12 @@ static json_t *count_of(const char *unit, double value)
                    json_figure(value));
 }
 
-static json_t *metrics_of(const results *all, const result *one)
+static json_t *metrics_of(const result *one)
 {
   const measure_memory *const memory = &one->memory;
   const double median_ns = one->summary.median.point;
   return json_pack("{s:o, s:o*, s:o, s:o, s:o}", "time", time_of(one), "throughput",
-                   throughput_of(one->bench, all->settings->plan.threads, median_ns), "allocs",
+                   throughput_of(one->bench, median_ns), "allocs",
                    count_of("1/op", memory->allocations), "alloc_bytes",
                    count_of("B/op", memory->bytes), "peak_bytes",
                    count_of("B", (double)memory->peak_bytes));
@@ -55,14 +55,13 @@ static json_t *result_of(const results *all, const result *one)
 {
   const options *const settings = all->settings;
   json_t *const params =
-      json_pack("{s:I, s:I, s:s, s:s*}", "seed", (json_int_t)settings->statistics.seed, "threads",
-                (json_int_t)settings->plan.threads, "sampling_mode",
+      json_pack("{s:I, s:s, s:s*}", "seed", (json_int_t)settings->statistics.seed, "sampling_mode",
                 one->samples.is_linear ? "Linear" : "Flat", "definition", one->bench->definition);
   return json_pack("{s:o, s:o, s:s, s:s, s:s, s:o, s:o*, s:o}", "mean_ns",
                    json_figure(one->summary.mean.point), "median_ns",
                    json_figure(one->summary.median.point), "full_id", one->id->full, "bench_hash",
                    identity_hash(all->arena, one->bench, one->id), "status", "ok", "params", params,
-                   "targets", result_targets(one->bench), "metrics", metrics_of(all, one));
+                   "targets", result_targets(one->bench), "metrics", metrics_of(one));
 }
 
 /* Of every case in this state, by its folder: its reason, or all that is known. */

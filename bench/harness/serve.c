@@ -40,11 +40,9 @@ static void answer_error(const char *message)
 
 static json_t *about_case(const results *all, const result *one)
 {
-  const bench_case *const bench = one->bench;
-  return json_pack("{s:s, s:s, s:I, s:b, s:s, s:o*}", "id", one->id->directory, "full_id",
-                   one->id->full, "threads", (json_int_t)all->settings->plan.threads, "is_local",
-                   !bench->is_remote, "bench_hash", identity_hash(all->arena, bench, one->id),
-                   "targets", result_targets(bench));
+  return json_pack("{s:s, s:s, s:s, s:o*}", "id", one->id->directory, "full_id", one->id->full,
+                   "bench_hash", identity_hash(all->arena, one->bench, one->id), "targets",
+                   result_targets(one->bench));
 }
 
 static void list(const results *all)
@@ -96,11 +94,10 @@ static void calibrate(server *self, const char *id, uint64_t ms)
 {
   uint64_t iterations = 0;
   double elapsed_ns = 0;
-  const size_t threads = self->all->settings->plan.threads;
   const result *const one = open_case(self, id);
   if (one == NULL) return;
   const char *const failure =
-      measure_warm_up(one->bench, (double)ms / 1e3, threads, &iterations, &elapsed_ns);
+      measure_warm_up(one->bench, (double)ms / 1e3, &iterations, &elapsed_ns);
   if (failure != NULL)
     answer_error(failure);
   else
@@ -134,7 +131,7 @@ static void run(server *self, const char *id, uint64_t iterations, size_t count,
   samples.iterations = (double *)arena_take(&arena, count, sizeof(double));
   samples.times = (double *)arena_take(&arena, count, sizeof(double));
   for (size_t i = 0; i < count; i++) samples.iterations[i] = (double)iterations;
-  const char *failure = measure_repeat(one->bench, self->all->settings->plan.threads, &samples);
+  const char *failure = measure_repeat(one->bench, &samples);
   if (failure == NULL && has_tails && samples.times[0] / (double)iterations >= SLOW_NS)
     failure = measure_operations(one->bench, .05, OPERATIONS, &latency);
   if (failure != NULL)

@@ -33,8 +33,7 @@ static void print_times(const results *all, const result *one)
       one->summary.has_slope ? &one->summary.slope : &one->summary.mean;
   const bool is_bytes = one->bench->bytes > 0;
   const text_scale *const scales = is_bytes ? sizes : counts;
-  const double amount = (double)(is_bytes ? one->bench->bytes : one->bench->elements) * 1e9 *
-                        (double)all->settings->plan.threads;
+  const double amount = (double)(is_bytes ? one->bench->bytes : one->bench->elements) * 1e9;
   const bool is_long = strlen(one->id->full) >= NAME_COLUMNS;
   printf("%-*s", NAME_COLUMNS, one->id->full);
   if (is_long) printf("\n%*s", NAME_COLUMNS, "");
@@ -119,7 +118,7 @@ void text_print_result(const results *all, const result *one)
 void bencher_print_result(const result *one)
 {
   char median[JSON_THOUSANDS], deviation[JSON_THOUSANDS];
-  json_thousands(one->summary.median.point, 2, median);
-  json_thousands(one->summary.standard_deviation.point, 2, deviation);
+  json_thousands(one->summary.median.point, median);
+  json_thousands(one->summary.standard_deviation.point, deviation);
   printf("test %s ... bench: %11s ns/iter (+/- %s)\n", one->id->full, median, deviation);
 }

@@ -1,5 +1,5 @@
 /* A bench whose cases are chosen for the tests of the harness: odd names, a known number of
- * allocations, one that fails, one that is left out, one for several threads. */
+ * allocations, one that fails, one that is left out. */
 #include "harness.h"
 
 #include <stdlib.h>
@@ -48,7 +48,6 @@ static const bench_case cases[] = {
      .run = spin,
      .ctx = &few,
      .elements = 1,
-     .is_shared = true,
      .target_ns = 5,
      .acceptable_ns = 10},
     {.group = "plain",

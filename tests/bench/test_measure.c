@@ -44,7 +44,7 @@ static void ids_are_criterions(void **state)
   const bench_suite suite = {.cases = cases, .count = 5};
   bench_arena arena = {0};
   (void)state;
-  const identity *ids = identity_fill(&arena, &suite, 1);
+  const identity *ids = identity_fill(&arena, &suite);
   assert_string_equal(ids[0].full, "batch/hit/macro/32");
   assert_string_equal(ids[0].directory, "batch/hit_macro/32");
   assert_string_equal(ids[1].directory, "batch/hit_macro/32_2");
@@ -53,9 +53,6 @@ static void ids_are_criterions(void **state)
   assert_string_equal(ids[3].directory, "alone");
   assert_int_equal(strlen(ids[4].directory), 64 + 2);
   assert_int_equal(strlen(ids[4].title), 103);
-  ids = identity_fill(&arena, &suite, 4);
-  assert_string_equal(ids[0].full, "batch/hit/macro/32,threads=4");
-  assert_string_equal(ids[3].full, "alone/threads=4");
   arena_release(&arena);
 }
 
@@ -67,7 +64,7 @@ static void another_definition_is_another_bench(void **state)
   const bench_suite suite = {.cases = cases, .count = 3};
   bench_arena arena = {0};
   (void)state;
-  const identity *ids = identity_fill(&arena, &suite, 1);
+  const identity *ids = identity_fill(&arena, &suite);
   const char *first = identity_hash(&arena, &cases[0], &ids[0]);
   assert_string_equal(first, identity_hash(&arena, &cases[0], &ids[0]));
   assert_string_not_equal(first, identity_hash(&arena, &cases[1], &ids[0]));
@@ -108,13 +105,11 @@ static void thousands_are_parted(void **state)
 {
   char text[JSON_THOUSANDS];
   (void)state;
-  json_thousands(1234567.891, 2, text);
+  json_thousands(1234567.891, text);
   assert_string_equal(text, "1,234,567.89");
-  json_thousands(0.37, -1, text);
+  json_thousands(0.37, text);
   assert_string_equal(text, "0.37");
-  json_thousands(1000, -1, text);
-  assert_string_equal(text, "1,000");
-  json_thousands(999.9991, 2, text);
+  json_thousands(999.9991, text);
   assert_string_equal(text, "1,000.00");
 }
 
@@ -123,7 +118,7 @@ static void thousands_are_parted(void **state)
 static void schedules_are_criterions(void **state)
 {
   double iterations[10];
-  const measure_plan plan = {.warm_up_s = 1, .measurement_s = 1, .sample_size = 10, .threads = 1};
+  const measure_plan plan = {.warm_up_s = 1, .measurement_s = 1, .sample_size = 10};
   (void)state;
   /* 1 s of 1 us: d = ceil(1e6 / 55) */
   assert_true(measure_schedule(&plan, 1000, iterations));
@@ -197,7 +192,7 @@ static void a_warm_up_doubles_until_its_time_is_over(void **state)
   double elapsed_ns;
   const bench_case bench = {.run = run_counted, .ctx = &counts};
   (void)state;
-  assert_null(measure_warm_up(&bench, .02, 1, &iterations, &elapsed_ns));
+  assert_null(measure_warm_up(&bench, .02, &iterations, &elapsed_ns));
   assert_true((iterations & (iterations - 1)) == 0 && iterations > 1);
   assert_int_equal(counts.iterations, 2 * iterations - 1);
   assert_true(elapsed_ns > 0);
@@ -212,7 +207,7 @@ static void a_failing_bench_is_told(void **state)
   measure_latency latency;
   const bench_case bench = {.run = run_counted, .ctx = &counts};
   (void)state;
-  assert_string_equal(measure_warm_up(&bench, .01, 1, &iterations, &elapsed_ns), "it broke");
+  assert_string_equal(measure_warm_up(&bench, .01, &iterations, &elapsed_ns), "it broke");
   assert_string_equal(measure_allocating(&bench, 1, &memory), "it broke");
   assert_string_equal(measure_operations(&bench, 1, 10, &latency), "it broke");
   assert_int_equal(latency.count, 0);
@@ -224,25 +219,12 @@ static void spin(bench_loop *loop, void *ctx)
   bench_start(loop);
   for (uint64_t i = 0; i < loop->iterations * 1000; i++) bench_keep(i);
   bench_stop(loop);
-  __atomic_fetch_or((unsigned *)ctx, 1u << loop->thread, __ATOMIC_RELAXED);
-}
-
-static void threads_run_at_once_and_are_numbered(void **state)
-{
-  unsigned seen = 0;
-  double elapsed_ns = 0;
-  const bench_case bench = {.run = spin, .ctx = &seen};
-  (void)state;
-  assert_null(measure_sample(&bench, 10, 3, &elapsed_ns));
-  assert_int_equal(seen, 7);
-  assert_true(elapsed_ns > 0);
 }
 
 static void single_operations_have_percentiles(void **state)
 {
-  unsigned seen = 0;
   measure_latency latency;
-  const bench_case bench = {.run = spin, .ctx = &seen};
+  const bench_case bench = {.run = spin};
   (void)state;
   assert_null(measure_operations(&bench, 10, 100, &latency));
   assert_int_equal(latency.count, 100);
@@ -264,7 +246,6 @@ int main(void)
       cmocka_unit_test(allocations_are_counted),
       cmocka_unit_test(a_warm_up_doubles_until_its_time_is_over),
       cmocka_unit_test(a_failing_bench_is_told),
-      cmocka_unit_test(threads_run_at_once_and_are_numbered),
       cmocka_unit_test(single_operations_have_percentiles),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,8 +18,6 @@ side = "base" if sys.argv[0].endswith("base") else "now"
 plan = json.loads(os.environ["FAKE_BENCH"])
 benches = {name: plan["benches"][name].get(side) for name in plan["benches"]}
 benches = {name: bench for name, bench in benches.items() if bench is not None}
-if sys.argv[1:2] == ["--count"]:
-    sys.exit(0)
 if "FAKE_BENCH_LOG" in os.environ:
     with open(os.environ["FAKE_BENCH_LOG"], "a+", encoding="utf-8") as file:
         file.write(f"{side} start\n")
@@ -71,7 +69,7 @@ for line in sys.stdin:
         break
     if words[0] == "list":
         shown = [
-            {"id": name, "full_id": name, "threads": 1, "bench_hash": bench.get("hash", "1")}
+            {"id": name, "full_id": name, "bench_hash": bench.get("hash", "1")}
             for name, bench in benches.items()
         ]
         answer(benches=shown, skipped=plan.get("skipped", []))

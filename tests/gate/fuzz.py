@@ -22,13 +22,11 @@ GOOGLE = """{"context":{"date":"x"},"benchmarks":[{"name":"a","run_type":"iterat
 HYPERFINE = '{"results":[{"command":"a","mean":1,"times":[1,2],"memory_usage_byte":[5]}]}'
 GO = "pkg: x\nUnit a/s better=higher\nBenchmarkA-8 10 5 ns/op 3 MB/s 1 allocs/op\n"
 LIBTEST = "test a ... bench: 1,234.5 ns/iter (+/- 6)\ntest b ... FAILED\n"
-BMF = '{"a":{"latency":{"value":5,"lower_value":4,"upper_value":6}}}'
-ACTION = '[{"name":"a b","unit":"B/s","value":5,"range":"\u00b1 1"}]'
 SEED = '{"version":1,"benchmarks":{"a":{"mean_ns":-1,"median_ns":2.0}}}'
 ESTIMATES = """{"mean":{"point_estimate":5,"confidence_interval":{"lower_bound":4,"upper_bound":6}},
 "median":{"point_estimate":5}}"""
 READERS = {
-    "any": [OWN, RECORD, GOOGLE, HYPERFINE, GO, SEED, LIBTEST, BMF, ACTION],
+    "any": [OWN, RECORD, GOOGLE, HYPERFINE, GO, SEED, LIBTEST],
     "seed": [SEED],
     "estimates": [ESTIMATES],
     "sample": ['{"sampling_mode":"Flat","iters":[1,2],"times":[5,9.5]}'],

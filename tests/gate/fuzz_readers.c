@@ -32,16 +32,6 @@ static void check_set(const gate_set *set)
   }
 }
 
-/* What was written in a form can be read and written again, unless names fell together in it. */
-static void check_form(const gate_writer *writer, const gate_text *text)
-{
-  gate_problems problems = {0};
-  gate_text again = {0};
-  const gate_set *set = gate_read_text(writer->name, gate_text_c(text), text->length,
-                                       (gate_read_options){0}, &problems);
-  demand(problems.count > 0 || (set && writer->write(&again, set)), "a form holds what it says");
-}
-
 static void check_again(const gate_set *set)
 {
   gate_problems problems = {0};
@@ -52,10 +42,6 @@ static void check_again(const gate_set *set)
   if (problems.count > 0) fprintf(stderr, "%s\n%s\n", problems.texts[0], gate_text_c(&text));
   demand(again && problems.count == 0, "what was written can be read");
   demand(again->count == set->count, "nothing is lost");
-  for (const gate_writer *writer = gate_writers; writer->name; writer++) {
-    gate_text other = {0};
-    if (writer->write(&other, set)) check_form(writer, &other);
-  }
 }
 
 static gate_set *read_with(const char *reader, const char *text, size_t size,

@@ -77,6 +77,12 @@ class World(unittest.TestCase):
         content = {key: value for key, value in content.items() if value is not None}
         return self.write(name, content)
 
+    def what_is_read(self, name):
+        """The benches of a file, as the gate reads them: --init writes all that it knows."""
+        (self.folder / "read.json").unlink(missing_ok=True)
+        self.check(0, "--init", "read.json", name)
+        return json.loads(self.read("read.json"))["benchmarks"]
+
     # ---- running ----
 
     def gate(self, *arguments, timeout=60, **environment):

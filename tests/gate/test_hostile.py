@@ -136,10 +136,10 @@ class FullDisk(gate_world.World):
 
     @unittest.skipUnless(os.path.exists("/dev/full"), "there is no /dev/full")
     def test_standard_output(self):
-        self.entry("a", 5)
+        self.write("good.json", GOOD)
         with open("/dev/full", "w", encoding="utf-8") as full:
-            done = subprocess.run([gate_world.TOOL, "fingerprint"], stdout=full,
-                                  stderr=subprocess.PIPE, text=True, check=False)  # fmt: skip
+            done = subprocess.run([gate_world.TOOL, "validate", "good.json"], cwd=self.folder,
+                                  stdout=full, stderr=subprocess.PIPE, text=True, check=False)
         self.assertEqual(done.returncode, 3)
         self.assertIn("failed to write", done.stderr)
 

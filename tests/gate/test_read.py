@@ -16,14 +16,12 @@ def aggregate(kind, ns, **more):
 
 class Forms(gate_world.World):
     def bench(self, content, name, form=None):
-        """The bench of this name in what a file is converted to."""
+        """The metrics of the bench of this name in a file."""
         if content is not None:
             self.write("in", content)
-        result = self.gate("convert", "--to=own", "in")
-        self.assertEqual(result.code, 0, result)
         if form:
             self.assertIn(f"({form}, ", self.gate("validate", "in").out)
-        return json.loads(result.out)["benchmarks"][name]["metrics"]
+        return self.what_is_read("in")[name]["metrics"]
 
     def test_google_aggregates_only(self):
         rows = [aggregate("mean", 3), aggregate("median", 2, items_per_second=5e5),
@@ -55,30 +53,18 @@ class Forms(gate_world.World):
 
     def test_libtest(self):
         text = ("running 3 tests\ntest a::b ... bench:   1,234.56 ns/iter (+/- 12.5)\n"
-                "test slow ... bench:   2 ms/iter (+/- 1)\ntest c ... FAILED\ntest d ... ignored\n"
-                "test e ... ok\n")
+                "test slow ... bench:   2 ms/iter (+/- 1)\ntest d ... ignored\ntest e ... ok\n")
         metrics = self.bench(text, "a::b", "libtest text")
         self.assertEqual(metrics["time"]["median"], 1234.56)
         self.assertEqual(metrics["time"]["deviation"], 12.5)
         self.assertEqual(self.bench(None, "slow")["time"]["median"], 2e6)
+        self.write("in", text + "test c ... FAILED\n")
         result = self.check(1, "in", "in")
         self.assertRegex(result.out, "FAILED +c")
         self.assertRegex(result.out, "SKIPPED +d")
         for bad in ("test a ... bench: 0 ns/iter (+/- 0)\n", "test a ... bench: x ns/iter\n"):
             self.write("bad", bad)
             self.assertIn("line 1", self.gate("validate", "bad").err)
-
-    def test_bencher_metric_format_and_action(self):
-        content = {"a": {"latency": {"value": 5, "lower_value": 4, "upper_value": 6},
-                         "heap": {"value": 7}}}  # fmt: skip
-        metrics = self.bench(content, "a", "Bencher Metric Format")
-        self.assertEqual((metrics["time"]["median"], metrics["time"]["lo"]), (5, 4))
-        self.assertEqual(metrics["heap"]["median"], 7)
-        content = [{"name": "a", "unit": "ms", "value": 2, "range": "\u00b1 0.5"},
-                   {"name": "b", "unit": "ops/sec", "value": 9}]  # fmt: skip
-        metrics = self.bench(content, "a", "github-action-benchmark")
-        self.assertEqual((metrics["time"]["median"], metrics["time"]["deviation"]), (2e6, 5e5))
-        self.assertEqual(self.bench(content, "b")["value"]["better"], "higher")
 
     def test_marks_of_byte_order(self):
         text = "\ufeffBenchmarkA-8 1 5 ns/op\nBenchmarkB-8 1 5 ns/op\n"
@@ -119,6 +105,8 @@ class Forms(gate_world.World):
             ("", "empty"), (" \n", "empty"),
             ("| ns/op | op/s |\n", "nanobench"), ({"accel_gate": 1, "rows": []}, "report"),
             ({"mean": {"point_estimate": 5}}, "criterion"),
+            ({"a": {"latency": {"value": 5}}}, "Bencher's metric format"),
+            ([{"name": "a", "unit": "ms", "value": 2}], "github-action-benchmark"),
         ):  # fmt: skip
             self.write("in", content)
             result = self.gate("validate", "in")
@@ -133,49 +121,38 @@ class Forms(gate_world.World):
 
 
 class BackAndForth(gate_world.World):
-    ODD = 100 / 3
-
     def test_bit_for_bit(self):
-        """Own to each form, back, and to that form again: the same text and the same figures."""
-        rounds = [self.ODD * (1 + i / 7) for i in range(6)]
-        rate = {"unit": "B/s", "better": "higher", "median": 1e9 / 7, "p50": 1e9 / 7,
-                "p95": 2e9 / 7}  # fmt: skip
-        for name, time in (
-            ("rounds", gate_world.time_metric(rounds, p50=self.ODD, p95=self.ODD * 2, n=6)),
-            ("figures", {"mean": self.ODD, "median": self.ODD / 7, "p50": 3.7, "p95": 0.37,
-                         "p50": 0.1 / 3, "lo": 1.1 / 3, "hi": 1e9 / 7, "n": 9}),
-            ("one", {"median": 0.37, "p50": 0.37, "p95": 0.37}),
-        ):  # fmt: skip
-            benches = {
-                each: {"full_id": each, "metrics": {"time": time, "throughput": rate, "allocs": {
-                    "unit": "1/op", "exact": True, "value": 0}}}
-                for each in ("group/a", "BenchmarkB")
-            }  # fmt: skip
-            self.own("own.json", benches, started=gate_world.STAMP)
-            for form in ("google", "gab-smaller", "gab-bigger", "bmf", "go", "bencher", "004",
-                         "own", "seed"):  # fmt: skip
-                if form == "seed" and "mean" not in time:
-                    continue  # it has means alone
-                with self.subTest(f"{name} {form}"):
-                    text = self.gate("convert", f"--to={form}", "own.json").out
-                    self.write("there", text)
-                    self.assertEqual(self.gate("convert", f"--to={form}", "there").out, text)
-                    self.write("back", self.gate("convert", "--to=own", "there").out)
-                    metrics = json.loads(self.read("back"))["benchmarks"]["BenchmarkB"]["metrics"]
-                    for metric in metrics.values():
-                        kept = benches["BenchmarkB"]["metrics"]
-                        numbers = {value for one in kept.values() for value in one.values()
-                                   if isinstance(value, (int, float))} | set(rounds)
-                        told = [metric[key] for key in ("median", "mean", "p50", "value")
-                                if key in metric][0]
-                        if "rounds" in metric and len(metric["rounds"]) > 1:
-                            continue
-                        self.assertIn(told, numbers)
+        """A baseline that is read and written again says the same to the last bit."""
+        third = 100 / 3
+        rounds = [third * (1 + i / 7) for i in range(6)]
+        time = {"unit": "ns", "better": "lower"}
+        times = {
+            "rounds": time | {"mean": third, "median": third / 7, "p05": 0.1, "p50": third,
+                              "p95": third * 2, "p99": 1e300, "n": 6, "rounds": rounds},
+            "figures": time | {"mean": 0.37, "median": 0.1 / 3, "lo": 1.1 / 3, "hi": 1e9 / 7,
+                               "n": 9, "percentiles": "op", "samples": rounds},
+        }  # fmt: skip
+        rate = {"unit": "B/s", "better": "higher", "median": 1e9 / 7, "p50": 1e9 / 7}
+        allocs = {"unit": "1/op", "better": "lower", "exact": True, "value": 0}
+        benches = {
+            name: {"mean_ns": each["mean"], "median_ns": each["median"], "full_id": f"{name} x",
+                   "bench_hash": "1", "targets": {"time": {"target": 0.1, "acceptable": 0.7}},
+                   "metrics": {"time": each, "throughput": rate, "allocs": allocs}}
+            for name, each in times.items()
+        }  # fmt: skip
+        self.own("own.json", benches)
+        self.assertEqual(self.what_is_read("own.json"), benches)
+        first = self.read("read.json")
+        self.what_is_read("own.json")
+        self.assertEqual(self.read("read.json").partition("benchmarks")[2],
+                         first.partition("benchmarks")[2])  # fmt: skip
 
-    def test_less_than_a_nanosecond(self):
-        self.own("own.json", {"a": {"mean_ns": 0.37}})
-        text = self.gate("convert", "--to=bencher", "own.json").out
-        self.assertIn(" 0.37 ns/iter", text)
+    def test_records_of_several_benches(self):
+        """One behind the other, as cat makes of the files that benches leave."""
+        names = [self.record(f"{i}.json", 10 + i, bench_id=f"b{i}") for i in range(3)]
+        self.write("all", "\n".join(self.read(name) for name in names) + "\n")
+        self.assertEqual(sorted(self.what_is_read("all")), ["b0", "b1", "b2"])
+        self.check(0, "all", "all")
 
 
 class Numbers(gate_world.World):

@@ -179,11 +179,9 @@ static void add_short(gate_text *text, double value)
 
 const char *gate_number_plain(double value)
 {
-  char text[JSON_THOUSANDS];
   if (isnan(value)) return "NaN";
-  if (isinf(value)) return value > 0 ? "inf" : "-inf";
-  json_plain(value, -1, text);
-  return gate_copy(text);
+  const char *text = gate_format("%.15g", value);
+  return strtod(text, NULL) == value ? text : gate_format("%.17g", value);
 }
 
 typedef struct scale {

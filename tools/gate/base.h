@@ -70,7 +70,7 @@ bool gate_count_parse(const char *text, size_t most, size_t *out);
 /* The shortest text that reads back as the same number: 18.0, 0.1, 1e300. With a point or an
  * exponent always, so that readers which tell integers from reals see a real. */
 void gate_number_add(gate_text *text, double value);
-/* The shortest text without an exponent, integers without a point: -5, 0.15, NaN. */
+/* The shortest text that reads back as the same number, integers without a point: -5, 0.15, NaN. */
 const char *gate_number_plain(double value);
 /* "12.3 ns", "4.56 us", "512 KiB": scaled for people. `unit` is a canonical unit of record.h. */
 const char *gate_quantity(double value, const char *unit);

@@ -205,14 +205,10 @@ static void note_missing(const comparison *pair, const gate_bench *bench)
            skipped ? skipped : why);
 }
 
-static const char *definition_change(const gate_bench *base, const gate_bench *now)
+static bool is_redefined(const gate_bench *base, const gate_bench *now)
 {
-  const bool has_hashes = base->definition_hash && now->definition_hash;
-  if (has_hashes && strcmp(base->definition_hash, now->definition_hash) != 0)
-    return "the bench itself changed; it measures another thing than its baseline";
-  if (base->params && now->params && strcmp(base->params, now->params) != 0)
-    return "its parameters changed; it measures another thing than its baseline";
-  return NULL;
+  return base->definition_hash && now->definition_hash &&
+         strcmp(base->definition_hash, now->definition_hash) != 0;
 }
 
 static void compare_bench(const comparison *pair, const gate_bench *base)
@@ -223,9 +219,9 @@ static void compare_bench(const comparison *pair, const gate_bench *base)
     if (!reason_for(&pair->now->failed, base->id)) note_missing(pair, base);
     return;
   }
-  const char *changed = definition_change(base, now);
-  if (changed) {
-    add_note(pair, now->id, now->full_id, GATE_NEW, changed);
+  if (is_redefined(base, now)) {
+    add_note(pair, now->id, now->full_id, GATE_NEW,
+             "the bench itself changed; it measures another thing than its baseline");
     return;
   }
   for (size_t i = 0; i < base->metric_count; i++) {

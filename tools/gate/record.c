@@ -188,17 +188,9 @@ bool gate_ids_equal(const char *a, const char *b)
 const char *const gate_figure_names[GATE_FIGURES] = {"mean", "median", "p05", "p50",   "p95",
                                                      "p99",  "lo",     "hi",  "value", "deviation"};
 
-const char *const gate_form_names[GATE_FORMS] = {"unknown",
-                                                 "criterion",
-                                                 "first baseline form",
-                                                 "own, schema 2",
-                                                 "record",
-                                                 "Go text",
-                                                 "Google Benchmark",
-                                                 "hyperfine",
-                                                 "libtest text",
-                                                 "Bencher Metric Format",
-                                                 "github-action-benchmark"};
+const char *const gate_form_names[GATE_FORMS] = {
+    "unknown", "criterion",        "first baseline form", "own, schema 2", "record",
+    "Go text", "Google Benchmark", "hyperfine",           "libtest text"};
 
 /* ---- which machine this is ---- */
 

@@ -46,12 +46,9 @@ typedef struct gate_metric {
 
 typedef struct gate_bench {
   const char *id;
-  const char *full_id; /* the id as displayed; the id itself if not given */
-  const char
-      *definition_hash;      /* NULL if not given; differs when the bench measures another thing */
-  const char *params;        /* JSON text of an object, or NULL */
-  const char *timestamp;     /* of a bench that has one of its own, or NULL */
-  double target, acceptable; /* absolute bounds for the time, or NAN */
+  const char *full_id;         /* the id as displayed; the id itself if not given */
+  const char *definition_hash; /* or NULL; differs when the bench measures another thing */
+  double target, acceptable;   /* absolute bounds for the time, or NAN */
   gate_metric *metrics;
   size_t metric_count;
   size_t metric_capacity;
@@ -79,8 +76,6 @@ typedef enum gate_form {
   GATE_FORM_GOOGLE,
   GATE_FORM_HYPERFINE,
   GATE_FORM_LIBTEST,
-  GATE_FORM_BMF,
-  GATE_FORM_ACTION, /* github-action-benchmark's */
   GATE_FORMS
 } gate_form;
 

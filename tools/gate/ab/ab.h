@@ -5,7 +5,6 @@
  *   build   (ab_build.c)   the current bench sources, compiled against both trees
  *   measure (ab_measure.c) how many rounds: more while something is unclear, failures once again
  *   rounds  (ab_rounds.c)  new processes, base and current in turns
- *   counts  (ab_counts.c)  instructions, by callgrind
  *   judge   (ab_judge.c)   verdicts */
 #ifndef ACCEL_GATE_AB_H
 #define ACCEL_GATE_AB_H
@@ -28,9 +27,7 @@ typedef struct ab_options {
   size_t bench_ms;  /* of the budget, if that is not given, for each bench */
   size_t budget_ms; /* 0: by the number of benches */
   size_t seed;
-  bool is_self;      /* the current tree against itself */
-  bool counts;       /* instructions as well */
-  bool has_no_times; /* only instructions */
+  bool is_self; /* the current tree against itself */
   bool has_redis;
 } ab_options;
 
@@ -43,14 +40,13 @@ typedef struct ab_series {
 
 typedef struct ab_bench {
   gate_bench about; /* without metrics */
-  bool has_threads; /* several: instructions cannot be told apart */
   size_t program;   /* which of the pairs of programs it is in */
   bool is_on[AB_SIDES];
   size_t iterations; /* of a sample; 0 until calibrated */
   ab_series series;
-  ab_series again;                                                       /* of the re-run */
-  double allocs[AB_SIDES], peak_bytes[AB_SIDES], instructions[AB_SIDES]; /* NAN: unknown */
-  const char *failure; /* it answered an error; NULL if not */
+  ab_series again;                               /* of the re-run */
+  double allocs[AB_SIDES], peak_bytes[AB_SIDES]; /* NAN: unknown */
+  const char *failure;                           /* it answered an error; NULL if not */
 } ab_bench;
 
 typedef struct ab_program {
@@ -77,7 +73,6 @@ typedef struct ab_run {
   int64_t started_ms;
   int64_t unclear_end_ms; /* no further rounds of the first pass from here on */
   int64_t deadline_ms;    /* nor of the re-run */
-  int64_t end_ms;         /* nor is anything counted */
   size_t rounds_done;
   bool is_unplaced; /* a bench could not be kept on one processor */
 } ab_run;
@@ -107,9 +102,6 @@ bool ab_rounds(ab_run *run, ab_pass pass);
 /* Measures until nothing is unclear or the time is used up, and runs again what failed. False with
  * problems if a program broke. */
 bool ab_measure(ab_run *run, gate_report *report);
-
-/* Fills `instructions`; what cannot be counted is noted in the report and left out. */
-void ab_counts(ab_run *run, gate_report *report);
 
 /* What was measured so far, into rows: of the first pass, or of the re-run. */
 void ab_judge_rounds(ab_run *run, gate_report *report, bool is_again);

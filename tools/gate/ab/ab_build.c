@@ -78,7 +78,7 @@ static bool build_program(ab_run *run, ab_program *program, const char *source)
   bool is_built = true;
   for (int side = 0; side <= last; side++) {
     const char *output;
-    const int code = gate_child_finish(&compilers[side], -1, &output);
+    const int code = gate_child_finish(&compilers[side], &output);
     if (code == 0) continue;
     if (side == AB_NOW || run->options->is_self || gate_interrupted()) {
       gate_wrong(run->problems, "cannot compile %s: %s", source, output);

@@ -58,7 +58,6 @@ static void add_bench(ab_run *run, gate_set *set, const ab_bench *from, int side
   if (is_again) return;
   add_count(bench, "allocs", "1/op", from->allocs[side]);
   add_count(bench, "peak_bytes", "B", from->peak_bytes[side]);
-  add_count(bench, "instructions", "1/op", from->instructions[side]);
 }
 
 static gate_set *side_set(ab_run *run, int side, bool is_again)

@@ -48,8 +48,7 @@ static ab_bench *find_bench(ab_run *run, const char *id)
   run->benches = gate_grow(run->benches, run->count, &run->capacity, sizeof *run->benches);
   ab_bench *bench = &run->benches[run->count++];
   *bench = (ab_bench){.about = {.id = gate_copy(id)}};
-  for (int side = 0; side < AB_SIDES; side++)
-    bench->allocs[side] = bench->peak_bytes[side] = bench->instructions[side] = NAN;
+  for (int side = 0; side < AB_SIDES; side++) bench->allocs[side] = bench->peak_bytes[side] = NAN;
   return bench;
 }
 
@@ -61,7 +60,6 @@ static void list_bench(ab_run *run, gate_json *json, json_t *object, size_t prog
   ab_bench *bench = find_bench(run, id);
   bench->about.full_id = bench->about.id;
   gate_read_about(&bench->about, json, object);
-  bench->has_threads = gate_json_number(json, object, "threads", GATE_POSITIVE) > 1;
   bench->program = program;
   bench->is_on[side] = true;
 }

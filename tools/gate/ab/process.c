@@ -150,15 +150,11 @@ static void close_stdin(gate_child *child)
   child->to = -1;
 }
 
-int gate_child_finish(gate_child *child, int timeout_ms, const char **output_out)
+int gate_child_finish(gate_child *child, const char **output_out)
 {
-  const int64_t end_ms = gate_now_ms() + timeout_ms;
   int status = 0, came = 1;
   close_stdin(child);
-  while (came > 0) {
-    const int64_t left_ms = end_ms - gate_now_ms();
-    came = read_some(child, timeout_ms < 0 ? -1 : left_ms > 0 ? (int)left_ms : 0);
-  }
+  while (came > 0) came = read_some(child, -1);
   *output_out = gate_text_c(&child->output);
   if (came < 0) {
     kill(child->id, SIGTERM);
@@ -192,5 +188,5 @@ int gate_run(const char *const *argv, const char **output_out, gate_problems *pr
   gate_child child;
   *output_out = "";
   if (!gate_child_start(&child, argv, true, problems)) return -1;
-  return gate_child_finish(&child, -1, output_out);
+  return gate_child_finish(&child, output_out);
 }

@@ -29,9 +29,9 @@ bool gate_child_start(gate_child *child, const char *const *argv, bool joins_err
  * in time, the child ends, or a signal came. */
 const char *gate_child_ask(gate_child *child, const char *line, int timeout_ms,
                            gate_problems *problems);
-/* Waits until it ends, at most so long unless timeout_ms is -1, and gives all that it wrote. Its
- * exit code, 128 + signal, or -1 if a signal came first or time was up, which ends it. */
-int gate_child_finish(gate_child *child, int timeout_ms, const char **output_out);
+/* Waits until it ends, and gives all that it wrote. Its exit code, 128 + signal, or -1 if a signal
+ * came to this process first, which ends the child. */
+int gate_child_finish(gate_child *child, const char **output_out);
 /* Keeps the child's first thread, and those that it starts from now on, on the `turn`-th of the
  * processors that this process may use, counted round and round. False where the system refuses. */
 bool gate_child_keep(const gate_child *child, size_t turn);

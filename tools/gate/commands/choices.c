@@ -93,7 +93,6 @@ const argument gate_choices_table[] = {
     {"markdown", "FILE", "the report as a table of Markdown", arguments_text, FIELD(markdown), 0,
      0},
     {"md", "FILE", "the same", arguments_text, FIELD(markdown), 0, 0},
-    {"junit", "FILE", "the report as JUnit's XML", arguments_text, FIELD(junit), 0, 0},
     {"json", "FILE", "the report as JSON", arguments_text, FIELD(json), 0, 0},
     {"html", "FILE", "the report as one page that needs no network", arguments_text, FIELD(html), 0,
      0},

@@ -14,8 +14,6 @@ bool gate_baseline_write(const char *path, gate_set *set, gate_problems *problem
 gate_exit gate_command_export(int argc, char **argv);
 gate_exit gate_command_ab(int argc, char **argv);
 gate_exit gate_command_check(int argc, char **argv);
-gate_exit gate_command_convert(int argc, char **argv);
-gate_exit gate_command_fingerprint(int argc, char **argv);
 gate_exit gate_command_history(int argc, char **argv);
 gate_exit gate_command_report(int argc, char **argv);
 gate_exit gate_command_validate(int argc, char **argv);
@@ -29,7 +27,7 @@ typedef struct gate_choices {
   int missing, inconclusive; /* policies; -1: those of the profile */
   bool is_warning_error, needs_same_machine;
   /* where to write; NULL: nowhere */
-  const char *markdown, *junit, *json, *html;
+  const char *markdown, *json, *html;
   const char *history; /* to read, for the page; NULL: none */
   bool wants_github;
   bool wants_no_annotations;
@@ -69,7 +67,6 @@ void gate_show_table(gate_text *out, const gate_report *report, gate_style style
 /* The table with its icons; rows that are OK folded away. The first line is <!-- accel-gate -->, by
  * which a comment can be found and replaced. */
 void gate_show_markdown(gate_text *out, const gate_report *report, bool has_problems);
-void gate_show_junit(gate_text *out, const gate_report *report);
 /* ::error:: and ::warning:: lines, at most 10 of each, then one that tells of the rest. */
 void gate_show_annotations(gate_text *out, const gate_report *report);
 /* The report itself, for other programs: every row with its figures. */

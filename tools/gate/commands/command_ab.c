@@ -70,15 +70,6 @@ static const char *take_bench(const argument *self, void *all, const char *value
   return NULL;
 }
 
-static const char *take_counts_only(const argument *self, void *all, const char *value)
-{
-  ab_options *options = all;
-  (void)self;
-  (void)value;
-  options->has_no_times = options->counts = true;
-  return NULL;
-}
-
 #define FIELD(name_) offsetof(ab_options, name_)
 static const argument own_options[] = {
     {"base", "REF", "a commit, tag or branch of git", arguments_text, FIELD(base), 0, 0},
@@ -100,16 +91,13 @@ static const argument own_options[] = {
     {"slice", "TIME", "of a bench per round and side (250ms)", take_time, FIELD(slice_ms), 0, 0},
     {"warm-up", "TIME", "of a bench per process (100ms)", take_time, FIELD(warm_up_ms), 0, 0},
     {"time-budget", "TIME",
-     "of the whole run: rounds beyond the sixth, running again and counting\n"
-     "end with it (20s for each bench, 1m at least, 10m at most)",
+     "of the whole run: rounds beyond the sixth end with it\n"
+     "(20s for each bench, 1m at least, 10m at most)",
      take_time, FIELD(budget_ms), 0, 0},
     {"seed", "N", "of the order of benches (42)", arguments_whole, FIELD(seed), 1, 1e15},
     {"cc", "COMMAND", "$CC or gcc", arguments_text, FIELD(compiler), 0, 0},
     {"cflags", "TEXT", "$CFLAGS or -O2 -DNDEBUG", arguments_text, FIELD(flags), 0, 0},
     {"redis", NULL, "build the benches with Redis", arguments_flag, FIELD(has_redis), 0, 0},
-    {"instructions", NULL, "count instructions as well, by callgrind", arguments_flag,
-     FIELD(counts), 0, 0},
-    {"instructions-only", NULL, "and measure no times", take_counts_only, 0, 0, 0},
     {0},
 };
 static const argument command_options[] = {
@@ -137,7 +125,7 @@ static const char *check_options(ab_options *options)
 /* ---- the run ---- */
 
 /* What is unclear may take three quarters of the budget; the last one is left for running again
- * what failed. Where instructions are counted, two fifths are left for that. */
+ * what failed. */
 static void set_deadlines(ab_run *run)
 {
   enum { MOST_MS = 600 * 1000, LEAST_MS = 60 * 1000 };
@@ -146,10 +134,8 @@ static void set_deadlines(ab_run *run)
   const size_t fitting_ms = run->count < MOST_MS / bench_ms ? run->count * bench_ms : MOST_MS;
   const size_t default_ms = fitting_ms > LEAST_MS ? fitting_ms : LEAST_MS;
   const int64_t budget_ms = (int64_t)(options->budget_ms > 0 ? options->budget_ms : default_ms);
-  const int64_t times_ms = options->counts ? budget_ms / 5 * 3 : budget_ms;
-  run->end_ms = run->started_ms + budget_ms;
-  run->deadline_ms = run->started_ms + times_ms;
-  run->unclear_end_ms = run->started_ms + times_ms / 4 * 3;
+  run->deadline_ms = run->started_ms + budget_ms;
+  run->unclear_end_ms = run->started_ms + budget_ms / 4 * 3;
 }
 
 static bool run_benches(ab_run *run, gate_report *report)
@@ -158,11 +144,10 @@ static bool run_benches(ab_run *run, gate_report *report)
   set_deadlines(run);
   printf("%s, %zu rounds a side, slices of %zu ms, %lld s at most, seed %zu; base %s, now %s\n",
          gate_some(run->count, "bench", "benches"), run->options->rounds, run->options->slice_ms,
-         (long long)(run->end_ms - run->started_ms + 999) / 1000, run->options->seed,
+         (long long)(run->deadline_ms - run->started_ms + 999) / 1000, run->options->seed,
          run->base_name, run->now_name);
   fflush(stdout);
-  if (!run->options->has_no_times && !ab_measure(run, report)) return false;
-  if (run->options->counts) ab_counts(run, report);
+  if (!ab_measure(run, report)) return false;
   ab_judge(run, report);
   gate_pairs_set(&report->notes, "rounds", gate_format("%zu", run->rounds_done));
   if (run->is_unplaced)

@@ -19,7 +19,7 @@ static const char usage[] =
     "%s\n"
     "Files are a baseline, a bench_id record, the output of Google Benchmark (JSON), Go, libtest "
     "or\n"
-    "hyperfine (JSON), what convert writes, or a folder of criterion's; - is standard input.\n";
+    "hyperfine (JSON), or a folder of criterion's; - is standard input.\n";
 static const char check_meaning[] =
     "Exit codes: 0 passed or warned, 1 worse, missing or failed, 2 usage, 3 input, 4 not proven:\n"
     "beyond the limit, by fewer than 6 rounds (twice the work is 1 by however few).\n";
@@ -193,8 +193,8 @@ static gate_exit finish_records(check *self)
 static gate_exit finish(check *self)
 {
   const gate_choices *choices = &self->options->choices;
-  const bool has_files = choices->markdown || choices->json || choices->junit || choices->html ||
-                         choices->wants_github;
+  const bool has_files =
+      choices->markdown || choices->json || choices->html || choices->wants_github;
   if (self->records > 0 && !has_files) return finish_records(self);
   gate_problems rest = {0};
   if (self->missing + self->faults > 0)

@@ -60,14 +60,12 @@ static void write_files(const gate_report *report, const gate_choices *choices,
                         gate_problems *problems, gate_problems *unwritten)
 {
   const bool has_problems = problems->count > 0;
-  gate_text markdown = {0}, junit = markdown, json = markdown;
+  gate_text markdown = {0}, json = {0};
   gate_show_markdown(&markdown, report, has_problems);
-  gate_show_junit(&junit, report);
   gate_show_json(&json, report, has_problems);
   if (choices->html) write_page(report, choices, problems, unwritten);
   if (choices->markdown) (void)gate_file_write(choices->markdown, &markdown, unwritten);
   if (choices->wants_github) write_summary(report, &markdown, unwritten);
-  if (choices->junit) (void)gate_file_write(choices->junit, &junit, unwritten);
   if (choices->json) (void)gate_file_write(choices->json, &json, unwritten);
 }
 

@@ -20,10 +20,8 @@ static const command commands[] = {
     {"check", gate_command_check, "judge results against a baseline, or pairs of files"},
     {"ab", gate_command_ab, "build and run two trees in turns, and judge"},
     {"report", gate_command_report, "check, as a report: a regression is told but is no failure"},
-    {"convert", gate_command_convert, "results in the form of another tool"},
     {"history", gate_command_history, "add results to a history, and show it"},
     {"validate", gate_command_validate, "whether files hold what they should"},
-    {"fingerprint", gate_command_fingerprint, "what of this machine matters to speed"},
 };
 
 static void show_commands(FILE *out)

@@ -55,16 +55,6 @@ void gate_write_own(gate_text *text, const gate_set *set);
 /* The same on one line, without samples: a line of history. */
 void gate_write_line(gate_text *text, const gate_set *set);
 
-/* The forms of other tools. `set` has what they need or it is left out; false if a form cannot
- * say any of it. */
-typedef bool gate_write_function(gate_text *text, const gate_set *set);
-typedef struct gate_writer {
-  const char *name;
-  gate_write_function *write;
-} gate_writer;
-
-extern const gate_writer gate_writers[]; /* ends with a NULL name */
-
 /* Adds a value as text, and takes it. */
 void gate_add_json(gate_text *text, json_t *value, bool is_pretty);
 json_t *gate_pairs_json(const gate_pairs *pairs);
@@ -75,18 +65,8 @@ void gate_read_own(gate_set *set, gate_json *json, gate_read_options options);
 void gate_read_records(gate_set *set, gate_json *json);
 void gate_read_google(gate_set *set, gate_json *json);
 void gate_read_hyperfine(gate_set *set, gate_json *json);
-void gate_read_bmf(gate_set *set, gate_json *json);
-void gate_read_action(gate_set *set, gate_json *json);
 void gate_read_go(gate_set *set, char *text, gate_problems *problems);
 void gate_read_libtest(gate_set *set, char *text, gate_problems *problems);
-
-/* What another tool calls a metric of ours, which is of this unit. */
-typedef struct gate_name {
-  const char *theirs, *ours, *unit;
-} gate_name;
-extern const gate_name gate_google_names[], gate_bmf_names[]; /* end with NULLs */
-/* A name that the table does not know is its own. */
-gate_name gate_name_of(const gate_name *names, const char *theirs);
 
 /* Lists of a metric in our own form; samples are the last. */
 enum { GATE_LISTS = 4 };
@@ -96,9 +76,6 @@ extern const char *const gate_list_names[GATE_LISTS];
 void gate_each_line(char *text, void (*take)(void *ctx, char *line, size_t number), void *ctx);
 /* Adds one round of a metric; NAN is none. */
 void gate_add_round(gate_bench *bench, const char *name, const char *unit, double value);
-/* The name that a unit gives a metric if nothing else does: time, throughput, allocs, ... NULL for
- * a unit that is not known. */
-const char *gate_unit_metric(const char *canonical);
 /* Fills mean, median, percentiles and count from `values` where they are not given. */
 void gate_metric_summarise(gate_metric *metric, const gate_numbers *values);
 /* What our own form says of a bench besides its metrics. */

@@ -18,13 +18,6 @@ void gate_each_line(char *text, void (*take)(void *ctx, char *line, size_t numbe
   }
 }
 
-const char *gate_unit_metric(const char *unit)
-{
-  if (strcmp(unit, "ns") == 0) return "time";
-  if (strcmp(unit, "B/s") == 0 || strcmp(unit, "elem/s") == 0) return "throughput";
-  return NULL;
-}
-
 void gate_add_round(gate_bench *bench, const char *name, const char *unit, double value)
 {
   if (isnan(value)) return;
@@ -105,26 +98,4 @@ void gate_read_finish(gate_set *set, gate_read_options options, gate_problems *p
     }
   }
   set->count = kept;
-}
-
-/* ---- names of metrics elsewhere ---- */
-
-const gate_name gate_google_names[] = {{"bytes_per_second", "throughput", "B/s"},
-                                       {"items_per_second", "throughput", "elem/s"},
-                                       {"allocs_per_iter", "allocs", "1/op"},
-                                       {"max_bytes_used", "peak_bytes", "B"},
-                                       {0}};
-const gate_name gate_bmf_names[] = {{"latency", "time", "ns"},
-                                    {"throughput", "throughput", "elem/s"},
-                                    {"allocs", "allocs", "1/op"},
-                                    {"alloc_bytes", "alloc_bytes", "B/op"},
-                                    {"peak_bytes", "peak_bytes", "B"},
-                                    {"instructions", "instructions", "1/op"},
-                                    {0}};
-
-gate_name gate_name_of(const gate_name *names, const char *theirs)
-{
-  for (; names->theirs; names++)
-    if (strcmp(names->theirs, theirs) == 0) return *names;
-  return (gate_name){theirs, theirs, ""};
 }

@@ -181,7 +181,6 @@ static void add_all(gate_pairs *to, const gate_pairs *from)
 static void join_bench(gate_bench *bench, const gate_bench *record)
 {
   bench->definition_hash = record->definition_hash;
-  bench->params = record->params;
   bench->target = record->target;
   bench->acceptable = record->acceptable;
   if (strcmp(bench->full_id, bench->id) == 0) bench->full_id = record->full_id;

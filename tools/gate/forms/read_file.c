@@ -10,19 +10,6 @@ static bool has_member(json_t *array, const char *key)
   return json_object_get(json_array_get(array, 0), key) != NULL;
 }
 
-/* {"name": {"measure": {"value": number, ...}}}. */
-static bool is_bmf(json_t *root)
-{
-  const char *key;
-  json_t *bench, *measure = NULL;
-  json_object_foreach(root, key, bench)
-  {
-    measure = json_object_iter_value(json_object_iter(bench));
-    if (!json_is_number(json_object_get(measure, "value"))) return false;
-  }
-  return measure != NULL;
-}
-
 static gate_form json_form(json_t *root)
 {
   json_t *results = json_object_get(root, "results");
@@ -34,9 +21,7 @@ static gate_form json_form(json_t *root)
     return json_object_get(root, "schema") ? GATE_FORM_OWN : GATE_FORM_COMPAT;
   /* One with a key missing is still meant to be one. */
   if (json_object_get(root, "bench_id") || json_object_get(root, "metric")) return GATE_FORM_RECORD;
-  if (has_member(root, "bench_id")) return GATE_FORM_RECORD;
-  if (has_member(root, "name") && has_member(root, "value")) return GATE_FORM_ACTION;
-  return is_bmf(root) ? GATE_FORM_BMF : GATE_FORM_UNKNOWN;
+  return has_member(root, "bench_id") ? GATE_FORM_RECORD : GATE_FORM_UNKNOWN;
 }
 
 /* What is told by a member of the whole, of its first item, or of its first result. */
@@ -48,6 +33,7 @@ static const char *other_json(json_t *root)
       {"primaryMetric", "it looks like JMH's JSON"},
       {"reason", "it looks like cargo-criterion's messages; give the folder target/criterion"},
       {"mean", "it looks like a file of criterion's; give the folder target/criterion"},
+      {"value", "it looks like github-action-benchmark's JSON"},
       {"accel_gate", "it is a report of accel-gate, which holds verdicts rather than results"},
   };
   json_t *results = json_object_get(root, "results");
@@ -56,6 +42,8 @@ static const char *other_json(json_t *root)
         has_member(results, kinds[i][0]))
       return kinds[i][1];
   if (json_object_size(root) + json_array_size(root) == 0) return "it is empty";
+  if (json_object_get(json_object_iter_value(json_object_iter(root)), "latency"))
+    return "it looks like Bencher's metric format";
   return "its keys are of no form that is known";
 }
 
@@ -111,8 +99,6 @@ static gate_set *read_json(const char *path, const char *text, size_t length,
     case GATE_FORM_RECORD: gate_read_records(set, &json); break;
     case GATE_FORM_GOOGLE: gate_read_google(set, &json); break;
     case GATE_FORM_HYPERFINE: gate_read_hyperfine(set, &json); break;
-    case GATE_FORM_BMF: gate_read_bmf(set, &json); break;
-    case GATE_FORM_ACTION: gate_read_action(set, &json); break;
     default:
       if (options.is_compat)
         gate_json_wrong(&json, "missing field `benchmarks`");

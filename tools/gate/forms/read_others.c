@@ -1,5 +1,4 @@
-/* The JSON of other tools: bench_id records, Google Benchmark, hyperfine, Bencher's
- * metric format, github-action-benchmark. */
+/* The JSON of other tools: bench_id records, Google Benchmark, hyperfine. */
 #include "forms.h"
 
 #include <math.h>
@@ -41,14 +40,6 @@ static const char *wanted_text(gate_json *json, json_t *object, const char *key)
   return text ? text : "";
 }
 
-/* The figure in ns or bytes a second; what "exact" says if that is the number that was rounded. */
-static double scaled(gate_json *json, json_t *object, const char *key, double value)
-{
-  json_t *exact_values = gate_json_object(json, object, "exact");
-  const double exact = gate_json_number(json, exact_values, key, GATE_POSITIVE);
-  return fabs(exact / 1e6 - value) <= 1e-12 * value ? exact : value * 1e6;
-}
-
 static void read_record(gate_set *set, gate_json *json, json_t *object)
 {
   const char *id = wanted_text(json, object, "bench_id");
@@ -71,11 +62,10 @@ static void read_record(gate_set *set, gate_json *json, json_t *object)
   if (!is_timestamp(timestamp)) gate_json_wrong(json, "timestamp is not ISO 8601");
   if (json->is_wrong) return;
   gate_bench *bench = gate_set_add(set, id);
-  bench->timestamp = gate_copy(timestamp);
   gate_metric *out = gate_bench_add(bench, is_rate ? "throughput" : "time", is_rate ? "B/s" : "ns");
-  out->figures[GATE_P05] = scaled(json, object, "p05", p05);
-  out->figures[GATE_P50] = scaled(json, object, "p50", p50);
-  out->figures[GATE_P95] = scaled(json, object, "p95", p95);
+  out->figures[GATE_P05] = p05 * 1e6; /* ns, or bytes a second */
+  out->figures[GATE_P50] = p50 * 1e6;
+  out->figures[GATE_P95] = p95 * 1e6;
   out->sample_count = count;
 }
 
@@ -98,8 +88,25 @@ static const char googles[] =
     " family_index per_family_instance_index repetitions repetition_index threads iterations "
     "real_time cpu_time big_o cpu_coefficient real_coefficient rms ";
 
+/* What Google Benchmark calls a metric of ours. */
+typedef struct google_name {
+  const char *theirs, *ours, *unit;
+} google_name;
+
+/* A counter that is not in the list is the user's, with a name of its own. */
+static google_name name_google(const char *theirs)
+{
+  static const google_name names[] = {{"bytes_per_second", "throughput", "B/s"},
+                                      {"items_per_second", "throughput", "elem/s"},
+                                      {"allocs_per_iter", "allocs", "1/op"},
+                                      {"max_bytes_used", "peak_bytes", "B"}};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (strcmp(names[i].theirs, theirs) == 0) return names[i];
+  return (google_name){theirs, theirs, ""};
+}
+
 /* One number of a row: a round, or a figure of all rounds. */
-static void take_google(gate_bench *bench, gate_name name, double value, gate_figure figure)
+static void take_google(gate_bench *bench, google_name name, double value, gate_figure figure)
 {
   gate_metric *metric = gate_bench_get(bench, name.ours, name.unit);
   metric->is_exact = strcmp(name.ours, "allocs") == 0;
@@ -120,10 +127,10 @@ static void read_google_numbers(gate_json *json, json_t *row, gate_bench *bench,
   const double time = gate_json_wanted_number(json, row, "real_time", GATE_POSITIVE) * factor;
   if (!is_time) gate_json_wrong(json, "time_unit %s is not one of time", unit);
   if (json->is_wrong) return;
-  take_google(bench, (gate_name){"", "time", "ns"}, time, figure);
+  take_google(bench, (google_name){"", "time", "ns"}, time, figure);
   json_object_foreach(row, key, value)
   {
-    const gate_name name = gate_name_of(gate_google_names, key);
+    const google_name name = name_google(key);
     if (!json_is_number(value) || gate_id_fault(key)) continue;
     if (strstr(googles, gate_format(" %s ", key))) continue;
     if (has_bytes && strcmp(key, "items_per_second") == 0) continue;
@@ -236,67 +243,4 @@ void gate_read_hyperfine(gate_set *set, gate_json *json)
   json_t *result;
   json_array_foreach(gate_json_array(json, json->root, "results"), index, result)
       read_command(set, json, result);
-}
-
-/* ---- Bencher's metric format: {"bench": {"measure": {"value", "lower_value"?}}} ---- */
-
-static void read_measure(gate_json *json, gate_bench *bench, const char *key, json_t *value)
-{
-  const gate_name name = gate_name_of(gate_bmf_names, key);
-  if (gate_id_fault(key)) gate_json_wrong(json, "a measure's name %s", gate_id_fault(key));
-  gate_metric *metric = gate_bench_add(bench, name.ours, name.unit);
-  metric->figures[GATE_MEDIAN] = gate_json_wanted_number(json, value, "value", GATE_ANY);
-  metric->figures[GATE_LOW] = gate_json_number(json, value, "lower_value", GATE_ANY);
-  metric->figures[GATE_HIGH] = gate_json_number(json, value, "upper_value", GATE_ANY);
-}
-
-void gate_read_bmf(gate_set *set, gate_json *json)
-{
-  const char *id, *key;
-  json_t *object, *value;
-  json_object_foreach(json->root, id, object)
-  {
-    if (!begin(json, id, "a benchmark")) continue;
-    gate_bench *bench = gate_set_add(set, id);
-    if (!json_is_object(object)) gate_json_wrong(json, "is not an object");
-    json_object_foreach(object, key, value) read_measure(json, bench, key, value);
-    if (json->is_wrong) set->count--;
-  }
-}
-
-/* ---- github-action-benchmark: [{"name", "unit", "value", "range"?}] ---- */
-
-/* "encode allocs" in 1/op is the metric allocs of encode; what is not told by its name is by its
- * unit, or a value. */
-static void read_action_row(gate_set *set, gate_json *json, json_t *row)
-{
-  double factor, deviation;
-  if (!begin(json, gate_json_text(json, row, "name"), "a benchmark")) return;
-  const char *unit = gate_unit_canonical(wanted_text(json, row, "unit"), &factor);
-  const double value = gate_json_wanted_number(json, row, "value", GATE_ANY) * factor;
-  const char *range = gate_json_text(json, row, "range");
-  if (*unit != '\0' && gate_id_fault(unit)) gate_json_wrong(json, "a unit %s", gate_id_fault(unit));
-  if (json->is_wrong) return;
-  char *id = gate_copy(json->where);
-  const char *name = gate_unit_metric(unit);
-  char *blank = strrchr(id, ' ');
-  const bool is_time = name && strcmp(name, "time") == 0;
-  if (!is_time && blank && blank > id && blank[1] != '\0') {
-    *blank = '\0';
-    name = blank + 1;
-  }
-  gate_bench *bench = gate_set_get(set, id);
-  gate_metric *metric = gate_bench_add(bench, name ? name : "value", unit);
-  metric->figures[GATE_MEDIAN] = value;
-  metric->is_exact = strcmp(metric->name, "allocs") == 0;
-  const bool has_range = range && strncmp(range, "\xC2\xB1 ", 3) == 0;
-  if (has_range && gate_number_parse(range + 3, &deviation))
-    metric->figures[GATE_DEVIATION] = deviation * factor;
-}
-
-void gate_read_action(gate_set *set, gate_json *json)
-{
-  size_t index;
-  json_t *row;
-  json_array_foreach(json->root, index, row) read_action_row(set, json, row);
 }

@@ -69,11 +69,6 @@ void gate_read_about(gate_bench *bench, gate_json *json, json_t *object)
   const char *full_id = gate_json_text(json, object, "full_id");
   if (full_id && !gate_id_fault(full_id)) bench->full_id = gate_copy(full_id);
   bench->definition_hash = kept_text(json, object, "bench_hash");
-  bench->timestamp = kept_text(json, object, "timestamp");
-  json_t *params = gate_json_object(json, object, "params");
-  char *text = params ? json_dumps(params, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
-  bench->params = gate_copy(text);
-  free(text);
   json_t *targets = gate_json_object(json, gate_json_object(json, object, "targets"), "time");
   bench->target = gate_json_number(json, targets, "target", GATE_POSITIVE);
   bench->acceptable = gate_json_number(json, targets, "acceptable", GATE_POSITIVE);

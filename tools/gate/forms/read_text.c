@@ -40,10 +40,14 @@ static size_t split_words(char *line, char **words)
 
 static const char *go_metric(const char *unit, const char *canonical)
 {
-  if (strcmp(unit, "allocs/op") == 0) return "allocs";
-  if (strcmp(unit, "B/op") == 0) return "alloc_bytes";
-  const char *name = gate_unit_metric(canonical);
-  return name ? name : unit;
+  static const char *const names[][2] = {{"allocs/op", "allocs"},
+                                         {"B/op", "alloc_bytes"},
+                                         {"ns", "time"},
+                                         {"B/s", "throughput"},
+                                         {"elem/s", "throughput"}};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (strcmp(names[i][0], unit) == 0 || strcmp(names[i][0], canonical) == 0) return names[i][1];
+  return unit;
 }
 
 static bool read_value(text_reader *reader, gate_bench *bench, const char *number, const char *unit)

@@ -65,12 +65,10 @@ static json_t *bench_json(const gate_bench *bench, bool is_line)
   if (isfinite(bench->target))
     targets = json_pack("{s:{s:f, s:o*}}", "time", "target", bench->target, "acceptable",
                         json_figure_or_none(bench->acceptable));
-  return json_pack("{s:o*, s:o*, s:s, s:s*, s:s*, s:o*, s:o*, s:o}", "mean_ns",
+  return json_pack("{s:o*, s:o*, s:s, s:s*, s:o*, s:o}", "mean_ns",
                    json_figure_or_none(time ? time->figures[GATE_MEAN] : NAN), "median_ns",
                    json_figure_or_none(time ? time->figures[GATE_MEDIAN] : NAN), "full_id",
-                   bench->full_id, "bench_hash", bench->definition_hash, "timestamp",
-                   bench->timestamp, "params",
-                   bench->params ? json_loads(bench->params, 0, NULL) : NULL, "targets", targets,
+                   bench->full_id, "bench_hash", bench->definition_hash, "targets", targets,
                    "metrics", metrics);
 }
 

@@ -1,38 +1,7 @@
-/* What other programs read: JUnit, JSON. */
+/* The report as JSON, for other programs. */
 #include "command.h"
 
 #include "forms/forms.h"
-
-#include <math.h>
-#include <string.h>
-
-void gate_show_junit(gate_text *out, const gate_report *report)
-{
-  size_t failures = 0;
-  for (int v = 0; v < GATE_VERDICTS; v++)
-    if (gate_is_bad((gate_verdict)v)) failures += report->counts[v];
-  const size_t skipped = report->counts[GATE_SKIPPED] + report->counts[GATE_IGNORED];
-  gate_text_printf(out,
-                   "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-                   "<testsuites>\n  <testsuite name=\"accel-gate %s\" tests=\"%zu\" "
-                   "failures=\"%zu\" skipped=\"%zu\">\n",
-                   report->command, report->count, failures, skipped);
-  for (size_t i = 0; i < report->count; i++) {
-    const gate_row *row = &report->rows[i];
-    const char *sentence = gate_row_sentence(row);
-    const char *name = gate_verdicts[row->verdict].name;
-    gate_add_markup(out, "    <testcase classname=\"%s\" name=\"%s\">", row->full_id,
-                    row->key[0] == '\0' ? "presence" : row->key);
-    if (gate_is_bad(row->verdict))
-      gate_add_markup(out, "<failure type=\"%s\" message=\"%s\"/>", name, sentence);
-    else if (row->verdict == GATE_SKIPPED || row->verdict == GATE_IGNORED)
-      gate_add_markup(out, "<skipped message=\"%s\"/>", row->note ? row->note : "");
-    else
-      gate_add_markup(out, "<system-out>%s %s</system-out>", name, sentence);
-    gate_text_add(out, "</testcase>\n");
-  }
-  gate_text_add(out, "  </testsuite>\n</testsuites>\n");
-}
 
 static json_t *rounds_of(const gate_metric *metric)
 {
