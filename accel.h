@@ -19,6 +19,7 @@
  *
  *   0  accel/base.h platform/                   compiler, hooks; threads, clocks, atomics
  *   1  status error config hash ttl compress    outcomes, settings, arithmetic
+ *      trace                                    which request a thread works for
  *   2  type check backend codec stats           descriptor, contracts, bytes, counters
  *      executor renewal                         the library's own threads
  *   3  singleflight refresh invalidate          one load; its timing; messages
@@ -55,6 +56,7 @@
 #include "accel/log.h"
 #include "accel/stats.h"
 #include "accel/status.h"
+#include "accel/trace.h"
 #include "accel/type.h"
 #include "accel/wrap.h"
 #include "accel_backends/flat/flat.h"
@@ -80,6 +82,7 @@
 
 #include "accel/cache_await.c"
 #include "accel/cache_batch.c"
+#include "accel/cache_call.c"
 #include "accel/cache_core.c"
 #include "accel/cache_del_after.c"
 #include "accel/cache_events.c"
@@ -125,6 +128,7 @@
 #include "accel/singleflight_runner.c"
 #include "accel/stats.c"
 #include "accel/status.c"
+#include "accel/trace.c"
 #include "accel/type.c"
 #include "accel_backends/flat/flat.c"
 #include "accel_backends/flat/flat_entry.c"

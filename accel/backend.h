@@ -175,8 +175,16 @@ typedef struct accel_remote_call {
   bool looks_closely;
   const bool *stop_or_null; /* clear: atomic; it fails soon after this becomes true */
   uint32_t messages_sent, messages_failed;
-  char error[160]; /* on failure: a sentence; never a password */
+  char error[160];                        /* on failure: a sentence; never a password */
+  struct accel_remote_note *note_or_null; /* for a span; NULL: not wanted */
 } accel_remote_call;
+
+/* What a backend notes of a call, as far as it knows. Zeroed by the caller. */
+typedef struct accel_remote_note {
+  char server_address[256]; /* of the first server that was asked: host, or path of a socket */
+  uint32_t server_port;     /* 0: none */
+  char error_code[32];      /* first word of the last error reply, such as WRONGTYPE */
+} accel_remote_note;
 
 /* Messages of one lane arrive in order. A backend with one connection for messages has one lane,
  * number 0; a backend with several servers or connections numbers them. A listener only remembers
@@ -273,6 +281,17 @@ typedef struct accel_remote_area {
   void (*tell)(void *ctx, const accel_remote_news *news);
 } accel_remote_area;
 
+/* The operations on data, of which each call is one. */
+typedef enum accel_remote_operation {
+  ACCEL_REMOTE_GET,
+  ACCEL_REMOTE_LEASE,
+  ACCEL_REMOTE_FILL,
+  ACCEL_REMOTE_PUT,
+  ACCEL_REMOTE_DEL,
+  ACCEL_REMOTE_CLEAR,
+  ACCEL_REMOTE_OPERATIONS
+} accel_remote_operation;
+
 typedef struct accel_remote_ops {
   const char *name;
   /* Attaches a cache to the opened backend. OK, CONFIG, NOMEM. Writes the name of the channel to
@@ -312,6 +331,10 @@ typedef struct accel_remote_ops {
    * missing permission; else another command that L2 refuses; "": nothing is known. Never a
    * password. */
   void (*explain_channel)(void *link, char *text);
+  /* Optional. The command that such a call usually sends, as a span is named: "GET", "MGET",
+   * "PIPELINE SET", "MULTI". A constant string. Does not block. */
+  const char *(*command)(void *link, accel_remote_operation operation,
+                         const accel_remote_item *items, size_t count, bool is_published);
 } accel_remote_ops;
 
 #endif

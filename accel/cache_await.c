@@ -83,7 +83,8 @@ static void await_take_outcome(const core_read_plan *plan, core_miss *miss)
   accel_core *core = plan->core;
   const accel_flight *flight = miss->flight;
   const core_note *note = core_note_of(flight);
-  const bool is_told = plan->read.infos != NULL || plan->read.info != NULL;
+  const bool is_told =
+      plan->read.infos != NULL || plan->read.info != NULL || core->spans.note != NULL;
   miss->status = flight->status;
   if (accel_failed(miss->status))
     accel_error_set(core->cache, miss->status, "%s", flight->error);
@@ -152,10 +153,9 @@ static accel_status await_refuse(core_read_plan *plan)
                          core->area);
 }
 
-static accel_status await_take(core_read_plan *plan, core_miss *miss, size_t i)
+static accel_status await_take(core_read_plan *plan, core_miss *miss, size_t i, accel_info *info)
 {
   accel_core *core = plan->core;
-  accel_info unwanted, *info = accel_core_plan_info(plan, i, &unwanted);
   void *out = accel_core_plan_value(plan, i);
   const bool was_loaded = miss->flight != NULL && accel_core_plan_can_load(plan);
   const bool has_no_fresh_value =
@@ -170,6 +170,16 @@ static accel_status await_take(core_read_plan *plan, core_miss *miss, size_t i)
   return accel_error_set(core->cache, ACCEL_ERR_NOMEM, "no memory to copy a value");
 }
 
+/* The same, and notes which level answered. */
+static accel_status await_tally(core_read_plan *plan, core_miss *miss, size_t i)
+{
+  accel_info unwanted = {0}, *info = accel_core_plan_info(plan, i, &unwanted);
+  const accel_status status = await_take(plan, miss, i, info);
+  if (info->source == ACCEL_FROM_LOCAL || info->source == ACCEL_FROM_REMOTE) plan->hits++;
+  if (info->source > plan->source) plan->source = info->source;
+  return status;
+}
+
 accel_status accel_core_plan_end(core_read_plan *plan)
 {
   if (plan->failure != ACCEL_OK) return plan->failure;
@@ -178,7 +188,7 @@ accel_status accel_core_plan_end(core_read_plan *plan)
   accel_status first = ACCEL_OK;
   for (size_t i = 0; i < plan->count; i++) {
     if (plan->miss_of[i] != SIZE_MAX)
-      plan->statuses_out[i] = await_take(plan, &plan->misses[plan->miss_of[i]], i);
+      plan->statuses_out[i] = await_tally(plan, &plan->misses[plan->miss_of[i]], i);
     if (first == ACCEL_OK && accel_failed(plan->statuses_out[i])) first = plan->statuses_out[i];
   }
   for (size_t i = 0; i < plan->miss_count; i++) {
@@ -196,6 +206,9 @@ accel_status accel_core_plan_report(core_read_plan *plan, accel_status status, c
 {
   if (!plan->is_reported) return status;
   plan->is_reported = false;
+  plan->report.is_read = true;
+  plan->report.hits = plan->hits;
+  plan->report.source = plan->source;
   accel_core_report_end(plan->core, &plan->report, status, result);
   accel_core_report_close(plan->core, &plan->report);
   return status;

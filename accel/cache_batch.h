@@ -12,6 +12,7 @@ typedef struct core_batch {
   size_t count;
   accel_buffer names, keys, data;
   accel_remote_call call;
+  bool is_background; /* no operation needs it: it has no span */
 } core_batch;
 
 accel_status accel_core_batch_open(core_batch *batch, size_t capacity);

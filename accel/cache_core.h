@@ -12,7 +12,8 @@
  *   cache_leave.c        ends the flights of threads that end
  *   cache_lease.c        shares loads with other processes; cache_renew.c renews their leases
  *   cache_write.c        set, del, clear; cache_del_after.c the second del
- *   cache_remote.c       one call to L2; cache_batch.c its items; cache_keys.c repeated keys
+ *   cache_remote.c       what L2 is asked and told; cache_batch.c the items of a call
+ *   cache_call.c         one call, as spans see it; cache_keys.c repeated keys
  *   cache_repair_queue.c notes what L2 did not confirm; cache_repair.c repairs it
  *   cache_report.c       tells what happened; cache_news.c what has changed
  *   cache_snapshot.c     shows counters and state to users

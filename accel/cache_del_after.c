@@ -17,7 +17,7 @@ static void del_later_run(accel_job *job)
 {
   del_later *later = (del_later *)(void *)job; /* the first member */
   accel_core *core = later->core;
-  core_report report = accel_core_report_begin(core, "cache.del");
+  core_report report = accel_core_report_begin(core, "cache.del", 1);
   report.key = later->key;
   const accel_status status = accel_core_del(core, later->key);
   accel_core_report_end(core, &report, status, "done");

@@ -76,8 +76,7 @@ static void lease_ask_free(accel_core *core, accel_flight **flights, size_t coun
 {
   core_batch batch;
   const size_t asked = lease_list(core, &batch, flights, count, CORE_LEASE_FREE, listed);
-  if (asked > 0)
-    core->remote_ops->lease(core->link, batch.items, asked, lease_ttl_ms(core), &batch.call);
+  if (asked > 0) accel_core_call_lease(core, &batch, lease_ttl_ms(core));
   accel_core_remote_count_failures(core, &batch);
   for (size_t i = 0; i < asked; i++) {
     const accel_remote_item *item = &batch.items[i];
@@ -103,7 +102,7 @@ static void lease_replace_useless(accel_core *core, accel_flight **flights, size
 {
   core_batch batch;
   const size_t asked = lease_list(core, &batch, flights, count, CORE_LEASE_USELESS, listed);
-  if (asked > 0) core->remote_ops->fill(core->link, batch.items, asked, &batch.call);
+  if (asked > 0) accel_core_call_fill(core, &batch);
   accel_core_remote_count_failures(core, &batch);
   for (size_t i = 0; i < asked; i++) {
     const accel_remote_item *item = &batch.items[i];
@@ -124,7 +123,7 @@ static void lease_remove_short(accel_core *core, accel_flight **flights, size_t 
 {
   core_batch batch;
   const size_t asked = lease_list(core, &batch, flights, count, CORE_LEASE_TRUNCATED, listed);
-  if (asked > 0) core->remote_ops->del(core->link, batch.items, asked, NULL, &batch.call);
+  if (asked > 0) accel_core_call_del(core, &batch, NULL);
   accel_core_remote_count_failures(core, &batch);
   for (size_t i = 0; i < asked; i++)
     core_note_of(listed[i])->lease =

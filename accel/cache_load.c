@@ -6,6 +6,7 @@
 #include "cache_renew.h"
 #include "cache_report.h"
 #include "executor_share.h"
+#include "trace.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,10 @@ typedef struct core_load {
   void *keys, *values;
   accel_status *statuses;
   bool is_block; /* it lies in memory of its own */
+  /* The context of the thread that asked for it, while the load is on its way to another; "": none.
+   */
+  char traceparent[ACCEL_TRACE_TEXT_BYTES];
+  char *tracestate;
 } core_load;
 
 core_load_options accel_core_load_options(const accel_core *core, const accel_read *read_or_null)
@@ -120,7 +125,7 @@ static void load_part(core_load *load, accel_flight **flights, size_t count)
   accel_core *core = load->core;
   count = accel_core_drop_unwanted(core, flights, count);
   if (count == 0) return;
-  core_report report = accel_core_report_begin(core, "cache.load");
+  core_report report = accel_core_report_begin(core, "cache.load", count);
   if (count == 1) report.key = flights[0]->key;
   accel_status status = ACCEL_OK;
   if (load->keys == NULL)
@@ -174,7 +179,9 @@ static void load_run_job(accel_job *job)
   core_load *load = load_of_job(job);
   accel_core *core = load->core;
   load_collect(load);
+  accel_trace_set(load->traceparent, load->tracestate);
   load_run(load);
+  accel_trace_enter(NULL);
   if (accel_core_is_foreign(core)) return;
   load_close(load);
   accel_core_work_done(core);
@@ -249,7 +256,8 @@ static bool load_is_batch(const core_load_options *options, size_t count)
   return options->mload != NULL && (count > 1 || options->load == NULL);
 }
 
-/* One block: the load, the flights, and for an mloader its three arrays. */
+/* One block: the load, the flights, the text of the tracestate, and for an mloader its three
+ * arrays. */
 static core_load *load_new(accel_core *core, accel_flight **flights, size_t count,
                            const core_load_options *options)
 {
@@ -258,7 +266,8 @@ static core_load *load_new(accel_core *core, accel_flight **flights, size_t coun
   const size_t per_key =
       sizeof *flights + (is_batch ? type->key_size + type->value_size + sizeof(accel_status) : 0);
   if (count > (SIZE_MAX / 2) / per_key) return NULL;
-  const size_t head_size = load_padded(sizeof(core_load) + count * sizeof *flights);
+  const size_t state_size = accel_trace_get_state(NULL, 0) + 1;
+  const size_t head_size = load_padded(sizeof(core_load) + count * sizeof *flights + state_size);
   const size_t keys_size = is_batch ? load_padded(count * type->key_size) : 0;
   const size_t values_size = is_batch ? load_padded(count * type->value_size) : 0;
   const size_t statuses_size = is_batch ? count * sizeof(accel_status) : 0;
@@ -276,6 +285,9 @@ static core_load *load_new(accel_core *core, accel_flight **flights, size_t coun
     load->flights[i] = flights[i];
     accel_singleflight_retain(flights[i]);
   }
+  accel_trace_get(load->traceparent, sizeof load->traceparent);
+  load->tracestate = (char *)(load->flights + count);
+  accel_trace_get_state(load->tracestate, state_size);
   if (!is_batch) return load;
   char *arrays = block + load_padded((uintptr_t)block + head_size) - (uintptr_t)block;
   memset(arrays, 0, values_size); /* as a flight's value */

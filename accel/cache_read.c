@@ -194,7 +194,7 @@ accel_status accel_cache_warmup(accel_cache *cache, const accel_type *type, cons
     return accel_error_set(cache, ACCEL_ERR_CONFIG,
                            "a warmup in area %s needs a loader; set one first", core->area);
   if (count > 0 && keys == NULL) return accel_error_set(cache, ACCEL_ERR_CONFIG, "keys is NULL");
-  core_report report = accel_core_report_begin(core, "cache.warmup");
+  core_report report = accel_core_report_begin(core, "cache.warmup", count);
   const size_t chunk =
       core->config.warmup_batch_size < count ? core->config.warmup_batch_size : count;
   accel_info *infos = (accel_info *)ACCEL_MALLOC((chunk + 1) * sizeof *infos);

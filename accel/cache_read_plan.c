@@ -87,6 +87,8 @@ static void plan_read_local(core_read_plan *plan)
     if (status == ACCEL_OK || status == ACCEL_NULL) hits++;
   }
   if (has_local) accel_stats_local(core->stats, hits, plan->miss_count);
+  plan->hits = hits;
+  plan->source = hits > 0 ? ACCEL_FROM_LOCAL : ACCEL_FROM_NONE;
 }
 
 /* Lets duplicate keys share one miss. Without memory for that every duplicate is a miss of its own,
@@ -230,7 +232,7 @@ bool accel_core_plan_begin(core_read_plan *plan)
   }
   plan_read_local(plan);
   plan->is_reported = !plan->is_part && (plan->miss_count > 0 || core->config.trace_hits);
-  if (plan->is_reported) plan->report = accel_core_report_begin(core, plan->operation);
+  if (plan->is_reported) plan->report = accel_core_report_begin(core, plan->operation, plan->count);
   if (plan->count == 1) plan->report.key = plan->keys;
   if (plan->miss_count == 0 || (!accel_core_plan_can_load(plan) && !plan_has_remote(plan)))
     return false;

@@ -35,6 +35,8 @@ typedef struct core_read_plan {
   core_report report;         /* begun when L1 did not answer everything */
   bool is_part;               /* of an operation that tells of itself */
   bool is_reported;
+  uint64_t hits;       /* keys that a level of the cache answered */
+  accel_origin source; /* the furthest level that answered one */
   core_miss *misses;
   size_t miss_count;
   size_t *miss_of;      /* key index to miss; SIZE_MAX: L1 answered */

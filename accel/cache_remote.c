@@ -163,7 +163,7 @@ void accel_core_remote_get(accel_core *core, accel_flight **flights, size_t coun
   if (batch.count > 0) {
     batch.call.deadline_ms = accel_core_remote_deadline(core, batch.count);
     batch.call.looks_closely = read->is_retry; /* a lease was refused where nothing seemed to lie */
-    core->remote_ops->get(core->link, batch.items, batch.count, &batch.call);
+    accel_core_call_get(core, &batch);
     remote_resolve_items(core, &batch, flights, read);
     core->remote_ops->release(core->link, &batch.call);
   }
@@ -199,13 +199,12 @@ static accel_status remote_count(accel_core *core, const accel_remote_call *call
                          call->error[0] == '\0' ? accel_status_text(status) : call->error);
 }
 
-accel_status accel_core_remote_write(accel_core *core, core_batch *batch,
-                                     accel_core_remote_fn *write, const char *what)
+accel_status accel_core_remote_write(accel_core *core, core_batch *batch, accel_core_call_fn *write,
+                                     const char *what)
 {
   if (batch->count == 0) return ACCEL_OK;
   const accel_remote_publisher publisher = {&core->invalidation, accel_invalidation_message};
-  write(core->link, batch->items, batch->count, core->config.no_broadcast ? NULL : &publisher,
-        &batch->call);
+  write(core, batch, core->config.no_broadcast ? NULL : &publisher);
   accel_status status = ACCEL_OK;
   for (size_t i = 0; i < batch->count; i++) {
     if (!accel_failed(batch->items[i].status)) continue;
@@ -231,7 +230,7 @@ accel_status accel_core_remote_clear(accel_core *core)
   call.deadline_ms = is_last ? accel_clock_deadline(REMOTE_LAST_CLEAR_MS) : ACCEL_NO_DEADLINE;
   call.stop_or_null = is_last ? NULL : &core->is_closing;
   const accel_status status =
-      core->remote_ops->clear(core->link, core->config.no_broadcast ? NULL : &publisher, &call);
+      accel_core_call_clear(core, core->config.no_broadcast ? NULL : &publisher, &call);
   if (accel_failed(status)) accel_stats_add(core->stats, ACCEL_COUNT_remote_errors, 1);
   return remote_count(core, &call, status, "clear");
 }

@@ -2,7 +2,7 @@
 #ifndef ACCEL_CACHE_REMOTE_H
 #define ACCEL_CACHE_REMOTE_H
 
-#include "cache_batch.h"
+#include "cache_call.h"
 
 ACCEL_EXTERN_C_BEGIN
 
@@ -26,11 +26,8 @@ void accel_core_remote_get(accel_core *core, accel_flight **flights, size_t coun
 /* Counts what failed among the items of a call whose outcome nobody is told. */
 void accel_core_remote_count_failures(accel_core *core, const core_batch *batch);
 /* Sends a put or del with its messages, counts, and reports the whole call's failure as text. */
-typedef accel_status accel_core_remote_fn(void *link, accel_remote_item *items, size_t count,
-                                          const accel_remote_publisher *publisher_or_null,
-                                          accel_remote_call *call);
-accel_status accel_core_remote_write(accel_core *core, core_batch *batch,
-                                     accel_core_remote_fn *write, const char *what);
+accel_status accel_core_remote_write(accel_core *core, core_batch *batch, accel_core_call_fn *write,
+                                     const char *what);
 accel_status accel_core_remote_clear(accel_core *core);
 
 /* Counts the messages of a call. */

@@ -117,7 +117,8 @@ static void renew_block(accel_core *core, accel_flight **flights, size_t count)
   }
   accel_core_batch_seal(&batch);
   batch.call.deadline_ms = accel_clock_deadline(renew_period_ms(core));
-  if (sent > 0) core->remote_ops->fill(core->link, batch.items, sent, &batch.call);
+  batch.is_background = true;
+  if (sent > 0) accel_core_call_fill(core, &batch);
   accel_core_remote_count_failures(core, &batch);
   for (size_t i = 0; i < sent; i++)
     if (batch.items[i].status == ACCEL_MISS) accel_core_stop_renewal(core, listed[i]);

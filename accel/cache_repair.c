@@ -58,8 +58,8 @@ static bool repair_keys(accel_core *core, const accel_repair_entry *entries, siz
   if (is_done) {
     const accel_remote_publisher publisher = {&core->invalidation, accel_invalidation_message};
     accel_invalidation_pass_failures(&core->invalidation); /* what comes from here on is late */
-    core->remote_ops->del(core->link, batch.items, count,
-                          core->config.no_broadcast ? NULL : &publisher, &batch.call);
+    batch.is_background = true;
+    accel_core_call_del(core, &batch, core->config.no_broadcast ? NULL : &publisher);
     accel_core_remote_count_messages(core, &batch.call);
   }
   size_t failed = 0;

@@ -7,11 +7,47 @@
 
 #define REPORT_DEGRADED_MS 1000u
 
+/* ---- spans ---- */
+
+void accel_core_span_begin(const accel_core *core, const char *name, core_span *span)
+{
+  span->outer = accel_trace_current();
+  span->handle = core->spans.begin(core->spans.ctx, name, core->area);
+}
+
+void accel_core_span_note(const accel_core *core, const core_span *span, const char *key,
+                          const char *text_or_null, uint64_t number)
+{
+  if (core->spans.note == NULL) return;
+  core->spans.note(core->spans.ctx, span->handle, key, text_or_null, number);
+}
+
+void accel_core_span_end(const accel_core *core, const core_span *span, accel_status status)
+{
+  core->spans.end(core->spans.ctx, span->handle, status);
+  accel_trace_enter(&span->outer);
+}
+
+static void report_end_span(const accel_core *core, const core_report *report, accel_status status)
+{
+  if (core->spans.end == NULL) return;
+  const core_span *span = &report->span;
+  if (report->keys > 0) accel_core_span_note(core, span, "accel.keys", NULL, report->keys);
+  if (report->is_read) {
+    accel_core_span_note(core, span, "accel.hits", NULL, report->hits);
+    accel_core_span_note(core, span, "accel.source", accel_source_name(report->source), 0);
+  }
+  accel_core_span_end(core, span, status);
+}
+
+/* ---- operations ---- */
+
 void accel_core_report_start(const accel_core *core, core_report *report)
 {
   report->started_ns = accel_clock_monotonic_ns();
-  if (core->spans.begin != NULL)
-    report->span = core->spans.begin(core->spans.ctx, report->name, core->area);
+  if (core->spans.begin == NULL) return;
+  accel_core_span_begin(core, report->name, &report->span);
+  accel_core_span_note(core, &report->span, "accel.area", core->area, 0);
 }
 
 /* The key's text for the log: cut, so that keys of any length cost little. NULL: there is none, or
@@ -89,7 +125,7 @@ static void report_log(accel_core *core, const core_report *report, accel_status
 accel_status accel_core_report_tell(accel_core *core, const core_report *report,
                                     accel_status status, const char *result)
 {
-  if (core->spans.end != NULL) core->spans.end(core->spans.ctx, report->span, status);
+  report_end_span(core, report, status);
   if (core->config.log != NULL) report_log(core, report, status, result);
   return status;
 }

@@ -3,25 +3,45 @@
 #define ACCEL_CACHE_REPORT_H
 
 #include "cache_core.h"
+#include "trace.h"
 
 ACCEL_EXTERN_C_BEGIN
 
+/* A span that the user's code has begun. */
+typedef struct core_span {
+  void *handle;
+  accel_trace outer; /* the thread's context before it */
+} core_span;
+
+/* Only with config.spans. */
+void accel_core_span_begin(const accel_core *core, const char *name, core_span *span);
+void accel_core_span_note(const accel_core *core, const core_span *span, const char *key,
+                          const char *text_or_null, uint64_t number);
+void accel_core_span_end(const accel_core *core, const core_span *span, accel_status status);
+
 typedef struct core_report {
   uint64_t started_ns;
-  void *span;
+  core_span span;
   const char *name; /* "cache.get"; the operation is what follows the dot */
   const void *key;  /* of an operation for one; else NULL */
   /* NULL, or a flight of a read that did without L2, which had failed. Held. */
   accel_flight *degraded;
+  /* For the span's attributes. */
+  size_t keys;         /* 0: of the area */
+  bool is_read;        /* false: the next two are not noted */
+  accel_origin source; /* the furthest level that answered */
+  uint64_t hits;       /* keys that L1 or L2 answered */
 } core_report;
 
 void accel_core_report_start(const accel_core *core, core_report *report);
 accel_status accel_core_report_tell(accel_core *core, const core_report *report,
                                     accel_status status, const char *result);
 
-static inline core_report accel_core_report_begin(const accel_core *core, const char *name)
+/* Of an operation on `keys` keys; 0: on the area. */
+static inline core_report accel_core_report_begin(const accel_core *core, const char *name,
+                                                  size_t keys)
 {
-  core_report report = {0, NULL, name, NULL, NULL};
+  core_report report = {.name = name, .keys = keys};
   if (core->has_report) accel_core_report_start(core, &report);
   return report;
 }

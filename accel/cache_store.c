@@ -175,9 +175,8 @@ static void store_remote(accel_core *core, accel_flight **flights, size_t count,
     if (store_is_sent(core, flights[i], options, removes))
       store_add_item(core, &batch, flights[i], options, removes);
   accel_core_batch_seal(&batch);
-  const accel_remote_ops *ops = core->remote_ops;
-  if (batch.count > 0 && removes) ops->del(core->link, batch.items, batch.count, NULL, &batch.call);
-  if (batch.count > 0 && !removes) ops->fill(core->link, batch.items, batch.count, &batch.call);
+  if (batch.count > 0 && removes) accel_core_call_del(core, &batch, NULL);
+  if (batch.count > 0 && !removes) accel_core_call_fill(core, &batch);
   accel_core_remote_count_failures(core, &batch);
   uint64_t lost = 0;
   for (size_t i = 0; i < batch.count; i++) lost += batch.items[i].status == ACCEL_MISS;

@@ -195,7 +195,7 @@ static bool write_remove_unstorable(const write_call *call)
       is_listed = accel_core_batch_add_key(core, &batch, call->keys[i].id.key) == ACCEL_OK;
   if (is_listed) {
     accel_core_batch_seal(&batch);
-    accel_core_remote_write(core, &batch, core->remote_ops->del, "removal");
+    accel_core_remote_write(core, &batch, accel_core_call_del, "removal");
   }
   accel_core_batch_close(&batch);
   return is_listed;
@@ -215,7 +215,7 @@ static void write_send(write_call *call)
   const bool is_del = call->kind == WRITE_DEL;
   write_fill_batch(call);
   call->status = accel_core_remote_write(core, &call->batch,
-                                         is_del ? core->remote_ops->del : core->remote_ops->put,
+                                         is_del ? accel_core_call_del : accel_core_call_put,
                                          is_del ? "del" : "set");
   for (size_t i = 0; i < call->count; i++) {
     write_key *key = &call->keys[i];
@@ -328,7 +328,7 @@ static ACCEL_NOINLINE accel_status write_reported(accel_core *core, const char *
                                                   const accel_write *write, write_kind kind)
 {
   accel_cancel_enter();
-  core_report report = accel_core_report_begin(core, name);
+  core_report report = accel_core_report_begin(core, name, 1);
   report.key = key;
   accel_status status = write_one(core, key, value, write, kind);
   status = accel_core_report_end(core, &report, status, "done");
@@ -455,7 +455,7 @@ static accel_status write_many_checked(accel_cache *cache, const char *name, con
   if (count > 0 && values == NULL && kind == WRITE_VALUE)
     return accel_error_set(cache, ACCEL_ERR_CONFIG, "values is NULL");
   accel_core_cancel_enter(core);
-  const core_report report = accel_core_report_begin(core, name);
+  const core_report report = accel_core_report_begin(core, name, count);
   if (count > 0) status = write_many(core, keys, values, count, kind);
   status = accel_core_report_end(core, &report, status, count == 0 ? "ok_empty" : "done");
   accel_core_cancel_release(core);
@@ -484,7 +484,7 @@ accel_status accel_cache_clear(accel_cache *cache, const accel_type *type)
   accel_core *core = accel_core_of(cache, &status);
   if (core == NULL) return status;
   accel_core_cancel_enter(core);
-  const core_report report = accel_core_report_begin(core, "cache.clear");
+  const core_report report = accel_core_report_begin(core, "cache.clear", 0);
   accel_singleflight_forget_all(&core->flights);
   if (core->local != NULL) core->local_ops->clear(core->local, type);
   if (core->link != NULL) {

@@ -141,6 +141,7 @@ ACCEL_EXTERN_C_END
 #include "redis/operations/blocks.c"
 #include "redis/operations/call.c"
 #include "redis/operations/clear.c"
+#include "redis/operations/command.c"
 #include "redis/operations/lease.c"
 #include "redis/operations/read.c"
 #include "redis/operations/removal.c"

@@ -117,4 +117,5 @@ const accel_remote_ops accel_redis_ops = {
     .del = accel_redis_del,
     .clear = accel_redis_clear,
     .explain_channel = redis_link_explain,
+    .command = accel_redis_operation_command,
 };

@@ -305,11 +305,64 @@ static void fuzz_url(const uint8_t *data, size_t size)
   free(text);
 }
 
+/* ---- trace contexts ---- */
+
+/* The form that a traceparent has, written down once more. */
+static bool fuzz_is_traceparent(const char *text)
+{
+  bool has_trace = false, has_span = false;
+  if (strlen(text) != 55) return false;
+  for (size_t i = 0; i < 55; i++) {
+    const bool is_dash = i == 2 || i == 35 || i == 52;
+    if (is_dash ? text[i] != '-' : strchr("0123456789abcdef", text[i]) == NULL) return false;
+    if (!is_dash && text[i] != '0' && i > 2 && i < 35) has_trace = true;
+    if (!is_dash && text[i] != '0' && i > 35 && i < 52) has_span = true;
+  }
+  return has_trace && has_span;
+}
+
+static bool fuzz_is_tracestate(const char *text)
+{
+  size_t members = 1;
+  for (size_t i = 0; text[i] != '\0'; i++) {
+    if (text[i] < ' ' || text[i] > '~') return false;
+    if (text[i] == ',') members++;
+  }
+  return members <= 32 && strlen(text) <= 512;
+}
+
+/* A traceparent, a 0, and a tracestate. */
+static void fuzz_trace(const uint8_t *data, size_t size)
+{
+  char *text = (char *)malloc(size + 2), out[600], state[600], again[600];
+  if (text == NULL) return;
+  memcpy(text, data, size);
+  text[size] = text[size + 1] = '\0';
+  const char *given = text + strlen(text) + 1;
+  const bool is_set = accel_trace_set(text, given);
+  const size_t length = accel_trace_get(out, sizeof out);
+  accel_trace_get_state(state, sizeof state);
+  fuzz_require(length == strlen(out), "the length is the text's");
+  if (fuzz_is_traceparent(text) && memcmp(text, "ff", 2) != 0)
+    fuzz_require(is_set && memcmp(text + 2, out + 2, 51) == 0, "what has the form is taken");
+  if (length > 0) {
+    fuzz_require(is_set && fuzz_is_traceparent(out) && memcmp(out, "00", 2) == 0, "a traceparent");
+    fuzz_require(memcmp(text + 2, out + 2, 51) == 0, "with the ids that were given");
+    fuzz_require(fuzz_is_tracestate(state), "a tracestate that may be sent on");
+    fuzz_require(accel_trace_set(out, state), "what is got can be set");
+    accel_trace_get_state(again, sizeof again);
+    fuzz_require(strcmp(state, again) == 0, "and stays the same");
+  } else {
+    fuzz_require(state[0] == '\0' && is_set == (text[0] == '\0'), "none is set");
+  }
+  free(text);
+}
+
 /* ---- the list ---- */
 
 static const fuzz_target targets[] = {
     {"envelope", fuzz_envelope}, {"message", fuzz_message}, {"replies", fuzz_replies},
-    {"slots", fuzz_slots},       {"url", fuzz_url},
+    {"slots", fuzz_slots},       {"trace", fuzz_trace},     {"url", fuzz_url},
 };
 
 const fuzz_target *fuzz_find(const char *name)

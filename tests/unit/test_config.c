@@ -86,7 +86,7 @@ static void what_is_set_stays(void **state)
 {
   (void)state;
   const accel_clock clock = {now, NULL};
-  const accel_span_ops spans = {NULL, begin, end};
+  const accel_span_ops spans = {NULL, begin, end, NULL};
   const accel_config config = {
       .area = "a",
       .mode = ACCEL_BOTH,
@@ -247,7 +247,7 @@ static void what_makes_no_sense_is_refused(void **state)
 {
   (void)state;
   const accel_clock clock = {NULL, NULL};
-  const accel_span_ops no_end = {NULL, begin, NULL}, no_begin = {NULL, NULL, end};
+  const accel_span_ops no_end = {NULL, begin, NULL, NULL}, no_begin = {NULL, NULL, end, NULL};
   accel_config config = {.area = "a", .clock = &clock};
   check_refused(&config, &local_facts, "clock", "now_ms");
   config = (accel_config){.area = "a", .spans = &no_end};

@@ -185,7 +185,7 @@ static void wrapped_reads_and_warmups_end_their_spans(void **state)
   uint64_t out, keys[2] = {3, 4};
   size_t loaded;
   int open_spans = 0;
-  const accel_span_ops spans = {&open_spans, begin_span, end_span};
+  const accel_span_ops spans = {&open_spans, begin_span, end_span, NULL};
   const accel_config config = {.area = "spans",
                                .remote = &fake,
                                .loader_timeout_ms = ACCEL_FOREVER,

@@ -74,7 +74,7 @@ static void journal_end(void *ctx, void *span, accel_status status)
 
 static void open_journal(row_cache *cache, journal *all, bool has_spans, bool trace_hits)
 {
-  const accel_span_ops spans = {all, journal_begin, journal_end};
+  const accel_span_ops spans = {all, journal_begin, journal_end, NULL};
   memset(all, 0, sizeof *all);
   const accel_config config = {.area = "rows",
                                .loader_timeout_ms = ACCEL_FOREVER,

@@ -5,6 +5,7 @@
 #include "../server/server.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 ACCEL_STATIC_ASSERT(sizeof((accel_remote_call *)0)->error == REDIS_SOCKET_TEXT,
@@ -33,6 +34,35 @@ bool accel_redis_call_is_paused(const redis_link *link, accel_remote_call *call,
            word);
   return true;
 }
+
+/* ---- what a span is told ---- */
+
+static void redis_call_note_server(accel_remote_call *call, redis_endpoint *endpoint)
+{
+  accel_remote_note *note = call->note_or_null;
+  if (note == NULL || note->server_address[0] != '\0') return;
+  redis_address *address = accel_redis_endpoint_hold_address(endpoint);
+  snprintf(note->server_address, sizeof note->server_address, "%s", address->host);
+  note->server_port = (uint32_t)strtoul(address->port, NULL, 10);
+  accel_redis_address_release(address, 0);
+}
+
+/* Its first word, if that is one. A redirection is no failure, nor is an unknown script, which is
+ * sent again. */
+static void redis_call_note_error(accel_remote_call *call, const redis_replies *replies,
+                                  const redis_reply *error, accel_remote_event event)
+{
+  accel_remote_note *note = call->note_or_null;
+  if (note == NULL || event == ACCEL_REMOTE_MOVED || event == ACCEL_REMOTE_NO_SCRIPT) return;
+  const char *text = accel_redis_reply_text(replies, error);
+  size_t size = 0;
+  while (size < error->size && text[size] >= 'A' && text[size] <= 'Z') size++;
+  if (size == 0 || size >= sizeof note->error_code) return;
+  memcpy(note->error_code, text, size);
+  note->error_code[size] = '\0';
+}
+
+/* ---- sending ---- */
 
 static redis_breaker *redis_call_breaker(const redis_exchange *exchange)
 {
@@ -73,6 +103,7 @@ void accel_redis_call_begin(redis_link *link, accel_remote_call *call, redis_exc
     exchange->status = ACCEL_ERR_CONFIG;
     return;
   }
+  redis_call_note_server(call, exchange->endpoint);
   exchange->began_ms = accel_clock_monotonic_ms();
   const uint64_t limit_ms =
       call->limit_ms == 0 ? exchange->began_ms + settings->command_timeout_ms : call->limit_ms;
@@ -83,8 +114,11 @@ void accel_redis_call_begin(redis_link *link, accel_remote_call *call, redis_exc
   exchange->is_under_way = exchange->status == ACCEL_OK;
 }
 
+/* ---- outcomes ---- */
+
 /* Acts on an error reply. True: the server serves nobody for now. */
-static bool redis_call_act_on(redis_exchange *exchange, const redis_reply *error)
+static bool redis_call_act_on(accel_remote_call *call, redis_exchange *exchange,
+                              const redis_reply *error)
 {
   redis_endpoint *endpoint = exchange->endpoint;
   accel_remote_event event;
@@ -96,6 +130,7 @@ static bool redis_call_act_on(redis_exchange *exchange, const redis_reply *error
     accel_redis_commands_note(&endpoint->commands, named, true);
   if (action == REDIS_ERROR_EXPECTED) return false;
   redis_call_tell(exchange->link, event);
+  redis_call_note_error(call, &exchange->replies, error, event);
   const char *word = accel_redis_error_reply_word(&exchange->replies, error);
   if (action == REDIS_ERROR_PAUSE_WRITES) {
     accel_store_relaxed(&endpoint->paused_by, word);
@@ -124,14 +159,14 @@ static bool redis_call_is_inconclusive(redis_exchange *exchange)
 }
 
 /* Reports the outcome to the breaker and the retry budget. */
-static void redis_call_judge(redis_exchange *exchange)
+static void redis_call_judge(accel_remote_call *call, redis_exchange *exchange)
 {
   redis_endpoint *endpoint = exchange->endpoint;
   redis_breaker *breaker = redis_call_breaker(exchange);
   bool is_useless = exchange->status == ACCEL_ERR_BACKEND;
   for (size_t i = 0; i < exchange->replies.count; i++)
     if (exchange->replies.list[i].kind == REDIS_REPLY_IS_ERROR)
-      is_useless |= redis_call_act_on(exchange, &exchange->replies.list[i]);
+      is_useless |= redis_call_act_on(call, exchange, &exchange->replies.list[i]);
   is_useless |= exchange->status == ACCEL_ERR_TIMEOUT;
   if (redis_call_is_inconclusive(exchange)) {
     accel_redis_breaker_withdrawn(breaker, exchange->is_probe);
@@ -176,7 +211,7 @@ static void redis_call_await(accel_remote_call *call, redis_exchange *exchange)
     redis_call_tell(exchange->link, ACCEL_REMOTE_REFUSED);
     exchange->status = ACCEL_ERR_CODEC;
   }
-  redis_call_judge(exchange);
+  redis_call_judge(call, exchange);
 }
 
 accel_status accel_redis_call_finish(accel_remote_call *call, redis_exchange *exchange)

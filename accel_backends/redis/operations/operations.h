@@ -32,6 +32,9 @@ accel_status accel_redis_del(void *link, accel_remote_item *items, size_t count,
 ACCEL_COLD accel_status accel_redis_clear(void *link,
                                           const accel_remote_publisher *publisher_or_null,
                                           accel_remote_call *call);
+const char *accel_redis_operation_command(void *link, accel_remote_operation operation,
+                                          const accel_remote_item *items, size_t count,
+                                          bool is_published);
 
 ACCEL_EXTERN_C_END
 #endif

@@ -1,0 +1,164 @@
+#include "cache_call.h"
+
+#include "cache_report.h"
+
+#include <string.h>
+
+/* One call between its begin and its end. */
+typedef struct call_seen {
+  accel_core *core;
+  accel_remote_operation operation;
+  const accel_remote_item *items; /* NULL: of the whole area */
+  size_t count;
+  accel_remote_call *call;
+  bool has_span;
+  core_span span;
+  accel_remote_note note;
+} call_seen;
+
+/* ---- the span ---- */
+
+/* How a call is named where the backend does not say. */
+static const char *call_usual_command(accel_remote_operation operation, size_t count)
+{
+  static const char *const one[] = {"GET", "SET", "SET", "SET", "DEL", "CLEAR"};
+  static const char *const many[] = {"MGET", "MSET", "MSET", "MSET", "MDEL", "CLEAR"};
+  return (count > 1 ? many : one)[operation];
+}
+
+/* Several commands, and not one command for several keys. */
+static bool call_is_batch(const char *command)
+{
+  return strncmp(command, "PIPELINE", 8) == 0 || strncmp(command, "MULTI", 5) == 0;
+}
+
+static void call_begin_span(call_seen *seen, bool is_published)
+{
+  const accel_core *core = seen->core;
+  const accel_remote_ops *ops = core->remote_ops;
+  const char *command = ops->command == NULL ? call_usual_command(seen->operation, seen->count)
+                                             : ops->command(core->link, seen->operation,
+                                                            seen->items, seen->count, is_published);
+  memset(&seen->note, 0, sizeof seen->note);
+  seen->call->note_or_null = &seen->note;
+  accel_core_span_begin(core, command, &seen->span);
+  accel_core_span_note(core, &seen->span, "accel.area", core->area, 0);
+  accel_core_span_note(core, &seen->span, "db.system.name", ops->name, 0);
+  accel_core_span_note(core, &seen->span, "db.operation.name", command, 0);
+  if (seen->count > 1 && call_is_batch(command))
+    accel_core_span_note(core, &seen->span, "db.operation.batch.size", NULL, seen->count);
+}
+
+/* The call failed if it did for any of its items, or if the server refused a command of it. */
+static accel_status call_outcome(const call_seen *seen, accel_status status)
+{
+  for (size_t i = 0; i < seen->count && seen->items != NULL && !accel_failed(status); i++)
+    status = seen->items[i].status;
+  const bool is_refused = !accel_failed(status) && seen->note.error_code[0] != '\0';
+  return is_refused ? ACCEL_ERR_BACKEND : status;
+}
+
+static void call_end_span(const call_seen *seen, accel_status returned)
+{
+  const accel_core *core = seen->core;
+  const accel_remote_note *note = &seen->note;
+  const accel_status status = call_outcome(seen, returned);
+  const bool has_code = note->error_code[0] != '\0';
+  seen->call->note_or_null = NULL;
+  if (note->server_address[0] != '\0')
+    accel_core_span_note(core, &seen->span, "server.address", note->server_address, 0);
+  if (note->server_port != 0)
+    accel_core_span_note(core, &seen->span, "server.port", NULL, note->server_port);
+  if (has_code)
+    accel_core_span_note(core, &seen->span, "db.response.status_code", note->error_code, 0);
+  if (accel_failed(status))
+    accel_core_span_note(core, &seen->span, "error.type",
+                         has_code ? note->error_code : accel_status_name(status), 0);
+  accel_core_span_end(core, &seen->span, accel_failed(status) ? status : ACCEL_OK);
+}
+
+/* ---- the calls ---- */
+
+static void call_begin(call_seen *seen, bool is_published)
+{
+  if (seen->has_span) call_begin_span(seen, is_published);
+}
+
+static accel_status call_end(const call_seen *seen, accel_status status)
+{
+  if (seen->has_span) call_end_span(seen, status);
+  return status;
+}
+
+static void call_open(call_seen *seen, accel_core *core, accel_remote_operation operation,
+                      core_batch *batch)
+{
+  seen->core = core;
+  seen->operation = operation;
+  seen->items = batch->items;
+  seen->count = batch->count;
+  seen->call = &batch->call;
+  seen->has_span = core->spans.begin != NULL && !batch->is_background;
+}
+
+accel_status accel_core_call_get(accel_core *core, core_batch *batch)
+{
+  call_seen seen;
+  call_open(&seen, core, ACCEL_REMOTE_GET, batch);
+  call_begin(&seen, false);
+  return call_end(&seen,
+                  core->remote_ops->get(core->link, batch->items, batch->count, &batch->call));
+}
+
+accel_status accel_core_call_lease(accel_core *core, core_batch *batch, uint32_t lease_ms)
+{
+  call_seen seen;
+  call_open(&seen, core, ACCEL_REMOTE_LEASE, batch);
+  call_begin(&seen, false);
+  return call_end(&seen, core->remote_ops->lease(core->link, batch->items, batch->count, lease_ms,
+                                                 &batch->call));
+}
+
+accel_status accel_core_call_fill(accel_core *core, core_batch *batch)
+{
+  call_seen seen;
+  call_open(&seen, core, ACCEL_REMOTE_FILL, batch);
+  call_begin(&seen, false);
+  return call_end(&seen,
+                  core->remote_ops->fill(core->link, batch->items, batch->count, &batch->call));
+}
+
+accel_status accel_core_call_put(accel_core *core, core_batch *batch,
+                                 const accel_remote_publisher *publisher_or_null)
+{
+  call_seen seen;
+  call_open(&seen, core, ACCEL_REMOTE_PUT, batch);
+  call_begin(&seen, publisher_or_null != NULL);
+  return call_end(&seen, core->remote_ops->put(core->link, batch->items, batch->count,
+                                               publisher_or_null, &batch->call));
+}
+
+accel_status accel_core_call_del(accel_core *core, core_batch *batch,
+                                 const accel_remote_publisher *publisher_or_null)
+{
+  call_seen seen;
+  call_open(&seen, core, ACCEL_REMOTE_DEL, batch);
+  call_begin(&seen, publisher_or_null != NULL);
+  return call_end(&seen, core->remote_ops->del(core->link, batch->items, batch->count,
+                                               publisher_or_null, &batch->call));
+}
+
+accel_status accel_core_call_clear(accel_core *core,
+                                   const accel_remote_publisher *publisher_or_null,
+                                   accel_remote_call *call)
+{
+  call_seen seen;
+  seen.core = core;
+  seen.operation = ACCEL_REMOTE_CLEAR;
+  seen.items = NULL;
+  seen.count = 0;
+  seen.call = call;
+  seen.has_span = core->spans.begin != NULL;
+  call_begin(&seen, publisher_or_null != NULL);
+  return call_end(&seen, core->remote_ops->clear(core->link, publisher_or_null, call));
+}
