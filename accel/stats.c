@@ -33,31 +33,34 @@ void accel_stats_local(accel_stats *stats, uint64_t hits, uint64_t misses)
   accel_store_relaxed(&line->miss, line->miss + misses);
 }
 
-static uint64_t stats_value(const accel_stats *stats, accel_counter counter)
+void accel_stats_values(const accel_stats *stats, uint64_t values[ACCEL_COUNTERS])
 {
-  uint64_t sum = accel_load_relaxed(&stats->counters[counter]);
+  for (size_t i = 0; i < ACCEL_COUNTERS; i++) values[i] = accel_load_relaxed(&stats->counters[i]);
   for (size_t i = 0; i < ACCEL_THREAD_SLOTS; i++) {
-    if (counter == ACCEL_COUNT_local_hit) sum += accel_load_relaxed(&stats->lines[i].hit);
-    if (counter == ACCEL_COUNT_local_miss) sum += accel_load_relaxed(&stats->lines[i].miss);
+    values[ACCEL_COUNT_local_hit] += accel_load_relaxed(&stats->lines[i].hit);
+    values[ACCEL_COUNT_local_miss] += accel_load_relaxed(&stats->lines[i].miss);
   }
-  return sum;
 }
 
-#define STATS_FIELD(field_, metric_) out->field_ = stats_value(stats, ACCEL_COUNT_##field_);
+#define STATS_FIELD(field_, metric_, unit_, help_) out->field_ = values[ACCEL_COUNT_##field_];
 void accel_stats_snapshot(const accel_stats *stats, accel_metrics *out)
 {
+  uint64_t values[ACCEL_COUNTERS];
+  accel_stats_values(stats, values);
   ACCEL_COUNTER_LIST_(STATS_FIELD)
 }
 
-#define STATS_NAME(field_, metric_) "accelerator_cache_" metric_,
+#define STATS_NAME(field_, metric_, unit_, help_) "accelerator_cache_" metric_,
 size_t accel_stats_points(const accel_stats *stats, const char *area, accel_otel_point *points,
                           size_t capacity)
 {
   static const char *const names[] = { ACCEL_COUNTER_LIST_(STATS_NAME) };
+  uint64_t values[ACCEL_COUNTERS];
+  accel_stats_values(stats, values);
   for (size_t i = 0; i < ACCEL_COUNTERS && i < capacity; i++) {
     points[i].name = names[i];
     points[i].area = area;
-    points[i].value = stats_value(stats, (accel_counter)i);
+    points[i].value = values[i];
   }
   return ACCEL_COUNTERS;
 }

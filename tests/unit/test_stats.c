@@ -43,8 +43,9 @@ static void without_memory_there_are_none(void **state)
   failing_alloc_fail_nth(0);
 }
 
-#define COUNT_ONE(field_, metric_) accel_stats_add(stats, ACCEL_COUNT_##field_, number++);
-#define EXPECT_ONE(field_, metric_) assert_int_equal(metrics.field_, number++);
+#define COUNT_ONE(field_, metric_, unit_, help_) \
+  accel_stats_add(stats, ACCEL_COUNT_##field_, number++);
+#define EXPECT_ONE(field_, metric_, unit_, help_) assert_int_equal(metrics.field_, number++);
 
 static void every_counter_has_its_own_field(void **state)
 {
