@@ -22,6 +22,7 @@
  *      trace                                    which request a thread works for
  *   2  type check backend codec stats           descriptor, contracts, bytes, counters
  *      executor renewal                         the library's own threads
+ *      observer observation latency             all caches of a program, seen together
  *   3  singleflight refresh invalidate          one load; its timing; messages
  *      overlap repair                           overlapping writes; unconfirmed writes
  *   4  cache                                    the cache over its levels; cache.h: path of a hit
@@ -54,6 +55,7 @@
 #include "accel/executor.h"
 #include "accel/hash.h"
 #include "accel/log.h"
+#include "accel/observer.h"
 #include "accel/stats.h"
 #include "accel/status.h"
 #include "accel/trace.h"
@@ -92,6 +94,7 @@
 #include "accel/cache_load.c"
 #include "accel/cache_local.c"
 #include "accel/cache_news.c"
+#include "accel/cache_observe.c"
 #include "accel/cache_open.c"
 #include "accel/cache_read.c"
 #include "accel/cache_read_local.c"
@@ -113,7 +116,12 @@
 #include "accel/hash.c"
 #include "accel/invalidate.c"
 #include "accel/journal.c"
+#include "accel/latency.c"
 #include "accel/log.c"
+#include "accel/observation.c"
+#include "accel/observer.c"
+#include "accel/observer_labels.c"
+#include "accel/observer_text.c"
 #include "accel/overlap.c"
 #include "accel/platform/clock.c"
 #include "accel/platform/clock_page.c"

@@ -67,6 +67,7 @@ typedef struct accel_local_stats {
   size_t weight;
   size_t memory_bytes; /* without the allocations of owning values; of the system's pages those
                         * that are resident, else all */
+  const char *policy;  /* which entry is evicted; a constant */
 } accel_local_stats;
 
 /* A reference to a value, which is neither freed nor overwritten until unpin. */

@@ -27,6 +27,8 @@
 #include "executor_share.h"
 #include "invalidate.h"
 #include "journal.h"
+#include "latency.h"
+#include "observer_state.h"
 #include "overlap.h"
 #include "platform/atomic.h"
 #include "platform/clock.h"
@@ -108,6 +110,8 @@ typedef struct accel_core {
   uint32_t refresh_window_ms;
   uint64_t random; /* atomic; of the leases */
   accel_stats *stats;
+  accel_latencies *latencies; /* NULL: nothing is timed */
+  accel_observer_member member;
   const accel_local_ops *local_ops;
   accel_local *local; /* NULL: mode ACCEL_REMOTE */
   size_t capacity;    /* atomic: resize changes it */
@@ -115,10 +119,13 @@ typedef struct accel_core {
   void *link; /* NULL: mode ACCEL_LOCAL */
   char channel[192];
   bool has_listener;
-  bool has_leases;       /* loads are shared with other processes */
-  bool is_channel_up;    /* atomic */
-  bool is_channel_told;  /* atomic: the same, once L1 is expired; what users are told */
-  accel_journal journal; /* open where there are a log and a link */
+  bool has_leases;      /* loads are shared with other processes */
+  bool is_channel_up;   /* atomic */
+  bool is_channel_told; /* atomic: the same, once L1 is expired; what users are told */
+  uint64_t
+      channel_changed_ms; /* atomic: when it last came up or went down, or the cache was opened;
+                                * since 1970 */
+  accel_journal journal;  /* open where there are a log and a link */
   core_channel_said channel_said;
   uint64_t degraded_warned_ms; /* atomic: when a degraded read was last logged as a warning */
 

@@ -58,6 +58,8 @@ static void events_hear_channel(accel_core *core, bool is_up)
   accel_store_release(&core->is_channel_up, is_up);
   accel_invalidation_reset(&core->invalidation);
   accel_core_expire_all(core);
+  if (accel_load_relaxed(&core->is_channel_told) != is_up)
+    accel_store_relaxed(&core->channel_changed_ms, accel_clock_wall_ms());
   accel_store_release(&core->is_channel_told, is_up);
 }
 

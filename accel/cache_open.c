@@ -1,6 +1,7 @@
 /* cache_open.c: makes an open cache, gives it loaders, and ends it (layer 4). */
 #include "cache_core.h"
 #include "cache_events.h"
+#include "cache_observe.h"
 #include "cache_renew.h"
 #include "cache_repair.h"
 #include "platform/system.h"
@@ -137,6 +138,7 @@ fail_condition:
 static void core_release(accel_core *core)
 {
   const bool is_child = core->is_foreign;
+  accel_core_observe_end(core);
   if (core->has_fork_handler) accel_fork_unregister(&core->fork_handler);
   accel_core_renew_close(core);
   accel_opened_remove(&core->opened);
@@ -181,7 +183,10 @@ static accel_status core_open_parts(accel_core *core)
   core->jitter_ratio = accel_ttl_ratio(core->config.ttl_jitter_ratio);
   core->fork_generation = accel_fork_generation();
   core->stats = accel_stats_open();
-  if (core->stats == NULL || !core_open_locks(core) || !accel_refresh_open(&core->refresh))
+  core->channel_changed_ms = accel_clock_wall_ms();
+  if (!core->config.no_histograms) core->latencies = accel_latencies_open();
+  if (core->stats == NULL || (core->latencies == NULL && !core->config.no_histograms) ||
+      !core_open_locks(core) || !accel_refresh_open(&core->refresh))
     return core_no_memory(core, mark);
   accel_status status = core_open_local(core);
   if (status == ACCEL_OK) status = core_open_executor(core);
@@ -192,6 +197,7 @@ static accel_status core_open_parts(accel_core *core)
   core->has_fork_handler = accel_fork_register(&core->fork_handler);
   if (!core->has_fork_handler) return core_no_memory(core, mark);
   status = core_attach(core); /* last: from here on messages arrive */
+  if (status == ACCEL_OK) status = accel_core_observe_begin(core);
   if (status == ACCEL_ERR_NOMEM) return core_no_memory(core, mark);
   if (accel_status_checked(status) == status) return status;
   return accel_error_set(core->cache, ACCEL_ERR_BACKEND, "the backend's attach gave status %d",

@@ -74,7 +74,8 @@ static accel_status config_check_numbers(const void *owner, const accel_config *
                 {"refresh_ahead_window_ms", config->refresh_ahead_window_ms},
                 {"stale_max_ms", config->stale_max_ms},
                 {"stale_throttle_ms", config->stale_throttle_ms},
-                {"lease_ms", config->lease_ms}};
+                {"lease_ms", config->lease_ms},
+                {"hot_key_window_ms", config->hot_key_window_ms}};
   for (size_t i = 0; i < sizeof finite / sizeof finite[0]; i++)
     if (finite[i].ms == ACCEL_FOREVER)
       return accel_error_set(owner, ACCEL_ERR_CONFIG, "%s is ACCEL_FOREVER; it must have an end",
@@ -127,6 +128,7 @@ static void config_apply_defaults(accel_config *resolved)
   CONFIG_DEFAULT(warmup_batch_size, 256);
   CONFIG_DEFAULT(degraded_ttl_ms, 1000);
   CONFIG_DEFAULT(lease_ms, 900); /* with the last look of a waiting process: less than a second */
+  CONFIG_DEFAULT(hot_key_window_ms, 10000);
   if (!(resolved->ttl_jitter_ratio > 0)) resolved->ttl_jitter_ratio = 0.1;
   if (resolved->no_ttl_jitter) resolved->ttl_jitter_ratio = 0;
 }

@@ -11,6 +11,7 @@
 #include "status.h"
 
 struct accel_executor;
+struct accel_observer;
 
 typedef enum accel_mode { ACCEL_AUTO = 0, ACCEL_LOCAL, ACCEL_REMOTE, ACCEL_BOTH } accel_mode;
 
@@ -78,6 +79,10 @@ typedef struct accel_config {
   const struct accel_compressor *compressor; /* of values in L2; NULL: none; not copied */
   uint32_t lease_ms; /* 900, at least 100; how long other processes wait for one that dies during a
                       * load; renewed after each third of it while the load runs */
+  struct accel_observer *observer; /* NULL: none; shows the cache (observer.h); must outlive it */
+  uint32_t hot_keys;               /* 0: off; how many of the most read keys are watched */
+  uint32_t hot_key_window_ms;      /* 10000; over which their reads are counted */
+  bool no_histograms;              /* do not time loads, calls to L2 and waits: no clock is read */
 } accel_config;
 
 /* The facts about a cache's type that a configuration must match. */

@@ -342,6 +342,16 @@ struct accel_executor_share *accel_executor_share_new(void)
   return share;
 }
 
+size_t accel_executor_share_length(accel_executor *executor,
+                                   const struct accel_executor_share *share)
+{
+  struct accel_executor_state *state = executor_lock(executor);
+  if (state == NULL) return 0;
+  const size_t length = (size_t)share->loads.count + share->due.count + share->background.count;
+  accel_mutex_unlock(&state->mutex);
+  return length;
+}
+
 /* A thread may not have come back yet from the share's last job: it frees the share then. */
 void accel_executor_share_close(accel_executor *executor,
                                 struct accel_executor_share *share_or_null)

@@ -19,6 +19,10 @@ struct accel_executor_share *accel_executor_share_new(void);
 void accel_executor_share_close(accel_executor *executor,
                                 struct accel_executor_share *share_or_null);
 
+/* How many jobs of a share wait for a thread; those that wait for their time are not counted. */
+size_t accel_executor_share_length(accel_executor *executor,
+                                   const struct accel_executor_share *share);
+
 /* Takes a job back that is not yet run. False: it is not in a queue. */
 bool accel_executor_withdraw(accel_executor *executor, accel_job *job);
 /* Somebody asks for a queued load once more: it is no background any longer, and the last that was

@@ -484,3 +484,11 @@ void accel_singleflight_forget_all(accel_singleflight *table)
       flight_forget(table, each);
   accel_mutex_unlock(&table->mutex);
 }
+
+size_t accel_singleflight_length(accel_singleflight *table)
+{
+  accel_mutex_lock(&table->mutex);
+  const size_t length = table->count;
+  accel_mutex_unlock(&table->mutex);
+  return length;
+}

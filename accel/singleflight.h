@@ -150,6 +150,9 @@ bool accel_singleflight_close_fill(accel_singleflight *table, accel_flight *flig
 /* Takes it out of the table and wakes its followers. */
 void accel_singleflight_finish(accel_singleflight *table, accel_flight *flight);
 
+/* How many flights there are. */
+size_t accel_singleflight_length(accel_singleflight *table);
+
 /* Whether the outcome is there, so that wait returns DONE at once. Any thread. */
 bool accel_singleflight_is_done(const accel_flight *flight);
 /* Waits until the outcome is there, or until `deadline_ms`. From `take_ms` on it takes over a

@@ -123,6 +123,7 @@ void accel_flat_stats(accel_local *local, accel_local_stats *out)
   flat_state *state = flat_state_of(local);
   const uint64_t era = flat_era_of(accel_load_acquire(&local->epoch));
   memset(out, 0, sizeof *out);
+  out->policy = accel_load_acquire(&state->front.table)->policy->name;
   out->memory_bytes = sizeof *state + ACCEL_CACHE_LINE + accel_flat_resident(state) +
                       accel_load_relaxed(&state->table_bytes) +
                       accel_load_relaxed(&state->string_bytes);

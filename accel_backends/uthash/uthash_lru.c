@@ -328,6 +328,7 @@ void accel_uthash_clear(accel_local *local, const accel_type *type)
 void accel_uthash_stats(accel_local *local, accel_local_stats *out)
 {
   uthash_state *state = uthash_state_of(local);
+  out->policy = "lru";
   out->entries = accel_load_relaxed(&state->quota.entries);
   out->weight = accel_load_relaxed(&state->quota.weight);
   out->memory_bytes = sizeof *state + accel_load_relaxed(&state->entry_bytes);

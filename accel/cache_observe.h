@@ -1,0 +1,16 @@
+/* cache_observe.h: what an observer is shown of a cache (layer 4, private). Only for .c files. */
+#ifndef ACCEL_CACHE_OBSERVE_H
+#define ACCEL_CACHE_OBSERVE_H
+
+#include "cache_core.h"
+
+ACCEL_EXTERN_C_BEGIN
+
+/* Joins the observer of the configuration, if there is one. Everything else is open by then. OK,
+ * CONFIG, NOMEM, with a text. */
+accel_status accel_core_observe_begin(accel_core *core);
+/* Leaves it, and frees the histograms. Nothing is timed any more. */
+void accel_core_observe_end(accel_core *core);
+
+ACCEL_EXTERN_C_END
+#endif

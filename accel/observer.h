@@ -1,0 +1,53 @@
+/* observer.h: all caches of a program, seen together (layer 2).
+ *
+ *   accel_observer observer;
+ *   if (accel_failed(accel_observer_open(&observer, NULL))) …
+ *   accel_config config = {.area = "users", .observer = &observer};
+ *   user_cache_open(&users, &config);
+ *
+ * A cache joins its observer when it is opened and leaves it when it is closed; an accel_redis does
+ * the same. What the observer shows of one moment is collected once, and every output is made from
+ * that: so they agree. Caches of one area in one process are shown as one, their sum. While at
+ * least one of them is open, what the closed ones counted stays in the sum, so that no counter
+ * falls.
+ *
+ * A hit does not know of the observer. What is shown costs when it is asked for.
+ *
+ * Threads: open and close need exclusive use, everything else any thread, at any time. An open
+ * observer is not moved or copied. In a forked child it is closed.
+ */
+#ifndef ACCEL_OBSERVER_H
+#define ACCEL_OBSERVER_H
+
+#include "type.h"
+
+/* Zero selects the default of every field. Strings are copied. */
+typedef struct accel_observer_config {
+  /* none; labels for every line of the metrics, as Prometheus writes them: `dc="fra",host="a1"`. At
+   * most 8, with different names that no metric uses. */
+  const char *extra_labels;
+  bool shows_keys; /* keys appear as they are; by default as hashes */
+} accel_observer_config;
+
+/* Zeroed: closed. */
+typedef struct accel_observer {
+  struct accel_observer_state *state;
+} accel_observer;
+
+ACCEL_EXTERN_C_BEGIN
+
+/* NULL: the defaults. OK; CONFIG: `observer` is NULL, or open already and stays open, or
+ * accel_observer_last_error names the field and the value; NOMEM. After any other failure it is
+ * closed. Threads: exclusive use. */
+ACCEL_NODISCARD accel_status accel_observer_open(accel_observer *observer,
+                                                 const accel_observer_config *config_or_null);
+/* Close what uses it first: what is still open then is not shown any more, and the last one to
+ * close frees the memory. Does nothing for a closed one or NULL. Threads: exclusive use. */
+void accel_observer_close(accel_observer *observer);
+
+/* This thread's last failure as one sentence, if it was on `observer`, else "". Valid until the
+ * thread's next failure. Threads: each sees its own. */
+const char *accel_observer_last_error(const accel_observer *observer);
+
+ACCEL_EXTERN_C_END
+#endif
