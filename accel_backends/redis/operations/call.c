@@ -90,6 +90,17 @@ static accel_status redis_call_start(accel_remote_call *call, redis_exchange *ex
   return status;
 }
 
+void accel_redis_call_init(redis_exchange *exchange, redis_purpose purpose,
+                           redis_endpoint *endpoint, redis_connection *connection,
+                           size_t (*append)(void *ctx, accel_buffer *out), void *ctx)
+{
+  exchange->purpose = purpose;
+  exchange->endpoint = endpoint;
+  exchange->connection = connection;
+  exchange->block = (redis_block){.append = append, .ctx = ctx};
+  exchange->large_bytes = 0;
+}
+
 void accel_redis_call_begin(redis_link *link, accel_remote_call *call, redis_exchange *exchange)
 {
   const redis_settings *settings = link->settings;
@@ -232,16 +243,13 @@ size_t accel_redis_call_append_prepared(void *prepared_pointer, accel_buffer *ou
   return appended ? prepared->replies : 0;
 }
 
-accel_status accel_redis_call_send(redis_link *link, accel_remote_call *call,
+accel_status accel_redis_call_send(redis_link *link, accel_remote_call *call, redis_purpose purpose,
                                    redis_endpoint *endpoint, redis_connection *connection,
                                    redis_prepared *prepared, redis_replies *replies)
 {
   redis_exchange exchange;
-  exchange.large_bytes = 0;
-  exchange.purpose = REDIS_REMOVES;
-  exchange.endpoint = endpoint;
-  exchange.connection = connection;
-  exchange.block = (redis_block){.append = accel_redis_call_append_prepared, .ctx = prepared};
+  accel_redis_call_init(&exchange, purpose, endpoint, connection, accel_redis_call_append_prepared,
+                        prepared);
   accel_redis_call_begin(link, call, &exchange);
   accel_redis_call_finish(call, &exchange);
   accel_buffer_release(&prepared->commands);

@@ -29,7 +29,7 @@ typedef enum redis_purpose {
 /* A large value has one ms more for each so many bytes: enough on a link of 100 Mbit/s. */
 #define REDIS_CALL_BYTES_PER_MS 8192u
 
-/* One part's commands on their way to its server and back. The caller sets the first five; `begin`
+/* One part's commands on their way to its server and back. `init` sets the first five, `begin`
  * sends, `finish` waits. Not moved or copied between them. */
 typedef struct redis_exchange {
   redis_purpose purpose;
@@ -47,6 +47,11 @@ typedef struct redis_exchange {
 
 ACCEL_EXTERN_C_BEGIN
 
+/* For the commands that `append` adds with `ctx` (connection.h). large_bytes is 0, and there is no
+ * patience; the caller may change both. */
+void accel_redis_call_init(redis_exchange *exchange, redis_purpose purpose,
+                           redis_endpoint *endpoint, redis_connection *connection,
+                           size_t (*append)(void *ctx, accel_buffer *out), void *ctx);
 /* Sends within the call's deadline and the backend's own limit, which grows with large values;
  * fails at once while the breaker is open. A read whose connection broke before a byte of its
  * reply came is sent once more, within its deadline and the retry budget. Error replies are
@@ -60,9 +65,9 @@ accel_status accel_redis_call_finish(accel_remote_call *call, redis_exchange *ex
  */
 bool accel_redis_call_is_paused(const redis_link *link, accel_remote_call *call,
                                 const redis_exchange *exchange);
-/* begin and finish for prepared commands that remove something, on a connection of the endpoint;
- * NULL: fails. Releases the commands. On failure *replies is empty. */
-accel_status accel_redis_call_send(redis_link *link, accel_remote_call *call,
+/* begin and finish for prepared commands, on a connection of the endpoint; NULL: fails. Releases
+ * the commands. On failure *replies is empty. */
+accel_status accel_redis_call_send(redis_link *link, accel_remote_call *call, redis_purpose purpose,
                                    redis_endpoint *endpoint, redis_connection *connection,
                                    redis_prepared *prepared, redis_replies *replies);
 /* A block of prepared commands: block.ctx is the redis_prepared. */

@@ -32,7 +32,8 @@ static accel_status redis_clear_scan(redis_link *link, const redis_clear_place *
     accel_buffer_release(&prepared.commands);
     return accel_redis_call_no_memory(call);
   }
-  return accel_redis_call_send(link, call, place->endpoint, place->connection, &prepared, replies);
+  return accel_redis_call_send(link, call, REDIS_READS, place->endpoint, place->connection,
+                               &prepared, replies);
 }
 
 /* A SCAN's reply: a cursor and an array of keys. */
@@ -99,8 +100,8 @@ static accel_status redis_clear_remove(redis_link *link, const redis_clear_place
     return accel_redis_call_no_memory(call);
   }
   if (prepared.replies == 0) return ACCEL_OK;
-  accel_status status =
-      accel_redis_call_send(link, call, place->endpoint, place->connection, &prepared, &replies);
+  accel_status status = accel_redis_call_send(link, call, REDIS_REMOVES, place->endpoint,
+                                              place->connection, &prepared, &replies);
   for (size_t i = 0; i < replies.count && status == ACCEL_OK; i++) {
     const redis_reply reply = accel_redis_reply_at(&replies, i);
     if (reply.kind == REDIS_REPLY_IS_INTEGER) continue;
@@ -160,12 +161,10 @@ static accel_status redis_clear_publish(redis_link *link, accel_remote_call *cal
 {
   redis_clear_message message = {.link = link, .publisher = publisher};
   redis_exchange exchange;
-  exchange.large_bytes = 0;
-  exchange.purpose = REDIS_REMOVES;
-  exchange.endpoint = accel_redis_route_main(link->route);
-  exchange.connection = &exchange.endpoint->data;
-  message.lane = accel_redis_endpoint_lane(exchange.endpoint, exchange.connection);
-  exchange.block = (redis_block){.append = redis_clear_append_message, .ctx = &message};
+  redis_endpoint *endpoint = accel_redis_route_main(link->route);
+  message.lane = accel_redis_endpoint_lane(endpoint, &endpoint->data);
+  accel_redis_call_init(&exchange, REDIS_REMOVES, endpoint, &endpoint->data,
+                        redis_clear_append_message, &message);
   accel_redis_call_begin(link, call, &exchange);
   accel_status status = accel_redis_call_finish(call, &exchange);
   if (status == ACCEL_OK) {

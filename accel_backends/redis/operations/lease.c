@@ -172,11 +172,8 @@ static void redis_lease_begin(void *terms_pointer, void *lease_pointer, const re
   memset(lease, 0, sizeof *lease);
   lease->terms = terms;
   lease->part = part;
-  lease->exchange.purpose = redis_lease_purpose(terms, part);
-  lease->exchange.endpoint = part->endpoint;
-  lease->exchange.connection = part->connection;
-  lease->exchange.block =
-      (redis_block){.append = accel_redis_call_append_prepared, .ctx = &lease->prepared};
+  accel_redis_call_init(&lease->exchange, redis_lease_purpose(terms, part), part->endpoint,
+                        part->connection, accel_redis_call_append_prepared, &lease->prepared);
   lease->exchange.large_bytes = accel_redis_part_large_bytes(part);
   if (!redis_lease_prepare(lease))
     lease->exchange.status =

@@ -141,11 +141,8 @@ static void redis_read_begin(void *terms_pointer, void *read_pointer, const redi
                     accel_redis_commands_lacks(&part->endpoint->commands, REDIS_COMMAND_MGET);
   for (size_t i = 0; i < part->count && read->is_bounded; i++)
     redis_read_note_oversized(part, part->items[i]);
-  read->exchange.purpose = REDIS_READS;
-  read->exchange.endpoint = part->endpoint;
-  read->exchange.connection = part->connection;
-  read->exchange.block = (redis_block){.append = redis_read_append, .ctx = read};
-  read->exchange.large_bytes = 0;
+  accel_redis_call_init(&read->exchange, REDIS_READS, part->endpoint, part->connection,
+                        redis_read_append, read);
   if (read->is_large_lane) redis_read_allow_large(read);
   accel_redis_call_begin(terms->link, terms->call, &read->exchange);
 }

@@ -258,10 +258,8 @@ static void redis_write_begin(void *terms_pointer, void *write_pointer, const re
   memset(write, 0, sizeof *write);
   write->terms = terms;
   write->part = part;
-  write->exchange.purpose = terms->is_del ? REDIS_REMOVES : REDIS_STORES;
-  write->exchange.endpoint = part->endpoint;
-  write->exchange.connection = part->connection;
-  write->exchange.block = (redis_block){.append = redis_write_append, .ctx = write};
+  accel_redis_call_init(&write->exchange, terms->is_del ? REDIS_REMOVES : REDIS_STORES,
+                        part->endpoint, part->connection, redis_write_append, write);
   if (!terms->is_del) write->exchange.large_bytes = accel_redis_part_large_bytes(part);
   const bool prepared =
       redis_write_open(write, part->count) &&
