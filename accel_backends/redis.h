@@ -163,6 +163,7 @@ ACCEL_EXTERN_C_END
 #include "redis/server/news.c"
 #include "redis/server/retry_budget.c"
 #include "redis/server/spin.c"
+#include "redis/server/value_sizes.c"
 #include "redis/server/wake.c"
 #include "redis/wire/address.c"
 #include "redis/wire/credentials.c"

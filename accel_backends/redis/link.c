@@ -81,7 +81,7 @@ static bool redis_link_is_ready(void *link_pointer)
 {
   const redis_link *link = (const redis_link *)link_pointer;
   if (redis_link_is_forked(link)) return false;
-  return accel_redis_connection_is_up(&accel_redis_route_main(link->route)->data);
+  return accel_redis_connection_is_up(redis_endpoint_data(accel_redis_route_main(link->route)));
 }
 
 static void redis_link_explain(void *link_pointer, char *text)

@@ -294,20 +294,21 @@ accel_status accel_redis_ping(accel_redis *redis)
   accel_cancel_enter();
   accel_redis_route_await_discovery(&state->route, deadline_ms);
   redis_endpoint *endpoint = accel_redis_route_main(&state->route);
-  accel_status status =
-      accel_redis_connection_call(&endpoint->data, &block, deadline_ms, &replies, error);
+  accel_status status = accel_redis_connection_call(redis_endpoint_data(endpoint), &block,
+                                                    deadline_ms, &replies, error);
   if (status == ACCEL_OK) {
     const redis_reply reply = accel_redis_reply_at(&replies, 0);
     if (!accel_redis_reply_says(&replies, &reply, "PONG")) {
       accel_redis_stream_explain(&replies, 0, "PING", error);
       status = ACCEL_ERR_BACKEND;
     }
-    accel_redis_breaker_pinged(&accel_redis_route_main(&state->route)->breaker, status == ACCEL_OK,
+    accel_redis_breaker_pinged(&endpoint->lanes[REDIS_LANE_DATA].breaker, status == ACCEL_OK,
                                accel_clock_monotonic_ms());
   }
   accel_redis_replies_release(&replies);
   if (status == ACCEL_OK)
-    accel_redis_commands_check(&endpoint->commands, &endpoint->data, &state->settings, deadline_ms);
+    accel_redis_commands_check(&endpoint->commands, redis_endpoint_data(endpoint), &state->settings,
+                               deadline_ms);
   if (status == ACCEL_OK &&
       (accel_redis_hearing_refusal(&state->listener, error) ||
        accel_redis_commands_explain(&endpoint->commands, state->settings.is_tracking, error)))

@@ -223,7 +223,8 @@ static void a_large_value_has_the_time_that_it_needs(void **state)
 
 static redis_breaker_state breaker_state(void)
 {
-  return accel_load_acquire(&world.redis.state->route.endpoints[0]->breaker.state);
+  return accel_load_acquire(
+      &world.redis.state->route.endpoints[0]->lanes[REDIS_LANE_DATA].breaker.state);
 }
 
 /* Its limits are its own, also where it happens to be the one that tries the server again. */
@@ -237,7 +238,7 @@ static void callers_in_a_hurry_say_nothing_about_the_server(void **state)
   open_world(way.url, 5000);
   const accel_config config = {.area = "hasty", .remote = &world.redis, .loader_timeout_ms = 5};
   assert_int_equal(item_cache_open(&hasty, &config), ACCEL_OK);
-  redis_breaker *breaker = &world.redis.state->route.endpoints[0]->breaker;
+  redis_breaker *breaker = &world.redis.state->route.endpoints[0]->lanes[REDIS_LANE_DATA].breaker;
   const proxy_flow late = {.latency_ms = 60};
   proxy_set_flow(&way, PROXY_REPLIES, PROXY_DATA, &late);
   for (unsigned i = 0; i < REDIS_BREAKER_IN_A_ROW; i++)
@@ -311,7 +312,8 @@ static void a_frozen_server_fails_its_own_keys_alone(void **state)
   size_t at = 0;
   for (redis_endpoint *each; (each = accel_redis_route_next(route, &at)) != NULL;) {
     const bool is_frozen = strstr(cluster.servers[frozen].url, each->address->port) != NULL;
-    if (!is_frozen) assert_int_equal(each->breaker.state, REDIS_BREAKER_CLOSED);
+    if (!is_frozen)
+      assert_int_equal(each->lanes[REDIS_LANE_DATA].breaker.state, REDIS_BREAKER_CLOSED);
   }
   redis_server_thaw(&cluster.servers[frozen]);
   fault_close(&world);

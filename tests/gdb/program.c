@@ -147,7 +147,7 @@ int main(void)
   sem_wait(&loading);
   redis_server_freeze(&server);
   start(read_in_vain);
-  await_flying(&redis.state->route.endpoints[0]->data);
+  await_flying(redis_endpoint_data(redis.state->route.endpoints[0]));
   stopped(server.url);
   redis_server_stop(&server);
   _exit(EXIT_SUCCESS);

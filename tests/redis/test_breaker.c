@@ -193,7 +193,7 @@ static void each_refusal_has_its_counter_and_its_reaction(void **state)
     assert_int_equal(events.events[cases[i].event], calls);
     redis_endpoint *endpoint = one.redis.state->route.endpoints[0];
     const bool is_paused = endpoint->writes_paused_ms > accel_clock_monotonic_ms();
-    const bool is_open = endpoint->breaker.state != REDIS_BREAKER_CLOSED;
+    const bool is_open = endpoint->lanes[REDIS_LANE_DATA].breaker.state != REDIS_BREAKER_CLOSED;
     assert_int_equal(is_paused, cases[i].follows == PAUSES);
     assert_int_equal(is_open, cases[i].follows == OPENS);
     if (is_open) {

@@ -134,7 +134,7 @@ static void what_nobody_answers_is_not_queued_without_end(void **state)
   client_open(&one, &config);
   while (!accel_redis_ops.is_ready(one.link)) usleep(1000);
   for (unsigned i = 0; i < 2 * REDIS_CONNECTION_SLOTS; i++)
-    accel_redis_connection_post(&one.redis.state->route.endpoints[0]->data, &block);
+    accel_redis_connection_post(redis_endpoint_data(one.redis.state->route.endpoints[0]), &block);
   assert_true(ask(&one, ACCEL_ERR_BACKEND) < 900);
   assert_non_null(strstr(one.call.error, "queue is full"));
   client_close(&one);

@@ -169,7 +169,7 @@ static void bounded_reads_find_what_plain_ones_find(void **state)
     const bool is_batch = way_of_asking % 2 != 0;
     const bool is_known = way_of_asking >= 2; /* which keys are large */
     const long bounded = redis_server_calls(&server, "getrange");
-    if (!is_known) memset(endpoint->large_keys, 0, sizeof endpoint->large_keys);
+    if (!is_known) memset(endpoint->sizes.keys, 0, sizeof endpoint->sizes.keys);
     for (size_t i = 0; i < KEYS && !is_batch; i++) assert_int_equal(read_size(names[i]), sizes[i]);
     for (size_t i = 0; i < KEYS; i++) items[i] = client_item(names[i], NULL, &keys[i]);
     if (is_batch) assert_int_equal(accel_redis_ops.get(writer.link, items, KEYS, &call), ACCEL_OK);

@@ -92,7 +92,7 @@ static void a_value_that_the_server_does_not_take(void **state)
   redis_endpoint *endpoint = one.redis.state->route.endpoints[0];
   const uint64_t until_ms = accel_clock_deadline(PATIENCE_MS);
   for (unsigned i = 0; i < 5; i++) {
-    accel_store_relaxed(&endpoint->too_large_until_ms, UINT64_C(0));
+    accel_store_relaxed(&endpoint->sizes.too_large_until_ms, UINT64_C(0));
     accel_status status;
     while ((status = put_large(&one, value, LARGE, i % 2 == 0)) != ACCEL_ERR_CODEC) {
       assert_int_equal(status, ACCEL_ERR_BACKEND); /* where its words were lost */
@@ -114,12 +114,12 @@ static void a_value_that_the_server_does_not_take(void **state)
   assert_int_equal(accepted() - before, 1); /* this question's own */
   /* On the other connection nobody notices, and the server is not blamed. */
   assert_int_equal(client_check(&one, "small", "value"), ACCEL_OK);
-  assert_int_equal(endpoint->breaker.state, REDIS_BREAKER_CLOSED);
-  assert_int_equal(endpoint->large_breaker.state, REDIS_BREAKER_CLOSED);
+  assert_int_equal(endpoint->lanes[REDIS_LANE_DATA].breaker.state, REDIS_BREAKER_CLOSED);
+  assert_int_equal(endpoint->lanes[REDIS_LANE_LARGE].breaker.state, REDIS_BREAKER_CLOSED);
   /* The server is set to take more: it is asked again after a while. */
   assert_true(
       redis_server_ask(&server, "CONFIG SET proto-max-bulk-len 512mb", reply, sizeof reply));
-  accel_store_relaxed(&endpoint->too_large_until_ms, accel_clock_monotonic_ms());
+  accel_store_relaxed(&endpoint->sizes.too_large_until_ms, accel_clock_monotonic_ms());
   assert_int_equal(put_large(&one, value, LARGE, true), ACCEL_OK);
   client_close(&one);
   redis_server_stop(&server);

@@ -91,7 +91,7 @@ static void all_servers_may_be_replaced(void **state)
       for (unsigned k = 0; k < i; k++) assert_ptr_not_equal(owner, owner_of(k * SLOTS_EACH));
     }
   }
-  assert_string_equal(accel_redis_route_number(&route_state.route, 0)->data.error,
+  assert_string_equal(accel_redis_route_number(&route_state.route, 0)->lanes[0].connection.error,
                       "no server owns the slot of the key");
 }
 
@@ -103,8 +103,8 @@ static void a_place_is_given_away_as_new(void **state)
   for (unsigned i = 1; i <= NODES; i++) {
     redis_endpoint *each = accel_redis_route_number(&route_state.route, i);
     for (unsigned k = 0; k < REDIS_BREAKER_IN_A_ROW; k++)
-      accel_redis_breaker_failed(&each->breaker, false, 1);
-    each->has_large = true;
+      accel_redis_breaker_failed(&each->lanes[REDIS_LANE_DATA].breaker, false, 1);
+    each->sizes.has_large = true;
     accel_redis_commands_note(&each->commands, REDIS_COMMAND_UNLINK, true);
     each->ahead_ms = each->writes_paused_ms = 1;
   }
@@ -114,8 +114,8 @@ static void a_place_is_given_away_as_new(void **state)
     assert_true(accel_redis_endpoint_start(owner)); /* the keeper does it */
     while (accel_load_acquire(&owner->is_replaced)) usleep(1000);
     accel_redis_endpoint_stop(owner);
-    assert_int_equal(owner->breaker.state, REDIS_BREAKER_CLOSED);
-    assert_false(owner->has_large);
+    assert_int_equal(owner->lanes[REDIS_LANE_DATA].breaker.state, REDIS_BREAKER_CLOSED);
+    assert_false(owner->sizes.has_large);
     assert_false(accel_redis_commands_lacks(&owner->commands, REDIS_COMMAND_UNLINK));
     assert_int_equal(owner->writes_paused_ms, 0);
   }
@@ -138,7 +138,7 @@ static void more_servers_than_places_are_told(void **state)
   for (unsigned i = 0; i < TOO_MANY; i++) nowhere += owner_of(i)->number == 0;
   assert_int_equal(nowhere, TOO_MANY - (REDIS_ROUTE_ENDPOINTS_MAX - 1));
   const redis_endpoint *zero = accel_redis_route_number(&route_state.route, 0);
-  assert_non_null(strstr(zero->data.error, "more than 127 servers"));
+  assert_non_null(strstr(zero->lanes[REDIS_LANE_DATA].connection.error, "more than 127 servers"));
 }
 
 static void masters_may_be_replaced(void **state)

@@ -153,7 +153,7 @@ static void a_reconnect_resumes_the_session(void **state)
   client one;
   client_open(&one, &config);
   assert_int_equal(client_put(&one, "a", "value"), ACCEL_OK);
-  redis_connection *data = &accel_redis_route_main(&one.redis.state->route)->data;
+  redis_connection *data = redis_endpoint_data(accel_redis_route_main(&one.redis.state->route));
   assert_false(accel_redis_tls_is_resumed(data->stream.tls));
   assert_true(redis_server_ask(&server, "CLIENT KILL TYPE normal", reply, sizeof reply));
   usleep(20000);

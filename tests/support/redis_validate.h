@@ -20,8 +20,8 @@ static ACCEL_UNUSED const char *redis_validate(const accel_redis *redis)
   if (redis->state->settings.fork_generation != accel_fork_generation()) return NULL;
   for (size_t i = 0; i < count && why == NULL; i++) {
     redis_endpoint *endpoint = accel_redis_route_number(route, i);
-    why = accel_redis_connection_validate(&endpoint->data);
-    if (why == NULL) why = accel_redis_connection_validate(&endpoint->large);
+    for (size_t k = 0; k < REDIS_LANES && why == NULL; k++)
+      why = accel_redis_connection_validate(&endpoint->lanes[k].connection);
   }
   if (why != NULL) fprintf(stderr, "ERROR: a connection: %s\n", why);
   return why;

@@ -293,9 +293,10 @@ def show_endpoint(endpoint):
         f"  endpoint {int(endpoint['number'])}: {text_of(address['host'])} "
         f"{text_of(address['port'])}" + (f" [{flags}]" if flags else "")
     )
-    show_connection("data", endpoint["data"], endpoint["breaker"])
-    if int(endpoint["large"]["submitted"]) != 0:
-        show_connection("large", endpoint["large"], endpoint["large_breaker"])
+    for number, title in enumerate(("data", "large")):
+        lane = endpoint["lanes"][number]
+        if number == 0 or int(lane["connection"]["submitted"]) != 0:
+            show_connection(title, lane["connection"], lane["breaker"])
 
 
 def show_redis(value):

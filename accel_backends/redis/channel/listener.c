@@ -36,11 +36,11 @@ static void redis_listener_send_heartbeat(redis_listener *listener,
   (void)unused;
   if (!subscription->is_up) return;
   for (redis_endpoint *endpoint; (endpoint = accel_redis_route_next(route, &at)) != NULL;) {
-    redis_connection *const ways[2] = {&endpoint->data, &endpoint->large};
-    for (size_t i = 0; i < 2; i++) {
-      redis_listener_beat beat = {subscription, accel_redis_endpoint_lane(endpoint, ways[i])};
+    for (size_t i = 0; i < REDIS_LANES; i++) {
+      redis_lane *lane = &endpoint->lanes[i];
+      redis_listener_beat beat = {subscription, accel_redis_lane_number(lane)};
       const redis_block block = {.append = redis_listener_append_heartbeat, .ctx = &beat};
-      accel_redis_connection_post(ways[i], &block);
+      accel_redis_connection_post(&lane->connection, &block);
     }
   }
 }

@@ -50,8 +50,8 @@ static bool redis_tracking_ask(const redis_tracking *tracking, const char *const
   const redis_block block = {.words = words};
   char error[REDIS_SOCKET_TEXT];
   const uint64_t limit_ms = accel_clock_deadline(tracking->timeout_ms);
-  return accel_redis_connection_call(&accel_redis_route_main(tracking->route)->data, &block,
-                                     limit_ms < latest_ms ? limit_ms : latest_ms, replies,
+  return accel_redis_connection_call(redis_endpoint_data(accel_redis_route_main(tracking->route)),
+                                     &block, limit_ms < latest_ms ? limit_ms : latest_ms, replies,
                                      error) == ACCEL_OK;
 }
 
@@ -115,7 +115,8 @@ bool accel_redis_tracking_cover(redis_tracking *tracking, const char *prefix, ui
 /* The answer may be late, behind a large value; the connection is not lost. */
 static bool redis_tracking_is_believed(const redis_tracking *tracking)
 {
-  return accel_redis_connection_is_up(&accel_redis_route_main(tracking->route)->data) &&
+  return accel_redis_connection_is_up(
+             redis_endpoint_data(accel_redis_route_main(tracking->route))) &&
          accel_clock_monotonic_ms() < tracking->held_ms + REDIS_TRACKING_PROOF_MS;
 }
 

@@ -106,7 +106,7 @@ static void redis_blocks_await_idle(redis_blocks *blocks, const accel_remote_ite
   redis_replies replies;
   char error[REDIS_SOCKET_TEXT];
   if (blocks->waits++ >= REDIS_BLOCKS_PATIENT_TIMES) return;
-  if (accel_redis_connection_call(&endpoint->data, &ping,
+  if (accel_redis_connection_call(redis_endpoint_data(endpoint), &ping,
                                   patient_ms < deadline_ms ? patient_ms : deadline_ms, &replies,
                                   error) == ACCEL_OK)
     accel_redis_replies_release(&replies);

@@ -64,39 +64,34 @@ static void redis_call_note_error(accel_remote_call *call, const redis_replies *
 
 /* ---- sending ---- */
 
-static redis_breaker *redis_call_breaker(const redis_exchange *exchange)
-{
-  return accel_redis_endpoint_breaker(exchange->endpoint, exchange->connection);
-}
-
 static accel_status redis_call_start(accel_remote_call *call, redis_exchange *exchange)
 {
   exchange->is_probe = false;
-  if (exchange->connection == NULL)
+  if (exchange->lane_or_null == NULL)
     return redis_call_refuse(call, "nothing can be deleted yet: writes that timed out may still "
                                    "take effect on both connections");
   if (exchange->purpose == REDIS_STORES &&
       accel_redis_call_is_paused(exchange->link, call, exchange))
     return ACCEL_ERR_BACKEND;
-  redis_breaker *breaker = redis_call_breaker(exchange);
+  redis_breaker *breaker = &exchange->lane_or_null->breaker;
   if (!accel_redis_breaker_admits(breaker, &exchange->is_probe)) {
     redis_call_tell(exchange->link, ACCEL_REMOTE_BREAKER_OPEN);
     return redis_call_refuse(call, "the circuit breaker is open: the server failed too often");
   }
   const accel_status status =
-      accel_redis_connection_begin(exchange->connection, &exchange->block, exchange->deadline_ms,
-                                   &exchange->caller, call->error);
+      accel_redis_connection_begin(&exchange->lane_or_null->connection, &exchange->block,
+                                   exchange->deadline_ms, &exchange->caller, call->error);
   if (status != ACCEL_OK) accel_redis_breaker_withdrawn(breaker, exchange->is_probe);
   return status;
 }
 
 void accel_redis_call_init(redis_exchange *exchange, redis_purpose purpose,
-                           redis_endpoint *endpoint, redis_connection *connection,
+                           redis_endpoint *endpoint, redis_lane *lane_or_null,
                            size_t (*append)(void *ctx, accel_buffer *out), void *ctx)
 {
   exchange->purpose = purpose;
   exchange->endpoint = endpoint;
-  exchange->connection = connection;
+  exchange->lane_or_null = lane_or_null;
   exchange->block = (redis_block){.append = append, .ctx = ctx};
   exchange->large_bytes = 0;
 }
@@ -150,7 +145,7 @@ static bool redis_call_act_on(accel_remote_call *call, redis_exchange *exchange,
   if (action == REDIS_ERROR_RECONNECT) {
     char why[64];
     snprintf(why, sizeof why, "closed here: the server replied %s", word);
-    accel_redis_connection_break(exchange->connection, why);
+    accel_redis_connection_break(&exchange->lane_or_null->connection, why);
   }
   return action == REDIS_ERROR_UNAVAILABLE;
 }
@@ -164,8 +159,9 @@ static bool redis_call_is_inconclusive(redis_exchange *exchange)
   if (exchange->status == ACCEL_ERR_CODEC) return true;
   if (exchange->status == ACCEL_ERR_BACKEND) return caller->is_bystander;
   if (exchange->status != ACCEL_ERR_TIMEOUT) return false;
-  const bool was_busy = accel_redis_connection_was_busy(exchange->connection, exchange->began_ms);
-  if (was_busy) accel_store_relaxed(&exchange->endpoint->has_large, true); /* bounds reads */
+  const bool was_busy =
+      accel_redis_connection_was_busy(&exchange->lane_or_null->connection, exchange->began_ms);
+  if (was_busy) accel_store_relaxed(&exchange->endpoint->sizes.has_large, true); /* bounds reads */
   return exchange->is_cut_short || was_busy || !caller->is_silent;
 }
 
@@ -173,7 +169,7 @@ static bool redis_call_is_inconclusive(redis_exchange *exchange)
 static void redis_call_judge(accel_remote_call *call, redis_exchange *exchange)
 {
   redis_endpoint *endpoint = exchange->endpoint;
-  redis_breaker *breaker = redis_call_breaker(exchange);
+  redis_breaker *breaker = &exchange->lane_or_null->breaker;
   bool is_useless = exchange->status == ACCEL_ERR_BACKEND;
   for (size_t i = 0; i < exchange->replies.count; i++)
     if (exchange->replies.list[i].kind == REDIS_REPLY_IS_ERROR)
@@ -197,7 +193,8 @@ static bool redis_call_retry(accel_remote_call *call, redis_exchange *exchange)
   if (exchange->purpose != REDIS_READS || exchange->status != ACCEL_ERR_BACKEND) return false;
   if (!exchange->caller.is_unread) return false;
   if (!accel_redis_retry_budget_spend(&exchange->endpoint->retries)) return false;
-  if (!accel_redis_connection_await_up(exchange->connection, exchange->deadline_ms)) return false;
+  if (!accel_redis_connection_await_up(&exchange->lane_or_null->connection, exchange->deadline_ms))
+    return false;
   if (redis_call_start(call, exchange) != ACCEL_OK) return false;
   redis_call_tell(exchange->link, ACCEL_REMOTE_RETRIED);
   return true;
@@ -215,10 +212,10 @@ static bool redis_call_was_too_large(const accel_remote_call *call, const redis_
 static void redis_call_await(accel_remote_call *call, redis_exchange *exchange)
 {
   exchange->status =
-      accel_redis_connection_finish(exchange->connection, &exchange->caller, exchange->deadline_ms,
-                                    &exchange->replies, call->error);
+      accel_redis_connection_finish(&exchange->lane_or_null->connection, &exchange->caller,
+                                    exchange->deadline_ms, &exchange->replies, call->error);
   if (redis_call_was_too_large(call, exchange)) {
-    accel_redis_endpoint_note_too_large(exchange->endpoint, exchange->large_bytes);
+    accel_redis_value_sizes_refuse(&exchange->endpoint->sizes, exchange->large_bytes);
     redis_call_tell(exchange->link, ACCEL_REMOTE_REFUSED);
     exchange->status = ACCEL_ERR_CODEC;
   }
@@ -244,12 +241,12 @@ size_t accel_redis_call_append_prepared(void *prepared_pointer, accel_buffer *ou
 }
 
 accel_status accel_redis_call_send(redis_link *link, accel_remote_call *call, redis_purpose purpose,
-                                   redis_endpoint *endpoint, redis_connection *connection,
+                                   redis_endpoint *endpoint, redis_lane *lane_or_null,
                                    redis_prepared *prepared, redis_replies *replies)
 {
   redis_exchange exchange;
-  accel_redis_call_init(&exchange, purpose, endpoint, connection, accel_redis_call_append_prepared,
-                        prepared);
+  accel_redis_call_init(&exchange, purpose, endpoint, lane_or_null,
+                        accel_redis_call_append_prepared, prepared);
   accel_redis_call_begin(link, call, &exchange);
   accel_redis_call_finish(call, &exchange);
   accel_buffer_release(&prepared->commands);
@@ -270,10 +267,10 @@ accel_status accel_redis_call_no_memory(accel_remote_call *call)
   return ACCEL_ERR_NOMEM;
 }
 
-accel_status accel_redis_call_protocol_error(redis_connection *connection, accel_remote_call *call)
+accel_status accel_redis_call_protocol_error(redis_lane *lane, accel_remote_call *call)
 {
   snprintf(call->error, sizeof call->error, "protocol error: a reply of an unexpected type");
-  accel_redis_connection_break(connection, call->error);
+  accel_redis_connection_break(&lane->connection, call->error);
   return ACCEL_ERR_BACKEND;
 }
 

@@ -34,7 +34,7 @@ typedef enum redis_purpose {
 typedef struct redis_exchange {
   redis_purpose purpose;
   redis_endpoint *endpoint;
-  redis_connection *connection; /* of the endpoint; NULL: the exchange fails */
+  redis_lane *lane_or_null; /* of the endpoint; NULL: the exchange fails */
   redis_block block;
   size_t large_bytes;  /* bytes of large values among the commands or the replies */
   accel_status status; /* OK, with replies; BACKEND, TIMEOUT, NOMEM, CONFIG, CODEC without */
@@ -50,7 +50,7 @@ ACCEL_EXTERN_C_BEGIN
 /* For the commands that `append` adds with `ctx` (connection.h). large_bytes is 0, and there is no
  * patience; the caller may change both. */
 void accel_redis_call_init(redis_exchange *exchange, redis_purpose purpose,
-                           redis_endpoint *endpoint, redis_connection *connection,
+                           redis_endpoint *endpoint, redis_lane *lane_or_null,
                            size_t (*append)(void *ctx, accel_buffer *out), void *ctx);
 /* Sends within the call's deadline and the backend's own limit, which grows with large values;
  * fails at once while the breaker is open. A read whose connection broke before a byte of its
@@ -65,10 +65,9 @@ accel_status accel_redis_call_finish(accel_remote_call *call, redis_exchange *ex
  */
 bool accel_redis_call_is_paused(const redis_link *link, accel_remote_call *call,
                                 const redis_exchange *exchange);
-/* begin and finish for prepared commands, on a connection of the endpoint; NULL: fails. Releases
- * the commands. On failure *replies is empty. */
+/* begin and finish for prepared commands. Releases them. On failure *replies is empty. */
 accel_status accel_redis_call_send(redis_link *link, accel_remote_call *call, redis_purpose purpose,
-                                   redis_endpoint *endpoint, redis_connection *connection,
+                                   redis_endpoint *endpoint, redis_lane *lane_or_null,
                                    redis_prepared *prepared, redis_replies *replies);
 /* A block of prepared commands: block.ctx is the redis_prepared. */
 size_t accel_redis_call_append_prepared(void *prepared, accel_buffer *out);
@@ -79,7 +78,7 @@ accel_status accel_redis_call_fail(accel_remote_item *const *items, size_t count
 /* Gives the call its text and returns NOMEM. */
 accel_status accel_redis_call_no_memory(accel_remote_call *call);
 /* For replies that cannot be those of the commands: breaks the connection, returns BACKEND. */
-accel_status accel_redis_call_protocol_error(redis_connection *connection, accel_remote_call *call);
+accel_status accel_redis_call_protocol_error(redis_lane *lane, accel_remote_call *call);
 /* Sets the call's text to its first error reply; returns BACKEND. */
 accel_status accel_redis_call_explain(accel_remote_call *call, const redis_replies *replies,
                                       size_t i);

@@ -14,7 +14,7 @@
 /* Where one step takes place. */
 typedef struct redis_clear_place {
   redis_endpoint *endpoint;
-  redis_connection *connection;
+  redis_lane *lane_or_null; /* NULL: nothing can be removed now */
 } redis_clear_place;
 
 /* Asks for the keys behind the cursor. The pattern needs no escapes: names hold none of the
@@ -32,7 +32,7 @@ static accel_status redis_clear_scan(redis_link *link, const redis_clear_place *
     accel_buffer_release(&prepared.commands);
     return accel_redis_call_no_memory(call);
   }
-  return accel_redis_call_send(link, call, REDIS_READS, place->endpoint, place->connection,
+  return accel_redis_call_send(link, call, REDIS_READS, place->endpoint, place->lane_or_null,
                                &prepared, replies);
 }
 
@@ -101,7 +101,7 @@ static accel_status redis_clear_remove(redis_link *link, const redis_clear_place
   }
   if (prepared.replies == 0) return ACCEL_OK;
   accel_status status = accel_redis_call_send(link, call, REDIS_REMOVES, place->endpoint,
-                                              place->connection, &prepared, &replies);
+                                              place->lane_or_null, &prepared, &replies);
   for (size_t i = 0; i < replies.count && status == ACCEL_OK; i++) {
     const redis_reply reply = accel_redis_reply_at(&replies, i);
     if (reply.kind == REDIS_REPLY_IS_INTEGER) continue;
@@ -125,7 +125,7 @@ static accel_status redis_clear_step(redis_link *link, const redis_clear_place *
   if (whole.kind == REDIS_REPLY_IS_ERROR) {
     status = accel_redis_call_explain(call, &found, 0);
   } else if (!redis_clear_is_scan(&found, next)) {
-    status = accel_redis_call_protocol_error(place->connection, call);
+    status = accel_redis_call_protocol_error(place->lane_or_null, call);
   } else {
     const bool was_unlink = strcmp(accel_redis_call_unlink(place->endpoint), "UNLINK") == 0;
     status = redis_clear_remove(link, place, call, &found, &is_refused);
@@ -162,9 +162,10 @@ static accel_status redis_clear_publish(redis_link *link, accel_remote_call *cal
   redis_clear_message message = {.link = link, .publisher = publisher};
   redis_exchange exchange;
   redis_endpoint *endpoint = accel_redis_route_main(link->route);
-  message.lane = accel_redis_endpoint_lane(endpoint, &endpoint->data);
-  accel_redis_call_init(&exchange, REDIS_REMOVES, endpoint, &endpoint->data,
-                        redis_clear_append_message, &message);
+  redis_lane *lane = &endpoint->lanes[REDIS_LANE_DATA];
+  message.lane = accel_redis_lane_number(lane);
+  accel_redis_call_init(&exchange, REDIS_REMOVES, endpoint, lane, redis_clear_append_message,
+                        &message);
   accel_redis_call_begin(link, call, &exchange);
   accel_status status = accel_redis_call_finish(call, &exchange);
   if (status == ACCEL_OK) {
@@ -172,7 +173,7 @@ static accel_status redis_clear_publish(redis_link *link, accel_remote_call *cal
     if (reply.kind == REDIS_REPLY_IS_ERROR)
       status = accel_redis_call_explain(call, &exchange.replies, 0);
     else if (reply.kind != REDIS_REPLY_IS_INTEGER)
-      status = accel_redis_call_protocol_error(exchange.connection, call);
+      status = accel_redis_call_protocol_error(lane, call);
   }
   accel_redis_replies_release(&exchange.replies);
   if (status == ACCEL_OK)
@@ -208,7 +209,7 @@ static accel_status redis_clear_endpoint(redis_link *link, redis_endpoint *endpo
                                          accel_remote_call *call)
 {
   const uint64_t until_ms = accel_clock_deadline(REDIS_CLEAR_LIMIT_MS);
-  const redis_connection *known = NULL;
+  const redis_lane *known = NULL;
   char cursor[REDIS_CLEAR_CURSOR_SIZE] = "0";
   uint32_t made = 0;
   for (unsigned late = 0;;) {
@@ -216,10 +217,10 @@ static accel_status redis_clear_endpoint(redis_link *link, redis_endpoint *endpo
     if (accel_failed(may)) return may;
     const redis_clear_place place = {endpoint, accel_redis_endpoint_to_remove(endpoint)};
     const accel_status status = redis_clear_step(link, &place, call, cursor);
-    const uint32_t made_now =
-        place.connection == NULL ? 0 : accel_load_acquire(&place.connection->made);
-    if (place.connection == known && made_now != made) return redis_clear_is_lost(call);
-    known = place.connection;
+    const redis_lane *lane = place.lane_or_null;
+    const uint32_t made_now = lane == NULL ? 0 : accel_load_acquire(&lane->connection.made);
+    if (lane == known && made_now != made) return redis_clear_is_lost(call);
+    known = lane;
     made = made_now;
     const bool has_begun = strcmp(cursor, "0") != 0;
     if (status == ACCEL_OK && !has_begun) return ACCEL_OK;

@@ -173,7 +173,7 @@ static void redis_lease_begin(void *terms_pointer, void *lease_pointer, const re
   lease->terms = terms;
   lease->part = part;
   accel_redis_call_init(&lease->exchange, redis_lease_purpose(terms, part), part->endpoint,
-                        part->connection, accel_redis_call_append_prepared, &lease->prepared);
+                        part->lane_or_null, accel_redis_call_append_prepared, &lease->prepared);
   lease->exchange.large_bytes = accel_redis_part_large_bytes(part);
   if (!redis_lease_prepare(lease))
     lease->exchange.status =
@@ -220,7 +220,7 @@ static bool redis_lease_take_moved(const redis_lease *lease, accel_remote_item *
     if (reply.kind == REDIS_REPLY_IS_ERROR) {
       accel_redis_part_refused(lease->part, item, lease->terms->call, replies, k);
       if (k == exec && accel_redis_commands_leaves_open(replies, k))
-        accel_redis_connection_break(lease->exchange.connection,
+        accel_redis_connection_break(&lease->exchange.lane_or_null->connection,
                                      "closed here: the server refused EXEC");
       if (!accel_redis_reply_fails(replies, &reply, "OOM ")) return true;
       item->status = REDIS_ITEM_AGAIN; /* the script alone may still remove the lease */
@@ -267,7 +267,7 @@ static accel_status redis_lease_finish(void *terms, void *lease_pointer)
     accel_redis_call_fail(lease->part->items, lease->part->count, status);
   else if (!redis_lease_take_all(lease))
     status = accel_redis_call_fail(lease->part->items, lease->part->count,
-                                   accel_redis_call_protocol_error(exchange->connection, call));
+                                   accel_redis_call_protocol_error(exchange->lane_or_null, call));
   accel_redis_replies_release(&exchange->replies);
   return status;
 }

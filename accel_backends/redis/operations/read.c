@@ -24,7 +24,7 @@
 #include <string.h>
 
 #define REDIS_READ_LAST "262144" /* index of the byte that only a large value has */
-ACCEL_STATIC_ASSERT(REDIS_ENDPOINT_LARGE_BYTES == 262144, "REDIS_READ_LAST is its text");
+ACCEL_STATIC_ASSERT(REDIS_VALUE_LARGE_BYTES == 262144, "REDIS_READ_LAST is its text");
 #define REDIS_READ_HEAD_LAST \
   "31" /* last byte of an oversized value that is read: up to what a fill compares */
 #define REDIS_READ_HEAD_BYTES 32u /* fewer than any valid value has */
@@ -112,9 +112,16 @@ static size_t redis_read_append(void *read_pointer, accel_buffer *out)
   return replies;
 }
 
+static void redis_read_note_size(const redis_part *part, const accel_remote_item *item, size_t size)
+{
+  accel_redis_value_sizes_note(&part->endpoint->sizes, item->key, item->key_size, size,
+                               part->endpoint->context->settings->max_value_bytes);
+}
+
 static void redis_read_note_oversized(const redis_part *part, accel_remote_item *item)
 {
-  if (accel_redis_endpoint_is_oversized(part->endpoint, item->key, item->key_size))
+  if (accel_redis_value_sizes_find(&part->endpoint->sizes, item->key, item->key_size) ==
+      REDIS_VALUE_OVERSIZED)
     item->hint |= REDIS_HINT_OVERSIZED;
 }
 
@@ -134,14 +141,14 @@ static void redis_read_begin(void *terms_pointer, void *read_pointer, const redi
   redis_read *read = (redis_read *)read_pointer;
   read->terms = terms;
   read->part = part;
-  read->is_large_lane = part->connection == &part->endpoint->large;
-  read->is_bounded = !read->is_large_lane && accel_load_relaxed(&part->endpoint->has_large);
+  read->is_large_lane = part->lane_or_null == &part->endpoint->lanes[REDIS_LANE_LARGE];
+  read->is_bounded = !read->is_large_lane && accel_load_relaxed(&part->endpoint->sizes.has_large);
   read->gets_each = part->count == 1 || terms->gets_each || read->is_bounded ||
                     read->is_large_lane || terms->call->looks_closely ||
                     accel_redis_commands_lacks(&part->endpoint->commands, REDIS_COMMAND_MGET);
   for (size_t i = 0; i < part->count && read->is_bounded; i++)
     redis_read_note_oversized(part, part->items[i]);
-  accel_redis_call_init(&read->exchange, REDIS_READS, part->endpoint, part->connection,
+  accel_redis_call_init(&read->exchange, REDIS_READS, part->endpoint, part->lane_or_null,
                         redis_read_append, read);
   if (read->is_large_lane) redis_read_allow_large(read);
   accel_redis_call_begin(terms->link, terms->call, &read->exchange);
@@ -159,7 +166,7 @@ static void redis_read_again(accel_remote_item *item, uint32_t hint)
 /* Keeps only the head of an oversized value. */
 static void redis_read_cut(const redis_read *read, accel_remote_item *item)
 {
-  accel_redis_endpoint_note_size(read->part->endpoint, item->key, item->key_size, item->size);
+  redis_read_note_size(read->part, item, item->size);
   if (item->size > REDIS_READ_HEAD_BYTES) item->size = REDIS_READ_HEAD_BYTES;
   item->hint |= REDIS_HINT_OVERSIZED; /* its size is known already */
 }
@@ -195,9 +202,9 @@ static bool redis_read_item(const redis_read *read, accel_remote_item *item, siz
     if (read->terms->call->looks_closely) redis_read_again(item, REDIS_HINT_GET);
     return true;
   }
-  const bool is_large = read->is_bounded && reply.size > REDIS_ENDPOINT_LARGE_BYTES;
+  const bool is_large = read->is_bounded && reply.size > REDIS_VALUE_LARGE_BYTES;
   if (!is_text || (is_large && reply.size <= size_max)) {
-    accel_redis_endpoint_note_size(read->part->endpoint, item->key, item->key_size, reply.size);
+    redis_read_note_size(read->part, item, reply.size);
     redis_read_again(item, reply.size > size_max ? REDIS_HINT_OVERSIZED : REDIS_HINT_WHOLE);
     return true;
   }
@@ -219,7 +226,7 @@ static bool redis_read_take_oversized(const redis_read *read, accel_remote_item 
   if (beyond.kind != REDIS_REPLY_IS_TEXT) return false;
   if (beyond.size > 0) return redis_read_item(read, item, *i);
   item->hint &= ~(uint32_t)REDIS_HINT_OVERSIZED;
-  accel_redis_endpoint_note_size(read->part->endpoint, item->key, item->key_size, 0);
+  redis_read_note_size(read->part, item, 0);
   redis_read_again(item, 0);
   return true;
 }
@@ -275,7 +282,7 @@ static void redis_read_note_sizes(const redis_part *part)
   for (size_t i = 0; i < part->count; i++) {
     const accel_remote_item *item = part->items[i];
     if (item->status == ACCEL_OK && !redis_read_is_oversized(item))
-      accel_redis_endpoint_note_size(part->endpoint, item->key, item->key_size, item->size);
+      redis_read_note_size(part, item, item->size);
   }
 }
 
@@ -294,8 +301,9 @@ static accel_status redis_read_finish(void *terms_pointer, void *read_pointer)
     return ACCEL_OK;
   }
   accel_redis_replies_release(&exchange->replies);
-  return accel_redis_call_fail(read->part->items, read->part->count,
-                               accel_redis_call_protocol_error(exchange->connection, terms->call));
+  return accel_redis_call_fail(
+      read->part->items, read->part->count,
+      accel_redis_call_protocol_error(exchange->lane_or_null, terms->call));
 }
 
 /* ---- the operations ---- */

@@ -118,7 +118,7 @@ accel_status accel_redis_removal_run(redis_write *write)
   } else if (redis_removal_take(write, &exchange->replies)) {
     if (reason[0] != '\0') memcpy(call->error, reason, sizeof reason);
   } else {
-    status = accel_redis_call_protocol_error(exchange->connection, call);
+    status = accel_redis_call_protocol_error(exchange->lane_or_null, call);
     redis_removal_fail(write, status);
   }
   return status;

@@ -22,14 +22,13 @@ redis_endpoint *accel_redis_scatter_endpoint(redis_link *link, const accel_remot
   return accel_redis_route_key(route, link->prefix_checksum, item->key, item->key_size);
 }
 
-static redis_connection *redis_scatter_connection(redis_endpoint *endpoint,
-                                                  const accel_remote_item *item,
-                                                  const redis_operation *operation)
+static redis_lane *redis_scatter_lane(redis_endpoint *endpoint, const accel_remote_item *item,
+                                      const redis_operation *operation)
 {
-  if (!operation->may_be_large) return &endpoint->data;
+  if (!operation->may_be_large) return &endpoint->lanes[REDIS_LANE_DATA];
   switch (operation->purpose) {
     case REDIS_READS:
-      if ((item->hint & REDIS_HINT_WHOLE) != 0) return &endpoint->large;
+      if ((item->hint & REDIS_HINT_WHOLE) != 0) return &endpoint->lanes[REDIS_LANE_LARGE];
       return accel_redis_endpoint_to_read(endpoint, item->key, item->key_size);
     case REDIS_STORES:
       return accel_redis_endpoint_to_store(endpoint, item->key, item->key_size, item->size);
@@ -42,7 +41,7 @@ static redis_part redis_scatter_target(redis_link *link, const accel_remote_item
                                        const redis_operation *operation)
 {
   redis_part target = {.route = link->route, .endpoint = accel_redis_scatter_endpoint(link, item)};
-  target.connection = redis_scatter_connection(target.endpoint, item, operation);
+  target.lane_or_null = redis_scatter_lane(target.endpoint, item, operation);
   return target;
 }
 
@@ -51,7 +50,7 @@ static redis_part *redis_scatter_find(redis_scatter *parts, redis_part target)
 {
   for (size_t i = 0; i < parts->count; i++)
     if (parts->list[i].endpoint == target.endpoint &&
-        parts->list[i].connection == target.connection)
+        parts->list[i].lane_or_null == target.lane_or_null)
       return &parts->list[i];
   redis_part *part = &parts->list[parts->count++];
   *part = target;
@@ -210,7 +209,7 @@ size_t accel_redis_part_large_bytes(const redis_part *part)
 {
   size_t bytes = 0;
   for (size_t i = 0; i < part->count; i++)
-    if (part->items[i]->size > REDIS_ENDPOINT_LARGE_BYTES) bytes += part->items[i]->size;
+    if (part->items[i]->size > REDIS_VALUE_LARGE_BYTES) bytes += part->items[i]->size;
   return bytes;
 }
 
@@ -218,7 +217,7 @@ bool accel_redis_part_is_too_large(const redis_part *part, accel_remote_item *it
                                    accel_remote_call *call)
 {
   const size_t size_max = part->endpoint->context->settings->max_value_bytes;
-  const uint64_t refused = accel_redis_endpoint_too_large_bytes(part->endpoint, item->size);
+  const uint64_t refused = accel_redis_value_sizes_refused(&part->endpoint->sizes, item->size);
   if (item->size <= size_max && refused == 0) return false;
   item->status = ACCEL_ERR_CODEC;
   char limit[96];
@@ -238,9 +237,9 @@ static void redis_part_note_too_large(const redis_part *part, accel_remote_item 
                                       const redis_replies *replies, size_t i)
 {
   const redis_reply reply = accel_redis_reply_at(replies, i);
-  if (item->size <= REDIS_ENDPOINT_LARGE_BYTES) return;
+  if (item->size <= REDIS_VALUE_LARGE_BYTES) return;
   if (!accel_redis_reply_fails(replies, &reply, REDIS_CALL_TOO_LARGE)) return;
-  accel_redis_endpoint_note_too_large(part->endpoint, item->size);
+  accel_redis_value_sizes_refuse(&part->endpoint->sizes, item->size);
   item->status = ACCEL_ERR_CODEC;
 }
 

@@ -35,11 +35,11 @@ enum {
   REDIS_HINT_SHIFT = 8
 };
 
-/* The items that one connection serves, in the caller's order. */
+/* The items that one lane serves, in the caller's order. */
 typedef struct redis_part {
   redis_route *route;
   redis_endpoint *endpoint;
-  redis_connection *connection; /* of the endpoint; NULL: none may serve them now */
+  redis_lane *lane_or_null; /* of the endpoint; NULL: none may serve them now */
   accel_remote_item **items;
   size_t count;
 } redis_part;

@@ -184,7 +184,7 @@ static bool redis_write_take_bare(redis_write *write, size_t from, size_t named,
 static void redis_write_leave_block(redis_write *write, const redis_replies *replies, size_t exec)
 {
   if (accel_redis_commands_leaves_open(replies, exec))
-    accel_redis_connection_break(write->exchange.connection,
+    accel_redis_connection_break(&write->exchange.lane_or_null->connection,
                                  "closed here: the server refused EXEC");
 }
 
@@ -259,7 +259,7 @@ static void redis_write_begin(void *terms_pointer, void *write_pointer, const re
   write->terms = terms;
   write->part = part;
   accel_redis_call_init(&write->exchange, terms->is_del ? REDIS_REMOVES : REDIS_STORES,
-                        part->endpoint, part->connection, redis_write_append, write);
+                        part->endpoint, part->lane_or_null, redis_write_append, write);
   if (!terms->is_del) write->exchange.large_bytes = accel_redis_part_large_bytes(part);
   const bool prepared =
       redis_write_open(write, part->count) &&
@@ -292,7 +292,7 @@ static accel_status redis_write_finish(void *terms, void *write_pointer)
   } else if (write->count > 0 && !write->is_full &&
              !redis_write_take_all(write, &exchange->replies)) {
     status = accel_redis_call_fail(write->items, write->count,
-                                   accel_redis_call_protocol_error(exchange->connection, call));
+                                   accel_redis_call_protocol_error(exchange->lane_or_null, call));
     write->is_full = false;
   }
   if (write->is_full) status = accel_redis_removal_run(write);

@@ -7,7 +7,7 @@ bool accel_redis_write_block_cut(redis_write *write)
   const size_t from = write->written, left = write->count - from;
   const size_t most = left < terms->named_max ? left : terms->named_max;
   const accel_remote_item *const *items = (const accel_remote_item *const *)&write->items[from];
-  const uint32_t lane = accel_redis_endpoint_lane(write->part->endpoint, write->part->connection);
+  const uint32_t lane = accel_redis_lane_number(write->part->lane_or_null);
   const size_t named = publisher->message(publisher->ctx, lane, items, most, &write->messages);
   if (named == 0) return false;
   write->message_ends[write->block_count] = write->messages.size;

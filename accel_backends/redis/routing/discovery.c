@@ -107,7 +107,7 @@ static bool redis_discovery_visit_known(redis_discovery *discovery, redis_slots_
   bool found = false;
   for (redis_endpoint *each;
        !found && (each = accel_redis_route_next(discovery->route, &at)) != NULL;) {
-    if (!accel_redis_connection_is_up(&each->data)) continue;
+    if (!accel_redis_connection_is_up(redis_endpoint_data(each))) continue;
     redis_address *address = accel_redis_endpoint_hold_address(each);
     found = redis_discovery_visit(discovery, address, redis_discovery_take_map, map, error);
     accel_redis_address_release(address, 0);

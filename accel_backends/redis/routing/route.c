@@ -276,7 +276,7 @@ static void redis_route_tell(redis_route *route, const char *why_or_null)
 static void redis_route_fail(redis_route *route, const char *why)
 {
   redis_endpoint *nowhere = route->endpoints[0];
-  accel_redis_connection_adopt(&nowhere->data, NULL, why);
+  accel_redis_connection_adopt(redis_endpoint_data(nowhere), NULL, why);
   redis_route_note_discovered(route);
 }
 
@@ -321,7 +321,7 @@ static void redis_route_explain_nowhere(redis_route *route, bool lacks_servers)
              REDIS_ROUTE_ENDPOINTS_MAX - 1);
   else if (lacks_servers)
     snprintf(text, sizeof text, "no memory or descriptor for the server that has the key");
-  accel_redis_connection_adopt(&route->endpoints[0]->data, NULL, text);
+  accel_redis_connection_adopt(redis_endpoint_data(route->endpoints[0]), NULL, text);
   const bool is_lacking = lacks_servers || redis_route_owns(route, 0);
   redis_route_tell(route, is_lacking ? text : NULL);
 }
@@ -385,7 +385,7 @@ void accel_redis_route_change_main(redis_route *route)
   const size_t main = accel_load_relaxed(&route->main);
   size_t at = 0;
   for (redis_endpoint *each; (each = accel_redis_route_next(route, &at)) != NULL;) {
-    if (each->number == main || !accel_redis_connection_is_up(&each->data)) continue;
+    if (each->number == main || !accel_redis_connection_is_up(redis_endpoint_data(each))) continue;
     accel_store_release(&route->main, (size_t)each->number);
     return;
   }

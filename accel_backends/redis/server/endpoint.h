@@ -1,10 +1,11 @@
 /* endpoint.h: one server, with all that is kept for it (backend redis).
  *
- * An endpoint is an address; a pipelined connection for data that all threads share; a second one
- * for large values, opened when it is first needed; a circuit breaker for each; a budget of
- * retries; and a keeper. The keeper is a thread that connects, connects again after a failure,
- * does what no caller is left to do, sends PING while a breaker is open, and measures the offset
- * of the server's clock. It can be stopped at any time and is never on the path of a call.
+ * An endpoint is an address; two lanes; a budget of retries; and a keeper. A lane is a pipelined
+ * connection that all threads share, with its circuit breaker: one is for data, the other, opened
+ * when it is first needed, for large values. The keeper is a thread that connects, connects again
+ * after a failure, does what no caller is left to do, sends PING while a breaker is open, and
+ * measures the offset of the server's clock. It can be stopped at any time and is never on the path
+ * of a call.
  *
  * Threads: open, start, stop, close and abandon exclusive; replace see there; all else any.
  */
@@ -19,15 +20,25 @@
 #include "context.h"
 #include "endpoint_news.h"
 #include "retry_budget.h"
+#include "value_sizes.h"
 
 #define REDIS_ENDPOINT_CLOCK_MS 30000u  /* between measurements of the server's clock */
 #define REDIS_ENDPOINT_TEXT_BYTES 4096u /* of a text in a reply, at least */
-/* Larger values travel on a connection of their own, so that small ones do not wait behind them.
- * A key is known as large once this process has read or stored it; read.c says how one is found. */
-#define REDIS_ENDPOINT_LARGE_BYTES REDIS_CONNECTION_LARGE_BYTES
-#define REDIS_ENDPOINT_LARGE_KEYS 1024u
-#define REDIS_ENDPOINT_TOO_LARGE_MS 60000u /* then a size that was refused is tried again */
-#define REDIS_ENDPOINT_LANES 128u          /* endpoints; lanes from here on are of `large` */
+#define REDIS_ENDPOINT_LANES 128u       /* endpoints; messages of LARGE have numbers from here on */
+
+typedef enum redis_lane_kind {
+  REDIS_LANE_DATA,
+  REDIS_LANE_LARGE, /* for large values (value_sizes.h), so that small ones do not wait */
+  REDIS_LANES
+} redis_lane_kind;
+
+typedef struct redis_lane {
+  struct redis_endpoint *endpoint;
+  redis_connection connection;
+  redis_breaker breaker;
+  redis_endpoint_news news;
+  redis_backoff backoff; /* the keeper's own */
+} redis_lane;
 
 typedef struct redis_endpoint {
   const redis_context *context;
@@ -38,25 +49,16 @@ typedef struct redis_endpoint {
   bool is_replaced;    /* atomic: the address is another server's; the keeper starts from scratch */
   accel_mutex mutex;   /* guards which address it is */
   redis_address *address; /* held */
-  redis_connection data, large;
-  redis_breaker breaker, large_breaker;
-  redis_endpoint_news data_news, large_news;
+  redis_lane lanes[REDIS_LANES];
   redis_retry_budget retries;
   uint64_t ahead_ms; /* atomic: how far its clock is ahead of the monotonic one; 0: not known */
   uint64_t writes_paused_ms; /* atomic: no write is sent before this time; removals are */
   const char *paused_by;     /* atomic: the first word of the error reply, a constant */
-  /* Atomic: hashes of keys with large values; the last bit says that the value is larger than
-   * max_value_bytes. 0: none. */
-  uint32_t large_keys[REDIS_ENDPOINT_LARGE_KEYS];
-  bool has_large; /* atomic: there was a large value; reads are bounded since */
+  redis_value_sizes sizes;
   redis_commands commands;
-  uint64_t too_large_bytes;    /* atomic: the size of a value that it refused */
-  uint64_t too_large_until_ms; /* atomic: none of that size is sent before this time */
   accel_thread keeper;
   redis_signals signals;
-  /* The keeper's own: */
-  redis_backoff data_backoff, large_backoff;
-  uint64_t next_clock_ms;
+  uint64_t next_clock_ms; /* the keeper's own */
 } redis_endpoint;
 
 ACCEL_EXTERN_C_BEGIN
@@ -84,34 +86,27 @@ ACCEL_COLD void accel_redis_endpoint_close(redis_endpoint *endpoint);
 /* The same in a forked child: what a thread was changing at the fork is left. */
 ACCEL_COLD void accel_redis_endpoint_abandon(redis_endpoint *endpoint);
 
-/* The breaker of one of the endpoint's connections. */
-redis_breaker *accel_redis_endpoint_breaker(redis_endpoint *endpoint,
-                                            const redis_connection *connection);
+/* Writes the server's name as it stands in logs, with what the lane is for (REDIS_NEWS_SERVER
+ * bytes). Threads: any. */
+void accel_redis_endpoint_name(redis_endpoint *endpoint, const redis_lane *lane, char *name);
 
-/* The server refused a value of so many bytes: its proto-max-bulk-len is smaller. */
-void accel_redis_endpoint_note_too_large(redis_endpoint *endpoint, uint64_t size);
-/* The size of a value that the server refused lately, if one of `size` bytes is at least as large;
- * else 0. */
-uint64_t accel_redis_endpoint_too_large_bytes(const redis_endpoint *endpoint, uint64_t size);
+/* The lane on which to read the key, and the one on which to store so many bytes. */
+redis_lane *accel_redis_endpoint_to_read(redis_endpoint *endpoint, const char *key,
+                                         size_t key_size);
+redis_lane *accel_redis_endpoint_to_store(redis_endpoint *endpoint, const char *key,
+                                          size_t key_size, size_t size);
+/* The lane on which a removal comes after every write that may happen late: what is removed to
+ * repair such a write must not come back. NULL: both lanes have such writes, and nothing can be
+ * removed before they are answered, or their connection is lost. */
+redis_lane *accel_redis_endpoint_to_remove(redis_endpoint *endpoint);
+/* The number of the lane, as messages carry it (backend.h). */
+uint32_t accel_redis_lane_number(const redis_lane *lane);
 
-/* Remembers that the key's value has so many bytes. */
-void accel_redis_endpoint_note_size(redis_endpoint *endpoint, const char *key, size_t key_size,
-                                    size_t size);
-/* True: the last value of the key had more than max_value_bytes. */
-bool accel_redis_endpoint_is_oversized(const redis_endpoint *endpoint, const char *key,
-                                       size_t key_size);
-/* The connection on which to read the key, and the one on which to store so many bytes. */
-redis_connection *accel_redis_endpoint_to_read(redis_endpoint *endpoint, const char *key,
-                                               size_t key_size);
-redis_connection *accel_redis_endpoint_to_store(redis_endpoint *endpoint, const char *key,
-                                                size_t key_size, size_t size);
-/* The connection on which a removal comes after every write that may happen late: what is removed
- * to repair such a write must not come back. NULL: both connections have such writes, and nothing
- * can be removed before they are answered, or their connection is lost. */
-redis_connection *accel_redis_endpoint_to_remove(redis_endpoint *endpoint);
-/* The lane of messages that leave on this connection. A lane is the order of one connection. */
-uint32_t accel_redis_endpoint_lane(const redis_endpoint *endpoint,
-                                   const redis_connection *connection);
+/* The connection for all but large values. */
+static inline redis_connection *redis_endpoint_data(redis_endpoint *endpoint)
+{
+  return &endpoint->lanes[REDIS_LANE_DATA].connection;
+}
 
 ACCEL_EXTERN_C_END
 #endif
