@@ -4,6 +4,7 @@
 #include "cache_observe.h"
 #include "cache_renew.h"
 #include "cache_repair.h"
+#include "cache_report.h"
 #include "platform/system.h"
 
 #include <stdio.h>
@@ -32,11 +33,13 @@ static accel_status core_check_traits(const accel_cache *cache, const accel_type
                              "key_parse");
   if (status != ACCEL_OK || traits->remote == NULL) return status;
   if (type->key_kind == ACCEL_KEY_STRUCT && !traits->has_key_text)
-    return accel_error_set(cache, ACCEL_ERR_CONFIG,
-                           "struct keys with the trait .remote need .key_text and .key_parse");
+    return accel_error_set(
+        cache, ACCEL_ERR_CONFIG,
+        "struct keys with the trait .remote need the traits .key_text and .key_parse");
   if (traits->has_copy && traits->codec == NULL)
-    return accel_error_set(cache, ACCEL_ERR_CONFIG,
-                           "values with .copy and .drop and the trait .remote need .codec");
+    return accel_error_set(
+        cache, ACCEL_ERR_CONFIG,
+        "values with .copy and .drop and the trait .remote need the trait .codec");
   return ACCEL_OK;
 }
 
@@ -102,7 +105,8 @@ static accel_status core_open_executor(accel_core *core)
 {
   core->executor = core->config.executor;
   if (core->executor != NULL && !accel_executor_is_open(core->executor))
-    return accel_error_set(core->cache, ACCEL_ERR_CONFIG, "executor is not an open accel_executor");
+    return accel_error_set(core->cache, ACCEL_ERR_CONFIG,
+                           "executor is not an open accel_executor; open it first");
   if (core->executor == NULL)
     core->executor = core->common_executor = accel_executor_common_acquire();
   if (core->executor != NULL) core->share = accel_executor_share_new();
@@ -200,8 +204,9 @@ static accel_status core_open_parts(accel_core *core)
   if (status == ACCEL_OK) status = accel_core_observe_begin(core);
   if (status == ACCEL_ERR_NOMEM) return core_no_memory(core, mark);
   if (accel_status_checked(status) == status) return status;
-  return accel_error_set(core->cache, ACCEL_ERR_BACKEND, "the backend's attach gave status %d",
-                         (int)status);
+  return accel_error_set(core->cache, ACCEL_ERR_BACKEND,
+                         "the attach of %s returned %d, which is no accel_status",
+                         core->remote_ops->name, (int)status);
 }
 
 static bool core_has_cancel_points(const accel_core *core)
@@ -247,7 +252,9 @@ accel_status accel_cache_open(accel_cache *cache, const accel_type *type,
   if (status != ACCEL_OK) return status;
 
   accel_core *core = (accel_core *)ACCEL_MALLOC(sizeof *core);
-  if (core == NULL) return accel_error_set(cache, ACCEL_ERR_NOMEM, "no memory to open the cache");
+  if (core == NULL)
+    return accel_error_set(cache, ACCEL_ERR_NOMEM, "no memory to open the cache of area %s",
+                           resolved.area);
   memset(core, 0, sizeof *core);
   accel_object_hold();
   core->cache = cache;
@@ -352,10 +359,29 @@ static bool core_retire_local(accel_cache *cache, uint64_t deadline_ms)
   return true;
 }
 
+/* The calling thread is in code of the user's that the cache called, and returns into the cache. */
+static bool core_is_used_here(const accel_core *core)
+{
+  return accel_singleflight_is_used_here(&core->flights) || accel_core_report_is_used_here(core) ||
+         accel_journal_runs_here(&core->journal);
+}
+
+static accel_status core_refuse_close(accel_core *core)
+{
+  const core_report report = accel_core_report_begin(core, "cache.close", 0);
+  const accel_status status = accel_error_set(
+      core->cache, ACCEL_ERR_CONFIG,
+      "the cache of area %s was not closed: a loader, a wrapper's body, a codec, a log or a span "
+      "of it must not close it; close it once they have returned",
+      core->area);
+  return accel_core_report_end(core, &report, status, "done");
+}
+
 static accel_status core_close_held(accel_cache *cache, uint64_t deadline_ms)
 {
   if (cache == NULL || cache->core == NULL) return ACCEL_OK;
   accel_core *core = cache->core;
+  if (!core->is_foreign && core_is_used_here(core)) return core_refuse_close(core);
   if (!core_retire_local(cache, deadline_ms) || !core_wait_for_work(core, deadline_ms))
     return accel_error_set(
         cache, ACCEL_ERR_TIMEOUT,

@@ -7,24 +7,51 @@
 
 #define REPORT_DEGRADED_MS 1000u
 
+/* The cache whose log or spans the thread is in. Calls that these make are not reported: a log that
+ * reads a missing key would be called for that read, and so on without an end. */
+static ACCEL_THREAD_LOCAL const accel_core *report_core;
+
+static bool report_enter(const accel_core *core)
+{
+  if (report_core != NULL) return false;
+  report_core = core;
+  return true;
+}
+
+static void report_leave(void)
+{
+  report_core = NULL;
+}
+
+bool accel_core_report_is_used_here(const accel_core *core)
+{
+  return report_core == core;
+}
+
 /* ---- spans ---- */
 
 void accel_core_span_begin(const accel_core *core, const char *name, core_span *span)
 {
   span->outer = accel_trace_current();
+  span->handle = NULL;
+  if (!report_enter(core)) return;
   span->handle = core->spans.begin(core->spans.ctx, name, core->area);
+  report_leave();
 }
 
 void accel_core_span_note(const accel_core *core, const core_span *span, const char *key,
                           const char *text_or_null, uint64_t number)
 {
-  if (core->spans.note == NULL) return;
+  if (core->spans.note == NULL || !report_enter(core)) return;
   core->spans.note(core->spans.ctx, span->handle, key, text_or_null, number);
+  report_leave();
 }
 
 void accel_core_span_end(const accel_core *core, const core_span *span, accel_status status)
 {
+  if (!report_enter(core)) return;
   core->spans.end(core->spans.ctx, span->handle, status);
+  report_leave();
   accel_trace_enter(&span->outer);
 }
 
@@ -44,6 +71,7 @@ static void report_end_span(const accel_core *core, const core_report *report, a
 
 void accel_core_report_start(const accel_core *core, core_report *report)
 {
+  if (report_core != NULL) return;
   report->started_ns = accel_clock_monotonic_ns();
   if (core->spans.begin == NULL) return;
   accel_core_span_begin(core, report->name, &report->span);
@@ -125,8 +153,11 @@ static void report_log(accel_core *core, const core_report *report, accel_status
 accel_status accel_core_report_tell(accel_core *core, const core_report *report,
                                     accel_status status, const char *result)
 {
+  if (report_core != NULL) return status;
   report_end_span(core, report, status);
-  if (core->config.log != NULL) report_log(core, report, status, result);
+  if (core->config.log == NULL || !report_enter(core)) return status;
+  report_log(core, report, status, result);
+  report_leave();
   return status;
 }
 

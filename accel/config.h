@@ -70,8 +70,9 @@ typedef struct accel_config {
   const accel_clock *clock;         /* NULL: the system's; copied */
   struct accel_executor *executor;  /* NULL: the common one; must outlive the cache */
   /* NULL: none. Called on the threads that use the cache, on the executor's threads, and for
-   * changes of state on a thread of the cache (log.h); several at the same time. It may call the
-   * cache, but must not close it: close waits for the log. */
+   * changes of state on a thread of the cache (log.h); several at the same time. It may call
+   * caches, whose operations are not logged then, nor have spans. It must not close the cache:
+   * close refuses that. */
   void (*log)(void *ctx, const accel_log_record *record);
   void *log_ctx;
   const accel_span_ops *spans;               /* NULL: none; copied */

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+static ACCEL_THREAD_LOCAL const accel_journal *journal_here; /* of the thread that it is */
+
 /* ---- noting ---- */
 
 /* FNV-1a. Two subjects that collide are told less often than they might be, when both change too
@@ -139,6 +141,7 @@ static void journal_leave(void *journal_pointer)
 
 static void journal_start(void *journal)
 {
+  journal_here = (const accel_journal *)journal;
   accel_thread_guard(journal_run, journal_leave, journal);
 }
 
@@ -199,6 +202,11 @@ bool accel_journal_drain(accel_journal *journal, uint64_t deadline_ms)
   const bool is_empty = journal->has_left || (journal->count == 0 && !journal->is_telling);
   accel_mutex_unlock(&journal->mutex);
   return is_empty;
+}
+
+bool accel_journal_runs_here(const accel_journal *journal)
+{
+  return journal_here == journal;
 }
 
 void accel_journal_close(accel_journal *journal)

@@ -68,6 +68,8 @@ void accel_journal_release(accel_journal *journal);
 bool accel_journal_drain(accel_journal *journal, uint64_t deadline_ms);
 /* Drains it, and ends the thread. Not on that thread. */
 void accel_journal_close(accel_journal *journal);
+/* Whether the calling thread is the journal's own, which is in the log then. */
+bool accel_journal_runs_here(const accel_journal *journal);
 /* Frees the memory alone: in a forked child. */
 void accel_journal_abandon(accel_journal *journal);
 

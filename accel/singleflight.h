@@ -138,6 +138,8 @@ accel_job *accel_singleflight_leave(accel_singleflight *table, accel_flight *fli
 bool accel_singleflight_drop_unwanted(accel_singleflight *table, accel_flight *flight);
 /* Whether the calling thread runs a flight, so that others may wait for it. */
 bool accel_singleflight_is_running(void);
+/* Whether it runs one of this table, or has landed one and not finished it. */
+bool accel_singleflight_is_used_here(const accel_singleflight *table);
 /* A flight that the calling thread runs, or has landed and not finished; NULL: there is none. */
 accel_flight *accel_singleflight_own(void);
 

@@ -144,6 +144,19 @@ accel_flight *accel_singleflight_own(void)
   return running != NULL ? running : singleflight_thread.unfinished;
 }
 
+static bool flight_list_has(const accel_flight *first, const accel_singleflight *table)
+{
+  for (; first != NULL; first = first->running_next)
+    if (first->table == table) return true;
+  return false;
+}
+
+bool accel_singleflight_is_used_here(const accel_singleflight *table)
+{
+  return flight_list_has(singleflight_thread.running, table) ||
+         flight_list_has(singleflight_thread.unfinished, table);
+}
+
 bool accel_singleflight_is_running(void)
 {
   return singleflight_thread.running != NULL;

@@ -406,6 +406,54 @@ static void a_child_closes_what_its_parent_logs(void **state)
   assert_true(WIFEXITED(ended) && WEXITSTATUS(ended) == 0);
 }
 
+/* ---- a log that reads ---- */
+
+static number_cache read_by_its_log;
+static unsigned records;
+
+static void log_by_reading(void *ctx, const accel_log_record *record)
+{
+  uint64_t out;
+  (void)ctx, (void)record;
+  if (records < 1000) records++;
+  if (records < 1000) accel_ignore(number_cache_get(&read_by_its_log, 1000 + records, &out));
+}
+
+static unsigned spans_begun, spans_ended;
+
+static void *span_by_reading(void *ctx, const char *name, const char *area)
+{
+  (void)name, (void)area;
+  spans_begun++;
+  log_by_reading(ctx, NULL);
+  return NULL;
+}
+
+static void span_end(void *ctx, void *span, accel_status status)
+{
+  (void)ctx, (void)span, (void)status;
+  spans_ended++;
+}
+
+/* Its own reads are not logged, and neither are they spans: there would be no end of it. */
+static void a_log_may_read_what_is_missing(void **state)
+{
+  (void)state;
+  uint64_t out;
+  const accel_span_ops spans = {NULL, span_by_reading, span_end};
+  const accel_config config = {.area = "read", .log = log_by_reading, .spans = &spans};
+  records = spans_begun = spans_ended = 0;
+  assert_int_equal(number_cache_open(&read_by_its_log, &config), ACCEL_OK);
+  assert_int_equal(number_cache_get(&read_by_its_log, 1, &out), ACCEL_MISS);
+  assert_int_equal(records, 2); /* one record, and one span that read */
+  assert_int_equal(spans_begun, 1);
+  assert_int_equal(spans_ended, 1);
+  number_cache_set_loader(&read_by_its_log, load, NULL);
+  assert_int_equal(number_cache_get(&read_by_its_log, 2, &out), ACCEL_OK);
+  assert_true(records < 20); /* those of the loads, on another thread, are among them */
+  number_cache_close(&read_by_its_log);
+}
+
 #define LOG_TEST(function_) cmocka_unit_test_setup_teardown(function_, open_all, close_all)
 
 int main(void)
@@ -425,6 +473,7 @@ int main(void)
       LOG_TEST(close_within_does_not_wait_for_a_log_for_ever),
       LOG_TEST(a_log_may_end_its_thread),
       LOG_TEST(a_child_closes_what_its_parent_logs),
+      LOG_TEST(a_log_may_read_what_is_missing),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -181,6 +181,81 @@ static int run_child(number_cache *parents)
   return 0;
 }
 
+/* ---- a close from within ---- */
+
+static number_cache closing;
+static accel_status within; /* what close_within said */
+
+static void close_from_within(void)
+{
+  within = number_cache_close_within(&closing, 0);
+  assert_non_null(strstr(number_cache_last_error(&closing), "must not close"));
+  number_cache_close(&closing);
+}
+
+static accel_status load_and_close(void *ctx, uint64_t key, uint64_t *out)
+{
+  (void)ctx;
+  *out = key;
+  close_from_within();
+  return ACCEL_OK;
+}
+
+static ACCEL_CACHEABLE(number, read_and_close, (uint64_t id, uint64_t *out), (id, out),
+                       .cache = &closing, .key = id, .out = out)
+{
+  return load_and_close(NULL, id, out);
+}
+
+static void log_and_close(void *ctx, const accel_log_record *record)
+{
+  (void)ctx;
+  if (strcmp(record->op, "get") == 0) close_from_within();
+}
+
+static void expect_still_open(uint64_t key, uint64_t found)
+{
+  uint64_t out = 0;
+  assert_int_equal(within, ACCEL_ERR_CONFIG);
+  assert_int_equal(found, key);
+  assert_int_equal(number_cache_get(&closing, key, &out), ACCEL_OK);
+  assert_int_equal(out, key);
+  within = ACCEL_OK;
+}
+
+static void no_loader_closes_its_cache(void **state)
+{
+  (void)state;
+  const uint32_t limits[] = {ACCEL_FOREVER, 60000}; /* in this thread, and in another */
+  for (size_t i = 0; i < 2; i++) {
+    uint64_t out = 0;
+    const accel_config config = {.area = "closing", .loader_timeout_ms = limits[i]};
+    assert_int_equal(number_cache_open(&closing, &config), ACCEL_OK);
+    number_cache_set_loader(&closing, load_and_close, NULL);
+    assert_int_equal(number_cache_get(&closing, 1, &out), ACCEL_OK);
+    expect_still_open(1, out);
+    assert_int_equal(number_cache_get_or_load(&closing, 2, NULL, load_and_close, NULL, &out),
+                     ACCEL_OK);
+    expect_still_open(2, out);
+    assert_int_equal(read_and_close(3, &out), ACCEL_OK);
+    expect_still_open(3, out);
+    number_cache_close(&closing);
+    assert_int_equal(number_cache_get(&closing, 1, &out), ACCEL_ERR_CLOSED);
+  }
+}
+
+static void no_log_closes_its_cache(void **state)
+{
+  (void)state;
+  uint64_t out = 0;
+  const accel_config config = {.area = "closing", .log = log_and_close};
+  assert_int_equal(number_cache_open(&closing, &config), ACCEL_OK);
+  number_cache_set_loader(&closing, load_same, NULL);
+  assert_int_equal(number_cache_get(&closing, 1, &out), ACCEL_OK);
+  expect_still_open(1, out);
+  number_cache_close(&closing);
+}
+
 static void a_child_may_open_where_its_parents_cache_lay(void **state)
 {
   (void)state;
@@ -206,6 +281,8 @@ int main(void)
       cmocka_unit_test(a_loader_is_set_after_open),
       cmocka_unit_test(a_remote_that_is_none_is_refused),
       cmocka_unit_test(an_executor_that_is_none_is_refused),
+      cmocka_unit_test(no_loader_closes_its_cache),
+      cmocka_unit_test(no_log_closes_its_cache),
       cmocka_unit_test(a_child_may_open_where_its_parents_cache_lay),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
