@@ -108,6 +108,8 @@
 #include "accel/cache_store.c"
 #include "accel/cache_wrap.c"
 #include "accel/cache_write.c"
+#include "accel/cache_write_local.c"
+#include "accel/cache_write_remote.c"
 #include "accel/codec.c"
 #include "accel/config.c"
 #include "accel/error.c"

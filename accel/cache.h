@@ -80,10 +80,13 @@ ACCEL_EXTERN_C_BEGIN
  * until close, except area, clock and spans, which are copied too. */
 accel_status accel_cache_open(accel_cache *cache, const accel_type *type,
                               const accel_config *config);
-/* Waits for the library's background work, then releases everything. */
+/* Waits for the library's background work, then releases everything. A loader, a wrapper's body, a
+ * codec, a log and a span of the cache must not close it: nothing happens then, and last_error and
+ * the log say so. */
 void accel_cache_close(accel_cache *cache, const accel_type *type);
 /* As close, but gives up after `ms`. OK; TIMEOUT: a load or a log call is still running and nothing
- * was freed; call again. Until then the other functions return CLOSED. */
+ * was freed; call again. Until then the other functions return CLOSED. CONFIG: called by a function
+ * that must not close it; the cache stays open. */
 accel_status accel_cache_close_within(accel_cache *cache, const accel_type *type, uint32_t ms);
 
 /* Sets the loader, or the mloader. `ctx` must stay valid until close has returned. */
@@ -126,9 +129,10 @@ accel_status accel_cache_mset(accel_cache *cache, const accel_type *type, const 
                               const void *values, size_t count);
 /* Removes a key from every level and tells the other processes. Idempotent. OK, BACKEND. */
 accel_status accel_cache_del(accel_cache *cache, const accel_type *type, const void *key);
-/* del now, and again `ms` later in the background, for sources with lagging replicas. As del;
- * BACKEND also if 65536 second dels already wait, or no thread could be started: the first del was
- * done. */
+/* del now, and again `ms` later in the background, for sources with lagging replicas. As del, and
+ * CONFIG: `ms` is ACCEL_FOREVER, and nothing was removed. If only the second del fails: BACKEND if
+ * 65536 of them already wait, or no thread could be started; NOMEM; CLOSED if a close began
+ * meanwhile. */
 accel_status accel_cache_del_after(accel_cache *cache, const accel_type *type, const void *key,
                                    uint32_t ms);
 accel_status accel_cache_mdel(accel_cache *cache, const accel_type *type, const void *keys,

@@ -69,7 +69,7 @@ static void await_give_up_waiting(core_read_plan *plan, core_miss *miss, bool is
   accel_core *core = plan->core;
   await_leave(plan, miss, is_soft || plan->load_options.stays);
   miss->status = accel_error_set(
-      core->cache, ACCEL_ERR_TIMEOUT, "a load in area %s took longer than %s, %u", core->area,
+      core->cache, ACCEL_ERR_TIMEOUT, "a load in area %s took longer than %s, %u ms", core->area,
       is_soft ? "loader_soft_timeout_ms" : "loader_timeout_ms",
       (unsigned)(is_soft ? core->config.loader_soft_timeout_ms : core->config.loader_timeout_ms));
   if (!miss->is_leader) return;
@@ -167,7 +167,8 @@ static accel_status await_take(core_read_plan *plan, core_miss *miss, size_t i, 
   *info = miss->info;
   if (miss->status != ACCEL_OK || miss->flight == NULL || out == NULL) return miss->status;
   if (core->type->copy(out, miss->flight->value)) return ACCEL_OK;
-  return accel_error_set(core->cache, ACCEL_ERR_NOMEM, "no memory to copy a value");
+  return accel_error_set(core->cache, ACCEL_ERR_NOMEM, "no memory to copy a value of area %s",
+                         core->area);
 }
 
 /* The same, and notes which level answered. */

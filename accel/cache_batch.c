@@ -40,8 +40,8 @@ accel_status accel_core_batch_add_key(const accel_core *core, core_batch *batch,
     status = ACCEL_ERR_NOMEM;
   if (status != ACCEL_OK) {
     names->size = name_start;
-    return accel_error_set(core->cache, status, "no text could be made of a key: %s",
-                           accel_status_text(status));
+    return accel_error_set(core->cache, status, "no text could be made of a key of area %s: %s",
+                           core->area, accel_status_text(status));
   }
   accel_remote_item *item = &batch->items[batch->count++];
   memset(item, 0, sizeof *item);

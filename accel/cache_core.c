@@ -139,14 +139,14 @@ void accel_core_expire_all(accel_core *core)
   accel_stats_add(core->stats, ACCEL_COUNT_epoch_raised, 1);
 }
 
-accel_status accel_core_check_status(const void *owner, accel_status returned)
+accel_status accel_core_check_status(const void *owner, const char *what, accel_status returned)
 {
   const accel_status status = accel_status_checked(returned);
   if (status == returned) return status;
   return accel_error_set(owner, status,
-                         "the loader returned %d, which is no accel_status; its own failures are "
+                         "%s returned %d, which is no accel_status; failures of one's own are "
                          "-1000 and below",
-                         (int)returned);
+                         what, (int)returned);
 }
 
 void accel_core_lease_wake(accel_core *core)

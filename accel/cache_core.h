@@ -12,6 +12,7 @@
  *   cache_leave.c        ends the flights of threads that end
  *   cache_lease.c        shares loads with other processes; cache_renew.c renews their leases
  *   cache_write.c        set, del, clear; cache_del_after.c the second del
+ *   cache_write_remote.c a write that goes to L2; cache_write_local.c one of L1 alone
  *   cache_remote.c       what L2 is asked and told; cache_batch.c the items of a call
  *   cache_call.c         one call, as spans see it; cache_keys.c repeated keys
  *   cache_repair_queue.c notes what L2 did not confirm; cache_repair.c repairs it
@@ -184,9 +185,9 @@ bool accel_core_is_alone(const accel_core *core);
 bool accel_core_is_foreign(const accel_core *core);
 /* OK; CONFIG: a string key that is NULL or too long, with a text. */
 accel_status accel_core_check_key(const accel_core *core, const void *key);
-/* accel_status_checked for what a loader or a wrapper's body has returned. A number that is no
- * status becomes this thread's last error, on `owner`. */
-accel_status accel_core_check_status(const void *owner, accel_status returned);
+/* accel_status_checked for what a function of the user's has returned; `what` names it: "the
+ * loader". A number that is no status becomes this thread's last error, on `owner`. */
+accel_status accel_core_check_status(const void *owner, const char *what, accel_status returned);
 
 /* ---- keys, numbers and times ---- */
 

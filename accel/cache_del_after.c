@@ -48,11 +48,12 @@ static del_later *del_later_new(accel_core *core, const void *key, uint32_t ms)
 accel_status accel_cache_del_after(accel_cache *cache, const accel_type *type, const void *key,
                                    uint32_t ms)
 {
+  if (ms == ACCEL_FOREVER)
+    return accel_error_set(cache, ACCEL_ERR_CONFIG,
+                           "ms is ACCEL_FOREVER, which never comes; nothing was removed");
   const accel_status first = accel_cache_del(cache, type, key);
   if (accel_failed(first) && first != ACCEL_ERR_BACKEND) return first;
   accel_core *core = cache->core;
-  if (ms == ACCEL_FOREVER)
-    return accel_error_set(cache, ACCEL_ERR_CONFIG, "ms is ACCEL_FOREVER, which never comes");
   if (accel_add_acq_rel(&core->delayed_del_count, 1u) >= DEL_AFTER_MAX) {
     accel_sub_acq_rel(&core->delayed_del_count, 1u);
     return accel_error_set(cache, ACCEL_ERR_BACKEND,
@@ -63,11 +64,17 @@ accel_status accel_cache_del_after(accel_cache *cache, const accel_type *type, c
   if (later != NULL && accel_core_submit(core, &later->job)) return first;
   accel_sub_acq_rel(&core->delayed_del_count, 1u);
   if (later == NULL)
-    return accel_error_set(cache, ACCEL_ERR_NOMEM, "no memory for the second del in area %s",
+    return accel_error_set(cache, ACCEL_ERR_NOMEM,
+                           "no memory for the second del in area %s; the first was done",
                            core->area);
   ACCEL_FREE(later);
+  if (accel_load_acquire(&core->is_closing))
+    return accel_error_set(cache, ACCEL_ERR_CLOSED,
+                           "the cache of area %s is closing: the second del was not queued; the "
+                           "first was done",
+                           core->area);
   return accel_error_set(cache, ACCEL_ERR_BACKEND,
                          "the second del in area %s was not queued: no thread could be started; "
-                         "the first del was done",
+                         "the first was done",
                          core->area);
 }

@@ -18,6 +18,7 @@
 #include "cache_store.h"
 #include "codec.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -220,9 +221,11 @@ static size_t lease_give_up(accel_core *core, accel_flight **flights, size_t cou
     if (!note->may_answer_stale) continue;
     accel_refresh_throttle(&core->refresh, flight->hash, accel_core_now(core),
                            core->config.stale_throttle_ms);
-    accel_singleflight_land(
-        &core->flights, flight, ACCEL_ERR_TIMEOUT,
-        "another process holds the lease of the key and has not loaded it in time");
+    char error[ACCEL_ERROR_SIZE];
+    snprintf(error, sizeof error,
+             "another process has the lease of a key in area %s, and did not load it within %u ms",
+             core->area, (unsigned)(core->config.loader_timeout_ms / 2));
+    accel_singleflight_land(&core->flights, flight, ACCEL_ERR_TIMEOUT, error);
     accel_singleflight_finish(&core->flights, flight);
   }
   return lease_drop_landed(flights, count);

@@ -32,7 +32,8 @@ static void leave_end_flight(accel_flight *flight)
   accel_singleflight_retain(flight);
   if (!flight->is_landed) {
     accel_error_set(core->cache, ACCEL_ERR_LOADER,
-                    "the thread that loaded the key ended within the loader");
+                    "the thread that loaded a key of area %s ended in %s", core->area,
+                    is_in_body ? "the body of a wrapper" : "a loader, a codec or a .copy");
     accel_core_land(core, flight, ACCEL_ERR_LOADER, &options);
   }
   accel_core_stop_renewal(core, flight);

@@ -8,6 +8,7 @@
 #include "executor_share.h"
 #include "trace.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,6 +37,7 @@ core_load_options accel_core_load_options(const accel_core *core, const accel_re
   memset(&options, 0, sizeof options);
   options.load = core->load;
   options.load_ctx = core->load_ctx;
+  options.load_name = "the loader";
   options.mload = core->mload;
   options.mload_ctx = core->mload_ctx;
   options.is_in_caller = core->config.loader_timeout_ms == ACCEL_FOREVER;
@@ -57,7 +59,7 @@ static accel_status load_ask_one(const core_load *load, accel_flight *flight)
   const accel_status status =
       load->core->type->load(options->load, options->load_ctx, flight->key, flight->value);
   accel_cancel_resume(holds);
-  return accel_core_check_status(load->core->cache, status);
+  return accel_core_check_status(load->core->cache, options->load_name, status);
 }
 
 /* While one is loaded the others are in a queue: a load that needs one of them, in this thread or
@@ -95,15 +97,16 @@ static accel_status load_many(accel_core *core, core_load *load, accel_flight **
   }
   load->load_options.error_mark = accel_error_mark();
   const uint32_t holds = accel_cancel_suspend();
-  const accel_status said = type->mload(load->load_options.mload, load->load_options.mload_ctx,
-                                        load->keys, count, load->values, load->statuses);
+  const accel_status returned = type->mload(load->load_options.mload, load->load_options.mload_ctx,
+                                            load->keys, count, load->values, load->statuses);
   accel_cancel_resume(holds);
-  const accel_status all = accel_core_check_status(core->cache, said);
+  const accel_status all = accel_core_check_status(core->cache, "the mloader", returned);
   if (accel_core_is_foreign(core)) return all;
   for (size_t i = 0; i < count; i++) {
     accel_flight *flight = flights[i];
     accel_status status = all;
-    if (!accel_failed(all)) status = accel_core_check_status(core->cache, load->statuses[i]);
+    if (!accel_failed(all))
+      status = accel_core_check_status(core->cache, "the mloader", load->statuses[i]);
     if (status == ACCEL_MISS) status = ACCEL_NULL; /* left as it was: not there */
     if (status == ACCEL_OK)                        /* moved, not copied */
       memcpy(flight->value, accel_type_value_at(type, load->values, i), type->value_size);
@@ -221,16 +224,20 @@ static void load_leave_job(accel_job *job)
 /* What is left of a load that no thread will run. */
 static void load_refuse_queued(core_load *load)
 {
+  char error[ACCEL_ERROR_SIZE];
   accel_core *core = load->core;
   load_collect(load);
   if (load->count == 0) return;
   if (accel_load_acquire(&core->is_closing)) {
-    load_refuse(core, load->flights, load->count, ACCEL_ERR_CLOSED, "the cache is closing");
+    snprintf(error, sizeof error, "no load in area %s: the cache is closing", core->area);
+    load_refuse(core, load->flights, load->count, ACCEL_ERR_CLOSED, error);
     return;
   }
   accel_stats_add(core->stats, ACCEL_COUNT_load_rejected, load->count);
-  load_refuse(core, load->flights, load->count, ACCEL_ERR_LOADER,
-              "the executor has no room for a load");
+  snprintf(error, sizeof error,
+           "no load in area %s: the executor's queue of %u is full, or no thread could be started",
+           core->area, (unsigned)accel_executor_queue_size(core->executor));
+  load_refuse(core, load->flights, load->count, ACCEL_ERR_LOADER, error);
 }
 
 void accel_core_load_discard(accel_job *job_or_null)
@@ -299,7 +306,9 @@ static core_load *load_new(accel_core *core, accel_flight **flights, size_t coun
 
 static bool load_has_no_memory(accel_core *core, accel_flight **flights, size_t count)
 {
-  load_refuse(core, flights, count, ACCEL_ERR_NOMEM, "no memory to load");
+  char error[ACCEL_ERROR_SIZE];
+  snprintf(error, sizeof error, "no memory to load %zu keys of area %s", count, core->area);
+  load_refuse(core, flights, count, ACCEL_ERR_NOMEM, error);
   return false;
 }
 

@@ -27,6 +27,8 @@ accel_status accel_cache_get_ref(accel_cache *cache, const accel_type *type, con
   pin->fork_generation = core->fork_generation;
   const bool is_hit = status == ACCEL_OK || status == ACCEL_NULL;
   accel_stats_local(core->stats, is_hit, !is_hit);
+  if (accel_failed(status))
+    return accel_error_set(cache, status, "no memory to refer to a value of area %s", core->area);
   return status;
 }
 
@@ -55,7 +57,8 @@ accel_status accel_cache_resize(accel_cache *cache, const accel_type *type, size
   accel_cancel_release();
   if (status == ACCEL_OK) accel_store_relaxed(&core->capacity, capacity);
   if (status == ACCEL_ERR_NOMEM)
-    return accel_error_set(cache, status, "no memory for a capacity of %zu", capacity);
+    return accel_error_set(cache, status, "no memory for a capacity of %zu in area %s", capacity,
+                           core->area);
   return status;
 }
 

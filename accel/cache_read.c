@@ -104,6 +104,7 @@ accel_status accel_cache_get_or_load(accel_cache *cache, const accel_type *type,
   if (!plan.read.disable_load) {
     plan.load_options.load = load;
     plan.load_options.load_ctx = ctx;
+    plan.load_options.load_name = "the load function of get_or_load";
     plan.load_options.is_in_caller = true;
   }
   plan.load_options.mload = NULL;
@@ -114,11 +115,11 @@ static accel_status read_many(core_read_plan *plan, accel_status *statuses_or_nu
 {
   plan->statuses_out = statuses_or_null;
   if (statuses_or_null != NULL) return read_run(plan);
-  if (plan->count > SIZE_MAX / sizeof(accel_status)) return ACCEL_ERR_NOMEM;
-  plan->statuses_out = (accel_status *)ACCEL_MALLOC(plan->count * sizeof(accel_status));
+  if (plan->count <= SIZE_MAX / sizeof(accel_status))
+    plan->statuses_out = (accel_status *)ACCEL_MALLOC(plan->count * sizeof(accel_status));
   if (plan->statuses_out == NULL)
-    return accel_error_set(plan->core->cache, ACCEL_ERR_NOMEM, "no memory to read %zu keys",
-                           plan->count);
+    return accel_error_set(plan->core->cache, ACCEL_ERR_NOMEM,
+                           "no memory to read %zu keys of area %s", plan->count, plan->core->area);
   plan->own_statuses = plan->statuses_out;
   const accel_status status = read_run(plan);
   ACCEL_FREE(plan->statuses_out);
@@ -198,7 +199,8 @@ accel_status accel_cache_warmup(accel_cache *cache, const accel_type *type, cons
   const size_t chunk =
       core->config.warmup_batch_size < count ? core->config.warmup_batch_size : count;
   accel_info *infos = (accel_info *)ACCEL_MALLOC((chunk + 1) * sizeof *infos);
-  if (infos == NULL) status = accel_error_set(cache, ACCEL_ERR_NOMEM, "no memory to warm up");
+  if (infos == NULL)
+    status = accel_error_set(cache, ACCEL_ERR_NOMEM, "no memory to warm up area %s", core->area);
   for (size_t done = 0; infos != NULL && done < count; done += chunk) {
     const size_t taken = count - done < chunk ? count - done : chunk;
     const accel_status one =

@@ -49,7 +49,7 @@ accel_status accel_core_read_local(accel_core *core, const core_key *id, void *o
   *has_stale = false;
   accel_local_found found;
   accel_status status = ops->peek(core->local, core->type, id->key, id->hash, NULL, &found);
-  if (accel_failed(status) || status == ACCEL_MISS) return status;
+  if (status == ACCEL_MISS) return status; /* without a copy nothing fails */
   const uint64_t now_ms = accel_core_now(core);
   if (!read_is_fresh(&found, now_ms)) {
     const uint64_t expired_ms = found.life.expires_ms < now_ms ? found.life.expires_ms : now_ms;
@@ -64,7 +64,9 @@ accel_status accel_core_read_local(accel_core *core, const core_key *id, void *o
       return ACCEL_MISS;
     }
   }
-  if (status != ACCEL_OK && status != ACCEL_NULL) return status;
+  if (accel_failed(status))
+    return accel_error_set(core->cache, status, "no memory to copy a value of area %s", core->area);
+  if (status == ACCEL_MISS) return status;
   accel_core_fill_info(info, ACCEL_FROM_LOCAL, &found.life, now_ms);
   read_refresh_if_due(core, id, &found.life, now_ms);
   return status;

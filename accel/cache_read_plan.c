@@ -82,7 +82,6 @@ static void plan_read_local(core_read_plan *plan)
     if (has_local)
       status = accel_core_read_local(core, &id, accel_core_plan_value(plan, i), info, &has_stale);
     plan->statuses_out[i] = status;
-    if (accel_failed(status)) accel_error_set(core->cache, status, "no memory to copy a value");
     if (status == ACCEL_MISS) plan_add_miss(plan, i, &id, has_stale);
     if (status == ACCEL_OK || status == ACCEL_NULL) hits++;
   }
@@ -227,7 +226,8 @@ bool accel_core_plan_begin(core_read_plan *plan)
   accel_core *core = plan->core;
   if (!plan_open(plan)) {
     plan->failure =
-        accel_error_set(core->cache, ACCEL_ERR_NOMEM, "no memory to read %zu keys", plan->count);
+        accel_error_set(core->cache, ACCEL_ERR_NOMEM, "no memory to read %zu keys of area %s",
+                        plan->count, core->area);
     return false;
   }
   plan_read_local(plan);

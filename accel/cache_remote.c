@@ -193,8 +193,8 @@ static accel_status remote_count(accel_core *core, const accel_remote_call *call
 {
   accel_core_remote_count_messages(core, call);
   if (!accel_failed(status)) return ACCEL_OK;
-  const bool is_ours = status == ACCEL_ERR_CODEC || status == ACCEL_ERR_NOMEM;
-  return accel_error_set(core->cache, is_ours ? status : ACCEL_ERR_BACKEND,
+  const bool is_too_large = status == ACCEL_ERR_CODEC;
+  return accel_error_set(core->cache, is_too_large ? status : ACCEL_ERR_BACKEND,
                          "L2 did not confirm the %s in area %s: %s", what, core->area,
                          call->error[0] == '\0' ? accel_status_text(status) : call->error);
 }

@@ -12,7 +12,8 @@ ACCEL_EXTERN_C_BEGIN
 typedef struct core_load_options {
   accel_fn *load, *mload; /* NULL both: nothing loads */
   void *load_ctx, *mload_ctx;
-  bool is_in_caller; /* the load runs in the calling thread */
+  const char *load_name; /* what `load` is, for error texts: "the loader" */
+  bool is_in_caller;     /* the load runs in the calling thread */
   bool is_refresh;
   bool skip_remote, no_null_cache;
   bool is_leased;  /* leases were asked for already */

@@ -53,6 +53,11 @@ static void wrap_body_end(core_read_plan *plan)
   plan->body = NULL;
 }
 
+static accel_status wrap_check_status(const accel_wrap *wrap, accel_status returned)
+{
+  return accel_core_check_status(wrap->cache, "the body of a wrapper", returned);
+}
+
 /* ---- reads ---- */
 
 /* The cache cannot serve this call. True: the body runs without it. */
@@ -213,7 +218,7 @@ static void wrap_store_one(accel_wrap *wrap)
 
 accel_status accel_wrap_read_end(accel_wrap *wrap, accel_status status, bool is_uncached)
 {
-  status = accel_core_check_status(wrap->cache, status);
+  status = wrap_check_status(wrap, status);
   const core_read_plan *plan = (const core_read_plan *)wrap->plan;
   if (plan == NULL || accel_core_is_foreign(plan->core)) return status;
   wrap->status = status;
@@ -241,7 +246,8 @@ static bool wrap_batch_without_cache(accel_wrap *wrap, const void *keys, size_t 
     wrap->statuses = (accel_status *)wrap->memory;
   }
   if (wrap->statuses == NULL) {
-    wrap->status = accel_error_set(wrap->cache, ACCEL_ERR_NOMEM, "no memory for the statuses");
+    wrap->status = accel_error_set(wrap->cache, ACCEL_ERR_NOMEM,
+                                   "no memory for the statuses of %zu keys", count);
     return false;
   }
   for (size_t i = 0; i < count; i++) wrap->statuses[i] = ACCEL_MISS;
@@ -329,7 +335,7 @@ static accel_status wrap_batch_uncached_end(accel_wrap *wrap, accel_status statu
   accel_status first = status;
   for (size_t i = 0; i < wrap->count; i++) {
     accel_status *each = &wrap->statuses[i];
-    *each = accel_core_check_status(wrap->cache, *each);
+    *each = wrap_check_status(wrap, *each);
     if (accel_failed(status)) *each = status;
     if (*each == ACCEL_MISS) *each = ACCEL_NULL;
     if (!accel_failed(first) && accel_failed(*each)) first = *each;
@@ -343,7 +349,7 @@ static void wrap_store_batch(accel_wrap *wrap)
   core_read_plan *plan = (core_read_plan *)wrap->plan;
   const accel_type *type = wrap->type;
   for (size_t i = 0; i < wrap->count; i++) {
-    accel_status one = accel_core_check_status(wrap->cache, wrap->statuses[i]);
+    accel_status one = wrap_check_status(wrap, wrap->statuses[i]);
     if (accel_failed(wrap->status)) one = wrap->status;
     if (one == ACCEL_MISS) one = ACCEL_NULL; /* left as it was: not there */
     if (one == ACCEL_OK)                     /* moved: the array is the library's own */
@@ -355,7 +361,7 @@ static void wrap_store_batch(accel_wrap *wrap)
 
 accel_status accel_wrap_read_batch_end(accel_wrap *wrap, accel_status status)
 {
-  status = accel_core_check_status(wrap->cache, status);
+  status = wrap_check_status(wrap, status);
   core_read_plan *plan = (core_read_plan *)wrap->plan;
   if (plan == NULL) return wrap_batch_uncached_end(wrap, status);
   if (accel_core_is_foreign(plan->core)) {
@@ -421,7 +427,7 @@ void accel_wrap_evict_batch(accel_wrap *wrap, accel_cache *cache, const accel_ty
 
 accel_status accel_wrap_evict_end(accel_wrap *wrap, accel_status status)
 {
-  status = accel_core_check_status(wrap->cache, status);
+  status = wrap_check_status(wrap, status);
   if (accel_failed(status) || wrap->options.bypass) return status;
   accel_status evicted = wrap_evict_now(wrap);
   if (!accel_failed(evicted)) evicted = wrap->status;

@@ -47,12 +47,16 @@ static accel_status config_check_mode(const void *owner, const accel_config *con
   if (mode < ACCEL_AUTO || mode > ACCEL_BOTH)
     return accel_error_set(owner, ACCEL_ERR_CONFIG, "mode is %d, which is no accel_mode", mode);
   if (config->remote != NULL && !facts->has_remote_trait)
-    return accel_error_set(owner, ACCEL_ERR_CONFIG,
-                           "remote is set, but the cache was defined without the trait .remote");
+    return accel_error_set(
+        owner, ACCEL_ERR_CONFIG,
+        "remote is set, but the cache was defined without the trait .remote; give it "
+        "to ACCEL_DEFINE_WITH");
   if (mode == ACCEL_LOCAL && config->remote != NULL)
-    return accel_error_set(owner, ACCEL_ERR_CONFIG, "mode is ACCEL_LOCAL, but remote is set");
+    return accel_error_set(owner, ACCEL_ERR_CONFIG,
+                           "mode is ACCEL_LOCAL, but remote is set; leave one of them out");
   if (mode >= ACCEL_REMOTE && config->remote == NULL)
-    return accel_error_set(owner, ACCEL_ERR_CONFIG, "mode is %s, but remote is NULL", names[mode]);
+    return accel_error_set(owner, ACCEL_ERR_CONFIG,
+                           "mode is %s, but remote is NULL; open an L2 and set it", names[mode]);
   return ACCEL_OK;
 }
 
@@ -64,9 +68,11 @@ static accel_status config_check_numbers(const void *owner, const accel_config *
     return accel_error_set(owner, ACCEL_ERR_CONFIG, "ttl_jitter_ratio is %g; it must be in [0, 1]",
                            ratio);
   if (config->max_weight > 0 && !facts->has_weigh_trait)
-    return accel_error_set(owner, ACCEL_ERR_CONFIG,
-                           "max_weight is %zu, but the cache was defined without the trait .weigh",
-                           config->max_weight);
+    return accel_error_set(
+        owner, ACCEL_ERR_CONFIG,
+        "max_weight is %zu, but the cache was defined without the trait .weigh; give it "
+        "to ACCEL_DEFINE_WITH",
+        config->max_weight);
   const struct {
     const char *field;
     uint32_t ms;
@@ -78,7 +84,8 @@ static accel_status config_check_numbers(const void *owner, const accel_config *
                 {"hot_key_window_ms", config->hot_key_window_ms}};
   for (size_t i = 0; i < sizeof finite / sizeof finite[0]; i++)
     if (finite[i].ms == ACCEL_FOREVER)
-      return accel_error_set(owner, ACCEL_ERR_CONFIG, "%s is ACCEL_FOREVER; it must have an end",
+      return accel_error_set(owner, ACCEL_ERR_CONFIG,
+                             "%s is ACCEL_FOREVER; it must be a number of milliseconds",
                              finite[i].field);
   if (config->lease_ms != 0 && config->lease_ms < CONFIG_LEASE_MS_MIN)
     return accel_error_set(owner, ACCEL_ERR_CONFIG, "lease_ms is %u; it must be at least %u",
@@ -88,8 +95,8 @@ static accel_status config_check_numbers(const void *owner, const accel_config *
                            "remote_errors is %d, which is no accel_error_policy",
                            (int)config->remote_errors);
   if (config->capacity > SIZE_MAX / 2)
-    return accel_error_set(owner, ACCEL_ERR_CONFIG, "capacity is %zu, beyond all memory",
-                           config->capacity);
+    return accel_error_set(owner, ACCEL_ERR_CONFIG, "capacity is %zu; it must be at most %zu",
+                           config->capacity, SIZE_MAX / 2);
   return ACCEL_OK;
 }
 
@@ -98,11 +105,13 @@ static accel_status config_check_callbacks(const void *owner, const accel_config
   if (config->clock != NULL && config->clock->now_ms == NULL)
     return accel_error_set(owner, ACCEL_ERR_CONFIG, "clock is set, but its now_ms is NULL");
   const accel_compressor *compressor = config->compressor;
-  if (compressor != NULL && (compressor->method < 1 || compressor->method > 7 ||
-                             compressor->compress == NULL || compressor->decompress == NULL))
+  if (compressor != NULL && (compressor->method < 1 || compressor->method > 7))
     return accel_error_set(owner, ACCEL_ERR_CONFIG,
-                           "compressor has method %u, of 1 to 7, or lacks a function",
+                           "compressor's method is %u; it must be in [1, 7]",
                            (unsigned)compressor->method);
+  if (compressor != NULL && (compressor->compress == NULL || compressor->decompress == NULL))
+    return accel_error_set(owner, ACCEL_ERR_CONFIG, "compressor is set, but its %s is NULL",
+                           compressor->compress == NULL ? "compress" : "decompress");
   if (config->spans != NULL && (config->spans->begin == NULL || config->spans->end == NULL))
     return accel_error_set(owner, ACCEL_ERR_CONFIG, "spans is set, but its %s is NULL",
                            config->spans->begin == NULL ? "begin" : "end");

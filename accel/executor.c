@@ -257,6 +257,11 @@ static void executor_work(void *worker_pointer)
 
 /* ---- jobs ---- */
 
+uint32_t accel_executor_queue_size(const accel_executor *executor)
+{
+  return executor->state == NULL ? 0 : executor->state->queue.queue_size;
+}
+
 bool accel_executor_submit(accel_executor *executor, accel_job *job)
 {
   struct accel_executor_state *state = executor_lock(executor);

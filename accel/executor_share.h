@@ -23,6 +23,8 @@ void accel_executor_share_close(accel_executor *executor,
 size_t accel_executor_share_length(accel_executor *executor,
                                    const struct accel_executor_share *share);
 
+/* How many loads of one share may be queued; 0: it is not open. */
+uint32_t accel_executor_queue_size(const accel_executor *executor);
 /* Takes a job back that is not yet run. False: it is not in a queue. */
 bool accel_executor_withdraw(accel_executor *executor, accel_job *job);
 /* Somebody asks for a queued load once more: it is no background any longer, and the last that was

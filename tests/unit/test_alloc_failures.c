@@ -355,17 +355,52 @@ static operation operations[] = {
 };
 #define OPERATIONS (sizeof operations / sizeof operations[0])
 
+/* ---- without anything behind L1 ---- */
+
+ACCEL_DEFINE_WITH(alone, uint64_t, text, .copy = text_copy, .drop = text_drop)
+
+static void expect_memory_and_area(const alone_cache *cache)
+{
+  const char *error = alone_cache_last_error(cache);
+  if (strstr(error, "no memory") == NULL || strstr(error, "area alone") == NULL)
+    fail_msg("\"%s\" names neither memory nor area", error);
+}
+
+static void reads_of_local_name_what_had_no_memory(void **state)
+{
+  (void)state;
+  alone_cache cache;
+  text value, out;
+  const uint64_t key = 1;
+  const accel_config config = {.area = "alone", .capacity = 64};
+  assert_true(text_make(&value, "some text", 9));
+  assert_int_equal(alone_cache_open(&cache, &config), ACCEL_OK);
+  assert_int_equal(alone_cache_set(&cache, 1, &value), ACCEL_OK);
+  failing_alloc_fail_from(1);
+  const accel_status status = alone_cache_get(&cache, 1, &out);
+  failing_alloc_fail_from(0);
+  assert_int_equal(status, ACCEL_ERR_NOMEM);
+  expect_memory_and_area(&cache);
+  accel_error_set(&config, ACCEL_ERR_CONFIG, "something else");
+  /* More keys than memory can have statuses. */
+  assert_int_equal(alone_cache_mget(&cache, &key, SIZE_MAX / 2, NULL, &out, NULL), ACCEL_ERR_NOMEM);
+  expect_memory_and_area(&cache);
+  alone_cache_close(&cache);
+  text_drop(&value);
+}
+
 int main(void)
 {
-  struct CMUnitTest tests[OPERATIONS + 4] = {
+  struct CMUnitTest tests[OPERATIONS + 5] = {
       cmocka_unit_test(a_failed_open_leaves_nothing),
       cmocka_unit_test(close_needs_no_memory),
       cmocka_unit_test(a_refresh_without_memory_is_no_refresh),
       cmocka_unit_test(a_hit_of_a_plain_value_allocates_nothing),
+      cmocka_unit_test(reads_of_local_name_what_had_no_memory),
   };
   for (size_t i = 0; i < OPERATIONS; i++) {
     operation *one = &operations[i];
-    tests[i + 4] = (struct CMUnitTest){one->name, sweep, NULL, NULL, one};
+    tests[i + 5] = (struct CMUnitTest){one->name, sweep, NULL, NULL, one};
   }
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

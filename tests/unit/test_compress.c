@@ -196,10 +196,11 @@ static void a_compressor_without_its_parts_is_refused(void **state)
   all->config.compressor = &broken;
   page_cache cache = {.base = {.core = NULL}};
   assert_int_equal(page_cache_open(&cache, &all->config), ACCEL_ERR_CONFIG);
-  assert_non_null(strstr(page_cache_last_error(&cache), "compressor"));
+  assert_non_null(strstr(page_cache_last_error(&cache), "method is 8"));
   broken.method = 1;
   broken.decompress = NULL;
   assert_int_equal(page_cache_open(&cache, &all->config), ACCEL_ERR_CONFIG);
+  assert_non_null(strstr(page_cache_last_error(&cache), "its decompress is NULL"));
 }
 
 int main(void)

@@ -440,7 +440,7 @@ static void a_log_may_read_what_is_missing(void **state)
 {
   (void)state;
   uint64_t out;
-  const accel_span_ops spans = {NULL, span_by_reading, span_end};
+  const accel_span_ops spans = {.begin = span_by_reading, .end = span_end};
   const accel_config config = {.area = "read", .log = log_by_reading, .spans = &spans};
   records = spans_begun = spans_ended = 0;
   assert_int_equal(number_cache_open(&read_by_its_log, &config), ACCEL_OK);
