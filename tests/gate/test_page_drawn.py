@@ -12,9 +12,6 @@ PARTS = {
     "overview-axis": {".axis": (100, 0), ".tick": (5, 5)},
     "change": {".dot": (5, 5), ".whisker": (1, 0), ".noise": (1, 20), ".zero": (0, 20),
                ".limit.warn": (0, 20), ".limit.fail": (0, 20)},
-    "density": {".area.base": (20, 20), ".area.now": (20, 20), ".middle.base": (0, 100),
-                ".middle.now": (0, 100), ".rug.base": (5, 4), ".rug.now": (5, 4),
-                ".tick": (5, 5)},
     "rounds": {".mark.base": (3, 3), ".mark.now": (3, 3), ".thread.base": (100, 1),
                ".thread.now": (100, 1), ".middle.base": (100, 0), ".tick": (5, 5)},
     "trend": {".mark.now": (3, 3), "line.release": (0, 100), "text.release": (10, 5)},
@@ -112,7 +109,7 @@ class Drawn(gate_world.World):
 
     def test_every_chart_is_drawn(self):
         # A bench of one side is drawn without the other.
-        one_side = {"density": 2, "rounds": 2}
+        one_side = {"rounds": 2}
         for width, theme in ((1400, "light"), (1400, "dark"), (400, "light")):
             self.look(width, theme)
             for kind, parts in PARTS.items():

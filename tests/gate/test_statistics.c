@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "page/density.h"
+#include "statistics.h"
 
 #include <math.h>
 
@@ -62,28 +62,12 @@ static void bounds_keep_their_promise(void **state)
   assert_in_range(kept, TRIALS * 985 / 1000, TRIALS * 993 / 1000); /* exactly 98.93 % */
 }
 
-static void density(void **state)
-{
-  (void)state;
-  enum { POINTS = 2001 };
-  assert_near(gate_bandwidth(one_to_ten, 10), 3.0276503540974917 * pow(4.0 / 30, 0.2), 1e-12);
-  const gate_interval range = {-20, 30};
-  const gate_numbers found = gate_kernel_density(one_to_ten, 10, range, POINTS);
-  double area = 0;
-  for (size_t i = 0; i < POINTS; i++) area += found.values[i] * 50 / (POINTS - 1);
-  assert_near(area, 1, 1e-6);
-  assert_true(found.values[1020] > found.values[800]); /* 5.5 against 0 */
-  const double same[] = {5, 5, 5};
-  assert_true(gate_bandwidth(same, 3) > 0);
-}
-
 int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(estimates),
       cmocka_unit_test(bounds_of_the_median),
       cmocka_unit_test(bounds_keep_their_promise),
-      cmocka_unit_test(density),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+const char *page_commit_address(const page *self, const char *commit)
+{
+  const bool is_hash = commit && strlen(commit) >= 7 && strspn(commit, "0123456789abcdef") >= 7;
+  return self->commits && is_hash ? gate_format("%s%s", self->commits, commit) : NULL;
+}
+
 /* ---- rows by bench ---- */
 
 /* Benches that were skipped for one reason are one entry: eight lines would say no more. */

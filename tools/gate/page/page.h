@@ -1,9 +1,8 @@
 /* page/: one page for people, a report as a file that needs nothing else, no network and no script.
  *
- *   page_common.c    what the parts share
  *   page.c           gathers rows by bench; the header; puts the parts together
  *   page_overview.c  all benches on one axis
- *   page_charts.c    a bench drawn: how results spread, its rounds, its history
+ *   page_charts.c    a bench drawn: its rounds, its history
  *   page_tables.c    figures of a bench, targets, and on what and how it was measured
  *   page.css         colours and layout, light and dark
  *   page.js          sorting and filtering: the page is whole without
@@ -53,8 +52,6 @@ void page_figures(const page *self, const page_bench *bench);
 void page_targets(const page *self);
 void page_environment(const page *self);
 
-/* What a side's shape is drawn from: samples of one process, or else rounds. */
-const gate_numbers *page_shape_of(const gate_metric *metric_or_null);
 /* Where a commit is shown; NULL if nowhere. */
 const char *page_commit_address(const page *self, const char *commit_or_null);
 

@@ -1,14 +1,11 @@
-/* One bench drawn: how the results of both sides spread, its rounds in the order of time, and its
- * history. */
-#include "density.h"
+/* One bench drawn: its rounds in the order of time, and its history. */
 #include "page.h"
 
 #include <math.h>
 #include <string.h>
 
-/* Of fewer than SHAPE_MIN results a curve would be made up. What is drawn of history is its end: a
- * longer line tells no more on a page this wide. */
-enum { DENSITY_POINTS = 160, SHAPE_MIN = 15, CHART_HEIGHT = 190, TREND_RUNS_MAX = 120 };
+/* What is drawn of history is its end: a longer line tells no more on a page this wide. */
+enum { CHART_HEIGHT = 190, TREND_RUNS_MAX = 120 };
 
 static void open_figure(const page *self, const char *title)
 {
@@ -20,11 +17,6 @@ static void close_figure(const page *self, const char *note)
   gate_add_markup(self->out, "<p class=\"muted small\">%s</p>\n</figure>\n", note);
 }
 
-static const char *count_text(size_t count, const char *of)
-{
-  return gate_some(count, of, gate_format("%ss", of));
-}
-
 /* All of it, or evenly spaced numbers in order. */
 static gate_numbers thinned(const gate_numbers *numbers)
 {
@@ -34,110 +26,6 @@ static gate_numbers thinned(const gate_numbers *numbers)
   for (size_t i = 0; i < MOST; i++)
     gate_numbers_add(&found, numbers->values[i * numbers->count / MOST]);
   return found;
-}
-
-/* ---- how results spread ---- */
-
-typedef struct spread_side {
-  const char *name;
-  double main;             /* NAN: the side is not there */
-  const gate_numbers *all; /* its results */
-  gate_numbers shape;      /* what of them is within the axis */
-  gate_numbers heights;    /* of a curve, or none */
-} spread_side;
-
-/* Far outliers would press everything else into one line: the axis ends at the outer fences. */
-static gate_interval fenced(const gate_numbers *shape, double main)
-{
-  const gate_numbers alone = {&main, 1, 1};
-  const gate_interval range = svg_range(shape, &alone, 0);
-  if (shape->count < SHAPE_MIN) return range;
-  const stats_fences fences = stats_tukey(gate_sorted(shape->values, shape->count), shape->count);
-  const double low = fmax(range.low, fences.low_severe);
-  const double high = fmin(range.high, fences.high_severe);
-  const double more = fmin(2.5 * gate_bandwidth(shape->values, shape->count), high - low);
-  /* Nothing takes less than no time. */
-  return (gate_interval){fmax(fmin(low - more, main), fmin(range.low, 0)), fmax(high + more, main)};
-}
-
-static void draw_side(const svg_plot *plot, const spread_side *side, double top, const char *unit)
-{
-  const bool is_base = strcmp(side->name, "base") == 0;
-  svg_plot curve = *plot;
-  curve.y = (gate_interval){0, top};
-  gate_numbers x = {0};
-  for (size_t i = 0; i < side->heights.count; i++)
-    gate_numbers_add(&x,
-                     plot->x.low + (plot->x.high - plot->x.low) * (double)i / (DENSITY_POINTS - 1));
-  svg_path(&curve, SVG_AREA, gate_format("area %s", side->name), &x, &side->heights, 0);
-  for (size_t i = 0; i < side->shape.count && side->heights.count == 0; i++)
-    svg_dot(plot, gate_format("mark %s", side->name), side->shape.values[i], is_base ? 0.62 : 0.3,
-            4, gate_quantity(side->shape.values[i], unit));
-  if (!isnan(side->main)) svg_upright(plot, gate_format("middle %s", side->name), side->main);
-  const gate_numbers shown = thinned(&side->shape);
-  svg_path(plot, SVG_RUG, gate_format("rug %s", side->name), &shown, NULL, is_base ? 3 : 9);
-}
-
-/* What the axis must hold of both sides, with a little room. */
-static gate_interval spread_range(const spread_side *sides)
-{
-  gate_interval range = {INFINITY, -INFINITY};
-  for (int s = 0; s < 2; s++) {
-    if (isnan(sides[s].main)) continue;
-    const gate_interval its = fenced(sides[s].all, sides[s].main);
-    range = (gate_interval){fmin(range.low, its.low), fmax(range.high, its.high)};
-  }
-  const double more = (range.high - range.low) * 0.03;
-  return (gate_interval){range.low > more ? range.low - more : range.low, range.high + more};
-}
-
-static void fill_side(spread_side *side, gate_interval x)
-{
-  for (size_t i = 0; i < side->all->count; i++)
-    if (side->all->values[i] >= x.low && side->all->values[i] <= x.high)
-      gate_numbers_add(&side->shape, side->all->values[i]);
-  if (side->all->count >= SHAPE_MIN)
-    side->heights = gate_kernel_density(side->all->values, side->all->count, x, DENSITY_POINTS);
-}
-
-static void add_spread(const page *self, const page_bench *bench)
-{
-  spread_side sides[] = {{.name = "base"}, {.name = "now"}};
-  const gate_metric *metrics[] = {bench->base, bench->now};
-  size_t far = 0, most = 0;
-  open_figure(self, "How results spread");
-  gate_text_add(self->out, "<p class=\"legend\">");
-  for (int s = 0; s < 2; s++) {
-    spread_side *side = &sides[s];
-    side->all = page_shape_of(metrics[s]);
-    side->main = metrics[s] ? gate_metric_main(metrics[s]) : NAN;
-    if (isnan(side->main)) continue;
-    gate_add_markup(self->out, "<span class=\"key %s-key\">%s %s, n %s</span>", side->name,
-                    side->name, gate_quantity(side->main, bench->unit),
-                    gate_format("%zu", side->all->count));
-  }
-  gate_text_add(self->out, "</p>\n");
-  const svg_plot plot = {.out = self->out,
-                         .kind = "chart density",
-                         .height = CHART_HEIGHT,
-                         .top = 14,
-                         .bottom = 34,
-                         .x = spread_range(sides),
-                         .y = {0, 1}};
-  svg_open(&plot, gate_format("spread of %s", bench->full_id));
-  svg_axis_x(&plot, bench->unit);
-  for (int s = 0; s < 2; s++) {
-    fill_side(&sides[s], plot.x);
-    far += sides[s].all->count - sides[s].shape.count;
-    most = sides[s].all->count > most ? sides[s].all->count : most;
-  }
-  /* Both on one scale, so that areas are equal. */
-  const double top = svg_range(&sides[0].heights, &sides[1].heights, 0).high * 1.06;
-  for (int s = 0; s < 2; s++) draw_side(&plot, &sides[s], top, bench->unit);
-  svg_close(&plot);
-  close_figure(self, far > 0            ? gate_format("%zu far outliers are beyond the axis.", far)
-                     : most < SHAPE_MIN ? "Too few results for a curve: each is a dot."
-                                        : "");
 }
 
 /* ---- lines in the order of time ---- */
@@ -182,7 +70,7 @@ static void draw_line(const page *self, const svg_plot *plot, const line *of, co
   add_tags(plot, of);
   if (!of->runs)
     svg_line(plot, gate_format("middle %s", of->side), -0.5, middle, plot->x.high, middle);
-  svg_path(plot, SVG_LINE, gate_format("thread %s", of->side), &x, &of->values, 0);
+  svg_path(plot, gate_format("thread %s", of->side), &x, &of->values);
   for (size_t i = 0; i < count; i++) {
     const char *address = of->runs ? page_commit_address(self, of->runs[i]->commit) : NULL;
     if (address) gate_add_markup(self->out, "<a href=\"%s\">", address);
@@ -264,7 +152,7 @@ static void add_trend(const page *self, const page_bench *bench, const gate_metr
   add_lines(self, "chart trend", is_time ? "History" : gate_format("History of %s", metric->name),
             gate_format("history of %s of %s", metric->name, bench->full_id), metric->unit, &none,
             &found, run_name(found.runs[0]), run_name(found.runs[count - 1]));
-  close_figure(self, count_text(count, "run"));
+  close_figure(self, gate_some(count, "run", "runs"));
 }
 
 void page_charts(const page *self, const page_bench *bench)
@@ -272,9 +160,6 @@ void page_charts(const page *self, const page_bench *bench)
   const gate_bench *now = self->report->now ? gate_set_find(self->report->now, bench->id) : NULL;
   const bool has_main = (bench->base && !isnan(gate_metric_main(bench->base))) ||
                         (bench->now && !isnan(gate_metric_main(bench->now)));
-  /* One exact number a side is in the table. */
-  if (has_main && page_shape_of(bench->base)->count + page_shape_of(bench->now)->count > 0)
-    add_spread(self, bench);
   if (has_main) add_rounds(self, bench);
   for (size_t i = 0; self->history && now && i < now->metric_count; i++)
     add_trend(self, bench, &now->metrics[i]);

@@ -52,15 +52,24 @@ static bool is_judged(const page_bench *bench, const char *key)
   return false;
 }
 
+/* Samples of one process, or else rounds. */
+static const gate_numbers *results_of(const gate_metric *metric)
+{
+  static const gate_numbers none;
+  if (!metric) return &none;
+  return metric->samples.count >= 3 ? &metric->samples : &metric->rounds;
+}
+
 static const char *outliers_text(const gate_metric *metric)
 {
-  const gate_numbers *shape = page_shape_of(metric);
-  if (shape->count < 4) return "-";
-  const stats_fences fences = stats_tukey(gate_sorted(shape->values, shape->count), shape->count);
-  const stats_outliers found = stats_count_outliers(shape->values, shape->count, fences);
+  const gate_numbers *results = results_of(metric);
+  if (results->count < 4) return "-";
+  const stats_fences fences =
+      stats_tukey(gate_sorted(results->values, results->count), results->count);
+  const stats_outliers found = stats_count_outliers(results->values, results->count, fences);
   return gate_format("%zu of %zu",
                      found.low_severe + found.low_mild + found.high_mild + found.high_severe,
-                     shape->count);
+                     results->count);
 }
 
 static const char *size_text(const gate_metric *metric)
@@ -72,10 +81,10 @@ static const char *size_text(const gate_metric *metric)
 
 static double figure_of(const gate_metric *metric, gate_figure figure)
 {
-  const gate_numbers *shape = page_shape_of(metric);
+  const gate_numbers *results = results_of(metric);
   if (!metric) return NAN;
   if (figure == GATE_DEVIATION && !gate_has(metric, figure))
-    return gate_deviation(shape->values, shape->count);
+    return gate_deviation(results->values, results->count);
   return metric->figures[figure];
 }
 

@@ -80,30 +80,18 @@ void svg_text(const svg_plot *plot, const char *kind, double x, double y, double
 
 /* ---- what is stretched ---- */
 
-void svg_path(const svg_plot *plot, svg_shape shape, const char *kind, const gate_numbers *x,
-              const gate_numbers *y, double offset)
+void svg_path(const svg_plot *plot, const char *kind, const gate_numbers *x, const gate_numbers *y)
 {
   enum { STRETCH = 1000 };
-  gate_text *out = plot->out;
-  const double scale = STRETCH / 100.0, ground = down_of(plot, plot->y.low);
-  if (x->count == 0) return;
-  gate_text_printf(out,
+  gate_text_printf(plot->out,
                    "<svg class=\"stretched\" width=\"100%%\" height=\"%.0f\" "
                    "viewBox=\"0 0 %d %.0f\" preserveAspectRatio=\"none\">"
                    "<path class=\"%s\" vector-effect=\"non-scaling-stroke\" d=\"",
                    plot->height, STRETCH, plot->height, kind);
-  for (size_t i = 0; i < x->count; i++) {
-    const double across = svg_across(plot, x->values[i]) * scale;
-    if (shape == SVG_AREA && i == 0) gate_text_printf(out, "M%.1f %.1f", across, ground);
-    if (shape == SVG_RUG)
-      gate_text_printf(out, "M%.1f %.1fv5", across, plot->height - plot->bottom + offset);
-    else
-      gate_text_printf(out, "%c%.1f %.1f", i == 0 && shape == SVG_LINE ? 'M' : 'L', across,
-                       down_of(plot, y->values[i]));
-  }
-  if (shape == SVG_AREA)
-    gate_text_printf(out, "L%.1f %.1fZ", svg_across(plot, x->values[x->count - 1]) * scale, ground);
-  gate_text_add(out, "\"/></svg>");
+  for (size_t i = 0; i < x->count; i++)
+    gate_text_printf(plot->out, "%c%.1f %.1f", i == 0 ? 'M' : 'L',
+                     svg_across(plot, x->values[i]) * STRETCH / 100, down_of(plot, y->values[i]));
+  gate_text_add(plot->out, "\"/></svg>");
 }
 
 /* ---- axes ---- */
@@ -157,17 +145,6 @@ static const char *tick_text(const gate_numbers *ticks, size_t index, const char
     return gate_quantity(value, unit);
   const double digits = step > 0 ? ceil(-log10(step / factor) - 1e-9) : 0;
   return gate_format("%.*f %s", (int)limit(digits, 0, 9), value / factor, blank + 1);
-}
-
-void svg_axis_x(const svg_plot *plot, const char *unit)
-{
-  const gate_numbers ticks = svg_ticks(plot->x, 5);
-  svg_line(plot, "axis", plot->x.low, plot->y.low, plot->x.high, plot->y.low);
-  for (size_t i = 0; i < ticks.count; i++) {
-    svg_upright(plot, "grid", ticks.values[i]);
-    svg_text(plot, "tick", ticks.values[i], plot->y.low, 4 - plot->bottom,
-             tick_text(&ticks, i, unit));
-  }
 }
 
 void svg_axis_y(const svg_plot *plot, const char *unit)

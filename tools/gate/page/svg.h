@@ -37,14 +37,10 @@ void svg_dot(const svg_plot *plot, const char *kind, double x, double y, double 
 /* `lift` pixels above y, turned away from an edge that is near. */
 void svg_text(const svg_plot *plot, const char *kind, double x, double y, double lift,
               const char *text);
-/* Many marks as one path: a line or an area through points, or a rug, a stroke for each x that is
- * `offset` pixels below the data. */
-typedef enum svg_shape { SVG_LINE, SVG_AREA, SVG_RUG } svg_shape;
-void svg_path(const svg_plot *plot, svg_shape shape, const char *kind, const gate_numbers *x,
-              const gate_numbers *y, double offset);
+/* A line through points. */
+void svg_path(const svg_plot *plot, const char *kind, const gate_numbers *x, const gate_numbers *y);
 
-/* Rules and texts below the data, and rules and texts across it. */
-void svg_axis_x(const svg_plot *plot, const char *unit);
+/* Rules across the data, and their texts. */
 void svg_axis_y(const svg_plot *plot, const char *unit);
 /* Numbers that people would choose for an axis: at most `most`, in ascending order. */
 gate_numbers svg_ticks(gate_interval range, size_t most);
