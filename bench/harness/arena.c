@@ -10,68 +10,75 @@ typedef struct arena_block {
   max_align_t bytes[];
 } arena_block;
 
+static arena_block *newest;
+
 void arena_exhausted(void)
 {
   fputs("error: out of memory\n", stderr);
   exit(3);
 }
 
-void *arena_take(bench_arena *arena, size_t count, size_t size)
+void *arena_take(size_t count, size_t size)
 {
   const bool fits = size == 0 || count <= SIZE_MAX / 4 / size;
   arena_block *block = fits ? calloc(1, sizeof *block + count * size) : NULL;
   if (!block) arena_exhausted();
-  block->next = arena->blocks;
-  arena->blocks = block;
+  block->next = newest;
+  newest = block;
   return block->bytes;
 }
 
-char *arena_copy_bytes(bench_arena *arena, const void *bytes, size_t length)
+char *arena_copy_bytes(const void *bytes, size_t length)
 {
-  char *copy = arena_take(arena, length + 1, 1);
+  char *copy = arena_take(length + 1, 1);
   if (length > 0) memcpy(copy, bytes, length);
   return copy;
 }
 
-char *arena_copy(bench_arena *arena, const char *text)
+char *arena_copy(const char *text)
 {
-  return text ? arena_copy_bytes(arena, text, strlen(text)) : NULL;
+  return text ? arena_copy_bytes(text, strlen(text)) : NULL;
 }
 
-char *arena_format_list(bench_arena *arena, const char *format, va_list list)
+char *arena_format_list(const char *format, va_list list)
 {
   va_list again;
   va_copy(again, list);
   const int length = vsnprintf(NULL, 0, format, list);
-  char *text = arena_take(arena, length < 0 ? 1 : (size_t)length + 1, 1);
+  char *text = arena_take(length < 0 ? 1 : (size_t)length + 1, 1);
   if (length > 0) vsnprintf(text, (size_t)length + 1, format, again);
   va_end(again);
   return text;
 }
 
-char *arena_format(bench_arena *arena, const char *format, ...)
+char *arena_format(const char *format, ...)
 {
   va_list list;
   va_start(list, format);
-  char *text = arena_format_list(arena, format, list);
+  char *text = arena_format_list(format, list);
   va_end(list);
   return text;
 }
 
-void *arena_grow(bench_arena *arena, void *items, size_t count, size_t *capacity, size_t size)
+void *arena_grow(void *items, size_t count, size_t *capacity, size_t size)
 {
   if (count < *capacity) return items;
   *capacity = *capacity == 0 ? 8 : *capacity * 2;
-  void *moved = arena_take(arena, *capacity, size);
+  void *moved = arena_take(*capacity, size);
   if (count > 0) memcpy(moved, items, count * size);
   return moved;
 }
 
-void arena_release(bench_arena *arena)
+arena_mark arena_begin(void)
 {
-  while (arena->blocks) {
-    arena_block *block = arena->blocks;
-    arena->blocks = block->next;
+  return newest;
+}
+
+void arena_end(arena_mark mark)
+{
+  while (newest != mark) {
+    arena_block *block = newest;
+    newest = block->next;
     free(block);
   }
 }

@@ -1,7 +1,9 @@
-/* arena.h: memory that is given back all at once, so that nothing in it needs an owner.
+/* arena.h: the memory of the program, which is given back all at once, so that nothing in it needs an
+ * owner.
  *
  * When the system has none left the program says so and ends with 3: half of a result would be
- * worse. An arena begins as {0}. Threads: one. */
+ * worse. What a function needs only for itself it takes between arena_begin and arena_end.
+ * Threads: one. */
 #ifndef BENCH_ARENA_H
 #define BENCH_ARENA_H
 
@@ -11,23 +13,23 @@
 
 #define ARENA_PRINTF(format_, first_) __attribute__((format(printf, format_, first_)))
 
-typedef struct bench_arena {
-  struct arena_block *blocks;
-} bench_arena;
-
 /* Says that memory is out, and ends with 3. */
 void arena_exhausted(void) __attribute__((noreturn));
 /* Zeroed, aligned for every type, never NULL. */
-void *arena_take(bench_arena *arena, size_t count, size_t size);
+void *arena_take(size_t count, size_t size);
 /* NULL of NULL. */
-char *arena_copy(bench_arena *arena, const char *text);
+char *arena_copy(const char *text);
 /* With a NUL behind them. */
-char *arena_copy_bytes(bench_arena *arena, const void *bytes, size_t length);
-char *arena_format(bench_arena *arena, const char *format, ...) ARENA_PRINTF(2, 3);
-char *arena_format_list(bench_arena *arena, const char *format, va_list list);
+char *arena_copy_bytes(const void *bytes, size_t length);
+char *arena_format(const char *format, ...) ARENA_PRINTF(1, 2);
+char *arena_format_list(const char *format, va_list list);
 /* Room for one more item behind `items`, which holds `count` of `*capacity`; returns the array,
  * which may have moved. */
-void *arena_grow(bench_arena *arena, void *items, size_t count, size_t *capacity, size_t size);
-void arena_release(bench_arena *arena);
+void *arena_grow(void *items, size_t count, size_t *capacity, size_t size);
+
+typedef struct arena_block *arena_mark;
+arena_mark arena_begin(void);
+/* Gives back what was taken since then; of NULL, all. */
+void arena_end(arena_mark mark_or_null);
 
 #endif

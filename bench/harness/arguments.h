@@ -1,7 +1,8 @@
 /* arguments.h: command lines by a table, from which --help is printed too.
  *
  * Long options in both forms (--x v and --x=v), never abbreviated, -h for --help; the last repeat
- * wins. Operands keep their order. Everything behind "--" is an operand. */
+ * wins. Operands keep their order. Everything behind "--" is an operand. Not getopt_long's, which
+ * takes abbreviations and does not tell which word was wrong. */
 #ifndef BENCH_ARGUMENTS_H
 #define BENCH_ARGUMENTS_H
 
@@ -44,5 +45,36 @@ void arguments_help(FILE *to, const argument_group *groups);
 /* Fields: const char *, bool, size_t, double. `value` of a choice is "a|b|c"; its field is an int,
  * from 0. */
 argument_take arguments_text, arguments_flag, arguments_whole, arguments_number, arguments_choice;
+
+/* Rows of a table whose group's `to` is an ARGUMENTS_OF, which a file defines above its table. */
+#define ARGUMENT_TEXT(name_, field_, value_, meaning_) \
+  { \
+    name_, value_, meaning_, arguments_text, offsetof(ARGUMENTS_OF, field_), 0, 0 \
+  }
+#define ARGUMENT_FLAG(name_, field_, meaning_) \
+  { \
+    name_, NULL, meaning_, arguments_flag, offsetof(ARGUMENTS_OF, field_), 0, 0 \
+  }
+#define ARGUMENT_CHOICE(name_, field_, value_, meaning_) \
+  { \
+    name_, value_, meaning_, arguments_choice, offsetof(ARGUMENTS_OF, field_), 0, 0 \
+  }
+#define ARGUMENT_WHOLE(name_, field_, least_, most_, meaning_) \
+  { \
+    name_, "N", meaning_, arguments_whole, offsetof(ARGUMENTS_OF, field_), least_, most_ \
+  }
+#define ARGUMENT_NUMBER(name_, field_, least_, most_, value_, meaning_) \
+  { \
+    name_, value_, meaning_, arguments_number, offsetof(ARGUMENTS_OF, field_), least_, most_ \
+  }
+/* A value that `take_` checks: into a field, or into the whole. */
+#define ARGUMENT_OWN(name_, field_, value_, take_, meaning_) \
+  { \
+    name_, value_, meaning_, take_, offsetof(ARGUMENTS_OF, field_), 0, 0 \
+  }
+#define ARGUMENT_WITH_ALL(name_, value_, take_, meaning_) \
+  { \
+    name_, value_, meaning_, take_, 0, 0, 0 \
+  }
 
 #endif

@@ -14,8 +14,7 @@
 static const char *path_of(const results *all, const identity *id, const char *where,
                            const char *file)
 {
-  return arena_format(all->arena, "%s/%s/%s/%s", all->settings->criterion_path, id->directory,
-                      where, file);
+  return arena_format("%s/%s/%s/%s", all->settings->criterion_path, id->directory, where, file);
 }
 
 /* ---- the files ---- */
@@ -98,9 +97,9 @@ bool criterion_save(const results *all, const result *one)
 /* ---- reading a sample back ---- */
 
 /* `list` as `count` numbers above 0; NULL if it is anything else. */
-static double *take_numbers(bench_arena *arena, const json_t *list, size_t count)
+static double *take_numbers(const json_t *list, size_t count)
 {
-  double *const numbers = (double *)arena_take(arena, count, sizeof *numbers);
+  double *const numbers = (double *)arena_take(count, sizeof *numbers);
   if (count == 0 || json_array_size(list) != count) return NULL;
   for (size_t i = 0; i < count; i++) {
     numbers[i] = json_number_value(json_array_get(list, i));
@@ -119,8 +118,8 @@ bool criterion_load(const results *all, const identity *id, const char *name, me
   const json_t *const iterations = json_object_get(sample, "iters");
   *out = (measure_samples){.count = json_array_size(iterations)};
   out->is_linear = mode != NULL && strcmp(mode, "Linear") == 0;
-  out->iterations = take_numbers(all->arena, iterations, out->count);
-  out->times = take_numbers(all->arena, json_object_get(sample, "times"), out->count);
+  out->iterations = take_numbers(iterations, out->count);
+  out->times = take_numbers(json_object_get(sample, "times"), out->count);
   json_decref(sample);
   if (out->iterations != NULL && out->times != NULL) return true;
   fprintf(stderr, "error: %s is not a sample of criterion's%s%s\n", path,

@@ -12,8 +12,8 @@
 
 bool file_make_folders(const char *path)
 {
-  bench_arena arena = {0};
-  char *folder = arena_copy(&arena, path);
+  const arena_mark mark = arena_begin();
+  char *folder = arena_copy(path);
   bool are_there = true;
   for (char *slash = strchr(folder + (*folder == '/'), '/'); slash && are_there;
        slash = strchr(slash + 1, '/')) {
@@ -22,7 +22,7 @@ bool file_make_folders(const char *path)
     *slash = '/';
   }
   const int error = errno;
-  arena_release(&arena);
+  arena_end(mark);
   errno = error;
   return are_there;
 }
@@ -40,22 +40,22 @@ bool file_write_all(int file, const char *text, size_t length)
 }
 
 /* The rename lasts only once the folder is written too; a folder that cannot be is no failure. */
-static void flush_folder(bench_arena *arena, const char *path)
+static void flush_folder(const char *path)
 {
   const char *slash = strrchr(path, '/');
   const size_t length = slash == path ? 1 : slash ? (size_t)(slash - path) : 0;
-  const char *folder = slash ? arena_copy_bytes(arena, path, length) : ".";
+  const char *folder = slash ? arena_copy_bytes(path, length) : ".";
   const int file = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (file < 0) return;
   (void)fsync(file);
   close(file);
 }
 
-static bool write_beside(bench_arena *arena, const char *target, const char *text, size_t length)
+static bool write_beside(const char *target, const char *text, size_t length)
 {
   struct stat old;
   const mode_t mode = stat(target, &old) == 0 ? old.st_mode & 07777 : 0644;
-  char *beside = arena_format(arena, "%s.XXXXXX", target);
+  char *beside = arena_format("%s.XXXXXX", target);
   const int file = mkstemp(beside);
   if (file < 0) return false;
   errno = 0;
@@ -63,7 +63,7 @@ static bool write_beside(bench_arena *arena, const char *target, const char *tex
   int error = errno;
   is_whole = close(file) == 0 && is_whole;
   if (is_whole && rename(beside, target) == 0) {
-    flush_folder(arena, target);
+    flush_folder(target);
     return true;
   }
   if (error == 0) error = errno;
@@ -74,16 +74,16 @@ static bool write_beside(bench_arena *arena, const char *target, const char *tex
 
 const char *file_write(const char *path, const char *text, size_t length)
 {
-  bench_arena arena = {0};
+  const arena_mark mark = arena_begin();
   struct stat status;
   const bool is_folder = stat(path, &status) == 0 && S_ISDIR(status.st_mode);
   if (is_folder) return strerror(EISDIR);
   if (!file_make_folders(path)) return strerror(errno);
   /* A rename would put a file in the place of a link; what it points to is meant. */
   char *behind = realpath(path, NULL);
-  const bool is_written = write_beside(&arena, behind ? behind : path, text, length);
+  const bool is_written = write_beside(behind ? behind : path, text, length);
   const char *why = is_written ? NULL : strerror(errno);
   free(behind);
-  arena_release(&arena);
+  arena_end(mark);
   return why;
 }

@@ -1,4 +1,4 @@
-/* host.h: what this machine is. Reads /proc and /sys; what is not there is left out, or 0. */
+/* host.h: what this machine is. Reads /proc; what is not there is left out, or 0. */
 #ifndef BENCH_HOST_H
 #define BENCH_HOST_H
 

@@ -15,27 +15,26 @@ static size_t boundary(const char *text, size_t most)
   return most;
 }
 
-char *identity_sanitise(bench_arena *arena, const char *component)
+char *identity_sanitise(const char *component)
 {
-  char *name = arena_copy_bytes(arena, component, boundary(component, COMPONENT_BYTES));
+  char *name = arena_copy_bytes(component, boundary(component, COMPONENT_BYTES));
   for (char *at = name; (at = strpbrk(at, "?\"/\\*<>:|^")) != NULL;) *at = '_';
   return name;
 }
 
-static identity name_case(bench_arena *arena, const bench_case *bench)
+static identity name_case(const bench_case *bench)
 {
   identity id = {.full = "", .directory = ""};
   const char *const parts[] = {bench->group, bench->function, bench->parameter};
   for (size_t i = 0; i < 3; i++) {
     if (parts[i] == NULL || parts[i][0] == '\0') continue;
     const char *const separator = id.full[0] == '\0' ? "" : "/";
-    id.full = arena_format(arena, "%s%s%s", id.full, separator, parts[i]);
-    id.directory =
-        arena_format(arena, "%s%s%s", id.directory, separator, identity_sanitise(arena, parts[i]));
+    id.full = arena_format("%s%s%s", id.full, separator, parts[i]);
+    id.directory = arena_format("%s%s%s", id.directory, separator, identity_sanitise(parts[i]));
   }
   const size_t length = boundary(id.full, TITLE_BYTES);
   const bool is_cut = length < strlen(id.full);
-  id.title = arena_format(arena, "%.*s%s", (int)length, id.full, is_cut ? "..." : "");
+  id.title = arena_format("%.*s%s", (int)length, id.full, is_cut ? "..." : "");
   return id;
 }
 
@@ -46,22 +45,22 @@ static bool is_taken(const identity *earlier, size_t count, const char *director
   return false;
 }
 
-identity *identity_fill(bench_arena *arena, const bench_suite *suite)
+identity *identity_fill(const bench_suite *suite)
 {
-  identity *const ids = (identity *)arena_take(arena, suite->count, sizeof *ids);
+  identity *const ids = (identity *)arena_take(suite->count, sizeof *ids);
   for (size_t i = 0; i < suite->count; i++) {
-    ids[i] = name_case(arena, &suite->cases[i]);
+    ids[i] = name_case(&suite->cases[i]);
     const char *const wanted = ids[i].directory;
     for (unsigned n = 2; is_taken(ids, i, ids[i].directory); n++)
-      ids[i].directory = arena_format(arena, "%s_%u", wanted, n);
+      ids[i].directory = arena_format("%s_%u", wanted, n);
   }
   return ids;
 }
 
-const char *identity_hash(bench_arena *arena, const bench_case *bench, const identity *id)
+const char *identity_hash(const bench_case *bench, const identity *id)
 {
   const char *const text =
-      arena_format(arena, "%s\n%" PRIu64 "\n%" PRIu64 "\n%s", id->full, bench->elements,
-                   bench->bytes, bench->definition ? bench->definition : "");
-  return arena_format(arena, "%016" PRIx64, host_hash(text));
+      arena_format("%s\n%" PRIu64 "\n%" PRIu64 "\n%s", id->full, bench->elements, bench->bytes,
+                   bench->definition ? bench->definition : "");
+  return arena_format("%016" PRIx64, host_hash(text));
 }

@@ -12,13 +12,13 @@ typedef struct identity {
 } identity;
 
 /* One for each case. Equal folders get "_2", "_3", … in their order. */
-identity *identity_fill(bench_arena *arena, const bench_suite *suite);
+identity *identity_fill(const bench_suite *suite);
 
 /* One component of a folder's name: ? " / \ * < > : | ^ become "_", and what is more than 64 bytes
  * is cut at a character's boundary. */
-char *identity_sanitise(bench_arena *arena, const char *component);
+char *identity_sanitise(const char *component);
 
 /* Hash of what defines the case: names, sizes and its definition, but not the library. */
-const char *identity_hash(bench_arena *arena, const bench_case *bench, const identity *id);
+const char *identity_hash(const bench_case *bench, const identity *id);
 
 #endif

@@ -75,8 +75,8 @@ static const char *measure_open_case(const results *all, result *one)
   const double iteration_ns = elapsed_ns / (double)iterations;
   const size_t count = settings->plan.sample_size;
   one->samples.count = count;
-  one->samples.iterations = (double *)arena_take(all->arena, count, sizeof(double));
-  one->samples.times = (double *)arena_take(all->arena, count, sizeof(double));
+  one->samples.iterations = (double *)arena_take(count, sizeof(double));
+  one->samples.times = (double *)arena_take(count, sizeof(double));
   one->samples.is_linear = measure_schedule(&settings->plan, iteration_ns, one->samples.iterations);
   failure = measure_repeat(one->bench, &one->samples);
   if (failure != NULL || iteration_ns < SLOW_NS) return failure;
@@ -106,7 +106,7 @@ static const char *compare_case(const results *all, result *one)
   if (name == NULL) return NULL;
   if (!criterion_load(all, one->id, name, &before))
     return settings->baseline != NULL ? "the baseline asked for is not there" : NULL;
-  const double *const then = result_each(all->arena, &before), *const now = one->each;
+  const double *const then = result_each(&before), *const now = one->each;
   const size_t count = one->samples.count;
   one->has_change = true;
   one->mean_change = stats_ratio(now, count, then, before.count, STATS_MEAN, plan);
@@ -121,12 +121,12 @@ static const char *compare_case(const results *all, result *one)
   return NULL;
 }
 
-static result_percentiles percentiles_of(const results *all, const result *one)
+static result_percentiles percentiles_of(const result *one)
 {
   const measure_latency *const of = &one->latency;
   if (of->count > 0) return (result_percentiles){true, of->p05, of->p50, of->p95, of->p99};
   const size_t count = one->samples.count;
-  double *const each = result_each(all->arena, &one->samples);
+  double *const each = result_each(&one->samples);
   stats_sort(each, count);
   return (result_percentiles){false, stats_percentile(each, count, 5),
                               stats_percentile(each, count, 50), stats_percentile(each, count, 95),
@@ -136,8 +136,8 @@ static result_percentiles percentiles_of(const results *all, const result *one)
 static const char *analyse_case(const results *all, result *one)
 {
   const measure_samples *const samples = &one->samples;
-  one->each = result_each(all->arena, samples);
-  one->percentiles = percentiles_of(all, one);
+  one->each = result_each(samples);
+  one->percentiles = percentiles_of(one);
   one->summary = stats_summarise(samples->iterations, samples->times, samples->count,
                                  samples->is_linear, &all->settings->statistics);
   const char *const failure = compare_case(all, one);
@@ -188,10 +188,11 @@ static int list_all(const results *all)
   return 0;
 }
 
-/* Runs a case for so many iterations, or for so long, outside any statistics. */
-static const char *repeat_case(const bench_case *bench, uint64_t iterations, double seconds)
+/* Runs a case for so long, or once if `seconds` is 0, outside any statistics. */
+static const char *repeat_case(const bench_case *bench, double seconds)
 {
   double elapsed_ns;
+  uint64_t iterations = 1;
   const char *failure = bench->open != NULL ? bench->open(bench->ctx) : NULL;
   if (failure != NULL) return failure;
   failure = seconds > 0 ? measure_warm_up(bench, seconds, &iterations, &elapsed_ns)
@@ -200,19 +201,16 @@ static const char *repeat_case(const bench_case *bench, uint64_t iterations, dou
   return failure;
 }
 
-static int repeat_all(const results *all, const char *what, uint64_t iterations, double seconds)
+static int repeat_all(const results *all, const char *what, double seconds)
 {
   int status = 0;
   for (size_t i = 0; i < all->suite->count; i++) {
     const result *const one = &all->list[i];
     if (one->state == RESULT_LEFT_OUT) continue;
     const bool is_skipped = one->state == RESULT_SKIPPED;
-    const char *const failure =
-        is_skipped ? one->reason : repeat_case(one->bench, iterations, seconds);
+    const char *const failure = is_skipped ? one->reason : repeat_case(one->bench, seconds);
     if (failure != NULL && !is_skipped) status = 1;
-    if (what == NULL && failure == NULL) continue;
-    printf("%s %s: %s\n", what != NULL ? what : "Counting", one->id->full,
-           failure == NULL ? "Success" : failure);
+    printf("%s %s: %s\n", what, one->id->full, failure == NULL ? "Success" : failure);
   }
   return status;
 }
@@ -221,9 +219,8 @@ static int run_mode(results *all)
 {
   const options *const settings = all->settings;
   if (settings->is_list) return list_all(all);
-  if (settings->is_test) return repeat_all(all, "Testing", 1, 0);
-  if (settings->counted_id) return repeat_all(all, NULL, settings->count_iterations, 0);
-  if (settings->profile_s > 0) return repeat_all(all, "Profiling", 0, settings->profile_s);
+  if (settings->is_test) return repeat_all(all, "Testing", 0);
+  if (settings->profile_s > 0) return repeat_all(all, "Profiling", settings->profile_s);
   if (settings->is_served) return serve(all);
   return is_worth_measuring(all->build) ? measure_all(all) : 2;
 }
@@ -233,22 +230,21 @@ static void name_run(results *all)
   const char *const given = getenv("ACCEL_BENCH_RUN_ID");
   char date[32];
   host_date(date);
-  all->started = arena_copy(all->arena, date);
-  all->run_id = given != NULL && given[0] != '\0'
-                    ? given
-                    : arena_format(all->arena, "%s-%ld", date, (long)getpid());
+  all->started = arena_copy(date);
+  all->run_id =
+      given != NULL && given[0] != '\0' ? given : arena_format("%s-%ld", date, (long)getpid());
 }
 
 int bench_main(const bench_suite *suite, bench_build build, int count, char **arguments)
 {
-  bench_arena arena = {0};
+  const arena_mark mark = arena_begin();
   options settings;
   int status = 1;
-  const options_outcome outcome = options_parse(&settings, &arena, suite->name, count, arguments);
+  const options_outcome outcome = options_parse(&settings, suite->name, count, arguments);
   if (outcome == OPTIONS_TAKEN) {
-    results all = {.arena = &arena, .suite = suite, .build = &build, .settings = &settings};
-    const identity *const ids = identity_fill(&arena, suite);
-    all.list = (result *)arena_take(&arena, suite->count, sizeof *all.list);
+    results all = {.suite = suite, .build = &build, .settings = &settings};
+    const identity *const ids = identity_fill(suite);
+    all.list = (result *)arena_take(suite->count, sizeof *all.list);
     for (size_t i = 0; i < suite->count; i++)
       all.list[i] = (result){.bench = &suite->cases[i], .id = &ids[i]};
     name_run(&all);
@@ -259,6 +255,6 @@ int bench_main(const bench_suite *suite, bench_build build, int count, char **ar
   } else {
     status = outcome == OPTIONS_HELP ? 0 : 2;
   }
-  arena_release(&arena);
+  arena_end(mark);
   return status;
 }

@@ -94,8 +94,8 @@ const char *measure_repeat(const bench_case *bench, measure_samples *samples)
 const char *measure_operations(const bench_case *bench, double seconds, size_t count,
                                measure_latency *out)
 {
-  bench_arena arena = {0};
-  double *const times = (double *)arena_take(&arena, count, sizeof *times);
+  const arena_mark mark = arena_begin();
+  double *const times = (double *)arena_take(count, sizeof *times);
   const char *failure = NULL;
   size_t taken = 0;
   const uint64_t start_ns = now_ns();
@@ -114,7 +114,7 @@ const char *measure_operations(const bench_case *bench, double seconds, size_t c
     out->p999 = stats_percentile(times, taken, 99.9);
     out->max = times[taken - 1];
   }
-  arena_release(&arena);
+  arena_end(mark);
   return failure;
 }
 

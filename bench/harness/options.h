@@ -10,13 +10,11 @@ typedef enum options_format { FORMAT_CRITERION, FORMAT_BENCHER } options_format;
 
 typedef struct options {
   const char *filter; /* an extended regular expression, or with is_exact a full id; or NULL */
-  bool is_exact, is_quiet, is_verbose, is_coloured;
+  bool is_exact, is_quiet, is_verbose;
   /* Instead of measuring; the first that is set acts. */
-  bool is_list, is_test;  /* test: each case once, to see that it works */
-  const char *counted_id; /* a fixed number of iterations of one case */
-  size_t count_iterations;
-  double profile_s; /* repeat for so long without analysis, under a profiler; 0: measure */
-  bool is_served;   /* commands from stdin */
+  bool is_list, is_test; /* test: each case once, to see that it works */
+  double profile_s;      /* repeat for so long without analysis, under a profiler; 0: measure */
+  bool is_served;        /* commands from stdin */
   measure_plan plan;
   stats_plan statistics;
   double noise_threshold, significance_level;
@@ -24,8 +22,6 @@ typedef struct options {
   const char *baseline;       /* the baseline to compare with only, or NULL */
   const char *load;           /* the baseline to analyse instead of measuring, or NULL */
   int format;                 /* an options_format */
-  int color;                  /* auto, always, never */
-  const char *json_path;      /* also write the own JSON there, or NULL */
   const char *criterion_path; /* the folder of results */
   const char *summary_path;   /* the folder of summaries */
   bool is_cargo;              /* --bench, which means nothing */
@@ -34,7 +30,6 @@ typedef struct options {
 typedef enum options_outcome { OPTIONS_TAKEN, OPTIONS_HELP, OPTIONS_WRONG } options_outcome;
 
 /* Prints the help that was asked for; says on stderr what is wrong. */
-options_outcome options_parse(options *out, bench_arena *arena, const char *program, int count,
-                              char **arguments);
+options_outcome options_parse(options *out, const char *program, int count, char **arguments);
 
 #endif

@@ -60,8 +60,8 @@ static json_t *result_of(const results *all, const result *one)
   return json_pack("{s:o, s:o, s:s, s:s, s:s, s:o, s:o*, s:o}", "mean_ns",
                    json_figure(one->summary.mean.point), "median_ns",
                    json_figure(one->summary.median.point), "full_id", one->id->full, "bench_hash",
-                   identity_hash(all->arena, one->bench, one->id), "status", "ok", "params", params,
-                   "targets", result_targets(one->bench), "metrics", metrics_of(one));
+                   identity_hash(one->bench, one->id), "status", "ok", "params", params, "targets",
+                   result_targets(one->bench), "metrics", metrics_of(one));
 }
 
 /* Of every case in this state, by its folder: its reason, or all that is known. */
@@ -81,19 +81,14 @@ static json_t *cases_of(const results *all, result_state state)
 
 bool record_save(const results *all)
 {
-  const char *const own = arena_format(all->arena, "%s/accel-run-%s.json",
-                                       all->settings->criterion_path, all->suite->name);
-  const char *const paths[] = {own, all->settings->json_path};
+  const char *const path =
+      arena_format("%s/accel-run-%s.json", all->settings->criterion_path, all->suite->name);
   json_t *const record = json_pack(
       "{s:i, s:i, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "version", 1, "schema", 2, "executable",
       all->suite->name, "run_id", all->run_id, "started", all->started, "machine", host_machine(),
       "build", result_build(all), "skipped", cases_of(all, RESULT_SKIPPED), "failed",
       cases_of(all, RESULT_FAILED), "benchmarks", cases_of(all, RESULT_OK));
-  bool is_saved = true;
-  for (size_t i = 0; i < 2; i++)
-    if (paths[i] != NULL) is_saved = result_write(paths[i], json_incref(record), true) && is_saved;
-  json_decref(record);
-  return is_saved;
+  return result_write(path, record, true);
 }
 
 bool summary_save(const results *all, const result *one)
@@ -102,12 +97,12 @@ bool summary_save(const results *all, const result *one)
   const size_t count = one->samples.count;
   const double bytes = (double)one->bench->bytes;
   const bool is_rate = bytes > 0;
-  double *const values = result_each(all->arena, &one->samples);
+  double *const values = result_each(&one->samples);
   for (size_t i = 0; i < count; i++)
     values[i] = is_rate ? bytes / values[i] * 1e3 : values[i] / NS_PER_MS;
   stats_sort(values, count);
   char *const path =
-      arena_format(all->arena, "%s/bench-%s.json", all->settings->summary_path, one->id->directory);
+      arena_format("%s/bench-%s.json", all->settings->summary_path, one->id->directory);
   char *const name = path + strlen(all->settings->summary_path) + 1;
   for (char *at = name; (at = strchr(at, '/')) != NULL;) *at = '_';
   return result_write(

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-double *result_each(bench_arena *arena, const measure_samples *samples)
+double *result_each(const measure_samples *samples)
 {
-  double *const each = (double *)arena_take(arena, samples->count, sizeof *each);
+  double *const each = (double *)arena_take(samples->count, sizeof *each);
   for (size_t i = 0; i < samples->count; i++) each[i] = samples->times[i] / samples->iterations[i];
   return each;
 }

@@ -40,7 +40,6 @@ typedef struct result {
 } result;
 
 typedef struct results {
-  bench_arena *arena; /* of all that is known, until the program ends */
   const bench_suite *suite;
   const bench_build *build;
   const options *settings;
@@ -48,7 +47,7 @@ typedef struct results {
   const char *run_id, *started;
 } results;
 
-double *result_each(bench_arena *arena, const measure_samples *samples);
+double *result_each(const measure_samples *samples);
 /* Writes the value as text, and takes it. Complains on stderr. */
 bool result_write(const char *path, json_t *value, bool is_pretty);
 /* "gcc 12.2.0" and so on. */

@@ -1,8 +1,9 @@
 /* Commands from stdin, one a line, one line of JSON for each on stdout:
  *
  *   list                    what there is
- *   calibrate ID MS         warm up for MS milliseconds; how many iterations took how long
- *   run ID ITERS SAMPLES    the times of so many samples of so many iterations
+ *   calibrate MS ID         warm up for MS milliseconds; how many iterations took how long
+ *   run ITERS SAMPLES ID    the times of so many samples of so many iterations
+ *   turn ITERS SAMPLES ID   the same without percentiles of single operations
  *   quit                    or the end of stdin
  *
  * Whatever is wrong is answered by {"error": …}, and the next command is awaited. ID is the folder
@@ -10,8 +11,6 @@
  * open. */
 #include "result.h"
 
-#include <ctype.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,10 +37,10 @@ static void answer_error(const char *message)
   answer(json_pack("{s:o}", "error", json_words(message)));
 }
 
-static json_t *about_case(const results *all, const result *one)
+static json_t *about_case(const result *one)
 {
   return json_pack("{s:s, s:s, s:s, s:o*}", "id", one->id->directory, "full_id", one->id->full,
-                   "bench_hash", identity_hash(all->arena, one->bench, one->id), "targets",
+                   "bench_hash", identity_hash(one->bench, one->id), "targets",
                    result_targets(one->bench));
 }
 
@@ -50,7 +49,7 @@ static void list(const results *all)
   json_t *const benches = json_array(), *const skipped = json_array();
   for (size_t i = 0; i < all->suite->count; i++) {
     const result *const one = &all->list[i];
-    if (one->state == RESULT_OK) json_array_append_new(benches, about_case(all, one));
+    if (one->state == RESULT_OK) json_array_append_new(benches, about_case(one));
     if (one->state == RESULT_SKIPPED)
       json_array_append_new(skipped, json_pack("{s:s, s:o}", "id", one->id->directory, "reason",
                                                json_words(one->reason)));
@@ -90,7 +89,7 @@ static const result *open_case(server *self, const char *id)
   return NULL;
 }
 
-static void calibrate(server *self, const char *id, uint64_t ms)
+static void calibrate(server *self, const char *id, long long ms)
 {
   uint64_t iterations = 0;
   double elapsed_ns = 0;
@@ -105,11 +104,6 @@ static void calibrate(server *self, const char *id, uint64_t ms)
                      json_figure(elapsed_ns)));
 }
 
-static json_t *figure_of(const measure_latency *latency, double ns)
-{
-  return json_figure(latency->count > 0 ? ns : NAN);
-}
-
 static void answer_run(const result *one, const measure_samples *samples,
                        const measure_latency *latency)
 {
@@ -117,8 +111,9 @@ static void answer_run(const result *one, const measure_samples *samples,
                    (json_int_t)samples->iterations[0], "times",
                    json_figures(samples->times, samples->count), "allocs",
                    json_figure(one->memory.allocations), "peak_bytes",
-                   (json_int_t)one->memory.peak_bytes, "p95_op", figure_of(latency, latency->p95),
-                   "p99_op", figure_of(latency, latency->p99)));
+                   (json_int_t)one->memory.peak_bytes, "p95_op",
+                   latency->count > 0 ? json_figure(latency->p95) : json_null(), "p99_op",
+                   latency->count > 0 ? json_figure(latency->p99) : json_null()));
 }
 
 static void run(server *self, const char *id, uint64_t iterations, size_t count, bool has_tails)
@@ -127,9 +122,9 @@ static void run(server *self, const char *id, uint64_t iterations, size_t count,
   measure_latency latency = {0};
   const result *const one = open_case(self, id);
   if (one == NULL) return;
-  bench_arena arena = {0};
-  samples.iterations = (double *)arena_take(&arena, count, sizeof(double));
-  samples.times = (double *)arena_take(&arena, count, sizeof(double));
+  const arena_mark mark = arena_begin();
+  samples.iterations = (double *)arena_take(count, sizeof(double));
+  samples.times = (double *)arena_take(count, sizeof(double));
   for (size_t i = 0; i < count; i++) samples.iterations[i] = (double)iterations;
   const char *failure = measure_repeat(one->bench, &samples);
   if (failure == NULL && has_tails && samples.times[0] / (double)iterations >= SLOW_NS)
@@ -138,50 +133,25 @@ static void run(server *self, const char *id, uint64_t iterations, size_t count,
     answer_error(failure);
   else
     answer_run(one, &samples, &latency);
-  arena_release(&arena);
+  arena_end(mark);
 }
 
-/* Cuts the last word off `line`, if it is a whole number. An id may hold blanks. */
-static bool cut_number(char *line, uint64_t *out)
+static void obey(server *self, const char *line)
 {
-  char *end, *const blank = strrchr(line, ' ');
-  if (blank == NULL || !isdigit((unsigned char)blank[1])) return false;
-  *out = strtoull(blank + 1, &end, 10);
-  if (*end != '\0') return false;
-  *blank = '\0';
-  return true;
-}
-
-static bool obey_calibrate(server *self, char *rest)
-{
-  uint64_t ms;
-  if (!cut_number(rest, &ms) || ms > 60000) return false;
-  calibrate(self, rest, ms);
-  return true;
-}
-
-static bool obey_run(server *self, char *rest, bool has_tails)
-{
-  uint64_t samples, iterations;
-  if (!cut_number(rest, &samples) || samples == 0 || samples > SAMPLES_MOST) return false;
-  if (!cut_number(rest, &iterations) || iterations == 0) return false;
-  run(self, rest, iterations, (size_t)samples, has_tails);
-  return true;
-}
-
-static void obey(server *self, char *line)
-{
-  bool is_known = strcmp(line, "list") == 0;
-  if (is_known)
+  long long ms, iterations;
+  size_t count;
+  int at = 0; /* where the id begins */
+  const bool has_tails = strncmp(line, "run ", 4) == 0;
+  if (strcmp(line, "list") == 0)
     list(self->all);
-  else if (strncmp(line, "calibrate ", 10) == 0)
-    is_known = obey_calibrate(self, line + 10);
-  else if (strncmp(line, "run ", 4) == 0)
-    is_known = obey_run(self, line + 4, true);
-  else if (strncmp(line, "turn ", 5) == 0)
-    is_known = obey_run(self, line + 5, false);
-  if (!is_known)
-    answer_error("commands: list; calibrate ID MS; run ID ITERS SAMPLES; turn ID ITERS SAMPLES, "
+  else if (sscanf(line, "calibrate %lld %n", &ms, &at) == 1 && at > 0 && ms >= 0 && ms <= 60000)
+    calibrate(self, line + at, ms);
+  else if (sscanf(line, has_tails ? "run %lld %zu %n" : "turn %lld %zu %n", &iterations, &count,
+                  &at) == 2 &&
+           at > 0 && iterations > 0 && count > 0 && count <= SAMPLES_MOST)
+    run(self, line + at, (uint64_t)iterations, count, has_tails);
+  else
+    answer_error("commands: list; calibrate MS ID; run ITERS SAMPLES ID; turn ITERS SAMPLES ID, "
                  "which is run without percentiles; quit");
 }
 

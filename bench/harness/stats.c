@@ -44,23 +44,9 @@ static int compare(const void *a, const void *b)
   return (left > right) - (left < right);
 }
 
-/* Samples are short, and a bootstrap sorts thousands of them. */
 void stats_sort(double *numbers, size_t count)
 {
-  if (count > 256) {
-    qsort(numbers, count, sizeof *numbers, compare);
-    return;
-  }
-  static const size_t gaps[] = {57, 23, 10, 4, 1}; /* Ciura's, for Shell's sort */
-  for (size_t g = 0; g < sizeof gaps / sizeof *gaps; g++) {
-    const size_t gap = gaps[g];
-    for (size_t i = gap; i < count; i++) {
-      const double number = numbers[i];
-      size_t at = i;
-      for (; at >= gap && numbers[at - gap] > number; at -= gap) numbers[at] = numbers[at - gap];
-      numbers[at] = number;
-    }
-  }
+  if (count > 1) qsort(numbers, count, sizeof *numbers, compare);
 }
 
 double stats_percentile(const double *sorted, size_t count, double percent)
@@ -75,11 +61,11 @@ double stats_percentile(const double *sorted, size_t count, double percent)
 
 double stats_median(const double *numbers, size_t count)
 {
-  bench_arena arena = {0};
-  double *sorted = (double *)arena_copy_bytes(&arena, numbers, count * sizeof *sorted);
+  const arena_mark mark = arena_begin();
+  double *sorted = (double *)arena_copy_bytes(numbers, count * sizeof *sorted);
   stats_sort(sorted, count);
   const double median = stats_percentile(sorted, count, 50);
-  arena_release(&arena);
+  arena_end(mark);
   return median;
 }
 
@@ -187,14 +173,14 @@ static double resampled_slope(stats_random *random, const double *x, const doubl
 stats_summary stats_summarise(const double *iterations, const double *times, size_t count,
                               bool is_linear, const stats_plan *plan)
 {
-  bench_arena arena = {0};
-  double *each = (double *)arena_take(&arena, count, sizeof *each);
-  double *sorted = (double *)arena_take(&arena, count, sizeof *sorted);
-  double *drawn = (double *)arena_take(&arena, 2 * count, sizeof *drawn);
-  double *scratch = (double *)arena_take(&arena, count, sizeof *scratch);
+  const arena_mark mark = arena_begin();
+  double *each = (double *)arena_take(count, sizeof *each);
+  double *sorted = (double *)arena_take(count, sizeof *sorted);
+  double *drawn = (double *)arena_take(2 * count, sizeof *drawn);
+  double *scratch = (double *)arena_take(count, sizeof *scratch);
   double *distributions[FIGURES], points[FIGURES], figures[FIGURES];
   for (int f = 0; f < FIGURES; f++)
-    distributions[f] = (double *)arena_take(&arena, plan->resamples, sizeof(double));
+    distributions[f] = (double *)arena_take(plan->resamples, sizeof(double));
   for (size_t i = 0; i < count; i++) sorted[i] = each[i] = times[i] / iterations[i];
   describe(sorted, count, scratch, points);
   points[SLOPE] = stats_slope(iterations, times, count);
@@ -214,7 +200,7 @@ stats_summary stats_summarise(const double *iterations, const double *times, siz
                                               &out.median_deviation, &out.slope};
   for (int f = 0; f < FIGURES; f++)
     if (f != SLOPE || is_linear) *estimates[f] = estimate(points[f], distributions[f], plan);
-  arena_release(&arena);
+  arena_end(mark);
   return out;
 }
 
@@ -250,13 +236,13 @@ static double summed_up(const double *sorted, size_t count, double share)
 stats_estimate stats_ratio(const double *now, size_t now_count, const double *before,
                            size_t before_count, double share, const stats_plan *plan)
 {
-  bench_arena arena = {0};
+  const arena_mark mark = arena_begin();
   stats_random random;
   const size_t most = now_count > before_count ? now_count : before_count;
-  double *above = (double *)arena_copy_bytes(&arena, now, now_count * sizeof *now);
-  double *below = (double *)arena_copy_bytes(&arena, before, before_count * sizeof *before);
-  double *ratios = (double *)arena_take(&arena, plan->resamples, sizeof *ratios);
-  uint32_t *drawn = (uint32_t *)arena_take(&arena, most, sizeof *drawn);
+  double *above = (double *)arena_copy_bytes(now, now_count * sizeof *now);
+  double *below = (double *)arena_copy_bytes(before, before_count * sizeof *before);
+  double *ratios = (double *)arena_take(plan->resamples, sizeof *ratios);
+  uint32_t *drawn = (uint32_t *)arena_take(most, sizeof *drawn);
   stats_seed(&random, plan->seed, 1);
   stats_sort(above, now_count);
   stats_sort(below, before_count);
@@ -266,7 +252,7 @@ stats_estimate stats_ratio(const double *now, size_t now_count, const double *be
   }
   const double point = summed_up(above, now_count, share) / summed_up(below, before_count, share);
   const stats_estimate found = estimate(point, ratios, plan);
-  arena_release(&arena);
+  arena_end(mark);
   return found;
 }
 
@@ -283,10 +269,10 @@ static double welch_t(const double *a, size_t a_count, const double *b, size_t b
 double stats_p_value(const double *now, size_t now_count, const double *before, size_t before_count,
                      const stats_plan *plan)
 {
-  bench_arena arena = {0};
+  const arena_mark mark = arena_begin();
   const size_t both = now_count + before_count;
-  double *pooled = (double *)arena_take(&arena, both, sizeof *pooled);
-  double *drawn = (double *)arena_take(&arena, both, sizeof *drawn);
+  double *pooled = (double *)arena_take(both, sizeof *pooled);
+  double *drawn = (double *)arena_take(both, sizeof *drawn);
   memcpy(pooled, now, now_count * sizeof *now);
   memcpy(pooled + now_count, before, before_count * sizeof *before);
 
@@ -298,6 +284,6 @@ double stats_p_value(const double *now, size_t now_count, const double *before, 
     draw(&random, pooled, both, drawn, both);
     as_large += fabs(welch_t(drawn, now_count, drawn + now_count, before_count)) >= t;
   }
-  arena_release(&arena);
+  arena_end(mark);
   return (double)as_large / (double)plan->resamples;
 }

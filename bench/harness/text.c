@@ -19,15 +19,15 @@ static const text_scale sizes[] = {
     {0x1p30, "GiB/s"}, {0x1p20, "MiB/s"}, {0x1p10, "KiB/s"}, {0, "B/s"}};
 
 /* Five significant digits, as wide for every number. */
-static const char *scaled(const results *all, double number, const text_scale *scales)
+static const char *scaled(double number, const text_scale *scales)
 {
   while (scales->least > 0 && number < scales->least) scales++;
   const double shown = scales->least > 0 ? number / scales->least : number, size = fabs(shown);
   const int decimals = size < 10 ? 4 : size < 100 ? 3 : size < 1000 ? 2 : size < 10000 ? 1 : 0;
-  return arena_format(all->arena, "%.*f %s", decimals, shown, scales->unit);
+  return arena_format("%.*f %s", decimals, shown, scales->unit);
 }
 
-static void print_times(const results *all, const result *one)
+static void print_times(const result *one)
 {
   const stats_estimate *const typical =
       one->summary.has_slope ? &one->summary.slope : &one->summary.mean;
@@ -37,31 +37,28 @@ static void print_times(const results *all, const result *one)
   const bool is_long = strlen(one->id->full) >= NAME_COLUMNS;
   printf("%-*s", NAME_COLUMNS, one->id->full);
   if (is_long) printf("\n%*s", NAME_COLUMNS, "");
-  printf("time:   [%s %s %s]\n", scaled(all, typical->low, times),
-         scaled(all, typical->point, times), scaled(all, typical->high, times));
+  printf("time:   [%s %s %s]\n", scaled(typical->low, times), scaled(typical->point, times),
+         scaled(typical->high, times));
   if (amount > 0)
-    printf("%*sthrpt:  [%s %s %s]\n", NAME_COLUMNS, "", scaled(all, amount / typical->high, scales),
-           scaled(all, amount / typical->point, scales),
-           scaled(all, amount / typical->low, scales));
+    printf("%*sthrpt:  [%s %s %s]\n", NAME_COLUMNS, "", scaled(amount / typical->high, scales),
+           scaled(amount / typical->point, scales), scaled(amount / typical->low, scales));
 }
 
 static void print_change(const results *all, const result *one)
 {
   const stats_estimate *const mean = &one->mean_change;
   const double level = all->settings->significance_level, noise = all->settings->noise_threshold;
-  const char *color = "", *verdict = "No change in performance detected.";
+  const char *verdict = "No change in performance detected.";
   if (!one->has_change) return;
   printf("%*schange: [%+.4f%% %+.4f%% %+.4f%%] (p = %.2f %s %.2f)\n", NAME_COLUMNS, "",
          100 * mean->low, 100 * mean->point, 100 * mean->high, one->p_value,
          one->p_value < level ? "<" : ">", level);
   if (one->p_value < level) {
     verdict = "Change within noise threshold.";
-    if (mean->high < -noise) color = "\033[32m", verdict = "Performance has improved.";
-    if (mean->low > noise) color = "\033[31m", verdict = "Performance has regressed.";
+    if (mean->high < -noise) verdict = "Performance has improved.";
+    if (mean->low > noise) verdict = "Performance has regressed.";
   }
-  const bool is_coloured = all->settings->is_coloured && color[0] != '\0';
-  printf("%*s%s%s%s\n", NAME_COLUMNS, "", is_coloured ? color : "", verdict,
-         is_coloured ? "\033[0m" : "");
+  printf("%*s%s\n", NAME_COLUMNS, "", verdict);
 }
 
 static void print_outliers(const result *one)
@@ -79,39 +76,38 @@ static void print_outliers(const result *one)
       printf("  %zu (%.2f%%) %s\n", counted[i], percent * (double)counted[i], kinds[i]);
 }
 
-static void print_more(const results *all, const char *name, const stats_estimate *estimate)
+static void print_more(const char *name, const stats_estimate *estimate)
 {
-  printf("%-7s[%s %s]  ", name, scaled(all, estimate->low, times),
-         scaled(all, estimate->high, times));
+  printf("%-7s[%s %s]  ", name, scaled(estimate->low, times), scaled(estimate->high, times));
 }
 
 /* What an operation costs beyond its time, and how far it can be believed. */
-static void print_details(const results *all, const result *one)
+static void print_details(const result *one)
 {
   const result_percentiles *const at = &one->percentiles;
   const stats_summary *const summary = &one->summary;
   const char *const of = at->is_of_operations ? "op" : "batch";
-  if (summary->has_slope) print_more(all, "slope", &summary->slope);
-  print_more(all, "mean", &summary->mean);
-  print_more(all, "median", &summary->median);
-  print_more(all, "std. dev.", &summary->standard_deviation);
+  if (summary->has_slope) print_more("slope", &summary->slope);
+  print_more("mean", &summary->mean);
+  print_more("median", &summary->median);
+  print_more("std. dev.", &summary->standard_deviation);
   printf("\nallocs %g/op %g B/op  peak %llu B  timer %.0f ns\n", one->memory.allocations,
          one->memory.bytes, (unsigned long long)one->memory.peak_bytes, measure_timer_ns());
-  printf("p50(%s) %s  p95(%s) %s  p99(%s) %s", of, scaled(all, at->p50, times), of,
-         scaled(all, at->p95, times), of, scaled(all, at->p99, times));
+  printf("p50(%s) %s  p95(%s) %s  p99(%s) %s", of, scaled(at->p50, times), of,
+         scaled(at->p95, times), of, scaled(at->p99, times));
   if (at->is_of_operations)
-    printf("  p99.9(op) %s  max(op) %s", scaled(all, one->latency.p999, times),
-           scaled(all, one->latency.max, times));
+    printf("  p99.9(op) %s  max(op) %s", scaled(one->latency.p999, times),
+           scaled(one->latency.max, times));
   putchar('\n');
 }
 
 void text_print_result(const results *all, const result *one)
 {
-  print_times(all, one);
+  print_times(one);
   print_change(all, one);
   if (all->settings->is_quiet) return;
   print_outliers(one);
-  if (all->settings->is_verbose) print_details(all, one);
+  if (all->settings->is_verbose) print_details(one);
   putchar('\n');
 }
 

@@ -99,7 +99,7 @@ class Suites(unittest.TestCase):
         self.addCleanup(server.stop)
         url = f"redis://127.0.0.1:{server.port}"
         self.assertEqual(self.run_bench(CACHE_PATH, "--test", url=url).stdout.count("Success"), 16)
-        self.run_bench(CACHE_PATH, "--count", "batch_remote/miss_macro/32", "100", url=url)
+        self.run_bench(CACHE_PATH, "--profile-time=.05", "batch_remote/miss/macro", url=url)
         self.assertEqual(self.run_bench(PACKAGING, "--test", url=url).stdout.count("Success"), 3)
         self.assertEqual(server.ask(b"DBSIZE"), b":0\r\n")
 
@@ -135,7 +135,7 @@ class Suites(unittest.TestCase):
 
     def long_by_short(self):
         """What a miss costs in a long run, in parts of what it costs in a short one."""
-        commands = "run single_key/miss_manual 512 40\nrun single_key/miss_manual 51200 5\n"
+        commands = "run 512 40 single_key/miss_manual\nrun 51200 5 single_key/miss_manual\n"
         done = subprocess.run([CACHE_PATH, "--serve"], input=commands, text=True, check=True,
                               capture_output=True, env={**CLEAN,
                               "ACCELERATOR_BENCH_REDIS_URL": NO_SERVER})  # fmt: skip
@@ -143,7 +143,7 @@ class Suites(unittest.TestCase):
         return min(many["times"]) / 51200 / (min(few["times"]) / 512)
 
     def test_those_that_share_a_cache_are_served_in_turn(self):
-        commands = "".join(f"run {key} 10 1\n" for key in (*LOCAL, *LOCAL))
+        commands = "".join(f"run 10 1 {key}\n" for key in (*LOCAL, *LOCAL))
         done = subprocess.run([CACHE_PATH, "--serve"], input=commands, text=True, check=True,
                               capture_output=True, env={**CLEAN,
                               "ACCELERATOR_BENCH_REDIS_URL": NO_SERVER})  # fmt: skip

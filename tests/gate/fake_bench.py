@@ -75,6 +75,6 @@ for line in sys.stdin:
         answer(benches=shown, skipped=plan.get("skipped", []))
     elif words[0] == "calibrate":
         log(f"processors {sorted(os.sched_getaffinity(0))}")
-        answer(id=words[1], iters=1000, ns=1000 * benches[words[1]].get("ns", 1))
+        answer(id=words[2], iters=1000, ns=1000 * benches[words[2]].get("ns", 1))
     elif words[0] in ("run", "turn"):
-        run(words[1], int(words[2]), int(words[3]))
+        run(words[3], int(words[1]), int(words[2]))

@@ -66,12 +66,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
   const char *reader = getenv("FUZZ_READER");
   gate_problems problems = {0};
-  const char *text = gate_copy_bytes((const char *)data, size);
+  const char *text = arena_copy_bytes((const char *)data, size);
   gate_set *set = read_with(reader ? reader : "any", text, size, &problems);
   if (set && problems.count == 0 && strcmp(reader ? reader : "any", "seed") != 0) {
     check_set(set);
     check_again(set);
   }
-  gate_release();
+  arena_end(NULL);
   return 0;
 }

@@ -91,12 +91,12 @@ class Scripted(gate_world.World):
         result = self.ab({"wild": self.sides(100, 100, noise=0.9), "calm": self.sides(5, 5)})
         self.assertIn("10 more rounds", result.out)
         log = self.read("log").splitlines()
-        self.assertEqual(log.count("base calibrate calm 1"), 10)
-        self.assertGreaterEqual(log.count("base calibrate wild 1"), 20)
+        self.assertEqual(log.count("base calibrate 1 calm"), 10)
+        self.assertGreaterEqual(log.count("base calibrate 1 wild"), 20)
 
     def rounds(self):
         """How many of the now side a run has made."""
-        return self.read("log").splitlines().count("now calibrate a 1")
+        return self.read("log").splitlines().count("now calibrate 1 a")
 
     def again(self, first, *arguments, **later):
         """A now side that fails in its first ten rounds, which processes 2 to 11 make."""
@@ -191,7 +191,7 @@ class Scripted(gate_world.World):
     def test_turns(self):
         self.ab({"a": self.sides(5, 5)}, "--rounds=6")
         log = self.read("log").splitlines()
-        runs = [line[0] for line in log if " run a " in line or " turn a " in line]
+        runs = [line[0] for line in log if " run " in line or " turn " in line]
         self.assertEqual("".join(runs), ("bnnb" * 2 + "nbbn" * 2) * 3)
 
     def test_self(self):
@@ -236,7 +236,7 @@ class Scripted(gate_world.World):
                                   "FAKE_BENCH_LOG": str(self.folder / "log"),
                                   "TMPDIR": str(self.folder)},
             )  # fmt: skip
-            while not (self.folder / "log").exists() or " run a" not in self.read("log"):
+            while not (self.folder / "log").exists() or " run " not in self.read("log"):
                 time.sleep(0.01)
             process.send_signal(number)
             self.assertEqual(process.wait(timeout=20), -number)

@@ -9,44 +9,6 @@
 #include <string.h>
 #include <strings.h>
 
-/* ---- memory ---- */
-
-static bench_arena all;
-
-void *gate_take(size_t count, size_t size)
-{
-  return arena_take(&all, count, size);
-}
-
-char *gate_copy(const char *text)
-{
-  return arena_copy(&all, text);
-}
-
-char *gate_copy_bytes(const void *bytes, size_t length)
-{
-  return arena_copy_bytes(&all, bytes, length);
-}
-
-char *gate_format(const char *format, ...)
-{
-  va_list list;
-  va_start(list, format);
-  char *text = arena_format_list(&all, format, list);
-  va_end(list);
-  return text;
-}
-
-void *gate_grow(void *items, size_t count, size_t *capacity, size_t size)
-{
-  return arena_grow(&all, items, count, capacity, size);
-}
-
-void gate_release(void)
-{
-  arena_release(&all);
-}
-
 /* ---- text ---- */
 
 void gate_text_add_bytes(gate_text *text, const char *more, size_t length)
@@ -54,7 +16,7 @@ void gate_text_add_bytes(gate_text *text, const char *more, size_t length)
   if (text->length + length + 1 > text->capacity) {
     size_t grown = text->capacity == 0 ? 256 : text->capacity;
     while (grown < text->length + length + 1) grown *= 2;
-    char *moved = gate_take(grown, 1);
+    char *moved = arena_take(grown, 1);
     if (text->length > 0) memcpy(moved, text->bytes, text->length);
     text->bytes = moved;
     text->capacity = grown;
@@ -73,7 +35,7 @@ void gate_text_printf(gate_text *text, const char *format, ...)
 {
   va_list list;
   va_start(list, format);
-  gate_text_add(text, arena_format_list(&all, format, list));
+  gate_text_add(text, arena_format_list(format, list));
   va_end(list);
 }
 
@@ -125,7 +87,7 @@ void gate_add_markup(gate_text *out, const char *format, ...)
 void gate_numbers_add(gate_numbers *numbers, double value)
 {
   numbers->values =
-      gate_grow(numbers->values, numbers->count, &numbers->capacity, sizeof *numbers->values);
+      arena_grow(numbers->values, numbers->count, &numbers->capacity, sizeof *numbers->values);
   numbers->values[numbers->count++] = value;
 }
 
@@ -180,8 +142,8 @@ static void add_short(gate_text *text, double value)
 const char *gate_number_plain(double value)
 {
   if (isnan(value)) return "NaN";
-  const char *text = gate_format("%.15g", value);
-  return strtod(text, NULL) == value ? text : gate_format("%.17g", value);
+  const char *text = arena_format("%.15g", value);
+  return strtod(text, NULL) == value ? text : arena_format("%.17g", value);
 }
 
 typedef struct scale {
@@ -226,7 +188,7 @@ const char *gate_quantity(double value, const char *unit)
 
 const char *gate_some(size_t count, const char *one, const char *many)
 {
-  return gate_format("%zu %s", count, count == 1 ? one : many);
+  return arena_format("%zu %s", count, count == 1 ? one : many);
 }
 
 const char *gate_percent(double ratio)
@@ -234,7 +196,7 @@ const char *gate_percent(double ratio)
   if (isnan(ratio)) return "-";
   if (isinf(ratio)) return "from 0";
   if (fabs(ratio) < 0.0005) return "0.0 %";
-  return gate_format("%+.1f %%", ratio * 100);
+  return arena_format("%+.1f %%", ratio * 100);
 }
 
 /* ---- letters ---- */
@@ -264,9 +226,9 @@ bool gate_wrong(gate_problems *problems, const char *format, ...)
 {
   va_list list;
   problems->texts =
-      gate_grow(problems->texts, problems->count, &problems->capacity, sizeof *problems->texts);
+      arena_grow(problems->texts, problems->count, &problems->capacity, sizeof *problems->texts);
   va_start(list, format);
-  problems->texts[problems->count++] = arena_format_list(&all, format, list);
+  problems->texts[problems->count++] = arena_format_list(format, list);
   va_end(list);
   return false;
 }

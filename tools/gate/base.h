@@ -1,9 +1,9 @@
 /* What every part of accel-gate stands on: memory, text, numbers, files, and the list of what is
  * wrong.
  *
- * Memory is taken from one arena (bench/harness/arena.h) that lives as long as the run, so nothing
- * here has an owner. Numbers are written and read as in the C locale, whatever the user's locale
- * makes of a decimal point. One thread. */
+ * All memory is the arena's (bench/harness/arena.h), so nothing here has an owner. Numbers are
+ * written and read as in the C locale, whatever the user's locale makes of a decimal point. One
+ * thread. */
 #ifndef ACCEL_GATE_BASE_H
 #define ACCEL_GATE_BASE_H
 
@@ -25,16 +25,6 @@ typedef enum gate_exit {
    * certainty. */
   GATE_EXIT_UNSURE = 4,
 } gate_exit;
-
-/* ---- memory: as the functions of arena.h, from the one arena ---- */
-
-void *gate_take(size_t count, size_t size);
-char *gate_copy(const char *text);
-char *gate_copy_bytes(const void *bytes, size_t length);
-char *gate_format(const char *format, ...) ARENA_PRINTF(1, 2);
-void *gate_grow(void *items, size_t count, size_t *capacity, size_t size);
-/* Gives back all of it. */
-void gate_release(void);
 
 /* ---- text that grows ---- */
 

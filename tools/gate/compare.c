@@ -12,7 +12,7 @@ static gate_verdict by_policy(gate_policy policy, gate_verdict strict)
 /* A row with nothing compared yet. */
 static gate_row *add_row(gate_report *report, const char *id, const char *key)
 {
-  report->rows = gate_grow(report->rows, report->count, &report->capacity, sizeof(gate_row));
+  report->rows = arena_grow(report->rows, report->count, &report->capacity, sizeof(gate_row));
   gate_row *row = &report->rows[report->count++];
   const gate_limit limit = gate_limits_find(report->limits, id, key);
   *row = (gate_row){
@@ -43,11 +43,11 @@ static bool apply_waiver(const gate_report *report, gate_row *row)
   const gate_waiver *waiver = gate_limits_waiver(report->limits, row->id);
   if (!waiver) return false;
   if (gate_waiver_holds(report->limits, waiver)) {
-    row->note = gate_format("%s (until %s)", waiver->reason, waiver->until);
+    row->note = arena_format("%s (until %s)", waiver->reason, waiver->until);
     row->verdict = GATE_IGNORED;
     return true;
   }
-  row->note = gate_format("no longer ignored: that was until %s", waiver->until);
+  row->note = arena_format("no longer ignored: that was until %s", waiver->until);
   if (row->verdict < GATE_WARN) row->verdict = GATE_WARN;
   return false;
 }
@@ -256,7 +256,8 @@ static void add_new(const comparison *pair)
     if (find_either_spelling(base, bench->id)) continue;
     const char *failed = reason_for(&base->failed, bench->id);
     add_note(pair, bench->id, bench->full_id, GATE_NEW,
-             failed ? gate_format("it failed in the baseline: %s", failed) : "not in the baseline");
+             failed ? arena_format("it failed in the baseline: %s", failed)
+                    : "not in the baseline");
   }
 }
 

@@ -58,7 +58,7 @@ bool gate_file_read(const char *path, char **text_out, size_t *length_out, gate_
   const char *why = read_open(file, &text);
   close(file);
   if (why) return cannot(problems, "read", path, why);
-  if (!text.bytes) text.bytes = gate_take(1, 1);
+  if (!text.bytes) text.bytes = arena_take(1, 1);
   const bool has_mark = text.length >= 3 && memcmp(text.bytes, "\xEF\xBB\xBF", 3) == 0;
   *text_out = text.bytes + (has_mark ? 3 : 0);
   *length_out = text.length - (has_mark ? 3 : 0);

@@ -69,7 +69,7 @@ bool gate_json_wrong(gate_json *json, const char *format, ...)
   va_end(list);
   json->is_wrong = true;
   const size_t line = json->where ? line_of(json->text, json->where) : 0;
-  const char *place = line > 0 ? gate_format(" (line %zu)", line) : "";
+  const char *place = line > 0 ? arena_format(" (line %zu)", line) : "";
   return gate_wrong(json->problems, "failed to parse %s: %s%s%s%s", json->path,
                     json->where ? json->where : "", json->where ? ": " : "", what, place);
 }

@@ -130,7 +130,7 @@ static void judge_few_rounds(gate_row *row, const gate_limits *limits)
   if (row->verdict == GATE_FAIL) row->verdict = GATE_NOT_PROVEN;
   row->note = row->rounds < 2
                   ? "a single run on a side proves nothing: use ab, 6 rounds, or --threshold"
-                  : gate_format("%zu rounds on a side prove nothing: 6 do", row->rounds);
+                  : arena_format("%zu rounds on a side prove nothing: 6 do", row->rounds);
 }
 
 void gate_judge_row(gate_row *row, const gate_limits *limits)

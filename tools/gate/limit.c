@@ -51,10 +51,11 @@ static const profile profiles[] = {
 
 static void add_limit(gate_limits *limits, gate_limit limit)
 {
-  limits->items = gate_grow(limits->items, limits->count, &limits->capacity, sizeof *limits->items);
-  limit.key = gate_copy(limit.key);
-  limit.match = gate_copy(limit.match);
-  limit.origin = gate_copy(limit.origin);
+  limits->items =
+      arena_grow(limits->items, limits->count, &limits->capacity, sizeof *limits->items);
+  limit.key = arena_copy(limit.key);
+  limit.match = arena_copy(limit.match);
+  limit.origin = arena_copy(limit.origin);
   limits->items[limits->count++] = limit;
 }
 
@@ -70,7 +71,7 @@ bool gate_limits_profile(const char *name, gate_limits *out)
     out->may_fail_on_single_run = found->may_fail_on_single_run;
     out->missing = found->missing;
     out->inconclusive = GATE_POLICY_WARN;
-    out->today = gate_format("%.10s", gate_time_text());
+    out->today = arena_format("%.10s", gate_time_text());
     return true;
   }
   return false;
@@ -79,9 +80,10 @@ bool gate_limits_profile(const char *name, gate_limits *out)
 const char *gate_limits_ratio(gate_limits *limits, const char *text)
 {
   double ratio;
-  if (!gate_number_parse(text, &ratio)) return gate_format("invalid --threshold value: %s", text);
+  if (!gate_number_parse(text, &ratio)) return arena_format("invalid --threshold value: %s", text);
   if (!(ratio >= 0 && ratio <= 1))
-    return gate_format("threshold out of range: %s (expected 0.0..=1.0)", gate_number_plain(ratio));
+    return arena_format("threshold out of range: %s (expected 0.0..=1.0)",
+                        gate_number_plain(ratio));
   add_limit(limits, (gate_limit){.key = "mean", .warn = NEVER, .fail = ratio});
   add_limit(limits, (gate_limit){.key = "median", .warn = NEVER, .fail = NEVER});
   /* Other faces of the same times: one ratio judges them, the mean's. */
@@ -103,20 +105,20 @@ static bool parse_part(const char *text, double *out)
 
 const char *gate_limits_set(gate_limits *limits, const char *text)
 {
-  char *key = gate_copy(text);
+  char *key = arena_copy(text);
   char *value = strrchr(key, '='); /* a metric's name may hold one */
   if (!value || value == key)
-    return gate_format("invalid --threshold value: %s (expected metric=warn:fail)", text);
+    return arena_format("invalid --threshold value: %s (expected metric=warn:fail)", text);
   *value++ = '\0';
   char *fail = strchr(value, ':');
   gate_limit limit = {.key = key, .warn = NEVER};
-  limit.origin = gate_format("--threshold %s", text);
+  limit.origin = arena_format("--threshold %s", text);
   if (fail) *fail++ = '\0';
   if (!parse_part(fail ? fail : value, &limit.fail) || (fail && !parse_part(value, &limit.warn)) ||
       (isfinite(limit.warn) && limit.warn > limit.fail))
-    return gate_format("invalid --threshold value: %s (expected ratios of 0 or more, warn not "
-                       "above fail)",
-                       text);
+    return arena_format("invalid --threshold value: %s (expected ratios of 0 or more, warn not "
+                        "above fail)",
+                        text);
   add_limit(limits, limit);
   return NULL;
 }
@@ -131,19 +133,19 @@ static bool is_date(const char *text)
 
 static void add_waiver(gate_limits *limits, gate_waiver waiver)
 {
-  limits->waivers = gate_grow(limits->waivers, limits->waiver_count, &limits->waiver_capacity,
-                              sizeof *limits->waivers);
+  limits->waivers = arena_grow(limits->waivers, limits->waiver_count, &limits->waiver_capacity,
+                               sizeof *limits->waivers);
   limits->waivers[limits->waiver_count++] = waiver;
 }
 
 const char *gate_limits_ignore(gate_limits *limits, const char *text)
 {
-  char *match = gate_copy(text);
+  char *match = arena_copy(text);
   char *until = strrchr(match, '@');
   if (until) *until++ = '\0';
   const char *reason = strchr(match, '=');
   if (!until || !reason || reason == match || reason[1] == '\0' || !is_date(until))
-    return gate_format("invalid --ignore value: %s (expected GLOB=REASON@YYYY-MM-DD)", text);
+    return arena_format("invalid --ignore value: %s (expected GLOB=REASON@YYYY-MM-DD)", text);
   add_waiver(limits, (gate_waiver){.match = match, .reason = "", .until = until, .text = match});
   return NULL;
 }
@@ -171,7 +173,7 @@ static void read_thresholds(gate_limits *limits, json_t *object, const char *mat
   {
     json_error_t error = {.text = "expected ratios of 0 or more, warn not above fail"};
     gate_limit limit = {.key = key, .match = match, .warn = NEVER, .fail = NEVER};
-    limit.origin = gate_format("threshold %s of %s", key, match ? match : limits->config);
+    limit.origin = arena_format("threshold %s of %s", key, match ? match : limits->config);
     const bool is_read = json_unpack_ex(value, &error, 0, "{s?F, s?F !}", "warn", &limit.warn,
                                         "fail", &limit.fail) == 0;
     const bool is_usable =
@@ -208,9 +210,9 @@ static void read_lists(gate_limits *limits, json_t *benches, json_t *ignored,
     else if (!is_date(waiver.until))
       wrong_config(limits, "ignore", "until is not YYYY-MM-DD", problems);
     else
-      add_waiver(limits, (gate_waiver){.match = gate_copy(waiver.match),
-                                       .reason = gate_copy(waiver.reason),
-                                       .until = gate_copy(waiver.until)});
+      add_waiver(limits, (gate_waiver){.match = arena_copy(waiver.match),
+                                       .reason = arena_copy(waiver.reason),
+                                       .until = arena_copy(waiver.until)});
   }
 }
 
@@ -304,7 +306,7 @@ static void bind_waiver(gate_waiver *waiver, const gate_set *base, const gate_se
 {
   for (size_t length = strlen(waiver->text); length > 0; length--) {
     if (waiver->text[length] != '=') continue;
-    const char *glob = gate_copy_bytes(waiver->text, length);
+    const char *glob = arena_copy_bytes(waiver->text, length);
     if (!matches_any(glob, base) && !matches_any(glob, now)) continue;
     waiver->match = glob;
     waiver->reason = waiver->text + length + 1;
@@ -327,15 +329,15 @@ void gate_limits_unused(const gate_limits *limits, gate_pairs *out)
   for (size_t i = 0; i < limits->count; i++)
     if (limits->items[i].origin && !limits->items[i].is_used)
       gate_pairs_set(out, limits->items[i].origin,
-                     gate_format("limits nothing: no figure %s was compared%s%s",
-                                 limits->items[i].key, limits->items[i].match ? " of " : "",
-                                 limits->items[i].match ? limits->items[i].match : ""));
+                     arena_format("limits nothing: no figure %s was compared%s%s",
+                                  limits->items[i].key, limits->items[i].match ? " of " : "",
+                                  limits->items[i].match ? limits->items[i].match : ""));
   for (size_t i = 0; i < limits->waiver_count; i++)
     if (!limits->waivers[i].is_used)
-      gate_pairs_set(out, gate_format("--ignore %s", limits->waivers[i].match),
+      gate_pairs_set(out, arena_format("--ignore %s", limits->waivers[i].match),
                      "waives nothing: no bench has such an id");
   for (size_t i = 0; i < limits->only.count; i++)
     if (limits->only.items[i].value[0] == '\0')
-      gate_pairs_set(out, gate_format("--only %s", limits->only.items[i].key),
+      gate_pairs_set(out, arena_format("--only %s", limits->only.items[i].key),
                      "chooses nothing: no bench has such an id");
 }

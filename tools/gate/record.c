@@ -7,18 +7,18 @@
 
 gate_set *gate_set_new(const char *path, gate_form form)
 {
-  gate_set *set = gate_take(1, sizeof *set);
-  set->path = gate_copy(path);
+  gate_set *set = arena_take(1, sizeof *set);
+  set->path = arena_copy(path);
   set->form = form;
   return set;
 }
 
 gate_bench *gate_set_add(gate_set *set, const char *id)
 {
-  set->benches = gate_grow(set->benches, set->count, &set->capacity, sizeof *set->benches);
+  set->benches = arena_grow(set->benches, set->count, &set->capacity, sizeof *set->benches);
   gate_bench *bench = &set->benches[set->count++];
   *bench = (gate_bench){.target = NAN, .acceptable = NAN};
-  bench->id = gate_copy(id);
+  bench->id = arena_copy(id);
   bench->full_id = bench->id;
   return bench;
 }
@@ -49,12 +49,12 @@ const gate_bench *gate_set_find(const gate_set *set, const char *id)
 
 gate_metric *gate_bench_add(gate_bench *bench, const char *name, const char *unit)
 {
-  bench->metrics = gate_grow(bench->metrics, bench->metric_count, &bench->metric_capacity,
-                             sizeof *bench->metrics);
+  bench->metrics = arena_grow(bench->metrics, bench->metric_count, &bench->metric_capacity,
+                              sizeof *bench->metrics);
   gate_metric *metric = &bench->metrics[bench->metric_count++];
   *metric = (gate_metric){.better = gate_unit_better(unit)};
-  metric->name = gate_copy(name);
-  metric->unit = gate_copy(unit);
+  metric->name = arena_copy(name);
+  metric->unit = arena_copy(unit);
   for (int i = 0; i < GATE_FIGURES; i++) metric->figures[i] = NAN;
   return metric;
 }
@@ -96,12 +96,12 @@ void gate_pairs_set(gate_pairs *pairs, const char *key, const char *value)
 {
   for (size_t i = 0; i < pairs->count; i++) {
     if (strcmp(pairs->items[i].key, key) == 0) {
-      pairs->items[i].value = gate_copy(value);
+      pairs->items[i].value = arena_copy(value);
       return;
     }
   }
-  pairs->items = gate_grow(pairs->items, pairs->count, &pairs->capacity, sizeof *pairs->items);
-  pairs->items[pairs->count++] = (gate_pair){gate_copy(key), gate_copy(value)};
+  pairs->items = arena_grow(pairs->items, pairs->count, &pairs->capacity, sizeof *pairs->items);
+  pairs->items[pairs->count++] = (gate_pair){arena_copy(key), arena_copy(value)};
 }
 
 const char *gate_pairs_get(const gate_pairs *pairs, const char *key)
@@ -204,7 +204,7 @@ void gate_fingerprint(gate_pairs *out)
     const bool is_text = json_is_string(value);
     gate_pairs_set(out, key,
                    is_text ? json_string_value(value)
-                           : gate_format("%lld", (long long)json_integer_value(value)));
+                           : arena_format("%lld", (long long)json_integer_value(value)));
   }
   json_decref(machine);
 }
@@ -213,7 +213,7 @@ const char *gate_time_text(void)
 {
   char date[32];
   host_date(date);
-  return gate_copy(date);
+  return arena_copy(date);
 }
 
 static const char *pairs_difference(const gate_pairs *base, const gate_pairs *now,
@@ -222,7 +222,7 @@ static const char *pairs_difference(const gate_pairs *base, const gate_pairs *no
   for (; *keys; keys++) {
     const char *old = gate_pairs_get(base, *keys), *current = gate_pairs_get(now, *keys);
     if (old && current && strcmp(old, current) != 0)
-      return gate_format("%s: %s, now %s", *keys, old, current);
+      return arena_format("%s: %s, now %s", *keys, old, current);
   }
   return NULL;
 }

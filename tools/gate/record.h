@@ -146,9 +146,8 @@ extern const char *const gate_figure_names[GATE_FIGURES];
 
 /* ---- which machine this is, as far as it matters to speed; and what time ---- */
 
-/* cpu, cores, flags_hash, microcode, kernel, virtualization, memory_kb, governor, turbo. Not the
- * current frequency or a host name, which change without the machine changing. What the
- * system does not tell is left out. */
+/* cpu, cores, flags_hash, kernel, memory_kb. Not the current frequency or a host name, which change
+ * without the machine changing. What the system does not tell is left out. */
 void gate_fingerprint(gate_pairs *out);
 
 /* Whether measurements of the two may be compared: cpu, cores and flags_hash of machines; compiler,

@@ -41,7 +41,7 @@ const char *const gate_headings[GATE_COLUMNS] = {
 
 static const char *limit_text(double limit)
 {
-  return isfinite(limit) ? gate_format("%.4g", limit * 100) : "-";
+  return isfinite(limit) ? arena_format("%.4g", limit * 100) : "-";
 }
 
 /* What needs figures. */
@@ -53,13 +53,14 @@ static const char *figure_cell(const gate_row *row, gate_column column)
     case GATE_COLUMN_NOW: return gate_quantity(row->now, row->unit);
     case GATE_COLUMN_CHANGE: return gate_percent(gate_row_change(row));
     case GATE_COLUMN_INTERVAL:
-      return isnan(bounds.low) ? ""
-                               : gate_format("[%+.1f, %+.1f]", bounds.low * 100, bounds.high * 100);
+      return isnan(bounds.low)
+                 ? ""
+                 : arena_format("[%+.1f, %+.1f]", bounds.low * 100, bounds.high * 100);
     case GATE_COLUMN_NOISE:
-      return isnan(row->noise) ? "" : gate_format("%.1f %%", row->noise * 100);
+      return isnan(row->noise) ? "" : arena_format("%.1f %%", row->noise * 100);
     default:
       if (!isfinite(row->warn) && !isfinite(row->fail)) return "";
-      return gate_format("%s / %s %%", limit_text(row->warn), limit_text(row->fail));
+      return arena_format("%s / %s %%", limit_text(row->warn), limit_text(row->fail));
   }
 }
 
@@ -77,7 +78,7 @@ const char *gate_row_sentence(const gate_row *row)
 {
   const char *note = row->note ? row->note : "";
   if (row->key[0] == '\0') return note;
-  return gate_format("%s is worse by %s (baseline=%s -> current=%s)%s%s", row->key,
-                     gate_percent(row->worse_by), gate_cell(row, GATE_COLUMN_BASE),
-                     gate_cell(row, GATE_COLUMN_NOW), row->note ? "; " : "", note);
+  return arena_format("%s is worse by %s (baseline=%s -> current=%s)%s%s", row->key,
+                      gate_percent(row->worse_by), gate_cell(row, GATE_COLUMN_BASE),
+                      gate_cell(row, GATE_COLUMN_NOW), row->note ? "; " : "", note);
 }

@@ -5,7 +5,7 @@
 
 double *gate_sorted(const double *values, size_t count)
 {
-  double *sorted = gate_take(count, sizeof *sorted);
+  double *sorted = arena_take(count, sizeof *sorted);
   if (count > 0) memcpy(sorted, values, count * sizeof *sorted);
   if (count > 1) stats_sort(sorted, count);
   return sorted;

@@ -103,15 +103,15 @@ const char *gate_report_sentence(const gate_report *report, bool has_problems)
 {
   const size_t *counts = report->counts;
   const char *bad = list_bad(report);
-  const char *and_bad = *bad != '\0' ? gate_format("%s; ", bad) : "";
-  if (has_problems) return gate_format("%ssome input could not be used, see above", and_bad);
+  const char *and_bad = *bad != '\0' ? arena_format("%s; ", bad) : "";
+  if (has_problems) return arena_format("%ssome input could not be used, see above", and_bad);
   if (report->compared == 0)
-    return gate_format("%snothing was compared, which is never a pass", and_bad);
+    return arena_format("%snothing was compared, which is never a pass", and_bad);
   const char *difference = gate_report_difference(report);
   if (counts[GATE_NOT_COMPARABLE] > 0)
-    return gate_format("%s%zu of %s not comparable: %s", and_bad, counts[GATE_NOT_COMPARABLE],
-                       gate_some(report->compared, "figure", "figures"), difference);
+    return arena_format("%s%zu of %s not comparable: %s", and_bad, counts[GATE_NOT_COMPARABLE],
+                        gate_some(report->compared, "figure", "figures"), difference);
   const char *figures = gate_some(report->compared, "figure", "figures");
-  if (counts[GATE_FAIL] == 0) return gate_format("%sno regression seen in %s", and_bad, figures);
-  return gate_format("%s in %s", bad, figures);
+  if (counts[GATE_FAIL] == 0) return arena_format("%sno regression seen in %s", and_bad, figures);
+  return arena_format("%s in %s", bad, figures);
 }

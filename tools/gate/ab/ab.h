@@ -29,6 +29,7 @@ typedef struct ab_options {
   size_t seed;
   bool is_self; /* the current tree against itself */
   bool has_redis;
+  bool is_bisecting; /* what cannot be judged ends with 125, which git bisect skips */
 } ab_options;
 
 /* Figures of one bench, one number a round and side. */

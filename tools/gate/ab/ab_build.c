@@ -20,7 +20,7 @@ static void add_word(words *list, const char *word)
 static void add_words(words *list, const char *text)
 {
   char *rest = NULL;
-  for (char *word = strtok_r(gate_copy(text), " \t\n", &rest); word;
+  for (char *word = strtok_r(arena_copy(text), " \t\n", &rest); word;
        word = strtok_r(NULL, " \t\n", &rest))
     add_word(list, word);
 }
@@ -30,19 +30,19 @@ static bool compile_command(ab_run *run, words *list, const char *source, const 
                             const char *program)
 {
   const ab_options *options = run->options;
-  const char *harness = gate_format("%s/bench/harness/*.c", options->tree);
+  const char *harness = arena_format("%s/bench/harness/*.c", options->tree);
   glob_t found;
   if (glob(harness, 0, NULL, &found) != 0)
     return gate_wrong(run->problems, "there is no bench harness: %s", harness);
   add_words(list, options->compiler);
   add_words(list, "-std=gnu11 -w");
   add_words(list, options->flags);
-  add_word(list, gate_format("-DBENCH_FLAGS=\"%s\"", options->flags));
+  add_word(list, arena_format("-DBENCH_FLAGS=\"%s\"", options->flags));
   if (options->has_redis) add_word(list, "-DACCEL_BENCH_REDIS");
-  add_word(list, gate_format("-I%s", tree));
-  add_word(list, gate_format("-I%s/bench", options->tree));
+  add_word(list, arena_format("-I%s", tree));
+  add_word(list, arena_format("-I%s/bench", options->tree));
   add_word(list, source);
-  for (size_t i = 0; i < found.gl_pathc; i++) add_word(list, gate_copy(found.gl_pathv[i]));
+  for (size_t i = 0; i < found.gl_pathc; i++) add_word(list, arena_copy(found.gl_pathv[i]));
   globfree(&found);
   add_word(list, "-o");
   add_word(list, program);
@@ -58,7 +58,7 @@ static const char *program_name(const char *source)
   const char *slash = strrchr(source, '/');
   const char *name = slash ? slash + 1 : source;
   const char *dot = strrchr(name, '.');
-  return dot ? gate_copy_bytes(name, (size_t)(dot - name)) : name;
+  return dot ? arena_copy_bytes(name, (size_t)(dot - name)) : name;
 }
 
 /* Both sides at once: there are two processors nearly everywhere. */
@@ -70,7 +70,7 @@ static bool build_program(ab_run *run, ab_program *program, const char *source)
   const int last = run->options->is_self ? AB_BASE : AB_NOW;
   for (int side = 0; side <= last; side++) {
     words command = {0};
-    program->paths[side] = gate_format("%s/%s_%s", run->folder, program->name, sides[side]);
+    program->paths[side] = arena_format("%s/%s_%s", run->folder, program->name, sides[side]);
     if (!compile_command(run, &command, source, trees[side], program->paths[side]) ||
         !gate_child_start(&compilers[side], command.items, true, run->problems))
       return false;
@@ -85,7 +85,7 @@ static bool build_program(ab_run *run, ab_program *program, const char *source)
       is_built = false;
     }
     program->paths[side] = NULL;
-    program->why = gate_copy_bytes(output, strcspn(output, "\n"));
+    program->why = arena_copy_bytes(output, strcspn(output, "\n"));
   }
   if (run->options->is_self) program->paths[AB_NOW] = program->paths[AB_BASE];
   return is_built;
@@ -96,14 +96,14 @@ bool ab_build(ab_run *run)
   const ab_options *options = run->options;
   if (options->programs[AB_NOW]) {
     run->program_count = 1;
-    run->programs = gate_take(1, sizeof *run->programs);
+    run->programs = arena_take(1, sizeof *run->programs);
     *run->programs = (ab_program){.name = options->programs[AB_NOW]};
     memcpy(run->programs->paths, options->programs, sizeof run->programs->paths);
     if (options->is_self) run->programs->paths[AB_BASE] = options->programs[AB_NOW];
     return true;
   }
   run->program_count = options->source_count;
-  run->programs = gate_take(run->program_count, sizeof *run->programs);
+  run->programs = arena_take(run->program_count, sizeof *run->programs);
   for (size_t i = 0; i < run->program_count; i++) {
     run->programs[i].name = program_name(options->sources[i]);
     printf("compiling %s against both trees\n", run->programs[i].name);

@@ -50,7 +50,7 @@ static void add_bench(ab_run *run, gate_set *set, const ab_bench *from, int side
   if (side == AB_NOW && from->failure) gate_pairs_set(&set->failed, from->about.id, from->failure);
   if (side == AB_BASE && !from->is_on[AB_BASE] && why)
     gate_pairs_set(&set->failed, from->about.id,
-                   gate_format("the base cannot compile it: %s", why));
+                   arena_format("the base cannot compile it: %s", why));
   if (!from->is_on[side] || from->failure) return;
   gate_bench *bench = gate_set_add(set, from->about.id);
   *bench = from->about;
@@ -105,12 +105,12 @@ static void confirm(ab_run *run, gate_report *report)
     if (!second) continue;
     const char *change = gate_percent(second->worse_by);
     if (second->verdict == GATE_FAIL) {
-      row->note = gate_format("run again: worse by %s", change);
+      row->note = arena_format("run again: worse by %s", change);
       continue;
     }
     row->verdict = GATE_WARN;
-    row->note = gate_format("not reproduced: run again, it was %s (%s)",
-                            gate_verdicts[second->verdict].name, change);
+    row->note = arena_format("not reproduced: run again, it was %s (%s)",
+                             gate_verdicts[second->verdict].name, change);
   }
 }
 

@@ -66,7 +66,7 @@ static bool run_again(ab_run *run, bool *is_active)
 
 bool ab_measure(ab_run *run, gate_report *report)
 {
-  bool *is_active = gate_take(run->count, sizeof *is_active);
+  bool *is_active = arena_take(run->count, sizeof *is_active);
   for (size_t i = 0; i < run->count; i++) is_active[i] = is_compared(&run->benches[i]);
   if (!ab_rounds(run, (ab_pass){.is_active = is_active, .rounds = run->options->rounds}))
     return false;

@@ -15,7 +15,7 @@ static bool start_side(ab_run *run, gate_child *child, const char *path)
 {
   enum { PADDING_MAX = 4096 };
   char padding[PADDING_MAX] = "";
-  const char *seed = gate_format("%zu", run->options->seed);
+  const char *seed = arena_format("%zu", run->options->seed);
   const char *const argv[] = {path, "--serve", "--seed", seed, NULL};
   memset(padding, 'x', stats_below(&run->random, PADDING_MAX));
   setenv("ACCEL_BENCH_PAD", padding, 1);
@@ -34,7 +34,7 @@ static bool ask(ab_run *run, gate_child *child, const char *line, gate_json *jso
     return false;
   const char *error = gate_json_text(json, json->root, "error");
   if (!error) return true;
-  *failure_out = gate_copy(error);
+  *failure_out = arena_copy(error);
   gate_json_release(json);
   return false;
 }
@@ -45,9 +45,9 @@ static ab_bench *find_bench(ab_run *run, const char *id)
 {
   for (size_t i = 0; i < run->count; i++)
     if (strcmp(run->benches[i].about.id, id) == 0) return &run->benches[i];
-  run->benches = gate_grow(run->benches, run->count, &run->capacity, sizeof *run->benches);
+  run->benches = arena_grow(run->benches, run->count, &run->capacity, sizeof *run->benches);
   ab_bench *bench = &run->benches[run->count++];
-  *bench = (ab_bench){.about = {.id = gate_copy(id)}};
+  *bench = (ab_bench){.about = {.id = arena_copy(id)}};
   for (int side = 0; side < AB_SIDES; side++) bench->allocs[side] = bench->peak_bytes[side] = NAN;
   return bench;
 }
@@ -122,7 +122,7 @@ bool ab_list(ab_run *run)
 static bool calibrate(ab_run *run, gate_child *child, ab_bench *bench, double *ns_out)
 {
   gate_json json;
-  const char *line = gate_format("calibrate %s %zu", bench->about.id, run->options->warm_up_ms);
+  const char *line = arena_format("calibrate %zu %s", run->options->warm_up_ms, bench->about.id);
   if (!ask(run, child, line, &json, &bench->failure)) return false;
   const double iterations = gate_json_number(&json, json.root, "iters", GATE_POSITIVE);
   *ns_out = gate_json_number(&json, json.root, "ns", GATE_POSITIVE) / iterations;
@@ -143,7 +143,7 @@ static bool run_turn(ab_run *run, gate_child *child, ab_bench *bench, slice *fou
   /* Percentiles of single operations take their time: once in a round. */
   const char *command = found->times.count == 0 ? "run" : "turn";
   const char *line =
-      gate_format("%s %s %zu %d", command, bench->about.id, bench->iterations, TURN_SAMPLES);
+      arena_format("%s %zu %d %s", command, bench->iterations, TURN_SAMPLES, bench->about.id);
   if (!ask(run, child, line, &json, &bench->failure)) return false;
   const gate_numbers times = gate_json_numbers(&json, json.root, "times", GATE_POSITIVE);
   const double tail = gate_json_number(&json, json.root, "p95_op", GATE_POSITIVE);
@@ -232,7 +232,7 @@ static bool run_program(ab_run *run, size_t program, const ab_pass *pass, const 
 
 bool ab_rounds(ab_run *run, ab_pass pass)
 {
-  size_t *order = gate_take(run->count, sizeof *order);
+  size_t *order = arena_take(run->count, sizeof *order);
   const int64_t end_ms = pass.is_again ? run->deadline_ms : run->unclear_end_ms;
   int64_t round_ms = 0;
   for (size_t i = 0; i < run->count; i++) order[i] = i;

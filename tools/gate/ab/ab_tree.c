@@ -34,7 +34,7 @@ static bool make_folder(ab_run *run)
                       strerror(errno));
   }
   atexit(ab_tree_remove);
-  run->folder = gate_copy(made_folder);
+  run->folder = arena_copy(made_folder);
   return true;
 }
 
@@ -46,7 +46,7 @@ static const char *ask_git(ab_run *run, const char *const *words)
   const char *output;
   for (size_t i = 0; words[i]; i++) argv[3 + i] = words[i];
   if (gate_run(argv, &output, &ignored) != 0) return NULL;
-  return gate_copy_bytes(output, strcspn(output, "\n"));
+  return arena_copy_bytes(output, strcspn(output, "\n"));
 }
 
 /* Which git command makes the base known. */
@@ -76,7 +76,7 @@ static gate_exit take_commit(ab_run *run)
                                  "--verify",
                                  "--quiet",
                                  "--end-of-options",
-                                 gate_format("%s^{commit}", run->options->base),
+                                 arena_format("%s^{commit}", run->options->base),
                                  NULL};
   const char *commit = ask_git(run, resolve);
   if (!commit) return cannot_resolve(run);
@@ -85,7 +85,7 @@ static gate_exit take_commit(ab_run *run)
                               NULL};
   run->base_tree = run->folder;
   run->commits[AB_BASE] = commit;
-  run->base_name = gate_format("%s (%.12s)", run->options->base, commit);
+  run->base_name = arena_format("%s (%.12s)", run->options->base, commit);
   if (gate_run(take, &output, run->problems) == 0) return GATE_EXIT_OK;
   gate_wrong(run->problems, "git archive failed: %s", output);
   return GATE_EXIT_INPUT;
@@ -102,9 +102,9 @@ static void name_now(ab_run *run)
   if (!commit) return;
   const char *changes = ask_git(run, status);
   const bool is_clean = changes && *changes == '\0';
-  run->commits[AB_NOW] = is_clean ? commit : gate_format("%s with changes not committed", commit);
+  run->commits[AB_NOW] = is_clean ? commit : arena_format("%s with changes not committed", commit);
   run->now_name =
-      gate_format("%s (%.12s%s)", tree, commit, is_clean ? "" : ", with changes not committed");
+      arena_format("%s (%.12s%s)", tree, commit, is_clean ? "" : ", with changes not committed");
 }
 
 gate_exit ab_tree_open(ab_run *run)
@@ -124,7 +124,7 @@ gate_exit ab_tree_open(ab_run *run)
   }
   if (!options->base_tree) return take_commit(run);
   run->base_tree = run->base_name = options->base_tree;
-  if (gate_exists(gate_format("%s/accel.h", options->base_tree))) return GATE_EXIT_OK;
+  if (gate_exists(arena_format("%s/accel.h", options->base_tree))) return GATE_EXIT_OK;
   gate_wrong(run->problems, "there is no accel.h in %s", options->base_tree);
   return GATE_EXIT_USAGE;
 }

@@ -49,8 +49,8 @@ static int spawn(pid_t *id, const char *const *argv, int in, int out, bool joins
   sigset_t usual;
   size_t count = 0;
   while (argv[count]) count++;
-  char **words = gate_take(count + 1, sizeof *words);
-  for (size_t i = 0; i < count; i++) words[i] = gate_copy(argv[i]);
+  char **words = arena_take(count + 1, sizeof *words);
+  for (size_t i = 0; i < count; i++) words[i] = arena_copy(argv[i]);
   sigfillset(&usual);
   posix_spawn_file_actions_init(&files);
   posix_spawnattr_init(&attributes);
@@ -70,7 +70,7 @@ bool gate_child_start(gate_child *child, const char *const *argv, bool joins_err
 {
   int in[2] = {-1, -1}, out[2] = {-1, -1};
   *child = (gate_child){.to = -1, .from = -1, .output = {0}};
-  child->name = gate_copy(argv[0]);
+  child->name = arena_copy(argv[0]);
   const bool has_pipes = pipe2(in, O_CLOEXEC) == 0 && pipe2(out, O_CLOEXEC) == 0;
   const int error = has_pipes ? spawn(&child->id, argv, in[0], out[1], joins_errors) : errno;
   child->to = in[1];
@@ -102,7 +102,7 @@ static const char *take_line(gate_child *child)
   char *end = text->length > 0 ? memchr(text->bytes, '\n', text->length) : NULL;
   if (!end) return NULL;
   const size_t length = (size_t)(end - text->bytes);
-  const char *line = gate_copy_bytes(text->bytes, length);
+  const char *line = arena_copy_bytes(text->bytes, length);
   text->length -= length + 1;
   memmove(text->bytes, end + 1, text->length + 1);
   return line;
@@ -113,7 +113,7 @@ const char *gate_child_ask(gate_child *child, const char *line, int timeout_ms,
 {
   enum { LINE_BYTES_MAX = 16 * 1024 * 1024 };
   const int64_t deadline = gate_now_ms() + timeout_ms;
-  const char *sent = line ? gate_format("%s\n", line) : "";
+  const char *sent = line ? arena_format("%s\n", line) : "";
   if (!file_write_all(child->to, sent, strlen(sent))) {
     gate_wrong(problems, "%s takes no more commands", child->name);
     return NULL;

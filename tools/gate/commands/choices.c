@@ -56,7 +56,7 @@ static const char *take_setting(const argument *self, void *all, const char *val
   gate_choices *choices = all;
   gate_pairs *settings = &choices->settings;
   settings->items =
-      gate_grow(settings->items, settings->count, &settings->capacity, sizeof *settings->items);
+      arena_grow(settings->items, settings->count, &settings->capacity, sizeof *settings->items);
   settings->items[settings->count++] = (gate_pair){self->name, value};
   return NULL;
 }
@@ -70,40 +70,31 @@ static const char *take_threshold(const argument *self, void *all, const char *v
   return wrong ? wrong : take_setting(self, all, value);
 }
 
-#define FIELD(name_) offsetof(gate_choices, name_)
+#define ARGUMENTS_OF gate_choices
 const argument gate_choices_table[] = {
-    {"threshold", "R",
-     "the mean may get worse by this ratio (0.15);\n"
-     "or METRIC=WARN:FAIL, ratios of mean, median, p95, allocs, alloc_bytes,\n"
-     "peak_bytes, throughput, instructions or any other metric; - for never",
-     take_threshold, 0, 0, 0},
-    {"profile", "NAME", "default, seed000, seed003 or seed004", arguments_text, FIELD(profile), 0,
-     0},
-    {"config", "FILE", "limits, waivers and policies as JSON", arguments_text, FIELD(config), 0, 0},
-    {"only", "GLOB", "judge these ids only (may be repeated)", take_setting, 0, 0, 0},
-    {"ignore", "GLOB=REASON@DATE", "show but do not judge, until DATE (YYYY-MM-DD)", take_setting,
-     0, 0, 0},
-    {"missing", "pass|warn|fail", "benches that are in the baseline only", arguments_choice,
-     FIELD(missing), 0, 0},
-    {"inconclusive", "pass|warn|fail", "what noise hides", arguments_choice, FIELD(inconclusive), 0,
-     0},
-    {"warn-is-error", NULL, "exit 1 on warnings", arguments_flag, FIELD(is_warning_error), 0, 0},
-    {"require-same-machine", NULL, "exit 4 if machines or builds differ", arguments_flag,
-     FIELD(needs_same_machine), 0, 0},
-    {"markdown", "FILE", "the report as a table of Markdown", arguments_text, FIELD(markdown), 0,
-     0},
-    {"md", "FILE", "the same", arguments_text, FIELD(markdown), 0, 0},
-    {"json", "FILE", "the report as JSON", arguments_text, FIELD(json), 0, 0},
-    {"html", "FILE", "the report as one page that needs no network", arguments_text, FIELD(html), 0,
-     0},
-    {"history", "FILE", "what that page draws trends from (see history)", arguments_text,
-     FIELD(history), 0, 0},
-    {"github", NULL, "annotations, and the table to $GITHUB_STEP_SUMMARY", arguments_flag,
-     FIELD(wants_github), 0, 0},
-    {"no-annotations", NULL, "no ::warning:: or ::error:: lines", arguments_flag,
-     FIELD(wants_no_annotations), 0, 0},
-    {"quiet", NULL, "only what is not OK", arguments_flag, FIELD(is_quiet), 0, 0},
-    {"color", "auto|always|never", "auto: on terminals", arguments_choice, FIELD(color), 0, 0},
+    ARGUMENT_WITH_ALL("threshold", "R", take_threshold,
+                      "the mean may get worse by this ratio (0.15);\n"
+                      "or METRIC=WARN:FAIL, ratios of mean, median, p95, allocs, alloc_bytes,\n"
+                      "peak_bytes, throughput, instructions or any other metric; - for never"),
+    ARGUMENT_TEXT("profile", profile, "NAME", "default, seed000, seed003 or seed004"),
+    ARGUMENT_TEXT("config", config, "FILE", "limits, waivers and policies as JSON"),
+    ARGUMENT_WITH_ALL("only", "GLOB", take_setting, "judge these ids only (may be repeated)"),
+    ARGUMENT_WITH_ALL("ignore", "GLOB=REASON@DATE", take_setting,
+                      "show but do not judge, until DATE (YYYY-MM-DD)"),
+    ARGUMENT_CHOICE("missing", missing, "pass|warn|fail", "benches that are in the baseline only"),
+    ARGUMENT_CHOICE("inconclusive", inconclusive, "pass|warn|fail", "what noise hides"),
+    ARGUMENT_FLAG("warn-is-error", is_warning_error, "exit 1 on warnings"),
+    ARGUMENT_FLAG("require-same-machine", needs_same_machine,
+                  "exit 4 if machines or builds differ"),
+    ARGUMENT_TEXT("markdown", markdown, "FILE", "the report as a table of Markdown"),
+    ARGUMENT_TEXT("md", markdown, "FILE", "the same"),
+    ARGUMENT_TEXT("json", json, "FILE", "the report as JSON"),
+    ARGUMENT_TEXT("html", html, "FILE", "the report as one page that needs no network"),
+    ARGUMENT_TEXT("history", history, "FILE", "what that page draws trends from (see history)"),
+    ARGUMENT_FLAG("github", wants_github, "annotations, and the table to $GITHUB_STEP_SUMMARY"),
+    ARGUMENT_FLAG("no-annotations", wants_no_annotations, "no ::warning:: or ::error:: lines"),
+    ARGUMENT_FLAG("quiet", is_quiet, "only what is not OK"),
+    ARGUMENT_CHOICE("color", color, "auto|always|never", "auto: on terminals"),
     {0},
 };
 
@@ -130,13 +121,13 @@ const char *gate_choices_limits(const gate_choices *choices, const char *fallbac
   if (choices->config && !gate_json_read(&config, choices->config, &problems))
     return problems.texts[0];
   const char *profile = choices->profile;
-  if (!profile) profile = gate_copy(json_string_value(json_object_get(config.root, "profile")));
+  if (!profile) profile = arena_copy(json_string_value(json_object_get(config.root, "profile")));
   const bool is_known = gate_limits_profile(profile ? profile : fallback, out);
   if (is_known && choices->config) gate_limits_configure(out, choices->config, &config, &problems);
   gate_json_release(&config);
   if (!is_known)
-    return gate_format("unknown profile: %s (there are default, seed000, seed003, seed004)",
-                       profile);
+    return arena_format("unknown profile: %s (there are default, seed000, seed003, seed004)",
+                        profile);
   const char *wrong = problems.count > 0 ? problems.texts[0] : NULL;
   for (size_t i = 0; i < choices->settings.count && !wrong; i++)
     wrong = apply_setting(out, choices->settings.items[i].key, choices->settings.items[i].value);

@@ -19,7 +19,6 @@ static const char usage[] =
 typedef struct ab_command {
   ab_options options;
   gate_choices choices;
-  bool is_bisecting;
 } ab_command;
 
 /* "250ms", "1.5s", "10m". */
@@ -64,45 +63,39 @@ static const char *take_bench(const argument *self, void *all, const char *value
 {
   ab_options *options = all;
   (void)self;
-  options->sources = gate_grow(options->sources, options->source_count, &options->source_capacity,
-                               sizeof *options->sources);
+  options->sources = arena_grow(options->sources, options->source_count, &options->source_capacity,
+                                sizeof *options->sources);
   options->sources[options->source_count++] = value;
   return NULL;
 }
 
-#define FIELD(name_) offsetof(ab_options, name_)
+#define ARGUMENTS_OF ab_options
 static const argument own_options[] = {
-    {"base", "REF", "a commit, tag or branch of git", arguments_text, FIELD(base), 0, 0},
-    {"base-dir", "DIR", "a folder that holds the base's accel.h", arguments_text, FIELD(base_tree),
-     0, 0},
-    {"self", NULL, "this tree against itself: nothing may differ", arguments_flag, FIELD(is_self),
-     0, 0},
-    {"tree", "DIR", "the current tree (.)", arguments_text, FIELD(tree), 0, 0},
-    {"bench", "FILE", "a bench to build (bench/cache_path_bench.c; may be repeated)", take_bench, 0,
-     0, 0},
-    {"base-program", "FILE", "with --program FILE: benches that are built already", arguments_text,
-     FIELD(programs[AB_BASE]), 0, 0},
-    {"program", "FILE", "the other of the two", arguments_text, FIELD(programs[AB_NOW]), 0, 0},
-    {"preset", "NAME", "quick, default or comprehensive: 1 s, 5 s or 10 s of a bench and side",
-     take_preset, 0, 0, 0},
-    {"rounds", "N", "per side, at least 6 (10)", arguments_whole, FIELD(rounds), 6, 1000},
-    {"rounds-max", "N", "while verdicts are unclear (4 times --rounds)", arguments_whole,
-     FIELD(rounds_max), 1, 1000},
-    {"slice", "TIME", "of a bench per round and side (250ms)", take_time, FIELD(slice_ms), 0, 0},
-    {"warm-up", "TIME", "of a bench per process (100ms)", take_time, FIELD(warm_up_ms), 0, 0},
-    {"time-budget", "TIME",
-     "of the whole run: rounds beyond the sixth end with it\n"
-     "(20s for each bench, 1m at least, 10m at most)",
-     take_time, FIELD(budget_ms), 0, 0},
-    {"seed", "N", "of the order of benches (42)", arguments_whole, FIELD(seed), 1, 1e15},
-    {"cc", "COMMAND", "$CC or gcc", arguments_text, FIELD(compiler), 0, 0},
-    {"cflags", "TEXT", "$CFLAGS or -O2 -DNDEBUG", arguments_text, FIELD(flags), 0, 0},
-    {"redis", NULL, "build the benches with Redis", arguments_flag, FIELD(has_redis), 0, 0},
-    {0},
-};
-static const argument command_options[] = {
-    {"bisect", NULL, "for git bisect run: what cannot be judged is skipped (125)", arguments_flag,
-     offsetof(ab_command, is_bisecting), 0, 0},
+    ARGUMENT_TEXT("base", base, "REF", "a commit, tag or branch of git"),
+    ARGUMENT_TEXT("base-dir", base_tree, "DIR", "a folder that holds the base's accel.h"),
+    ARGUMENT_FLAG("self", is_self, "this tree against itself: nothing may differ"),
+    ARGUMENT_TEXT("tree", tree, "DIR", "the current tree (.)"),
+    ARGUMENT_WITH_ALL("bench", "FILE", take_bench,
+                      "a bench to build (bench/cache_path_bench.c; may be repeated)"),
+    ARGUMENT_TEXT("base-program", programs[AB_BASE], "FILE",
+                  "with --program FILE: benches that are built already"),
+    ARGUMENT_TEXT("program", programs[AB_NOW], "FILE", "the other of the two"),
+    ARGUMENT_WITH_ALL("preset", "NAME", take_preset,
+                      "quick, default or comprehensive: 1 s, 5 s or 10 s of a bench and side"),
+    ARGUMENT_WHOLE("rounds", rounds, 6, 1000, "per side, at least 6 (10)"),
+    ARGUMENT_WHOLE("rounds-max", rounds_max, 1, 1000,
+                   "while verdicts are unclear (4 times --rounds)"),
+    ARGUMENT_OWN("slice", slice_ms, "TIME", take_time, "of a bench per round and side (250ms)"),
+    ARGUMENT_OWN("warm-up", warm_up_ms, "TIME", take_time, "of a bench per process (100ms)"),
+    ARGUMENT_OWN("time-budget", budget_ms, "TIME", take_time,
+                 "of the whole run: rounds beyond the sixth end with it\n"
+                 "(20s for each bench, 1m at least, 10m at most)"),
+    ARGUMENT_WHOLE("seed", seed, 1, 1e15, "of the order of benches (42)"),
+    ARGUMENT_TEXT("cc", compiler, "COMMAND", "$CC or gcc"),
+    ARGUMENT_TEXT("cflags", flags, "TEXT", "$CFLAGS or -O2 -DNDEBUG"),
+    ARGUMENT_FLAG("redis", has_redis, "build the benches with Redis"),
+    ARGUMENT_FLAG("bisect", is_bisecting,
+                  "for git bisect run: what cannot be judged is skipped (125)"),
     {0},
 };
 
@@ -118,7 +111,7 @@ static const char *check_options(ab_options *options)
   if (options->rounds_max == 0) options->rounds_max = 4 * options->rounds;
   if (options->rounds_max < options->rounds) options->rounds_max = options->rounds;
   if (options->source_count == 0)
-    take_bench(NULL, options, gate_format("%s/bench/cache_path_bench.c", options->tree));
+    take_bench(NULL, options, arena_format("%s/bench/cache_path_bench.c", options->tree));
   return NULL;
 }
 
@@ -149,7 +142,7 @@ static bool run_benches(ab_run *run, gate_report *report)
   fflush(stdout);
   if (!ab_measure(run, report)) return false;
   ab_judge(run, report);
-  gate_pairs_set(&report->notes, "rounds", gate_format("%zu", run->rounds_done));
+  gate_pairs_set(&report->notes, "rounds", arena_format("%zu", run->rounds_done));
   if (run->is_unplaced)
     gate_pairs_set(&report->notes, "processors",
                    "sides could not be kept on one processor: expect more noise");
@@ -173,16 +166,14 @@ static gate_exit run_all(ab_command *command, ab_run *run, gate_report *report)
 
 static gate_exit ab(ab_command *command, int argc, char **argv)
 {
-  const argument_group groups[] = {{own_options, &command->options},
-                                   {command_options, command},
-                                   {gate_choices_table, &command->choices},
-                                   {0}};
+  const argument_group groups[] = {
+      {own_options, &command->options}, {gate_choices_table, &command->choices}, {0}};
   gate_problems problems = {0};
   gate_limits limits;
   gate_exit code;
   int operands;
   if (!gate_parse(groups, usage, argc, argv, &operands, &code)) return code;
-  if (operands > 0) return gate_usage_wrong(argv, gate_format("unknown argument: %s", argv[1]));
+  if (operands > 0) return gate_usage_wrong(argv, arena_format("unknown argument: %s", argv[1]));
   const char *wrong = check_options(&command->options);
   if (!wrong) wrong = gate_choices_limits(&command->choices, "default", &limits);
   if (wrong) return gate_usage_wrong(argv, wrong);
@@ -219,5 +210,5 @@ gate_exit gate_command_ab(int argc, char **argv)
   };
   const gate_exit code = ab(&command, argc, argv);
   const bool is_judged = code == GATE_EXIT_OK || code == GATE_EXIT_REGRESSION;
-  return command.is_bisecting && !is_judged ? (gate_exit)BISECT_SKIP : code;
+  return command.options.is_bisecting && !is_judged ? (gate_exit)BISECT_SKIP : code;
 }

@@ -37,13 +37,13 @@ typedef struct check_options {
   bool is_report; /* tells and does not judge: only unusable input is a failure */
 } check_options;
 
+#define ARGUMENTS_OF check_options
 static const argument own_options[] = {
-    {"baseline", "FILE", "what to compare with", arguments_text, offsetof(check_options, baseline),
-     0, 0},
-    {"criterion-dir", "DIR", "the results", arguments_text, offsetof(check_options, folder), 0, 0},
-    {"compat", "seed", "the texts and exit codes of the first checkers", gate_take_compat, 0, 0, 0},
-    {"init", NULL, "where there is no baseline yet, write it, and say so", arguments_flag,
-     offsetof(check_options, is_first), 0, 0},
+    ARGUMENT_TEXT("baseline", baseline, "FILE", "what to compare with"),
+    ARGUMENT_TEXT("criterion-dir", folder, "DIR", "the results"),
+    ARGUMENT_WITH_ALL("compat", "seed", gate_take_compat,
+                      "the texts and exit codes of the first checkers"),
+    ARGUMENT_FLAG("init", is_first, "where there is no baseline yet, write it, and say so"),
     {0},
 };
 
@@ -235,7 +235,7 @@ static gate_exit check_files(check *self, char **words)
       fprintf(stderr, self->missing++ == 0 ? "Missing file(s): %s" : " %s", options->files[i]);
   if (self->missing > 0) fputs("\n", stderr);
   if (self->missing > 0 && options->is_compat) return GATE_EXIT_INPUT;
-  self->sets = gate_take(count, sizeof *self->sets);
+  self->sets = arena_take(count, sizeof *self->sets);
   /* Limits depend on what the first readable file is. */
   const gate_set *first = NULL;
   for (size_t i = 0; i < count; i++) {
@@ -258,15 +258,15 @@ static gate_exit check_or_report(int argc, char **argv, bool is_report)
   const argument_group groups[] = {
       {own_options, &options}, {gate_choices_table, &options.choices}, {0}};
   const char *name = is_report ? "report" : "check";
-  const char *text = gate_format(usage, is_report ? "report" : "check_bench_regression", name, name,
-                                 is_report ? report_meaning : check_meaning);
+  const char *text = arena_format(usage, is_report ? "report" : "check_bench_regression", name,
+                                  name, is_report ? report_meaning : check_meaning);
   gate_exit code;
   int operands;
   options.folder = options.is_compat ? "target/criterion" : gate_criterion_folder();
   if (!gate_parse(groups, text, argc, argv, &operands, &code)) return code;
   check self = {.options = &options, .problems = {0}};
   if (operands == 0 && options.is_compat) return check_compat(&self);
-  char *pair[] = {gate_copy(options.baseline), gate_copy(options.folder)};
+  char *pair[] = {arena_copy(options.baseline), arena_copy(options.folder)};
   options.is_folder = operands == 0;
   options.files = options.is_folder ? pair : argv + 1;
   options.file_count = options.is_folder ? 2 : (size_t)operands;

@@ -23,13 +23,13 @@ typedef struct export_options {
   bool is_compat;
 } export_options;
 
-#define FIELD(name_) offsetof(export_options, name_)
+#define ARGUMENTS_OF export_options
 static const argument own_options[] = {
-    {"criterion-dir", "DIR", "the results", arguments_text, FIELD(folder), 0, 0},
-    {"output", "FILE", "the baseline", arguments_text, FIELD(output), 0, 0},
-    {"accept", "REASON", "replace it all the same", arguments_text, FIELD(reason), 0, 0},
-    {"commit", "ID", "what was measured", arguments_text, FIELD(commit), 0, 0},
-    {"compat", "seed", "write the form of the first exporter", gate_take_compat, 0, 0, 0},
+    ARGUMENT_TEXT("criterion-dir", folder, "DIR", "the results"),
+    ARGUMENT_TEXT("output", output, "FILE", "the baseline"),
+    ARGUMENT_TEXT("accept", reason, "REASON", "replace it all the same"),
+    ARGUMENT_TEXT("commit", commit, "ID", "what was measured"),
+    ARGUMENT_WITH_ALL("compat", "seed", gate_take_compat, "write the form of the first exporter"),
     {0},
 };
 
@@ -39,7 +39,7 @@ static const char *objection(const gate_report *report)
   const size_t *counts = report->counts;
   const size_t worse = counts[GATE_FAIL] + counts[GATE_NOISY] + counts[GATE_INCONCLUSIVE];
   if (counts[GATE_NOT_COMPARABLE] > 0)
-    return gate_format("it is of another machine or build (%s)", gate_report_difference(report));
+    return arena_format("it is of another machine or build (%s)", gate_report_difference(report));
   if (counts[GATE_FAILED] > 0) return "a bench failed";
   if (counts[GATE_MISSING] > 0)
     return gate_some(counts[GATE_MISSING], "bench of it is gone", "benches of it are gone");

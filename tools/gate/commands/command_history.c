@@ -17,17 +17,15 @@ typedef struct history_options {
   size_t keep;
 } history_options;
 
-#define FIELD(name_) offsetof(history_options, name_)
+#define ARGUMENTS_OF history_options
 static const argument own_options[] = {
-    {"history", "FILE", "docs/benchmarks/history.jsonl unless told", arguments_text, FIELD(history),
-     0, 0},
-    {"from", "FILE", "add: results of any form; target/criterion", arguments_text, FIELD(from), 0,
-     0},
-    {"criterion-dir", "DIR", "the same", arguments_text, FIELD(from), 0, 0},
-    {"commit", "ID", "add: what was measured", arguments_text, FIELD(commit), 0, 0},
-    {"tag", "NAME", "add: a release", arguments_text, FIELD(tag), 0, 0},
-    {"only", "GLOB", "show: these ids", arguments_text, FIELD(only), 0, 0},
-    {"keep", "N", "prune: so many lines; 500", arguments_whole, FIELD(keep), 1, 1e9},
+    ARGUMENT_TEXT("history", history, "FILE", "docs/benchmarks/history.jsonl unless told"),
+    ARGUMENT_TEXT("from", from, "FILE", "add: results of any form; target/criterion"),
+    ARGUMENT_TEXT("criterion-dir", from, "DIR", "the same"),
+    ARGUMENT_TEXT("commit", commit, "ID", "add: what was measured"),
+    ARGUMENT_TEXT("tag", tag, "NAME", "add: a release"),
+    ARGUMENT_TEXT("only", only, "GLOB", "show: these ids"),
+    ARGUMENT_WHOLE("keep", keep, 1, 1e9, "prune: so many lines; 500"),
     {0},
 };
 

@@ -82,9 +82,10 @@ static void add_command_text(gate_text *out, const char *text, bool is_property)
 static void add_annotation(gate_text *out, const gate_row *row, const char *kind)
 {
   gate_text_printf(out, "::%s title=", kind);
-  add_command_text(out, gate_format("%s %s", gate_verdicts[row->verdict].name, row->full_id), true);
+  add_command_text(out, arena_format("%s %s", gate_verdicts[row->verdict].name, row->full_id),
+                   true);
   gate_text_add(out, "::");
-  add_command_text(out, gate_format("[%s] %s", row->full_id, gate_row_sentence(row)), false);
+  add_command_text(out, arena_format("[%s] %s", row->full_id, gate_row_sentence(row)), false);
   gate_text_add(out, "\n");
 }
 

@@ -89,7 +89,7 @@ static void add_footer(gate_text *out, const gate_report *report, gate_style sty
 void gate_show_table(gate_text *out, const gate_report *report, gate_style style)
 {
   size_t widths[COLUMNS] = {0}, count = 1; /* the first line is of headings */
-  table_line *lines = gate_take(report->count + 1, sizeof *lines);
+  table_line *lines = arena_take(report->count + 1, sizeof *lines);
   memcpy(lines->cells, gate_headings, sizeof lines->cells);
   for (size_t i = 0; i < report->count; i++) {
     const gate_row *row = &report->rows[i];

@@ -16,7 +16,7 @@ static void add_line(gate_history *history, const char *path, size_t number, con
     gate_wrong(problems, "%s:%zu: %s", path, number, found.texts[i]);
   if (!set || found.count > 0) return;
   history->sets =
-      gate_grow(history->sets, history->count, &history->capacity, sizeof *history->sets);
+      arena_grow(history->sets, history->count, &history->capacity, sizeof *history->sets);
   history->sets[history->count++] = set;
 }
 
@@ -82,7 +82,7 @@ gate_numbers gate_history_series(const gate_history *history, const char *id, co
                                  const gate_set ***runs_out)
 {
   gate_numbers series = {0};
-  const gate_set **runs = gate_take(history->count, sizeof *runs);
+  const gate_set **runs = arena_take(history->count, sizeof *runs);
   for (size_t i = 0; i < history->count; i++) {
     const gate_set *run = history->sets[i];
     const gate_metric *metric = gate_set_metric(run, id, name);

@@ -71,7 +71,7 @@ static void read_benchmark(gate_bench *bench, gate_json *json)
   if (full_id && gate_id_fault(full_id))
     gate_json_wrong(json, "full_id %s", gate_id_fault(full_id));
   if (json->is_wrong) return;
-  if (full_id) bench->full_id = gate_copy(full_id);
+  if (full_id) bench->full_id = arena_copy(full_id);
   const gate_metric *time = gate_bench_find(bench, "time");
   const double ns = time ? gate_metric_main(time) : NAN;
   if (isnan(ns) || (isnan(elements) && isnan(bytes))) return;
@@ -116,7 +116,7 @@ static void read_entry(walk *state, const char *folder, const char *id)
   for (int part = GATE_ESTIMATES; part <= last && is_read; part++) {
     char *text;
     size_t length;
-    const char *path = gate_format("%s/%s", folder, files[part]);
+    const char *path = arena_format("%s/%s", folder, files[part]);
     if (part != GATE_ESTIMATES && !gate_exists(path)) continue;
     is_read = gate_file_read(path, &text, &length, state->problems) &&
               gate_read_entry_part(bench, (gate_entry_part)part, path, text, length, state->options,
@@ -136,8 +136,8 @@ static void take_file(walk *state, const FTSENT *found, size_t root_length)
   if (length <= root_length + 1 + end_length) return;
   if (strcmp(path + length - end_length, end) != 0) return;
   const char *id = path + root_length + 1;
-  read_entry(state, gate_copy_bytes(path, length - strlen("/estimates.json")),
-             gate_copy_bytes(id, length - root_length - 1 - end_length));
+  read_entry(state, arena_copy_bytes(path, length - strlen("/estimates.json")),
+             arena_copy_bytes(id, length - root_length - 1 - end_length));
 }
 
 static int by_name(const FTSENT **a, const FTSENT **b)
@@ -149,7 +149,7 @@ static void walk_folder(walk *state, const char *folder)
 {
   size_t length = strlen(folder);
   while (length > 1 && folder[length - 1] == '/') length--;
-  char *const roots[] = {gate_copy_bytes(folder, length), NULL};
+  char *const roots[] = {arena_copy_bytes(folder, length), NULL};
   FTS *walker = fts_open(roots, FTS_LOGICAL | FTS_NOCHDIR, by_name);
   for (const FTSENT *found; walker && (found = fts_read(walker));) {
     switch (found->fts_info) {
@@ -218,7 +218,7 @@ static void join_runs(walk *state)
 {
   gate_set *set = state->set;
   const size_t count = state->run_files.count;
-  gate_set **runs = gate_take(count, sizeof *runs);
+  gate_set **runs = arena_take(count, sizeof *runs);
   const gate_set *newest = choose_runs(state, runs);
   size_t kept = 0;
   if (!newest) return;
@@ -254,7 +254,7 @@ gate_set *gate_read_criterion(const char *folder, gate_read_options options,
     gate_wrong(problems, "criterion dir not found: %s", folder);
     return NULL;
   }
-  walk *state = gate_take(1, sizeof *state);
+  walk *state = arena_take(1, sizeof *state);
   state->set = gate_set_new(folder, GATE_FORM_CRITERION);
   state->options = options;
   state->problems = problems;
@@ -282,6 +282,6 @@ const char *gate_criterion_folder(void)
   const char *home = getenv("CRITERION_HOME");
   if (home && *home != '\0') return home;
   const char *target = getenv("CARGO_TARGET_DIR");
-  if (target && *target != '\0') return gate_format("%s/criterion", target);
+  if (target && *target != '\0') return arena_format("%s/criterion", target);
   return "target/criterion";
 }

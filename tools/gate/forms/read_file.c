@@ -119,10 +119,10 @@ gate_set *gate_read_text(const char *path, const char *text, size_t length,
     set = read_json(path, text, length, options, problems);
   } else if (has_line(text, "test ")) {
     set = gate_set_new(path, GATE_FORM_LIBTEST);
-    gate_read_libtest(set, gate_copy_bytes(text, length), problems);
+    gate_read_libtest(set, arena_copy_bytes(text, length), problems);
   } else if (has_line(text, "Benchmark") && !(other && strstr(other, "console"))) {
     set = gate_set_new(path, GATE_FORM_GO);
-    gate_read_go(set, gate_copy_bytes(text, length), problems);
+    gate_read_go(set, arena_copy_bytes(text, length), problems);
   } else if (other) {
     gate_wrong(problems, "failed to parse %s: it looks like %s (line 1); this is not read", path,
                other);

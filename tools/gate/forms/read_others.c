@@ -132,7 +132,7 @@ static void read_google_numbers(gate_json *json, json_t *row, gate_bench *bench,
   {
     const google_name name = name_google(key);
     if (!json_is_number(value) || gate_id_fault(key)) continue;
-    if (strstr(googles, gate_format(" %s ", key))) continue;
+    if (strstr(googles, arena_format(" %s ", key))) continue;
     if (has_bytes && strcmp(key, "items_per_second") == 0) continue;
     const gate_range range = gate_unit_better(name.unit) == GATE_HIGHER ? GATE_POSITIVE
                              : name.unit[0] != '\0'                     ? GATE_NOT_NEGATIVE
@@ -182,7 +182,7 @@ void gate_read_google(gate_set *set, gate_json *json)
 {
   json_t *context = gate_json_object(json, json->root, "context");
   json_t *rows = gate_json_array(json, json->root, "benchmarks");
-  set->started = gate_copy(gate_json_text(json, context, "date"));
+  set->started = arena_copy(gate_json_text(json, context, "date"));
   for (int pass = 0; pass < 2; pass++) {
     size_t index;
     json_t *row;
@@ -210,11 +210,11 @@ static const char *exit_failure(json_t *codes)
     if (json_is_number(code) && json_number_value(code) == 0) continue;
     failed++;
     how =
-        json_is_number(code) ? gate_format("exit code %.0f", json_number_value(code)) : "a signal";
+        json_is_number(code) ? arena_format("exit code %.0f", json_number_value(code)) : "a signal";
   }
   if (failed == 0) return NULL;
-  return gate_format("%zu of %s ended by %s", failed,
-                     gate_some(json_array_size(codes), "run", "runs"), how);
+  return arena_format("%zu of %s ended by %s", failed,
+                      gate_some(json_array_size(codes), "run", "runs"), how);
 }
 
 static void read_command(gate_set *set, gate_json *json, json_t *result)

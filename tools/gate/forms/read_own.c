@@ -9,7 +9,7 @@ const char *const gate_list_names[GATE_LISTS] = {"rounds", "mean_rounds", "p95_r
 
 static const char *kept_text(gate_json *json, json_t *object, const char *key)
 {
-  return gate_copy(gate_json_text(json, object, key));
+  return arena_copy(gate_json_text(json, object, key));
 }
 
 void gate_read_pairs(gate_json *json, const char *key, gate_pairs *out)
@@ -22,7 +22,7 @@ void gate_read_pairs(gate_json *json, const char *key, gate_pairs *out)
     if (json_is_string(value)) {
       gate_pairs_set(out, name, json_string_value(value));
     } else if (json_is_number(value)) {
-      gate_pairs_set(out, name, gate_format("%.15g", json_number_value(value)));
+      gate_pairs_set(out, name, arena_format("%.15g", json_number_value(value)));
     } else if (json_is_boolean(value)) {
       gate_pairs_set(out, name, json_is_true(value) ? "true" : "false");
     }
@@ -67,7 +67,7 @@ static void read_metric(gate_bench *bench, gate_json *json, const char *name, js
 void gate_read_about(gate_bench *bench, gate_json *json, json_t *object)
 {
   const char *full_id = gate_json_text(json, object, "full_id");
-  if (full_id && !gate_id_fault(full_id)) bench->full_id = gate_copy(full_id);
+  if (full_id && !gate_id_fault(full_id)) bench->full_id = arena_copy(full_id);
   bench->definition_hash = kept_text(json, object, "bench_hash");
   json_t *targets = gate_json_object(json, gate_json_object(json, object, "targets"), "time");
   bench->target = gate_json_number(json, targets, "target", GATE_POSITIVE);

@@ -78,7 +78,7 @@ static bool read_result(text_reader *reader, char **words, size_t count)
   if (count % 2 != 0) return text_wrong(reader, "a value without a unit: ", words[count - 1]);
   const bool is_named = reader->has_packages && reader->package;
   gate_bench *bench =
-      gate_set_get(set, is_named ? gate_format("%s.%s", reader->package, words[0]) : words[0]);
+      gate_set_get(set, is_named ? arena_format("%s.%s", reader->package, words[0]) : words[0]);
   for (size_t i = 2; i < count; i += 2)
     if (!read_value(reader, bench, words[i], words[i + 1])) return false;
   return true;
@@ -88,13 +88,13 @@ static void read_header(text_reader *reader, const char *key, const char *value)
 {
   gate_set *set = reader->set;
   if (strcmp(key, "pkg") == 0) {
-    reader->package = gate_copy(value);
+    reader->package = arena_copy(value);
   } else if (strcmp(key, "cpu") == 0) {
     gate_pairs_set(&set->machine, "cpu", value);
   } else if (strcmp(key, "goos") == 0 || strcmp(key, "goarch") == 0) {
     gate_pairs_set(&set->build, key, value);
   } else if (strcmp(key, "commit") == 0) {
-    set->commit = gate_copy(value);
+    set->commit = arena_copy(value);
   }
 }
 

@@ -9,7 +9,7 @@
 const char *page_commit_address(const page *self, const char *commit)
 {
   const bool is_hash = commit && strlen(commit) >= 7 && strspn(commit, "0123456789abcdef") >= 7;
-  return self->commits && is_hash ? gate_format("%s%s", self->commits, commit) : NULL;
+  return self->commits && is_hash ? arena_format("%s%s", self->commits, commit) : NULL;
 }
 
 /* ---- rows by bench ---- */
@@ -84,7 +84,7 @@ static int compare_benches(const void *a, const void *b)
 static void gather(page *self)
 {
   const gate_report *report = self->report;
-  self->benches = gate_take(report->count + 1, sizeof *self->benches);
+  self->benches = arena_take(report->count + 1, sizeof *self->benches);
   for (size_t i = 0; i < report->count; i++) {
     const gate_row *row = &report->rows[i];
     page_bench *bench = find_bench(self, row);
@@ -92,7 +92,7 @@ static void gather(page *self)
       bench = &self->benches[self->count++];
       *bench = (page_bench){.id = row->id, .full_id = row->full_id};
     }
-    bench->rows = gate_grow(bench->rows, bench->count, &bench->capacity, sizeof *bench->rows);
+    bench->rows = arena_grow(bench->rows, bench->count, &bench->capacity, sizeof *bench->rows);
     bench->rows[bench->count++] = row;
   }
   for (size_t i = 0; i < self->count; i++) {
@@ -102,7 +102,7 @@ static void gather(page *self)
     choose_metrics(self, bench);
     if (bench->verdict == GATE_SKIPPED && bench->count > 1)
       bench->full_id =
-          gate_format("%s and %s", bench->id, gate_some(bench->count - 1, "other", "others"));
+          arena_format("%s and %s", bench->id, gate_some(bench->count - 1, "other", "others"));
   }
   if (self->count > 1) qsort(self->benches, self->count, sizeof *self->benches, compare_benches);
   for (size_t i = 0; i < self->count; i++) self->benches[i].number = i + 1;
@@ -149,7 +149,7 @@ static void add_header(const page *self)
   add_fact(self, "now", report->now_name);
   add_fact(self, "rounds", gate_pairs_get(&report->notes, "rounds"));
   if (!isnan(geomean)) add_fact(self, "all times, geometric mean", gate_percent(geomean));
-  add_fact(self, "limits", gate_format("profile %s", report->limits->profile));
+  add_fact(self, "limits", arena_format("profile %s", report->limits->profile));
   gate_text_add(self->out, "</dl>\n</header>\n");
 }
 
@@ -204,7 +204,7 @@ static const char *commit_address(void)
 {
   const char *server = getenv("GITHUB_SERVER_URL"), *name = getenv("GITHUB_REPOSITORY");
   const bool is_told = server && strncmp(server, "https://", 8) == 0 && name && *name != '\0';
-  return is_told ? gate_format("%s/%s/commit/", server, name) : NULL;
+  return is_told ? arena_format("%s/%s/commit/", server, name) : NULL;
 }
 
 void gate_show_page(gate_text *out, const gate_report *report, const gate_history *history,

@@ -40,9 +40,9 @@ static const char *point_title(const line *of, size_t at, const char *unit)
 {
   const char *value = gate_quantity(of->values.values[at], unit);
   const gate_set *run = of->runs ? of->runs[at] : NULL;
-  if (!run) return gate_format("%s %zu: %s", of->side, at + 1, value);
-  return gate_format("%s %s %s: %s", run->tag ? run->tag : "", run->commit ? run->commit : "",
-                     run->started ? run->started : "", value);
+  if (!run) return arena_format("%s %zu: %s", of->side, at + 1, value);
+  return arena_format("%s %s %s: %s", run->tag ? run->tag : "", run->commit ? run->commit : "",
+                      run->started ? run->started : "", value);
 }
 
 /* Releases, where their texts do not lie on each other. */
@@ -69,12 +69,12 @@ static void draw_line(const page *self, const svg_plot *plot, const line *of, co
   for (size_t i = 0; i < count; i++) gate_numbers_add(&x, (double)i);
   add_tags(plot, of);
   if (!of->runs)
-    svg_line(plot, gate_format("middle %s", of->side), -0.5, middle, plot->x.high, middle);
-  svg_path(plot, gate_format("thread %s", of->side), &x, &of->values);
+    svg_line(plot, arena_format("middle %s", of->side), -0.5, middle, plot->x.high, middle);
+  svg_path(plot, arena_format("thread %s", of->side), &x, &of->values);
   for (size_t i = 0; i < count; i++) {
     const char *address = of->runs ? page_commit_address(self, of->runs[i]->commit) : NULL;
     if (address) gate_add_markup(self->out, "<a href=\"%s\">", address);
-    svg_dot(plot, gate_format("mark %s", of->side), (double)i, of->values.values[i],
+    svg_dot(plot, arena_format("mark %s", of->side), (double)i, of->values.values[i],
             count > 60 ? 1.8 : 3.2, point_title(of, i, unit));
     if (address) gate_text_add(self->out, "</a>");
   }
@@ -122,8 +122,8 @@ static void add_rounds(const page *self, const page_bench *bench)
   const char *what = has_rounds ? "round" : "sample";
   add_lines(self, "chart rounds",
             has_rounds ? "Rounds in the order of time" : "Samples in the order of time",
-            gate_format("%ss of %s in the order of time", what, bench->full_id), bench->unit,
-            &lines[0], &lines[1], gate_format("%s 1", what), gate_format("%zu", most));
+            arena_format("%ss of %s in the order of time", what, bench->full_id), bench->unit,
+            &lines[0], &lines[1], arena_format("%s 1", what), arena_format("%zu", most));
   close_figure(self, most > PAGE_MARKS_MAX / 2 ? "Evenly thinned." : "");
 }
 
@@ -132,8 +132,8 @@ static void add_rounds(const page *self, const page_bench *bench)
 static const char *run_name(const gate_set *run)
 {
   if (run->tag) return run->tag;
-  if (run->commit) return gate_format("%.8s", run->commit);
-  return run->started ? gate_format("%.10s", run->started) : "";
+  if (run->commit) return arena_format("%.8s", run->commit);
+  return run->started ? arena_format("%.10s", run->started) : "";
 }
 
 static void add_trend(const page *self, const page_bench *bench, const gate_metric *metric)
@@ -149,8 +149,8 @@ static void add_trend(const page *self, const page_bench *bench, const gate_metr
   found.runs += skipped;
   const size_t count = found.values.count;
   if (count < 2) return;
-  add_lines(self, "chart trend", is_time ? "History" : gate_format("History of %s", metric->name),
-            gate_format("history of %s of %s", metric->name, bench->full_id), metric->unit, &none,
+  add_lines(self, "chart trend", is_time ? "History" : arena_format("History of %s", metric->name),
+            arena_format("history of %s of %s", metric->name, bench->full_id), metric->unit, &none,
             &found, run_name(found.runs[0]), run_name(found.runs[count - 1]));
   close_figure(self, gate_some(count, "run", "runs"));
 }

@@ -43,7 +43,7 @@ static void add_axis(const page *self, double reach)
   svg_line(&plot, "axis", -reach, 0, reach, 0);
   for (size_t i = 0; i < ticks.count; i++)
     svg_text(&plot, "tick", ticks.values[i], 0, -13,
-             gate_format("%.0f %%", fabs(ticks.values[i]) * 100));
+             arena_format("%.0f %%", fabs(ticks.values[i]) * 100));
   svg_text(&plot, "tick better", -reach, 1, 4, "\xE2\x97\x80 better");
   svg_text(&plot, "tick worse", reach, 1, 4, "worse \xE2\x96\xB6");
   svg_close(&plot);
@@ -51,8 +51,8 @@ static void add_axis(const page *self, double reach)
 
 static const char *change_text(const gate_row *row)
 {
-  return gate_format("%s %s", gate_cell(row, GATE_COLUMN_CHANGE),
-                     gate_cell(row, GATE_COLUMN_INTERVAL));
+  return arena_format("%s %s", gate_cell(row, GATE_COLUMN_CHANGE),
+                      gate_cell(row, GATE_COLUMN_INTERVAL));
 }
 
 static void add_mark(const page *self, const gate_row *row, double reach)
@@ -62,15 +62,15 @@ static void add_mark(const page *self, const gate_row *row, double reach)
   const char *kind = gate_verdicts[row->verdict].kind;
   const bool has_interval = !isnan(row->bounds.low) && !isnan(row->bounds.high);
   const char *form = has_interval ? "dot" : gate_is_count(row) ? "dot counted" : "dot hollow";
-  svg_open(&plot, gate_format("change %s", change_text(row)));
+  svg_open(&plot, arena_format("change %s", change_text(row)));
   if (isfinite(row->noise)) svg_band(&plot, "noise", -row->noise, row->noise);
   svg_upright(&plot, "zero", 0);
   if (isfinite(row->warn)) svg_upright(&plot, "limit warn", row->warn);
   if (isfinite(row->fail)) svg_upright(&plot, "limit fail", row->fail);
   if (has_interval)
-    svg_line(&plot, gate_format("whisker %s", kind), row->bounds.low, middle, row->bounds.high,
+    svg_line(&plot, arena_format("whisker %s", kind), row->bounds.low, middle, row->bounds.high,
              middle);
-  svg_dot(&plot, gate_format("%s %s", form, kind), row->worse_by, middle, 4.5, change_text(row));
+  svg_dot(&plot, arena_format("%s %s", form, kind), row->worse_by, middle, 4.5, change_text(row));
   if (fabs(row->worse_by) > reach)
     svg_text(&plot, "beyond", row->worse_by, middle, -4,
              row->worse_by > 0 ? "\xE2\x96\xB6" : "\xE2\x97\x80");

@@ -67,16 +67,16 @@ static const char *outliers_text(const gate_metric *metric)
   const stats_fences fences =
       stats_tukey(gate_sorted(results->values, results->count), results->count);
   const stats_outliers found = stats_count_outliers(results->values, results->count, fences);
-  return gate_format("%zu of %zu",
-                     found.low_severe + found.low_mild + found.high_mild + found.high_severe,
-                     results->count);
+  return arena_format("%zu of %zu",
+                      found.low_severe + found.low_mild + found.high_mild + found.high_severe,
+                      results->count);
 }
 
 static const char *size_text(const gate_metric *metric)
 {
   if (!metric) return "-";
-  return gate_format("%.0f / %zu", fmax(metric->sample_count, (double)metric->samples.count),
-                     metric->rounds.count);
+  return arena_format("%.0f / %zu", fmax(metric->sample_count, (double)metric->samples.count),
+                      metric->rounds.count);
 }
 
 static double figure_of(const gate_metric *metric, gate_figure figure)

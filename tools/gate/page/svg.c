@@ -144,7 +144,7 @@ static const char *tick_text(const gate_numbers *ticks, size_t index, const char
   if (!blank || strcmp(gate_unit_canonical(blank + 1, &factor), unit) != 0)
     return gate_quantity(value, unit);
   const double digits = step > 0 ? ceil(-log10(step / factor) - 1e-9) : 0;
-  return gate_format("%.*f %s", (int)limit(digits, 0, 9), value / factor, blank + 1);
+  return arena_format("%.*f %s", (int)limit(digits, 0, 9), value / factor, blank + 1);
 }
 
 void svg_axis_y(const svg_plot *plot, const char *unit)
