@@ -1,5 +1,5 @@
-/* arena.h: the memory of the program, which is given back all at once, so that nothing in it needs an
- * owner.
+/* arena.h: the memory of the program, which is given back all at once, so that nothing in it needs
+ * an owner.
  *
  * When the system has none left the program says so and ends with 3: half of a result would be
  * worse. What a function needs only for itself it takes between arena_begin and arena_end.

@@ -14,7 +14,6 @@ import unittest
 BENCH, GATE = (str(pathlib.Path(path).resolve()) for path in sys.argv[1:3])
 del sys.argv[1:3]
 CLEAN = {k: v for k, v in os.environ.items() if not k.startswith(("CRITERION", "CARGO", "ACCEL"))}
-CLEAN["NO_COLOR"] = "1"
 IDS = ("plain/spin_short", "memory")
 
 

@@ -290,9 +290,8 @@ class History(gate_world.World):
         self.add()
         self.write("h.jsonl", self.read("h.jsonl").rstrip("\n"))
         self.add()
-        self.assertEqual(len(self.read("h.jsonl").splitlines()), 2)
-        result = self.gate("history", "show", "--history=h.jsonl")
-        self.assertEqual((result.code, result.out.count("2 runs")), (0, 1), result)
+        lines = self.read("h.jsonl").splitlines()
+        self.assertEqual([json.loads(line)["schema"] for line in lines], [2, 2])
 
     def test_never_more_than_can_be_read(self):
         line = json.dumps({"schema": 2, "benchmarks": {"a": {"mean_ns": 5}}})
@@ -304,7 +303,7 @@ class History(gate_world.World):
         result = self.gate("history", "prune", "--history=h.jsonl", "--keep=3")
         self.assertEqual((result.code, result.out), (0, "dropped 61 lines of h.jsonl\n"), result)
         self.add()
-        self.assertIn("a: 4 runs", self.gate("history", "show", "--history=h.jsonl").out)
+        self.assertEqual(len(self.read("h.jsonl").splitlines()), 4)
         self.assertEqual(self.gate("history", "prune", "--history=none").code, 3)
 
     def test_a_fresh_clone_has_none(self):
@@ -313,7 +312,6 @@ class History(gate_world.World):
         result = self.check(0, "base.json", "now.json", "--html=p.html", "--history=none.jsonl")
         self.assertIn("no history yet: none.jsonl", result.out)
         self.assertIn("</html>", self.read("p.html"))
-        self.assertEqual(self.gate("history", "show", "--history=none.jsonl").code, 0)
 
 
 if __name__ == "__main__":

@@ -82,8 +82,6 @@ void gate_note_unused(gate_report *report);
 
 /* Counts verdicts, and orders rows: worst first, then by worse_by. */
 void gate_report_sort(gate_report *report);
-/* The geometric mean of now/base over the main time figure, harm-oriented; NAN if there is none. */
-double gate_report_geomean(const gate_report *report);
 /* What the process ends with. `has_problems`: some input could not be used. */
 gate_exit gate_report_exit(const gate_report *report, bool has_problems);
 /* PASS, WARN, UNSURE, NOT PROVEN, NOT JUDGED, ERROR or FAIL: never better than the worst row. */

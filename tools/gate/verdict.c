@@ -28,23 +28,6 @@ void gate_report_sort(gate_report *report)
   if (report->count > 1) qsort(report->rows, report->count, sizeof(gate_row), compare_rows);
 }
 
-double gate_report_geomean(const gate_report *report)
-{
-  double sum = 0;
-  size_t count = 0;
-  /* One figure per bench: the median, or the mean where a baseline has no medians. */
-  for (int pass = 0; pass < 2 && count == 0; pass++) {
-    for (size_t i = 0; i < report->count; i++) {
-      const gate_row *row = &report->rows[i];
-      if (strcmp(row->key, pass == 0 ? "median" : "mean") != 0) continue;
-      if (!(row->base > 0) || !(row->now > 0)) continue;
-      sum += log1p(row->worse_by); /* where rounds are in pairs, the median of their ratios */
-      count++;
-    }
-  }
-  return count > 0 ? expm1(sum / (double)count) : NAN;
-}
-
 const char *gate_report_difference(const gate_report *report)
 {
   return report->build_difference ? report->build_difference : report->machine_difference;

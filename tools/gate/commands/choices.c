@@ -93,8 +93,6 @@ const argument gate_choices_table[] = {
     ARGUMENT_TEXT("history", history, "FILE", "what that page draws trends from (see history)"),
     ARGUMENT_FLAG("github", wants_github, "annotations, and the table to $GITHUB_STEP_SUMMARY"),
     ARGUMENT_FLAG("no-annotations", wants_no_annotations, "no ::warning:: or ::error:: lines"),
-    ARGUMENT_FLAG("quiet", is_quiet, "only what is not OK"),
-    ARGUMENT_CHOICE("color", color, "auto|always|never", "auto: on terminals"),
     {0},
 };
 

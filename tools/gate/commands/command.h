@@ -31,8 +31,6 @@ typedef struct gate_choices {
   const char *history; /* to read, for the page; NULL: none */
   bool wants_github;
   bool wants_no_annotations;
-  bool is_quiet;
-  int color; /* auto, always, never */
 } gate_choices;
 
 extern const argument gate_choices_table[];
@@ -57,13 +55,8 @@ const char *gate_choices_limits(const gate_choices *choices, const char *fallbac
 
 /* ---- what people and machines read; nothing here judges ---- */
 
-typedef struct gate_style {
-  bool has_color;
-  bool is_quiet;
-} gate_style;
-
 /* The table of a terminal, worst first. */
-void gate_show_table(gate_text *out, const gate_report *report, gate_style style);
+void gate_show_table(gate_text *out, const gate_report *report);
 /* The table with its icons; rows that are OK folded away. The first line is <!-- accel-gate -->, by
  * which a comment can be found and replaced. */
 void gate_show_markdown(gate_text *out, const gate_report *report, bool has_problems);

@@ -69,7 +69,7 @@ static bool compare_old(const export_options *options, const gate_set *now, gate
     gate_judge_sets(&report, old, now, &old_problems);
     gate_report_sort(&report);
     gate_text out = {0};
-    gate_show_table(&out, &report, (gate_style){0});
+    gate_show_table(&out, &report);
     gate_print(&out);
     if (old_problems.count == 0) why = objection(&report);
   }

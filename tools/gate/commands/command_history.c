@@ -1,19 +1,18 @@
-/* history add, history show. */
+/* history add, history prune. */
 #include "command.h"
 
 #include "forms/forms.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 static const char usage[] =
-    "usage: accel-gate history add|show|prune [OPTION...]\n\n"
-    "add puts the newest results at the end of the history, as one line of JSON. show tells, for\n"
-    "each bench, its times on the machine of the last line. prune drops all but the last lines.\n";
+    "usage: accel-gate history add|prune [OPTION...]\n\n"
+    "add puts the newest results at the end of the history, as one line of JSON, from which the\n"
+    "page of a report draws trends. prune drops all but the last lines.\n";
 
 typedef struct history_options {
-  const char *history, *from, *commit, *tag, *only;
+  const char *history, *from, *commit, *tag;
   size_t keep;
 } history_options;
 
@@ -24,7 +23,6 @@ static const argument own_options[] = {
     ARGUMENT_TEXT("criterion-dir", from, "DIR", "the same"),
     ARGUMENT_TEXT("commit", commit, "ID", "add: what was measured"),
     ARGUMENT_TEXT("tag", tag, "NAME", "add: a release"),
-    ARGUMENT_TEXT("only", only, "GLOB", "show: these ids"),
     ARGUMENT_WHOLE("keep", keep, 1, 1e9, "prune: so many lines; 500"),
     {0},
 };
@@ -50,36 +48,6 @@ static gate_exit add(const history_options *options)
   return GATE_EXIT_OK;
 }
 
-static void show_bench(gate_text *out, const gate_history *history, const gate_bench *bench)
-{
-  const gate_set **runs;
-  const gate_numbers series = gate_history_series(history, bench->id, "time", &runs);
-  if (series.count == 0) return;
-  const double first = series.values[0], last = series.values[series.count - 1];
-  gate_text_printf(out, "%s: %s, first %s, last %s (%s)\n", bench->full_id,
-                   gate_some(series.count, "run", "runs"), gate_quantity(first, "ns"),
-                   gate_quantity(last, "ns"), gate_percent(last / first - 1));
-}
-
-static gate_exit show(const history_options *options)
-{
-  gate_problems problems = {0};
-  if (!gate_exists(options->history)) {
-    printf("no history yet: %s; history add begins one\n", options->history);
-    return GATE_EXIT_OK;
-  }
-  const gate_history history = gate_history_read(options->history, &problems);
-  gate_text out = {0};
-  const gate_set *last = history.count > 0 ? history.sets[history.count - 1] : NULL;
-  for (size_t i = 0; last && i < last->count; i++)
-    if (gate_matches(options->only, last->benches[i].id))
-      show_bench(&out, &history, &last->benches[i]);
-  gate_print(&out);
-  if (!last && problems.count == 0) gate_wrong(&problems, "no history in %s", options->history);
-  gate_print_problems(&problems);
-  return problems.count > 0 ? GATE_EXIT_INPUT : GATE_EXIT_OK;
-}
-
 static gate_exit prune(const history_options *options)
 {
   gate_problems problems = {0};
@@ -93,15 +61,14 @@ static gate_exit prune(const history_options *options)
 
 gate_exit gate_command_history(int argc, char **argv)
 {
-  history_options options = {
-      "docs/benchmarks/history.jsonl", gate_criterion_folder(), NULL, NULL, "*", 500};
+  history_options options = {"docs/benchmarks/history.jsonl", gate_criterion_folder(), NULL, NULL,
+                             500};
   const argument_group groups[] = {{own_options, &options}, {0}};
   gate_exit code;
   int operands;
   if (!gate_parse(groups, usage, argc, argv, &operands, &code)) return code;
   const char *action = operands == 1 ? argv[1] : "";
   if (strcmp(action, "add") == 0) return add(&options);
-  if (strcmp(action, "show") == 0) return show(&options);
   if (strcmp(action, "prune") == 0) return prune(&options);
-  return gate_usage_wrong(argv, "history takes add, show or prune");
+  return gate_usage_wrong(argv, "history takes add or prune");
 }

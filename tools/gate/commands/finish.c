@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 void gate_print(const gate_text *text)
 {
@@ -17,14 +16,6 @@ void gate_print(const gate_text *text)
 void gate_print_problems(const gate_problems *problems)
 {
   for (size_t i = 0; i < problems->count; i++) fprintf(stderr, "error: %s\n", problems->texts[i]);
-}
-
-static gate_style style_of(const gate_choices *choices)
-{
-  const char *no_color = getenv("NO_COLOR");
-  const bool may_color = !(no_color && *no_color != '\0') && isatty(STDOUT_FILENO);
-  return (gate_style){.has_color = choices->color == 0 ? may_color : choices->color == 1,
-                      .is_quiet = choices->is_quiet};
 }
 
 /* A history that cannot be read is told, and the page is written without; on a fresh clone there is
@@ -76,7 +67,7 @@ gate_exit gate_report_finish(gate_report *report, const gate_choices *choices,
   const char *is_github = getenv("GITHUB_ACTIONS");
   gate_note_unused(report);
   gate_report_sort(report);
-  gate_show_table(&out, report, style_of(choices));
+  gate_show_table(&out, report);
   if (!choices->wants_no_annotations && (choices->wants_github || is_github))
     gate_show_annotations(&out, report);
   gate_print(&out);

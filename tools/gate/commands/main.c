@@ -20,7 +20,7 @@ static const command commands[] = {
     {"check", gate_command_check, "judge results against a baseline, or pairs of files"},
     {"ab", gate_command_ab, "build and run two trees in turns, and judge"},
     {"report", gate_command_report, "check, as a report: a regression is told but is no failure"},
-    {"history", gate_command_history, "add results to a history, and show it"},
+    {"history", gate_command_history, "add results to a history, or prune it"},
     {"validate", gate_command_validate, "whether files hold what they should"},
 };
 

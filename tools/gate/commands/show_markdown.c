@@ -1,7 +1,6 @@
 /* Markdown for files, step summaries and comments; annotations of GitHub. */
 #include "command.h"
 
-#include <math.h>
 #include <string.h>
 
 /* A cell: no letter of it may end the cell or start markup. */
@@ -56,9 +55,6 @@ void gate_show_markdown(gate_text *out, const gate_report *report, bool has_prob
       if (is_folded(&report->rows[i])) add_row(out, &report->rows[i]);
     gate_text_add(out, "\n</details>\n");
   }
-  const double geomean = gate_report_geomean(report);
-  if (!isnan(geomean))
-    gate_text_printf(out, "\nGeometric mean of times: %s\n", gate_percent(geomean));
   gate_text_printf(out, "\nProfile %s; baseline %s, current %s.\n", report->limits->profile,
                    report->base_name ? report->base_name : "-",
                    report->now_name ? report->now_name : "-");

@@ -6,12 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *page_commit_address(const page *self, const char *commit)
-{
-  const bool is_hash = commit && strlen(commit) >= 7 && strspn(commit, "0123456789abcdef") >= 7;
-  return self->commits && is_hash ? arena_format("%s%s", self->commits, commit) : NULL;
-}
-
 /* ---- rows by bench ---- */
 
 /* Benches that were skipped for one reason are one entry: eight lines would say no more. */
@@ -138,7 +132,6 @@ static void add_header(const page *self)
   const char *word = gate_report_word(report, self->has_problems);
   const bool is_bad = strcmp(word, "FAIL") == 0 || strcmp(word, "ERROR") == 0;
   const char *kind = is_bad ? "fail" : strcmp(word, "PASS") == 0 ? "ok" : "warn";
-  const double geomean = gate_report_geomean(report);
   gate_add_markup(self->out,
                   "<header class=\"top %s\">\n<h1><span class=\"text\">%s</span> "
                   "<span class=\"muted\">accel-gate %s</span></h1>\n<p>%s</p>\n",
@@ -148,7 +141,6 @@ static void add_header(const page *self)
   add_fact(self, "base", report->base_name);
   add_fact(self, "now", report->now_name);
   add_fact(self, "rounds", gate_pairs_get(&report->notes, "rounds"));
-  if (!isnan(geomean)) add_fact(self, "all times, geometric mean", gate_percent(geomean));
   add_fact(self, "limits", arena_format("profile %s", report->limits->profile));
   gate_text_add(self->out, "</dl>\n</header>\n");
 }

@@ -7,6 +7,12 @@
 /* What is drawn of history is its end: a longer line tells no more on a page this wide. */
 enum { CHART_HEIGHT = 190, TREND_RUNS_MAX = 120 };
 
+const char *page_commit_address(const page *self, const char *commit)
+{
+  const bool is_hash = commit && strlen(commit) >= 7 && strspn(commit, "0123456789abcdef") >= 7;
+  return self->commits && is_hash ? arena_format("%s%s", self->commits, commit) : NULL;
+}
+
 static void open_figure(const page *self, const char *title)
 {
   gate_add_markup(self->out, "<figure>\n<figcaption>%s</figcaption>\n", title);

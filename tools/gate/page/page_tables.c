@@ -223,8 +223,6 @@ void page_environment(const page *self)
   gate_text_add(self->out, "</tbody></table>\n");
   if (base->reason)
     gate_add_markup(self->out, "<p>The baseline was written: %s</p>\n", base->reason);
-  add_list(self, "Failed", &now->failed);
-  add_list(self, "Skipped", &now->skipped);
   add_list(self, "Stale, not judged", &now->stale);
   add_list(self, "Notes", &report->notes);
   gate_text_add(self->out, "</section>\n");
