@@ -287,14 +287,14 @@ accel_status accel_redis_ping(accel_redis *redis)
   const accel_status usable = redis_open_check_use(redis);
   if (accel_failed(usable)) return usable;
   accel_redis_state *state = redis->state;
-  const redis_block block = {.words = REDIS_WORDS("PING")};
+  const redis_request request = {.words = REDIS_WORDS("PING")};
   redis_replies replies;
   char error[REDIS_SOCKET_TEXT];
   const uint64_t deadline_ms = accel_clock_deadline(state->settings.command_timeout_ms);
   accel_cancel_enter();
   accel_redis_route_await_discovery(&state->route, deadline_ms);
   redis_endpoint *endpoint = accel_redis_route_main(&state->route);
-  accel_status status = accel_redis_connection_call(redis_endpoint_data(endpoint), &block,
+  accel_status status = accel_redis_connection_call(redis_endpoint_data(endpoint), &request,
                                                     deadline_ms, &replies, error);
   if (status == ACCEL_OK) {
     const redis_reply reply = accel_redis_reply_at(&replies, 0);

@@ -241,7 +241,7 @@ static void callers_in_a_hurry_say_nothing_about_the_server(void **state)
   redis_breaker *breaker = &world.redis.state->route.endpoints[0]->lanes[REDIS_LANE_DATA].breaker;
   const proxy_flow late = {.latency_ms = 60};
   proxy_set_flow(&way, PROXY_REPLIES, PROXY_DATA, &late);
-  for (unsigned i = 0; i < REDIS_BREAKER_IN_A_ROW; i++)
+  for (unsigned i = 0; i < REDIS_BREAKER_STREAK; i++)
     accel_redis_breaker_failed(breaker, false, accel_clock_monotonic_ms());
   while (breaker_state() != REDIS_BREAKER_HALF_OPEN) {
     assert_true(accel_clock_monotonic_ms() < until_ms);

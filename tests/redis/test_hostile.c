@@ -128,13 +128,13 @@ static void what_nobody_answers_is_not_queued_without_end(void **state)
   (void)state;
   peer deaf;
   client one;
-  const redis_block block = {.append = append_ping};
+  const redis_request request = {.append = append_ping};
   assert_true(peer_open(&deaf, "", 0));
   const accel_redis_config config = {.url = deaf.url, .command_timeout_ms = 1000};
   client_open(&one, &config);
   while (!accel_redis_ops.is_ready(one.link)) usleep(1000);
   for (unsigned i = 0; i < 2 * REDIS_CONNECTION_SLOTS; i++)
-    accel_redis_connection_post(redis_endpoint_data(one.redis.state->route.endpoints[0]), &block);
+    accel_redis_connection_post(redis_endpoint_data(one.redis.state->route.endpoints[0]), &request);
   assert_true(ask(&one, ACCEL_ERR_BACKEND) < 900);
   assert_non_null(strstr(one.call.error, "queue is full"));
   client_close(&one);

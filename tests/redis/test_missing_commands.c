@@ -219,7 +219,7 @@ static void writes_without(const char *const *names, const char *words, bool is_
   close_pair(&self);
 }
 
-static void without_blocks_writes_break_nothing(void **state)
+static void without_transactions_writes_break_nothing(void **state)
 {
   static const char *const both[] = {"MULTI", "EXEC", NULL}, *const multi[] = {"MULTI", NULL};
   (void)state;
@@ -377,7 +377,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(what_others_do_is_not_missed),
-      cmocka_unit_test(without_blocks_writes_break_nothing),
+      cmocka_unit_test(without_transactions_writes_break_nothing),
       cmocka_unit_test(without_exec_one_write_is_lost),
       cmocka_unit_test(without_publish_writes_remove),
       cmocka_unit_test(without_scripts_loads_are_not_stored),

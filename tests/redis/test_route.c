@@ -102,7 +102,7 @@ static void a_place_is_given_away_as_new(void **state)
   move_all(0);
   for (unsigned i = 1; i <= NODES; i++) {
     redis_endpoint *each = accel_redis_route_number(&route_state.route, i);
-    for (unsigned k = 0; k < REDIS_BREAKER_IN_A_ROW; k++)
+    for (unsigned k = 0; k < REDIS_BREAKER_STREAK; k++)
       accel_redis_breaker_failed(&each->lanes[REDIS_LANE_DATA].breaker, false, 1);
     each->sizes.has_large = true;
     accel_redis_commands_note(&each->commands, REDIS_COMMAND_UNLINK, true);

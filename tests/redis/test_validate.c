@@ -54,7 +54,7 @@ static void expect(const char *what)
 /* A request, its reply, one that is given up, and a break. */
 static void all_hold_in_the_life_of_a_connection(void **state)
 {
-  const redis_block ping = {.words = REDIS_WORDS("PING"), .is_write = true};
+  const redis_request ping = {.words = REDIS_WORDS("PING"), .is_write = true};
   redis_replies replies;
   redis_caller caller;
   char error[REDIS_SOCKET_TEXT];
@@ -84,7 +84,7 @@ static void all_hold_in_the_life_of_a_connection(void **state)
 /* Breaks each invariant in turn, and mends it. */
 static void each_invariant_is_looked_at(void **state)
 {
-  const redis_block ping = {.words = REDIS_WORDS("PING")};
+  const redis_request ping = {.words = REDIS_WORDS("PING")};
   redis_caller caller;
   char error[REDIS_SOCKET_TEXT];
   (void)state;

@@ -274,7 +274,7 @@ def show_connection(title, connection, breaker):
     queued, written = int(connection["queued"]["size"]), int(connection["written"])
     print(
         f"    {title}: {connection['state']}, fd {int(connection['stream']['fd'])}, breaker "
-        f"{breaker['state']} after {int(breaker['in_a_row'])} failures in a row"
+        f"{breaker['state']} after {int(breaker['failure_streak'])} failures in a row"
     )
     if len(text_of(connection["error"])) > 2:
         print(f"      why: {text_of(connection['error'])}")

@@ -39,8 +39,8 @@ static void redis_listener_send_heartbeat(redis_listener *listener,
     for (size_t i = 0; i < REDIS_LANES; i++) {
       redis_lane *lane = &endpoint->lanes[i];
       redis_listener_beat beat = {subscription, accel_redis_lane_number(lane)};
-      const redis_block block = {.append = redis_listener_append_heartbeat, .ctx = &beat};
-      accel_redis_connection_post(&lane->connection, &block);
+      const redis_request request = {.append = redis_listener_append_heartbeat, .ctx = &beat};
+      accel_redis_connection_post(&lane->connection, &request);
     }
   }
 }

@@ -47,11 +47,11 @@ bool accel_redis_tracking_append(redis_tracking *tracking, uint64_t *requests, a
 static bool redis_tracking_ask(const redis_tracking *tracking, const char *const *words,
                                uint64_t latest_ms, redis_replies *replies)
 {
-  const redis_block block = {.words = words};
+  const redis_request request = {.words = words};
   char error[REDIS_SOCKET_TEXT];
   const uint64_t limit_ms = accel_clock_deadline(tracking->timeout_ms);
   return accel_redis_connection_call(redis_endpoint_data(accel_redis_route_main(tracking->route)),
-                                     &block, limit_ms < latest_ms ? limit_ms : latest_ms, replies,
+                                     &request, limit_ms < latest_ms ? limit_ms : latest_ms, replies,
                                      error) == ACCEL_OK;
 }
 

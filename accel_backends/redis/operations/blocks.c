@@ -98,7 +98,7 @@ static const accel_remote_item *redis_blocks_late(const accel_remote_item *items
 static void redis_blocks_await_idle(redis_blocks *blocks, const accel_remote_item *late,
                                     uint64_t deadline_ms)
 {
-  const redis_block ping = {.words = REDIS_WORDS("PING")};
+  const redis_request ping = {.words = REDIS_WORDS("PING")};
   const redis_settings *settings = blocks->link->settings;
   redis_endpoint *endpoint = accel_redis_scatter_endpoint(blocks->link, late);
   const uint64_t patient_ms =

@@ -79,7 +79,7 @@ static accel_status redis_call_start(accel_remote_call *call, redis_exchange *ex
     return redis_call_refuse(call, "the circuit breaker is open: the server failed too often");
   }
   const accel_status status =
-      accel_redis_connection_begin(&exchange->lane_or_null->connection, &exchange->block,
+      accel_redis_connection_begin(&exchange->lane_or_null->connection, &exchange->request,
                                    exchange->deadline_ms, &exchange->caller, call->error);
   if (status != ACCEL_OK) accel_redis_breaker_withdrawn(breaker, exchange->is_probe);
   return status;
@@ -92,7 +92,7 @@ void accel_redis_call_init(redis_exchange *exchange, redis_purpose purpose,
   exchange->purpose = purpose;
   exchange->endpoint = endpoint;
   exchange->lane_or_null = lane_or_null;
-  exchange->block = (redis_block){.append = append, .ctx = ctx};
+  exchange->request = (redis_request){.append = append, .ctx = ctx};
   exchange->large_bytes = 0;
 }
 
@@ -102,7 +102,7 @@ void accel_redis_call_begin(redis_link *link, accel_remote_call *call, redis_exc
   memset(&exchange->replies, 0, sizeof exchange->replies);
   exchange->link = link;
   exchange->is_under_way = false;
-  exchange->block.is_write = exchange->purpose != REDIS_READS;
+  exchange->request.is_write = exchange->purpose != REDIS_READS;
   if (settings->fork_generation != accel_fork_generation()) {
     snprintf(call->error, sizeof call->error,
              "redis was opened before the fork; open one in the child");
@@ -265,6 +265,13 @@ accel_status accel_redis_call_no_memory(accel_remote_call *call)
 {
   snprintf(call->error, sizeof call->error, "no memory for the commands");
   return ACCEL_ERR_NOMEM;
+}
+
+void accel_redis_call_leave_transaction(const redis_exchange *exchange, size_t exec)
+{
+  if (accel_redis_commands_leaves_open(&exchange->replies, exec))
+    accel_redis_connection_break(&exchange->lane_or_null->connection,
+                                 "closed here: the server refused EXEC");
 }
 
 accel_status accel_redis_call_protocol_error(redis_lane *lane, accel_remote_call *call)

@@ -35,7 +35,7 @@ typedef struct redis_exchange {
   redis_purpose purpose;
   redis_endpoint *endpoint;
   redis_lane *lane_or_null; /* of the endpoint; NULL: the exchange fails */
-  redis_block block;
+  redis_request request;
   size_t large_bytes;  /* bytes of large values among the commands or the replies */
   accel_status status; /* OK, with replies; BACKEND, TIMEOUT, NOMEM, CONFIG, CODEC without */
   redis_replies replies;
@@ -69,7 +69,7 @@ bool accel_redis_call_is_paused(const redis_link *link, accel_remote_call *call,
 accel_status accel_redis_call_send(redis_link *link, accel_remote_call *call, redis_purpose purpose,
                                    redis_endpoint *endpoint, redis_lane *lane_or_null,
                                    redis_prepared *prepared, redis_replies *replies);
-/* A block of prepared commands: block.ctx is the redis_prepared. */
+/* For a request of prepared commands: ctx is the redis_prepared. */
 size_t accel_redis_call_append_prepared(void *prepared, accel_buffer *out);
 
 /* Gives every item the status and returns it. */
@@ -77,6 +77,9 @@ accel_status accel_redis_call_fail(accel_remote_item *const *items, size_t count
                                    accel_status status);
 /* Gives the call its text and returns NOMEM. */
 accel_status accel_redis_call_no_memory(accel_remote_call *call);
+/* The reply to EXEC is an error. If EXEC itself was refused, the connection is still within MULTI:
+ * breaks it. */
+void accel_redis_call_leave_transaction(const redis_exchange *exchange, size_t exec);
 /* For replies that cannot be those of the commands: breaks the connection, returns BACKEND. */
 accel_status accel_redis_call_protocol_error(redis_lane *lane, accel_remote_call *call);
 /* Sets the call's text to its first error reply; returns BACKEND. */

@@ -140,7 +140,7 @@ static bool redis_lease_prepare(redis_lease *lease)
 {
   accel_remote_call *call = lease->terms->call;
   const redis_commands *commands = &lease->part->endpoint->commands;
-  const bool lacks_moves = accel_redis_commands_lacks_blocks(commands) ||
+  const bool lacks_moves = accel_redis_commands_lacks_transactions(commands) ||
                            accel_redis_commands_lacks(commands, REDIS_COMMAND_RENAME);
   for (size_t i = 0; i < lease->part->count; i++) {
     accel_remote_item *item = lease->part->items[i];
@@ -219,9 +219,7 @@ static bool redis_lease_take_moved(const redis_lease *lease, accel_remote_item *
     const redis_reply reply = accel_redis_reply_at(replies, k);
     if (reply.kind == REDIS_REPLY_IS_ERROR) {
       accel_redis_part_refused(lease->part, item, lease->terms->call, replies, k);
-      if (k == exec && accel_redis_commands_leaves_open(replies, k))
-        accel_redis_connection_break(&lease->exchange.lane_or_null->connection,
-                                     "closed here: the server refused EXEC");
+      if (k == exec) accel_redis_call_leave_transaction(&lease->exchange, k);
       if (!accel_redis_reply_fails(replies, &reply, "OOM ")) return true;
       item->status = REDIS_ITEM_AGAIN; /* the script alone may still remove the lease */
       item->hint |= REDIS_HINT_NO_MULTI;
@@ -256,10 +254,9 @@ static bool redis_lease_take_all(const redis_lease *lease)
   return true;
 }
 
-static accel_status redis_lease_finish(void *terms, void *lease_pointer)
+static accel_status redis_lease_finish(void *lease_pointer)
 {
   redis_lease *lease = (redis_lease *)lease_pointer;
-  (void)terms;
   redis_exchange *exchange = &lease->exchange;
   accel_remote_call *call = lease->terms->call;
   accel_status status = accel_redis_call_finish(call, exchange);

@@ -132,7 +132,7 @@ static void redis_read_allow_large(redis_read *read)
   const size_t most = SIZE_MAX / settings->max_value_bytes;
   const size_t count = read->part->count < most ? read->part->count : most;
   read->exchange.large_bytes = count * settings->max_value_bytes;
-  read->exchange.block.patience_ms = settings->command_timeout_ms;
+  read->exchange.request.patience_ms = settings->command_timeout_ms;
 }
 
 static void redis_read_begin(void *terms_pointer, void *read_pointer, const redis_part *part)
@@ -286,24 +286,23 @@ static void redis_read_note_sizes(const redis_part *part)
   }
 }
 
-static accel_status redis_read_finish(void *terms_pointer, void *read_pointer)
+static accel_status redis_read_finish(void *read_pointer)
 {
-  const redis_read_terms *terms = (const redis_read_terms *)terms_pointer;
   redis_read *read = (redis_read *)read_pointer;
+  accel_remote_call *call = read->terms->call;
   redis_exchange *exchange = &read->exchange;
-  const accel_status status = accel_redis_call_finish(terms->call, exchange);
+  const accel_status status = accel_redis_call_finish(call, exchange);
   if (accel_failed(status))
     return accel_redis_call_fail(read->part->items, read->part->count, status);
   if (redis_read_all(read)) {
     redis_read_note_sizes(read->part);
     /* The items' data lies there. */
-    accel_redis_replies_keep(&exchange->replies, &terms->call->reply);
+    accel_redis_replies_keep(&exchange->replies, &call->reply);
     return ACCEL_OK;
   }
   accel_redis_replies_release(&exchange->replies);
-  return accel_redis_call_fail(
-      read->part->items, read->part->count,
-      accel_redis_call_protocol_error(exchange->lane_or_null, terms->call));
+  return accel_redis_call_fail(read->part->items, read->part->count,
+                               accel_redis_call_protocol_error(exchange->lane_or_null, call));
 }
 
 /* ---- the operations ---- */

@@ -1,7 +1,7 @@
 /* removal.c: removes what a full server refuses to store, and what one without MULTI cannot.
  *
  * A server without room refuses every command within MULTI, even one that removes. So the removals
- * are sent without MULTI, followed by the message that the refused block had:
+ * are sent without MULTI, followed by the message that the refused transaction had:
  *
  *   the removals of the items, PUBLISH of the message
  *
@@ -18,7 +18,7 @@ static bool redis_removal_append_keys(const redis_write *write, size_t from, siz
 {
   const char *verb = accel_redis_call_unlink(write->part->endpoint);
   for (size_t i = from; i < from + count; i++) {
-    if (write->items[i]->status != REDIS_WRITE_FULL) continue;
+    if (write->items[i]->status != REDIS_WRITE_TO_REMOVE) continue;
     if (!accel_redis_part_append_asking(write->items[i], out, replies) ||
         !accel_redis_call_append_keys(out, verb, write->terms->link, &write->items[i], 1))
       return false;
@@ -34,11 +34,11 @@ static size_t redis_removal_append(void *write_pointer, accel_buffer *out)
   if (write->terms->publisher == NULL)
     return redis_removal_append_keys(write, 0, write->count, out, &replies) ? replies : 0;
   while (write->written < write->count)
-    if (!accel_redis_write_block_cut(write)) return 0;
-  for (size_t k = 0; k < write->block_count; from += write->blocks[k++]) {
-    if (write->items[from]->status != REDIS_WRITE_FULL) continue;
-    if (!redis_removal_append_keys(write, from, write->blocks[k], out, &replies) ||
-        !accel_redis_write_block_append_publish(write, k, out))
+    if (!accel_redis_transaction_cut(write)) return 0;
+  for (size_t k = 0; k < write->message_count; from += write->named[k++]) {
+    if (write->items[from]->status != REDIS_WRITE_TO_REMOVE) continue;
+    if (!redis_removal_append_keys(write, from, write->named[k], out, &replies) ||
+        !accel_redis_transaction_append_publish(write, k, out))
       return 0;
     replies++;
   }
@@ -54,7 +54,7 @@ static bool redis_removal_take_keys(redis_write *write, size_t from, size_t coun
 {
   for (size_t k = from; k < from + count; k++) {
     accel_remote_item *item = write->items[k];
-    if (item->status != REDIS_WRITE_FULL) continue;
+    if (item->status != REDIS_WRITE_TO_REMOVE) continue;
     *i += redis_part_skips(item);
     const redis_reply reply = accel_redis_reply_at(replies, (*i)++);
     if (reply.kind == REDIS_REPLY_IS_ERROR) {
@@ -74,9 +74,9 @@ static bool redis_removal_take(redis_write *write, const redis_replies *replies)
   size_t i = 0, from = 0;
   if (write->terms->publisher == NULL)
     return redis_removal_take_keys(write, 0, write->count, replies, &i);
-  for (size_t k = 0; k < write->block_count; from += write->blocks[k++]) {
-    if (write->items[from]->status != REDIS_WRITE_FULL) continue;
-    if (!redis_removal_take_keys(write, from, write->blocks[k], replies, &i)) return false;
+  for (size_t k = 0; k < write->message_count; from += write->named[k++]) {
+    if (write->items[from]->status != REDIS_WRITE_TO_REMOVE) continue;
+    if (!redis_removal_take_keys(write, from, write->named[k], replies, &i)) return false;
     const redis_reply published = accel_redis_reply_at(replies, i++);
     if (published.kind == REDIS_REPLY_IS_INTEGER) {
       call->messages_sent++;
@@ -84,7 +84,7 @@ static bool redis_removal_take(redis_write *write, const redis_replies *replies)
     }
     if (published.kind != REDIS_REPLY_IS_ERROR) return false;
     call->messages_failed++;
-    for (size_t n = from; n < from + write->blocks[k]; n++) {
+    for (size_t n = from; n < from + write->named[k]; n++) {
       accel_redis_part_refused(write->part, write->items[n], call, replies, i - 1);
       write->items[n]->is_removed = false; /* no message was sent */
     }
@@ -97,7 +97,7 @@ static bool redis_removal_take(redis_write *write, const redis_replies *replies)
 static void redis_removal_fail(redis_write *write, accel_status status)
 {
   for (size_t i = 0; i < write->count; i++)
-    if (write->items[i]->status == REDIS_WRITE_FULL) write->items[i]->status = status;
+    if (write->items[i]->status == REDIS_WRITE_TO_REMOVE) write->items[i]->status = status;
 }
 
 accel_status accel_redis_removal_run(redis_write *write)
@@ -106,10 +106,10 @@ accel_status accel_redis_removal_run(redis_write *write)
   redis_exchange *exchange = &write->exchange;
   char reason[sizeof call->error];
   memcpy(reason, call->error, sizeof reason);
-  write->is_full = false;
+  write->has_removals = false;
   accel_redis_replies_release(&exchange->replies);
   exchange->purpose = REDIS_REMOVES;
-  exchange->block = (redis_block){.append = redis_removal_append, .ctx = write};
+  exchange->request = (redis_request){.append = redis_removal_append, .ctx = write};
   accel_redis_call_begin(write->terms->link, call, exchange);
   accel_status status = accel_redis_call_finish(call, exchange);
   if (accel_failed(status)) {

@@ -135,7 +135,7 @@ static accel_status redis_scatter_round(redis_link *link, accel_remote_item *ite
   for (size_t i = 0; i < parts.count; i++)
     operation->begin(operation->ctx, states + i * operation->state_size, &parts.list[i]);
   for (size_t i = 0; i < parts.count; i++) {
-    const accel_status part = operation->finish(operation->ctx, states + i * operation->state_size);
+    const accel_status part = operation->finish(states + i * operation->state_size);
     if (accel_failed(status)) status = part;
   }
   if (states != single) ACCEL_FREE(states);

@@ -54,7 +54,7 @@ typedef struct redis_operation {
   bool may_be_large;
   void (*begin)(void *ctx, void *state, const redis_part *part);
   /* Gives every item of the part its status; returns OK, or the failure of the whole part. */
-  accel_status (*finish)(void *ctx, void *state);
+  accel_status (*finish)(void *state);
 } redis_operation;
 
 ACCEL_EXTERN_C_BEGIN

@@ -1,18 +1,17 @@
 /* write.c: put and del.
  *
  * The items' commands are built before the connection is locked, one after the other. Without a
- * publisher they are sent as they are. With one they are cut, under the lock, into blocks of
+ * publisher they are sent as they are. With one they are cut, under the lock, into transactions of
  *
  *   MULTI, the commands of the items that one message names, PUBLISH of the message, EXEC
  *
- * because the publisher decides how many items a message names, and numbers it. All blocks are one
+ * because the publisher decides how many items a message names, and numbers it. All transactions are one
  * write and one round trip; each takes effect as a whole or not at all. Large values do the same
  * on a connection of their own, which is a lane of its own. What a full server refuses, or one
  * without MULTI, EXEC or PUBLISH, is removed in another way (removal.c). */
+#include "blocks.h"
 #include "operations.h"
 #include "removal.h"
-
-#include "blocks.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,14 +32,14 @@ static bool redis_write_open(redis_write *write, size_t count)
   write->items = (accel_remote_item **)ACCEL_MALLOC(count * each);
   if (write->items == NULL) return false;
   write->ends = (size_t *)(void *)(write->items + count);
-  write->blocks = write->ends + count;
-  write->message_ends = write->blocks + count;
+  write->named = write->ends + count;
+  write->message_ends = write->named + count;
   return true;
 }
 
 /* ---- the items' commands ---- */
 
-/* Within a block ASKING stands before MULTI, and holds until EXEC. */
+/* Within a transaction ASKING stands before MULTI, and holds until EXEC. */
 static bool redis_write_append_asking(redis_write *write, const accel_remote_item *item)
 {
   if (write->terms->publisher != NULL) return true;
@@ -78,23 +77,23 @@ static bool redis_write_prepare_dels(redis_write *write)
 
 /* ---- sending: with the connection locked ---- */
 
-/* Appends the next block. False: no memory; nothing appended. */
-static bool redis_write_append_block(redis_write *write, accel_buffer *out)
+/* Appends the next transaction. False: no memory; nothing appended. */
+static bool redis_write_append_transaction(redis_write *write, accel_buffer *out)
 {
   const size_t from = write->written, before = out->size;
-  bool appended = accel_redis_write_block_cut(write);
+  bool appended = accel_redis_transaction_cut(write);
   if (appended) {
     const size_t start = from == 0 ? 0 : write->ends[from - 1];
     const size_t end = write->ends[write->written - 1];
     appended = accel_redis_part_append_asking(write->items[from], out, &write->asked) &&
                accel_redis_command_append_words(out, REDIS_WORDS("MULTI")) &&
                accel_buffer_append(out, write->commands.data + start, end - start) &&
-               accel_redis_write_block_append_publish(write, write->block_count - 1, out) &&
+               accel_redis_transaction_append_publish(write, write->message_count - 1, out) &&
                accel_redis_command_append_words(out, REDIS_WORDS("EXEC"));
   }
   if (appended) return true;
   out->size = before;
-  if (write->written > from) write->written -= write->blocks[--write->block_count];
+  if (write->written > from) write->written -= write->named[--write->message_count];
   return false;
 }
 
@@ -107,12 +106,12 @@ static size_t redis_write_append(void *write_pointer, accel_buffer *out)
     return appended ? write->count + write->asked : 0;
   }
   while (write->written < write->count)
-    if (!redis_write_append_block(write, out)) {
+    if (!redis_write_append_transaction(write, out)) {
       write->terms->call->messages_failed++;
       break;
     }
   /* MULTI, one QUEUED per item and one for PUBLISH, EXEC. */
-  return write->asked + write->written + 3 * write->block_count;
+  return write->asked + write->written + 3 * write->message_count;
 }
 
 /* ---- replies ---- */
@@ -133,8 +132,8 @@ static void redis_write_refused(redis_write *write, accel_remote_item *item,
 {
   accel_redis_part_refused(write->part, item, write->terms->call, replies, i);
   if (!redis_write_is_full(replies, i)) return;
-  item->status = REDIS_WRITE_FULL;
-  write->is_full = true;
+  item->status = REDIS_WRITE_TO_REMOVE;
+  write->has_removals = true;
 }
 
 /* Reads the reply to one SET or UNLINK. False: it has no such reply. */
@@ -150,17 +149,17 @@ static bool redis_write_take_item(redis_write *write, accel_remote_item *item,
   return true;
 }
 
-/* A block whose EXEC did nothing: the first error among its replies, from `first` on, says why.
+/* A transaction whose EXEC did nothing: the first error among its replies, from `first` on, says why.
  * The message's number is used up, so other processes will see a gap and expire their L1, unless
  * the message is sent without MULTI. */
-static void redis_write_fail_block(redis_write *write, size_t from, size_t named,
-                                   const redis_replies *replies, size_t first)
+static void redis_write_fail_transaction(redis_write *write, size_t from, size_t named,
+                                         const redis_replies *replies, size_t first)
 {
   size_t i = first;
   while (accel_redis_reply_at(replies, i).kind != REDIS_REPLY_IS_ERROR) i++;
   for (size_t k = 0; k < named; k++) redis_write_refused(write, write->items[from + k], replies, i);
   const accel_status status = write->items[from]->status;
-  if (status != REDIS_ITEM_AGAIN && status != REDIS_WRITE_FULL)
+  if (status != REDIS_ITEM_AGAIN && status != REDIS_WRITE_TO_REMOVE)
     write->terms->call->messages_failed++;
 }
 
@@ -174,23 +173,15 @@ static bool redis_write_take_bare(redis_write *write, size_t from, size_t named,
   for (size_t k = 0; k < named; k++)
     if (!redis_write_take_item(write, write->items[from + k], replies, first + 1 + k)) return false;
   if (published.kind == REDIS_REPLY_IS_ERROR)
-    redis_write_fail_block(write, from, named, replies, publish);
+    redis_write_fail_transaction(write, from, named, replies, publish);
   else
     write->terms->call->messages_sent++;
   return published.kind == REDIS_REPLY_IS_ERROR || published.kind == REDIS_REPLY_IS_INTEGER;
 }
 
-/* EXEC was refused: the connection would stay within MULTI. */
-static void redis_write_leave_block(redis_write *write, const redis_replies *replies, size_t exec)
-{
-  if (accel_redis_commands_leaves_open(replies, exec))
-    accel_redis_connection_break(&write->exchange.lane_or_null->connection,
-                                 "closed here: the server refused EXEC");
-}
-
-/* Reads one block's replies, at *i, which moves behind them. */
-static bool redis_write_take_block(redis_write *write, size_t from, size_t named,
-                                   const redis_replies *replies, size_t *i)
+/* Reads one transaction's replies, at *i, which moves behind them. */
+static bool redis_write_take_transaction(redis_write *write, size_t from, size_t named,
+                                         const redis_replies *replies, size_t *i)
 {
   const size_t first = *i + redis_part_skips(write->items[from]);
   const size_t exec = first + 1 + named + 1;
@@ -205,8 +196,8 @@ static bool redis_write_take_block(redis_write *write, size_t from, size_t named
   const redis_reply whole = accel_redis_reply_at(replies, exec);
   *i = accel_redis_reply_after(replies, exec);
   if (whole.kind == REDIS_REPLY_IS_ERROR) {
-    redis_write_leave_block(write, replies, exec);
-    redis_write_fail_block(write, from, named, replies, first);
+    accel_redis_call_leave_transaction(&write->exchange, exec);
+    redis_write_fail_transaction(write, from, named, replies, first);
     return true;
   }
   if (whole.kind != REDIS_REPLY_IS_ARRAY || whole.size != named + 1) return false;
@@ -215,7 +206,7 @@ static bool redis_write_take_block(redis_write *write, size_t from, size_t named
   const redis_reply published = accel_redis_reply_at(replies, exec + 1 + named);
   if (published.kind == REDIS_REPLY_IS_ERROR) {
     /* Stored, but no message was sent: for the caller it failed. */
-    redis_write_fail_block(write, from, named, replies, exec + 1 + named);
+    redis_write_fail_transaction(write, from, named, replies, exec + 1 + named);
     return true;
   }
   write->terms->call->messages_sent++;
@@ -232,21 +223,21 @@ static bool redis_write_take_all(redis_write *write, const redis_replies *replie
     }
     return true;
   }
-  for (size_t k = 0; k < write->block_count; from += write->blocks[k++])
-    if (!redis_write_take_block(write, from, write->blocks[k], replies, &i)) return false;
+  for (size_t k = 0; k < write->message_count; from += write->named[k++])
+    if (!redis_write_take_transaction(write, from, write->named[k], replies, &i)) return false;
   for (; from < write->count; from++) write->items[from]->status = ACCEL_ERR_NOMEM;
   return true;
 }
 
 /* ---- a part ---- */
 
-/* True: blocks cannot be used now, and the call has its text. */
-static bool redis_write_is_without_blocks(redis_write *write)
+/* True: transactions cannot be used now, and the call has its text. */
+static bool redis_write_is_without_transactions(redis_write *write)
 {
   const redis_write_terms *terms = write->terms;
   if (accel_redis_call_is_paused(terms->link, terms->call, &write->exchange)) return true;
   const redis_commands *commands = &write->part->endpoint->commands;
-  if (terms->publisher == NULL || !accel_redis_commands_lacks_blocks(commands)) return false;
+  if (terms->publisher == NULL || !accel_redis_commands_lacks_transactions(commands)) return false;
   accel_redis_commands_explain(commands, terms->link->settings->is_tracking, terms->call->error);
   return true;
 }
@@ -271,31 +262,30 @@ static void redis_write_begin(void *terms_pointer, void *write_pointer, const re
     return;
   }
   if (write->count == 0) return;
-  if (!redis_write_is_without_blocks(write)) {
+  if (!redis_write_is_without_transactions(write)) {
     accel_redis_call_begin(terms->link, terms->call, &write->exchange);
     return;
   }
-  write->is_full = true;
-  accel_redis_call_fail(write->items, write->count, REDIS_WRITE_FULL);
+  write->has_removals = true;
+  accel_redis_call_fail(write->items, write->count, REDIS_WRITE_TO_REMOVE);
 }
 
-static accel_status redis_write_finish(void *terms, void *write_pointer)
+static accel_status redis_write_finish(void *write_pointer)
 {
   redis_write *write = (redis_write *)write_pointer;
-  (void)terms;
   redis_exchange *exchange = &write->exchange;
   accel_remote_call *call = write->terms->call;
   accel_status status = accel_redis_call_finish(call, exchange);
   if (accel_failed(status)) {
-    call->messages_failed += (uint32_t)write->block_count;
+    call->messages_failed += (uint32_t)write->message_count;
     accel_redis_call_fail(write->items, write->count, status);
-  } else if (write->count > 0 && !write->is_full &&
+  } else if (write->count > 0 && !write->has_removals &&
              !redis_write_take_all(write, &exchange->replies)) {
     status = accel_redis_call_fail(write->items, write->count,
                                    accel_redis_call_protocol_error(exchange->lane_or_null, call));
-    write->is_full = false;
+    write->has_removals = false;
   }
-  if (write->is_full) status = accel_redis_removal_run(write);
+  if (write->has_removals) status = accel_redis_removal_run(write);
   accel_redis_replies_release(&exchange->replies);
   redis_write_close(write);
   return status;

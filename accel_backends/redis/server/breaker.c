@@ -30,7 +30,7 @@ void accel_redis_breaker_forget(redis_breaker *breaker)
   accel_mutex_lock(&breaker->mutex);
   breaker->pause_ms = 0;
   breaker->window_ms = 0;
-  accel_store_relaxed(&breaker->in_a_row, 0);
+  accel_store_relaxed(&breaker->failure_streak, 0);
   redis_breaker_become(breaker, REDIS_BREAKER_CLOSED);
   accel_mutex_unlock(&breaker->mutex);
 }
@@ -53,7 +53,8 @@ bool accel_redis_breaker_admits(redis_breaker *breaker, bool *is_probe_out)
 
 void accel_redis_breaker_succeeded(redis_breaker *breaker, bool is_probe)
 {
-  if (accel_load_relaxed(&breaker->in_a_row) != 0) accel_store_relaxed(&breaker->in_a_row, 0);
+  if (accel_load_relaxed(&breaker->failure_streak) != 0)
+    accel_store_relaxed(&breaker->failure_streak, 0);
   if (!is_probe) return;
   accel_mutex_lock(&breaker->mutex);
   if (breaker->state == REDIS_BREAKER_PROBING) {
@@ -81,7 +82,7 @@ static void redis_breaker_trip(redis_breaker *breaker, uint64_t now_ms)
   if (pause_ms > REDIS_BREAKER_MAX_MS) pause_ms = REDIS_BREAKER_MAX_MS;
   breaker->pause_ms = pause_ms;
   breaker->until_ms = now_ms + pause_ms - pause_ms / 10 + accel_redis_backoff_random(pause_ms / 5);
-  accel_store_relaxed(&breaker->in_a_row, 0);
+  accel_store_relaxed(&breaker->failure_streak, 0);
   redis_breaker_become(breaker, REDIS_BREAKER_OPEN);
 }
 
@@ -103,11 +104,11 @@ static bool redis_breaker_is_half_lost(redis_breaker *breaker, uint64_t now_ms)
 void accel_redis_breaker_failed(redis_breaker *breaker, bool is_probe, uint64_t now_ms)
 {
   accel_mutex_lock(&breaker->mutex);
-  const uint32_t in_a_row = accel_add_relaxed(&breaker->in_a_row, 1) + 1;
+  const uint32_t streak = accel_add_relaxed(&breaker->failure_streak, 1) + 1;
   const bool is_half_lost = redis_breaker_is_half_lost(breaker, now_ms);
   if (is_probe ? breaker->state == REDIS_BREAKER_PROBING
                : breaker->state == REDIS_BREAKER_CLOSED &&
-                     (in_a_row >= REDIS_BREAKER_IN_A_ROW || is_half_lost))
+                     (streak >= REDIS_BREAKER_STREAK || is_half_lost))
     redis_breaker_trip(breaker, now_ms);
   accel_mutex_unlock(&breaker->mutex);
 }

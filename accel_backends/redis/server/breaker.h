@@ -14,7 +14,7 @@
 
 #include "../../../accel/platform/thread.h"
 
-#define REDIS_BREAKER_IN_A_ROW 5u
+#define REDIS_BREAKER_STREAK 5u /* failures in a row */
 #define REDIS_BREAKER_CALLS_MIN 20u
 #define REDIS_BREAKER_WINDOW_MS 1000u
 #define REDIS_BREAKER_FIRST_MS 250u
@@ -33,7 +33,7 @@ typedef struct redis_breaker {
   void (*changed)(void *ctx, redis_breaker_state state);
   void *ctx;
   redis_breaker_state state; /* atomic; changed with the mutex held */
-  uint32_t in_a_row;         /* atomic: failures since the last success */
+  uint32_t failure_streak;   /* atomic: failures since the last success */
   uint64_t passed;           /* atomic: calls that were let through */
   accel_mutex mutex;         /* guards what follows */
   uint64_t window_ms, window_passed;

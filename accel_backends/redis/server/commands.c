@@ -106,7 +106,7 @@ bool accel_redis_commands_lacks(const redis_commands *commands, redis_command co
   return until_ms != 0 && accel_clock_monotonic_ms() < until_ms;
 }
 
-bool accel_redis_commands_lacks_blocks(const redis_commands *commands)
+bool accel_redis_commands_lacks_transactions(const redis_commands *commands)
 {
   return accel_redis_commands_lacks(commands, REDIS_COMMAND_MULTI) ||
          accel_redis_commands_lacks(commands, REDIS_COMMAND_EXEC) ||
@@ -183,7 +183,7 @@ static size_t redis_commands_append(void *check_pointer, accel_buffer *out)
   return appended ? REDIS_COMMANDS_ASKED : 0;
 }
 
-static size_t redis_commands_append_block(void *unused, accel_buffer *out)
+static size_t redis_commands_append_transaction(void *unused, accel_buffer *out)
 {
   (void)unused;
   const bool appended = accel_redis_command_append_words(out, REDIS_WORDS("MULTI")) &&
@@ -191,15 +191,15 @@ static size_t redis_commands_append_block(void *unused, accel_buffer *out)
   return appended ? 2 : 0;
 }
 
-/* Sends the block, and notes which commands its replies, one per command, refuse. */
+/* Sends the request, and notes which commands its replies, one per command, refuse. */
 static void redis_commands_ask(redis_commands *commands, redis_connection *connection,
-                               const redis_block *block, const redis_command *asked, size_t count,
-                               uint64_t deadline_ms)
+                               const redis_request *request, const redis_command *asked,
+                               size_t count, uint64_t deadline_ms)
 {
   redis_replies replies;
   char error[REDIS_SOCKET_TEXT];
   redis_command named;
-  if (accel_redis_connection_call(connection, block, deadline_ms, &replies, error) != ACCEL_OK)
+  if (accel_redis_connection_call(connection, request, deadline_ms, &replies, error) != ACCEL_OK)
     return;
   for (size_t i = 0, at = 0; i < count; i++, at = accel_redis_reply_after(&replies, at))
     accel_redis_commands_note(commands, asked[i],
@@ -214,17 +214,17 @@ void accel_redis_commands_check(redis_commands *commands, redis_connection *conn
   redis_commands_check check;
   snprintf(check.key, sizeof check.key, "%saccel:~check", settings->prefix);
   snprintf(check.channel, sizeof check.channel, "%saccel:invalidation:", settings->prefix);
-  const redis_block each = {.append = redis_commands_append, .ctx = &check};
+  const redis_request each = {.append = redis_commands_append, .ctx = &check};
   redis_commands_ask(commands, connection, &each, redis_commands_asked, REDIS_COMMANDS_ASKED,
                      deadline_ms);
   /* Without EXEC nothing ends what MULTI begins. With a word too many MULTI begins nothing, but a
    * server that does not know it says so. */
   const bool lacks_exec = accel_redis_commands_lacks(commands, REDIS_COMMAND_EXEC);
-  const redis_block wrong_multi = {.words = REDIS_WORDS("MULTI", "")};
-  const redis_block whole = {.append = redis_commands_append_block};
+  const redis_request wrong_multi = {.words = REDIS_WORDS("MULTI", "")};
+  const redis_request whole = {.append = redis_commands_append_transaction};
   redis_commands_ask(commands, connection, lacks_exec ? &wrong_multi : &whole, &multi, 1,
                      deadline_ms);
-  const redis_block move = {.words = REDIS_WORDS("RENAME", check.key, check.key)};
+  const redis_request move = {.words = REDIS_WORDS("RENAME", check.key, check.key)};
   if (settings->is_tracking)
     redis_commands_ask(commands, connection, &move, &rename, 1, deadline_ms);
 }

@@ -49,8 +49,8 @@ bool accel_redis_commands_refuses(const redis_replies *replies, size_t i, redis_
 bool accel_redis_commands_leaves_open(const redis_replies *replies, size_t exec);
 void accel_redis_commands_note(redis_commands *commands, redis_command command, bool is_refused);
 bool accel_redis_commands_lacks(const redis_commands *commands, redis_command command);
-/* True: a change and its message cannot be sent in one MULTI block. */
-bool accel_redis_commands_lacks_blocks(const redis_commands *commands);
+/* True: a change and its message cannot be sent in one transaction. */
+bool accel_redis_commands_lacks_transactions(const redis_commands *commands);
 /* True: fills cannot compare and store in one step. */
 bool accel_redis_commands_lacks_fills(const redis_commands *commands);
 void accel_redis_commands_forget(redis_commands *commands);

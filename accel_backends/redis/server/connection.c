@@ -98,14 +98,15 @@ static accel_status redis_connection_refuse(accel_status status, const char *why
 }
 
 /* Returns how many replies are due; 0: no memory. */
-static size_t redis_connection_append(const redis_block *block, accel_buffer *out)
+static size_t redis_connection_append(const redis_request *request, accel_buffer *out)
 {
-  if (block->words == NULL) return block->append(block->ctx, out);
-  return accel_redis_command_append_words(out, block->words) ? 1 : 0;
+  if (request->words == NULL) return request->append(request->ctx, out);
+  return accel_redis_command_append_words(out, request->words) ? 1 : 0;
 }
 
-/* With the mutex held: queues the block for a caller, or NULL. */
-static accel_status redis_connection_submit(redis_connection *connection, const redis_block *block,
+/* With the mutex held: queues the request for a caller, or NULL. */
+static accel_status redis_connection_submit(redis_connection *connection,
+                                            const redis_request *request,
                                             redis_caller *caller_or_null, uint64_t check,
                                             char *error)
 {
@@ -116,7 +117,7 @@ static accel_status redis_connection_submit(redis_connection *connection, const 
                                    "the send queue is full: the server is too slow", error);
   ACCEL_ASSERT(connection->state == REDIS_CONNECTION_UP);
   const size_t before = connection->queued.size;
-  const size_t replies_due = redis_connection_append(block, &connection->queued);
+  const size_t replies_due = redis_connection_append(request, &connection->queued);
   if (replies_due == 0) {
     connection->queued.size = before;
     return redis_connection_refuse(ACCEL_ERR_NOMEM, "no memory for the commands", error);
@@ -132,7 +133,7 @@ static accel_status redis_connection_submit(redis_connection *connection, const 
   slot->check = check;
   slot->replies_due = slot->replies_asked = replies_due;
   slot->has_begun = slot->is_late_write = false;
-  slot->is_write = block->is_write;
+  slot->is_write = request->is_write;
   if (caller_or_null != NULL) caller_or_null->slot = slot;
   accel_store_release(&connection->submitted, connection->submitted + 1);
   return ACCEL_OK;
@@ -167,19 +168,20 @@ bool accel_redis_connection_await_up(redis_connection *connection, uint64_t dead
   return is_up;
 }
 
-accel_status accel_redis_connection_begin(redis_connection *connection, const redis_block *block,
-                                          uint64_t deadline_ms, redis_caller *caller, char *error)
+accel_status accel_redis_connection_begin(redis_connection *connection,
+                                          const redis_request *request, uint64_t deadline_ms,
+                                          redis_caller *caller, char *error)
 {
-  ACCEL_ASSERT((block->words == NULL) != (block->append == NULL));
+  ACCEL_ASSERT((request->words == NULL) != (request->append == NULL));
   memset(caller, 0, sizeof *caller);
   caller->began_ms = accel_clock_monotonic_ms();
-  caller->patience_ms = block->patience_ms;
+  caller->patience_ms = request->patience_ms;
   if (caller->began_ms >= deadline_ms)
     return redis_connection_refuse(ACCEL_ERR_TIMEOUT,
                                    "the deadline passed before the command was sent", error);
   accel_mutex_lock(&connection->mutex);
   accel_status status = redis_connection_await_first(connection, deadline_ms, error);
-  if (status == ACCEL_OK) status = redis_connection_submit(connection, block, caller, 0, error);
+  if (status == ACCEL_OK) status = redis_connection_submit(connection, request, caller, 0, error);
   if (status == ACCEL_OK && !connection->has_writer && !connection->is_clogged)
     accel_redis_io_write(connection, accel_redis_io_pending(connection) > 1);
   accel_mutex_unlock(&connection->mutex);
@@ -205,31 +207,31 @@ accel_status accel_redis_connection_finish(redis_connection *connection, redis_c
   return caller->status;
 }
 
-accel_status accel_redis_connection_call(redis_connection *connection, const redis_block *block,
+accel_status accel_redis_connection_call(redis_connection *connection, const redis_request *request,
                                          uint64_t deadline_ms, redis_replies *replies, char *error)
 {
   redis_caller caller;
   memset(replies, 0, sizeof *replies);
   const accel_status status =
-      accel_redis_connection_begin(connection, block, deadline_ms, &caller, error);
+      accel_redis_connection_begin(connection, request, deadline_ms, &caller, error);
   if (status != ACCEL_OK) return status;
   return accel_redis_connection_finish(connection, &caller, deadline_ms, replies, error);
 }
 
 /* With the mutex held. */
-static void redis_connection_post_locked(redis_connection *connection, const redis_block *block,
+static void redis_connection_post_locked(redis_connection *connection, const redis_request *request,
                                          uint64_t check)
 {
   char error[REDIS_SOCKET_TEXT];
   if (connection->state != REDIS_CONNECTION_UP) return;
-  if (redis_connection_submit(connection, block, NULL, check, error) == ACCEL_OK)
+  if (redis_connection_submit(connection, request, NULL, check, error) == ACCEL_OK)
     accel_redis_wait_hand_over(connection);
 }
 
-void accel_redis_connection_post(redis_connection *connection, const redis_block *block)
+void accel_redis_connection_post(redis_connection *connection, const redis_request *request)
 {
   accel_mutex_lock(&connection->mutex);
-  redis_connection_post_locked(connection, block, 0);
+  redis_connection_post_locked(connection, request, 0);
   accel_mutex_unlock(&connection->mutex);
 }
 
@@ -310,8 +312,8 @@ static void redis_connection_check(redis_connection *connection, uint64_t now_ms
   if (connection->submitted == connection->checked) return;
   if (accel_random_bytes(&check, sizeof check) && check != 0) {
     accel_redis_io_check_text(check, text);
-    const redis_block block = {.words = REDIS_WORDS("PING", text)};
-    redis_connection_post_locked(connection, &block, check);
+    const redis_request request = {.words = REDIS_WORDS("PING", text)};
+    redis_connection_post_locked(connection, &request, check);
   }
   connection->checked = connection->submitted;
 }

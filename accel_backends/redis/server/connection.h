@@ -1,7 +1,7 @@
 /* connection.h: one pipelined connection that all threads share (backend redis).
  *
  * Commands leave and replies return in the same order: a ring of pending requests says which
- * caller each reply belongs to. No thread of its own moves bytes. Each caller adds a block of
+ * caller each reply belongs to. No thread of its own moves bytes. Each caller adds a request: its
  * commands. If nobody is writing, the caller writes what all have added. If nobody is reading, the
  * caller reads, and wakes the callers of the replies that it finds, until its own reply is there;
  * then it hands the reader's role to the caller whose reply comes last, which reads for all before
@@ -30,7 +30,7 @@
 /* A request: one command of `words` (REDIS_WORDS), or the whole commands that `append` adds.
  * `append` returns how many replies they will have; 0: none, and nothing stays appended. It runs
  * while the connection is locked, so that numbers which it gives out leave in their order. */
-typedef struct redis_block {
+typedef struct redis_request {
   const char *const *words; /* NULL: append */
   size_t (*append)(void *ctx, accel_buffer *out);
   void *ctx;
@@ -38,7 +38,7 @@ typedef struct redis_block {
   /* Not 0: the call gives up when nothing has arrived on the connection for so long, even before
    * the deadline. */
   uint32_t patience_ms;
-} redis_block;
+} redis_request;
 
 ACCEL_EXTERN_C_BEGIN
 
@@ -57,20 +57,21 @@ bool accel_redis_connection_was_busy(const redis_connection *connection, uint64_
 /* Waits until it is up. False: it was not by the deadline. */
 bool accel_redis_connection_await_up(redis_connection *connection, uint64_t deadline_ms);
 
-/* Queues the block and writes what can be written without waiting. OK: finish must follow, on the
+/* Queues the request and writes what can be written without waiting. OK: finish must follow, on the
  * same thread. BACKEND; TIMEOUT: the deadline passed while the first connection was made; NOMEM:
- * the block appended nothing. On failure `error` (REDIS_SOCKET_TEXT bytes) says why. */
-accel_status accel_redis_connection_begin(redis_connection *connection, const redis_block *block,
-                                          uint64_t deadline_ms, redis_caller *caller, char *error);
+ * the request appended nothing. On failure `error` (REDIS_SOCKET_TEXT bytes) says why. */
+accel_status accel_redis_connection_begin(redis_connection *connection,
+                                          const redis_request *request, uint64_t deadline_ms,
+                                          redis_caller *caller, char *error);
 /* Waits for all of the replies. OK, BACKEND, TIMEOUT; on failure *replies is empty. */
 accel_status accel_redis_connection_finish(redis_connection *connection, redis_caller *caller,
                                            uint64_t deadline_ms, redis_replies *replies,
                                            char *error);
 /* begin and finish. On failure *replies is empty. */
-accel_status accel_redis_connection_call(redis_connection *connection, const redis_block *block,
+accel_status accel_redis_connection_call(redis_connection *connection, const redis_request *request,
                                          uint64_t deadline_ms, redis_replies *replies, char *error);
-/* Sends the block when it can, and drops the replies. */
-void accel_redis_connection_post(redis_connection *connection, const redis_block *block);
+/* Sends the request when it can, and drops the replies. */
+void accel_redis_connection_post(redis_connection *connection, const redis_request *request);
 
 /* The server hung up: reads what it sent before, and breaks the connection; or leaves that to the
  * caller that is reading. */

@@ -43,7 +43,7 @@ typedef struct redis_caller {
   bool is_unread;            /* it failed before a byte of its replies came */
   bool is_bystander;         /* it failed because an earlier request failed */
   bool is_silent;            /* it gave up, and the connection had been silent since it began */
-  uint32_t patience_ms;      /* as the block's */
+  uint32_t patience_ms;      /* as the request's */
   struct redis_caller *next; /* in a list of callers to wake */
   accel_status status;
   redis_replies replies;

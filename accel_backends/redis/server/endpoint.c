@@ -117,13 +117,13 @@ static uint64_t redis_endpoint_keep(redis_lane *lane)
 
 static void redis_endpoint_ask_clock(redis_endpoint *endpoint)
 {
-  const redis_block block = {.words = REDIS_WORDS("TIME")};
+  const redis_request request = {.words = REDIS_WORDS("TIME")};
   redis_replies replies;
   redis_stream_clock clock = {0};
   char error[REDIS_SOCKET_TEXT];
   const uint64_t asked_ms = accel_clock_monotonic_ms();
   endpoint->next_clock_ms = asked_ms + REDIS_ENDPOINT_CLOCK_MS;
-  if (accel_redis_connection_call(redis_endpoint_data(endpoint), &block,
+  if (accel_redis_connection_call(redis_endpoint_data(endpoint), &request,
                                   asked_ms + endpoint->context->settings->command_timeout_ms,
                                   &replies, error) != ACCEL_OK)
     return;
@@ -137,11 +137,11 @@ static void redis_endpoint_ask_clock(redis_endpoint *endpoint)
 static void redis_endpoint_ping(redis_lane *lane)
 {
   const redis_settings *settings = lane->endpoint->context->settings;
-  const redis_block block = {.words = REDIS_WORDS("PING")};
+  const redis_request request = {.words = REDIS_WORDS("PING")};
   redis_replies replies;
   char error[REDIS_SOCKET_TEXT];
   const accel_status status = accel_redis_connection_call(
-      &lane->connection, &block, accel_clock_deadline(settings->command_timeout_ms), &replies,
+      &lane->connection, &request, accel_clock_deadline(settings->command_timeout_ms), &replies,
       error);
   const redis_reply reply = accel_redis_reply_at(&replies, 0);
   const bool is_alive = status == ACCEL_OK && accel_redis_reply_says(&replies, &reply, "PONG");
