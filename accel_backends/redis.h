@@ -133,11 +133,12 @@ ACCEL_EXTERN_C_END
 
 #if defined(ACCEL_IMPLEMENTATION) && !defined(ACCEL_BACKENDS_REDIS_IMPLEMENTED)
 #define ACCEL_BACKENDS_REDIS_IMPLEMENTED
+#include "redis/attach.c"
 #include "redis/channel/hearing.c"
 #include "redis/channel/listener.c"
 #include "redis/channel/tracking.c"
-#include "redis/link.c"
 #include "redis/open.c"
+#include "redis/operations/append.c"
 #include "redis/operations/blocks.c"
 #include "redis/operations/call.c"
 #include "redis/operations/clear.c"
@@ -166,6 +167,7 @@ ACCEL_EXTERN_C_END
 #include "redis/server/value_sizes.c"
 #include "redis/server/wake.c"
 #include "redis/wire/address.c"
+#include "redis/wire/command.c"
 #include "redis/wire/credentials.c"
 #include "redis/wire/reply.c"
 #include "redis/wire/settings.c"

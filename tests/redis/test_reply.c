@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "accel_backends/redis/wire/command.h"
 #include "accel_backends/redis/wire/reply.h"
 
 #include <stdio.h>

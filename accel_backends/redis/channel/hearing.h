@@ -21,7 +21,7 @@
 
 /* A cache's subscription to its channel. */
 typedef struct redis_subscription {
-  redis_link link; /* the first member, which link.c gives out */
+  redis_link link; /* the first member, which attach.c gives out */
   bool is_leaving, is_up;
   uint64_t request; /* the number of its SUBSCRIBE; 0: not sent, or refused */
   uint64_t next_request_ms;

@@ -23,7 +23,7 @@ static size_t redis_listener_append_heartbeat(void *beat_pointer, accel_buffer *
   accel_buffer message = {0};
   const bool appended =
       subscription->link.sink.heartbeat(subscription->link.sink.ctx, beat->lane, &message) &&
-      accel_redis_call_append_publish(out, &subscription->link, &message);
+      accel_redis_append_publish(out, &subscription->link, &message);
   accel_buffer_release(&message);
   return appended ? 1 : 0;
 }

@@ -65,11 +65,11 @@ static bool redis_clear_prepare(const redis_link *link, const redis_endpoint *en
                                 const redis_replies *found, redis_prepared *prepared)
 {
   /* a cluster's command must stay within one slot */
-  const size_t keys_max = accel_redis_route_is_cluster(link->route) ? 1 : REDIS_CALL_KEYS_MAX;
-  const char *words[1 + REDIS_CALL_KEYS_MAX];
-  size_t sizes[1 + REDIS_CALL_KEYS_MAX];
+  const size_t keys_max = accel_redis_route_is_cluster(link->route) ? 1 : REDIS_APPEND_KEYS_MAX;
+  const char *words[1 + REDIS_APPEND_KEYS_MAX];
+  size_t sizes[1 + REDIS_APPEND_KEYS_MAX];
   redis_words command = {.words = words, .sizes = sizes, .count = 1};
-  words[0] = accel_redis_call_unlink(endpoint);
+  words[0] = accel_redis_unlink_verb(endpoint);
   sizes[0] = strlen(words[0]);
   for (size_t i = 3; i < found->count; i++) {
     const redis_reply key = accel_redis_reply_at(found, i);
@@ -105,7 +105,7 @@ static accel_status redis_clear_remove(redis_link *link, const redis_clear_place
   for (size_t i = 0; i < replies.count && status == ACCEL_OK; i++) {
     const redis_reply reply = accel_redis_reply_at(&replies, i);
     if (reply.kind == REDIS_REPLY_IS_INTEGER) continue;
-    *is_refused_out = accel_redis_call_lacks_unlink(place->endpoint, &replies, i);
+    *is_refused_out = accel_redis_note_lacks_unlink(place->endpoint, &replies, i);
     status = accel_redis_call_explain(call, &replies, i);
   }
   accel_redis_replies_release(&replies);
@@ -127,7 +127,7 @@ static accel_status redis_clear_step(redis_link *link, const redis_clear_place *
   } else if (!redis_clear_is_scan(&found, next)) {
     status = accel_redis_call_protocol_error(place->lane_or_null, call);
   } else {
-    const bool was_unlink = strcmp(accel_redis_call_unlink(place->endpoint), "UNLINK") == 0;
+    const bool was_unlink = strcmp(accel_redis_unlink_verb(place->endpoint), "UNLINK") == 0;
     status = redis_clear_remove(link, place, call, &found, &is_refused);
     if (is_refused && was_unlink) {
       call->error[0] = '\0';
@@ -151,7 +151,7 @@ static size_t redis_clear_append_message(void *message_pointer, accel_buffer *ou
   accel_buffer text = {0};
   const bool appended =
       message->publisher->message(message->publisher->ctx, message->lane, NULL, 0, &text) > 0 &&
-      accel_redis_call_append_publish(out, message->link, &text);
+      accel_redis_append_publish(out, message->link, &text);
   accel_buffer_release(&text);
   return appended ? 1 : 0;
 }

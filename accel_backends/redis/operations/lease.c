@@ -65,9 +65,9 @@ static bool redis_lease_append_script(const accel_remote_item *item, const accel
                                       const char *elsewhere_or_null, accel_buffer *out)
 {
   const bool sends_script = (item->hint & REDIS_HINT_SCRIPT) != 0;
-  char ttl[REDIS_CALL_TTL_SIZE], token[8];
+  char ttl[REDIS_TTL_SIZE], token[8];
   for (size_t i = 0; i < 8; i++) token[i] = (char)(item->token >> (8 * i) & 0xFF);
-  accel_redis_call_ttl_text(item->ttl_ms, ttl);
+  accel_redis_ttl_text(item->ttl_ms, ttl);
   const char *verb = sends_script ? "EVAL" : "EVALSHA";
   const char *script = sends_script ? REDIS_LEASE_SCRIPT : REDIS_LEASE_SCRIPT_HASH;
   const char *words[8] = {verb, script, elsewhere_or_null == NULL ? "1" : "2",
@@ -110,7 +110,7 @@ static bool redis_lease_append(redis_lease *lease, const accel_remote_item *item
   if (!accel_redis_part_append_asking(item, out, &lease->prepared.replies)) return false;
   if (terms->is_lease || item->token == 0) {
     const uint32_t ttl_ms = terms->is_lease ? terms->lease_ms : item->ttl_ms;
-    return accel_redis_call_append_set(out, terms->link, item, ttl_ms, terms->is_lease);
+    return accel_redis_append_set(out, terms->link, item, ttl_ms, terms->is_lease);
   }
   bool appended = accel_buffer_append(&key, terms->link->key_start, terms->link->prefix_size) &&
                   accel_buffer_append(&key, item->key, item->key_size);

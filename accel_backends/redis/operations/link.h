@@ -15,7 +15,7 @@
 struct accel_redis_state;
 
 typedef struct redis_link {
-  struct accel_redis_state *owner; /* kept open until link.c detaches */
+  struct accel_redis_state *owner; /* kept open until attach.c detaches */
   const redis_settings *settings;
   redis_route *route;
   char key_start[REDIS_LINK_KEY_START_SIZE]; /* prefix:area: */

@@ -80,10 +80,10 @@ static bool redis_read_append_item(const redis_read *read, accel_remote_item *co
   if (redis_read_is_oversized(*item))
     return redis_read_append_oversized(read, *item, beyond, out, replies);
   const bool is_by_get = ((*item)->hint & REDIS_HINT_GET) != 0;
-  if (is_by_get) return accel_redis_call_append_keys(out, "GET", read->terms->link, item, 1);
+  if (is_by_get) return accel_redis_append_keys(out, "GET", read->terms->link, item, 1);
   if (read->is_bounded) return redis_read_append_range(read, *item, "0", REDIS_READ_LAST, out);
   if (read->is_large_lane) return redis_read_append_range(read, *item, "0", beyond, out);
-  return accel_redis_call_append_keys(out, "GET", read->terms->link, item, 1);
+  return accel_redis_append_keys(out, "GET", read->terms->link, item, 1);
 }
 
 static size_t redis_read_append_gets(const redis_read *read, accel_buffer *out)
@@ -103,10 +103,10 @@ static size_t redis_read_append(void *read_pointer, accel_buffer *out)
   const redis_part *part = read->part;
   if (read->gets_each) return redis_read_append_gets(read, out);
   size_t replies = 0;
-  for (size_t from = 0; from < part->count; from += REDIS_CALL_KEYS_MAX, replies++) {
+  for (size_t from = 0; from < part->count; from += REDIS_APPEND_KEYS_MAX, replies++) {
     const size_t left = part->count - from;
-    const size_t size = left < REDIS_CALL_KEYS_MAX ? left : REDIS_CALL_KEYS_MAX;
-    if (!accel_redis_call_append_keys(out, "MGET", read->terms->link, part->items + from, size))
+    const size_t size = left < REDIS_APPEND_KEYS_MAX ? left : REDIS_APPEND_KEYS_MAX;
+    if (!accel_redis_append_keys(out, "MGET", read->terms->link, part->items + from, size))
       return 0;
   }
   return replies;
@@ -269,9 +269,9 @@ static bool redis_read_all(const redis_read *read)
     }
     return true;
   }
-  for (size_t from = 0; from < part->count; from += REDIS_CALL_KEYS_MAX) {
+  for (size_t from = 0; from < part->count; from += REDIS_APPEND_KEYS_MAX) {
     const size_t left = part->count - from;
-    const size_t size = left < REDIS_CALL_KEYS_MAX ? left : REDIS_CALL_KEYS_MAX;
+    const size_t size = left < REDIS_APPEND_KEYS_MAX ? left : REDIS_APPEND_KEYS_MAX;
     if (!redis_read_chunk(read, from, size, &i)) return false;
   }
   return true;

@@ -16,11 +16,11 @@
 static bool redis_removal_append_keys(const redis_write *write, size_t from, size_t count,
                                       accel_buffer *out, size_t *replies)
 {
-  const char *verb = accel_redis_call_unlink(write->part->endpoint);
+  const char *verb = accel_redis_unlink_verb(write->part->endpoint);
   for (size_t i = from; i < from + count; i++) {
     if (write->items[i]->status != REDIS_WRITE_TO_REMOVE) continue;
     if (!accel_redis_part_append_asking(write->items[i], out, replies) ||
-        !accel_redis_call_append_keys(out, verb, write->terms->link, &write->items[i], 1))
+        !accel_redis_append_keys(out, verb, write->terms->link, &write->items[i], 1))
       return false;
     *replies += 1;
   }

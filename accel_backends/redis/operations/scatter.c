@@ -265,7 +265,7 @@ void accel_redis_part_refused(const redis_part *part, accel_remote_item *item,
     return;
   }
   if ((item->hint & REDIS_HINT_DEL) == 0 &&
-      accel_redis_call_lacks_unlink(part->endpoint, replies, i)) {
+      accel_redis_note_lacks_unlink(part->endpoint, replies, i)) {
     item->hint |= REDIS_HINT_DEL;
     return;
   }

@@ -22,5 +22,5 @@ bool accel_redis_transaction_append_publish(const redis_write *write, size_t mes
   const size_t start = message == 0 ? 0 : write->message_ends[message - 1];
   const accel_buffer text = {.data = write->messages.data + start,
                              .size = write->message_ends[message] - start};
-  return accel_redis_call_append_publish(out, write->terms->link, &text);
+  return accel_redis_append_publish(out, write->terms->link, &text);
 }

@@ -5,10 +5,10 @@
  *
  *   MULTI, the commands of the items that one message names, PUBLISH of the message, EXEC
  *
- * because the publisher decides how many items a message names, and numbers it. All transactions are one
- * write and one round trip; each takes effect as a whole or not at all. Large values do the same
- * on a connection of their own, which is a lane of its own. What a full server refuses, or one
- * without MULTI, EXEC or PUBLISH, is removed in another way (removal.c). */
+ * because the publisher decides how many items a message names, and numbers it. All transactions
+ * are one write and one round trip; each takes effect as a whole or not at all. Large values do the
+ * same on a lane of their own. What a full server refuses, or one without MULTI, EXEC or PUBLISH,
+ * is removed in another way (removal.c). */
 #include "blocks.h"
 #include "operations.h"
 #include "removal.h"
@@ -52,8 +52,7 @@ static bool redis_write_prepare_puts(redis_write *write)
     accel_remote_item *item = write->part->items[i];
     if (accel_redis_part_is_too_large(write->part, item, write->terms->call)) continue;
     if (!redis_write_append_asking(write, item)) return false;
-    if (!accel_redis_call_append_set(&write->commands, write->terms->link, item, item->ttl_ms,
-                                     false))
+    if (!accel_redis_append_set(&write->commands, write->terms->link, item, item->ttl_ms, false))
       return false;
     write->items[write->count] = item;
     write->ends[write->count++] = write->commands.size;
@@ -63,11 +62,11 @@ static bool redis_write_prepare_puts(redis_write *write)
 
 static bool redis_write_prepare_dels(redis_write *write)
 {
-  const char *verb = accel_redis_call_unlink(write->part->endpoint);
+  const char *verb = accel_redis_unlink_verb(write->part->endpoint);
   for (size_t i = 0; i < write->part->count; i++) {
     accel_remote_item *const *item = &write->part->items[i];
     if (!redis_write_append_asking(write, *item) ||
-        !accel_redis_call_append_keys(&write->commands, verb, write->terms->link, item, 1))
+        !accel_redis_append_keys(&write->commands, verb, write->terms->link, item, 1))
       return false;
     write->items[write->count] = *item;
     write->ends[write->count++] = write->commands.size;
@@ -149,9 +148,9 @@ static bool redis_write_take_item(redis_write *write, accel_remote_item *item,
   return true;
 }
 
-/* A transaction whose EXEC did nothing: the first error among its replies, from `first` on, says why.
- * The message's number is used up, so other processes will see a gap and expire their L1, unless
- * the message is sent without MULTI. */
+/* A transaction whose EXEC did nothing: the first error among its replies, from `first` on, says
+ * why. The message's number is used up, so other processes will see a gap and expire their L1,
+ * unless the message is sent without MULTI. */
 static void redis_write_fail_transaction(redis_write *write, size_t from, size_t named,
                                          const redis_replies *replies, size_t first)
 {

@@ -1,4 +1,4 @@
-/* reply.h: commands and replies as bytes (backend redis).
+/* reply.h: replies, out of bytes (backend redis).
  *
  * hiredis serves as a codec here and for nothing else; reply.c is the only file that sees it. Its
  * reader calls functions of this file for every element, and those append to flat lists: there is
@@ -55,16 +55,6 @@ typedef enum redis_reader_result {
   REDIS_READER_BROKEN /* not a reply; the stream cannot be trusted any more */
 } redis_reader_result;
 
-/* The strings of a short command. */
-#define REDIS_WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
-
-/* Words of a command. */
-typedef struct redis_words {
-  const char **words;
-  const size_t *sizes;
-  size_t count;
-} redis_words;
-
 ACCEL_EXTERN_C_BEGIN
 
 /* `text_max`: bytes of a single text that is kept. NULL: no memory. */
@@ -96,16 +86,6 @@ void accel_redis_replies_release(redis_replies *replies);
 /* Releases all but the texts, which stay where they are until the chain is dropped. */
 void accel_redis_replies_keep(redis_replies *replies, void **chain);
 void accel_redis_replies_drop(void **chain);
-
-/* The head of a command of so many words, each of which `add` appends, in two pieces. False: no
- * memory; what was appended before remains. */
-bool accel_redis_command_start(accel_buffer *out, size_t words);
-bool accel_redis_command_add(accel_buffer *out, const char *first, size_t first_size,
-                             const char *second, size_t second_size);
-/* Appends one command. False: no memory, or longer than 1 GiB; nothing was appended. */
-bool accel_redis_command_append(accel_buffer *out, const redis_words *command);
-/* The same for strings; NULL ends them. REDIS_WORDS makes such a list. */
-bool accel_redis_command_append_words(accel_buffer *out, const char *const *words);
 
 ACCEL_EXTERN_C_END
 #endif

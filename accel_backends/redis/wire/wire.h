@@ -8,6 +8,7 @@
 #ifndef ACCEL_BACKENDS_REDIS_WIRE_H
 #define ACCEL_BACKENDS_REDIS_WIRE_H
 
+#include "command.h"
 #include "reply.h"
 #include "settings.h"
 #include "signal.h"
