@@ -8,7 +8,7 @@ right before it:
 
 `from` is found in the first line, `to` (a regular expression) in the last.
 
-What stands in backticks as `path/of/a.file` or `function()` exists.
+The heading that a link names exists. What stands in backticks as `path/of/a.file` or `function()` exists.
 """
 
 import itertools
@@ -19,7 +19,7 @@ import sources
 BOUND = re.compile(r"<!-- file: (\S+?)(?: from: (.+?) to: (.+?))? -->\s*$")
 PATH = re.compile(r"`((?:accel|accel_backends|bench|docs|examples|tests|tools)/[\w./-]+)`")
 FUNCTION = re.compile(r"`([a-z]\w+)\(\)`")
-LINK = re.compile(r"\]\((?!https?://|mailto:|#)([^)#\s]+)")
+LINK = re.compile(r"\]\((?!https?://|mailto:)([^)#\s]*)(?:#([^)\s]+))?\)")
 
 
 def excerpt(text, first, last):
@@ -64,6 +64,26 @@ def check_names(path, number, line, code):
             sources.report(path, number, f"{name}() is nowhere in the sources")
 
 
+def anchors(path):
+    """The headings of a document, as links name them."""
+    found, is_code = set(), False
+    for _, line in sources.lines(path):
+        is_code ^= line.startswith("```")
+        if is_code or not line.startswith("#"):
+            continue
+        words = re.sub(r"[^\w\- ]", "", line.lstrip("#").strip().lower())
+        found.add(words.replace(" ", "-"))
+    return found
+
+
+def check_link(path, number, target, anchor):
+    leads_to = path.parent / target if target else path
+    if not leads_to.exists():
+        sources.report(path, number, f"{target} does not exist")
+    elif anchor and leads_to.suffix == ".md" and anchor not in anchors(leads_to):
+        sources.report(path, number, f"{leads_to.name} has no heading #{anchor}")
+
+
 def check_versions():
     """ACCEL_VERSION is the one that others repeat."""
     base = sources.ROOT / "accel" / "base.h"
@@ -94,8 +114,7 @@ for file in documents:
             blocks += 1
             check_block(file, line_number, text_lines[line_number:], bound)
         check_names(file, line_number, line, code_text)
-        for link in LINK.findall(line):
-            if not (file.parent / link).exists():
-                sources.report(file, line_number, f"{link} does not exist")
+        for target, anchor in LINK.findall(line):
+            check_link(file, line_number, target, anchor)
 check_versions()
 sources.finish(f"{len(documents)} documents, {blocks} code blocks that are files")
