@@ -93,7 +93,7 @@
 #include "accel/cache_leave.c"
 #include "accel/cache_load.c"
 #include "accel/cache_local.c"
-#include "accel/cache_news.c"
+#include "accel/cache_changes.c"
 #include "accel/cache_observe.c"
 #include "accel/cache_open.c"
 #include "accel/cache_read.c"

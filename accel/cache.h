@@ -28,7 +28,7 @@ typedef struct accel_cache {
   uint64_t seed;
   accel_stats *stats;
   struct accel_core *core; /* NULL: closed */
-  bool is_alone;           /* nothing behind L1, nobody to tell: what L1 misses is a miss */
+  bool is_alone;           /* no L2, loader, log or spans: what L1 misses is a miss */
 } accel_cache;
 
 typedef enum accel_origin {
@@ -127,7 +127,8 @@ accel_status accel_cache_set_null(accel_cache *cache, const accel_type *type, co
  * Returns the first failure in key order; the other keys are written nevertheless. */
 accel_status accel_cache_mset(accel_cache *cache, const accel_type *type, const void *keys,
                               const void *values, size_t count);
-/* Removes a key from every level and tells the other processes. Idempotent. OK, BACKEND. */
+/* Removes a key from every level, and publishes that to the other processes. Idempotent. OK,
+ * BACKEND, NOMEM. */
 accel_status accel_cache_del(accel_cache *cache, const accel_type *type, const void *key);
 /* del now, and again `ms` later in the background, for sources with lagging replicas. As del, and
  * CONFIG: `ms` is ACCEL_FOREVER, and nothing was removed. If only the second del fails: BACKEND if

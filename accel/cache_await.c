@@ -1,5 +1,5 @@
 /* cache_await.c: the end of a read (layer 4): it waits for its flights, takes over what is queued
- * where it must not wait for a queue, and tells what came of each key.
+ * where it must not wait for a queue, and writes the outcome of each key.
  */
 #include "cache_await.h"
 
@@ -55,27 +55,19 @@ static void await_take_over(core_read_plan *plan)
       await_load_taken(plan, &plan->misses[i].flight, 1, true);
 }
 
-static void await_leave(core_read_plan *plan, core_miss *miss, bool stays)
-{
-  bool is_dropped;
-  accel_core_load_discard(
-      accel_singleflight_leave(&plan->core->flights, miss->flight, stays, &is_dropped));
-  if (is_dropped) accel_stats_add(plan->core->stats, ACCEL_COUNT_load_dropped, 1);
-}
-
 /* A read that returns a stale value at its soft limit leaves a refresh behind. */
 static void await_give_up_waiting(core_read_plan *plan, core_miss *miss, bool is_soft)
 {
   accel_core *core = plan->core;
-  await_leave(plan, miss, is_soft || plan->load_options.stays);
+  accel_core_stop_waiting(core, miss->flight, is_soft || plan->load_options.stays);
   miss->status = accel_error_set(
       core->cache, ACCEL_ERR_TIMEOUT, "a load in area %s took longer than %s, %u ms", core->area,
       is_soft ? "loader_soft_timeout_ms" : "loader_timeout_ms",
       (unsigned)(is_soft ? core->config.loader_soft_timeout_ms : core->config.loader_timeout_ms));
   if (!miss->is_leader) return;
   accel_stats_add(core->stats, ACCEL_COUNT_load_timeout, 1);
-  accel_refresh_throttle(&core->refresh, miss->id.hash, accel_core_now(core),
-                         core->config.stale_throttle_ms);
+  accel_throttle_begin(&core->throttle, miss->id.hash, accel_core_now(core),
+                       core->config.stale_throttle_ms);
 }
 
 static void await_take_outcome(const core_read_plan *plan, core_miss *miss)
@@ -114,7 +106,7 @@ static void await_one(core_read_plan *plan, core_miss *miss, const await_limits 
   } else if (result == ACCEL_FLIGHT_TIMEOUT) {
     await_give_up_waiting(plan, miss, deadline_ms < limits->hard_ms);
   } else {
-    await_leave(plan, miss, false);
+    accel_core_stop_waiting(core, miss->flight, false);
     miss->has_stale = false; /* a mistake of the program's, not to be hidden */
     miss->status = accel_error_set(
         core->cache, ACCEL_ERR_CONFIG,

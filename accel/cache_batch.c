@@ -29,12 +29,13 @@ static const char *batch_offset(size_t offset)
   return (const char *)(uintptr_t)offset;
 }
 
-accel_status accel_core_batch_add_key(const accel_core *core, core_batch *batch, const void *key)
+/* Appends an item whose name begins there in the names; `named` says whether it could be made. */
+static accel_status batch_add_item(const accel_core *core, core_batch *batch, size_t name_start,
+                                   accel_status named)
 {
   accel_buffer *names = &batch->names, *keys = &batch->keys;
-  const size_t name_start = names->size, key_start = keys->size;
-  accel_status status = accel_key_append_name(core->type, key, names);
-  const size_t name_size = names->size - name_start;
+  const size_t name_size = names->size - name_start, key_start = keys->size;
+  accel_status status = named;
   if (status == ACCEL_OK &&
       !accel_key_append_remote(core->area, (const char *)names->data + name_start, name_size, keys))
     status = ACCEL_ERR_NOMEM;
@@ -51,6 +52,20 @@ accel_status accel_core_batch_add_key(const accel_core *core, core_batch *batch,
   item->key_size = keys->size - key_start;
   item->data = batch_offset(batch->data.size);
   return ACCEL_OK;
+}
+
+accel_status accel_core_batch_add_key(const accel_core *core, core_batch *batch, const void *key)
+{
+  const size_t start = batch->names.size;
+  return batch_add_item(core, batch, start, accel_key_append_name(core->type, key, &batch->names));
+}
+
+accel_status accel_core_batch_add_text(const accel_core *core, core_batch *batch, const char *text,
+                                       size_t size)
+{
+  const size_t start = batch->names.size;
+  const bool is_named = accel_buffer_append(&batch->names, text, size);
+  return batch_add_item(core, batch, start, is_named ? ACCEL_OK : ACCEL_ERR_NOMEM);
 }
 
 /* Gives the last item an envelope; token, flags and lifetime are the caller's. */

@@ -1,5 +1,5 @@
 /* cache_core.c: what every part of an open cache asks: the core behind a cache, keys, time, random
- * numbers, work in the background, and what L1 is told of a key (layer 4).
+ * numbers, work in the background, and invalidations and fills of L1 (layer 4).
  */
 #include "cache_core.h"
 
@@ -128,7 +128,7 @@ void accel_core_work_done(accel_core *core)
   accel_mutex_unlock(&core->work_mutex);
 }
 
-/* ---- what L1 is told ---- */
+/* ---- invalidations and fills of L1 ---- */
 
 /* Flights first: one that begins once L1 has forgotten brings nothing old, and parted from later
  * ones it could fill L1 after them. */
@@ -153,7 +153,7 @@ void accel_core_lease_wake(accel_core *core)
 {
   if (accel_load_acquire(&core->lease_waits) == 0) return;
   accel_mutex_lock(&core->work_mutex);
-  accel_condition_broadcast(&core->lease_news);
+  accel_condition_broadcast(&core->lease_changed);
   accel_mutex_unlock(&core->work_mutex);
 }
 

@@ -4,7 +4,7 @@
  * accel_core is everything of an open cache that a hit does not touch. What each file does with it:
  *
  *   cache_open.c         makes and ends it, and gives it loaders
- *   cache_events.c       hears what L2 tells
+ *   cache_events.c       receives messages and changes of the channel from L2
  *   cache_read.c         the reads that users call; cache_wrap.c the generated wrappers
  *   cache_read_local.c   what a read finds in L1
  *   cache_read_plan.c    a read, up to its flights; cache_await.c waits for them and ends it
@@ -13,10 +13,10 @@
  *   cache_lease.c        shares loads with other processes; cache_renew.c renews their leases
  *   cache_write.c        set, del, clear; cache_del_after.c the second del
  *   cache_write_remote.c a write that goes to L2; cache_write_local.c one of L1 alone
- *   cache_remote.c       what L2 is asked and told; cache_batch.c the items of a call
+ *   cache_remote.c       reads and writes L2; cache_batch.c the items of a call
  *   cache_call.c         one call, as spans see it; cache_keys.c repeated keys
  *   cache_repair_queue.c notes what L2 did not confirm; cache_repair.c repairs it
- *   cache_report.c       tells what happened; cache_news.c what has changed
+ *   cache_report.c       logs operations and their spans; cache_changes.c changes of state
  *   cache_snapshot.c     shows counters and state to users
  *   cache_local.c        what users ask of L1 alone
  */
@@ -44,32 +44,32 @@ ACCEL_EXTERN_C_BEGIN
 
 #define CORE_FAILURES 256
 
-/* What the log was told of the channel last; at first nothing. */
-typedef enum core_channel_said {
-  CORE_CHANNEL_SAID_NOTHING = 0,
-  CORE_CHANNEL_SAID_UP,
-  CORE_CHANNEL_SAID_DOWN
-} core_channel_said;
+/* Which state of the channel was logged last. */
+typedef enum core_channel_logged {
+  CORE_CHANNEL_LOGGED_NEVER = 0,
+  CORE_CHANNEL_LOGGED_UP,
+  CORE_CHANNEL_LOGGED_DOWN
+} core_channel_logged;
 
 /* What L2 has of a flight's key, as far as the flight knows. */
-typedef enum core_lease_state {
-  CORE_LEASE_UNKNOWN = 0, /* it was not asked, or did not answer: nothing may be written */
-  CORE_LEASE_FREE,        /* nothing */
-  CORE_LEASE_TAKEN,       /* another process' lease */
-  CORE_LEASE_USELESS,     /* bytes that are no use; `token` is what they hold in its place */
-  CORE_LEASE_TRUNCATED,   /* the same, and too short to hold one */
-  CORE_LEASE_VALUE,       /* a value, with `token`, that a refresh may replace */
-  CORE_LEASE_HELD         /* this process may write while `token` lies there */
-} core_lease_state;
+typedef enum core_remote_state {
+  CORE_REMOTE_UNKNOWN = 0, /* it was not asked, or did not answer: nothing may be written */
+  CORE_REMOTE_ABSENT,      /* nothing */
+  CORE_REMOTE_LEASED,      /* another process' lease */
+  CORE_REMOTE_USELESS,     /* bytes that are no use; `token` is what they hold in its place */
+  CORE_REMOTE_TRUNCATED,   /* the same, and too short to hold one */
+  CORE_REMOTE_VALUE,       /* a value, with `token`, that a refresh may replace */
+  CORE_REMOTE_HELD         /* this process may write while `token` lies there */
+} core_remote_state;
 
 /* What a cache notes in each of its flights. Written by the leader, read by readers of the outcome.
  */
 typedef struct core_note {
   accel_gate gate;         /* of L1, before anything was read */
-  accel_lifetime lifetime; /* of the outcome, as readers are told */
+  accel_lifetime lifetime; /* of the outcome, for accel_info */
   uint32_t remote_ttl_ms;  /* of a loaded value */
   accel_origin source;
-  core_lease_state lease;
+  core_remote_state remote;
   uint64_t token;         /* what lies in L2, or is to lie there when it is written to */
   bool was_refused;       /* L2 refused the lease although the key was read as empty */
   bool has_remote_failed; /* the flight's error says how, until it lands with another failure */
@@ -120,21 +120,21 @@ typedef struct accel_core {
   void *link; /* NULL: mode ACCEL_LOCAL */
   char channel[192];
   bool has_listener;
-  bool has_leases;      /* loads are shared with other processes */
-  bool is_channel_up;   /* atomic */
-  bool is_channel_told; /* atomic: the same, once L1 is expired; what users are told */
+  bool has_leases;          /* loads are shared with other processes */
+  bool is_channel_up;       /* atomic */
+  bool is_channel_reported; /* atomic: the same, once L1 is expired; what users see */
   uint64_t
       channel_changed_ms; /* atomic: when it last came up or went down, or the cache was opened;
                                 * since 1970 */
   accel_journal journal;  /* open where there are a log and a link */
-  core_channel_said channel_said;
+  core_channel_logged channel_logged;
   uint64_t degraded_warned_ms; /* atomic: when a degraded read was last logged as a warning */
 
   /* Loads, writes and repairs. */
   accel_fn *load, *mload;
   void *load_ctx, *mload_ctx;
   accel_singleflight flights;
-  accel_refresh refresh;
+  accel_throttle throttle;
   accel_invalidation invalidation;
   accel_overlap overlap;
   accel_repair repair;                /* open where there is a link */
@@ -151,16 +151,16 @@ typedef struct accel_core {
   bool has_renew_mutex;
   accel_mutex renew_mutex; /* guards the two below, and the flights' links in them */
   accel_flight *renewed_first, *renewed_last; /* by when their leases are due */
-  accel_condition lease_news;                 /* with work_mutex: something in L2 changed */
+  accel_condition lease_changed;              /* with work_mutex: something in L2 changed */
   uint32_t lease_waits;                       /* atomic: threads that wait for that */
   uint8_t load_failures[CORE_FAILURES];       /* atomic: in a row, by the key's hash */
 
   /* Background work. */
   accel_mutex work_mutex; /* guards pending */
   accel_condition work_done;
-  bool is_repairing;                     /* with work_mutex: repair_job is queued or runs */
-  bool is_repair_told, is_overflow_told; /* with work_mutex: the log knows that there is any */
-  uint64_t pending;                      /* jobs handed to the executor and not yet finished */
+  bool is_repairing;                         /* with work_mutex: repair_job is queued or runs */
+  bool is_repair_logged, is_overflow_logged; /* with work_mutex: since the queue was last empty */
+  uint64_t pending;                          /* jobs handed to the executor and not yet finished */
 } accel_core;
 
 /* ---- a call begins and ends ---- */
@@ -178,7 +178,7 @@ static inline void accel_core_cancel_release(const accel_core *core)
 
 /* The core of an open cache that this process opened, or NULL and why. */
 accel_core *accel_core_of(const accel_cache *cache, accel_status *status);
-/* Nothing lies behind L1, and neither a log nor spans are told of calls. */
+/* There is no L2, loader, log or spans. */
 bool accel_core_is_alone(const accel_core *core);
 /* The calling process is a child that was forked by code of the user's within a call: nothing of
  * the core may be touched. */

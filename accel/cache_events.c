@@ -1,6 +1,6 @@
 #include "cache_events.h"
 
-#include "cache_news.h"
+#include "cache_changes.h"
 #include "cache_repair_queue.h"
 
 static void events_invalidate_all(void *core)
@@ -16,7 +16,7 @@ static void events_invalidate_late(void *core_pointer, const char *name, size_t 
   accel_core_invalidate_key(core, name, size);
 }
 
-static void events_hear_message(void *core_pointer, const void *data, size_t size)
+static void events_on_message(void *core_pointer, const void *data, size_t size)
 {
   accel_core *core = (accel_core *)core_pointer;
   const accel_invalidation_handler handler = {core, accel_core_invalidate_key,
@@ -40,8 +40,8 @@ static void events_hear_message(void *core_pointer, const void *data, size_t siz
     accel_stats_add(core->stats, ACCEL_COUNT_invalidation_senders_forgotten, 1);
 }
 
-/* L2 itself tells. A key whose name is hashed there cannot be told from others. */
-static void events_hear_change(void *core_pointer, const char *name_or_null, size_t size)
+/* L2 itself reports it. A key whose name is hashed there could be any. */
+static void events_on_changed(void *core_pointer, const char *name_or_null, size_t size)
 {
   accel_core *core = (accel_core *)core_pointer;
   accel_stats_add(core->stats, ACCEL_COUNT_invalidation_receive, 1);
@@ -52,39 +52,39 @@ static void events_hear_change(void *core_pointer, const char *name_or_null, siz
 }
 
 /* The flag first, then the epoch: a fill that still saw the old flag took its gate before the epoch
- * rose, and is refused. Users are told last: what they store from then on stays. */
-static void events_hear_channel(accel_core *core, bool is_up)
+ * rose, and is refused. Users see it last: what they store from then on stays. */
+static void events_set_channel(accel_core *core, bool is_up)
 {
   accel_store_release(&core->is_channel_up, is_up);
   accel_invalidation_reset(&core->invalidation);
   accel_core_expire_all(core);
-  if (accel_load_relaxed(&core->is_channel_told) != is_up)
+  if (accel_load_relaxed(&core->is_channel_reported) != is_up)
     accel_store_relaxed(&core->channel_changed_ms, accel_clock_wall_ms());
-  accel_store_release(&core->is_channel_told, is_up);
+  accel_store_release(&core->is_channel_reported, is_up);
 }
 
-static void events_hear_up(void *core)
+static void events_on_up(void *core)
 {
-  events_hear_channel((accel_core *)core, true);
+  events_set_channel((accel_core *)core, true);
   accel_core_note_channel((accel_core *)core, true);
   accel_repair_revive(&((accel_core *)core)->repair);
   accel_core_repair_begin((accel_core *)core);
 }
 
-static void events_hear_down(void *core)
+static void events_on_down(void *core)
 {
-  events_hear_channel((accel_core *)core, false);
+  events_set_channel((accel_core *)core, false);
   accel_core_note_channel((accel_core *)core, false);
 }
 
-static bool events_heartbeat(void *core, uint32_t lane, accel_buffer *out)
+static bool events_on_heartbeat(void *core, uint32_t lane, accel_buffer *out)
 {
   accel_repair_expire(&((accel_core *)core)->repair);
   accel_core_repair_begin((accel_core *)core); /* in case the executor had no room */
   return accel_invalidation_heartbeat(&((accel_core *)core)->invalidation, lane, out);
 }
 
-static void events_count(void *core, accel_remote_event event, uint32_t n)
+static void events_on_event(void *core, accel_remote_event event, uint32_t n)
 {
   ACCEL_STATIC_ASSERT((int)ACCEL_COUNT_remote_oom + (int)ACCEL_REMOTE_RETRIED ==
                           (int)ACCEL_COUNT_remote_retried,
@@ -98,9 +98,9 @@ accel_remote_area accel_core_remote_area(accel_core *core)
   const accel_remote_area area = {
       core->area,
       !core->config.no_broadcast,
-      {core, events_hear_message, events_hear_up, events_hear_down, events_heartbeat, events_count},
+      {core, events_on_message, events_on_up, events_on_down, events_on_heartbeat, events_on_event},
       core->cache,
-      events_hear_change,
-      core->config.log == NULL ? NULL : accel_core_hear_news};
+      events_on_changed,
+      core->config.log == NULL ? NULL : accel_core_on_remote_change};
   return area;
 }

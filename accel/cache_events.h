@@ -1,4 +1,6 @@
-/* cache_events.h: what L2 tells a cache (layer 4, private). Only for .c files. */
+/* cache_events.h: messages and changes that L2 delivers to a cache (layer 4, private). Only for .c
+ * files.
+ */
 #ifndef ACCEL_CACHE_EVENTS_H
 #define ACCEL_CACHE_EVENTS_H
 
@@ -6,7 +8,7 @@
 
 ACCEL_EXTERN_C_BEGIN
 
-/* What an L2 is told of the cache that attaches, and where it reports changes. */
+/* Describes the cache to the L2 that it attaches to, with the callbacks for changes. */
 accel_remote_area accel_core_remote_area(accel_core *core);
 
 ACCEL_EXTERN_C_END

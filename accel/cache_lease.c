@@ -39,31 +39,32 @@ static uint32_t lease_ttl_ms(const accel_core *core)
 
 /* ---- asking ---- */
 
-static bool lease_may_be_asked(core_lease_state lease)
+static bool lease_may_be_asked(core_remote_state remote)
 {
-  return lease == CORE_LEASE_FREE || lease == CORE_LEASE_TRUNCATED || lease == CORE_LEASE_USELESS;
+  return remote == CORE_REMOTE_ABSENT || remote == CORE_REMOTE_TRUNCATED ||
+         remote == CORE_REMOTE_USELESS;
 }
 
 /* Lists the flights in this state. Those that do not fit into memory are left as they are, and
  * nothing will be written for them. */
 static size_t lease_list(accel_core *core, core_batch *batch, accel_flight **flights, size_t count,
-                         core_lease_state state, accel_flight **listed)
+                         core_remote_state state, accel_flight **listed)
 {
   if (accel_core_batch_open(batch, count) != ACCEL_OK) return 0;
   for (size_t i = 0; i < count; i++) {
     accel_flight *flight = flights[i];
     core_note *note = core_note_of(flight);
-    if (note->lease != state) continue;
+    if (note->remote != state) continue;
     if (accel_core_batch_add_key(core, batch, flight->key) != ACCEL_OK) continue;
     const uint64_t token = accel_core_lease_token(core);
-    if (state != CORE_LEASE_TRUNCATED &&
+    if (state != CORE_REMOTE_TRUNCATED &&
         accel_core_batch_add_lease(core, batch, token, lease_ttl_ms(core)) != ACCEL_OK) {
       accel_core_batch_drop_last(batch);
       continue;
     }
     accel_remote_item *item = &batch->items[batch->count - 1];
-    item->token = state == CORE_LEASE_USELESS ? note->token : token;
-    if (state == CORE_LEASE_FREE) note->token = token;
+    item->token = state == CORE_REMOTE_USELESS ? note->token : token;
+    if (state == CORE_REMOTE_ABSENT) note->token = token;
     listed[batch->count - 1] = flight;
   }
   accel_core_batch_seal(batch);
@@ -76,22 +77,22 @@ static void lease_ask_free(accel_core *core, accel_flight **flights, size_t coun
                            accel_flight **listed)
 {
   core_batch batch;
-  const size_t asked = lease_list(core, &batch, flights, count, CORE_LEASE_FREE, listed);
+  const size_t asked = lease_list(core, &batch, flights, count, CORE_REMOTE_ABSENT, listed);
   if (asked > 0) accel_core_call_lease(core, &batch, lease_ttl_ms(core));
   accel_core_remote_count_failures(core, &batch);
   for (size_t i = 0; i < asked; i++) {
     const accel_remote_item *item = &batch.items[i];
     core_note *note = core_note_of(listed[i]);
-    note->lease = CORE_LEASE_UNKNOWN;
+    note->remote = CORE_REMOTE_UNKNOWN;
     if (item->status != ACCEL_OK) continue;
     if (item->token != 0) {
-      note->lease = CORE_LEASE_HELD;
+      note->remote = CORE_REMOTE_HELD;
       accel_stats_add(core->stats, ACCEL_COUNT_lease_granted, 1);
       continue;
     }
     /* Neither there nor free, twice in a row: something that cannot be read lies there, and nobody
      * is loading it. */
-    note->lease = note->was_refused ? CORE_LEASE_UNKNOWN : CORE_LEASE_TAKEN;
+    note->remote = note->was_refused ? CORE_REMOTE_UNKNOWN : CORE_REMOTE_LEASED;
     note->was_refused = true;
   }
   accel_core_batch_close(&batch);
@@ -102,15 +103,15 @@ static void lease_replace_useless(accel_core *core, accel_flight **flights, size
                                   accel_flight **listed)
 {
   core_batch batch;
-  const size_t asked = lease_list(core, &batch, flights, count, CORE_LEASE_USELESS, listed);
+  const size_t asked = lease_list(core, &batch, flights, count, CORE_REMOTE_USELESS, listed);
   if (asked > 0) accel_core_call_fill(core, &batch);
   accel_core_remote_count_failures(core, &batch);
   for (size_t i = 0; i < asked; i++) {
     const accel_remote_item *item = &batch.items[i];
     core_note *note = core_note_of(listed[i]);
-    note->lease = accel_failed(item->status) ? CORE_LEASE_UNKNOWN : CORE_LEASE_TAKEN;
+    note->remote = accel_failed(item->status) ? CORE_REMOTE_UNKNOWN : CORE_REMOTE_LEASED;
     if (item->status != ACCEL_OK) continue;
-    note->lease = CORE_LEASE_HELD;
+    note->remote = CORE_REMOTE_HELD;
     note->token = accel_envelope_token(item->data, item->size);
     accel_stats_add(core->stats, ACCEL_COUNT_lease_granted, 1);
   }
@@ -123,19 +124,19 @@ static void lease_remove_short(accel_core *core, accel_flight **flights, size_t 
                                accel_flight **listed)
 {
   core_batch batch;
-  const size_t asked = lease_list(core, &batch, flights, count, CORE_LEASE_TRUNCATED, listed);
+  const size_t asked = lease_list(core, &batch, flights, count, CORE_REMOTE_TRUNCATED, listed);
   if (asked > 0) accel_core_call_del(core, &batch, NULL);
   accel_core_remote_count_failures(core, &batch);
   for (size_t i = 0; i < asked; i++)
-    core_note_of(listed[i])->lease =
-        accel_failed(batch.items[i].status) ? CORE_LEASE_UNKNOWN : CORE_LEASE_FREE;
+    core_note_of(listed[i])->remote =
+        accel_failed(batch.items[i].status) ? CORE_REMOTE_UNKNOWN : CORE_REMOTE_ABSENT;
   accel_core_batch_close(&batch);
 }
 
-static size_t lease_count(accel_flight **flights, size_t count, core_lease_state state)
+static size_t lease_count(accel_flight **flights, size_t count, core_remote_state state)
 {
   size_t found = 0;
-  for (size_t i = 0; i < count; i++) found += core_note_of(flights[i])->lease == state;
+  for (size_t i = 0; i < count; i++) found += core_note_of(flights[i])->remote == state;
   return found;
 }
 
@@ -147,16 +148,16 @@ static void lease_ask(accel_core *core, accel_flight **flights, size_t count)
   if (count > 1) listed = (accel_flight **)ACCEL_MALLOC(count * sizeof(accel_flight *));
   if (listed != NULL) {
     memcpy(listed, flights, count * sizeof(accel_flight *));
-    if (lease_count(flights, count, CORE_LEASE_TRUNCATED) > 0)
+    if (lease_count(flights, count, CORE_REMOTE_TRUNCATED) > 0)
       lease_remove_short(core, flights, count, listed);
-    if (lease_count(flights, count, CORE_LEASE_USELESS) > 0)
+    if (lease_count(flights, count, CORE_REMOTE_USELESS) > 0)
       lease_replace_useless(core, flights, count, listed);
-    if (lease_count(flights, count, CORE_LEASE_FREE) > 0)
+    if (lease_count(flights, count, CORE_REMOTE_ABSENT) > 0)
       lease_ask_free(core, flights, count, listed);
   }
   for (size_t i = 0; i < count; i++) /* there was no memory to ask for them */
-    if (lease_may_be_asked(core_note_of(flights[i])->lease))
-      core_note_of(flights[i])->lease = CORE_LEASE_UNKNOWN;
+    if (lease_may_be_asked(core_note_of(flights[i])->remote))
+      core_note_of(flights[i])->remote = CORE_REMOTE_UNKNOWN;
   if (listed != &one) ACCEL_FREE(listed);
 }
 
@@ -166,7 +167,7 @@ static size_t lease_sort(accel_flight **flights, size_t count)
   size_t ready = 0;
   for (size_t i = 0; i < count; i++) {
     accel_flight *flight = flights[i];
-    if (core_note_of(flight)->lease == CORE_LEASE_TAKEN) continue;
+    if (core_note_of(flight)->remote == CORE_REMOTE_LEASED) continue;
     flights[i] = flights[ready];
     flights[ready++] = flight;
   }
@@ -189,7 +190,7 @@ static void lease_pause(accel_core *core, uint32_t pause_ms, uint64_t deadline_m
   const uint64_t wanted_ms = accel_clock_monotonic_ms() + 1 + random % pause_ms;
   accel_add_acq_rel(&core->lease_waits, 1u);
   accel_mutex_lock(&core->work_mutex);
-  accel_condition_wait(&core->lease_news, &core->work_mutex,
+  accel_condition_wait(&core->lease_changed, &core->work_mutex,
                        wanted_ms < deadline_ms ? wanted_ms : deadline_ms);
   accel_mutex_unlock(&core->work_mutex);
   accel_sub_acq_rel(&core->lease_waits, 1u);
@@ -217,10 +218,10 @@ static size_t lease_give_up(accel_core *core, accel_flight **flights, size_t cou
     accel_flight *flight = flights[i];
     accel_stats_add(core->stats, ACCEL_COUNT_lease_timeout, 1);
     core_note *note = core_note_of(flight);
-    note->lease = CORE_LEASE_UNKNOWN;
+    note->remote = CORE_REMOTE_UNKNOWN;
     if (!note->may_answer_stale) continue;
-    accel_refresh_throttle(&core->refresh, flight->hash, accel_core_now(core),
-                           core->config.stale_throttle_ms);
+    accel_throttle_begin(&core->throttle, flight->hash, accel_core_now(core),
+                         core->config.stale_throttle_ms);
     char error[ACCEL_ERROR_SIZE];
     snprintf(error, sizeof error,
              "another process has the lease of a key in area %s, and did not load it within %u ms",

@@ -38,20 +38,22 @@ static void leave_end_flight(accel_flight *flight)
   }
   accel_core_stop_renewal(core, flight);
   accel_singleflight_finish(&core->flights, flight);
-  accel_core_tell_failure(core, flight, &options);
+  accel_core_store_failure(core, flight, &options);
   if (is_in_body) accel_singleflight_release(&core->flights, flight);
   accel_singleflight_release(&core->flights, flight);
 }
 
-/* One that the thread waited for, or would have. */
+void accel_core_stop_waiting(accel_core *core, accel_flight *flight, bool stays)
+{
+  bool is_dropped;
+  accel_job *emptied = accel_singleflight_leave(&core->flights, flight, stays, &is_dropped);
+  if (emptied != NULL) emptied->drop(emptied);
+  if (is_dropped) accel_stats_add(core->stats, ACCEL_COUNT_load_dropped, 1);
+}
+
 void accel_core_leave_flight(accel_core *core, accel_flight *flight)
 {
-  if (!accel_singleflight_is_done(flight)) {
-    bool is_dropped;
-    accel_job *emptied = accel_singleflight_leave(&core->flights, flight, false, &is_dropped);
-    if (emptied != NULL) emptied->drop(emptied);
-    if (is_dropped) accel_stats_add(core->stats, ACCEL_COUNT_load_dropped, 1);
-  }
+  if (!accel_singleflight_is_done(flight)) accel_core_stop_waiting(core, flight, false);
   accel_singleflight_release(&core->flights, flight);
 }
 

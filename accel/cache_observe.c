@@ -29,7 +29,7 @@ static void observe_local(accel_core *core, accel_observed_cache *line)
 static void observe_channel(accel_core *core, accel_observed_cache *line, uint64_t now_ms)
 {
   if (!core->has_listener) return;
-  const bool is_up = accel_load_acquire(&core->is_channel_told);
+  const bool is_up = accel_load_acquire(&core->is_channel_reported);
   const uint64_t changed_ms = accel_load_relaxed(&core->channel_changed_ms);
   line->has_channel = true;
   if (changed_ms > line->channel_changed_ms) line->channel_changed_ms = changed_ms;

@@ -90,8 +90,7 @@ static accel_status core_attach(accel_core *core)
   return core->remote_ops->attach(core->config.remote, &area, &core->link, core->channel);
 }
 
-/* Whatever the child asks takes the cold way, where it is told whose cache this is before any lock
- * is looked at. */
+/* Every call of the child takes the cold way, where it is refused before any lock is looked at. */
 static void core_fork_child(void *core_pointer)
 {
   accel_core *core = (accel_core *)core_pointer;
@@ -123,14 +122,14 @@ static bool core_open_locks(accel_core *core)
 {
   if (!accel_mutex_open(&core->work_mutex)) return false;
   if (!accel_condition_open(&core->work_done)) goto fail_condition;
-  if (!accel_condition_open(&core->lease_news)) goto fail_news;
+  if (!accel_condition_open(&core->lease_changed)) goto fail_lease;
   if (!accel_singleflight_open(&core->flights, core->type, sizeof(core_note))) goto fail_flights;
   core->has_locks = true;
   return true;
 
 fail_flights:
-  accel_condition_close(&core->lease_news);
-fail_news:
+  accel_condition_close(&core->lease_changed);
+fail_lease:
   accel_condition_close(&core->work_done);
 fail_condition:
   accel_mutex_close(&core->work_mutex);
@@ -151,10 +150,10 @@ static void core_release(accel_core *core)
   core_close_executor(core);
   if (core->local != NULL) core->local_ops->close(core->local, core->type);
   accel_core_repair_close(core, is_child);
-  accel_refresh_close(&core->refresh);
+  accel_throttle_close(&core->throttle);
   if (core->has_locks && !is_child) {
     accel_singleflight_close(&core->flights);
-    accel_condition_close(&core->lease_news);
+    accel_condition_close(&core->lease_changed);
     accel_condition_close(&core->work_done);
     accel_mutex_close(&core->work_mutex);
   }
@@ -190,7 +189,7 @@ static accel_status core_open_parts(accel_core *core)
   core->channel_changed_ms = accel_clock_wall_ms();
   if (!core->config.no_histograms) core->latencies = accel_latencies_open();
   if (core->stats == NULL || (core->latencies == NULL && !core->config.no_histograms) ||
-      !core_open_locks(core) || !accel_refresh_open(&core->refresh))
+      !core_open_locks(core) || !accel_throttle_open(&core->throttle))
     return core_no_memory(core, mark);
   accel_status status = core_open_local(core);
   if (status == ACCEL_OK) status = core_open_executor(core);

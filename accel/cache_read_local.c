@@ -38,7 +38,7 @@ static void read_refresh_if_due(accel_core *core, const core_key *id,
 {
   if (!accel_refresh_is_due(lifetime, now_ms) || (core->load == NULL && core->mload == NULL))
     return;
-  if (accel_refresh_is_throttled(&core->refresh, id->hash, now_ms)) return;
+  if (accel_throttle_holds(&core->throttle, id->hash, now_ms)) return;
   accel_core_refresh(core, id->key, id->hash);
 }
 

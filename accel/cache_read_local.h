@@ -9,7 +9,7 @@
 
 ACCEL_EXTERN_C_BEGIN
 
-/* Writes what a reader is told of an answer. */
+/* Fills the accel_info of an answer. */
 void accel_core_fill_info(accel_info *info, accel_origin source, const accel_lifetime *lifetime,
                           uint64_t now_ms);
 /* Copies an expired value, if L1 still has one. */

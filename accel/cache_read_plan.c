@@ -116,8 +116,8 @@ static void plan_answer_stale(core_read_plan *plan)
   accel_core *core = plan->core;
   for (size_t i = 0; i < plan->miss_count; i++) {
     core_miss *miss = &plan->misses[i];
-    miss->is_answered = miss->has_stale && accel_refresh_is_throttled(&core->refresh, miss->id.hash,
-                                                                      accel_core_now(core));
+    miss->is_answered = miss->has_stale &&
+                        accel_throttle_holds(&core->throttle, miss->id.hash, accel_core_now(core));
   }
 }
 

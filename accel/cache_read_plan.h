@@ -33,7 +33,7 @@ typedef struct core_read_plan {
   accel_status failure;       /* of the whole read: no memory */
   const char *operation;      /* "cache.get" */
   core_report report;         /* begun when L1 did not answer everything */
-  bool is_part;               /* of an operation that tells of itself */
+  bool is_part;               /* of an operation that reports itself */
   bool is_reported;
   uint64_t hits;       /* keys that a level of the cache answered */
   accel_origin source; /* the furthest level that answered one */
@@ -59,7 +59,7 @@ void accel_core_plan_init(core_read_plan *plan, accel_core *core, const void *ke
  * the caller) before accel_core_plan_end. */
 bool accel_core_plan_begin(core_read_plan *plan);
 void accel_core_plan_load(core_read_plan *plan);
-/* Where the answer for key `i` goes, NULL: nowhere; and what is told of it. */
+/* Where the answer for key `i` goes, NULL: nowhere; and its accel_info. */
 void *accel_core_plan_value(const core_read_plan *plan, size_t i);
 accel_info *accel_core_plan_info(const core_read_plan *plan, size_t i, accel_info *unwanted);
 bool accel_core_plan_can_load(const core_read_plan *plan);

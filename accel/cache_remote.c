@@ -17,8 +17,8 @@ uint64_t accel_core_remote_deadline(const accel_core *core, size_t count)
   return accel_clock_monotonic_ms() + limit_ms * (1 + (count - 1) / REMOTE_KEYS_PER_LIMIT);
 }
 
-/* What the flight found in L2 goes to L1 and to its followers. Readers are told its lifetime in L2,
- * which may have begun before this process' clock did: then born_ms wraps around. */
+/* What the flight found in L2 goes to L1 and to its followers. Its accel_info has the lifetime in
+ * L2, which may have begun before this process' clock did: then born_ms wraps around. */
 static void remote_land(accel_core *core, accel_flight *flight, accel_status status,
                         const accel_envelope *envelope, uint64_t remote_now_ms)
 {
@@ -42,13 +42,13 @@ static void remote_land(accel_core *core, accel_flight *flight, accel_status sta
 static void remote_note_useless(core_note *note, const accel_remote_item *item)
 {
   note->token = accel_envelope_token(item->data, item->size);
-  note->lease = note->token == 0 ? CORE_LEASE_TRUNCATED : CORE_LEASE_USELESS;
+  note->remote = note->token == 0 ? CORE_REMOTE_TRUNCATED : CORE_REMOTE_USELESS;
 }
 
 static void remote_note_lease(const accel_core *core, core_note *note, uint64_t token)
 {
   const bool is_own = token >> 32 == core->invalidation.sender_id >> 32;
-  note->lease = is_own ? CORE_LEASE_HELD : CORE_LEASE_TAKEN;
+  note->remote = is_own ? CORE_REMOTE_HELD : CORE_REMOTE_LEASED;
   note->token = token;
   note->was_refused = false;
 }
@@ -59,7 +59,7 @@ static bool remote_take(accel_core *core, const accel_remote_item *item, accel_f
 {
   accel_envelope envelope;
   core_note *note = core_note_of(flight);
-  note->lease = CORE_LEASE_FREE;
+  note->remote = CORE_REMOTE_ABSENT;
   if (item->status != ACCEL_OK) return false;
   remote_note_useless(note, item);
   if (!accel_envelope_open(core->type, core->area, item->name, item->name_size, item->data,
@@ -75,7 +75,7 @@ static bool remote_take(accel_core *core, const accel_remote_item *item, accel_f
     return false;
   }
   if (read->probe_only) {
-    if (note->lease == CORE_LEASE_USELESS) note->lease = CORE_LEASE_VALUE;
+    if (note->remote == CORE_REMOTE_USELESS) note->remote = CORE_REMOTE_VALUE;
     return false;
   }
   if (accel_envelope_ttl_left(&envelope, now_ms) == 0) return false;
@@ -94,7 +94,7 @@ static void remote_fail(accel_core *core, accel_flight *flight, const core_remot
 {
   accel_stats_add(core->stats, ACCEL_COUNT_remote_errors, 1);
   core_note *note = core_note_of(flight);
-  note->lease = CORE_LEASE_UNKNOWN;
+  note->remote = CORE_REMOTE_UNKNOWN;
   note->has_remote_failed = true;
   snprintf(flight->error, sizeof flight->error, "%s", error);
   if (read->errors == ACCEL_IGNORE) return;
@@ -133,7 +133,7 @@ static void remote_leave_out(accel_core *core, core_batch *batch, accel_flight *
   size_t kept = 0;
   for (size_t i = 0; i < batch->count; i++) {
     accel_flight *flight = flights[i];
-    core_note_of(flight)->lease = CORE_LEASE_UNKNOWN;
+    core_note_of(flight)->remote = CORE_REMOTE_UNKNOWN;
     if (accel_core_repair_holds(core, &batch->items[i])) continue;
     batch->items[kept] = batch->items[i];
     flights[i] = flights[kept];
@@ -205,14 +205,10 @@ accel_status accel_core_remote_write(accel_core *core, core_batch *batch, accel_
   if (batch->count == 0) return ACCEL_OK;
   const accel_remote_publisher publisher = {&core->invalidation, accel_invalidation_message};
   write(core, batch, core->config.no_broadcast ? NULL : &publisher);
+  accel_core_remote_count_failures(core, batch);
   accel_status status = ACCEL_OK;
-  for (size_t i = 0; i < batch->count; i++) {
-    if (!accel_failed(batch->items[i].status)) continue;
-    const bool is_too_large = batch->items[i].status == ACCEL_ERR_CODEC;
-    accel_stats_add(core->stats,
-                    is_too_large ? ACCEL_COUNT_remote_encode_errors : ACCEL_COUNT_remote_errors, 1);
-    if (status == ACCEL_OK) status = batch->items[i].status;
-  }
+  for (size_t i = 0; i < batch->count && status == ACCEL_OK; i++)
+    if (accel_failed(batch->items[i].status)) status = batch->items[i].status;
   if (accel_failed(status)) accel_core_repair_add(core, batch);
   return remote_count(core, &batch->call, status, what);
 }

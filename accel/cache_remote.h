@@ -23,7 +23,7 @@ uint64_t accel_core_remote_deadline(const accel_core *core, size_t count);
  * ACCEL_PROPAGATE a failure lands too. */
 void accel_core_remote_get(accel_core *core, accel_flight **flights, size_t count,
                            const core_remote_read *read);
-/* Counts what failed among the items of a call whose outcome nobody is told. */
+/* Counts the items of a call that failed. */
 void accel_core_remote_count_failures(accel_core *core, const core_batch *batch);
 /* Sends a put or del with its messages, counts, and reports the whole call's failure as text. */
 accel_status accel_core_remote_write(accel_core *core, core_batch *batch, accel_core_call_fn *write,

@@ -30,7 +30,7 @@ static void renew_append(accel_core *core, accel_flight *flight, uint64_t due_ms
 {
   core_note *note = core_note_of(flight);
   ACCEL_ASSERT(!note->is_renewed);
-  ACCEL_ASSERT(note->lease == CORE_LEASE_HELD);
+  ACCEL_ASSERT(note->remote == CORE_REMOTE_HELD);
   accel_flight *last = core->renewed_last;
   note->renew_due_ms = due_ms;
   note->renewed_next = NULL;
@@ -61,7 +61,7 @@ void accel_core_start_renewals(accel_core *core, accel_flight **flights, size_t 
   accel_mutex_lock(&core->renew_mutex);
   for (size_t i = 0; i < count; i++) {
     const core_note *note = core_note_of(flights[i]);
-    if (note->lease != CORE_LEASE_HELD || note->is_renewed) continue;
+    if (note->remote != CORE_REMOTE_HELD || note->is_renewed) continue;
     renew_append(core, flights[i], due_ms);
     has_new = true;
   }

@@ -7,7 +7,7 @@
 #include "cache_repair.h"
 
 #include "cache_batch.h"
-#include "cache_news.h"
+#include "cache_changes.h"
 #include "cache_remote.h"
 #include "cache_repair_queue.h"
 #include "codec.h"
@@ -18,23 +18,6 @@
 #define REPAIR_BLOCK 256u
 #define REPAIR_SPARE_BYTES 1024u
 #define REPAIR_PAUSE_MAX_MS 1000u
-
-/* A key that is known by its hash alone cannot be named: a name too long for any message makes the
- * publisher tell that the area changed. */
-static bool repair_add_item(const accel_core *core, core_batch *batch,
-                            const accel_repair_entry *entry)
-{
-  accel_remote_item *item = &batch->items[batch->count];
-  memset(item, 0, sizeof *item);
-  const size_t start = batch->keys.size;
-  if (!accel_key_append_remote(core->area, entry->text, entry->size, &batch->keys)) return false;
-  item->key_size = batch->keys.size - start;
-  item->key = (const char *)(uintptr_t)start;
-  item->name = entry->text;
-  item->name_size = entry->is_hash ? ACCEL_INVALIDATION_SIZE_MAX : entry->size;
-  batch->count++;
-  return true;
-}
 
 /* Our own message is ignored when it comes back, and L1 may have been filled by a set that overtook
  * the failed one in this process, but not in L2. */
@@ -50,11 +33,15 @@ static void repair_forget(accel_core *core, const accel_repair_entry *entry)
 static bool repair_keys(accel_core *core, const accel_repair_entry *entries, size_t count)
 {
   core_batch batch;
-  bool is_done = accel_core_batch_open(&batch, count) == ACCEL_OK;
-  for (size_t i = 0; i < count && is_done; i++)
-    is_done = repair_add_item(core, &batch, &entries[i]);
-  for (size_t i = 0; i < batch.count && is_done; i++)
-    batch.items[i].key = (const char *)batch.keys.data + (uintptr_t)batch.items[i].key;
+  accel_status listed = accel_core_batch_open(&batch, count);
+  for (size_t i = 0; i < count && listed == ACCEL_OK; i++)
+    listed = accel_core_batch_add_text(core, &batch, entries[i].text, entries[i].size);
+  accel_core_batch_seal(&batch);
+  /* A key that is known by its hash alone cannot be named: a name too long for any message makes
+   * the publisher name the whole area. */
+  for (size_t i = 0; i < batch.count; i++)
+    if (entries[i].is_hash) batch.items[i].name_size = ACCEL_INVALIDATION_SIZE_MAX;
+  const bool is_done = listed == ACCEL_OK;
   if (is_done) {
     const accel_remote_publisher publisher = {&core->invalidation, accel_invalidation_message};
     accel_invalidation_pass_failures(&core->invalidation); /* what comes from here on is late */
@@ -112,8 +99,8 @@ static void repair_run(accel_job *job)
   const bool is_done = accel_repair_length(&core->repair) == 0;
   const bool goes_on = !is_done && !accel_load_acquire(&core->is_closing);
   core->is_repairing = goes_on;
-  if (!goes_on && core->is_repair_told) {
-    core->is_repair_told = core->is_overflow_told = false;
+  if (!goes_on && core->is_repair_logged) {
+    core->is_repair_logged = core->is_overflow_logged = false;
     accel_core_note_repair(core, is_done ? CORE_REPAIR_DONE : CORE_REPAIR_LEFT);
   }
   accel_mutex_unlock(&core->work_mutex);

@@ -1,6 +1,6 @@
 #include "cache_repair_queue.h"
 
-#include "cache_news.h"
+#include "cache_changes.h"
 #include "codec.h"
 
 #include <string.h>
@@ -37,8 +37,8 @@ static void repair_begin(accel_core *core, uint32_t pause_ms)
   accel_mutex_lock(&core->work_mutex);
   const bool begins = !core->is_repairing && !accel_load_acquire(&core->is_closing);
   if (begins) core->is_repairing = true;
-  if (begins && !core->is_repair_told) {
-    core->is_repair_told = true;
+  if (begins && !core->is_repair_logged) {
+    core->is_repair_logged = true;
     accel_core_note_repair(core, CORE_REPAIR_BEGUN);
   }
   accel_mutex_unlock(&core->work_mutex);
@@ -65,8 +65,8 @@ static void repair_count(accel_core *core, uint64_t added, uint64_t overflowed)
   if (overflowed == 0) return;
   accel_stats_add(core->stats, ACCEL_COUNT_repair_overflowed, overflowed);
   accel_mutex_lock(&core->work_mutex);
-  if (!core->is_overflow_told) {
-    core->is_overflow_told = true;
+  if (!core->is_overflow_logged) {
+    core->is_overflow_logged = true;
     accel_core_note_repair(core, CORE_REPAIR_OVERFLOWED);
   }
   accel_mutex_unlock(&core->work_mutex);

@@ -105,7 +105,7 @@ static const char *report_degraded(const char *result)
   return strcmp(result, "ok_none") == 0 ? "degraded_none" : "degraded";
 }
 
-/* An outage is told by its own records; of the reads in it one a second is a warning, which also
+/* An outage has records of its own; of the reads in it one a second is a warning, which also
  * shows an L2 that fails now and then. */
 static accel_log_level report_degraded_level(accel_core *core)
 {
@@ -150,8 +150,8 @@ static void report_log(accel_core *core, const core_report *report, accel_status
   accel_buffer_release(&key);
 }
 
-accel_status accel_core_report_tell(accel_core *core, const core_report *report,
-                                    accel_status status, const char *result)
+accel_status accel_core_report_write(accel_core *core, const core_report *report,
+                                     accel_status status, const char *result)
 {
   if (report_core != NULL) return status;
   report_end_span(core, report, status);

@@ -34,8 +34,8 @@ typedef struct core_report {
 } core_report;
 
 void accel_core_report_start(const accel_core *core, core_report *report);
-accel_status accel_core_report_tell(accel_core *core, const core_report *report,
-                                    accel_status status, const char *result);
+accel_status accel_core_report_write(accel_core *core, const core_report *report,
+                                     accel_status status, const char *result);
 
 /* Of an operation on `keys` keys; 0: on the area. */
 static inline core_report accel_core_report_begin(const accel_core *core, const char *name,
@@ -51,7 +51,7 @@ static inline core_report accel_core_report_begin(const accel_core *core, const 
 static inline accel_status accel_core_report_end(accel_core *core, const core_report *report,
                                                  accel_status status, const char *result)
 {
-  return core->has_report ? accel_core_report_tell(core, report, status, result) : status;
+  return core->has_report ? accel_core_report_write(core, report, status, result) : status;
 }
 
 /* Whether the calling thread is in the log or the spans of this cache. */

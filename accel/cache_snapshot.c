@@ -43,7 +43,7 @@ void accel_cache_diagnostic_snapshot(const accel_cache *cache, accel_diagnostic 
   out->loader_configured = core->load != NULL || core->mload != NULL;
   out->remote_ready = core->link != NULL && core->remote_ops->is_ready(core->link);
   out->listener_started = core->has_listener;
-  out->channel_up = accel_load_acquire(&core->is_channel_told);
+  out->channel_up = accel_load_acquire(&core->is_channel_reported);
   out->degraded = accel_core_is_degraded(core);
   memcpy(out->channel, core->channel, sizeof out->channel);
   if (core->has_listener && core->remote_ops->explain_channel != NULL)

@@ -60,21 +60,21 @@ static void store_count(accel_core *core, const accel_flight *flight, bool is_re
     accel_stats_add(core->stats,
                     has_failed ? ACCEL_COUNT_refresh_failures : ACCEL_COUNT_refresh_success, 1);
   if (has_failed)
-    accel_refresh_throttle(&core->refresh, flight->hash, accel_core_now(core),
-                           core->config.stale_throttle_ms);
+    accel_throttle_begin(&core->throttle, flight->hash, accel_core_now(core),
+                         core->config.stale_throttle_ms);
 }
 
-/* What the loader itself heard or said is the better reason. */
+/* The last error of the loader itself is the better reason. */
 static void store_explain(const accel_core *core, accel_status status,
                           const core_load_options *options, char *error)
 {
-  const char *heard = accel_error_since(options->error_mark, status);
-  if (heard[0] == '\0')
+  const char *reason = accel_error_since(options->error_mark, status);
+  if (reason[0] == '\0')
     snprintf(error, ACCEL_ERROR_SIZE, "the load of a key in area %s failed: status %d, %s",
              core->area, (int)status, accel_status_text(status));
   else
     snprintf(error, ACCEL_ERROR_SIZE, "a load in area %s, status %d: %.120s", core->area,
-             (int)status, heard);
+             (int)status, reason);
 }
 
 void accel_core_land(accel_core *core, accel_flight *flight, accel_status status,
@@ -119,11 +119,11 @@ static accel_status store_add_outcome(accel_core *core, core_batch *batch,
                                     store_mark_ttl_ms(core, flight));
 }
 
-/* There is no memory to tell L2: of a value that lies there and does not exist any more, that is
- * noted, as for a removal. */
+/* There is no memory to ask L2. A value that lies there and does not exist any more is noted for
+ * repair, as for a removal. */
 static void store_note_gone(accel_core *core, const accel_flight *flight)
 {
-  if (flight->status != ACCEL_NULL || core_note_of(flight)->lease == CORE_LEASE_HELD) return;
+  if (flight->status != ACCEL_NULL || core_note_of(flight)->remote == CORE_REMOTE_HELD) return;
   accel_core_repair_note(core, flight->key);
   accel_core_repair_begin(core);
 }
@@ -144,14 +144,14 @@ static void store_add_item(accel_core *core, core_batch *batch, const accel_flig
   accel_stats_add(core->stats, ACCEL_COUNT_remote_encode_errors, 1);
 }
 
-/* Under a lease whatever came of the load is told; without one, only what may be stored, or what
- * is to be removed. */
+/* Under a lease every outcome is sent; without one, only what may be stored, or is to be removed.
+ */
 static bool store_is_sent(accel_core *core, const accel_flight *flight,
                           const core_load_options *options, bool removes)
 {
-  const core_lease_state lease = core_note_of(flight)->lease;
-  if (core->has_leases && lease == CORE_LEASE_VALUE) return store_is_cacheable(flight);
-  if (core->has_leases) return lease == CORE_LEASE_HELD;
+  const core_remote_state remote = core_note_of(flight)->remote;
+  if (core->has_leases && remote == CORE_REMOTE_VALUE) return store_is_cacheable(flight);
+  if (core->has_leases) return remote == CORE_REMOTE_HELD;
   const bool is_removal = flight->status == ACCEL_NULL && options->no_null_cache;
   return store_is_cacheable(flight) && is_removal == removes &&
          !accel_singleflight_is_forgotten(&core->flights, flight);
@@ -238,10 +238,10 @@ size_t accel_core_drop_unwanted(accel_core *core, accel_flight **flights, size_t
   return left;
 }
 
-void accel_core_tell_failure(accel_core *core, accel_flight *flight,
-                             const core_load_options *options)
+void accel_core_store_failure(accel_core *core, accel_flight *flight,
+                              const core_load_options *options)
 {
   if (core->link != NULL && accel_failed(flight->status) &&
-      core_note_of(flight)->lease == CORE_LEASE_HELD)
+      core_note_of(flight)->remote == CORE_REMOTE_HELD)
     store_remote(core, &flight, 1, options, false);
 }

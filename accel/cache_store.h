@@ -30,8 +30,8 @@ void accel_core_land(accel_core *core, accel_flight *flight, accel_status status
 void accel_core_store(accel_core *core, accel_flight **flights, size_t count,
                       const core_load_options *options);
 /* Where a load that failed had a lease: other processes wait a while before they load. */
-void accel_core_tell_failure(accel_core *core, accel_flight *flight,
-                             const core_load_options *options);
+void accel_core_store_failure(accel_core *core, accel_flight *flight,
+                              const core_load_options *options);
 /* Drops those that no thread waits for. Returns how many are left, which come first. */
 size_t accel_core_drop_unwanted(accel_core *core, accel_flight **flights, size_t count);
 

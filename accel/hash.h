@@ -42,6 +42,15 @@ uint64_t accel_hash_bytes(const void *data, size_t size, uint64_t seed);
 /* A string; NULL hashes as a value of its own, so that the caller may check for it later. */
 uint64_t accel_hash_string(const char *text_or_null, uint64_t seed);
 
+/* FNV-1a (Fowler, Noll, Vo) of a string, not seeded: where colliding on purpose gains nothing.
+ * Further strings continue with the hash of those before. */
+#define ACCEL_HASH_FNV_START UINT64_C(14695981039346656037)
+ACCEL_INLINE uint64_t accel_hash_fnv(uint64_t hash_, const char *text_)
+{
+  for (; *text_ != '\0'; text_++) hash_ = (hash_ ^ (unsigned char)*text_) * UINT64_C(1099511628211);
+  return hash_;
+}
+
 /* SipHash-2-4 over several pieces as if they were one. */
 typedef struct accel_siphash {
   uint64_t v[4];

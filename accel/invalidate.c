@@ -101,14 +101,15 @@ size_t accel_invalidation_message(void *invalidation_pointer, uint32_t lane,
 {
   accel_invalidation *invalidation = (accel_invalidation *)invalidation_pointer;
   ACCEL_ASSERT(lane < ACCEL_REMOTE_LANES);
-  accel_invalidation_lane *way = &invalidation->lanes[lane];
+  accel_invalidation_lane *state = &invalidation->lanes[lane];
   const size_t named = invalidation_count_fitting(items, count);
   const int op = named == 0 ? INVALIDATE_OP_AREA : INVALIDATE_OP_KEYS;
   const uint64_t now_ms = accel_clock_monotonic_ms();
-  const invalidation_head head = {op, lane, accel_add_relaxed(&way->sequence, 1u) + 1,
-                                  invalidation_age(accel_load_relaxed(&way->sequence_ms), now_ms)};
-  accel_store_relaxed(&way->sequence_ms, now_ms);
-  accel_store_relaxed(&way->quiet_ticks, 0u);
+  const invalidation_head head = {
+      op, lane, accel_add_relaxed(&state->sequence, 1u) + 1,
+      invalidation_age(accel_load_relaxed(&state->sequence_ms), now_ms)};
+  accel_store_relaxed(&state->sequence_ms, now_ms);
+  accel_store_relaxed(&state->quiet_ticks, 0u);
   if (!invalidation_append(invalidation, &head, items, named, out)) return 0;
   return named == 0 ? 1 : named;
 }
@@ -119,20 +120,22 @@ bool accel_invalidation_heartbeat(accel_invalidation *invalidation, uint32_t lan
                                   accel_buffer *out)
 {
   ACCEL_ASSERT(lane < ACCEL_REMOTE_LANES);
-  accel_invalidation_lane *way = &invalidation->lanes[lane];
-  const uint32_t ticks = accel_load_relaxed(&way->quiet_ticks);
+  accel_invalidation_lane *state = &invalidation->lanes[lane];
+  const uint32_t ticks = accel_load_relaxed(&state->quiet_ticks);
   if (ticks >= 4) return false;
-  accel_add_relaxed(&way->quiet_ticks, 1u);
+  accel_add_relaxed(&state->quiet_ticks, 1u);
   if (ticks + 1 == 3) return false;
-  const uint64_t sequence_ms = accel_load_relaxed(&way->sequence_ms);
-  const invalidation_head head = {INVALIDATE_OP_HEARTBEAT, lane, accel_load_relaxed(&way->sequence),
+  const uint64_t sequence_ms = accel_load_relaxed(&state->sequence_ms);
+  const invalidation_head head = {INVALIDATE_OP_HEARTBEAT, lane,
+                                  accel_load_relaxed(&state->sequence),
                                   invalidation_age(sequence_ms, accel_clock_monotonic_ms())};
   return invalidation_append(invalidation, &head, NULL, 0, out);
 }
 
 /* ---- receiving ---- */
 
-/* True: the number before was given out since this cache listens and remembers its senders. */
+/* True: the number before was given out after this cache subscribed, from when it remembers
+ * senders. */
 static bool invalidation_should_know(const accel_invalidation *invalidation, uint32_t before_ms)
 {
   return before_ms != UINT32_MAX && before_ms < accel_clock_monotonic_ms() - invalidation->since_ms;

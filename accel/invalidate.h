@@ -1,4 +1,4 @@
-/* invalidate.h: telling other processes what changed, and hearing it (layer 3).
+/* invalidate.h: messages between processes about changes, sent and received (layer 3).
  *
  * A message, little endian:
  *
@@ -12,15 +12,15 @@
  * that a lost last message shows. A number that skips means a message was lost. 64 keys or 16 KiB
  * per message; a key that cannot be named within that clears the area instead.
  *
- * Lanes are numbered each for itself, so that messages which leave on different ways may overtake
- * each other. A heartbeat leaves on the way of the lane whose number it repeats: on another one it
- * would overtake that number's message, and show a gap where there is none.
+ * Each lane has numbers of its own, so that messages of different lanes may overtake each other. A
+ * heartbeat is sent on the lane whose number it repeats: on another one it would overtake that
+ * number's message, and show a gap where there is none.
  *
- * Of a sender that was never heard any number may come first: what it sent before this cache
- * listened is no loss. So each message says how many ms ago the number before it was given out (a
- * heartbeat: the number that it repeats). If that was since this cache listens, it was lost. On its
- * way a message seems younger than it is, so that a slow one may be taken for a lost one, but none
- * that was lost for an old one.
+ * The first number of a new sender may be any: what it sent before this cache subscribed is no
+ * loss. So each message says how many ms ago the number before it was given out (a heartbeat: the
+ * number that it repeats). If that was after this cache subscribed, it was lost. In transit a
+ * message seems younger than it is, so that a slow one may be taken for a lost one, but a lost one
+ * never for an old one.
  *
  * One's own messages come back, and say nothing new, but for those of a write that was given up. It
  * may happen after the repair that was to undo it: what was sent on a connection that is closed
@@ -47,7 +47,7 @@
 #define ACCEL_INVALIDATION_WAYS 8       /* places for each, by its hash */
 #define ACCEL_INVALIDATION_TRACES 4096  /* of those that were forgotten */
 
-/* One ordered way to the bus (backend.h). */
+/* A connection on which messages keep their order (backend.h). */
 typedef struct accel_invalidation_lane {
   uint64_t sequence;    /* atomic: the last one given out */
   uint64_t sequence_ms; /* atomic: when */

@@ -1,5 +1,6 @@
 #include "journal.h"
 
+#include "hash.h"
 #include "platform/clock.h"
 
 #include <stdio.h>
@@ -9,14 +10,6 @@
 static ACCEL_THREAD_LOCAL const accel_journal *journal_here; /* of the thread that it is */
 
 /* ---- noting ---- */
-
-/* FNV-1a. Two subjects that collide are told less often than they might be, when both change too
- * often. */
-static uint64_t journal_hash(uint64_t hash, const char *text)
-{
-  for (; *text != '\0'; text++) hash = (hash ^ (unsigned char)*text) * UINT64_C(1099511628211);
-  return hash;
-}
 
 static accel_journal_entry *journal_at(const accel_journal *journal, size_t i)
 {
@@ -58,7 +51,8 @@ void accel_journal_note(accel_journal *journal, accel_log_level level, const cha
   if (journal->ring == NULL) return;
   accel_mutex_lock(&journal->mutex);
   journal_allow(journal, accel_clock_monotonic_ms());
-  const uint64_t hash = journal_hash(journal_hash(UINT64_C(14695981039346656037), op), subject);
+  /* Two subjects that collide are logged less often than they might be, if both change often. */
+  const uint64_t hash = accel_hash_fnv(accel_hash_fnv(ACCEL_HASH_FNV_START, op), subject);
   accel_journal_entry *entry = journal->has_to_end ? NULL : journal_place(journal, hash);
   if (entry == NULL) {
     journal->lost++;
@@ -73,11 +67,11 @@ void accel_journal_note(accel_journal *journal, accel_log_level level, const cha
   accel_mutex_unlock(&journal->mutex);
 }
 
-/* ---- telling ---- */
+/* ---- logging ---- */
 
-static void journal_tell(accel_journal *journal)
+static void journal_call_log(accel_journal *journal)
 {
-  const accel_journal_entry *entry = &journal->told;
+  const accel_journal_entry *entry = &journal->current;
   const accel_log_record record = {
       .area = journal->area,
       .op = entry->op,
@@ -91,7 +85,7 @@ static void journal_tell(accel_journal *journal)
   journal->log(journal->log_ctx, &record);
 }
 
-/* With the mutex held: when the first entry may be told. */
+/* With the mutex held: when the first entry may be logged. */
 static uint64_t journal_due_ms(const accel_journal *journal)
 {
   if (journal->count == 0) return ACCEL_NO_DEADLINE;
@@ -100,17 +94,17 @@ static uint64_t journal_due_ms(const accel_journal *journal)
 }
 
 /* With the mutex held, but not while the log is called. */
-static void journal_tell_first(accel_journal *journal)
+static void journal_log_first(accel_journal *journal)
 {
-  journal->told = *journal_at(journal, 0);
-  if (journal->told.waits && journal->allowed > 0) journal->allowed--;
+  journal->current = *journal_at(journal, 0);
+  if (journal->current.waits && journal->allowed > 0) journal->allowed--;
   journal->first = (journal->first + 1) % ACCEL_JOURNAL_ENTRIES;
   journal->count--;
-  journal->is_telling = true;
+  journal->is_logging = true;
   accel_mutex_unlock(&journal->mutex);
-  journal_tell(journal);
+  journal_call_log(journal);
   accel_mutex_lock(&journal->mutex);
-  journal->is_telling = false;
+  journal->is_logging = false;
   accel_condition_broadcast(&journal->changed);
 }
 
@@ -122,14 +116,14 @@ static void journal_run(void *journal_pointer)
     journal_allow(journal, accel_clock_monotonic_ms());
     const uint64_t due_ms = journal_due_ms(journal);
     if (due_ms == 0)
-      journal_tell_first(journal);
+      journal_log_first(journal);
     else
       accel_condition_wait(&journal->changed, &journal->mutex, due_ms);
   }
   accel_mutex_unlock(&journal->mutex);
 }
 
-/* The log left by pthread_exit: what is noted from then on is told to nobody. */
+/* The log left by pthread_exit: what is noted from then on is not logged. */
 static void journal_leave(void *journal_pointer)
 {
   accel_journal *journal = (accel_journal *)journal_pointer;
@@ -178,9 +172,9 @@ bool accel_journal_hold(accel_journal *journal, uint64_t deadline_ms)
   if (journal->ring == NULL) return true;
   bool in_time = true;
   accel_mutex_lock(&journal->mutex);
-  while (in_time && journal->is_telling && !journal->has_left)
+  while (in_time && journal->is_logging && !journal->has_left)
     in_time = accel_condition_wait(&journal->changed, &journal->mutex, deadline_ms);
-  const bool is_held = !journal->is_telling || journal->has_left;
+  const bool is_held = !journal->is_logging || journal->has_left;
   if (!is_held) accel_mutex_unlock(&journal->mutex);
   return is_held;
 }
@@ -197,9 +191,9 @@ bool accel_journal_drain(accel_journal *journal, uint64_t deadline_ms)
   accel_mutex_lock(&journal->mutex);
   journal->has_to_end = true;
   accel_condition_broadcast(&journal->changed);
-  while (in_time && !journal->has_left && (journal->count > 0 || journal->is_telling))
+  while (in_time && !journal->has_left && (journal->count > 0 || journal->is_logging))
     in_time = accel_condition_wait(&journal->changed, &journal->mutex, deadline_ms);
-  const bool is_empty = journal->has_left || (journal->count == 0 && !journal->is_telling);
+  const bool is_empty = journal->has_left || (journal->count == 0 && !journal->is_logging);
   accel_mutex_unlock(&journal->mutex);
   return is_empty;
 }

@@ -1,13 +1,13 @@
 /* journal.h: changes of state on their way to a program's log (layer 2).
  *
- * A thread that notices a change may hold locks, and must not wait; a log may be slow, and may ask
- * the cache that tells it. So a change is noted here, in memory allocated at open, and a thread of
+ * A thread that notices a change may hold locks, and must not wait; a log may be slow, and may call
+ * the cache. So a change is noted here, in memory allocated at open, and a thread of
  * the journal's own hands it to the log, with no lock held.
  *
- * A server that comes and goes all the time must not fill a disk. The first 32 changes are told one
- * by one, and from then on one a second; what comes while none may be told is kept, one change of
- * each subject, the last: how matters stand at the end is told in any case, with the number of
- * changes that were left out before.
+ * A server that comes and goes all the time must not fill a disk. The first 32 changes are logged
+ * one by one, and from then on one a second. While none may be logged, the last change of each
+ * subject is kept, so that the final state is always logged, with the number of changes that were
+ * left out before.
  *
  * Only for .c files: it needs threads. Threads: any, but open, close and abandon.
  */
@@ -40,12 +40,12 @@ typedef struct accel_journal {
   accel_condition changed;   /* an entry, the end, or the thread is idle again */
   accel_journal_entry *ring; /* ACCEL_JOURNAL_ENTRIES; NULL: not open */
   size_t first, count;
-  uint32_t allowed;            /* entries that may be told at once */
-  uint32_t lost;               /* changes for which there was no entry; the next one tells */
+  uint32_t allowed;            /* entries that may be logged at once */
+  uint32_t lost;               /* changes without an entry; the next one counts them */
   uint64_t allowed_ms;         /* when one more was allowed */
-  bool is_telling, has_to_end; /* the log is called; no more is noted */
+  bool is_logging, has_to_end; /* the log is called; no more is noted */
   bool has_left;               /* the log ended the thread */
-  accel_journal_entry told;    /* the thread's own */
+  accel_journal_entry current; /* the thread's own */
   accel_thread thread;
 } accel_journal;
 
@@ -64,7 +64,7 @@ void accel_journal_note(accel_journal *journal, accel_log_level level, const cha
  * wait. False: not by the deadline, and it is not held. */
 bool accel_journal_hold(accel_journal *journal, uint64_t deadline_ms);
 void accel_journal_release(accel_journal *journal);
-/* Nothing more is noted, and all that was is told. False: not by the deadline. */
+/* Nothing more is noted, and all that was is logged. False: not by the deadline. */
 bool accel_journal_drain(accel_journal *journal, uint64_t deadline_ms);
 /* Drains it, and ends the thread. Not on that thread. */
 void accel_journal_close(accel_journal *journal);

@@ -6,18 +6,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool accel_refresh_open(accel_refresh *refresh)
+bool accel_throttle_open(accel_throttle *throttle)
 {
-  const size_t size = ACCEL_THROTTLE_ENTRIES * sizeof *refresh->throttle;
-  refresh->throttle = (accel_throttle_entry *)ACCEL_MALLOC(size);
-  if (refresh->throttle != NULL) memset(refresh->throttle, 0, size);
-  return refresh->throttle != NULL;
+  const size_t size = ACCEL_THROTTLE_ENTRIES * sizeof *throttle->entries;
+  throttle->entries = (accel_throttle_entry *)ACCEL_MALLOC(size);
+  if (throttle->entries != NULL) memset(throttle->entries, 0, size);
+  return throttle->entries != NULL;
 }
 
-void accel_refresh_close(accel_refresh *refresh)
+void accel_throttle_close(accel_throttle *throttle)
 {
-  ACCEL_FREE(refresh->throttle);
-  refresh->throttle = NULL;
+  ACCEL_FREE(throttle->entries);
+  throttle->entries = NULL;
 }
 
 uint32_t accel_refresh_window(const accel_config *config)
@@ -30,23 +30,23 @@ bool accel_refresh_is_due(const accel_lifetime *lifetime, uint64_t now_ms)
   return now_ms >= lifetime->refresh_ms && now_ms < lifetime->expires_ms;
 }
 
-static accel_throttle_entry *refresh_entry(const accel_refresh *refresh, uint64_t hash)
+static accel_throttle_entry *refresh_entry(const accel_throttle *throttle, uint64_t hash)
 {
-  return &refresh->throttle[accel_hash_mixed(hash) & (ACCEL_THROTTLE_ENTRIES - 1)];
+  return &throttle->entries[accel_hash_mixed(hash) & (ACCEL_THROTTLE_ENTRIES - 1)];
 }
 
-void accel_refresh_throttle(accel_refresh *refresh, uint64_t hash, uint64_t now_ms,
-                            uint32_t throttle_ms)
+void accel_throttle_begin(accel_throttle *throttle, uint64_t hash, uint64_t now_ms,
+                          uint32_t throttle_ms)
 {
-  accel_throttle_entry *entry = refresh_entry(refresh, hash);
+  accel_throttle_entry *entry = refresh_entry(throttle, hash);
   accel_store_relaxed(&entry->until_ms, accel_ttl_after(now_ms, throttle_ms));
   accel_store_relaxed(&entry->hash, hash);
 }
 
 /* The two words may be of two writers; then a key waits a moment longer or loads once more. */
-bool accel_refresh_is_throttled(const accel_refresh *refresh, uint64_t hash, uint64_t now_ms)
+bool accel_throttle_holds(const accel_throttle *throttle, uint64_t hash, uint64_t now_ms)
 {
-  const accel_throttle_entry *entry = refresh_entry(refresh, hash);
+  const accel_throttle_entry *entry = refresh_entry(throttle, hash);
   return accel_load_relaxed(&entry->hash) == hash && now_ms < accel_load_relaxed(&entry->until_ms);
 }
 

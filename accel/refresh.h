@@ -18,16 +18,16 @@ typedef struct accel_throttle_entry {
   uint64_t until_ms; /* atomic; on the cache's clock */
 } accel_throttle_entry;
 
-typedef struct accel_refresh {
-  accel_throttle_entry *throttle; /* ACCEL_THROTTLE_ENTRIES of them */
-} accel_refresh;
+typedef struct accel_throttle {
+  accel_throttle_entry *entries; /* ACCEL_THROTTLE_ENTRIES of them */
+} accel_throttle;
 
 #define ACCEL_THROTTLE_ENTRIES 1024
 
 ACCEL_EXTERN_C_BEGIN
 
-bool accel_refresh_open(accel_refresh *refresh);
-void accel_refresh_close(accel_refresh *refresh);
+bool accel_throttle_open(accel_throttle *throttle);
+void accel_throttle_close(accel_throttle *throttle);
 
 /* The window to give to accel_ttl_lifetime: 0 when refresh-ahead is off. */
 uint32_t accel_refresh_window(const accel_config *config);
@@ -35,9 +35,9 @@ uint32_t accel_refresh_window(const accel_config *config);
 bool accel_refresh_is_due(const accel_lifetime *lifetime, uint64_t now_ms);
 
 /* A load or refresh of this hash failed at `now_ms`. */
-void accel_refresh_throttle(accel_refresh *refresh, uint64_t hash, uint64_t now_ms,
-                            uint32_t throttle_ms);
-bool accel_refresh_is_throttled(const accel_refresh *refresh, uint64_t hash, uint64_t now_ms);
+void accel_throttle_begin(accel_throttle *throttle, uint64_t hash, uint64_t now_ms,
+                          uint32_t throttle_ms);
+bool accel_throttle_holds(const accel_throttle *throttle, uint64_t hash, uint64_t now_ms);
 
 /* How long a read waits for its load (accel_clock_monotonic_ms): the hard limit, or the soft one
  * if it has a stale value to go back to. */

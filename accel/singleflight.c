@@ -59,7 +59,7 @@ static accel_flight *flight_new(const accel_singleflight *table, const void *key
   }
   flight->note = memset(flight + 1, 0, table->note_size);
   char *value = accel_align_pointer(block + head_size, ACCEL_ALIGN_MAX);
-  memset(value, 0, value_size); /* padding goes to L2 with it, and shall tell nothing */
+  memset(value, 0, value_size); /* padding goes to L2 with it, and must not leak memory */
   flight->value = value;
   flight->key = value + value_size;
   memcpy(flight->key, key, type->key_size);
@@ -332,7 +332,7 @@ accel_flight_wait accel_singleflight_wait(accel_singleflight *table, accel_fligh
   if (flight->is_done || !accel_flight_begin_wait(flight)) {
     const bool is_done = flight->is_done;
     accel_mutex_unlock(&table->mutex);
-    return is_done ? ACCEL_FLIGHT_DONE : ACCEL_FLIGHT_CIRCLE;
+    return is_done ? ACCEL_FLIGHT_DONE : ACCEL_FLIGHT_CYCLE;
   }
   flight->urgent += take_ms != ACCEL_NO_DEADLINE;
   const accel_flight_wait result = flight_wait(table, flight, deadline_ms, take_ms, emptied);

@@ -21,7 +21,7 @@
  * queued load starts unless a thread waits for it, except refreshes and loads that stay.
  *
  * A thread that waits for a flight which cannot land before the thread itself goes on (its own
- * key, or a circle through other threads' flights) is told so instead of waiting.
+ * key, or a cycle through other threads' flights) learns that instead of waiting.
  *
  * Only for .c files: it needs threads. Threads: any, all functions but open and close.
  */
@@ -87,7 +87,7 @@ typedef enum accel_flight_wait {
   ACCEL_FLIGHT_DONE,    /* the outcome is there */
   ACCEL_FLIGHT_TIMEOUT, /* the deadline passed before it was */
   ACCEL_FLIGHT_TAKEN,   /* it was queued: the calling thread runs it from now on */
-  ACCEL_FLIGHT_CIRCLE   /* it waits, directly or not, for the calling thread */
+  ACCEL_FLIGHT_CYCLE    /* it waits, directly or not, for the calling thread */
 } accel_flight_wait;
 
 ACCEL_EXTERN_C_BEGIN

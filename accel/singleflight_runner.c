@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-/* What a thread is doing, for the detection of circles. */
+/* What a thread is doing, for the detection of cycles. */
 struct accel_flight_thread {
   accel_flight *running;     /* its own: the flights it runs, innermost first */
   accel_flight *waiting_for; /* held by it, so alive */
@@ -14,7 +14,7 @@ struct accel_flight_thread {
 
 static ACCEL_THREAD_LOCAL struct accel_flight_thread singleflight_thread;
 
-/* Guards what every thread waits for and every flight's runner, of all caches: a circle may lead
+/* Guards what every thread waits for and every flight's runner, of all caches: a cycle may lead
  * through several. A flight's runner is written by the thread that it names, before or afterwards,
  * so that a thread which reads it without the mutex sees whether it is the runner. Taken after a
  * table's mutex, never before. */
@@ -117,7 +117,7 @@ void accel_flight_note_finished(accel_flight *flight)
   flight_unlist(&singleflight_thread.unfinished, flight);
 }
 
-/* Notes what the thread waits for, unless that closes a circle. */
+/* Notes what the thread waits for, unless that closes a cycle. */
 bool accel_flight_begin_wait(accel_flight *flight)
 {
   accel_mutex_lock(&singleflight_graph);

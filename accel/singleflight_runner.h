@@ -2,7 +2,7 @@
  * singleflight). Threads: any; a flight is run and finished by one at a time.
  *
  * A thread that is to wait for a flight which cannot land before the thread itself goes on, its own
- * or one in a circle through other threads, must not wait: begin_wait tells.
+ * or one in a cycle through other threads, must not wait: begin_wait returns false.
  */
 #ifndef ACCEL_SINGLEFLIGHT_RUNNER_H
 #define ACCEL_SINGLEFLIGHT_RUNNER_H

@@ -128,15 +128,6 @@ ACCEL_INLINE void accel_stats_count(uint64_t *own_)
   accel_store_relaxed(own_, *own_ + 1);
 }
 
-/* Counts a hit, on the hot path. False: the thread has no line. */
-ACCEL_INLINE bool accel_stats_hit(accel_stats *stats_)
-{
-  const uint32_t slot_ = accel_thread_slot;
-  if (ACCEL_UNLIKELY(slot_ == 0)) return false;
-  accel_stats_count(&stats_->lines[slot_].hit);
-  return true;
-}
-
 /* Counts any number of L1 hits and misses; assigns a line to the thread first. */
 void accel_stats_local(accel_stats *stats, uint64_t hits, uint64_t misses);
 

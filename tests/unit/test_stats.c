@@ -85,13 +85,21 @@ static void points_carry_the_public_names(void **state)
   accel_stats_close(stats);
 }
 
+/* As the path of a hit counts. False: the thread has no line. */
+static bool count_hit(accel_stats *stats)
+{
+  if (!accel_thread_has_slot()) return false;
+  accel_stats_count(&accel_stats_own(stats)->hit);
+  return true;
+}
+
 enum { ROUNDS = 1000 };
 
 static void *count_hits(void *ctx)
 {
   accel_stats *stats = (accel_stats *)ctx;
   for (int i = 0; i < ROUNDS; i++) {
-    if (!accel_stats_hit(stats)) accel_stats_local(stats, 1, 0);
+    if (!count_hit(stats)) accel_stats_local(stats, 1, 0);
     accel_stats_local(stats, 1, 2);
     accel_stats_add(stats, ACCEL_COUNT_load_total, 1);
   }
@@ -105,7 +113,7 @@ static void a_thread_gets_a_line_at_its_first_count(void **state)
   accel_stats *stats = accel_stats_open();
   accel_stats_local(stats, 0, 0);
   assert_true(accel_thread_slot != 0);
-  assert_true(accel_stats_hit(stats));
+  assert_true(count_hit(stats));
   assert_int_equal(stats->lines[accel_thread_slot].hit, 1);
   assert_int_equal(snapshot(stats).local_hit, 1);
   accel_stats_close(stats);
@@ -147,7 +155,7 @@ static void *count_in_a_crowd(void *ctx)
   accel_stats_local(all->stats, 1, 1);
   pthread_barrier_wait(&all->all_have_lines);
   for (int i = 0; i < 100; i++)
-    if (!accel_stats_hit(all->stats)) accel_stats_local(all->stats, 1, 0);
+    if (!count_hit(all->stats)) accel_stats_local(all->stats, 1, 0);
   return NULL;
 }
 

@@ -1,20 +1,20 @@
-/* cache_news.c: tells the log what has changed around a cache (layer 4): what its L2 says of its
- * servers, the channel, and repairs.
+/* cache_changes.c: changes of state for the log (layer 4): of the servers of L2, the channel, and
+ * repairs.
  *
  * Everything is noted in the journal, which takes no time, so that callers may hold locks. Threads:
  * any; changes of the channel come in order (backend.h).
  */
-#include "cache_news.h"
+#include "cache_changes.h"
 
 #include <stdio.h>
 
-typedef struct news_kind {
+typedef struct changes_kind {
   const char *op, *result;
   accel_log_level level;
   const char *before, *after; /* of the server's name, in the sentence */
-} news_kind;
+} changes_kind;
 
-static const news_kind news_kinds[ACCEL_REMOTE_CHANGES] = {
+static const changes_kind changes_kinds[ACCEL_REMOTE_CHANGES] = {
     [ACCEL_REMOTE_CONNECTED] = {"connection", "up", ACCEL_LOG_INFO, "connected to ", ""},
     [ACCEL_REMOTE_DISCONNECTED] = {"connection", "down", ACCEL_LOG_WARNING, "no connection to ",
                                    ""},
@@ -31,12 +31,12 @@ static const news_kind news_kinds[ACCEL_REMOTE_CHANGES] = {
                                     "all is known of the servers again", ""},
 };
 
-static void news_note_channel(accel_core *core, bool is_up, const char *why)
+static void changes_note_channel(accel_core *core, bool is_up, const char *why)
 {
-  const core_channel_said said = is_up ? CORE_CHANNEL_SAID_UP : CORE_CHANNEL_SAID_DOWN;
+  const core_channel_logged said = is_up ? CORE_CHANNEL_LOGGED_UP : CORE_CHANNEL_LOGGED_DOWN;
   char text[ACCEL_JOURNAL_TEXT];
-  if (core->channel_said == said) return;
-  core->channel_said = said;
+  if (core->channel_logged == said) return;
+  core->channel_logged = said;
   if (is_up)
     snprintf(text, sizeof text, "changes by other processes are received");
   else
@@ -48,27 +48,27 @@ static void news_note_channel(accel_core *core, bool is_up, const char *why)
 
 void accel_core_note_channel(accel_core *core, bool is_up)
 {
-  news_note_channel(core, is_up, "");
+  changes_note_channel(core, is_up, "");
 }
 
-void accel_core_hear_news(void *core_pointer, const accel_remote_news *news)
+void accel_core_on_remote_change(void *core_pointer, const accel_remote_news *change)
 {
   accel_core *core = (accel_core *)core_pointer;
   char text[ACCEL_JOURNAL_TEXT];
-  if (news->change == ACCEL_REMOTE_CHANNEL_LOST) {
-    news_note_channel(core, false, news->why);
+  if (change->change == ACCEL_REMOTE_CHANNEL_LOST) {
+    changes_note_channel(core, false, change->why);
     return;
   }
-  if (news->change <= ACCEL_REMOTE_UNCHANGED || news->change >= ACCEL_REMOTE_CHANGES) return;
-  const news_kind *kind = &news_kinds[news->change];
-  snprintf(text, sizeof text, "%s%.128s%s%s%s", kind->before, news->server, kind->after,
-           news->why[0] == '\0' ? "" : ": ", news->why);
-  accel_journal_note(&core->journal, kind->level, kind->op, kind->result, news->server, text);
+  if (change->change <= ACCEL_REMOTE_UNCHANGED || change->change >= ACCEL_REMOTE_CHANGES) return;
+  const changes_kind *kind = &changes_kinds[change->change];
+  snprintf(text, sizeof text, "%s%.128s%s%s%s", kind->before, change->server, kind->after,
+           change->why[0] == '\0' ? "" : ": ", change->why);
+  accel_journal_note(&core->journal, kind->level, kind->op, kind->result, change->server, text);
 }
 
 /* ---- repairs ---- */
 
-void accel_core_note_repair(accel_core *core, core_repair_news news)
+void accel_core_note_repair(accel_core *core, core_repair_change change)
 {
   static const struct {
     const char *result, *text;
@@ -89,6 +89,6 @@ void accel_core_note_repair(accel_core *core, core_repair_news news)
                             "repaired: others may read old values until their TTL ends",
                             ACCEL_LOG_ERROR},
   };
-  accel_journal_note(&core->journal, kinds[news].level, "repair", kinds[news].result, "",
-                     kinds[news].text);
+  accel_journal_note(&core->journal, kinds[change].level, "repair", kinds[change].result, "",
+                     kinds[change].text);
 }
