@@ -123,6 +123,8 @@
 #include "accel/observation.c"
 #include "accel/observer.c"
 #include "accel/observer_labels.c"
+#include "accel/observer_page.c"
+#include "accel/observer_page_table.c"
 #include "accel/observer_text.c"
 #include "accel/overlap.c"
 #include "accel/platform/clock.c"

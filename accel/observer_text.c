@@ -76,7 +76,6 @@ void accel_observer_text_double(accel_observer_text *text, double number)
 static void observer_text_escaped(accel_observer_text *text, const char *string,
                                   const char *(*escape)(unsigned char byte, char room[8]))
 {
-  accel_observer_text_bytes(text, "\"", 1);
   const char *start = string; /* of what is not yet appended */
   while (*string != '\0') {
     char room[8];
@@ -92,7 +91,6 @@ static void observer_text_escaped(accel_observer_text *text, const char *string,
     string = next;
   }
   accel_observer_text_bytes(text, start, (size_t)(string - start));
-  accel_observer_text_bytes(text, "\"", 1);
 }
 
 static const char *observer_text_escape_json(unsigned char byte, char room[8])
@@ -116,12 +114,30 @@ static const char *observer_text_escape_label(unsigned char byte, char room[8])
   return byte == '\n' ? "\\n" : NULL;
 }
 
+static const char *observer_text_escape_html(unsigned char byte, char room[8])
+{
+  (void)room;
+  if (byte == '<') return "&lt;";
+  if (byte == '&') return "&amp;";
+  if (byte == '"') return "&quot;";
+  return byte >= 0x20 && byte != 0x7F ? NULL : " ";
+}
+
 void accel_observer_text_json(accel_observer_text *text, const char *string)
 {
+  accel_observer_text_bytes(text, "\"", 1);
   observer_text_escaped(text, string, observer_text_escape_json);
+  accel_observer_text_bytes(text, "\"", 1);
 }
 
 void accel_observer_text_label(accel_observer_text *text, const char *string)
 {
+  accel_observer_text_bytes(text, "\"", 1);
   observer_text_escaped(text, string, observer_text_escape_label);
+  accel_observer_text_bytes(text, "\"", 1);
+}
+
+void accel_observer_text_html(accel_observer_text *text, const char *string)
+{
+  observer_text_escaped(text, string, observer_text_escape_html);
 }

@@ -31,6 +31,9 @@ void accel_observer_text_json(accel_observer_text *text, const char *string);
 /* In quotes, escaped as a label's value of Prometheus is; bytes that are not UTF-8 become U+FFFD.
  */
 void accel_observer_text_label(accel_observer_text *text, const char *string);
+/* Escaped as the text of an HTML element is; control characters become spaces, and bytes that are
+ * not UTF-8 U+FFFD. */
+void accel_observer_text_html(accel_observer_text *text, const char *string);
 
 ACCEL_EXTERN_C_END
 #endif

@@ -24,6 +24,7 @@ FOREIGN = [
     ("repetition", "tools/gate/forms/"),  # keys of Google Benchmark's JSON
     ("override", "meson.build"),  # of meson
     ("aspect", "tools/gate/page/svg.c"),  # preserveAspectRatio
+    ("aspect", "accel/observer_page.c"),  # the same
     ("grace", "examples/08_two_files_users.c"),  # Hopper
     ("bulk", "docs/coherence.md"),  # proto-max-bulk-len
     ("node", "docs/coherence.md"),  # cluster-node-timeout
