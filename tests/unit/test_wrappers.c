@@ -1,5 +1,5 @@
 /* The wrapper generators for one key: what they keep, what they ask, and what they let through. */
-#include "service_world.h"
+#include "wrappers_world.h"
 
 /* ---- cacheable ---- */
 

@@ -1,6 +1,6 @@
-/* What is heard of changes while others read: a reader that comes later is not parted from the
- * value that a message told of, and a read that a message woke does not fill L1 over a later one.
- */
+/* Messages of other processes that arrive while loads fill L1: a load that begins after L1 forgot
+ * the key is shared by later readers, and a read that a message woke does not fill L1 over a later
+ * one. */
 #include "cache_world.h"
 
 /* An L1 that calls somebody once it has forgotten a key or everything; and a codec that does once

@@ -1,5 +1,5 @@
-/* A refresh that finds that a value does not exist any more, while there is no memory to tell L2:
- * the value does not stay there. Built with failing_alloc.h. */
+/* A refresh that finds that a value does not exist any more, while there is no memory to remove it
+ * from L2: the value does not stay there. Built with failing_alloc.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

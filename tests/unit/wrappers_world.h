@@ -1,6 +1,6 @@
-/* service_world.h: a service whose functions are wrapped, and which counts what its bodies do. */
-#ifndef SERVICE_WORLD_H
-#define SERVICE_WORLD_H
+/* wrappers_world.h: a service whose functions are wrapped, and which counts what its bodies do. */
+#ifndef WRAPPERS_WORLD_H
+#define WRAPPERS_WORLD_H
 
 #include <setjmp.h>
 #include <stdarg.h>
