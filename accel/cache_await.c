@@ -195,7 +195,7 @@ accel_status accel_core_plan_end(core_read_plan *plan)
   return first;
 }
 
-accel_status accel_core_plan_report(core_read_plan *plan, accel_status status, const char *result)
+accel_status accel_core_plan_report(core_read_plan *plan, accel_status status, core_result result)
 {
   if (!plan->is_reported) return status;
   plan->is_reported = false;

@@ -12,7 +12,7 @@ ACCEL_EXTERN_C_BEGIN
  * failure in key order. */
 accel_status accel_core_plan_end(core_read_plan *plan);
 /* After end: logs the read, once, and ends the span. Returns `status`. */
-accel_status accel_core_plan_report(core_read_plan *plan, accel_status status, const char *result);
+accel_status accel_core_plan_report(core_read_plan *plan, accel_status status, core_result result);
 /* For accel_thread_guard: the thread ends between begin and end, and releases everything. */
 void accel_core_plan_leave(void *plan);
 

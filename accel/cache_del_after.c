@@ -17,10 +17,10 @@ static void del_later_run(accel_job *job)
 {
   del_later *later = (del_later *)(void *)job; /* the first member */
   accel_core *core = later->core;
-  core_report report = accel_core_report_begin(core, "cache.del", 1);
+  core_report report = accel_core_report_begin(core, CORE_OPERATION_DEL, 1);
   report.key = later->key;
   const accel_status status = accel_core_del(core, later->key);
-  accel_core_report_end(core, &report, status, "done");
+  accel_core_report_end(core, &report, status, CORE_RESULT_DONE);
   ACCEL_FREE(later);
   accel_sub_acq_rel(&core->delayed_del_count, 1u);
   accel_core_work_done(core);

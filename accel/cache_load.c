@@ -128,7 +128,7 @@ static void load_part(core_load *load, accel_flight **flights, size_t count)
   accel_core *core = load->core;
   count = accel_core_drop_unwanted(core, flights, count);
   if (count == 0) return;
-  core_report report = accel_core_report_begin(core, "cache.load", count);
+  core_report report = accel_core_report_begin(core, CORE_OPERATION_LOAD, count);
   if (count == 1) report.key = flights[0]->key;
   accel_status status = ACCEL_OK;
   if (load->keys == NULL)
@@ -136,7 +136,7 @@ static void load_part(core_load *load, accel_flight **flights, size_t count)
   else
     status = load_many(core, load, flights, count);
   if (accel_core_is_foreign(core)) return; /* the loader forked, and this is the child */
-  accel_core_report_end(core, &report, status, "ok");
+  accel_core_report_end(core, &report, status, CORE_RESULT_OK);
   accel_core_store(core, flights, count, &load->load_options);
 }
 

@@ -367,13 +367,13 @@ static bool core_is_used_here(const accel_core *core)
 
 static accel_status core_refuse_close(accel_core *core)
 {
-  const core_report report = accel_core_report_begin(core, "cache.close", 0);
+  const core_report report = accel_core_report_begin(core, CORE_OPERATION_CLOSE, 0);
   const accel_status status = accel_error_set(
       core->cache, ACCEL_ERR_CONFIG,
       "the cache of area %s was not closed: a loader, a wrapper's body, a codec, a log or a span "
       "of it must not close it; close it once they have returned",
       core->area);
-  return accel_core_report_end(core, &report, status, "done");
+  return accel_core_report_end(core, &report, status, CORE_RESULT_DONE);
 }
 
 static accel_status core_close_held(accel_cache *cache, uint64_t deadline_ms)

@@ -32,7 +32,7 @@ static accel_status read_one(core_read_plan *plan, void *out)
   plan->values_out = out;
   const accel_status failure = read_run(plan);
   const accel_status status = failure == ACCEL_OK ? plan->one_status : failure;
-  return accel_core_plan_report(plan, status, accel_core_read_result_name(status));
+  return accel_core_plan_report(plan, status, accel_core_read_result(status));
 }
 
 accel_status accel_cache_get_with(accel_cache *cache, const accel_type *type, const void *key,
@@ -142,12 +142,12 @@ accel_status accel_cache_mget(accel_cache *cache, const accel_type *type, const 
   }
   core_read_plan plan;
   accel_core_plan_init(&plan, core, keys, count, read);
-  plan.operation = "cache.mget";
+  plan.operation = CORE_OPERATION_MGET;
   plan.values_out = values_out;
   status = read_many(&plan, statuses_out);
   if (plan.failure != ACCEL_OK)
     for (size_t i = 0; i < count && statuses_out != NULL; i++) statuses_out[i] = status;
-  return accel_core_plan_report(&plan, status, "ok");
+  return accel_core_plan_report(&plan, status, CORE_RESULT_OK);
 }
 
 accel_status accel_cache_refresh(accel_cache *cache, const accel_type *type, const void *key)
@@ -195,7 +195,7 @@ accel_status accel_cache_warmup(accel_cache *cache, const accel_type *type, cons
     return accel_error_set(cache, ACCEL_ERR_CONFIG,
                            "a warmup in area %s needs a loader; set one first", core->area);
   if (count > 0 && keys == NULL) return accel_error_set(cache, ACCEL_ERR_CONFIG, "keys is NULL");
-  core_report report = accel_core_report_begin(core, "cache.warmup", count);
+  core_report report = accel_core_report_begin(core, CORE_OPERATION_WARMUP, count);
   const size_t chunk =
       core->config.warmup_batch_size < count ? core->config.warmup_batch_size : count;
   accel_info *infos = (accel_info *)ACCEL_MALLOC((chunk + 1) * sizeof *infos);
@@ -209,7 +209,8 @@ accel_status accel_cache_warmup(accel_cache *cache, const accel_type *type, cons
   }
   ACCEL_FREE(infos);
   if (loaded_out != NULL) *loaded_out = loaded;
-  status = accel_core_report_end(core, &report, status, loaded == 0 ? "ok_zero" : "ok_loaded");
+  status = accel_core_report_end(core, &report, status,
+                                 loaded == 0 ? CORE_RESULT_OK_ZERO : CORE_RESULT_OK_LOADED);
   accel_core_report_close(core, &report);
   return status;
 }

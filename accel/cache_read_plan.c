@@ -40,7 +40,7 @@ void accel_core_plan_init(core_read_plan *plan, accel_core *core, const void *ke
   if (read_or_null != NULL) plan->read = *read_or_null;
   plan->load_options = accel_core_load_options(core, read_or_null);
   plan->statuses_out = &plan->one_status;
-  plan->operation = "cache.get";
+  plan->operation = CORE_OPERATION_GET;
 }
 
 static bool plan_has_remote(const core_read_plan *plan)

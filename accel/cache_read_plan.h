@@ -31,9 +31,9 @@ typedef struct core_read_plan {
   void *values_out;           /* NULL: nobody wants them */
   accel_status *statuses_out; /* count of them */
   accel_status failure;       /* of the whole read: no memory */
-  const char *operation;      /* "cache.get" */
-  core_report report;         /* begun when L1 did not answer everything */
-  bool is_part;               /* of an operation that reports itself */
+  core_operation operation;
+  core_report report; /* begun when L1 did not answer everything */
+  bool is_part;       /* of an operation that reports itself */
   bool is_reported;
   uint64_t hits;       /* keys that a level of the cache answered */
   accel_origin source; /* the furthest level that answered one */

@@ -69,12 +69,34 @@ static void report_end_span(const accel_core *core, const core_report *report, a
 
 /* ---- operations ---- */
 
+/* Of spans; a log gets what follows the prefix. */
+#define REPORT_SPAN_PREFIX "cache."
+static const char *const report_spans[] = {
+    [CORE_OPERATION_GET] = "cache.get",     [CORE_OPERATION_MGET] = "cache.mget",
+    [CORE_OPERATION_SET] = "cache.set",     [CORE_OPERATION_MSET] = "cache.mset",
+    [CORE_OPERATION_DEL] = "cache.del",     [CORE_OPERATION_MDEL] = "cache.mdel",
+    [CORE_OPERATION_CLEAR] = "cache.clear", [CORE_OPERATION_WARMUP] = "cache.warmup",
+    [CORE_OPERATION_LOAD] = "cache.load",   [CORE_OPERATION_CLOSE] = "cache.close",
+};
+
+static const struct {
+  const char *text, *degraded;
+} report_results[] = {
+    [CORE_RESULT_OK] = {"ok", "degraded"},
+    [CORE_RESULT_OK_SOME] = {"ok_some", "degraded_some"},
+    [CORE_RESULT_OK_NONE] = {"ok_none", "degraded_none"},
+    [CORE_RESULT_OK_EMPTY] = {"ok_empty", "degraded"},
+    [CORE_RESULT_OK_ZERO] = {"ok_zero", "degraded"},
+    [CORE_RESULT_OK_LOADED] = {"ok_loaded", "degraded"},
+    [CORE_RESULT_DONE] = {"done", "degraded"},
+};
+
 void accel_core_report_start(const accel_core *core, core_report *report)
 {
   if (report_core != NULL) return;
   report->started_ns = accel_clock_monotonic_ns();
   if (core->spans.begin == NULL) return;
-  accel_core_span_begin(core, report->name, &report->span);
+  accel_core_span_begin(core, report_spans[report->operation], &report->span);
   accel_core_span_note(core, &report->span, "accel.area", core->area, 0);
 }
 
@@ -99,12 +121,6 @@ static const char *report_key(const accel_core *core, const void *key, accel_buf
   return (const char *)text->data;
 }
 
-static const char *report_degraded(const char *result)
-{
-  if (strcmp(result, "ok_some") == 0) return "degraded_some";
-  return strcmp(result, "ok_none") == 0 ? "degraded_none" : "degraded";
-}
-
 /* An outage has records of its own; of the reads in it one a second is a warning, which also
  * shows an L2 that fails now and then. */
 static accel_log_level report_degraded_level(accel_core *core)
@@ -118,7 +134,7 @@ static accel_log_level report_degraded_level(accel_core *core)
 }
 
 static void report_log(accel_core *core, const core_report *report, accel_status status,
-                       const char *result)
+                       core_result result)
 {
   const bool has_failed = accel_failed(status);
   const bool is_degraded = !has_failed && report->degraded != NULL;
@@ -126,8 +142,8 @@ static void report_log(accel_core *core, const core_report *report, accel_status
   accel_buffer key = {0};
   accel_log_record record = {
       .area = core->area,
-      .op = report->name + sizeof "cache." - 1,
-      .result = result,
+      .op = report_spans[report->operation] + sizeof REPORT_SPAN_PREFIX - 1,
+      .result = report_results[result].text,
       .latency_ms = (double)taken_ns / 1e6,
       .error_kind = "",
       .message = "",
@@ -135,13 +151,14 @@ static void report_log(accel_core *core, const core_report *report, accel_status
   };
   if (has_failed) {
     /* A failed load is a warning: the reads that waited for it say whether they failed. */
-    record.level = strcmp(record.op, "load") == 0 ? ACCEL_LOG_WARNING : ACCEL_LOG_ERROR;
+    const bool is_load = report->operation == CORE_OPERATION_LOAD;
+    record.level = is_load ? ACCEL_LOG_WARNING : ACCEL_LOG_ERROR;
     record.result = "error";
     record.error_kind = accel_status_name(status);
     record.message = accel_error_text(core->cache);
   } else if (is_degraded) {
     record.level = report_degraded_level(core);
-    record.result = report_degraded(result);
+    record.result = report_results[result].degraded;
     record.error_kind = accel_status_name(ACCEL_ERR_BACKEND);
     record.message = report->degraded->error;
   }
@@ -151,7 +168,7 @@ static void report_log(accel_core *core, const core_report *report, accel_status
 }
 
 accel_status accel_core_report_write(accel_core *core, const core_report *report,
-                                     accel_status status, const char *result)
+                                     accel_status status, core_result result)
 {
   if (report_core != NULL) return status;
   report_end_span(core, report, status);
@@ -175,7 +192,7 @@ void accel_core_report_close(accel_core *core, core_report *report)
   report->degraded = NULL;
 }
 
-const char *accel_core_read_result_name(accel_status status)
+core_result accel_core_read_result(accel_status status)
 {
-  return status == ACCEL_OK ? "ok_some" : "ok_none";
+  return status == ACCEL_OK ? CORE_RESULT_OK_SOME : CORE_RESULT_OK_NONE;
 }

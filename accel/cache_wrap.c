@@ -126,7 +126,7 @@ static accel_status wrap_finish_plan(accel_wrap *wrap)
   if (status == ACCEL_OK && is_single) status = plan->one_status;
   wrap->plan = NULL;
   return accel_core_plan_report(plan, status,
-                                is_single ? accel_core_read_result_name(status) : "ok");
+                                is_single ? accel_core_read_result(status) : CORE_RESULT_OK);
 }
 
 /* Without memory nobody is led, and the values of hits are taken back: the body may
@@ -312,7 +312,7 @@ bool accel_wrap_read_batch(accel_wrap *wrap, accel_cache *cache, const accel_typ
   if (count == 0) return false;
   core_read_plan *plan = wrap_plan(wrap, keys, count, &status);
   if (plan == NULL) return wrap_batch_without_cache(wrap, keys, count, status);
-  plan->operation = "cache.mget";
+  plan->operation = CORE_OPERATION_MGET;
   plan->values_out = values;
   plan->statuses_out = statuses;
   if (statuses == NULL) plan->statuses_out = (accel_status *)ACCEL_MALLOC(count * sizeof *statuses);

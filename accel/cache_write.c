@@ -54,15 +54,15 @@ static accel_status write_alone(accel_core *core, const void *key, const void *v
   return status == ACCEL_OK ? ACCEL_OK : accel_core_write_explain(core, status);
 }
 
-static ACCEL_NOINLINE accel_status write_reported(accel_core *core, const char *name,
+static ACCEL_NOINLINE accel_status write_reported(accel_core *core, core_operation operation,
                                                   const void *key, const void *value,
                                                   const accel_write *write, core_write_kind kind)
 {
   accel_cancel_enter();
-  core_report report = accel_core_report_begin(core, name, 1);
+  core_report report = accel_core_report_begin(core, operation, 1);
   report.key = key;
   accel_status status = write_one(core, key, value, write, kind);
-  status = accel_core_report_end(core, &report, status, "done");
+  status = accel_core_report_end(core, &report, status, CORE_RESULT_DONE);
   accel_cancel_release();
   return status;
 }
@@ -83,7 +83,7 @@ ACCEL_FLATTEN accel_status accel_cache_set_with(accel_cache *cache, const accel_
   if (core == NULL) return status;
   if (value == NULL) return accel_error_set(cache, ACCEL_ERR_CONFIG, "value is NULL");
   if (!core->has_cancel_points) return write_alone(core, key, value, write, CORE_WRITE_VALUE);
-  return write_reported(core, "cache.set", key, value, write, CORE_WRITE_VALUE);
+  return write_reported(core, CORE_OPERATION_SET, key, value, write, CORE_WRITE_VALUE);
 }
 
 accel_status accel_cache_set_null(accel_cache *cache, const accel_type *type, const void *key)
@@ -94,7 +94,7 @@ accel_status accel_cache_set_null(accel_cache *cache, const accel_type *type, co
   if (core == NULL) return status;
   const core_write_kind kind = core->config.no_null_cache ? CORE_WRITE_DEL : CORE_WRITE_NULL;
   if (!core->has_cancel_points) return write_alone(core, key, NULL, NULL, kind);
-  return write_reported(core, "cache.set", key, NULL, NULL, kind);
+  return write_reported(core, CORE_OPERATION_SET, key, NULL, NULL, kind);
 }
 
 accel_status accel_cache_del(accel_cache *cache, const accel_type *type, const void *key)
@@ -104,7 +104,7 @@ accel_status accel_cache_del(accel_cache *cache, const accel_type *type, const v
   accel_core *core = accel_core_of(cache, &status);
   if (core == NULL) return status;
   if (!core->has_cancel_points) return write_alone(core, key, NULL, NULL, CORE_WRITE_DEL);
-  return write_reported(core, "cache.del", key, NULL, NULL, CORE_WRITE_DEL);
+  return write_reported(core, CORE_OPERATION_DEL, key, NULL, NULL, CORE_WRITE_DEL);
 }
 
 /* ---- many keys ---- */
@@ -177,8 +177,9 @@ static accel_status write_many(accel_core *core, const void *keys, const void *v
   return first;
 }
 
-static accel_status write_many_checked(accel_cache *cache, const char *name, const void *keys,
-                                       const void *values, size_t count, core_write_kind kind)
+static accel_status write_many_checked(accel_cache *cache, core_operation operation,
+                                       const void *keys, const void *values, size_t count,
+                                       core_write_kind kind)
 {
   accel_status status;
   accel_core *core = accel_core_of(cache, &status);
@@ -187,9 +188,10 @@ static accel_status write_many_checked(accel_cache *cache, const char *name, con
   if (count > 0 && values == NULL && kind == CORE_WRITE_VALUE)
     return accel_error_set(cache, ACCEL_ERR_CONFIG, "values is NULL");
   accel_core_cancel_enter(core);
-  const core_report report = accel_core_report_begin(core, name, count);
+  const core_report report = accel_core_report_begin(core, operation, count);
   if (count > 0) status = write_many(core, keys, values, count, kind);
-  status = accel_core_report_end(core, &report, status, count == 0 ? "ok_empty" : "done");
+  status = accel_core_report_end(core, &report, status,
+                                 count == 0 ? CORE_RESULT_OK_EMPTY : CORE_RESULT_DONE);
   accel_core_cancel_release(core);
   return status;
 }
@@ -198,14 +200,14 @@ accel_status accel_cache_mset(accel_cache *cache, const accel_type *type, const 
                               const void *values, size_t count)
 {
   (void)type;
-  return write_many_checked(cache, "cache.mset", keys, values, count, CORE_WRITE_VALUE);
+  return write_many_checked(cache, CORE_OPERATION_MSET, keys, values, count, CORE_WRITE_VALUE);
 }
 
 accel_status accel_cache_mdel(accel_cache *cache, const accel_type *type, const void *keys,
                               size_t count)
 {
   (void)type;
-  return write_many_checked(cache, "cache.mdel", keys, NULL, count, CORE_WRITE_DEL);
+  return write_many_checked(cache, CORE_OPERATION_MDEL, keys, NULL, count, CORE_WRITE_DEL);
 }
 
 /* ---- the area ---- */
@@ -216,7 +218,7 @@ accel_status accel_cache_clear(accel_cache *cache, const accel_type *type)
   accel_core *core = accel_core_of(cache, &status);
   if (core == NULL) return status;
   accel_core_cancel_enter(core);
-  const core_report report = accel_core_report_begin(core, "cache.clear", 0);
+  const core_report report = accel_core_report_begin(core, CORE_OPERATION_CLEAR, 0);
   accel_singleflight_forget_all(&core->flights);
   if (core->local != NULL) core->local_ops->clear(core->local, type);
   if (core->link != NULL) {
@@ -226,7 +228,7 @@ accel_status accel_cache_clear(accel_cache *cache, const accel_type *type)
     if (core->local != NULL) core->local_ops->clear(core->local, type);
     accel_core_repair_begin(core);
   }
-  status = accel_core_report_end(core, &report, status, "done");
+  status = accel_core_report_end(core, &report, status, CORE_RESULT_DONE);
   accel_core_cancel_release(core);
   return status;
 }
