@@ -15,6 +15,7 @@
 #   fixtures   whether the gate judges what is known: figures that are better, a little worse, worse
 #   judge      runs COMMAND, a comparison. Status 0 passes, and so does 4, not proven, with a note;
 #              1, a regression, fails unless it is to be tolerated, with a warning; others fail.
+#              What it wrote by --markdown FILE goes to the page of the run.
 #   history    adds a line for COMMIT to the branch bench-history, from FOLDER, and pushes it
 #
 # $ACCEL_GATE is another gate than build/tools/accel-gate.
@@ -74,6 +75,8 @@ bench_judge() {
   local tolerates=false status=0
   [[ ${1:-} != --tolerate ]] || { tolerates=true && shift; }
   "$@" || status=$?
+  [[ -z ${GITHUB_STEP_SUMMARY:-} || ! $* =~ --markdown\ ([^ ]+) || ! -f ${BASH_REMATCH[1]} ]] ||
+    head -c 1000000 "${BASH_REMATCH[1]}" >>"$GITHUB_STEP_SUMMARY"
   [ -z "${GITHUB_OUTPUT:-}" ] || echo "status=$status" >>"$GITHUB_OUTPUT"
   case $status in
     0) return 0 ;;

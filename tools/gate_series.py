@@ -30,7 +30,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 GATE = ROOT / "build/tools/accel-gate"
 SETTINGS = ["--rounds=10", "--rounds-max=20", "--slice=100ms", "--warm-up=40ms"]
-SETTINGS += ["--time-budget=80s", "--no-annotations"]
+SETTINGS += ["--time-budget=80s"]
 BEFORE = '#include "cache.h"\n'
 MORE_WORK = """
 ACCEL_INLINE accel_status accel_cache_get_more(accel_cache *cache_, const accel_type *type_,

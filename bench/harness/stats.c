@@ -49,6 +49,13 @@ void stats_sort(double *numbers, size_t count)
   if (count > 1) qsort(numbers, count, sizeof *numbers, compare);
 }
 
+double *stats_sorted(const double *numbers, size_t count)
+{
+  double *const sorted = (double *)arena_copy_bytes(numbers, count * sizeof *sorted);
+  stats_sort(sorted, count);
+  return sorted;
+}
+
 double stats_percentile(const double *sorted, size_t count, double percent)
 {
   if (count == 0) return NAN;
@@ -62,9 +69,7 @@ double stats_percentile(const double *sorted, size_t count, double percent)
 double stats_median(const double *numbers, size_t count)
 {
   const arena_mark mark = arena_begin();
-  double *sorted = (double *)arena_copy_bytes(numbers, count * sizeof *sorted);
-  stats_sort(sorted, count);
-  const double median = stats_percentile(sorted, count, 50);
+  const double median = stats_percentile(stats_sorted(numbers, count), count, 50);
   arena_end(mark);
   return median;
 }
@@ -239,13 +244,10 @@ stats_estimate stats_ratio(const double *now, size_t now_count, const double *be
   const arena_mark mark = arena_begin();
   stats_random random;
   const size_t most = now_count > before_count ? now_count : before_count;
-  double *above = (double *)arena_copy_bytes(now, now_count * sizeof *now);
-  double *below = (double *)arena_copy_bytes(before, before_count * sizeof *before);
+  const double *above = stats_sorted(now, now_count), *below = stats_sorted(before, before_count);
   double *ratios = (double *)arena_take(plan->resamples, sizeof *ratios);
   uint32_t *drawn = (uint32_t *)arena_take(most, sizeof *drawn);
   stats_seed(&random, plan->seed, 1);
-  stats_sort(above, now_count);
-  stats_sort(below, before_count);
   for (size_t i = 0; i < plan->resamples; i++) {
     const double divisor = resampled(&random, below, before_count, share, drawn);
     ratios[i] = resampled(&random, above, now_count, share, drawn) / divisor;
@@ -286,4 +288,27 @@ double stats_p_value(const double *now, size_t now_count, const double *before, 
   }
   arena_end(mark);
   return (double)as_large / (double)plan->resamples;
+}
+
+/* ---- bounds ---- */
+
+size_t stats_order_rank(size_t count)
+{
+  const double chance_max = 0.021;
+  double chance = exp2(-(double)count); /* of exactly `rank` numbers below the median */
+  double below = 0;
+  for (size_t rank = 0; rank <= count; rank++) {
+    below += chance;
+    if (below > chance_max) return rank;
+    chance *= (double)(count - rank) / (double)(rank + 1);
+  }
+  return 0;
+}
+
+stats_interval stats_median_bounds(const double *numbers, size_t count)
+{
+  const size_t rank = stats_order_rank(count);
+  if (rank == 0) return (stats_interval){NAN, NAN};
+  const double *sorted = stats_sorted(numbers, count);
+  return (stats_interval){sorted[rank - 1], sorted[count - rank]};
 }

@@ -21,6 +21,8 @@ uint32_t stats_next(stats_random *random);
 uint32_t stats_below(stats_random *random, uint32_t bound);
 
 void stats_sort(double *numbers, size_t count);
+/* A sorted copy, in the arena. */
+double *stats_sorted(const double *numbers, size_t count);
 /* NAN of no numbers, as the median and the mean. */
 double stats_percentile(const double *sorted, size_t count, double percent);
 double stats_median(const double *numbers, size_t count);
@@ -75,5 +77,18 @@ stats_estimate stats_ratio(const double *now, size_t now_count, const double *be
  * Welch's t, two-sided. */
 double stats_p_value(const double *now, size_t now_count, const double *before, size_t before_count,
                      const stats_plan *plan);
+
+/* ---- bounds that assume nothing about how noise is distributed ---- */
+
+typedef struct stats_interval {
+  double low, high;
+} stats_interval;
+
+/* The largest k for which the k-th smallest of `count` numbers is below their distribution's
+ * median with a probability of at least 97.9 %, which is 2 of 10 and 6 of 20. 0: too few numbers
+ * for any, as fewer than 6 are. Exact, whatever the distribution. */
+size_t stats_order_rank(size_t count);
+/* The k-th smallest and k-th largest of that k: one-sided bounds of the median. NANs if k is 0. */
+stats_interval stats_median_bounds(const double *numbers, size_t count);
 
 #endif

@@ -51,7 +51,7 @@ class EndToEnd(unittest.TestCase):
 
     def compare(self, *arguments, tree):
         return subprocess.run(
-            [GATE, "ab", *arguments, "--no-annotations"], cwd=tree, env=CLEAN,
+            [GATE, "ab", *arguments], cwd=tree, env=CLEAN,
             timeout=1500, **QUIETLY,
         )  # fmt: skip
 

@@ -222,11 +222,20 @@ class Main(Repository):
             self.assertNotIn("::notice" if red else "::error", self.output)
             self.git("push", "-q", "origin", ":bench-history")
 
+    def test_the_table_is_on_the_page_of_the_run(self):
+        page, table = self.folder / "summary", self.folder / "table.md"
+        write = ["sh", "-c", 'echo "| table |" > "$2"', "gate", "--markdown", table]
+        for command, text in ((write, "| table |\n"), (["true"], "")):
+            page.write_text("")
+            subprocess.run([ROOT / "tools/bench_ci.sh", "judge", *command], check=True,
+                           env=CLEAN | {"GITHUB_STEP_SUMMARY": str(page)})  # fmt: skip
+            self.assertEqual(page.read_text(), text)
+
     def test_packing_is_compared_with_its_committed_baseline(self):
         first = self.commit("A")
         step = "Pack values, and compare with the committed baseline"
         self.assertEqual(self.push(first, CHECK_STATUS="1"), [step], self.output)
-        (call,) = [call for call in self.calls if call.startswith("check --github")]
+        (call,) = [call for call in self.calls if call.startswith("check --markdown")]
         self.assertIn("--baseline docs/benchmarks/bench-pack.json", call)
         self.assertTrue((ROOT / "docs/benchmarks/bench-pack.json").is_file())
 

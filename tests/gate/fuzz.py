@@ -40,7 +40,7 @@ def build(folder):
                            capture_output=True, text=True).stdout.split()  # fmt: skip
     sources = [
         path for path in sorted((ROOT / "tools/gate").rglob("*.c"))
-        if path.stem.startswith(("base", "record", "read", "json", "file", "statistics", "write"))
+        if path.stem.startswith(("base", "record", "read", "json", "file", "write"))
     ] + [ROOT / f"bench/harness/{name}.c" for name in ("arena", "file", "json", "stats", "host")]
     command = ["clang", "-std=gnu11", "-D_GNU_SOURCE", "-O1", "-g",
                "-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=undefined",

@@ -277,20 +277,6 @@ class Outputs(gate_world.World):
         rows = json.loads(self.read("r.json"))["rows"]
         self.assertEqual({row["verdict"] for row in rows}, {"FAIL", "MISSING"})
 
-    def test_annotations(self):
-        self.own("base.json", {f"a:{i},%": {"mean_ns": 100} for i in range(15)})
-        self.own("now.json", {f"a:{i},%": {"mean_ns": 200 + i} for i in range(15)})
-        result = self.check(1, "base.json", "now.json", "--threshold=0.15", "--github",
-                            GITHUB_STEP_SUMMARY=str(self.path("summary.md")))  # fmt: skip
-        lines = [line for line in result.out.splitlines() if line.startswith("::error")]
-        self.assertEqual(len(lines), 10)
-        self.assertIn("a%3A14%2C%25::", lines[0])
-        self.assertIn("6 more", lines[-1])
-        self.assertIn("Regression", self.read("summary.md"))
-        quiet = self.check(1, "base.json", "now.json", "--threshold=0.15", "--github",
-                           "--no-annotations")  # fmt: skip
-        self.assertNotIn("::error", quiet.out)
-
     def test_same_input_same_bytes(self):
         self.finished()
         first, second = [self.gate("check", "base.json", "now.json", "--json=-.json") for _ in "ab"]

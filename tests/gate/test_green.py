@@ -177,7 +177,7 @@ class Failures(gate_world.World):
     def test_reports_show_it(self):
         self.own("base", {"a": {"mean_ns": 5}})
         self.own("now", {"a": {"mean_ns": 5}}, failed={"b": "it leaked"})
-        self.check(1, "base", "now", "--md=m", "--json=r", "--html=h", "--github")
+        self.check(1, "base", "now", "--md=m", "--json=r", "--html=h")
         for name in "mrh":
             self.assertIn("it leaked", self.read(name))
 

@@ -50,6 +50,10 @@ class Records(gate_world.World):
                 result.err, "Overall: 1 regression(s) detected; worst delta 25.00%\n"
             )
 
+    def test_without_annotations(self):
+        result = self.outcome(10, 12.5, 1, "--no-annotations")
+        self.assertTrue(result.out.startswith("[FAIL][encode_batch]"), result)
+
     def test_throughput_is_better_high(self):
         for name, now, code in (("better", 130, 0), ("+25", 125, 0), ("minus10", 90, 0),
                                 ("minus25", 75, 0), ("minus26", 74, 1)):  # fmt: skip

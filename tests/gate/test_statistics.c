@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "statistics.h"
+#include "harness/stats.h"
 
 #include <math.h>
 
@@ -18,9 +18,9 @@ static const double one_to_ten[] = {7, 1, 10, 4, 3, 8, 2, 9, 6, 5};
 static void estimates(void **state)
 {
   (void)state;
-  const double *sorted = gate_sorted(one_to_ten, 10);
+  const double *sorted = stats_sorted(one_to_ten, 10);
   assert_near(stats_mean(one_to_ten, 10), 5.5, 1e-12);
-  assert_near(gate_deviation(one_to_ten, 10), 3.0276503540974917, 1e-12);
+  assert_near(stats_standard_deviation(one_to_ten, 10, 5.5), 3.0276503540974917, 1e-12);
   assert_near(stats_median(one_to_ten, 10), 5.5, 0);
   assert_near(stats_median(one_to_ten, 9), 6, 0);
   /* R: quantile(1:10, c(0.05, 0.25, 0.95)) */
@@ -29,7 +29,6 @@ static void estimates(void **state)
   assert_near(stats_percentile(sorted, 10, 95), 9.55, 1e-12);
   assert_near(stats_percentile(sorted, 10, 100), 10, 0);
   assert_true(isnan(stats_mean(NULL, 0)) && isnan(stats_median(NULL, 0)));
-  assert_true(isnan(gate_deviation(one_to_ten, 1)));
 }
 
 static void bounds_of_the_median(void **state)
@@ -38,11 +37,11 @@ static void bounds_of_the_median(void **state)
   static const size_t ranks[][2] = {{0, 0},  {1, 0},  {5, 0},  {6, 1},  {9, 2},
                                     {10, 2}, {12, 3}, {15, 4}, {20, 6}, {40, 14}};
   for (size_t i = 0; i < COUNT(ranks); i++)
-    assert_int_equal(gate_order_rank(ranks[i][0]), ranks[i][1]);
-  const gate_interval bounds = gate_median_bounds(one_to_ten, 10);
+    assert_int_equal(stats_order_rank(ranks[i][0]), ranks[i][1]);
+  const stats_interval bounds = stats_median_bounds(one_to_ten, 10);
   assert_near(bounds.low, 2, 0);
   assert_near(bounds.high, 9, 0);
-  assert_true(isnan(gate_median_bounds(one_to_ten, 5).low));
+  assert_true(isnan(stats_median_bounds(one_to_ten, 5).low));
 }
 
 /* How often the lower bound of 10 numbers lies below the median that they were drawn around: at
@@ -57,7 +56,7 @@ static void bounds_keep_their_promise(void **state)
   for (size_t trial = 0; trial < TRIALS; trial++) {
     double values[10];
     for (size_t i = 0; i < 10; i++) values[i] = (double)stats_next(&random) - 2147483648.0;
-    kept += gate_median_bounds(values, 10).low < 0;
+    kept += stats_median_bounds(values, 10).low < 0;
   }
   assert_in_range(kept, TRIALS * 985 / 1000, TRIALS * 993 / 1000); /* exactly 98.93 % */
 }

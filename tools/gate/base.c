@@ -91,11 +91,6 @@ void gate_numbers_add(gate_numbers *numbers, double value)
   numbers->values[numbers->count++] = value;
 }
 
-static bool is_digit(char letter)
-{
-  return letter >= '0' && letter <= '9';
-}
-
 bool gate_number_parse(const char *text, double *out)
 {
   static const char *const words[] = {"inf", "infinity", "nan"};
@@ -105,25 +100,6 @@ bool gate_number_parse(const char *text, double *out)
   char *end;
   *out = strtod(text, &end);
   return may_be_one && end > text && *end == '\0';
-}
-
-bool gate_count_parse(const char *text, size_t most, size_t *out)
-{
-  size_t value = 0;
-  if (*text == '\0') return false;
-  for (; is_digit(*text); text++) {
-    value = value * 10 + (size_t)(*text - '0');
-    if (value > most) return false;
-  }
-  *out = value;
-  return *text == '\0' && value > 0;
-}
-
-void gate_number_add(gate_text *text, double value)
-{
-  char digits[JSON_DIGITS] = "null";
-  if (isfinite(value)) json_format(value, digits);
-  gate_text_add(text, digits);
 }
 
 /* Four significant digits at least, as displayed: 504, 3.02, 17 700. */

@@ -55,11 +55,6 @@ void gate_numbers_add(gate_numbers *numbers, double value);
 /* The whole of `text` as a number: decimal digits, point, exponent, sign; also inf, infinity and
  * nan in any case. Nothing else: no blanks, no hexadecimal, no comma. */
 bool gate_number_parse(const char *text, double *out);
-/* A whole number from 1 to `most`. */
-bool gate_count_parse(const char *text, size_t most, size_t *out);
-/* The shortest text that reads back as the same number: 18.0, 0.1, 1e300. With a point or an
- * exponent always, so that readers which tell integers from reals see a real. */
-void gate_number_add(gate_text *text, double value);
 /* The shortest text that reads back as the same number, integers without a point: -5, 0.15, NaN. */
 const char *gate_number_plain(double value);
 /* "12.3 ns", "4.56 us", "512 KiB": scaled for people. `unit` is a canonical unit of record.h. */

@@ -58,7 +58,7 @@ static void apply_waivers(gate_report *report, size_t first)
   for (size_t i = first; i < report->count; i++) {
     gate_row *row = &report->rows[i];
     if (row->verdict == GATE_NEW || row->verdict == GATE_SKIPPED) continue;
-    const bool is_limited = row->base_metric && (isfinite(row->warn) || isfinite(row->fail));
+    const bool is_limited = row->base_metric && gate_is_limited(row->warn, row->fail);
     if (!apply_waiver(report, row) && is_limited) report->compared++;
   }
 }
@@ -117,8 +117,8 @@ static bool says_the_same(const gate_report *report, const char *id, gate_figure
       continue;
     const gate_limit limit = gate_limits_find(report->limits, id, gate_figure_names[figure]);
     const gate_limit other_limit = gate_limits_find(report->limits, id, gate_figure_names[other]);
-    const bool is_limited = isfinite(limit.warn) || isfinite(limit.fail);
-    const bool other_is_limited = isfinite(other_limit.warn) || isfinite(other_limit.fail);
+    const bool is_limited = gate_is_limited(limit.warn, limit.fail);
+    const bool other_is_limited = gate_is_limited(other_limit.warn, other_limit.fail);
     if (other_is_limited && !is_limited) return true;
     if (other_is_limited == is_limited && figure != GATE_MEDIAN) return true;
   }

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { ROUNDS_MIN = 6, RESAMPLES_FEW = 500, RESAMPLES = 10000, BOOTSTRAP_SEED = 42 };
+enum { RESAMPLES_FEW = 500, RESAMPLES = 10000, BOOTSTRAP_SEED = 42 };
 
 bool gate_exceeds(double worse_by, double limit)
 {
@@ -48,11 +48,6 @@ static bool is_hidden(const gate_row *row)
   return row->bounds.low <= row->fail + row->noise;
 }
 
-static bool is_limited(const gate_row *row)
-{
-  return isfinite(row->warn) || isfinite(row->fail);
-}
-
 /* Beyond the limit, and twice the work or more: no noise explains that. */
 static bool is_twice(const gate_row *row)
 {
@@ -90,7 +85,7 @@ static double choose_rounds(const gate_row *row, const gate_numbers **base_out,
 }
 
 /* Rounds of another figure than the compared one give the width of the interval, not its place. */
-static gate_interval bootstrap(const gate_row *row, size_t resamples)
+static stats_interval bootstrap(const gate_row *row, size_t resamples)
 {
   const stats_plan plan = {resamples, 0.95, BOOTSTRAP_SEED};
   const gate_numbers *base, *now;
@@ -98,8 +93,9 @@ static gate_interval bootstrap(const gate_row *row, size_t resamples)
   const stats_estimate ratio =
       stats_ratio(now->values, now->count, base->values, base->count, share, &plan);
   const double moved = row->now / row->base / ratio.point;
-  return row->better == GATE_LOWER ? (gate_interval){ratio.low * moved - 1, ratio.high * moved - 1}
-                                   : (gate_interval){1 - ratio.high * moved, 1 - ratio.low * moved};
+  return row->better == GATE_LOWER
+             ? (stats_interval){ratio.low * moved - 1, ratio.high * moved - 1}
+             : (stats_interval){1 - ratio.high * moved, 1 - ratio.low * moved};
 }
 
 /* Most benches are far from every limit: where bounds twice as wide would say the same, few
@@ -107,9 +103,9 @@ static gate_interval bootstrap(const gate_row *row, size_t resamples)
 static void judge_rounds_apart(gate_row *row, const gate_limits *limits)
 {
   row->noise = limits->noise_min;
-  const gate_interval rough = bootstrap(row, RESAMPLES_FEW);
+  const stats_interval rough = bootstrap(row, RESAMPLES_FEW);
   const double width = rough.high - rough.low;
-  row->bounds = (gate_interval){rough.low - width / 2, rough.high + width / 2};
+  row->bounds = (stats_interval){rough.low - width / 2, rough.high + width / 2};
   const gate_verdict with_wide_bounds = judge_bounds(row, limits);
   row->bounds = rough;
   row->verdict = judge_bounds(row, limits);
@@ -135,9 +131,9 @@ static void judge_few_rounds(gate_row *row, const gate_limits *limits)
 
 void gate_judge_row(gate_row *row, const gate_limits *limits)
 {
-  const bool has_rounds = row->base_metric && row->rounds >= ROUNDS_MIN;
+  const bool has_rounds = row->base_metric && row->rounds >= GATE_ROUNDS_MIN;
   row->worse_by = loss_of(row->base, row->now, row->better);
-  if (!is_limited(row)) {
+  if (!gate_is_limited(row->warn, row->fail)) {
     row->verdict = GATE_REPORTED;
   } else if (row->base == 0 && row->now > 0) {
     row->verdict = GATE_FAIL;
@@ -157,7 +153,7 @@ void gate_defer_to_median(gate_row *row, const gate_row *median)
 {
   const bool is_clear = median->verdict == GATE_OK || median->verdict == GATE_IMPROVED ||
                         median->verdict == GATE_WARN || median->verdict == GATE_FAIL;
-  const bool is_of_few = row->rounds >= 2 && row->rounds < ROUNDS_MIN && row->note &&
+  const bool is_of_few = row->rounds >= 2 && row->rounds < GATE_ROUNDS_MIN && row->note &&
                          (row->verdict == GATE_NOT_PROVEN || row->verdict == GATE_FAIL);
   const bool is_unclear = row->verdict == GATE_NOISY || row->verdict == GATE_INCONCLUSIVE;
   if (row == median || !is_clear || !(is_unclear || is_of_few)) return;
@@ -189,16 +185,16 @@ void gate_judge_pairs(gate_row *row, const gate_limits *limits)
     gate_numbers_add(&ratios, row->better == GATE_LOWER ? ratio : -ratio);
   }
   const double null_error = 1.25 * null_control(&ratios) / sqrt((double)count);
-  const gate_interval bounds = gate_median_bounds(ratios.values, count);
+  const stats_interval bounds = stats_median_bounds(ratios.values, count);
   row->rounds = count;
   row->base = stats_median(base->values, base->count);
   row->now = stats_median(now->values, now->count);
   row->worse_by = expm1(stats_median(ratios.values, count));
-  row->bounds = (gate_interval){expm1(bounds.low), expm1(bounds.high)};
+  row->bounds = (stats_interval){expm1(bounds.low), expm1(bounds.high)};
   row->noise = fmax(limits->noise_min, 2 * null_error);
-  if (!is_limited(row)) {
+  if (!gate_is_limited(row->warn, row->fail)) {
     row->verdict = GATE_REPORTED;
-  } else if (gate_order_rank(count) == 0) {
+  } else if (stats_order_rank(count) == 0) {
     row->verdict = GATE_INCONCLUSIVE;
     row->note = "need 6 rounds or more";
   } else if (is_hidden(row)) {

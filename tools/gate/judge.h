@@ -4,7 +4,11 @@
 #define ACCEL_GATE_JUDGE_H
 
 #include "limit.h"
-#include "statistics.h"
+
+#include "harness/stats.h"
+
+/* With fewer, no bound of a median is certain enough. */
+enum { GATE_ROUNDS_MIN = 6 };
 
 /* Harmless first. */
 typedef enum gate_verdict {
@@ -32,12 +36,12 @@ typedef struct gate_row {
   const char *key; /* mean, median, p95, p99 of the time, or the metric; "" if all are missing */
   const char *unit;
   gate_better better;
-  double base, now;     /* NAN if there is none */
-  double worse_by;      /* whatever the direction: 0.2 is 20 % worse */
-  gate_interval bounds; /* of worse_by, one-sided each; NANs if there are none */
-  double noise;         /* effects below are not told apart from noise; NAN if unknown */
-  double warn, fail;    /* INFINITY if it is not limited */
-  size_t rounds;        /* of the side with fewer */
+  double base, now;      /* NAN if there is none */
+  double worse_by;       /* whatever the direction: 0.2 is 20 % worse */
+  stats_interval bounds; /* of worse_by, one-sided each; NANs if there are none */
+  double noise;          /* effects below are not told apart from noise; NAN if unknown */
+  double warn, fail;     /* INFINITY if it is not limited */
+  size_t rounds;         /* of the side with fewer */
   gate_verdict verdict;
   const char *note; /* why; NULL if the figures say it all */
   const gate_metric *base_metric, *now_metric;

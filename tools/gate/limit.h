@@ -7,6 +7,8 @@
 #include "json.h"
 #include "record.h"
 
+#include <math.h>
+
 /* Ratios by which a figure may get worse: 0.2 is 20 %. INFINITY: never. */
 typedef struct gate_limit {
   const char *key;   /* mean median p95 p99 of the time, or a metric's name */
@@ -65,6 +67,11 @@ void gate_limits_bind(gate_limits *limits, const gate_set *base, const gate_set 
 /* Adds what the user asked for and what was not there: its text -> a sentence. */
 void gate_limits_unused(const gate_limits *limits, gate_pairs *out);
 
+/* Whether there is a limit at all. */
+static inline bool gate_is_limited(double warn, double fail)
+{
+  return warn < INFINITY || fail < INFINITY;
+}
 /* The limit of a figure; both INFINITY if it is only reported. */
 gate_limit gate_limits_find(gate_limits *limits, const char *id, const char *key);
 bool gate_limits_judges(const gate_limits *limits, const char *id);

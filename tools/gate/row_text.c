@@ -30,10 +30,10 @@ double gate_row_change(const gate_row *row)
   return row->better == GATE_LOWER ? row->worse_by : -row->worse_by;
 }
 
-gate_interval gate_row_change_bounds(const gate_row *row)
+stats_interval gate_row_change_bounds(const gate_row *row)
 {
   if (row->better == GATE_LOWER) return row->bounds;
-  return (gate_interval){-row->bounds.high, -row->bounds.low};
+  return (stats_interval){-row->bounds.high, -row->bounds.low};
 }
 
 const char *const gate_headings[GATE_COLUMNS] = {
@@ -47,7 +47,7 @@ static const char *limit_text(double limit)
 /* What needs figures. */
 static const char *figure_cell(const gate_row *row, gate_column column)
 {
-  const gate_interval bounds = gate_row_change_bounds(row);
+  const stats_interval bounds = gate_row_change_bounds(row);
   switch (column) {
     case GATE_COLUMN_BASE: return gate_quantity(row->base, row->unit);
     case GATE_COLUMN_NOW: return gate_quantity(row->now, row->unit);
@@ -59,7 +59,7 @@ static const char *figure_cell(const gate_row *row, gate_column column)
     case GATE_COLUMN_NOISE:
       return isnan(row->noise) ? "" : arena_format("%.1f %%", row->noise * 100);
     default:
-      if (!isfinite(row->warn) && !isfinite(row->fail)) return "";
+      if (!gate_is_limited(row->warn, row->fail)) return "";
       return arena_format("%s / %s %%", limit_text(row->warn), limit_text(row->fail));
   }
 }

@@ -15,7 +15,7 @@ extern const gate_verdict_text gate_verdicts[GATE_VERDICTS];
 
 /* The change as it is displayed: + is more, whether that is worse or better. */
 double gate_row_change(const gate_row *row);
-gate_interval gate_row_change_bounds(const gate_row *row);
+stats_interval gate_row_change_bounds(const gate_row *row);
 
 typedef enum gate_column {
   GATE_COLUMN_VERDICT,

@@ -22,7 +22,7 @@ static void add_time(gate_bench *bench, const ab_series *series, int side)
   const gate_numbers *rounds = &series->medians[side];
   if (rounds->count < 2) return;
   gate_metric *time = gate_bench_add(bench, "time", "ns");
-  const gate_interval bounds = gate_median_bounds(rounds->values, rounds->count);
+  const stats_interval bounds = stats_median_bounds(rounds->values, rounds->count);
   time->rounds = *rounds;
   time->mean_rounds = series->means[side];
   time->figures[GATE_MEDIAN] = median_of(rounds);

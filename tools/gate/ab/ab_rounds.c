@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ANSWER_MS = 120 * 1000, TURN_SAMPLES = 2, SAMPLE_MS = 4, TURNS_MIN = 4, ROUNDS_MIN = 6 };
+enum { ANSWER_MS = 120 * 1000, TURN_SAMPLES = 2, SAMPLE_MS = 4, TURNS_MIN = 4 };
 
 /* A side's process of one round. Addresses, heap and stack differ from process to process, so each
  * round is a fresh draw of where things lie; the padding moves the stack further. */
@@ -239,7 +239,7 @@ bool ab_rounds(ab_run *run, ab_pass pass)
   for (size_t round = 0; round < pass.rounds; round++) {
     const int64_t start_ms = gate_now_ms();
     const bool is_enough =
-        round >= ROUNDS_MIN || (!pass.is_again && run->rounds_done >= ROUNDS_MIN);
+        round >= GATE_ROUNDS_MIN || (!pass.is_again && run->rounds_done >= GATE_ROUNDS_MIN);
     if (is_enough && start_ms + round_ms > end_ms) return true;
     for (size_t i = run->count; i > 1; i--) {
       const size_t other = stats_below(&run->random, (uint32_t)i), kept = order[i - 1];

@@ -91,8 +91,6 @@ const argument gate_choices_table[] = {
     ARGUMENT_TEXT("json", json, "FILE", "the report as JSON"),
     ARGUMENT_TEXT("html", html, "FILE", "the report as one page that needs no network"),
     ARGUMENT_TEXT("history", history, "FILE", "what that page draws trends from (see history)"),
-    ARGUMENT_FLAG("github", wants_github, "annotations, and the table to $GITHUB_STEP_SUMMARY"),
-    ARGUMENT_FLAG("no-annotations", wants_no_annotations, "no ::warning:: or ::error:: lines"),
     {0},
 };
 

@@ -1,5 +1,5 @@
 /* commands/: the command line. main.c finds the subcommand, command_*.c are those, choices.c reads
- * their options, show_*.c and finish.c write what they found. A command gets its own name as
+ * their options, show.c and finish.c write what they found. A command gets its own name as
  * argv[0] and returns an exit code. */
 #ifndef ACCEL_GATE_COMMAND_H
 #define ACCEL_GATE_COMMAND_H
@@ -29,8 +29,6 @@ typedef struct gate_choices {
   /* where to write; NULL: nowhere */
   const char *markdown, *json, *html;
   const char *history; /* to read, for the page; NULL: none */
-  bool wants_github;
-  bool wants_no_annotations;
 } gate_choices;
 
 extern const argument gate_choices_table[];
@@ -60,8 +58,6 @@ void gate_show_table(gate_text *out, const gate_report *report);
 /* The table with its icons; rows that are OK folded away. The first line is <!-- accel-gate -->, by
  * which a comment can be found and replaced. */
 void gate_show_markdown(gate_text *out, const gate_report *report, bool has_problems);
-/* ::error:: and ::warning:: lines, at most 10 of each, then one that tells of the rest. */
-void gate_show_annotations(gate_text *out, const gate_report *report);
 /* The report itself, for other programs: every row with its figures. */
 void gate_show_json(gate_text *out, const gate_report *report, bool has_problems);
 
@@ -69,8 +65,8 @@ void gate_show_json(gate_text *out, const gate_report *report, bool has_problems
 gate_exit gate_show_compat(gate_text *out, gate_text *errors, const gate_set *base,
                            const gate_set *now, double threshold);
 
-/* Prints the table and annotations and writes the files that were asked for. Returns
- * gate_report_exit, or GATE_EXIT_INPUT if a file could not be written. */
+/* Prints the table and writes the files that were asked for. Returns gate_report_exit, or
+ * GATE_EXIT_INPUT if a file could not be written. */
 gate_exit gate_report_finish(gate_report *report, const gate_choices *choices,
                              gate_problems *problems);
 /* "error: ..." a line each, on stderr. */

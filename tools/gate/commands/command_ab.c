@@ -82,7 +82,7 @@ static const argument own_options[] = {
     ARGUMENT_TEXT("program", programs[AB_NOW], "FILE", "the other of the two"),
     ARGUMENT_WITH_ALL("preset", "NAME", take_preset,
                       "quick, default or comprehensive: 1 s, 5 s or 10 s of a bench and side"),
-    ARGUMENT_WHOLE("rounds", rounds, 6, 1000, "per side, at least 6 (10)"),
+    ARGUMENT_WHOLE("rounds", rounds, GATE_ROUNDS_MIN, 1000, "per side, at least 6 (10)"),
     ARGUMENT_WHOLE("rounds-max", rounds_max, 1, 1000,
                    "while verdicts are unclear (4 times --rounds)"),
     ARGUMENT_OWN("slice", slice_ms, "TIME", take_time, "of a bench per round and side (250ms)"),

@@ -33,7 +33,7 @@ typedef struct check_options {
   char **files; /* pairs */
   size_t file_count;
   bool is_folder; /* the one pair is the baseline and the folder */
-  bool is_compat, is_first;
+  bool is_compat, is_first, has_no_annotations;
   bool is_report; /* tells and does not judge: only unusable input is a failure */
 } check_options;
 
@@ -43,6 +43,8 @@ static const argument own_options[] = {
     ARGUMENT_TEXT("criterion-dir", folder, "DIR", "the results"),
     ARGUMENT_WITH_ALL("compat", "seed", gate_take_compat,
                       "the texts and exit codes of the first checkers"),
+    ARGUMENT_FLAG("no-annotations", has_no_annotations,
+                  "of bench_id records: [FAIL] instead of ::warning::"),
     ARGUMENT_FLAG("init", is_first, "where there is no baseline yet, write it, and say so"),
     {0},
 };
@@ -97,8 +99,8 @@ static void print_record(check *self, const gate_row *row)
   self->worst = fmax(self->worst, fabs(percent));
   if (row->verdict == GATE_FAIL)
     printf("%s[%s] p95 %s regressed by %.2f%% (baseline=%.15g -> current=%.15g)\n",
-           self->options->choices.wants_no_annotations ? "[FAIL]" : "::warning::", row->id, metric,
-           percent, row->base / 1e6, row->now / 1e6);
+           self->options->has_no_annotations ? "[FAIL]" : "::warning::", row->id, metric, percent,
+           row->base / 1e6, row->now / 1e6);
   else
     printf("[%s][%s] p95 %s change %.2f%% (baseline=%.15g, current=%.15g)\n",
            row->verdict == GATE_IMPROVED ? "OK" : gate_verdicts[row->verdict].name, row->id, metric,
@@ -193,8 +195,7 @@ static gate_exit finish_records(check *self)
 static gate_exit finish(check *self)
 {
   const gate_choices *choices = &self->options->choices;
-  const bool has_files =
-      choices->markdown || choices->json || choices->html || choices->wants_github;
+  const bool has_files = choices->markdown || choices->json || choices->html;
   if (self->records > 0 && !has_files) return finish_records(self);
   gate_problems rest = {0};
   if (self->missing + self->faults > 0)

@@ -1,11 +1,9 @@
-/* Where a report goes: the terminal, files, GitHub. */
+/* Where a report goes: the terminal, and files. */
 #include "command.h"
 
 #include "page/page.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 void gate_print(const gate_text *text)
 {
@@ -33,20 +31,6 @@ static void write_page(const gate_report *report, const gate_choices *choices,
   (void)gate_file_write(choices->html, &text, unwritten);
 }
 
-/* The step's page: GitHub takes a MiB of it, so that very many rows are only counted there. */
-static void write_summary(const gate_report *report, const gate_text *markdown,
-                          gate_problems *problems)
-{
-  enum { SUMMARY_BYTES_MAX = 1024 * 1024 };
-  const char *path = getenv("GITHUB_STEP_SUMMARY");
-  gate_text sentence = {0};
-  gate_text_printf(&sentence, "%s (the table is too long for this page)\n",
-                   gate_report_sentence(report, problems->count > 0));
-  if (path && *path != '\0')
-    (void)gate_file_append(path, markdown->length < SUMMARY_BYTES_MAX ? markdown : &sentence,
-                           problems);
-}
-
 static void write_files(const gate_report *report, const gate_choices *choices,
                         gate_problems *problems, gate_problems *unwritten)
 {
@@ -56,7 +40,6 @@ static void write_files(const gate_report *report, const gate_choices *choices,
   gate_show_json(&json, report, has_problems);
   if (choices->html) write_page(report, choices, problems, unwritten);
   if (choices->markdown) (void)gate_file_write(choices->markdown, &markdown, unwritten);
-  if (choices->wants_github) write_summary(report, &markdown, unwritten);
   if (choices->json) (void)gate_file_write(choices->json, &json, unwritten);
 }
 
@@ -64,12 +47,9 @@ gate_exit gate_report_finish(gate_report *report, const gate_choices *choices,
                              gate_problems *problems)
 {
   gate_text out = {0};
-  const char *is_github = getenv("GITHUB_ACTIONS");
   gate_note_unused(report);
   gate_report_sort(report);
   gate_show_table(&out, report);
-  if (!choices->wants_no_annotations && (choices->wants_github || is_github))
-    gate_show_annotations(&out, report);
   gate_print(&out);
   gate_problems unwritten = {0};
   write_files(report, choices, problems, &unwritten);

@@ -1,8 +1,7 @@
 /* accel-gate: benchmark results in, a verdict out.
  *
- * How a run flows: a reader makes sets of files (record.h, read.h), a judge compares sets or rounds
- * (judge.h, with limit.h and statistics.h), and what shows (show.h) turns its report into text.
- * main only finds the command. */
+ * How a run flows: forms/ makes sets of files (record.h), a judge compares sets or rounds (judge.h,
+ * with limit.h), and show.c and page/ turn its report into text. main only finds the command. */
 #include "command.h"
 
 #include <signal.h>

@@ -1,7 +1,7 @@
 /* What the readers share: lines, rounds, and the invariants that all of them keep. */
 #include "forms.h"
 
-#include "statistics.h"
+#include "harness/stats.h"
 
 #include <math.h>
 #include <string.h>
@@ -29,7 +29,7 @@ void gate_add_round(gate_bench *bench, const char *name, const char *unit, doubl
 void gate_metric_summarise(gate_metric *metric, const gate_numbers *values)
 {
   if (values->count == 0) return;
-  const double *sorted = gate_sorted(values->values, values->count);
+  const double *sorted = stats_sorted(values->values, values->count);
   double found[GATE_FIGURES];
   for (int i = 0; i < GATE_FIGURES; i++) found[i] = NAN;
   found[GATE_MEAN] = stats_mean(sorted, values->count);

@@ -2,8 +2,6 @@
  * our own benches leave beside them. */
 #include "forms.h"
 
-#include "statistics.h"
-
 #include <fnmatch.h>
 #include <fts.h>
 #include <math.h>
@@ -177,25 +175,6 @@ static void add_all(gate_pairs *to, const gate_pairs *from)
     gate_pairs_set(to, from->items[i].key, from->items[i].value);
 }
 
-/* What criterion's files could not say, from the bench's record in a run file. */
-static void join_bench(gate_bench *bench, const gate_bench *record)
-{
-  bench->definition_hash = record->definition_hash;
-  bench->target = record->target;
-  bench->acceptable = record->acceptable;
-  if (strcmp(bench->full_id, bench->id) == 0) bench->full_id = record->full_id;
-  for (size_t i = 0; i < record->metric_count; i++) {
-    const gate_metric *more = &record->metrics[i];
-    const bool is_new = !gate_bench_find(bench, more->name);
-    gate_metric *metric = gate_bench_get(bench, more->name, more->unit);
-    if (is_new) *metric = *more;
-    for (int f = 0; f < GATE_FIGURES; f++)
-      if (gate_has(more, (gate_figure)f)) metric->figures[f] = more->figures[f];
-    metric->rounds = more->rounds;
-    metric->has_operation_percentiles = more->has_operation_percentiles;
-  }
-}
-
 /* The newest of the runs; the others become NULL unless they are of the same id. */
 static const gate_set *choose_runs(walk *state, gate_set **runs)
 {
@@ -213,7 +192,8 @@ static const gate_set *choose_runs(walk *state, gate_set **runs)
   return newest;
 }
 
-/* Joins the files of the newest run id; entries that none of them lists are stale. */
+/* Takes benches from the files of the newest run id, which say more of them than criterion's do;
+ * entries that none of them lists are stale. */
 static void join_runs(walk *state)
 {
   gate_set *set = state->set;
@@ -233,16 +213,14 @@ static void join_runs(walk *state)
     add_all(&set->failed, &runs[r]->failed);
   }
   for (size_t i = 0; i < set->count; i++) {
-    gate_bench *bench = &set->benches[i];
+    const char *id = set->benches[i].id;
     const gate_bench *record = NULL;
     for (size_t r = 0; r < count && !record; r++)
-      if (runs[r]) record = gate_set_find(runs[r], bench->id);
-    if (record) {
-      join_bench(bench, record);
-      set->benches[kept++] = *bench;
-    } else {
-      gate_pairs_set(&set->stale, bench->id, "not of the newest run");
-    }
+      if (runs[r]) record = gate_set_find(runs[r], id);
+    if (record)
+      set->benches[kept++] = *record;
+    else
+      gate_pairs_set(&set->stale, id, "not of the newest run");
   }
   set->count = kept;
 }

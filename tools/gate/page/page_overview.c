@@ -80,7 +80,7 @@ static void add_mark(const page *self, const gate_row *row, double reach)
 static void add_number(const page *self, const char *name, double value)
 {
   gate_text_printf(self->out, " data-%s=\"", name);
-  if (isfinite(value)) gate_number_add(self->out, value);
+  if (isfinite(value)) gate_text_add(self->out, gate_number_plain(value));
   gate_text_add(self->out, "\"");
 }
 

@@ -65,7 +65,7 @@ static const char *outliers_text(const gate_metric *metric)
   const gate_numbers *results = results_of(metric);
   if (results->count < 4) return "-";
   const stats_fences fences =
-      stats_tukey(gate_sorted(results->values, results->count), results->count);
+      stats_tukey(stats_sorted(results->values, results->count), results->count);
   const stats_outliers found = stats_count_outliers(results->values, results->count, fences);
   return arena_format("%zu of %zu",
                       found.low_severe + found.low_mild + found.high_mild + found.high_severe,
@@ -84,7 +84,10 @@ static double figure_of(const gate_metric *metric, gate_figure figure)
   const gate_numbers *results = results_of(metric);
   if (!metric) return NAN;
   if (figure == GATE_DEVIATION && !gate_has(metric, figure))
-    return gate_deviation(results->values, results->count);
+    return results->count < 2
+               ? NAN
+               : stats_standard_deviation(results->values, results->count,
+                                          stats_mean(results->values, results->count));
   return metric->figures[figure];
 }
 

@@ -11,7 +11,7 @@ static double limit(double value, double low, double high)
   return fmin(fmax(value, low), high);
 }
 
-static double share_of(gate_interval range, double value)
+static double share_of(stats_interval range, double value)
 {
   return (value - range.low) / (range.high - range.low);
 }
@@ -96,22 +96,22 @@ void svg_path(const svg_plot *plot, const char *kind, const gate_numbers *x, con
 
 /* ---- axes ---- */
 
-gate_interval svg_range(const gate_numbers *a, const gate_numbers *b, double share)
+stats_interval svg_range(const gate_numbers *a, const gate_numbers *b, double share)
 {
   const gate_numbers *lists[] = {a, b};
-  gate_interval range = {INFINITY, -INFINITY};
+  stats_interval range = {INFINITY, -INFINITY};
   for (size_t i = 0; i < 2; i++)
     for (size_t j = 0; j < lists[i]->count; j++) {
       range.low = fmin(range.low, lists[i]->values[j]);
       range.high = fmax(range.high, lists[i]->values[j]);
     }
-  if (!(range.low <= range.high)) return (gate_interval){0, 1};
+  if (!(range.low <= range.high)) return (stats_interval){0, 1};
   const double width = range.high - range.low;
   const double apart = width > 0 ? width * share : range.low == 0 ? 1 : fabs(range.low) * 0.01;
-  return (gate_interval){range.low - apart, range.high + apart};
+  return (stats_interval){range.low - apart, range.high + apart};
 }
 
-gate_numbers svg_ticks(gate_interval range, size_t most)
+gate_numbers svg_ticks(stats_interval range, size_t most)
 {
   static const double steps[] = {1, 2, 5, 10};
   gate_numbers ticks = {0};

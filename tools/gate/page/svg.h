@@ -8,14 +8,16 @@
 #ifndef ACCEL_GATE_SVG_H
 #define ACCEL_GATE_SVG_H
 
-#include "statistics.h"
+#include "base.h"
+
+#include "harness/stats.h"
 
 typedef struct svg_plot {
   gate_text *out;
-  const char *kind;   /* a class, and what tests look for */
-  double height;      /* pixels, of the whole */
-  double top, bottom; /* pixels that stay free above and below the data */
-  gate_interval x, y; /* what the edges mean; without room for padding */
+  const char *kind;    /* a class, and what tests look for */
+  double height;       /* pixels, of the whole */
+  double top, bottom;  /* pixels that stay free above and below the data */
+  stats_interval x, y; /* what the edges mean; without room for padding */
 } svg_plot;
 
 /* The share of the width that texts of an upright axis need at the left, of the data's. */
@@ -43,9 +45,9 @@ void svg_path(const svg_plot *plot, const char *kind, const gate_numbers *x, con
 /* Rules across the data, and their texts. */
 void svg_axis_y(const svg_plot *plot, const char *unit);
 /* Numbers that people would choose for an axis: at most `most`, in ascending order. */
-gate_numbers svg_ticks(gate_interval range, size_t most);
+gate_numbers svg_ticks(stats_interval range, size_t most);
 /* The ends of all numbers in both lists, a `share` of their distance apart; 0 and 1 if there are
  * none. Equal ends are moved apart. */
-gate_interval svg_range(const gate_numbers *a, const gate_numbers *b, double share);
+stats_interval svg_range(const gate_numbers *a, const gate_numbers *b, double share);
 
 #endif
