@@ -93,6 +93,14 @@ void accel_histogram_summarize(const accel_histogram *histogram, accel_latency *
   out->max_ms = (double)accel_load_relaxed(&histogram->max_ns) / 1e6;
 }
 
+void accel_latencies_sum(const accel_latencies *latencies, accel_timed first, accel_timed last,
+                         accel_histogram *sum_out)
+{
+  memset(sum_out, 0, sizeof *sum_out);
+  for (size_t i = first; i <= (size_t)last; i++)
+    accel_histogram_add(sum_out, &latencies->histograms[i]);
+}
+
 accel_latencies *accel_latencies_open(void)
 {
   accel_latencies *latencies = (accel_latencies *)ACCEL_MALLOC(sizeof *latencies);

@@ -72,6 +72,10 @@ uint64_t accel_histogram_count(const accel_histogram *histogram);
 double accel_histogram_quantile_ms(const accel_histogram *histogram, double quantile);
 void accel_histogram_summarize(const accel_histogram *histogram, accel_latency *out);
 
+/* The sum of the histograms from `first` to `last`. */
+void accel_latencies_sum(const accel_latencies *latencies, accel_timed first, accel_timed last,
+                         accel_histogram *sum_out);
+
 /* Histograms, all empty. NULL: no memory. */
 accel_latencies *accel_latencies_open(void);
 void accel_latencies_close(accel_latencies *latencies_or_null);

@@ -34,6 +34,13 @@ typedef struct accel_observer {
   struct accel_observer_state *state;
 } accel_observer;
 
+/* The answer to a request. */
+typedef struct accel_answer {
+  int status;               /* of HTTP */
+  const char *content_type; /* a constant */
+  accel_buffer body;        /* not terminated by a zero */
+} accel_answer;
+
 ACCEL_EXTERN_C_BEGIN
 
 /* NULL: the defaults. OK; CONFIG: `observer` is NULL, or open already and stays open, or
@@ -44,6 +51,23 @@ ACCEL_NODISCARD accel_status accel_observer_open(accel_observer *observer,
 /* Close what uses it first: what is still open then is not shown any more, and the last one to
  * close frees the memory. Does nothing for a closed one or NULL. Threads: exclusive use. */
 void accel_observer_close(accel_observer *observer);
+
+/* Appends all metrics, in the text format 0.0.4 of Prometheus. OK; NOMEM; CLOSED: it is not open,
+ * or was opened before a fork; CONFIG: NULL; except on OK nothing is appended. Threads: any. */
+accel_status accel_observer_prometheus(accel_observer *observer, accel_buffer *out);
+/* The same for everything that is shown, as one JSON object (docs/observing.md). */
+accel_status accel_observer_json(accel_observer *observer, accel_buffer *out);
+
+/* Answers a request that an HTTP server of the program's received. `target` is that of the request
+ * line: "/" is the live page, "/metrics" for Prometheus, "/state.json" what the page reads,
+ * "/health" 200 while every cache works, possibly without its L2, and 503 when one is closing. What
+ * follows a '?' is ignored. Methods are GET and HEAD, whose answer has no body; others get 405.
+ * What cannot be answered, because the observer is closed or there is no memory, gets 503. True:
+ * *out is the answer, which accel_answer_release frees. False: the target is none of these, and
+ * *out is empty. Threads: any. */
+bool accel_observer_answer(accel_observer *observer, const char *method, const char *target,
+                           accel_answer *out);
+void accel_answer_release(accel_answer *answer);
 
 /* This thread's last failure as one sentence, if it was on `observer`, else "". Valid until the
  * thread's next failure. Threads: each sees its own. */

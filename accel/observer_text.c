@@ -67,8 +67,8 @@ void accel_observer_text_decimal(accel_observer_text *text, uint64_t number, uns
 
 void accel_observer_text_double(accel_observer_text *text, double number)
 {
-  const bool is_shown = number > 0 && number < 1e15; /* false for NaN */
-  accel_observer_text_decimal(text, is_shown ? (uint64_t)(number * 1000 + 0.5) : 0, 3);
+  const bool is_shown = number > 0 && number < 1e12; /* false for NaN */
+  accel_observer_text_decimal(text, is_shown ? (uint64_t)(number * 1e6 + 0.5) : 0, 6);
 }
 
 /* Calls for the bytes between those that `escape` names; it returns NULL where nothing is to be

@@ -24,7 +24,7 @@ void accel_observer_text_string(accel_observer_text *text, const char *string);
 void accel_observer_text_number(accel_observer_text *text, uint64_t number);
 /* number / 10^places, without zeros at the end. */
 void accel_observer_text_decimal(accel_observer_text *text, uint64_t number, unsigned places);
-/* A number that is not negative, to three places; what is not finite is 0. */
+/* A number that is not negative, to six places; what is not finite is 0. */
 void accel_observer_text_double(accel_observer_text *text, double number);
 /* In quotes, escaped as JSON is; bytes that are not UTF-8 become U+FFFD. */
 void accel_observer_text_json(accel_observer_text *text, const char *string);

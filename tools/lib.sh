@@ -20,6 +20,7 @@ PACKAGES_ALL+=(chromium chromium-driver) # a test looks at the page of accel-gat
 PACKAGES_ALL+=(zlib1g-dev libxml2-utils) # accel-sim
 PACKAGES_ALL+=(liblz4-dev) # accel_backends/lz4.h
 PACKAGES_ALL+=(iproute2) # a test loses packets
+PACKAGES_ALL+=(prometheus) # promtool
 PACKAGES_ALL+=(gdb) # tools/gdb
 PACKAGES_ALL+=(git) # tests of the workflows and of the gate make repositories
 

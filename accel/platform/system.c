@@ -153,6 +153,11 @@ void accel_stderr_write(const char *text, size_t size)
   errno = before;
 }
 
+uint64_t accel_process_id(void)
+{
+  return (uint64_t)getpid();
+}
+
 bool accel_random_bytes(void *out, size_t size)
 {
   char *next = (char *)out;

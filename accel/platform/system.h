@@ -31,6 +31,9 @@ size_t accel_pages_round(size_t size);
  * no longer. */
 void accel_pages_conceal(void *start, size_t size, bool conceals);
 
+/* The number by which the system knows this process. */
+uint64_t accel_process_id(void);
+
 /* Unpredictable bytes from the system. False: it has none, which no supported system says. */
 bool accel_random_bytes(void *out, size_t size);
 

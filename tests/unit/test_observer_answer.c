@@ -1,0 +1,279 @@
+/* test_observer_answer.c: requests to an observer, and how texts of others appear in its outputs.
+ */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "accel.h"
+#include "accel/cache_core.h"
+#include "accel/observer_state.h"
+#include "accel/observer_text.h"
+#include "accel/platform/thread.h"
+#include "accel_backends/fake.h"
+
+#include "failing_alloc.h"
+
+ACCEL_DEFINE_WITH(row, uint64_t, uint64_t, .remote = &accel_fake_ops)
+
+static accel_answer ask(accel_observer *observer, const char *method, const char *target)
+{
+  accel_answer answer;
+  assert_true(accel_observer_answer(observer, method, target, &answer));
+  return answer;
+}
+
+static void expect_body(accel_answer *answer, const char *part)
+{
+  assert_true(accel_buffer_append(&answer->body, "", 1));
+  if (strstr((const char *)answer->body.data, part) == NULL)
+    fail_msg("not in the answer: %s\n%s", part, (const char *)answer->body.data);
+}
+
+static void targets_have_their_content(void **state)
+{
+  (void)state;
+  accel_observer observer;
+  assert_int_equal(accel_observer_open(&observer, NULL), ACCEL_OK);
+  row_cache rows;
+  const accel_config config = {.area = "rows", .observer = &observer};
+  assert_int_equal(row_cache_open(&rows, &config), ACCEL_OK);
+  const struct {
+    const char *target, *type, *part;
+  } expected[] = {
+      {"/", "text/html; charset=utf-8", "<!doctype html>"},
+      {"/?theme=dark", "text/html; charset=utf-8", "<!doctype html>"},
+      {"/metrics", "text/plain; version=0.0.4; charset=utf-8",
+       "_local_hit_total{area=\"rows\"} 0\n"},
+      {"/metrics?a=b?c", "text/plain; version=0.0.4; charset=utf-8", "# TYPE "},
+      {"/state.json", "application/json", "\"area\":\"rows\""},
+      {"/health", "application/json", "{\"health\":\"ok\",\"caches\":[{\"area\":\"rows\""},
+  };
+  for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
+    accel_answer answer = ask(&observer, "GET", expected[i].target);
+    assert_int_equal(answer.status, 200);
+    assert_string_equal(answer.content_type, expected[i].type);
+    expect_body(&answer, expected[i].part);
+    accel_answer_release(&answer);
+    answer = ask(&observer, "HEAD", expected[i].target);
+    assert_int_equal(answer.status, 200);
+    assert_string_equal(answer.content_type, expected[i].type);
+    assert_int_equal(answer.body.size, 0);
+    accel_answer_release(&answer);
+    answer = ask(&observer, "POST", expected[i].target);
+    assert_int_equal(answer.status, 405);
+    expect_body(&answer, "GET and HEAD");
+    accel_answer_release(&answer);
+  }
+  row_cache_close(&rows);
+  accel_observer_close(&observer);
+}
+
+static void other_targets_are_the_callers(void **state)
+{
+  (void)state;
+  accel_observer observer;
+  accel_answer answer;
+  assert_int_equal(accel_observer_open(&observer, NULL), ACCEL_OK);
+  const char *const others[] = {"", "metrics", "/metrics/", "/Metrics", "//", "/state", "?", NULL};
+  for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+    assert_false(accel_observer_answer(&observer, "GET", others[i], &answer));
+    assert_int_equal(answer.status, 0);
+    assert_null(answer.body.data);
+  }
+  assert_false(accel_observer_answer(&observer, NULL, "/metrics", &answer));
+  assert_false(accel_observer_answer(&observer, "GET", "/metrics", NULL));
+  accel_answer_release(&answer);
+  accel_answer_release(NULL);
+  accel_buffer out = {0};
+  assert_int_equal(accel_observer_prometheus(NULL, &out), ACCEL_ERR_CONFIG);
+  assert_int_equal(accel_observer_json(&observer, NULL), ACCEL_ERR_CONFIG);
+  accel_observer_close(&observer);
+  assert_int_equal(accel_observer_prometheus(&observer, &out), ACCEL_ERR_CLOSED);
+  assert_int_equal(accel_observer_json(&observer, &out), ACCEL_ERR_CLOSED);
+  answer = ask(&observer, "GET", "/health");
+  assert_int_equal(answer.status, 503);
+  expect_body(&answer, "the observer is not open");
+  accel_answer_release(&answer);
+  assert_null(out.data);
+}
+
+/* ---- health ---- */
+
+static bool may_end;   /* atomic: the load may return */
+static bool has_begun; /* atomic */
+
+static accel_status load_when_told(void *ctx, uint64_t id, uint64_t *out)
+{
+  (void)ctx;
+  (void)id;
+  (void)out;
+  accel_store_release(&has_begun, true);
+  while (!accel_load_acquire(&may_end)) accel_thread_yield();
+  return ACCEL_NULL;
+}
+
+static void health_is_503_while_a_cache_closes(void **state)
+{
+  (void)state;
+  accel_observer observer;
+  assert_int_equal(accel_observer_open(&observer, NULL), ACCEL_OK);
+  row_cache rows;
+  const accel_config config = {.area = "rows", .observer = &observer};
+  assert_int_equal(row_cache_open(&rows, &config), ACCEL_OK);
+  row_cache_set_loader(&rows, load_when_told, NULL);
+  assert_int_equal(row_cache_refresh(&rows, 1), ACCEL_OK);
+  while (!accel_load_acquire(&has_begun)) accel_thread_yield();
+  assert_int_equal(row_cache_close_within(&rows, 1), ACCEL_ERR_TIMEOUT);
+  accel_answer answer = ask(&observer, "GET", "/health");
+  assert_int_equal(answer.status, 503);
+  expect_body(&answer, "\"health\":\"failed\",\"reasons\":[\"the cache is closing\"]");
+  accel_answer_release(&answer);
+  answer = ask(&observer, "GET", "/metrics"); /* still tells */
+  assert_int_equal(answer.status, 200);
+  expect_body(&answer, "accelerator_cache_loads_running{area=\"rows\"} 1\n");
+  accel_answer_release(&answer);
+  accel_store_release(&may_end, true);
+  row_cache_close(&rows);
+  answer = ask(&observer, "GET", "/health");
+  assert_int_equal(answer.status, 200);
+  accel_answer_release(&answer);
+  accel_observer_close(&observer);
+}
+
+/* ---- texts ---- */
+
+static void expect_text(void (*append)(accel_observer_text *, const char *), const char *string,
+                        const char *expected)
+{
+  accel_buffer out = {0};
+  accel_observer_text text = {&out, false};
+  append(&text, string);
+  assert_true(accel_buffer_append(&out, "", 1));
+  assert_string_equal((const char *)out.data, expected);
+  accel_buffer_release(&out);
+}
+
+static void texts_of_others_are_escaped(void **state)
+{
+  (void)state;
+  expect_text(accel_observer_text_json, "a\"b\\c\n\x01\x7F<\xC3\xA4",
+              "\"a\\\"b\\\\c\\u000a\\u0001\\u007f\\u003c\xC3\xA4\"");
+  expect_text(accel_observer_text_json, "\xFF\xC3", "\"\xEF\xBF\xBD\xEF\xBF\xBD\"");
+  expect_text(accel_observer_text_json, "\xE2\x82x\xED\xA0\x80\xF0\x9F\x98\x80",
+              "\"\xEF\xBF\xBD\xEF\xBF\xBDx\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\xF0\x9F\x98\x80\"");
+  expect_text(accel_observer_text_label, "a\"b\\c\n\t\xFFz", "\"a\\\"b\\\\c\\n\t\xEF\xBF\xBDz\"");
+  expect_text(accel_observer_text_label, "", "\"\"");
+}
+
+static void expect_decimal(uint64_t number, unsigned places, const char *expected)
+{
+  accel_buffer out = {0};
+  accel_observer_text text = {&out, false};
+  accel_observer_text_decimal(&text, number, places);
+  assert_true(accel_buffer_append(&out, "", 1));
+  assert_string_equal((const char *)out.data, expected);
+  accel_buffer_release(&out);
+}
+
+static void numbers_are_exact(void **state)
+{
+  (void)state;
+  expect_decimal(0, 9, "0");
+  expect_decimal(1, 9, "0.000000001");
+  expect_decimal(1500000000, 9, "1.5");
+  expect_decimal(1000000000, 9, "1");
+  expect_decimal(UINT64_MAX, 0, "18446744073709551615");
+  expect_decimal(UINT64_MAX, 9, "18446744073.709551615");
+  expect_decimal(1790000000040, 3, "1790000000.04");
+}
+
+/* ---- the last errors ---- */
+
+static void the_last_ten_errors_are_shown(void **state)
+{
+  (void)state;
+  accel_observer observer;
+  assert_int_equal(accel_observer_open(&observer, NULL), ACCEL_OK);
+  row_cache rows;
+  const accel_config config = {.area = "rows", .observer = &observer};
+  assert_int_equal(row_cache_open(&rows, &config), ACCEL_OK);
+  const accel_observer_member *member = &rows.base.core->member;
+  for (int i = 0; i < 12; i++) {
+    char text[40];
+    snprintf(text, sizeof text, "failure %d", i);
+    accel_observer_note_error(member, "rows", text);
+    accel_observer_note_error(member, "rows", text); /* the same again is one */
+  }
+  accel_observation seen;
+  assert_int_equal(accel_observer_observe(&observer, &seen), ACCEL_OK);
+  assert_int_equal(seen.error_count, 10);
+  assert_string_equal(seen.errors[0].text, "failure 11");
+  assert_string_equal(seen.errors[9].text, "failure 2");
+  assert_string_equal(seen.errors[9].area, "rows");
+  accel_observation_release(&seen);
+  row_cache_close(&rows);
+  accel_observer_close(&observer);
+}
+
+/* ---- no memory ---- */
+
+static void an_answer_without_memory_is_503(void **state)
+{
+  (void)state;
+  accel_observer observer;
+  assert_int_equal(accel_observer_open(&observer, NULL), ACCEL_OK);
+  row_cache rows;
+  const accel_config config = {.area = "rows", .observer = &observer};
+  assert_int_equal(row_cache_open(&rows, &config), ACCEL_OK);
+  const uint64_t before = failing_alloc_live_blocks();
+  const char *const targets[] = {"/", "/metrics", "/state.json", "/health"};
+  for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++) {
+    int status = 503;
+    for (uint64_t n = 1; status == 503; n++) {
+      failing_alloc_fail_nth(n);
+      accel_answer answer = ask(&observer, "GET", targets[i]);
+      failing_alloc_fail_nth(0);
+      status = answer.status;
+      if (status == 503) expect_body(&answer, "no memory");
+      accel_answer_release(&answer);
+      assert_int_equal(failing_alloc_live_blocks(), before);
+      assert_true(n < 100);
+    }
+    assert_int_equal(status, 200);
+  }
+  accel_buffer out = {0};
+  assert_true(accel_buffer_append(&out, "kept", 4));
+  accel_status status = ACCEL_ERR_NOMEM;
+  for (uint64_t n = 1; status == ACCEL_ERR_NOMEM; n++) {
+    failing_alloc_fail_nth(n);
+    status = accel_observer_prometheus(&observer, &out);
+    failing_alloc_fail_nth(0);
+    if (status == ACCEL_ERR_NOMEM) assert_int_equal(out.size, 4);
+  }
+  assert_int_equal(status, ACCEL_OK);
+  assert_memory_equal(out.data, "kept#", 5);
+  accel_buffer_release(&out);
+  row_cache_close(&rows);
+  accel_observer_close(&observer);
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(targets_have_their_content),
+      cmocka_unit_test(other_targets_are_the_callers),
+      cmocka_unit_test(health_is_503_while_a_cache_closes),
+      cmocka_unit_test(texts_of_others_are_escaped),
+      cmocka_unit_test(numbers_are_exact),
+      cmocka_unit_test(the_last_ten_errors_are_shown),
+      cmocka_unit_test(an_answer_without_memory_is_503),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
