@@ -47,12 +47,13 @@ static bool await_takes(const core_read_plan *plan, const core_miss *miss, bool 
 static void await_take_over(core_read_plan *plan)
 {
   size_t taken = 0;
-  for (size_t i = 0; i < plan->miss_count; i++)
-    if (await_takes(plan, &plan->misses[i], false)) plan->leads[taken++] = plan->misses[i].flight;
-  await_load_taken(plan, plan->leads, taken, false);
-  for (size_t i = 0; i < plan->miss_count; i++)
-    if (await_takes(plan, &plan->misses[i], true))
-      await_load_taken(plan, &plan->misses[i].flight, 1, true);
+  for (size_t i = 0; i < plan->misses.count; i++)
+    if (await_takes(plan, &plan->misses.items[i], false))
+      plan->misses.leads[taken++] = plan->misses.items[i].flight;
+  await_load_taken(plan, plan->misses.leads, taken, false);
+  for (size_t i = 0; i < plan->misses.count; i++)
+    if (await_takes(plan, &plan->misses.items[i], true))
+      await_load_taken(plan, &plan->misses.items[i].flight, 1, true);
 }
 
 /* A read that returns a stale value at its soft limit leaves a refresh behind. */
@@ -75,8 +76,8 @@ static void await_take_outcome(const core_read_plan *plan, core_miss *miss)
   accel_core *core = plan->core;
   const accel_flight *flight = miss->flight;
   const core_note *note = core_note_of(flight);
-  const bool is_told =
-      plan->read.infos != NULL || plan->read.info != NULL || core->spans.note != NULL;
+  const bool is_told = plan->request.options.infos != NULL || plan->request.options.info != NULL ||
+                       core->spans.note != NULL;
   miss->status = flight->status;
   if (accel_failed(miss->status))
     accel_error_set(core->cache, miss->status, "%s", flight->error);
@@ -122,8 +123,8 @@ static void await_all(core_read_plan *plan)
   await_limits limits = {0, 0, await_take_ms(plan)};
   if (limits.take_ms == 0) await_take_over(plan);
   if (accel_core_is_foreign(plan->core)) return;
-  for (size_t i = 0; i < plan->miss_count; i++) {
-    core_miss *miss = &plan->misses[i];
+  for (size_t i = 0; i < plan->misses.count; i++) {
+    core_miss *miss = &plan->misses.items[i];
     if (miss->is_answered || miss->flight == NULL) continue;
     if (limits.hard_ms == 0 && !accel_singleflight_is_done(miss->flight)) {
       limits.hard_ms = accel_refresh_wait_deadline(config, false);
@@ -138,8 +139,8 @@ static void await_all(core_read_plan *plan)
 static accel_status await_refuse(core_read_plan *plan)
 {
   accel_core *core = plan->core;
-  for (size_t i = 0; i < plan->count; i++) plan->statuses_out[i] = ACCEL_ERR_CONFIG;
-  ACCEL_FREE(plan->memory);
+  for (size_t i = 0; i < plan->request.count; i++) plan->request.statuses_out[i] = ACCEL_ERR_CONFIG;
+  ACCEL_FREE(plan->misses.memory);
   return accel_error_set(core->cache, ACCEL_ERR_CONFIG,
                          "the cache of area %s was opened before a fork; a child opens its own",
                          core->area);
@@ -168,42 +169,44 @@ static accel_status await_tally(core_read_plan *plan, core_miss *miss, size_t i)
 {
   accel_info unwanted = {0}, *info = accel_core_plan_info(plan, i, &unwanted);
   const accel_status status = await_take(plan, miss, i, info);
-  if (info->source == ACCEL_FROM_LOCAL || info->source == ACCEL_FROM_REMOTE) plan->hits++;
-  if (info->source > plan->source) plan->source = info->source;
+  if (info->source == ACCEL_FROM_LOCAL || info->source == ACCEL_FROM_REMOTE) plan->outcome.hits++;
+  if (info->source > plan->outcome.source) plan->outcome.source = info->source;
   return status;
 }
 
 accel_status accel_core_plan_end(core_read_plan *plan)
 {
-  if (plan->failure != ACCEL_OK) return plan->failure;
+  if (plan->outcome.failure != ACCEL_OK) return plan->outcome.failure;
   if (!accel_core_is_foreign(plan->core)) await_all(plan);
   if (accel_core_is_foreign(plan->core)) return await_refuse(plan);
   accel_status first = ACCEL_OK;
-  for (size_t i = 0; i < plan->count; i++) {
-    if (plan->miss_of[i] != SIZE_MAX)
-      plan->statuses_out[i] = await_tally(plan, &plan->misses[plan->miss_of[i]], i);
-    if (first == ACCEL_OK && accel_failed(plan->statuses_out[i])) first = plan->statuses_out[i];
+  for (size_t i = 0; i < plan->request.count; i++) {
+    if (plan->misses.of_key[i] != SIZE_MAX)
+      plan->request.statuses_out[i] =
+          await_tally(plan, &plan->misses.items[plan->misses.of_key[i]], i);
+    if (first == ACCEL_OK && accel_failed(plan->request.statuses_out[i]))
+      first = plan->request.statuses_out[i];
   }
-  for (size_t i = 0; i < plan->miss_count; i++) {
-    accel_flight *flight = plan->misses[i].flight;
+  for (size_t i = 0; i < plan->misses.count; i++) {
+    accel_flight *flight = plan->misses.items[i].flight;
     if (flight == NULL) continue;
-    if (plan->is_reported || plan->is_part)
-      accel_core_report_note_degraded(plan->core, &plan->report, flight);
+    if (plan->outcome.is_reported || plan->request.is_part)
+      accel_core_report_note_degraded(plan->core, &plan->outcome.report, flight);
     accel_singleflight_release(&plan->core->flights, flight);
   }
-  ACCEL_FREE(plan->memory);
+  ACCEL_FREE(plan->misses.memory);
   return first;
 }
 
 accel_status accel_core_plan_report(core_read_plan *plan, accel_status status, core_result result)
 {
-  if (!plan->is_reported) return status;
-  plan->is_reported = false;
-  plan->report.is_read = true;
-  plan->report.hits = plan->hits;
-  plan->report.source = plan->source;
-  accel_core_report_end(plan->core, &plan->report, status, result);
-  accel_core_report_close(plan->core, &plan->report);
+  if (!plan->outcome.is_reported) return status;
+  plan->outcome.is_reported = false;
+  plan->outcome.report.is_read = true;
+  plan->outcome.report.hits = plan->outcome.hits;
+  plan->outcome.report.source = plan->outcome.source;
+  accel_core_report_end(plan->core, &plan->outcome.report, status, result);
+  accel_core_report_close(plan->core, &plan->outcome.report);
   return status;
 }
 
@@ -211,10 +214,11 @@ void accel_core_plan_leave(void *plan_pointer)
 {
   core_read_plan *plan = (core_read_plan *)plan_pointer;
   accel_core_leave();
-  for (size_t i = 0; i < plan->miss_count; i++)
-    if (plan->misses[i].flight != NULL) accel_core_leave_flight(plan->core, plan->misses[i].flight);
-  accel_core_report_close(plan->core, &plan->report);
-  ACCEL_FREE(plan->memory);
+  for (size_t i = 0; i < plan->misses.count; i++)
+    if (plan->misses.items[i].flight != NULL)
+      accel_core_leave_flight(plan->core, plan->misses.items[i].flight);
+  accel_core_report_close(plan->core, &plan->outcome.report);
+  ACCEL_FREE(plan->misses.memory);
   ACCEL_FREE(plan->own_statuses);
   ACCEL_FREE(plan->own_infos);
 }

@@ -166,10 +166,8 @@ static size_t lease_sort(accel_flight **flights, size_t count)
 {
   size_t ready = 0;
   for (size_t i = 0; i < count; i++) {
-    accel_flight *flight = flights[i];
-    if (core_note_of(flight)->remote == CORE_REMOTE_LEASED) continue;
-    flights[i] = flights[ready];
-    flights[ready++] = flight;
+    if (core_note_of(flights[i])->remote == CORE_REMOTE_LEASED) continue;
+    accel_flights_keep(flights, &ready, i);
   }
   return ready;
 }
@@ -202,10 +200,8 @@ static size_t lease_drop_landed(accel_flight **flights, size_t count)
 {
   size_t left = 0;
   for (size_t i = 0; i < count; i++) {
-    accel_flight *flight = flights[i];
-    if (flight->is_landed) continue;
-    flights[i] = flights[left];
-    flights[left++] = flight;
+    if (flights[i]->is_landed) continue;
+    accel_flights_keep(flights, &left, i);
   }
   return left;
 }

@@ -76,8 +76,7 @@ static size_t load_one_by_one(accel_core *core, core_load *load, accel_flight **
     if (count > 1 && !(accel_singleflight_take(&core->flights, flight, &load->queue, &emptied) &&
                        accel_core_drop_unwanted(core, &flight, 1) == 1))
       continue;
-    flights[i] = flights[loaded];
-    flights[loaded++] = flight;
+    accel_flights_keep(flights, &loaded, i);
     load->load_options.error_mark = accel_error_mark();
     const accel_status status = load_ask_one(load, flight);
     if (accel_core_is_foreign(core)) break;

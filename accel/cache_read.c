@@ -12,7 +12,7 @@ static void read_steps(void *plan_pointer)
 {
   core_read_plan *plan = (core_read_plan *)plan_pointer;
   if (accel_core_plan_begin(plan)) accel_core_plan_load(plan);
-  plan->result = accel_core_plan_end(plan);
+  plan->outcome.status = accel_core_plan_end(plan);
 }
 
 static accel_status read_run(core_read_plan *plan)
@@ -20,18 +20,18 @@ static accel_status read_run(core_read_plan *plan)
   accel_cancel_enter();
   accel_thread_guard(read_steps, accel_core_plan_leave, plan);
   accel_cancel_release();
-  return plan->result;
+  return plan->outcome.status;
 }
 
 static accel_status read_one(core_read_plan *plan, void *out)
 {
   accel_core *core = plan->core;
   if (out == NULL) return accel_error_set(core->cache, ACCEL_ERR_CONFIG, "out is NULL");
-  const accel_status bad = accel_core_check_key(core, plan->keys);
+  const accel_status bad = accel_core_check_key(core, plan->request.keys);
   if (bad != ACCEL_OK) return bad;
-  plan->values_out = out;
+  plan->request.values_out = out;
   const accel_status failure = read_run(plan);
-  const accel_status status = failure == ACCEL_OK ? plan->one_status : failure;
+  const accel_status status = failure == ACCEL_OK ? plan->outcome.one_status : failure;
   return accel_core_plan_report(plan, status, accel_core_read_result(status));
 }
 
@@ -101,7 +101,7 @@ accel_status accel_cache_get_or_load(accel_cache *cache, const accel_type *type,
   if (load == NULL) return accel_error_set(cache, ACCEL_ERR_CONFIG, "load is NULL");
   core_read_plan plan;
   accel_core_plan_init(&plan, core, key, 1, read);
-  if (!plan.read.disable_load) {
+  if (!plan.request.options.disable_load) {
     plan.load_options.load = load;
     plan.load_options.load_ctx = ctx;
     plan.load_options.load_name = "the load function of get_or_load";
@@ -113,16 +113,18 @@ accel_status accel_cache_get_or_load(accel_cache *cache, const accel_type *type,
 
 static accel_status read_many(core_read_plan *plan, accel_status *statuses_or_null)
 {
-  plan->statuses_out = statuses_or_null;
+  plan->request.statuses_out = statuses_or_null;
   if (statuses_or_null != NULL) return read_run(plan);
-  if (plan->count <= SIZE_MAX / sizeof(accel_status))
-    plan->statuses_out = (accel_status *)ACCEL_MALLOC(plan->count * sizeof(accel_status));
-  if (plan->statuses_out == NULL)
+  if (plan->request.count <= SIZE_MAX / sizeof(accel_status))
+    plan->request.statuses_out =
+        (accel_status *)ACCEL_MALLOC(plan->request.count * sizeof(accel_status));
+  if (plan->request.statuses_out == NULL)
     return accel_error_set(plan->core->cache, ACCEL_ERR_NOMEM,
-                           "no memory to read %zu keys of area %s", plan->count, plan->core->area);
-  plan->own_statuses = plan->statuses_out;
+                           "no memory to read %zu keys of area %s", plan->request.count,
+                           plan->core->area);
+  plan->own_statuses = plan->request.statuses_out;
   const accel_status status = read_run(plan);
-  ACCEL_FREE(plan->statuses_out);
+  ACCEL_FREE(plan->request.statuses_out);
   return status;
 }
 
@@ -142,10 +144,10 @@ accel_status accel_cache_mget(accel_cache *cache, const accel_type *type, const 
   }
   core_read_plan plan;
   accel_core_plan_init(&plan, core, keys, count, read);
-  plan.operation = CORE_OPERATION_MGET;
-  plan.values_out = values_out;
+  plan.request.operation = CORE_OPERATION_MGET;
+  plan.request.values_out = values_out;
   status = read_many(&plan, statuses_out);
-  if (plan.failure != ACCEL_OK)
+  if (plan.outcome.failure != ACCEL_OK)
     for (size_t i = 0; i < count && statuses_out != NULL; i++) statuses_out[i] = status;
   return accel_core_plan_report(&plan, status, CORE_RESULT_OK);
 }
@@ -173,11 +175,11 @@ static accel_status warmup_chunk(accel_core *core, const void *keys, size_t coun
   accel_core_plan_init(&plan, core, keys, count, &read);
   plan.load_options.stays = true;
   plan.own_infos = infos;
-  plan.is_part = true;
-  plan.report.degraded = report->degraded;
+  plan.request.is_part = true;
+  plan.outcome.report.degraded = report->degraded;
   const accel_status status = read_many(&plan, NULL);
-  report->degraded = plan.report.degraded;
-  if (plan.failure != ACCEL_OK) return status;
+  report->degraded = plan.outcome.report.degraded;
+  if (plan.outcome.failure != ACCEL_OK) return status;
   for (size_t i = 0; i < count; i++) *loaded += infos[i].source == ACCEL_FROM_LOADER;
   return status;
 }

@@ -12,14 +12,15 @@
 
 void *accel_core_plan_value(const core_read_plan *plan, size_t i)
 {
-  if (plan->values_out == NULL) return NULL;
-  return accel_type_value_at(plan->core->type, plan->values_out, i);
+  if (plan->request.values_out == NULL) return NULL;
+  return accel_type_value_at(plan->core->type, plan->request.values_out, i);
 }
 
 accel_info *accel_core_plan_info(const core_read_plan *plan, size_t i, accel_info *unwanted)
 {
-  if (plan->read.infos != NULL) return &plan->read.infos[i];
-  return plan->read.info != NULL && plan->count == 1 ? plan->read.info : unwanted;
+  if (plan->request.options.infos != NULL) return &plan->request.options.infos[i];
+  return plan->request.options.info != NULL && plan->request.count == 1 ? plan->request.options.info
+                                                                        : unwanted;
 }
 
 bool accel_core_plan_can_load(const core_read_plan *plan)
@@ -35,59 +36,59 @@ void accel_core_plan_init(core_read_plan *plan, accel_core *core, const void *ke
 {
   memset(plan, 0, sizeof *plan);
   plan->core = core;
-  plan->keys = keys;
-  plan->count = count;
-  if (read_or_null != NULL) plan->read = *read_or_null;
+  plan->request.keys = keys;
+  plan->request.count = count;
+  if (read_or_null != NULL) plan->request.options = *read_or_null;
   plan->load_options = accel_core_load_options(core, read_or_null);
-  plan->statuses_out = &plan->one_status;
-  plan->operation = CORE_OPERATION_GET;
+  plan->request.statuses_out = &plan->outcome.one_status;
+  plan->request.operation = CORE_OPERATION_GET;
 }
 
 static bool plan_has_remote(const core_read_plan *plan)
 {
-  return plan->core->link != NULL && !plan->read.skip_remote;
+  return plan->core->link != NULL && !plan->request.options.skip_remote;
 }
 
 static bool plan_permits_stale(const core_read_plan *plan)
 {
-  return plan->read.allow_stale || plan->core->config.stale_on_error;
+  return plan->request.options.allow_stale || plan->core->config.stale_on_error;
 }
 
 static void plan_add_miss(core_read_plan *plan, size_t i, const core_key *id, bool has_stale)
 {
-  core_miss *miss = &plan->misses[plan->miss_count];
+  core_miss *miss = &plan->misses.items[plan->misses.count];
   memset(miss, 0, sizeof *miss);
   miss->id = *id;
   miss->has_stale = has_stale && plan_permits_stale(plan);
   miss->status = ACCEL_MISS;
-  plan->miss_of[i] = plan->miss_count++;
+  plan->misses.of_key[i] = plan->misses.count++;
 }
 
 /* Asks L1 for every key. */
 static void plan_read_local(core_read_plan *plan)
 {
   accel_core *core = plan->core;
-  const bool has_local = core->local != NULL && !plan->read.skip_local;
+  const bool has_local = core->local != NULL && !plan->request.options.skip_local;
   uint64_t hits = 0;
-  for (size_t i = 0; i < plan->count; i++) {
-    const void *key = accel_type_key_at(core->type, plan->keys, i);
+  for (size_t i = 0; i < plan->request.count; i++) {
+    const void *key = accel_type_key_at(core->type, plan->request.keys, i);
     accel_info unwanted, *info = accel_core_plan_info(plan, i, &unwanted);
     memset(info, 0, sizeof *info);
-    plan->miss_of[i] = SIZE_MAX;
-    plan->statuses_out[i] = accel_core_check_key(core, key);
-    if (plan->statuses_out[i] != ACCEL_OK) continue;
+    plan->misses.of_key[i] = SIZE_MAX;
+    plan->request.statuses_out[i] = accel_core_check_key(core, key);
+    if (plan->request.statuses_out[i] != ACCEL_OK) continue;
     bool has_stale = false;
     const core_key id = {key, accel_core_hash(core, key)};
     accel_status status = ACCEL_MISS;
     if (has_local)
       status = accel_core_read_local(core, &id, accel_core_plan_value(plan, i), info, &has_stale);
-    plan->statuses_out[i] = status;
+    plan->request.statuses_out[i] = status;
     if (status == ACCEL_MISS) plan_add_miss(plan, i, &id, has_stale);
     if (status == ACCEL_OK || status == ACCEL_NULL) hits++;
   }
-  if (has_local) accel_stats_local(core->stats, hits, plan->miss_count);
-  plan->hits = hits;
-  plan->source = hits > 0 ? ACCEL_FROM_LOCAL : ACCEL_FROM_NONE;
+  if (has_local) accel_stats_local(core->stats, hits, plan->misses.count);
+  plan->outcome.hits = hits;
+  plan->outcome.source = hits > 0 ? ACCEL_FROM_LOCAL : ACCEL_FROM_NONE;
 }
 
 /* Lets duplicate keys share one miss. Without memory for that every duplicate is a miss of its own,
@@ -95,18 +96,19 @@ static void plan_read_local(core_read_plan *plan)
 static void plan_merge_duplicates(core_read_plan *plan)
 {
   core_key_set seen;
-  if (plan->miss_count < 2) return;
-  if (!accel_core_key_set_open(&seen, plan->core->type, plan->misses, sizeof *plan->misses,
-                               plan->miss_count))
+  core_read_misses *misses = &plan->misses;
+  if (misses->count < 2) return;
+  if (!accel_core_key_set_open(&seen, plan->core->type, misses->items, sizeof *misses->items,
+                               misses->count))
     return;
   size_t kept = 0;
-  for (size_t i = 0; i < plan->count; i++) {
-    if (plan->miss_of[i] == SIZE_MAX) continue;
-    plan->misses[kept] = plan->misses[plan->miss_of[i]];
-    plan->miss_of[i] = accel_core_key_set_add(&seen, kept);
-    if (plan->miss_of[i] == kept) kept++;
+  for (size_t i = 0; i < plan->request.count; i++) {
+    if (misses->of_key[i] == SIZE_MAX) continue;
+    misses->items[kept] = misses->items[misses->of_key[i]];
+    misses->of_key[i] = accel_core_key_set_add(&seen, kept);
+    if (misses->of_key[i] == kept) kept++;
   }
-  plan->miss_count = kept;
+  misses->count = kept;
   accel_core_key_set_close(&seen);
 }
 
@@ -114,8 +116,8 @@ static void plan_merge_duplicates(core_read_plan *plan)
 static void plan_answer_stale(core_read_plan *plan)
 {
   accel_core *core = plan->core;
-  for (size_t i = 0; i < plan->miss_count; i++) {
-    core_miss *miss = &plan->misses[i];
+  for (size_t i = 0; i < plan->misses.count; i++) {
+    core_miss *miss = &plan->misses.items[i];
     miss->is_answered = miss->has_stale &&
                         accel_throttle_holds(&core->throttle, miss->id.hash, accel_core_now(core));
   }
@@ -127,11 +129,11 @@ static void plan_join(core_read_plan *plan)
 {
   accel_core *core = plan->core;
   const bool is_shared = accel_core_plan_can_load(plan) && !core->config.no_penetration_protect;
-  const bool fills_local = core->local != NULL && !plan->read.skip_local;
+  const bool fills_local = core->local != NULL && !plan->request.options.skip_local;
   const accel_join_options options = {
       .share = is_shared, .fills_local = fills_local, .stays = plan->load_options.stays};
-  for (size_t i = 0; i < plan->miss_count; i++) {
-    core_miss *miss = &plan->misses[i];
+  for (size_t i = 0; i < plan->misses.count; i++) {
+    core_miss *miss = &plan->misses.items[i];
     if (miss->is_answered) continue;
     const accel_gate gate = accel_core_gate(core, miss->id.hash);
     miss->flight = accel_singleflight_join(&core->flights, miss->id.key, miss->id.hash, options,
@@ -156,9 +158,9 @@ static void plan_join(core_read_plan *plan)
 static void plan_look_again(core_read_plan *plan)
 {
   accel_core *core = plan->core;
-  if (core->local == NULL || plan->read.skip_local) return;
-  for (size_t i = 0; i < plan->miss_count; i++) {
-    const core_miss *miss = &plan->misses[i];
+  if (core->local == NULL || plan->request.options.skip_local) return;
+  for (size_t i = 0; i < plan->misses.count; i++) {
+    const core_miss *miss = &plan->misses.items[i];
     if (!miss->is_leader || !miss->flight->is_shared) continue;
     accel_flight *flight = miss->flight;
     const accel_status status =
@@ -179,8 +181,8 @@ static void plan_look_again(core_read_plan *plan)
 static size_t plan_collect_leads(const core_read_plan *plan, accel_flight **flights)
 {
   size_t leads = 0;
-  for (size_t i = 0; i < plan->miss_count; i++) {
-    const core_miss *miss = &plan->misses[i];
+  for (size_t i = 0; i < plan->misses.count; i++) {
+    const core_miss *miss = &plan->misses.items[i];
     if (miss->flight != NULL && miss->is_leader && !miss->flight->is_landed)
       flights[leads++] = miss->flight;
   }
@@ -190,24 +192,24 @@ static size_t plan_collect_leads(const core_read_plan *plan, accel_flight **flig
 static void plan_give_up(core_read_plan *plan, size_t leads)
 {
   for (size_t i = 0; i < leads; i++) {
-    accel_singleflight_land(&plan->core->flights, plan->leads[i], ACCEL_MISS, "");
-    accel_singleflight_finish(&plan->core->flights, plan->leads[i]);
+    accel_singleflight_land(&plan->core->flights, plan->misses.leads[i], ACCEL_MISS, "");
+    accel_singleflight_finish(&plan->core->flights, plan->misses.leads[i]);
   }
 }
 
-static bool plan_open(core_read_plan *plan)
+static bool plan_open(core_read_misses *misses, size_t count)
 {
-  plan->misses = &plan->one_miss;
-  plan->miss_of = &plan->one_miss_of;
-  plan->leads = &plan->one_lead;
-  if (plan->count == 1) return true;
-  const size_t each = sizeof *plan->misses + sizeof *plan->leads + sizeof *plan->miss_of;
-  if (plan->count > SIZE_MAX / each) return false;
-  plan->memory = ACCEL_MALLOC(plan->count * each);
-  if (plan->memory == NULL) return false;
-  plan->misses = (core_miss *)plan->memory;
-  plan->leads = (accel_flight **)(void *)(plan->misses + plan->count);
-  plan->miss_of = (size_t *)(void *)(plan->leads + plan->count);
+  misses->items = &misses->one_item;
+  misses->of_key = &misses->one_of_key;
+  misses->leads = &misses->one_lead;
+  if (count == 1) return true;
+  const size_t each = sizeof *misses->items + sizeof *misses->leads + sizeof *misses->of_key;
+  if (count > SIZE_MAX / each) return false;
+  misses->memory = ACCEL_MALLOC(count * each);
+  if (misses->memory == NULL) return false;
+  misses->items = (core_miss *)misses->memory;
+  misses->leads = (accel_flight **)(void *)(misses->items + count);
+  misses->of_key = (size_t *)(void *)(misses->leads + count);
   return true;
 }
 
@@ -215,47 +217,50 @@ static bool plan_open(core_read_plan *plan)
 static size_t plan_lease(core_read_plan *plan, size_t leads)
 {
   accel_core *core = plan->core;
-  const size_t ready = accel_core_lease(core, plan->leads, leads);
+  const size_t ready = accel_core_lease(core, plan->misses.leads, leads);
   plan->load_options.is_leased = true;
-  return ready +
-         accel_core_lease_wait(core, plan->leads + ready, leads - ready, plan->load_options.errors);
+  return ready + accel_core_lease_wait(core, plan->misses.leads + ready, leads - ready,
+                                       plan->load_options.errors);
 }
 
 bool accel_core_plan_begin(core_read_plan *plan)
 {
   accel_core *core = plan->core;
-  if (!plan_open(plan)) {
-    plan->failure =
+  if (!plan_open(&plan->misses, plan->request.count)) {
+    plan->outcome.failure =
         accel_error_set(core->cache, ACCEL_ERR_NOMEM, "no memory to read %zu keys of area %s",
-                        plan->count, core->area);
+                        plan->request.count, core->area);
     return false;
   }
   plan_read_local(plan);
-  plan->is_reported = !plan->is_part && (plan->miss_count > 0 || core->config.trace_hits);
-  if (plan->is_reported) plan->report = accel_core_report_begin(core, plan->operation, plan->count);
-  if (plan->count == 1) plan->report.key = plan->keys;
-  if (plan->miss_count == 0 || (!accel_core_plan_can_load(plan) && !plan_has_remote(plan)))
+  plan->outcome.is_reported =
+      !plan->request.is_part && (plan->misses.count > 0 || core->config.trace_hits);
+  if (plan->outcome.is_reported)
+    plan->outcome.report =
+        accel_core_report_begin(core, plan->request.operation, plan->request.count);
+  if (plan->request.count == 1) plan->outcome.report.key = plan->request.keys;
+  if (plan->misses.count == 0 || (!accel_core_plan_can_load(plan) && !plan_has_remote(plan)))
     return false;
   plan_merge_duplicates(plan);
   plan_answer_stale(plan);
   plan_join(plan);
   plan_look_again(plan);
-  size_t leads = plan_collect_leads(plan, plan->leads);
+  size_t leads = plan_collect_leads(plan, plan->misses.leads);
   if (leads > 0 && plan_has_remote(plan)) {
     const core_remote_read read = {.errors = plan->load_options.errors};
-    accel_core_remote_get(core, plan->leads, leads, &read);
-    leads = plan_collect_leads(plan, plan->leads);
+    accel_core_remote_get(core, plan->misses.leads, leads, &read);
+    leads = plan_collect_leads(plan, plan->misses.leads);
     if (plan->is_loaded_by_caller) leads = plan_lease(plan, leads);
   }
   if (!accel_core_plan_can_load(plan)) {
     plan_give_up(plan, leads);
     leads = 0;
   }
-  plan->lead_count = leads;
+  plan->misses.lead_count = leads;
   return leads > 0;
 }
 
 void accel_core_plan_load(core_read_plan *plan)
 {
-  accel_core_load(plan->core, plan->leads, plan->lead_count, &plan->load_options);
+  accel_core_load(plan->core, plan->misses.leads, plan->misses.lead_count, &plan->load_options);
 }

@@ -132,12 +132,10 @@ static void remote_leave_out(accel_core *core, core_batch *batch, accel_flight *
   accel_core_repair_begin(core); /* in case no thread could be started, and no heartbeat comes */
   size_t kept = 0;
   for (size_t i = 0; i < batch->count; i++) {
-    accel_flight *flight = flights[i];
-    core_note_of(flight)->remote = CORE_REMOTE_UNKNOWN;
+    core_note_of(flights[i])->remote = CORE_REMOTE_UNKNOWN;
     if (accel_core_repair_holds(core, &batch->items[i])) continue;
     batch->items[kept] = batch->items[i];
-    flights[i] = flights[kept];
-    flights[kept++] = flight;
+    accel_flights_keep(flights, &kept, i); /* raises kept */
   }
   if (!read->is_retry && !read->probe_only)
     accel_stats_add(core->stats, ACCEL_COUNT_remote_miss, batch->count - kept);

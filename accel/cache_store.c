@@ -226,10 +226,8 @@ size_t accel_core_drop_unwanted(accel_core *core, accel_flight **flights, size_t
 {
   size_t left = 0;
   for (size_t i = 0; i < count; i++) {
-    accel_flight *flight = flights[i];
-    if (accel_singleflight_drop_unwanted(&core->flights, flight)) continue;
-    flights[i] = flights[left];
-    flights[left++] = flight;
+    if (accel_singleflight_drop_unwanted(&core->flights, flights[i])) continue;
+    accel_flights_keep(flights, &left, i);
   }
   if (left == count) return left;
   static const core_load_options usual;

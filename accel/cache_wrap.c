@@ -18,25 +18,27 @@ ACCEL_STATIC_ASSERT(sizeof(core_read_plan) <= ACCEL_WRAP_PLAN_WORDS * sizeof(uin
 
 static size_t wrap_body_size(const core_read_plan *plan)
 {
-  return sizeof(core_body) + (plan->miss_count - plan->lead_count) * sizeof(accel_flight *);
+  return sizeof(core_body) +
+         (plan->misses.count - plan->misses.lead_count) * sizeof(accel_flight *);
 }
 
-/* Around the body that loads plan->leads. `body` has wrap_body_size bytes in `memory`; NULL: the
- * plan follows nobody and has no memory. False: no memory, and no body may run. */
+/* Around the body that loads plan->misses.leads. `body` has wrap_body_size bytes in `memory`; NULL:
+ * the plan follows nobody and has no memory. False: no memory, and no body may run. */
 static bool wrap_body_begin(core_read_plan *plan, core_body *body_or_null, void *memory)
 {
   if (!accel_thread_on_end(accel_core_leave)) return false;
   core_body *body = body_or_null;
-  for (size_t i = 0; i < plan->lead_count; i++) core_note_of(plan->leads[i])->is_in_body = true;
+  for (size_t i = 0; i < plan->misses.lead_count; i++)
+    core_note_of(plan->misses.leads[i])->is_in_body = true;
   plan->body = body;
   if (body == NULL) return true;
   memset(body, 0, sizeof *body);
   body->core = plan->core;
   body->memory = memory;
-  body->plan_memory = plan->memory;
+  body->plan_memory = plan->misses.memory;
   body->own_statuses = plan->own_statuses;
-  for (size_t i = 0; i < plan->miss_count; i++) {
-    const core_miss *miss = &plan->misses[i];
+  for (size_t i = 0; i < plan->misses.count; i++) {
+    const core_miss *miss = &plan->misses.items[i];
     if (miss->flight == NULL) continue;
     /* Another thread's may be in a body as well. */
     if (miss->is_leader && core_note_of(miss->flight)->is_in_body) continue;
@@ -48,7 +50,8 @@ static bool wrap_body_begin(core_read_plan *plan, core_body *body_or_null, void 
 
 static void wrap_body_end(core_read_plan *plan)
 {
-  for (size_t i = 0; i < plan->lead_count; i++) core_note_of(plan->leads[i])->is_in_body = false;
+  for (size_t i = 0; i < plan->misses.lead_count; i++)
+    core_note_of(plan->misses.leads[i])->is_in_body = false;
   if (plan->body != NULL) accel_core_leave_forget_body(plan->body);
   plan->body = NULL;
 }
@@ -98,15 +101,15 @@ static void wrap_init(accel_wrap *wrap, accel_cache *cache, const accel_type *ty
 /* A failure of the cache itself, not of a load that was waited for: nobody led, nobody landed. */
 static bool wrap_is_cache_failure(const core_read_plan *plan)
 {
-  for (size_t i = 0; i < plan->miss_count; i++)
-    if (plan->misses[i].flight != NULL) return false;
+  for (size_t i = 0; i < plan->misses.count; i++)
+    if (plan->misses.items[i].flight != NULL) return false;
   return true;
 }
 
 static void wrap_begin_plan(void *plan_pointer)
 {
   core_read_plan *plan = (core_read_plan *)plan_pointer;
-  if (!accel_core_plan_begin(plan)) plan->lead_count = 0;
+  if (!accel_core_plan_begin(plan)) plan->misses.lead_count = 0;
 }
 
 /* The plan's first half. True: the body must load. */
@@ -115,15 +118,15 @@ static bool wrap_begin(core_read_plan *plan)
   accel_cancel_enter();
   accel_thread_guard(wrap_begin_plan, accel_core_plan_leave, plan);
   accel_cancel_release();
-  return plan->lead_count > 0;
+  return plan->misses.lead_count > 0;
 }
 
 static accel_status wrap_finish_plan(accel_wrap *wrap)
 {
   core_read_plan *plan = (core_read_plan *)wrap->plan;
   accel_status status = accel_core_plan_end(plan);
-  const bool is_single = plan->statuses_out == &plan->one_status;
-  if (status == ACCEL_OK && is_single) status = plan->one_status;
+  const bool is_single = plan->request.statuses_out == &plan->outcome.one_status;
+  if (status == ACCEL_OK && is_single) status = plan->outcome.one_status;
   wrap->plan = NULL;
   return accel_core_plan_report(plan, status,
                                 is_single ? accel_core_read_result(status) : CORE_RESULT_OK);
@@ -134,13 +137,13 @@ static accel_status wrap_finish_plan(accel_wrap *wrap)
 static void wrap_give_up(core_read_plan *plan)
 {
   const accel_type *type = plan->core->type;
-  for (size_t i = 0; i < plan->lead_count; i++)
-    accel_core_land(plan->core, plan->leads[i], ACCEL_ERR_NOMEM, &plan->load_options);
-  accel_core_store(plan->core, plan->leads, plan->lead_count, &plan->load_options);
-  for (size_t i = 0; i < plan->count; i++)
-    if (plan->miss_of[i] == SIZE_MAX && plan->statuses_out[i] == ACCEL_OK)
-      type->drop(accel_type_value_at(type, plan->values_out, i));
-  plan->values_out = NULL;
+  for (size_t i = 0; i < plan->misses.lead_count; i++)
+    accel_core_land(plan->core, plan->misses.leads[i], ACCEL_ERR_NOMEM, &plan->load_options);
+  accel_core_store(plan->core, plan->misses.leads, plan->misses.lead_count, &plan->load_options);
+  for (size_t i = 0; i < plan->request.count; i++)
+    if (plan->misses.of_key[i] == SIZE_MAX && plan->request.statuses_out[i] == ACCEL_OK)
+      type->drop(accel_type_value_at(type, plan->request.values_out, i));
+  plan->request.values_out = NULL;
 }
 
 /* The plan's second half, once the body has returned, or without one. It may run loaders that
@@ -187,7 +190,7 @@ bool accel_wrap_read(accel_wrap *wrap, accel_cache *cache, const accel_type *typ
                        : accel_core_check_key(plan->core, key);
   if (status != ACCEL_OK) return wrap_without_cache(wrap, status);
   wrap->plan = plan;
-  plan->values_out = out;
+  plan->request.values_out = out;
   const bool is_leader = wrap_begin(plan);
   plan->load_options.error_mark = accel_error_mark();
   if (is_leader && wrap_body_begin(plan, NULL, NULL)) return true;
@@ -211,9 +214,9 @@ static void wrap_land(const core_read_plan *plan, accel_flight *flight, accel_st
 static void wrap_store_one(accel_wrap *wrap)
 {
   core_read_plan *plan = (core_read_plan *)wrap->plan;
-  wrap_land(plan, plan->leads[0], wrap->status, wrap->out, wrap->is_uncached);
-  accel_core_store(plan->core, plan->leads, 1, &plan->load_options);
-  if (!accel_failed(wrap->status)) plan->values_out = NULL; /* the body has filled *out */
+  wrap_land(plan, plan->misses.leads[0], wrap->status, wrap->out, wrap->is_uncached);
+  accel_core_store(plan->core, plan->misses.leads, 1, &plan->load_options);
+  if (!accel_failed(wrap->status)) plan->request.values_out = NULL; /* the body has filled *out */
 }
 
 accel_status accel_wrap_read_end(accel_wrap *wrap, accel_status status, bool is_uncached)
@@ -261,7 +264,7 @@ static bool wrap_batch_without_cache(accel_wrap *wrap, const void *keys, size_t 
 static bool wrap_open_arrays(accel_wrap *wrap, core_read_plan *plan)
 {
   const accel_type *type = wrap->type;
-  const size_t count = plan->lead_count;
+  const size_t count = plan->misses.lead_count;
   const size_t body_size = (wrap_body_size(plan) + 63) / 64 * 64;
   const size_t values_size = (count * type->value_size + 63) / 64 * 64;
   const size_t keys_size = (count * type->key_size + 63) / 64 * 64;
@@ -277,7 +280,7 @@ static bool wrap_open_arrays(accel_wrap *wrap, core_read_plan *plan)
   wrap->statuses = (accel_status *)(void *)(arrays + values_size + keys_size);
   wrap->count = count;
   for (size_t i = 0; i < count; i++) {
-    memcpy((char *)wrap->keys + i * type->key_size, plan->leads[i]->key, type->key_size);
+    memcpy((char *)wrap->keys + i * type->key_size, plan->misses.leads[i]->key, type->key_size);
     wrap->statuses[i] = ACCEL_MISS;
   }
   return true;
@@ -287,7 +290,7 @@ static bool wrap_open_arrays(accel_wrap *wrap, core_read_plan *plan)
 static accel_status wrap_finish_batch(accel_wrap *wrap)
 {
   core_read_plan *plan = (core_read_plan *)wrap->plan;
-  accel_status *own = wrap->caller_statuses == NULL ? plan->statuses_out : NULL;
+  accel_status *own = wrap->caller_statuses == NULL ? plan->request.statuses_out : NULL;
   const accel_status status = wrap_end(wrap, NULL);
   ACCEL_FREE(own);
   ACCEL_FREE(wrap->memory);
@@ -312,19 +315,20 @@ bool accel_wrap_read_batch(accel_wrap *wrap, accel_cache *cache, const accel_typ
   if (count == 0) return false;
   core_read_plan *plan = wrap_plan(wrap, keys, count, &status);
   if (plan == NULL) return wrap_batch_without_cache(wrap, keys, count, status);
-  plan->operation = CORE_OPERATION_MGET;
-  plan->values_out = values;
-  plan->statuses_out = statuses;
-  if (statuses == NULL) plan->statuses_out = (accel_status *)ACCEL_MALLOC(count * sizeof *statuses);
-  if (plan->statuses_out == NULL)
+  plan->request.operation = CORE_OPERATION_MGET;
+  plan->request.values_out = values;
+  plan->request.statuses_out = statuses;
+  if (statuses == NULL)
+    plan->request.statuses_out = (accel_status *)ACCEL_MALLOC(count * sizeof *statuses);
+  if (plan->request.statuses_out == NULL)
     return wrap_batch_without_cache(wrap, keys, count, ACCEL_ERR_NOMEM);
   wrap->plan = plan;
-  if (statuses == NULL) plan->own_statuses = plan->statuses_out;
+  if (statuses == NULL) plan->own_statuses = plan->request.statuses_out;
   const bool is_leader = wrap_begin(plan);
   plan->load_options.error_mark = accel_error_mark();
   if (is_leader && wrap_open_arrays(wrap, plan)) return true;
   if (is_leader) wrap_give_up(plan);
-  const bool is_cache_failure = is_leader || plan->failure != ACCEL_OK;
+  const bool is_cache_failure = is_leader || plan->outcome.failure != ACCEL_OK;
   wrap->status = wrap_finish_batch(wrap);
   if (is_cache_failure) return wrap_batch_without_cache(wrap, keys, count, wrap->status);
   return false;
@@ -353,10 +357,11 @@ static void wrap_store_batch(accel_wrap *wrap)
     if (accel_failed(wrap->status)) one = wrap->status;
     if (one == ACCEL_MISS) one = ACCEL_NULL; /* left as it was: not there */
     if (one == ACCEL_OK)                     /* moved: the array is the library's own */
-      memcpy(plan->leads[i]->value, accel_type_value_at(type, wrap->values, i), type->value_size);
-    accel_core_land(plan->core, plan->leads[i], one, &plan->load_options);
+      memcpy(plan->misses.leads[i]->value, accel_type_value_at(type, wrap->values, i),
+             type->value_size);
+    accel_core_land(plan->core, plan->misses.leads[i], one, &plan->load_options);
   }
-  accel_core_store(plan->core, plan->leads, wrap->count, &plan->load_options);
+  accel_core_store(plan->core, plan->misses.leads, wrap->count, &plan->load_options);
 }
 
 accel_status accel_wrap_read_batch_end(accel_wrap *wrap, accel_status status)

@@ -381,11 +381,9 @@ size_t accel_singleflight_unqueue(accel_singleflight *table, accel_flight **flig
   ACCEL_ASSERT(count == 0 || flights != NULL);
   accel_mutex_lock(&table->mutex);
   for (size_t i = 0; i < count; i++) {
-    accel_flight *flight = flights[i];
-    if (flight->load != load) continue;
-    flight->load = NULL;
-    flights[i] = flights[kept];
-    flights[kept++] = flight;
+    if (flights[i]->load != load) continue;
+    flights[i]->load = NULL;
+    accel_flights_keep(flights, &kept, i);
   }
   ACCEL_ASSERT(kept == load->queued);
   load->queued = load->wanted = 0;

@@ -70,6 +70,15 @@ typedef struct accel_flight {
   char error[ACCEL_ERROR_SIZE];
 } accel_flight;
 
+/* One step of a partition of an array in place: flight `i` joins the `*kept` flights that come
+ * first. The order of the others may change. */
+static inline void accel_flights_keep(accel_flight **flights, size_t *kept, size_t i)
+{
+  accel_flight *flight = flights[i];
+  flights[i] = flights[*kept];
+  flights[(*kept)++] = flight;
+}
+
 #define ACCEL_SINGLEFLIGHT_BUCKETS 64 /* at first; the table grows with its flights */
 #define ACCEL_SINGLEFLIGHT_STRIPES 256
 
