@@ -109,21 +109,17 @@ static void add_fact(const page *self, const char *name, const char *value)
   if (value) gate_add_markup(self->out, "<dt>%s</dt><dd>%s</dd>\n", name, value);
 }
 
-/* How many benches came to each verdict: the buttons that filter. */
+/* How many benches came to each verdict. */
 static void add_verdicts(const page *self)
 {
   size_t counts[GATE_VERDICTS] = {0};
   for (size_t i = 0; i < self->count; i++) counts[self->benches[i].verdict]++;
-  gate_text_add(self->out, "<div class=\"verdicts\" role=\"group\" aria-label=\"verdicts\">\n");
-  for (size_t v = GATE_VERDICTS; v-- > 0;) {
-    const char *name = gate_verdicts[v].name;
+  gate_text_add(self->out, "<p class=\"verdicts\">\n");
+  for (size_t v = GATE_VERDICTS; v-- > 0;)
     if (counts[v] > 0)
-      gate_text_printf(self->out,
-                       "<button type=\"button\" class=\"chip %s\" data-verdict=\"%s\" "
-                       "aria-pressed=\"true\"><b>%zu</b> %s</button>\n",
-                       gate_verdicts[v].kind, name, counts[v], name);
-  }
-  gate_text_add(self->out, "</div>\n");
+      gate_text_printf(self->out, "<span class=\"pill %s\"><b>%zu</b> %s</span>\n",
+                       gate_verdicts[v].kind, counts[v], gate_verdicts[v].name);
+  gate_text_add(self->out, "</p>\n");
 }
 
 static void add_header(const page *self)
@@ -153,15 +149,15 @@ static void add_bench(const page *self, const page_bench *bench)
   const gate_row *row = bench->main;
   const bool is_open = gate_is_bad(bench->verdict) && bench->number <= 8;
   gate_text_printf(self->out,
-                   "<details id=\"bench-%zu\" class=\"bench\" data-bench=\"%zu\"%s>\n<summary>"
-                   "<span class=\"pill %s\">%s</span> <span class=\"name\">",
-                   bench->number, bench->number, is_open ? " open=\"open\"" : "", kind,
-                   gate_verdicts[bench->verdict].name);
+                   "<details class=\"bench\"%s>\n<summary><span class=\"pill %s\">%s</span> "
+                   "<span class=\"name\">",
+                   is_open ? " open=\"open\"" : "", kind, gate_verdicts[bench->verdict].name);
   gate_add_markup(self->out, "%s</span>", bench->full_id);
   if (row->key[0] != '\0')
     gate_add_markup(self->out, " <span class=\"text %s num\">%s</span>", kind,
                     gate_percent(gate_row_change(row)));
-  gate_text_add(self->out, "</summary>\n<div>\n");
+  /* Browsers open what holds the place that a link leads to. */
+  gate_text_printf(self->out, "</summary>\n<div id=\"bench-%zu\">\n", bench->number);
   if (row->note && row->key[0] == '\0')
     gate_add_markup(self->out, "<p class=\"note\">%s</p>\n", row->note);
   if (bench->verdict == GATE_SKIPPED && bench->count > 1)
@@ -184,7 +180,7 @@ static void add_head(const page *self)
                 "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n"
                 "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n"
                 "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
-                "style-src 'unsafe-inline'; script-src 'unsafe-inline'\"/>\n");
+                "style-src 'unsafe-inline'\"/>\n");
   gate_add_markup(self->out, "<title>accel-gate %s: %s</title>\n<style>\n", self->report->command,
                   gate_report_sentence(self->report, self->has_problems));
   gate_text_add(self->out, page_css);
@@ -218,6 +214,5 @@ void gate_show_page(gate_text *out, const gate_report *report, const gate_histor
   for (size_t i = 0; i < self.count; i++) add_bench(&self, &self.benches[i]);
   gate_text_add(out, "</div>\n</section>\n");
   page_environment(&self);
-  gate_text_printf(out, "</main>\n<script>/*<![CDATA[*/\n%s/*]]>*/</script>\n</body>\n</html>\n",
-                   page_js);
+  gate_text_add(out, "</main>\n</body>\n</html>\n");
 }

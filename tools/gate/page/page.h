@@ -5,7 +5,6 @@
  *   page_charts.c    a bench drawn: its rounds, its history
  *   page_tables.c    figures of a bench, targets, and on what and how it was measured
  *   page.css         colours and layout, light and dark
- *   page.js          sorting and filtering: the page is whole without
  *   svg.c            drawing
  *
  * The same input gives the same bytes. The page is well-formed XML and HTML at once. */

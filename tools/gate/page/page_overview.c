@@ -1,5 +1,4 @@
-/* The overview: a line for each bench, with its change and interval, all on one axis. Lines are a
- * table's, so that sorting and filtering move what is drawn as well. */
+/* The overview: a line for each bench, with its change and interval, all on one axis. */
 #include "page.h"
 
 #include <math.h>
@@ -77,25 +76,12 @@ static void add_mark(const page *self, const gate_row *row, double reach)
   svg_close(&plot);
 }
 
-static void add_number(const page *self, const char *name, double value)
-{
-  gate_text_printf(self->out, " data-%s=\"", name);
-  if (isfinite(value)) gate_text_add(self->out, gate_number_plain(value));
-  gate_text_add(self->out, "\"");
-}
-
 static void add_line(const page *self, const page_bench *bench, double reach, bool is_drawn)
 {
   const gate_row *row = bench->main;
   const char *kind = gate_verdicts[bench->verdict].kind, *name = gate_verdicts[bench->verdict].name;
-  gate_text_printf(self->out, "<tr id=\"line-%zu\" data-bench=\"%zu\" data-severity=\"%d\"",
-                   bench->number, bench->number, (int)bench->verdict);
-  gate_add_markup(self->out, " data-name=\"%s\" data-verdict=\"%s\"", bench->full_id, name);
-  add_number(self, "change", row->worse_by);
-  add_number(self, "base", row->base);
-  add_number(self, "now", row->now);
   gate_text_printf(self->out,
-                   "><td class=\"c-verdict\"><span class=\"pill %s\">%s</span></td>"
+                   "<tr><td class=\"c-verdict\"><span class=\"pill %s\">%s</span></td>"
                    "<td class=\"c-name\"><a href=\"#bench-%zu\">",
                    kind, name, bench->number);
   gate_add_markup(self->out, "%s</a>", bench->full_id);
@@ -110,14 +96,6 @@ static void add_line(const page *self, const page_bench *bench, double reach, bo
   gate_text_add(self->out, "</td></tr>\n");
 }
 
-static void add_heading(const page *self, const char *key, const char *kind, const char *text)
-{
-  gate_add_markup(self->out,
-                  "<th class=\"%s\" scope=\"col\" aria-sort=\"none\"><button type=\"button\" "
-                  "class=\"sort\" data-sort=\"%s\">%s</button></th>",
-                  kind, key, text);
-}
-
 void page_overview(const page *self)
 {
   gate_text_add(self->out, "<section id=\"overview\">\n<h2>Overview</h2>\n");
@@ -127,18 +105,11 @@ void page_overview(const page *self)
   }
   const double reach = reach_of(self);
   size_t drawn = 0;
-  gate_text_printf(self->out,
-                   "<div class=\"controls\"><input id=\"filter\" type=\"search\" "
-                   "placeholder=\"filter by name\" aria-label=\"filter by name\"/> "
-                   "<span id=\"shown\" class=\"muted\" role=\"status\">%zu of %zu</span></div>\n"
-                   "<table class=\"overview\">\n<thead><tr>",
-                   self->count, self->count);
-  add_heading(self, "severity", "c-verdict", "verdict");
-  add_heading(self, "name", "c-name", "bench");
-  add_heading(self, "base", "c-base num", "base");
-  add_heading(self, "now", "c-now num", "now");
-  add_heading(self, "change", "c-change num", "change");
-  gate_text_add(self->out, "<th class=\"c-plot\" scope=\"col\">");
+  gate_text_add(self->out,
+                "<table class=\"overview\">\n<thead><tr><th class=\"c-verdict\">verdict</th>"
+                "<th class=\"c-name\">bench</th><th class=\"c-base num\">base</th>"
+                "<th class=\"c-now num\">now</th><th class=\"c-change num\">change</th>"
+                "<th class=\"c-plot\">");
   add_axis(self, reach);
   gate_text_add(self->out, "</th></tr></thead>\n<tbody>\n");
   for (size_t i = 0; i < self->count; i++) {
