@@ -38,7 +38,8 @@ static ACCEL_COLD accel_status redis_attach_open(void *remote, const accel_remot
     return accel_error_set(area->owner, ACCEL_ERR_CONFIG,
                            "remote was opened before the fork; open an accel_redis in the child");
   if (!accel_config_is_name(area->area))
-    return accel_error_set(area->owner, ACCEL_ERR_CONFIG, "area is not a name for Redis");
+    return accel_error_set(area->owner, ACCEL_ERR_CONFIG,
+                           "area is \"%.64s\"; it has 1 to 64 of [A-Za-z0-9_.-]", area->area);
   redis_subscription *subscription = (redis_subscription *)ACCEL_MALLOC(sizeof *subscription);
   if (subscription == NULL)
     return accel_error_set(area->owner, ACCEL_ERR_NOMEM, "no memory to join Redis");

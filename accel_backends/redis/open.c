@@ -306,6 +306,7 @@ accel_status accel_redis_ping(accel_redis *redis)
                                accel_clock_monotonic_ms());
   }
   accel_redis_replies_release(&replies);
+  if (accel_failed(status)) accel_redis_endpoint_name_failure(endpoint, error);
   if (status == ACCEL_OK)
     accel_redis_commands_check(&endpoint->commands, redis_endpoint_data(endpoint), &state->settings,
                                deadline_ms);

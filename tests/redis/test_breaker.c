@@ -199,6 +199,7 @@ static void each_refusal_has_its_counter_and_its_reaction(void **state)
     if (is_open) {
       assert_int_equal(client_check(&one, "a", "value"), ACCEL_ERR_BACKEND);
       assert_non_null(strstr(one.call.error, "breaker is open"));
+      assert_non_null(strstr(one.call.error, strrchr(refusing.url, '/') + 1));
       assert_int_equal(events.events[ACCEL_REMOTE_BREAKER_OPEN], 1);
     }
     const uint64_t until_ms = accel_clock_deadline(60000);

@@ -197,7 +197,7 @@ static void a_full_server_refuses_writes_only(void **state)
   assert_int_equal(one.call.messages_sent, 1);
   assert_int_equal(one.call.messages_failed, 0);
   assert_int_equal(client_put(&one, "b", "value"), ACCEL_ERR_BACKEND);
-  assert_non_null(strstr(one.call.error, "writes are paused"));
+  assert_non_null(strstr(one.call.error, "are paused for"));
   assert_non_null(strstr(one.call.error, "OOM"));
   assert_int_equal(client_check(&one, "a", "value"), ACCEL_OK);
   assert_int_equal(client_del(&one, "a"), ACCEL_OK);
@@ -291,30 +291,108 @@ static void a_user_who_may_not_run_scripts_is_told(void **state)
   redis_server_stop(&strict);
 }
 
+/* ---- redirections without end ---- */
+
+enum { KEY_SLOT = 7833 }; /* of test:key */
+
+static void opens_as_a_cluster(client *one, peer *server, uint32_t timeout_ms)
+{
+  char url[96];
+  snprintf(url, sizeof url, "redis+cluster://%.60s", server->url + strlen("redis://"));
+  const accel_redis_config config = {.url = url, .command_timeout_ms = timeout_ms};
+  client_open(one, &config);
+  while (!accel_redis_ops.is_ready(one->link)) usleep(1000);
+}
+
+static void is_told(const client *one, const char *words)
+{
+  if (strstr(one->call.error, words) == NULL)
+    fail_msg("\"%s\" without \"%s\"", one->call.error, words);
+}
+
 /* TRYAGAIN: the keys are on their way from one server to another, and a moment later they are
- * there. It is asked after 1, 5, 21 ms, not six times at once. */
+ * there. It is asked after 1, 5, 21, 85 ms, not six times at once. On a busy machine an answer may
+ * come too late: then once more. */
 static void a_server_that_asks_for_patience_is_given_time(void **state)
 {
-  enum { ANSWERS = 100, LIMIT_MS = 60 };
+  enum { ANSWERS = 1000, LIMIT_MS = 300 };
   peer busy;
-  char url[96];
   client one;
   (void)state;
   assert_true(peer_open(&busy, "-TRYAGAIN Multiple keys request during rehashing of slot\r\n", 0));
-  snprintf(url, sizeof url, "redis+cluster://%.60s", busy.url + strlen("redis://"));
-  const accel_redis_config config = {.url = url, .command_timeout_ms = LIMIT_MS};
-  client_open(&one, &config);
-  while (!accel_redis_ops.is_ready(one.link)) usleep(1000);
-  __atomic_store_n(&busy.answers_left, ANSWERS, __ATOMIC_RELAXED);
-  const uint64_t began_ms = accel_clock_monotonic_ms();
-  assert_int_equal(client_check(&one, "a", "x"), ACCEL_ERR_BACKEND);
-  const unsigned took_ms = (unsigned)(accel_clock_monotonic_ms() - began_ms);
-  const int asked = ANSWERS - __atomic_load_n(&busy.answers_left, __ATOMIC_RELAXED);
+  opens_as_a_cluster(&one, &busy, LIMIT_MS);
+  accel_status status = ACCEL_ERR_TIMEOUT;
+  unsigned took_ms = 0;
+  int asked = 0;
+  for (int attempt = 0; attempt < 20 && status == ACCEL_ERR_TIMEOUT; attempt++) {
+    __atomic_store_n(&busy.answers_left, ANSWERS, __ATOMIC_RELAXED);
+    const uint64_t began_ms = accel_clock_monotonic_ms();
+    status = client_check(&one, "key", "x");
+    took_ms = (unsigned)(accel_clock_monotonic_ms() - began_ms);
+    asked = ANSWERS - __atomic_load_n(&busy.answers_left, __ATOMIC_RELAXED);
+  }
   print_message("asked %d times within %u ms\n", asked, took_ms);
-  assert_in_range(asked, 1, 4);
+  assert_int_equal(status, ACCEL_ERR_BACKEND);
+  assert_in_range(asked, 1, 5);
   assert_true(took_ms >= 20);
+  char words[128];
+  snprintf(words, sizeof words,
+           "key (slot %d): no time is left after %d tries; last, %.40s replied TRYAGAIN", KEY_SLOT,
+           asked, busy.url + strlen("redis://"));
+  is_told(&one, words);
   client_close(&one);
   peer_close(&busy);
+}
+
+/* It sends each key to itself. */
+static void a_key_that_is_sent_on_without_end_is_given_up(void **state)
+{
+  peer turning;
+  client one;
+  char answer[64], words[128];
+  (void)state;
+  assert_true(peer_open(&turning, "", 0));
+  const char *name = turning.url + strlen("redis://");
+  snprintf(answer, sizeof answer, "-MOVED %d %.40s\r\n", KEY_SLOT, name);
+  __atomic_store_n(&turning.answer, answer, __ATOMIC_RELAXED);
+  opens_as_a_cluster(&one, &turning, 60000);
+  assert_int_equal(client_check(&one, "key", "x"), ACCEL_ERR_BACKEND);
+  snprintf(words, sizeof words, "key (slot %d): given up after 6 tries; last, %.40s replied MOVED",
+           KEY_SLOT, name);
+  is_told(&one, words);
+  client_close(&one);
+  peer_close(&turning);
+}
+
+/* ---- which server ---- */
+
+/* Whatever a call fails by: the text says which server it was. */
+static void a_failed_call_names_its_server(void **state)
+{
+  peer broken;
+  client one;
+  (void)state;
+  assert_true(peer_open(&broken, "", 0));
+  const char *name = broken.url + strlen("redis://");
+  const accel_redis_config config = {.url = broken.url, .command_timeout_ms = 100};
+  client_open(&one, &config);
+  while (!accel_redis_ops.is_ready(one.link)) usleep(1000);
+  assert_int_equal(client_check(&one, "key", "x"), ACCEL_ERR_TIMEOUT);
+  is_told(&one, name);
+  is_told(&one, ": no reply within ");
+  __atomic_store_n(&broken.answer, "-ERR no\r\n", __ATOMIC_RELAXED);
+  client_close(&one);
+  client_open(&one, &config);
+  while (!accel_redis_ops.is_ready(one.link)) usleep(1000);
+  assert_int_equal(client_check(&one, "key", "x"), ACCEL_ERR_BACKEND);
+  is_told(&one, name);
+  is_told(&one, ": the server replied: ERR no");
+  __atomic_store_n(&broken.answer, ":1\r\n", __ATOMIC_RELAXED);
+  assert_int_equal(client_check(&one, "key", "x"), ACCEL_ERR_BACKEND);
+  is_told(&one, name);
+  is_told(&one, ": protocol error: ");
+  client_close(&one);
+  peer_close(&broken);
 }
 
 int main(void)
@@ -332,6 +410,8 @@ int main(void)
       cmocka_unit_test(a_user_who_may_not_publish_is_told),
       cmocka_unit_test(a_user_who_may_not_run_scripts_is_told),
       cmocka_unit_test(a_server_that_asks_for_patience_is_given_time),
+      cmocka_unit_test(a_key_that_is_sent_on_without_end_is_given_up),
+      cmocka_unit_test(a_failed_call_names_its_server),
   };
   if (!redis_server_available()) return REDIS_SERVER_SKIP;
   return cmocka_run_group_tests(tests, NULL, NULL);

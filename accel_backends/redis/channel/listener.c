@@ -292,7 +292,7 @@ static uint64_t redis_listener_tend_channel(redis_listener *listener, bool is_re
     snprintf(listener->why, sizeof listener->why, "no reply to PING for %u ms",
              REDIS_LISTENER_PROOF_MS);
   if (must_move)
-    snprintf(listener->why, sizeof listener->why, "another server has become the main one");
+    snprintf(listener->why, sizeof listener->why, "another server has the channel from now on");
   if (!is_alive || is_silent) {
     redis_listener_lose_channel(listener);
     return listener->backoff.next_ms;

@@ -128,7 +128,8 @@ static void redis_blocks_adapt(redis_blocks *blocks, uint64_t took_ns)
 static accel_status redis_blocks_give_up(accel_remote_item *items, size_t count,
                                          accel_remote_call *call)
 {
-  snprintf(call->error, sizeof call->error, "the deadline passed before all keys were sent");
+  snprintf(call->error, sizeof call->error, "the deadline passed before %zu of the keys were sent",
+           count);
   for (size_t i = 0; i < count; i++) items[i].status = ACCEL_ERR_TIMEOUT;
   return ACCEL_ERR_TIMEOUT;
 }

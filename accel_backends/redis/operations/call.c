@@ -16,10 +16,22 @@ static void redis_call_tell(const redis_link *link, accel_remote_event event)
   if (link->sink.event != NULL) link->sink.event(link->sink.ctx, event, 1);
 }
 
-static accel_status redis_call_refuse(accel_remote_call *call, const char *why)
+/* The server's name, as a refusal quotes it. */
+typedef struct redis_call_server {
+  char name[REDIS_NEWS_SERVER];
+} redis_call_server;
+
+static redis_call_server redis_call_server_of(const redis_exchange *exchange)
 {
-  snprintf(call->error, sizeof call->error, "%s", why);
-  return ACCEL_ERR_BACKEND;
+  redis_call_server server;
+  accel_redis_endpoint_name(exchange->endpoint, exchange->lane_or_null, server.name);
+  return server;
+}
+
+static unsigned redis_call_ms_until(uint64_t time_ms)
+{
+  const uint64_t now_ms = accel_clock_monotonic_ms();
+  return time_ms <= now_ms ? 0 : (unsigned)(time_ms - now_ms);
 }
 
 bool accel_redis_call_is_paused(const redis_link *link, accel_remote_call *call,
@@ -30,8 +42,8 @@ bool accel_redis_call_is_paused(const redis_link *link, accel_remote_call *call,
   if (exchange->purpose != REDIS_STORES) return true;
   redis_call_tell(link, ACCEL_REMOTE_WRITES_PAUSED);
   const char *word = accel_load_relaxed(&exchange->endpoint->paused_by);
-  snprintf(call->error, sizeof call->error, "writes are paused for a second: the server replied %s",
-           word);
+  snprintf(call->error, sizeof call->error, "writes to %.64s are paused for %u ms: it replied %s",
+           redis_call_server_of(exchange).name, redis_call_ms_until(until_ms), word);
   return true;
 }
 
@@ -64,24 +76,48 @@ static void redis_call_note_error(accel_remote_call *call, const redis_replies *
 
 /* ---- sending ---- */
 
+static accel_status redis_call_refuse_removal(accel_remote_call *call,
+                                              const redis_exchange *exchange)
+{
+  snprintf(
+      call->error, sizeof call->error,
+      "nothing can be removed from %.40s until writes that timed out on both of its connections "
+      "are answered",
+      redis_call_server_of(exchange).name);
+  return ACCEL_ERR_BACKEND;
+}
+
+static accel_status redis_call_refuse_open(accel_remote_call *call, const redis_exchange *exchange)
+{
+  redis_call_tell(exchange->link, ACCEL_REMOTE_BREAKER_OPEN);
+  const redis_call_server server = redis_call_server_of(exchange);
+  const uint64_t ping_ms = accel_redis_breaker_ping_ms(&exchange->lane_or_null->breaker);
+  if (ping_ms == ACCEL_NO_DEADLINE)
+    snprintf(call->error, sizeof call->error,
+             "%.64s failed too often: its breaker is open while one call tries it", server.name);
+  else
+    snprintf(call->error, sizeof call->error,
+             "%.64s failed too often: its breaker is open, the next try is in %u ms", server.name,
+             redis_call_ms_until(ping_ms));
+  return ACCEL_ERR_BACKEND;
+}
+
 static accel_status redis_call_start(accel_remote_call *call, redis_exchange *exchange)
 {
   exchange->is_probe = false;
-  if (exchange->lane_or_null == NULL)
-    return redis_call_refuse(call, "nothing can be deleted yet: writes that timed out may still "
-                                   "take effect on both connections");
+  if (exchange->lane_or_null == NULL) return redis_call_refuse_removal(call, exchange);
   if (exchange->purpose == REDIS_STORES &&
       accel_redis_call_is_paused(exchange->link, call, exchange))
     return ACCEL_ERR_BACKEND;
   redis_breaker *breaker = &exchange->lane_or_null->breaker;
-  if (!accel_redis_breaker_admits(breaker, &exchange->is_probe)) {
-    redis_call_tell(exchange->link, ACCEL_REMOTE_BREAKER_OPEN);
-    return redis_call_refuse(call, "the circuit breaker is open: the server failed too often");
-  }
+  if (!accel_redis_breaker_admits(breaker, &exchange->is_probe))
+    return redis_call_refuse_open(call, exchange);
   const accel_status status =
       accel_redis_connection_begin(&exchange->lane_or_null->connection, &exchange->request,
                                    exchange->deadline_ms, &exchange->caller, call->error);
-  if (status != ACCEL_OK) accel_redis_breaker_withdrawn(breaker, exchange->is_probe);
+  if (status == ACCEL_OK) return ACCEL_OK;
+  accel_redis_breaker_withdrawn(breaker, exchange->is_probe);
+  accel_redis_endpoint_name_failure(exchange->endpoint, call->error);
   return status;
 }
 
@@ -219,6 +255,8 @@ static void redis_call_await(accel_remote_call *call, redis_exchange *exchange)
     redis_call_tell(exchange->link, ACCEL_REMOTE_REFUSED);
     exchange->status = ACCEL_ERR_CODEC;
   }
+  if (accel_failed(exchange->status))
+    accel_redis_endpoint_name_failure(exchange->endpoint, call->error);
   redis_call_judge(call, exchange);
 }
 
@@ -278,12 +316,16 @@ accel_status accel_redis_call_protocol_error(redis_lane *lane, accel_remote_call
 {
   snprintf(call->error, sizeof call->error, "protocol error: a reply of an unexpected type");
   accel_redis_connection_break(&lane->connection, call->error);
+  accel_redis_endpoint_name_failure(lane->endpoint, call->error);
   return ACCEL_ERR_BACKEND;
 }
 
-accel_status accel_redis_call_explain(accel_remote_call *call, const redis_replies *replies,
-                                      size_t i)
+accel_status accel_redis_call_explain(accel_remote_call *call, redis_endpoint *endpoint,
+                                      const redis_replies *replies, size_t i)
 {
-  if (call->error[0] == '\0') accel_redis_stream_explain(replies, i, "redis", call->error);
+  char name[REDIS_NEWS_SERVER];
+  if (call->error[0] != '\0') return ACCEL_ERR_BACKEND;
+  accel_redis_endpoint_name(endpoint, NULL, name);
+  accel_redis_stream_explain(replies, i, name, call->error);
   return ACCEL_ERR_BACKEND;
 }

@@ -54,8 +54,8 @@ void accel_redis_call_init(redis_exchange *exchange, redis_purpose purpose,
  * fails at once while the breaker is open. A read whose connection broke before a byte of its
  * reply came is sent once more, within its deadline and the retry budget. Error replies are
  * counted and acted on. Every begin is followed by a finish, which returns exchange->status; after
- * a failure the call has its text. The caller releases the replies. CONFIG: in a forked child.
- * CODEC: a value is larger than the server takes. */
+ * a failure the call has its text, which names the server. The caller releases the replies. CONFIG:
+ * in a forked child. CODEC: a value is larger than the server takes. */
 void accel_redis_call_begin(redis_link *link, accel_remote_call *call, redis_exchange *exchange);
 accel_status accel_redis_call_finish(accel_remote_call *call, redis_exchange *exchange);
 /* True: writes are paused, because the server refused one a moment ago. A store counts as refused,
@@ -80,9 +80,10 @@ accel_status accel_redis_call_no_memory(accel_remote_call *call);
 void accel_redis_call_leave_transaction(const redis_exchange *exchange, size_t exec);
 /* For replies that cannot be those of the commands: breaks the connection, returns BACKEND. */
 accel_status accel_redis_call_protocol_error(redis_lane *lane, accel_remote_call *call);
-/* Sets the call's text to its first error reply; returns BACKEND. */
-accel_status accel_redis_call_explain(accel_remote_call *call, const redis_replies *replies,
-                                      size_t i);
+/* Sets the call's text to its first error reply, which the endpoint's server sent; returns BACKEND.
+ */
+accel_status accel_redis_call_explain(accel_remote_call *call, redis_endpoint *endpoint,
+                                      const redis_replies *replies, size_t i);
 
 ACCEL_EXTERN_C_END
 #endif

@@ -9,7 +9,8 @@
 
 #define REDIS_CLEAR_CURSOR_SIZE 24  /* a cursor's digits and a 0 */
 #define REDIS_CLEAR_LIMIT_MS 60000u /* of one server: then its SCAN has no end */
-#define REDIS_CLEAR_LATE_MAX 3u     /* steps in a row that may be late, once one was not */
+#define REDIS_CLEAR_LIMIT_TEXT "60 s"
+#define REDIS_CLEAR_LATE_MAX 3u /* steps in a row that may be late, once one was not */
 
 /* Where one step takes place. */
 typedef struct redis_clear_place {
@@ -106,7 +107,7 @@ static accel_status redis_clear_remove(redis_link *link, const redis_clear_place
     const redis_reply reply = accel_redis_reply_at(&replies, i);
     if (reply.kind == REDIS_REPLY_IS_INTEGER) continue;
     *is_refused_out = accel_redis_note_lacks_unlink(place->endpoint, &replies, i);
-    status = accel_redis_call_explain(call, &replies, i);
+    status = accel_redis_call_explain(call, place->endpoint, &replies, i);
   }
   accel_redis_replies_release(&replies);
   return status;
@@ -123,7 +124,7 @@ static accel_status redis_clear_step(redis_link *link, const redis_clear_place *
   if (accel_failed(status)) return status;
   const redis_reply whole = accel_redis_reply_at(&found, 0);
   if (whole.kind == REDIS_REPLY_IS_ERROR) {
-    status = accel_redis_call_explain(call, &found, 0);
+    status = accel_redis_call_explain(call, place->endpoint, &found, 0);
   } else if (!redis_clear_is_scan(&found, next)) {
     status = accel_redis_call_protocol_error(place->lane_or_null, call);
   } else {
@@ -171,7 +172,7 @@ static accel_status redis_clear_publish(redis_link *link, accel_remote_call *cal
   if (status == ACCEL_OK) {
     const redis_reply reply = accel_redis_reply_at(&exchange.replies, 0);
     if (reply.kind == REDIS_REPLY_IS_ERROR)
-      status = accel_redis_call_explain(call, &exchange.replies, 0);
+      status = accel_redis_call_explain(call, endpoint, &exchange.replies, 0);
     else if (reply.kind != REDIS_REPLY_IS_INTEGER)
       status = accel_redis_call_protocol_error(lane, call);
   }
@@ -184,21 +185,27 @@ static accel_status redis_clear_publish(redis_link *link, accel_remote_call *cal
 }
 
 /* OK while the clear may go on. */
-static accel_status redis_clear_goes_on(accel_remote_call *call, uint64_t until_ms)
+static accel_status redis_clear_goes_on(redis_endpoint *endpoint, accel_remote_call *call,
+                                        uint64_t until_ms)
 {
   const bool is_stopped = call->stop_or_null != NULL && accel_load_acquire(call->stop_or_null);
   const uint64_t now_ms = accel_clock_monotonic_ms();
   if (!is_stopped && now_ms < until_ms && now_ms < call->deadline_ms) return ACCEL_OK;
-  snprintf(call->error, sizeof call->error, "%s",
-           is_stopped ? "the clear was stopped: the cache is closing"
-                      : "the clear was given up: SCAN did not come to an end in time");
+  if (is_stopped)
+    snprintf(call->error, sizeof call->error, "the clear was stopped: the cache is closing");
+  else
+    snprintf(call->error, sizeof call->error, "the clear was given up: SCAN did not end in %s",
+             now_ms < until_ms ? "time" : REDIS_CLEAR_LIMIT_TEXT);
+  if (!is_stopped) accel_redis_endpoint_name_failure(endpoint, call->error);
   return ACCEL_ERR_BACKEND;
 }
 
-static accel_status redis_clear_is_lost(accel_remote_call *call)
+static accel_status redis_clear_is_lost(redis_endpoint *endpoint, accel_remote_call *call)
 {
-  if (call->error[0] == '\0')
-    snprintf(call->error, sizeof call->error, "the connection was made anew during the clear");
+  if (call->error[0] != '\0') return ACCEL_ERR_BACKEND;
+  snprintf(call->error, sizeof call->error,
+           "the connection was lost during the clear, which has to begin again");
+  accel_redis_endpoint_name_failure(endpoint, call->error);
   return ACCEL_ERR_BACKEND;
 }
 
@@ -213,13 +220,13 @@ static accel_status redis_clear_endpoint(redis_link *link, redis_endpoint *endpo
   char cursor[REDIS_CLEAR_CURSOR_SIZE] = "0";
   uint32_t made = 0;
   for (unsigned late = 0;;) {
-    const accel_status may = redis_clear_goes_on(call, until_ms);
+    const accel_status may = redis_clear_goes_on(endpoint, call, until_ms);
     if (accel_failed(may)) return may;
     const redis_clear_place place = {endpoint, accel_redis_endpoint_to_remove(endpoint)};
     const accel_status status = redis_clear_step(link, &place, call, cursor);
     const redis_lane *lane = place.lane_or_null;
     const uint32_t made_now = lane == NULL ? 0 : accel_load_acquire(&lane->connection.made);
-    if (lane == known && made_now != made) return redis_clear_is_lost(call);
+    if (lane == known && made_now != made) return redis_clear_is_lost(endpoint, call);
     known = lane;
     made = made_now;
     const bool has_begun = strcmp(cursor, "0") != 0;

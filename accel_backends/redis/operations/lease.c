@@ -221,8 +221,8 @@ static bool redis_lease_take_moved(const redis_lease *lease, accel_remote_item *
       accel_redis_part_refused(lease->part, item, lease->terms->call, replies, k);
       if (k == exec) accel_redis_call_leave_transaction(&lease->exchange, k);
       if (!accel_redis_reply_fails(replies, &reply, "OOM ")) return true;
-      item->status = REDIS_ITEM_AGAIN; /* the script alone may still remove the lease */
-      item->hint |= REDIS_HINT_NO_MULTI;
+      /* the script alone may still remove the lease */
+      accel_redis_part_again(lease->part, item, REDIS_HINT_NO_MULTI, "replied OOM within MULTI");
       return true;
     }
     if (k < exec && reply.kind != REDIS_REPLY_IS_STATUS) return false;

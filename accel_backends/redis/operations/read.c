@@ -156,13 +156,6 @@ static void redis_read_begin(void *terms_pointer, void *read_pointer, const redi
 
 /* ---- replies ---- */
 
-/* The item must be read once more. */
-static void redis_read_again(accel_remote_item *item, uint32_t hint)
-{
-  item->hint |= hint;
-  item->status = REDIS_ITEM_AGAIN;
-}
-
 /* Keeps only the head of an oversized value. */
 static void redis_read_cut(const redis_read *read, accel_remote_item *item)
 {
@@ -199,13 +192,16 @@ static bool redis_read_item(const redis_read *read, accel_remote_item *item, siz
   const bool is_whole =
       (item->hint & REDIS_HINT_GET) != 0 || !(read->is_bounded || read->is_large_lane);
   if (!is_whole && reply.size == 0) {
-    if (read->terms->call->looks_closely) redis_read_again(item, REDIS_HINT_GET);
+    if (read->terms->call->looks_closely)
+      accel_redis_part_again(read->part, item, REDIS_HINT_GET, "replied nothing to GETRANGE");
     return true;
   }
   const bool is_large = read->is_bounded && reply.size > REDIS_VALUE_LARGE_BYTES;
   if (!is_text || (is_large && reply.size <= size_max)) {
     redis_read_note_size(read->part, item, reply.size);
-    redis_read_again(item, reply.size > size_max ? REDIS_HINT_OVERSIZED : REDIS_HINT_WHOLE);
+    accel_redis_part_again(read->part, item,
+                           reply.size > size_max ? REDIS_HINT_OVERSIZED : REDIS_HINT_WHOLE,
+                           "replied with a part of a large value");
     return true;
   }
   item->status = ACCEL_OK;
@@ -227,7 +223,7 @@ static bool redis_read_take_oversized(const redis_read *read, accel_remote_item 
   if (beyond.size > 0) return redis_read_item(read, item, *i);
   item->hint &= ~(uint32_t)REDIS_HINT_OVERSIZED;
   redis_read_note_size(read->part, item, 0);
-  redis_read_again(item, 0);
+  accel_redis_part_again(read->part, item, 0, "had an oversized value before");
   return true;
 }
 
@@ -241,7 +237,7 @@ static bool redis_read_chunk(const redis_read *read, size_t from, size_t count, 
         accel_redis_commands_refuses(&read->exchange.replies, *i, REDIS_COMMAND_MGET);
     for (size_t k = 0; k < count; k++)
       if (lacks_mget)
-        redis_read_again(items[k], REDIS_HINT_GET);
+        accel_redis_part_again(read->part, items[k], REDIS_HINT_GET, "refused MGET");
       else
         accel_redis_part_refused(read->part, items[k], read->terms->call, &read->exchange.replies,
                                  *i);

@@ -10,6 +10,7 @@ typedef struct redis_scatter {
   redis_part single;
   accel_remote_item *one; /* the item of `single` */
   void *memory;           /* of longer lists */
+  redis_again *again;
 } redis_scatter;
 
 /* ---- splitting ---- */
@@ -54,6 +55,7 @@ static redis_part *redis_scatter_find(redis_scatter *parts, redis_part target)
       return &parts->list[i];
   redis_part *part = &parts->list[parts->count++];
   *part = target;
+  part->again = parts->again;
   return part;
 }
 
@@ -90,12 +92,11 @@ static bool redis_scatter_sort(redis_scatter *parts, redis_link *link, accel_rem
 static bool redis_scatter_open(redis_scatter *parts, redis_link *link, accel_remote_item *items,
                                size_t count, const redis_operation *operation)
 {
-  parts->memory = NULL;
-  parts->count = 0;
   if (count > 1) return redis_scatter_sort(parts, link, items, count, operation);
   parts->one = items;
   parts->single = redis_scatter_target(link, items, operation);
   parts->single.items = &parts->one;
+  parts->single.again = parts->again;
   parts->single.count = 1;
   parts->list = &parts->single;
   parts->count = 1;
@@ -120,9 +121,9 @@ static accel_status redis_scatter_no_memory(accel_remote_item *items, size_t cou
 
 static accel_status redis_scatter_round(redis_link *link, accel_remote_item *items, size_t count,
                                         accel_remote_call *call, const redis_operation *operation,
-                                        void *single)
+                                        redis_again *again, void *single)
 {
-  redis_scatter parts;
+  redis_scatter parts = {.again = again};
   accel_status status = ACCEL_ERR_BACKEND;
   char *states = (char *)single;
   if (!redis_scatter_open(&parts, link, items, count, operation))
@@ -166,11 +167,20 @@ static void redis_scatter_pause(unsigned pauses_before, uint64_t deadline_ms)
   accel_redis_wake_sleep(&nobody, until_ms < deadline_ms ? until_ms : deadline_ms);
 }
 
-/* Fails what was redirected until the rounds or the time were over. */
-static void redis_scatter_give_up(accel_remote_item *items, size_t count, accel_remote_call *call)
+/* Fails what still has to go another round, when the rounds or the time are over. */
+static void redis_scatter_give_up(redis_link *link, accel_remote_item *items, size_t count,
+                                  accel_remote_call *call, const redis_again *again, int rounds)
 {
-  snprintf(call->error, sizeof call->error,
-           "redis: MOVED or ASK sent a key from server to server too often");
+  const accel_remote_item *item = again->item;
+  const int name_size = (int)(item->name_size < 40 ? item->name_size : 40);
+  const unsigned slot =
+      accel_redis_slot_add(link->prefix_checksum, item->key, item->key_size) % REDIS_SLOTS;
+  char where[24] = "", server[REDIS_NEWS_SERVER];
+  if (accel_redis_route_is_cluster(link->route)) snprintf(where, sizeof where, " (slot %u)", slot);
+  accel_redis_endpoint_name(again->endpoint, NULL, server);
+  snprintf(call->error, sizeof call->error, "%.*s%s: %s after %d tries; last, %.40s %s", name_size,
+           item->name, where, rounds == REDIS_SCATTER_ROUNDS_MAX ? "given up" : "no time is left",
+           rounds, server, again->why);
   redis_scatter_fail(items, count, ACCEL_ERR_BACKEND);
 }
 
@@ -187,16 +197,18 @@ accel_status accel_redis_scatter_run(redis_link *link, accel_remote_item *items,
     items[i].hint = 0;
     items[i].status = REDIS_ITEM_AGAIN;
   }
-  accel_status status = redis_scatter_round(link, items, count, call, operation, single);
+  redis_again again = {0};
+  accel_status status = redis_scatter_round(link, items, count, call, operation, &again, single);
   unsigned pauses = 0;
   for (int round = 1; redis_scatter_count_again(items, count) > 0; round++) {
     if (round >= REDIS_SCATTER_SURE_ROUNDS || redis_scatter_must_wait(items, count))
       redis_scatter_pause(pauses++, until_ms);
     if (round == REDIS_SCATTER_ROUNDS_MAX || accel_clock_monotonic_ms() >= until_ms) {
-      redis_scatter_give_up(items, count, call);
+      redis_scatter_give_up(link, items, count, call, &again, round);
       break;
     }
-    const accel_status further = redis_scatter_round(link, items, count, call, operation, single);
+    const accel_status further =
+        redis_scatter_round(link, items, count, call, operation, &again, single);
     if (accel_failed(status)) status = further;
   }
   call->limit_ms = 0;
@@ -220,13 +232,14 @@ bool accel_redis_part_is_too_large(const redis_part *part, accel_remote_item *it
   const uint64_t refused = accel_redis_value_sizes_refused(&part->endpoint->sizes, item->size);
   if (item->size <= size_max && refused == 0) return false;
   item->status = ACCEL_ERR_CODEC;
-  char limit[96];
+  char limit[104];
   if (item->size > size_max)
     snprintf(limit, sizeof limit, "max_value_bytes is %zu", size_max);
   else
-    snprintf(limit, sizeof limit, "the server refused %llu: " REDIS_CALL_TOO_LARGE,
+    snprintf(limit, sizeof limit,
+             "the server refused %llu: " REDIS_CALL_TOO_LARGE " (proto-max-bulk-len)",
              (unsigned long long)refused);
-  const int name_size = (int)(item->name_size < 40 ? item->name_size : 40);
+  const int name_size = (int)(item->name_size < 36 ? item->name_size : 36);
   snprintf(call->error, sizeof call->error, "the value of %.*s has %zu bytes; %s", name_size,
            item->name, item->size, limit);
   return true;
@@ -253,28 +266,45 @@ static void redis_part_hint(accel_remote_item *item, const redis_redirection *wh
   if (where->must_wait) item->hint |= REDIS_HINT_LATER;
 }
 
+void accel_redis_part_again(const redis_part *part, accel_remote_item *item, uint32_t hint,
+                            const char *why)
+{
+  item->hint |= hint;
+  item->status = REDIS_ITEM_AGAIN;
+  *part->again = (redis_again){item, part->endpoint, why};
+}
+
+/* The words of a redirection. */
+static const char *redis_part_redirection(const redis_redirection *where)
+{
+  if (where->must_wait) return "replied TRYAGAIN";
+  return where->must_ask ? "replied ASK" : "replied MOVED";
+}
+
 void accel_redis_part_refused(const redis_part *part, accel_remote_item *item,
                               accel_remote_call *call, const redis_replies *replies, size_t i)
 {
-  item->status = REDIS_ITEM_AGAIN;
   const redis_reply reply = accel_redis_reply_at(replies, i);
   const bool lacks_script = accel_redis_reply_fails(replies, &reply, "NOSCRIPT") ||
                             accel_redis_commands_refuses(replies, i, REDIS_COMMAND_EVALSHA);
   if (lacks_script && (item->hint & REDIS_HINT_SCRIPT) == 0) {
-    item->hint |= REDIS_HINT_SCRIPT;
+    accel_redis_part_again(part, item, REDIS_HINT_SCRIPT, "did not know the script");
     return;
   }
   if ((item->hint & REDIS_HINT_DEL) == 0 &&
       accel_redis_note_lacks_unlink(part->endpoint, replies, i)) {
-    item->hint |= REDIS_HINT_DEL;
+    accel_redis_part_again(part, item, REDIS_HINT_DEL, "refused UNLINK");
     return;
   }
   redis_redirection where;
   const bool is_redirected =
       accel_redis_route_redirect(part->route, part->endpoint, replies, i, &where);
   redis_part_hint(item, &where);
-  if (is_redirected) return;
-  item->status = accel_redis_call_explain(call, replies, i);
+  if (is_redirected) {
+    accel_redis_part_again(part, item, 0, redis_part_redirection(&where));
+    return;
+  }
+  item->status = accel_redis_call_explain(call, part->endpoint, replies, i);
   redis_part_note_too_large(part, item, replies, i);
 }
 

@@ -35,6 +35,13 @@ enum {
   REDIS_HINT_SHIFT = 8
 };
 
+/* Why an item goes another round: the last reason of all items. */
+typedef struct redis_again {
+  const accel_remote_item *item;
+  redis_endpoint *endpoint; /* whose server replied */
+  const char *why;          /* such as "replied MOVED"; a constant */
+} redis_again;
+
 /* The items that one lane serves, in the caller's order. */
 typedef struct redis_part {
   redis_route *route;
@@ -42,6 +49,7 @@ typedef struct redis_part {
   redis_lane *lane_or_null; /* of the endpoint; NULL: none may serve them now */
   accel_remote_item **items;
   size_t count;
+  redis_again *again; /* what items of all parts note */
 } redis_part;
 
 /* What is done with each part. A part has `state_size` bytes of the operation's own. */
@@ -76,6 +84,9 @@ size_t accel_redis_part_large_bytes(const redis_part *part);
 bool accel_redis_part_is_too_large(const redis_part *part, accel_remote_item *item,
                                    accel_remote_call *call);
 
+/* Gives the item the status AGAIN, adds the hint, and notes why. */
+void accel_redis_part_again(const redis_part *part, accel_remote_item *item, uint32_t hint,
+                            const char *why);
 /* Handles an error reply to an item's command: gives the item the status AGAIN with a hint, or
  * BACKEND and the call its text. */
 void accel_redis_part_refused(const redis_part *part, accel_remote_item *item,

@@ -25,7 +25,7 @@ static bool redis_discovery_ask(redis_dial *dial, const char *const *words, redi
   if (!accel_redis_stream_open(&stream, dial, REDIS_DISCOVERY_TEXT_MAX, "accel-discovery"))
     return false;
   bool asked = accel_redis_command_append_words(&command, words);
-  if (!asked) snprintf(dial->error, sizeof dial->error, "no memory to ask");
+  if (!asked) snprintf(dial->error, sizeof dial->error, "no memory to ask where the servers are");
   asked = asked && accel_redis_stream_exchange(&stream, dial, &command, 1, replies);
   accel_buffer_release(&command);
   accel_redis_stream_close(&stream);
@@ -95,6 +95,7 @@ static bool redis_discovery_visit(redis_discovery *discovery, redis_address *add
   redis_dial dial = accel_redis_settings_dial(settings, address, discovery->signals.stop_fd);
   if (settings->url.kind == REDIS_URL_SENTINEL) dial.credentials = settings->sentinel_credentials;
   if (take(discovery, &dial, map)) return true;
+  accel_redis_socket_name_failure(address, dial.error);
   memcpy(error, dial.error, sizeof dial.error);
   return false;
 }

@@ -97,6 +97,14 @@ static accel_status redis_connection_refuse(accel_status status, const char *why
   return status;
 }
 
+static accel_status redis_connection_refuse_more(size_t pending, size_t unsent, char *error)
+{
+  snprintf(error, REDIS_SOCKET_TEXT,
+           "the send queue is full: %zu requests wait for replies, and %zu bytes to be sent",
+           pending, unsent);
+  return ACCEL_ERR_BACKEND;
+}
+
 /* Returns how many replies are due; 0: no memory. */
 static size_t redis_connection_append(const redis_request *request, accel_buffer *out)
 {
@@ -113,8 +121,7 @@ static accel_status redis_connection_submit(redis_connection *connection,
   const size_t unsent = connection->queued.size + connection->writing.size - connection->written;
   const size_t pending = accel_redis_io_pending(connection);
   if (pending == REDIS_CONNECTION_SLOTS || unsent > REDIS_CONNECTION_UNSENT_MAX)
-    return redis_connection_refuse(ACCEL_ERR_BACKEND,
-                                   "the send queue is full: the server is too slow", error);
+    return redis_connection_refuse_more(pending, unsent, error);
   ACCEL_ASSERT(connection->state == REDIS_CONNECTION_UP);
   const size_t before = connection->queued.size;
   const size_t replies_due = redis_connection_append(request, &connection->queued);
@@ -357,9 +364,9 @@ static void redis_connection_judge(redis_connection *connection)
     connection->progress_ms = connection->reply_ms = now_ms;
     return;
   }
-  accel_redis_io_break(connection,
-                       is_silent ? "connection lost: the server sent nothing while replies were due"
-                                 : "connection lost: a reply was not complete in time");
+  accel_redis_io_break(
+      connection, is_silent ? "connection lost: no byte came for a second while replies were due"
+                            : "connection lost: a reply was not complete in time");
 }
 
 /* With the mutex held, while it is up: does what a caller would do, without waiting. */

@@ -30,6 +30,14 @@ void accel_redis_endpoint_name(redis_endpoint *endpoint, const redis_lane *lane,
   snprintf(name, REDIS_NEWS_SERVER, "%s%s", address, is_large ? " (for large values)" : "");
 }
 
+void accel_redis_endpoint_name_failure(redis_endpoint *endpoint, char *error)
+{
+  if (endpoint->number == 0 && accel_load_acquire(&endpoint->is_retired)) return;
+  redis_address *held = accel_redis_endpoint_hold_address(endpoint);
+  accel_redis_socket_name_failure(held, error);
+  accel_redis_address_release(held, 0);
+}
+
 static void redis_endpoint_tell_breaker(void *lane_pointer, redis_breaker_state state)
 {
   redis_lane *lane = (redis_lane *)lane_pointer;

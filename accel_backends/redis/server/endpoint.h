@@ -90,6 +90,10 @@ ACCEL_COLD void accel_redis_endpoint_abandon(redis_endpoint *endpoint);
  * bytes). Threads: any. */
 void accel_redis_endpoint_name(redis_endpoint *endpoint, const redis_lane *lane, char *name);
 
+/* Puts that name before a failure's text (REDIS_SOCKET_TEXT bytes), unless it names it already, or
+ * the endpoint stands in for a server that is not known. Threads: any. */
+void accel_redis_endpoint_name_failure(redis_endpoint *endpoint, char *error);
+
 /* The lane on which to read the key, and the one on which to store so many bytes. */
 redis_lane *accel_redis_endpoint_to_read(redis_endpoint *endpoint, const char *key,
                                          size_t key_size);

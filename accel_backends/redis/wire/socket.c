@@ -162,3 +162,13 @@ void accel_redis_socket_name(const redis_address *address, char *text, size_t si
   snprintf(text, size, "%s%.80s%s%s%s", has_colon ? "[" : "", address->host, has_colon ? "]" : "",
            is_path ? "" : ":", address->port);
 }
+
+void accel_redis_socket_name_failure(const redis_address *address, char *error)
+{
+  char name[REDIS_ADDRESS_TEXT], why[REDIS_SOCKET_TEXT];
+  accel_redis_socket_name(address, name, sizeof name);
+  if (strstr(error, name) != NULL) return;
+  memcpy(why, error, sizeof why);
+  const int size = snprintf(error, REDIS_SOCKET_TEXT, "%s: ", name);
+  snprintf(error + size, REDIS_SOCKET_TEXT - (size_t)size, "%s", why);
+}

@@ -56,6 +56,8 @@ const char *accel_redis_socket_reason(int error);
 
 /* "host:port", or the path. */
 void accel_redis_socket_name(const redis_address *address, char *text, size_t size);
+/* Puts that name before a failure's text (REDIS_SOCKET_TEXT bytes), unless it names it already. */
+void accel_redis_socket_name_failure(const redis_address *address, char *error);
 
 ACCEL_EXTERN_C_END
 #endif

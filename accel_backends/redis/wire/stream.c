@@ -28,7 +28,8 @@ void accel_redis_stream_explain(const redis_replies *replies, size_t i, const ch
     if (byte < ' ' || byte >= 0x7F) text[size] = '?';
   }
   text[size] = '\0';
-  snprintf(error, REDIS_SOCKET_TEXT, "%.30s: the server replied: %s", what, text);
+  const int start = snprintf(error, REDIS_SOCKET_TEXT, "%.64s: the server replied: ", what);
+  snprintf(error + start, REDIS_SOCKET_TEXT - (size_t)start, "%s", text);
 }
 
 static bool redis_stream_take(redis_stream *stream, ptrdiff_t size, char *error)

@@ -167,7 +167,8 @@ accel_status accel_redis_tls_open(const void *owner, const redis_tls_files *file
   const char *name = files->server_name == NULL ? "" : files->server_name;
   *context_out = NULL;
   if (strlen(name) >= REDIS_ADDRESS_HOST_SIZE)
-    return accel_error_set(owner, ACCEL_ERR_CONFIG, "tls_server_name is too long");
+    return accel_error_set(owner, ACCEL_ERR_CONFIG, "tls_server_name has %zu bytes; at most %d",
+                           strlen(name), REDIS_ADDRESS_HOST_SIZE - 1);
   redis_tls_context *context = (redis_tls_context *)ACCEL_MALLOC(sizeof *context);
   if (context == NULL) return accel_error_set(owner, ACCEL_ERR_NOMEM, "no memory for TLS");
   memset(context, 0, sizeof *context);
