@@ -164,14 +164,6 @@ static void add_note(const comparison *pair, const char *id, const char *full_id
   row->note = note;
 }
 
-static const gate_bench *find_either_spelling(const gate_set *set, const char *id)
-{
-  const gate_bench *found = gate_set_find(set, id);
-  for (size_t i = 0; !found && i < set->count; i++)
-    if (gate_ids_equal(set->benches[i].id, id)) found = &set->benches[i];
-  return found;
-}
-
 /* The reason of the id itself or of a group that it belongs to. */
 static const char *reason_for(const gate_pairs *pairs, const char *id)
 {
@@ -213,7 +205,7 @@ static bool is_redefined(const gate_bench *base, const gate_bench *now)
 
 static void compare_bench(const comparison *pair, const gate_bench *base)
 {
-  const gate_bench *now = find_either_spelling(pair->now, base->id);
+  const gate_bench *now = gate_set_find_spelled(pair->now, base->id);
   if (!now) {
     /* A failed bench has its row already. */
     if (!reason_for(&pair->now->failed, base->id)) note_missing(pair, base);
@@ -253,7 +245,7 @@ static void add_new(const comparison *pair)
   for (size_t i = 0; i < now->count; i++) {
     const gate_bench *bench = &now->benches[i];
     if (!gate_limits_judges(pair->report->limits, bench->id)) continue;
-    if (find_either_spelling(base, bench->id)) continue;
+    if (gate_set_find_spelled(base, bench->id)) continue;
     const char *failed = reason_for(&base->failed, bench->id);
     add_note(pair, bench->id, bench->full_id, GATE_NEW,
              failed ? arena_format("it failed in the baseline: %s", failed)

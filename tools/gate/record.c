@@ -47,6 +47,14 @@ const gate_bench *gate_set_find(const gate_set *set, const char *id)
   return bsearch(&wanted, set->benches, set->count, sizeof wanted, compare_benches);
 }
 
+const gate_bench *gate_set_find_spelled(const gate_set *set, const char *id)
+{
+  const gate_bench *found = gate_set_find(set, id);
+  for (size_t i = 0; !found && i < set->count; i++)
+    if (gate_ids_equal(set->benches[i].id, id)) found = &set->benches[i];
+  return found;
+}
+
 gate_metric *gate_bench_add(gate_bench *bench, const char *name, const char *unit)
 {
   bench->metrics = arena_grow(bench->metrics, bench->metric_count, &bench->metric_capacity,
@@ -102,6 +110,12 @@ void gate_pairs_set(gate_pairs *pairs, const char *key, const char *value)
   }
   pairs->items = arena_grow(pairs->items, pairs->count, &pairs->capacity, sizeof *pairs->items);
   pairs->items[pairs->count++] = (gate_pair){arena_copy(key), arena_copy(value)};
+}
+
+void gate_pairs_add(gate_pairs *pairs, const gate_pairs *more)
+{
+  for (size_t i = 0; i < more->count; i++)
+    gate_pairs_set(pairs, more->items[i].key, more->items[i].value);
 }
 
 const char *gate_pairs_get(const gate_pairs *pairs, const char *key)

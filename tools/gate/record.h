@@ -110,6 +110,8 @@ gate_bench *gate_set_get(gate_set *set, const char *id);
 void gate_set_sort(gate_set *set);
 /* NULL if there is none. `set` is sorted. */
 const gate_bench *gate_set_find(const gate_set *set, const char *id);
+/* The same in either spelling of ids. */
+const gate_bench *gate_set_find_spelled(const gate_set *set, const char *id);
 
 /* A metric of which nothing is known yet but its name, unit and direction. */
 gate_metric *gate_bench_add(gate_bench *bench, const char *name, const char *unit);
@@ -126,6 +128,8 @@ bool gate_has(const gate_metric *metric, gate_figure figure);
 
 /* Sets a value, replacing the one with this key. */
 void gate_pairs_set(gate_pairs *pairs, const char *key, const char *value);
+/* All of `more`, as above. */
+void gate_pairs_add(gate_pairs *pairs, const gate_pairs *more);
 /* NULL if there is none. */
 const char *gate_pairs_get(const gate_pairs *pairs, const char *key);
 

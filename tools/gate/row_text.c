@@ -30,12 +30,6 @@ double gate_row_change(const gate_row *row)
   return row->better == GATE_LOWER ? row->worse_by : -row->worse_by;
 }
 
-stats_interval gate_row_change_bounds(const gate_row *row)
-{
-  if (row->better == GATE_LOWER) return row->bounds;
-  return (stats_interval){-row->bounds.high, -row->bounds.low};
-}
-
 const char *const gate_headings[GATE_COLUMNS] = {
     "verdict", "bench", "metric", "base", "now", "change", "[low, high]", "noise", "warn / fail"};
 
@@ -47,15 +41,15 @@ static const char *limit_text(double limit)
 /* What needs figures. */
 static const char *figure_cell(const gate_row *row, gate_column column)
 {
-  const stats_interval bounds = gate_row_change_bounds(row);
+  const bool is_turned = row->better == GATE_HIGHER;
+  const double low = is_turned ? -row->bounds.high : row->bounds.low;
+  const double high = is_turned ? -row->bounds.low : row->bounds.high;
   switch (column) {
     case GATE_COLUMN_BASE: return gate_quantity(row->base, row->unit);
     case GATE_COLUMN_NOW: return gate_quantity(row->now, row->unit);
     case GATE_COLUMN_CHANGE: return gate_percent(gate_row_change(row));
     case GATE_COLUMN_INTERVAL:
-      return isnan(bounds.low)
-                 ? ""
-                 : arena_format("[%+.1f, %+.1f]", bounds.low * 100, bounds.high * 100);
+      return isnan(low) ? "" : arena_format("[%+.1f, %+.1f]", low * 100, high * 100);
     case GATE_COLUMN_NOISE:
       return isnan(row->noise) ? "" : arena_format("%.1f %%", row->noise * 100);
     default:
@@ -72,13 +66,4 @@ const char *gate_cell(const gate_row *row, gate_column column)
     case GATE_COLUMN_METRIC: return row->key;
     default: return row->key[0] == '\0' ? "" : figure_cell(row, column);
   }
-}
-
-const char *gate_row_sentence(const gate_row *row)
-{
-  const char *note = row->note ? row->note : "";
-  if (row->key[0] == '\0') return note;
-  return arena_format("%s is worse by %s (baseline=%s -> current=%s)%s%s", row->key,
-                      gate_percent(row->worse_by), gate_cell(row, GATE_COLUMN_BASE),
-                      gate_cell(row, GATE_COLUMN_NOW), row->note ? "; " : "", note);
 }

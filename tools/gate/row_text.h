@@ -15,7 +15,6 @@ extern const gate_verdict_text gate_verdicts[GATE_VERDICTS];
 
 /* The change as it is displayed: + is more, whether that is worse or better. */
 double gate_row_change(const gate_row *row);
-stats_interval gate_row_change_bounds(const gate_row *row);
 
 typedef enum gate_column {
   GATE_COLUMN_VERDICT,
@@ -34,7 +33,5 @@ extern const char *const gate_headings[GATE_COLUMNS];
 
 /* Empty where the row has nothing to say. */
 const char *gate_cell(const gate_row *row, gate_column column);
-/* "median is worse by 12.3 % (baseline=1 us -> current=1.12 us); why". */
-const char *gate_row_sentence(const gate_row *row);
 
 #endif

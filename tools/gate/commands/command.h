@@ -62,8 +62,7 @@ void gate_show_markdown(gate_text *out, const gate_report *report, bool has_prob
 void gate_show_json(gate_text *out, const gate_report *report, bool has_problems);
 
 /* The texts of compat mode: the checker of one baseline, byte for byte. */
-gate_exit gate_show_compat(gate_text *out, gate_text *errors, const gate_set *base,
-                           const gate_set *now, double threshold);
+gate_exit gate_show_compat(const gate_set *base, const gate_set *now, double threshold);
 
 /* Prints the table and writes the files that were asked for. Returns gate_report_exit, or
  * GATE_EXIT_INPUT if a file could not be written. */

@@ -67,7 +67,6 @@ static gate_exit check_compat(check *self)
   const check_options *options = self->options;
   const gate_read_options reading = {.is_compat = true};
   gate_problems *problems = &self->problems;
-  gate_text out = {0}, errors = out;
   const gate_set *base = NULL, *now = NULL;
   if (!gate_exists(options->baseline))
     gate_wrong(problems, "baseline file not found: %s", options->baseline);
@@ -83,10 +82,7 @@ static gate_exit check_compat(check *self)
   }
   (void)gate_choices_limits(&options->choices, "seed000", &self->limits);
   const double threshold = gate_limits_find(&self->limits, "", "mean").fail;
-  const gate_exit code = gate_show_compat(&out, &errors, base, now, threshold);
-  gate_print(&out);
-  fputs(gate_text_c(&errors), stderr);
-  return code;
+  return gate_show_compat(base, now, threshold);
 }
 
 /* ---- pairs ---- */

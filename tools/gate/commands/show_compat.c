@@ -1,51 +1,51 @@
 /* The compat checker's text, byte for byte. */
 #include "command.h"
 
-static void add_check_line(gate_text *out, const char *id, double base, double now, double delta)
+#include <stdio.h>
+
+static void print_check(const char *id, double base, double now, double delta)
 {
   const size_t letters = gate_letters(id);
-  gate_text_printf(out, "[CHECK] %s%*s base=%10.2fns now=%10.2fns delta=%7.2f%%\n", id,
-                   letters < 30 ? (int)(30 - letters) : 0, "", base, now, delta * 100);
+  printf("[CHECK] %s%*s base=%10.2fns now=%10.2fns delta=%7.2f%%\n", id,
+         letters < 30 ? (int)(30 - letters) : 0, "", base, now, delta * 100);
 }
 
-gate_exit gate_show_compat(gate_text *out, gate_text *errors, const gate_set *base,
-                           const gate_set *now, double threshold)
+static gate_exit fail(const char *text)
+{
+  fflush(stdout);
+  fprintf(stderr, "error: %s\n", text);
+  return GATE_EXIT_REGRESSION;
+}
+
+gate_exit gate_show_compat(const gate_set *base, const gate_set *now, double threshold)
 {
   gate_text failures = {0};
   size_t compared = 0;
   for (size_t i = 0; i < base->count; i++) {
     const char *id = base->benches[i].id;
     const double old = gate_bench_find(&base->benches[i], "time")->figures[GATE_MEAN];
-    const gate_bench *current = gate_set_find(now, id);
-    for (size_t j = 0; !current && j < now->count; j++)
-      if (gate_ids_equal(now->benches[j].id, id)) current = &now->benches[j];
+    const gate_bench *current = gate_set_find_spelled(now, id);
     if (!current) {
-      gate_text_printf(out, "[WARN] benchmark missing in current run: %s\n", id);
+      printf("[WARN] benchmark missing in current run: %s\n", id);
       continue;
     }
     if (old <= 0) {
-      gate_text_printf(out, "[WARN] invalid baseline mean for %s: %s\n", id,
-                       gate_number_plain(old));
+      printf("[WARN] invalid baseline mean for %s: %s\n", id, gate_number_plain(old));
       continue;
     }
     const double mean = gate_bench_find(current, "time")->figures[GATE_MEAN];
     const double delta = (mean - old) / old;
-    add_check_line(out, id, old, mean, delta);
+    print_check(id, old, mean, delta);
     compared++;
     if (gate_exceeds(delta, threshold))
       gate_text_printf(&failures, "  - %s: baseline=%.2fns current=%.2fns delta=%.2f%%\n", id, old,
                        mean, delta * 100);
   }
-  if (compared == 0) {
-    gate_text_add(errors, "error: no overlapping benchmarks between baseline and current run\n");
-    return GATE_EXIT_REGRESSION;
-  }
+  if (compared == 0) return fail("no overlapping benchmarks between baseline and current run");
   if (failures.length == 0) {
-    gate_text_printf(out, "\n[PASS] no regression over threshold %.2f%%\n", threshold * 100);
+    printf("\n[PASS] no regression over threshold %.2f%%\n", threshold * 100);
     return GATE_EXIT_OK;
   }
-  gate_text_printf(out, "\n[FAIL] performance regression exceeded threshold:\n%s",
-                   gate_text_c(&failures));
-  gate_text_add(errors, "error: regression detected\n");
-  return GATE_EXIT_REGRESSION;
+  printf("\n[FAIL] performance regression exceeded threshold:\n%s", gate_text_c(&failures));
+  return fail("regression detected");
 }

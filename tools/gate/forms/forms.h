@@ -72,8 +72,6 @@ void gate_read_libtest(gate_set *set, char *text, gate_problems *problems);
 enum { GATE_LISTS = 4 };
 extern const char *const gate_list_names[GATE_LISTS];
 
-/* Calls `take` for every line, which ends with NUL; the text is changed. */
-void gate_each_line(char *text, void (*take)(void *ctx, char *line, size_t number), void *ctx);
 /* Adds one round of a metric; NAN is none. */
 void gate_add_round(gate_bench *bench, const char *name, const char *unit, double value);
 /* Fills mean, median, percentiles and count from `values` where they are not given. */

@@ -1,22 +1,10 @@
-/* What the readers share: lines, rounds, and the invariants that all of them keep. */
+/* What the readers share: rounds, and the invariants that all of them keep. */
 #include "forms.h"
 
 #include "harness/stats.h"
 
 #include <math.h>
 #include <string.h>
-
-void gate_each_line(char *text, void (*take)(void *ctx, char *line, size_t number), void *ctx)
-{
-  size_t number = 0;
-  for (char *line = text; line;) {
-    char *end = strchr(line, '\n');
-    if (end) *end = '\0';
-    line[strcspn(line, "\r")] = '\0';
-    take(ctx, line, ++number);
-    line = end ? end + 1 : NULL;
-  }
-}
 
 void gate_add_round(gate_bench *bench, const char *name, const char *unit, double value)
 {

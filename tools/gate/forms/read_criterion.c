@@ -169,12 +169,6 @@ static void walk_folder(walk *state, const char *folder)
 
 /* ---- the run files ---- */
 
-static void add_all(gate_pairs *to, const gate_pairs *from)
-{
-  for (size_t i = 0; i < from->count; i++)
-    gate_pairs_set(to, from->items[i].key, from->items[i].value);
-}
-
 /* The newest of the runs; the others become NULL unless they are of the same id. */
 static const gate_set *choose_runs(walk *state, gate_set **runs)
 {
@@ -207,10 +201,10 @@ static void join_runs(walk *state)
   set->commit = newest->commit;
   for (size_t r = 0; r < count; r++) {
     if (!runs[r]) continue;
-    add_all(&set->machine, &runs[r]->machine);
-    add_all(&set->build, &runs[r]->build);
-    add_all(&set->skipped, &runs[r]->skipped);
-    add_all(&set->failed, &runs[r]->failed);
+    gate_pairs_add(&set->machine, &runs[r]->machine);
+    gate_pairs_add(&set->build, &runs[r]->build);
+    gate_pairs_add(&set->skipped, &runs[r]->skipped);
+    gate_pairs_add(&set->failed, &runs[r]->failed);
   }
   for (size_t i = 0; i < set->count; i++) {
     const char *id = set->benches[i].id;

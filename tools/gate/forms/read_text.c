@@ -27,6 +27,19 @@ static bool text_wrong(text_reader *reader, const char *what, const char *word)
                     reader->line);
 }
 
+/* Calls `take` for every line, which ends with NUL; the text is changed. */
+static void each_line(text_reader *reader, char *text, void (*take)(text_reader *, char *))
+{
+  for (char *line = text; line;) {
+    char *end = strchr(line, '\n');
+    if (end) *end = '\0';
+    line[strcspn(line, "\r")] = '\0';
+    reader->line++;
+    take(reader, line);
+    line = end ? end + 1 : NULL;
+  }
+}
+
 static size_t split_words(char *line, char **words)
 {
   size_t count = 0;
@@ -142,12 +155,10 @@ static bool is_header(const char *line, size_t *key_length)
          strpbrk(line, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != line;
 }
 
-static void read_go_line(void *ctx, char *line, size_t number)
+static void read_go_line(text_reader *reader, char *line)
 {
-  text_reader *reader = ctx;
   char empty[] = "", *words[WORDS_MAX] = {empty};
   size_t key_length;
-  reader->line = number;
   if (is_header(line, &key_length)) {
     const char *value = line + key_length + 1;
     line[key_length] = '\0';
@@ -180,7 +191,7 @@ static bool has_packages(const char *text)
 void gate_read_go(gate_set *set, char *text, gate_problems *problems)
 {
   text_reader reader = {.set = set, .problems = problems, .has_packages = has_packages(text)};
-  gate_each_line(text, read_go_line, &reader);
+  each_line(&reader, text, read_go_line);
 }
 
 /* ---- libtest ---- */
@@ -219,12 +230,10 @@ static void read_bench_words(text_reader *reader, const char *id, char *rest)
   }
 }
 
-static void read_libtest_line(void *ctx, char *line, size_t number)
+static void read_libtest_line(text_reader *reader, char *line)
 {
-  text_reader *reader = ctx;
   gate_set *set = reader->set;
   char *result = strstr(line, " ... ");
-  reader->line = number;
   if (strncmp(line, "test ", 5) != 0 || !result) return;
   const char *id = line + 5;
   *result = '\0';
@@ -241,5 +250,5 @@ static void read_libtest_line(void *ctx, char *line, size_t number)
 void gate_read_libtest(gate_set *set, char *text, gate_problems *problems)
 {
   text_reader reader = {.set = set, .problems = problems};
-  gate_each_line(text, read_libtest_line, &reader);
+  each_line(&reader, text, read_libtest_line);
 }

@@ -162,36 +162,30 @@ void page_targets(const page *self)
 
 /* ---- environment ---- */
 
-/* Facts of the run differ by nature; those of machine and build should not. */
-static void add_fact(const page *self, const char *key, const char *base, const char *now,
-                     bool should_agree)
+/* What is known of a side, besides its benches. */
+static gate_pairs facts_of(const gate_set *set, const char *name)
 {
-  if (!base && !now) return;
-  const char *sides[] = {base, now};
-  const bool differs = should_agree && base && now && strcmp(base, now) != 0;
-  gate_add_markup(self->out, "<tr class=\"%s\"><th scope=\"row\">%s</th>",
-                  differs ? "differs" : "same", key);
-  for (int s = 0; s < 2; s++) {
-    const char *address = strcmp(key, "commit") == 0 ? page_commit_address(self, sides[s]) : NULL;
-    const char *text = sides[s] ? sides[s] : "\xE2\x80\x93";
-    gate_add_markup(self->out, "<td data-label=\"%s\">", s == 0 ? "base" : "now");
-    if (address)
-      gate_add_markup(self->out, "<a href=\"%s\">%s</a></td>", address, text);
-    else
-      gate_add_markup(self->out, "%s</td>", text);
-  }
-  gate_text_add(self->out, "</tr>\n");
+  gate_pairs facts = {0};
+  const gate_pair run[] = {{"results", name},
+                           {"commit", set->commit},
+                           {"release", set->tag},
+                           {"measured", set->started},
+                           {"run", set->run_id}};
+  for (size_t i = 0; i < sizeof run / sizeof *run; i++)
+    if (run[i].value) gate_pairs_set(&facts, run[i].key, run[i].value);
+  gate_pairs_add(&facts, &set->machine);
+  gate_pairs_add(&facts, &set->build);
+  return facts;
 }
 
-/* Keys of both sides: those of the current one first, in their order. */
-static void add_pairs(const page *self, const gate_pairs *base, const gate_pairs *now)
+/* A fact of one side; NULL: it is not known. */
+static void add_fact(const page *self, const char *side, const char *key, const char *value)
 {
-  for (size_t i = 0; i < now->count; i++)
-    add_fact(self, now->items[i].key, gate_pairs_get(base, now->items[i].key), now->items[i].value,
-             true);
-  for (size_t i = 0; i < base->count; i++)
-    if (!gate_pairs_get(now, base->items[i].key))
-      add_fact(self, base->items[i].key, base->items[i].value, NULL, true);
+  const char *address = strcmp(key, "commit") == 0 ? page_commit_address(self, value) : NULL;
+  gate_add_markup(self->out, "<td data-label=\"%s\">", side);
+  if (address) gate_add_markup(self->out, "<a href=\"%s\">", address);
+  gate_add_markup(self->out, "%s", value ? value : "\xE2\x80\x93");
+  gate_text_add(self->out, address ? "</a></td>" : "</td>");
 }
 
 static void add_list(const page *self, const char *heading, const gate_pairs *pairs)
@@ -216,13 +210,19 @@ void page_environment(const page *self)
   if (difference)
     gate_add_markup(self->out, "<p class=\"note\">Not comparable: %s</p>\n", difference);
   open_table(self, "figures environment", heads, sizeof heads / sizeof *heads);
-  add_fact(self, "results", report->base_name, report->now_name, false);
-  add_fact(self, "commit", base->commit, now->commit, false);
-  add_fact(self, "release", base->tag, now->tag, false);
-  add_fact(self, "measured", base->started, now->started, false);
-  add_fact(self, "run", base->run_id, now->run_id, false);
-  add_pairs(self, &base->machine, &now->machine);
-  add_pairs(self, &base->build, &now->build);
+  const gate_pairs of_base = facts_of(base, report->base_name);
+  const gate_pairs of_now = facts_of(now, report->now_name);
+  gate_pairs all = of_now; /* its keys, then those of the base alone */
+  for (size_t i = 0; i < of_base.count; i++)
+    if (!gate_pairs_get(&of_now, of_base.items[i].key))
+      gate_pairs_set(&all, of_base.items[i].key, "");
+  for (size_t i = 0; i < all.count; i++) {
+    const char *key = all.items[i].key;
+    gate_add_markup(self->out, "<tr><th scope=\"row\">%s</th>", key);
+    add_fact(self, "base", key, gate_pairs_get(&of_base, key));
+    add_fact(self, "now", key, gate_pairs_get(&of_now, key));
+    gate_text_add(self->out, "</tr>\n");
+  }
   gate_text_add(self->out, "</tbody></table>\n");
   if (base->reason)
     gate_add_markup(self->out, "<p>The baseline was written: %s</p>\n", base->reason);
