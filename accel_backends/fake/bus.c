@@ -1,9 +1,9 @@
 /* bus.c: links, and the messages between them.
  *
- * A link is told what it has to know one call at a time: that it is down, that it is up, then its
- * letters in the order of publication. Each thread that changed something pumps: one that finds a
- * link idle and something to tell it does so, all others leave it to that thread. So nobody ever
- * waits for a sink, but detach, and a sink may itself publish.
+ * The sink of a link is called by one thread at a time: first that the channel is down, or up, then
+ * with its messages in the order of publication. Each thread that changed something pumps: it calls
+ * the sinks of links that no other thread is calling. So nobody waits for a sink, except detach,
+ * and a sink may itself publish.
  */
 #include "state.h"
 
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- letters; the caller holds the mutex ---- */
+/* ---- deliveries; the caller holds the mutex ---- */
 
 static bool fake_link_is_up(const fake_link *link)
 {
@@ -23,29 +23,29 @@ static void fake_message_unref(fake_message *message)
   if (--message->references == 0) ACCEL_FREE(message);
 }
 
-static fake_message *fake_link_take_letter(fake_link *link)
+static fake_message *fake_link_take(fake_link *link)
 {
-  fake_letter *letter = link->first_letter;
-  link->first_letter = letter->next;
-  if (link->first_letter == NULL) link->last_letter = NULL;
-  link->letter_count--;
-  return letter->message;
+  fake_delivery *delivery = link->first_delivery;
+  link->first_delivery = delivery->next;
+  if (link->first_delivery == NULL) link->last_delivery = NULL;
+  link->delivery_count--;
+  return delivery->message;
 }
 
-static void fake_link_put_letter(fake_link *link, fake_letter *letter)
+static void fake_link_queue(fake_link *link, fake_delivery *delivery)
 {
-  letter->next = NULL;
-  if (link->last_letter == NULL)
-    link->first_letter = letter;
+  delivery->next = NULL;
+  if (link->last_delivery == NULL)
+    link->first_delivery = delivery;
   else
-    link->last_letter->next = letter;
-  link->last_letter = letter;
-  link->letter_count++;
+    link->last_delivery->next = delivery;
+  link->last_delivery = delivery;
+  link->delivery_count++;
 }
 
 static void fake_link_break(fake_link *link)
 {
-  while (link->first_letter != NULL) fake_message_unref(fake_link_take_letter(link));
+  while (link->first_delivery != NULL) fake_message_unref(fake_link_take(link));
   link->has_gap = true;
   link->allowance = 0;
   link->heartbeats = 0;
@@ -56,47 +56,47 @@ void accel_fake_bus_break(struct accel_fake_state *state)
   for (fake_link *link = state->bus.links; link != NULL; link = link->next) fake_link_break(link);
 }
 
-static void fake_link_tell(const fake_link *link, accel_remote_change change, const char *why)
+static void fake_link_report(const fake_link *link, accel_remote_change change, const char *why)
 {
   const accel_remote_news news = {change, "the fake", why};
   if (link->tell != NULL) link->tell(link->sink.ctx, &news);
 }
 
-void accel_fake_bus_tell(struct accel_fake_state *state, bool is_connected)
+void accel_fake_bus_report(struct accel_fake_state *state, bool is_connected)
 {
   for (fake_link *link = state->bus.links; link != NULL; link = link->next)
     if (is_connected)
-      fake_link_tell(link, ACCEL_REMOTE_CONNECTED, "");
+      fake_link_report(link, ACCEL_REMOTE_CONNECTED, "");
     else
-      fake_link_tell(link, ACCEL_REMOTE_DISCONNECTED, "it was stopped");
+      fake_link_report(link, ACCEL_REMOTE_DISCONNECTED, "it was stopped");
 }
 
-static bool fake_link_hears(const fake_link *link, const char *area)
+static bool fake_link_receives(const fake_link *link, const char *area)
 {
   return fake_link_is_up(link) && strcmp(link->area, area) == 0;
 }
 
-/* All its letters are allocated first: every link gets the message, or none does. */
+/* All its deliveries are allocated first: every link gets the message, or none does. */
 static bool fake_bus_post(struct accel_fake_state *state, const char *area, const void *data,
                           size_t size)
 {
   size_t listeners = 0;
   for (fake_link *link = state->bus.links; link != NULL; link = link->next)
-    if (fake_link_hears(link, area)) listeners++;
+    if (fake_link_receives(link, area)) listeners++;
   if (listeners == 0) return true;
   if (size > SIZE_MAX / 2) return false;
-  const size_t head = sizeof(fake_message) + listeners * sizeof(fake_letter);
+  const size_t head = sizeof(fake_message) + listeners * sizeof(fake_delivery);
   fake_message *message = (fake_message *)ACCEL_MALLOC(head + size);
   if (message == NULL) return false;
   message->references = listeners;
   message->size = size;
-  message->data = (unsigned char *)(message->letters + listeners);
+  message->data = (unsigned char *)(message->deliveries + listeners);
   if (size > 0) memcpy(message->data, data, size);
-  fake_letter *letter = message->letters;
+  fake_delivery *delivery = message->deliveries;
   for (fake_link *link = state->bus.links; link != NULL; link = link->next) {
-    if (!fake_link_hears(link, area)) continue;
-    letter->message = message;
-    fake_link_put_letter(link, letter++);
+    if (!fake_link_receives(link, area)) continue;
+    delivery->message = message;
+    fake_link_queue(link, delivery++);
   }
   return true;
 }
@@ -124,17 +124,18 @@ size_t accel_fake_bus_announce(fake_link *link, const accel_remote_publisher *pu
 
 /* ---- delivery ---- */
 
-static bool fake_link_must_hear_down(const fake_link *link)
+static bool fake_link_must_report_down(const fake_link *link)
 {
-  return link->is_told_up && (link->has_gap || !fake_link_is_up(link));
+  return link->is_reported_up && (link->has_gap || !fake_link_is_up(link));
 }
 
 static bool fake_link_is_ready(const fake_link *link)
 {
   if (!link->has_listener || link->is_delivering) return false;
-  if (fake_link_must_hear_down(link) || link->is_told_up != fake_link_is_up(link)) return true;
+  if (fake_link_must_report_down(link) || link->is_reported_up != fake_link_is_up(link))
+    return true;
   if (link->heartbeats > 0) return true;
-  return link->first_letter != NULL && (!link->is_held || link->allowance > 0);
+  return link->first_delivery != NULL && (!link->is_held || link->allowance > 0);
 }
 
 static fake_link *fake_bus_ready(struct accel_fake_state *state)
@@ -144,16 +145,16 @@ static fake_link *fake_bus_ready(struct accel_fake_state *state)
   return link;
 }
 
-static void fake_link_tell_state(fake_link *link, bool is_up)
+static void fake_link_report_state(fake_link *link, bool is_up)
 {
   accel_mutex *mutex = &link->state->mutex;
-  link->is_told_up = is_up;
+  link->is_reported_up = is_up;
   link->has_gap = false;
   accel_mutex_unlock(mutex);
   if (is_up) {
     link->sink.up(link->sink.ctx);
   } else {
-    fake_link_tell(link, ACCEL_REMOTE_CHANNEL_LOST, "the channel was interrupted");
+    fake_link_report(link, ACCEL_REMOTE_CHANNEL_LOST, "the channel was interrupted");
     link->sink.down(link->sink.ctx);
   }
   accel_mutex_lock(mutex);
@@ -172,11 +173,11 @@ static void fake_link_ask_heartbeat(fake_link *link)
   accel_buffer_release(&bytes);
 }
 
-static void fake_link_deliver_letter(fake_link *link)
+static void fake_link_deliver_message(fake_link *link)
 {
   accel_mutex *mutex = &link->state->mutex;
   if (link->is_held) link->allowance--;
-  fake_message *message = fake_link_take_letter(link);
+  fake_message *message = fake_link_take(link);
   accel_mutex_unlock(mutex);
   link->sink.message(link->sink.ctx, message->data, message->size);
   accel_mutex_lock(mutex);
@@ -188,14 +189,14 @@ static void fake_link_deliver(fake_link *link)
 {
   struct accel_fake_state *state = link->state;
   link->is_delivering = true;
-  if (fake_link_must_hear_down(link))
-    fake_link_tell_state(link, false);
-  else if (!link->is_told_up)
-    fake_link_tell_state(link, true);
+  if (fake_link_must_report_down(link))
+    fake_link_report_state(link, false);
+  else if (!link->is_reported_up)
+    fake_link_report_state(link, true);
   else if (link->heartbeats > 0)
     fake_link_ask_heartbeat(link);
   else
-    fake_link_deliver_letter(link);
+    fake_link_deliver_message(link);
   link->is_delivering = false;
   accel_condition_broadcast(&state->changed);
 }
@@ -235,7 +236,7 @@ accel_status accel_fake_bus_attach(struct accel_fake_state *state, const accel_r
   while (*end != NULL) end = &(*end)->next;
   *end = link;
   *link_out = link;
-  if (state->script.is_stopped) fake_link_tell(link, ACCEL_REMOTE_DISCONNECTED, "it was stopped");
+  if (state->script.is_stopped) fake_link_report(link, ACCEL_REMOTE_DISCONNECTED, "it was stopped");
   accel_mutex_unlock(&state->mutex);
   return ACCEL_OK;
 }
@@ -329,7 +330,7 @@ size_t accel_fake_deliver(accel_fake *fake, size_t link, size_t count)
   accel_mutex_lock(&state->mutex);
   for (fake_link *each = state->bus.links; each != NULL; each = each->next) {
     if (!fake_link_is_meant(each, link) || !each->is_held) continue;
-    each->allowance = count < each->letter_count ? count : each->letter_count;
+    each->allowance = count < each->delivery_count ? count : each->delivery_count;
     delivered += each->allowance;
   }
   accel_mutex_unlock(&state->mutex);
@@ -344,9 +345,9 @@ size_t accel_fake_drop(accel_fake *fake, size_t link, size_t count)
   accel_mutex_lock(&state->mutex);
   for (fake_link *each = state->bus.links; each != NULL; each = each->next) {
     if (!fake_link_is_meant(each, link) || !each->is_held) continue;
-    for (size_t i = 0; i < count && each->first_letter != NULL; i++, dropped++)
-      fake_message_unref(fake_link_take_letter(each));
-    if (each->allowance > each->letter_count) each->allowance = each->letter_count;
+    for (size_t i = 0; i < count && each->first_delivery != NULL; i++, dropped++)
+      fake_message_unref(fake_link_take(each));
+    if (each->allowance > each->delivery_count) each->allowance = each->delivery_count;
   }
   accel_mutex_unlock(&state->mutex);
   return dropped;
@@ -357,7 +358,7 @@ size_t accel_fake_held(accel_fake *fake, size_t link)
   size_t held = 0;
   accel_mutex_lock(&fake->state->mutex);
   for (fake_link *each = fake->state->bus.links; each != NULL; each = each->next)
-    if (fake_link_is_meant(each, link) && each->is_held) held += each->letter_count;
+    if (fake_link_is_meant(each, link) && each->is_held) held += each->delivery_count;
   accel_mutex_unlock(&fake->state->mutex);
   return held;
 }

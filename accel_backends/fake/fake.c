@@ -22,7 +22,7 @@ typedef struct fake_request {
   accel_remote_item *items;
   size_t count;
   uint32_t lease_ms;
-  const accel_remote_publisher *publisher; /* NULL: tells nobody */
+  const accel_remote_publisher *publisher; /* NULL: sends no message */
   accel_remote_call *call;
 } fake_request;
 
@@ -181,7 +181,7 @@ static accel_status fake_work_item(const fake_request *request, accel_remote_ite
 }
 
 /* Queues the messages of the items that are still OK. Those that no message names are not done:
- * nothing may change unheard. */
+ * no change goes without its message. */
 static accel_status fake_announce_items(const fake_request *request)
 {
   if (request->publisher == NULL || !request->link->has_bus || request->count == 0) return ACCEL_OK;

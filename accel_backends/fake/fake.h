@@ -48,7 +48,7 @@ typedef enum accel_fake_point {
 ACCEL_EXTERN_C_BEGIN
 
 /* A server with a bus, leases and clear; and one that only stores bytes, as memcached does: it
- * cannot compare before it stores, and its caches never hear of each other. Both may be attached
+ * cannot compare before it stores, and its caches never receive a message. Both may be attached
  * to one fake. */
 extern const accel_remote_ops accel_fake_ops;
 extern const accel_remote_ops accel_fake_plain_ops;
@@ -90,7 +90,7 @@ void accel_fake_unblock(accel_fake *fake, accel_fake_op op, accel_fake_point poi
 /* ---- the bus. Links are numbered from 0 in the order in which they were attached; with
  * ACCEL_FAKE_EVERY_LINK an order also holds for links to come. ---- */
 
-/* A link whose channel is down hears nothing; what was held for it is lost. */
+/* A link whose channel is down receives nothing; what was held for it is lost. */
 void accel_fake_channel_down(accel_fake *fake, size_t link);
 void accel_fake_channel_up(accel_fake *fake, size_t link);
 /* Messages wait instead of being delivered. */
@@ -128,7 +128,7 @@ bool accel_fake_peek(accel_fake *fake, const char *key, accel_buffer *out);
 /* Stores any bytes, and tells nobody. False: no memory. */
 bool accel_fake_poke(accel_fake *fake, const char *key, const void *data, size_t size,
                      uint32_t ttl_ms);
-/* Removes a key as an eviction would: nobody hears of it. False: no such key. */
+/* Removes a key as an eviction would: without a message. False: no such key. */
 bool accel_fake_evict(accel_fake *fake, const char *key);
 /* What is left of a key's TTL, in ms; 0: no such key; ACCEL_FOREVER: no end. */
 uint32_t accel_fake_ttl_left(accel_fake *fake, const char *key);

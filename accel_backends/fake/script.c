@@ -118,7 +118,7 @@ void accel_fake_stop(accel_fake *fake, bool keeps_data)
 {
   struct accel_fake_state *state = fake->state;
   accel_mutex_lock(&state->mutex);
-  if (!state->script.is_stopped) accel_fake_bus_tell(state, false);
+  if (!state->script.is_stopped) accel_fake_bus_report(state, false);
   state->script.is_stopped = true;
   accel_fake_bus_break(state);
   if (!keeps_data) accel_fake_store_remove_prefix(&state->store, "", 0);
@@ -130,7 +130,7 @@ void accel_fake_stop(accel_fake *fake, bool keeps_data)
 void accel_fake_start(accel_fake *fake)
 {
   accel_mutex_lock(&fake->state->mutex);
-  if (fake->state->script.is_stopped) accel_fake_bus_tell(fake->state, true);
+  if (fake->state->script.is_stopped) accel_fake_bus_report(fake->state, true);
   fake->state->script.is_stopped = false;
   accel_mutex_unlock(&fake->state->mutex);
   accel_fake_bus_pump(fake->state);

@@ -79,17 +79,17 @@ void accel_fake_script_release(fake_script *script);
 
 /* ---- bus.c: links and messages ---- */
 
-typedef struct fake_letter {
-  struct fake_letter *next;
+typedef struct fake_delivery {
+  struct fake_delivery *next;
   struct fake_message *message;
-} fake_letter;
+} fake_delivery;
 
-/* One allocation holds the message, its bytes, and a letter for each link that shall have it. */
+/* One allocation holds the message, its bytes, and a delivery for each link that shall have it. */
 typedef struct fake_message {
-  size_t references; /* letters not yet delivered or lost */
+  size_t references; /* deliveries that are neither made nor lost */
   size_t size;
   unsigned char *data;
-  fake_letter letters[];
+  fake_delivery deliveries[];
 } fake_message;
 
 typedef struct fake_link {
@@ -100,16 +100,16 @@ typedef struct fake_link {
   accel_remote_sink sink;
   void (*tell)(void *ctx, const accel_remote_news *news); /* NULL: not wanted */
   bool has_bus;                                           /* attached through accel_fake_ops */
-  bool has_listener;                                      /* and wants to hear */
+  bool has_listener;                                      /* and wants messages */
   bool is_cut;                                            /* its channel was ordered down */
-  bool has_gap;       /* it was down since the sink was told that it is up */
-  bool is_told_up;    /* what the sink was told last */
-  bool is_held;       /* messages wait */
-  bool is_delivering; /* a thread is in the sink: nobody else may be */
-  size_t allowance;   /* held messages that may pass */
-  size_t heartbeats;  /* asked for, not yet taken */
-  size_t letter_count;
-  fake_letter *first_letter, *last_letter;
+  bool has_gap;        /* it was down after the sink was called for up */
+  bool is_reported_up; /* the state that the sink was called with last */
+  bool is_held;        /* messages wait */
+  bool is_delivering;  /* a thread is in the sink: nobody else may be */
+  size_t allowance;    /* held messages that may pass */
+  size_t heartbeats;   /* asked for, not yet taken */
+  size_t delivery_count;
+  fake_delivery *first_delivery, *last_delivery;
 } fake_link;
 
 typedef struct fake_bus {
@@ -128,8 +128,8 @@ void accel_fake_bus_pump(struct accel_fake_state *state);
 size_t accel_fake_bus_announce(fake_link *link, const accel_remote_publisher *publisher,
                                const accel_remote_item *const *items, size_t count,
                                accel_remote_call *call);
-/* Tells every link that the server is gone, or there again. The caller holds the mutex. */
-void accel_fake_bus_tell(struct accel_fake_state *state, bool is_connected);
+/* Reports to every link that the server is gone, or there again. The caller holds the mutex. */
+void accel_fake_bus_report(struct accel_fake_state *state, bool is_connected);
 /* Every channel breaks. The caller holds the mutex, and pumps later. */
 void accel_fake_bus_break(struct accel_fake_state *state);
 void accel_fake_bus_release(struct accel_fake_state *state);
