@@ -20,7 +20,8 @@ def compile_text(compiler, language, flags, text):
 
 
 def jobs():
-    hiredis = toolchain.has_hiredis()
+    left_out = [] if toolchain.has_hiredis() else ["accel_backends/redis/"]
+    left_out += [] if toolchain.has_otlp() else ["accel_backends/otlp/"]
     visible = set(sources.user_headers())
     for path in sources.c_files(sources.LIBRARY) + [sources.ROOT / "accel.h"]:
         include = f'#include "{sources.name(path)}"\n'
@@ -30,7 +31,7 @@ def jobs():
                 yield path, compiler, "c", ["-std=c11", *toolchain.USER_C], text
             for compiler in toolchain.cxx_compilers():
                 yield path, compiler, "c++", ["-std=c++20", *toolchain.USER_CXX], text
-        elif hiredis or not sources.name(path).startswith("accel_backends/redis/"):
+        elif not sources.name(path).startswith(tuple(left_out)):
             flags = ["-std=gnu11", *toolchain.STRICT_C]
             for compiler in toolchain.c_compilers():
                 yield path, compiler, "c", flags, include

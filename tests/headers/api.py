@@ -20,11 +20,11 @@ HEADERS = (
     "accel/cache.h", "accel/config.h", "accel/error.h", "accel/executor.h", "accel/hash.h",
     "accel/log.h", "accel/observer.h", "accel/platform/clock.h", "accel/stats.h", "accel/status.h",
     "accel/trace.h", "accel/type.h",
-    "accel_backends/redis.h", "accel_backends/fake/fake.h",
+    "accel_backends/redis.h", "accel_backends/fake/fake.h", "accel_backends/otlp.h",
 )  # fmt: skip
 STRUCTS = ("accel_config", "accel_metrics", "accel_redis_config", "accel_diagnostic", "accel_info")
 STRUCTS += ("accel_read", "accel_write", "accel_executor_config", "accel_fake_config")
-STRUCTS += ("accel_trace", "accel_observer_config")
+STRUCTS += ("accel_trace", "accel_observer_config", "accel_otlp_config")
 # Visible only because inlined code, the struct of a cache or a module of the library needs them.
 INTERNAL = re.compile(
     r"accel_stats_\w+|accel_type_default_\w+|accel_config_resolve|accel_clock_utc_text"
@@ -34,6 +34,7 @@ TYPES = """\
 #include "accel.h"
 #include "accel_backends/fake.h"
 #include "accel_backends/redis.h"
+#include "accel_backends/otlp.h"
 typedef struct user_t { uint64_t id; char name[56]; } user_t;
 """
 PROGRAMS = {

@@ -45,15 +45,19 @@ def check_installed(folder, compiler):
     expect(toolchain.run(command), "a program built with the flags of pkg-config")
     expect(toolchain.run([str(binary)]), "that program")
     if toolchain.has_hiredis():
-        check_installed_redis(folder, compiler)
+        check_installed_backend(folder, compiler, "redis")
+    if toolchain.has_otlp():
+        check_installed_backend(folder, compiler, "otlp")
 
 
-def check_installed_redis(folder, compiler):
-    query = ["pkg-config", "--cflags", "--libs", "accel-redis"]
+def check_installed_backend(folder, compiler, backend):
+    query = ["pkg-config", "--cflags", "--libs", f"accel-{backend}"]
     flags = expect(toolchain.run(query), " ".join(query)).stdout.split()
-    text = IMPLEMENTATION + "#include <accel_backends/redis.h>\nint main(void) { return 0; }\n"
-    command = [compiler, "-std=gnu11", "-x", "c", "-", "-x", "none", "-o", str(folder / "redis")]
-    expect(toolchain.run([*command, *flags], text), "a program with Redis, by pkg-config's flags")
+    text = f"{IMPLEMENTATION}#include <accel_backends/{backend}.h>\n"
+    text += "int main(void) { return 0; }\n"
+    command = [compiler, "-std=gnu11", "-x", "c", "-", "-x", "none", "-o", str(folder / backend)]
+    what = f"a program with {backend}.h, by pkg-config's flags"
+    expect(toolchain.run([*command, *flags], text), what)
 
 
 def check_subproject(folder):

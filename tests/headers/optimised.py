@@ -15,6 +15,8 @@ IMPLEMENTATION = '#define ACCEL_IMPLEMENTATION\n#include "accel.h"\n'
 IMPLEMENTATION += '#include "accel_backends/fake.h"\n'
 if toolchain.has_hiredis():
     IMPLEMENTATION += '#include "accel_backends/redis.h"\n'
+if toolchain.has_otlp():
+    IMPLEMENTATION += '#include "accel_backends/otlp.h"\n'
 
 
 def compile_optimised(compiler, flags, folder):

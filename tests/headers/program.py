@@ -21,6 +21,8 @@ IMPLEMENTATION = '#define ACCEL_IMPLEMENTATION\n#include "accel.h"\n'
 IMPLEMENTATION += '#include "accel_backends/fake.h"\n'
 if toolchain.has_hiredis():
     IMPLEMENTATION += '#include "accel_backends/redis.h"\n'
+if toolchain.has_otlp():
+    IMPLEMENTATION += '#include "accel_backends/otlp.h"\n'
 SMALL = '#include <accel.h>\nACCEL_DEFINE(n, int, int)\n'
 SMALL += "int main(void) { n_cache c = {0}; n_cache_close(&c); return 0; }\n"
 WITHOUT = IMPLEMENTATION.replace("#define ACCEL_IMPLEMENTATION\n", "")
@@ -91,7 +93,7 @@ def check_form(compiler, form, folder):
     """A program of one translation unit, at -O0, whatever is included in which order."""
     binary = folder / f"form_{compiler}_{form}"
     command = [compiler, "-std=gnu11", "-O0", "-I.", "-x", "c", "-", "-o", str(binary), "-pthread"]
-    result = toolchain.run([*command, *toolchain.hiredis_libraries()], FORMS[form])
+    result = toolchain.run([*command, *toolchain.libraries()], FORMS[form])
     return result.returncode == 0, f"{form.replace('_', ' ')}: {compiler}", result
 
 
@@ -113,7 +115,7 @@ def check_links(compiler, folder, implementation):
         result = toolchain.compile_object(compiler, ["-std=gnu11", *flags], SMALL, small, include)
         if result.returncode == 0:
             command = [compiler, str(small), str(implementation), "-pthread"]
-            command += [*toolchain.hiredis_libraries(), "-o", str(folder / "small")]
+            command += [*toolchain.libraries(), "-o", str(folder / "small")]
             result = toolchain.run(command)
             is_right = (result.returncode == 0) == links
             is_right = is_right and (links or "accel_build_" in result.stderr)

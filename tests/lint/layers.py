@@ -23,7 +23,9 @@ OWNED = {
     r"openssl/": "accel_backends/redis/wire/tls.",
     r"uthash\.h|utlist\.h": "accel_backends/uthash/",
     r"pthread\.h|time\.h|sys/time\.h|sys/mman\.h|sys/random\.h|sched\.h": "accel/platform/",
-    r"sys/socket\.h|sys/un\.h|netdb\.h|netinet/.*|poll\.h|fcntl\.h": "accel_backends/redis/",
+    r"curl/|zlib\.h": "accel_backends/otlp/",
+    r"sys/un\.h|netdb\.h|netinet/.*|poll\.h|fcntl\.h": "accel_backends/redis/",
+    r"sys/socket\.h": ("accel_backends/redis/", "accel_backends/otlp/transport.c"),
 }
 OWNED_CALLS = {
     "pthread_\\w+|clock_gettime|gettimeofday|nanosleep|usleep|mmap|getrandom": "accel/platform/",

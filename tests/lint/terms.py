@@ -30,6 +30,7 @@ FOREIGN = [
     ("node", "docs/coherence.md"),  # cluster-node-timeout
     ("node", "tools/gate/"),  # of XML
     ("node", "bench/local_engine/"),  # of other libraries' lists and trees
+    ("strategy", "accel_backends/otlp/gzip.c"),  # of zlib
     ("bulk", "accel_backends/redis/"),  # bulk strings, and the same
 ]
 

@@ -59,8 +59,16 @@ def has_hiredis():
     return run(["pkg-config", "--exists", "hiredis"]).returncode == 0
 
 
-def hiredis_libraries():
-    return run(["pkg-config", "--libs", "--silence-errors", "hiredis"]).stdout.split()
+def has_otlp():
+    """What accel_backends/otlp.h needs."""
+    return run(["pkg-config", "--exists", "libcurl >= 7.80", "zlib"]).returncode == 0
+
+
+def libraries():
+    """What the backends that are there need of the linker."""
+    needed = ["hiredis"] if has_hiredis() else []
+    needed += ["libcurl", "zlib"] if has_otlp() else []
+    return run(["pkg-config", "--libs", *needed]).stdout.split() if needed else []
 
 
 def compile_object(compiler, flags, text, output, include="."):
@@ -74,6 +82,6 @@ def run_user(compiler, standard, implementation, include="."):
     binary = implementation.with_name(f"{compiler}_{standard}")
     command = [compiler, f"-std={standard}", *(USER_CXX if is_cxx else USER_C), "-I", str(include)]
     command += ["-x", "c++" if is_cxx else "c", "tests/headers/user.c", "-x", "none"]
-    command += [str(implementation), "-o", str(binary), "-pthread", *hiredis_libraries()]
+    command += [str(implementation), "-o", str(binary), "-pthread", *libraries()]
     result = run(command)
     return run([str(binary)]) if result.returncode == 0 else result
