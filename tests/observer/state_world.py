@@ -60,10 +60,11 @@ def endpoint(name, **more):
 
 class Service:
     """Answers GET state.json with `answer`, called with how many were asked before it: a state, or
-    (status, bytes). Other paths give 404."""
+    (status, bytes). Other paths give `page`."""
 
     def __init__(self, answer, unix=None):
-        self.answer, self.asked = answer, 0
+        self.answer, self.asked, self.page = answer, 0, b""
+        self.is_open = True
         service = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -78,9 +79,11 @@ class Service:
                     given = service.answer(service.asked)
                     service.asked += 1
                 else:
-                    given = (404, b"")
-                status, body = given if isinstance(given, tuple) else (200, json.dumps(given).encode())
+                    given = (200, service.page)
+                is_state = not isinstance(given, tuple)
+                status, body = (200, json.dumps(given).encode()) if is_state else given
                 self.send_response(status)
+                self.send_header("Content-Type", "text/html; charset=utf-8")
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
@@ -101,8 +104,10 @@ class Service:
         self.close()
 
     def close(self):
-        self.server.shutdown()
-        self.server.server_close()
+        if self.is_open:
+            self.server.shutdown()
+            self.server.server_close()
+        self.is_open = False
 
 
 def growing(first, **per_second):

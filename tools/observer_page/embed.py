@@ -53,7 +53,7 @@ REGEX = re.compile(r"/(?:\\.|\[[^\]]*\]|[^/\\])+/\w*")
 BEFORE_REGEX = set("(,=:[!&|?{};\n")
 # Words that are the language's or the browser's.
 FOREIGN = set(
-    """AbortSignal Array Boolean Date Float64Array IntersectionObserver Map Math NaN Number
+    """AbortSignal Array Boolean Date Float64Array IntersectionObserver JSON Map Math NaN Number
     Object RangeError Set String SyntaxError addEventListener async await break case catch
     class const constructor continue decodeURIComponent delete do document else
     encodeURIComponent extends false fetch finally for function if in instanceof isFinite

@@ -609,19 +609,34 @@ addEventListener('keydown', event => {
 
 /* ---- asking ---- */
 
-/* What the page reads of a state is there and of the right kind, whatever was sent. */
-function checked(state) {
-  const isState = state && Array.isArray(state.caches) && isKnown(state.time_ms) &&
-    state.caches.every(cache => typeof cache.area === 'string' && cache.metrics && cache.gauges);
-  if (!isState) throw new SyntaxError('no state');
-  for (const name of ['redis', 'errors']) if (!Array.isArray(state[name])) state[name] = [];
-  if (!state.labels) state.labels = {};
-  for (const cache of state.caches) {
-    for (const name of ['reasons', 'hot_keys', 'config'])
-      if (!Array.isArray(cache[name])) cache[name] = [];
-    if (!cache.latencies) cache.latencies = {};
-  }
-  return state;
+const object = value => value && typeof value === 'object' && !Array.isArray(value) ? value : {};
+const objects = value => Array.isArray(value) ? value.map(object) : [];
+const string = value => typeof value === 'string' ? value : '';
+
+/* The given fields as texts, whatever was sent. */
+function withTexts(value, ...names) {
+  for (const name of names) value[name] = string(value[name]);
+  return value;
+}
+
+/* A state in which everything that the page reads has the right kind, whatever was sent. */
+function checked(sent) {
+  if (!Array.isArray(object(sent).caches) || !isKnown(sent.time_ms)) throw new SyntaxError();
+  return { ...sent, labels: object(sent.labels),
+    redis: objects(sent.redis).map(server => ({ ...withTexts(server, 'endpoint', 'breaker'),
+      connections: object(server.connections) })),
+    errors: objects(sent.errors).map(error => withTexts(error, 'area', 'text')),
+    caches: objects(sent.caches).map(cache => {
+      withTexts(cache, 'area', 'health', 'mode', 'engine', 'policy');
+      for (const name of ['metrics', 'gauges', 'latencies', 'remote_ops'])
+        cache[name] = object(cache[name]);
+      for (const name of ['latencies', 'remote_ops'])
+        for (const each in cache[name]) cache[name][each] = object(cache[name][each]);
+      cache.reasons = Array.isArray(cache.reasons) ? cache.reasons.map(string) : [];
+      cache.hot_keys = objects(cache.hot_keys).map(hot => withTexts(hot, 'key'));
+      cache.config = objects(cache.config).map(each => withTexts(each, 'name', 'value', 'default'));
+      return cache;
+    }) };
 }
 
 function take(state) {
@@ -650,18 +665,24 @@ async function ask() {
   const started = performance.now();
   try {
     const answer = await fetch('state.json', { cache: 'no-store', signal: AbortSignal.timeout(5000) });
-    if (!answer.ok) throw new RangeError(`${answer.status}`);
-    take(checked(await answer.json()));
-    known.trouble = '';
+    known.trouble = answer.ok ? '' : `The service answers ${answer.status}, not its state.`;
+    if (answer.ok) showState(await answer.text());
   } catch (error) {
-    known.trouble = error instanceof RangeError ? `The service answers ${error.message}, not its state.`
-      : error instanceof SyntaxError ? 'What the service answers is not the state of caches.'
-        : error.name === 'TimeoutError' ? 'The service did not answer within 5 s.'
-          : 'The service does not answer.';
+    known.trouble = error.name === 'TimeoutError' ? 'The service did not answer within 5 s.'
+      : 'The service does not answer.';
   }
-  draw();
+  drawTop();
   const pause = known.series.size === 0 ? 300 : 1000;
   setTimeout(ask, Math.max(100, pause - (performance.now() - started)));
+}
+
+function showState(text) {
+  try {
+    take(checked(JSON.parse(text)));
+    draw();
+  } catch {
+    known.trouble = 'What the service answers is not the state of caches.';
+  }
 }
 
 ask();

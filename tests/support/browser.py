@@ -1,7 +1,7 @@
 """A headless Chromium to look at pages with, over chromedriver's HTTP interface: no library needed.
 
 A Browser starts both with a fresh profile, and ends both. Everything is on loopback; switches keep
-Chromium from asking the network for anything of its own."""
+Chromium from asking the network for anything of its own, and from reaching any other address."""
 
 import base64
 import json
@@ -27,7 +27,7 @@ SWITCHES = (
     "--disable-sync",
     "--disable-dev-shm-usage",
     "--hide-scrollbars",
-    "--host-resolver-rules=MAP * ~NOTFOUND",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
 START_S = 60
 ANSWER_S = 120
@@ -49,7 +49,7 @@ def free_port():
 
 class Browser:
     def __enter__(self):
-        self.folder = tempfile.TemporaryDirectory(prefix="accel-gate-browser-")
+        self.folder = tempfile.TemporaryDirectory(prefix="accel-browser-")
         self.url = f"http://127.0.0.1:{free_port()}"
         self.driver = subprocess.Popen(
             [find(DRIVERS), f"--port={self.url.rsplit(':', 1)[1]}"],
@@ -114,7 +114,13 @@ class Browser:
             "binary": find(BROWSERS),
             "args": [*SWITCHES, f"--user-data-dir={self.folder.name}/profile"],
         }
-        capabilities = {"alwaysMatch": {"browserName": "chrome", "goog:chromeOptions": options}}
+        capabilities = {
+            "alwaysMatch": {
+                "browserName": "chrome",
+                "goog:chromeOptions": options,
+                "goog:loggingPrefs": {"browser": "ALL"},
+            }
+        }
         answer = self._request("POST", "/session", {"capabilities": capabilities})
         self.session = answer["sessionId"]
 
@@ -125,14 +131,23 @@ class Browser:
         return self._ask("POST", "/goog/cdp/execute", {"cmd": name, "params": parameters})
 
     def look(self, path, width, theme="light", height=900):
-        """Opens a file in a window of this width, for a reader who likes this theme."""
+        """Opens a file as visit does."""
+        self.visit(pathlib.Path(path).resolve().as_uri(), width, theme, height)
+
+    def visit(self, url, width, theme="light", height=900):
+        """Opens a page in a window of this width, for a reader who likes this theme."""
         self.command(
             "Emulation.setDeviceMetricsOverride",
             width=width, height=height, deviceScaleFactor=1, mobile=False,
         )
         media = [{"name": "prefers-color-scheme", "value": theme}]
         self.command("Emulation.setEmulatedMedia", features=media)
-        self._ask("POST", "/url", {"url": pathlib.Path(path).resolve().as_uri()})
+        self._ask("POST", "/url", {"url": url})
+
+    def console(self):
+        """What the page wrote to the console since it was last asked for, refusals by its policy
+        included."""
+        return [each["message"] for each in self._ask("POST", "/se/log", {"type": "browser"})]
 
     def run(self, script, *arguments):
         """The value that a script returns; `arguments` are its own."""
