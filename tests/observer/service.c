@@ -3,8 +3,8 @@
  * usage: service COUNT
  *
  * Prints its port and serves until its input ends. Each line of input is a command, which a line
- * answers: "read CACHE FROM TO" reads keys, "fail" and "mend" decide what loads do, "down CACHE" and
- * "up CACHE" break and mend the channel, "asked" prints the targets that were asked for.
+ * answers: "read CACHE FROM TO" reads keys, "fail" and "mend" decide what loads do, "down CACHE"
+ * and "up CACHE" break and mend the channel, "asked" prints the targets that were asked for.
  */
 #include <netinet/in.h>
 #include <poll.h>
