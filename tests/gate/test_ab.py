@@ -16,14 +16,15 @@ FAKE = pathlib.Path(__file__).with_name("fake_bench.py").resolve()
 class Scripted(gate_world.World):
     def setUp(self):
         super().setUp()
-        for side in ("base", "now"):
-            os.symlink(FAKE, self.path(side))
+        for name in ("accel.h", "older/accel.h", "bench/harness/main.c"):
+            self.write(name, "")
+        self.write("cc", f'while [ "$1" != -o ]; do shift; done; ln -s {FAKE} "$2"\n')
 
-    PROGRAMS = ("--base-program=./base", "--program=./now")
+    OLDER = ("--base-dir=older", "--cc=sh cc")  # which makes a bench that is scripted
 
-    def ab(self, benches, *arguments, programs=PROGRAMS, **plan):
+    def ab(self, benches, *arguments, base=OLDER, **plan):
         return self.gate(
-            "ab", *programs, "--slice=2ms", "--warm-up=1ms", *arguments,
+            "ab", *base, "--slice=2ms", "--warm-up=1ms", *arguments,
             FAKE_BENCH=json.dumps({"benches": benches} | plan),
             FAKE_BENCH_LOG=str(self.folder / "log"), TMPDIR=str(self.folder),
         )  # fmt: skip
@@ -169,7 +170,7 @@ class Scripted(gate_world.World):
     def test_presets(self):
         for name, rounds, slice_ms, seconds in (("quick", 6, 166, 60), ("default", 10, 500, 60),
                                                 ("comprehensive", 20, 500, 120)):  # fmt: skip
-            result = self.gate("ab", "--preset", name, "--self", "--program=./now", "--only=none",
+            result = self.gate("ab", "--preset", name, "--self", "--cc=sh cc", "--only=none",
                                FAKE_BENCH=json.dumps({"benches": {}}))  # fmt: skip
             self.assertIn(f"{rounds} rounds a side, slices of {slice_ms} ms", result.out)
         result = self.ab({f"b{i}": {"now": {"ns": 5}} for i in range(9)}, "--preset=comprehensive")
@@ -195,7 +196,7 @@ class Scripted(gate_world.World):
         self.assertEqual("".join(runs), ("bnnb" * 2 + "nbbn" * 2) * 3)
 
     def test_self(self):
-        result = self.ab({"a": self.sides(5, 900)}, programs=("--self", "--program=./now"))
+        result = self.ab({"a": self.sides(5, 900)}, base=("--self", "--cc=sh cc"))
         self.assertEqual(result.code, 0, result)
         self.assertRegex(result.out, r"OK +a +median")
 
@@ -220,7 +221,7 @@ class Scripted(gate_world.World):
 
     def test_usage(self):
         for arguments in (
-            [], ["--self", "--base=x"], ["--program=x"], ["--self", "--rounds=5"],
+            [], ["--self", "--base=x"], ["--self", "--rounds=5"],
             ["--self", "--slice=5"], ["--self", "--slice=0ms"], ["--self", "--rounds=x"],
             ["--bogus"], ["--base"], ["--self", "x"], ["--self", "--profile=none"],
         ):  # fmt: skip
@@ -230,7 +231,7 @@ class Scripted(gate_world.World):
         hanging = {"a": self.sides(5, 5, hang=1)}
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             process = subprocess.Popen(
-                [gate_world.TOOL, "ab", "--base-program=./base", "--program=./now"],
+                [gate_world.TOOL, "ab", *self.OLDER],
                 cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                 env=os.environ | {"FAKE_BENCH": json.dumps({"benches": hanging}),
                                   "FAKE_BENCH_LOG": str(self.folder / "log"),

@@ -20,15 +20,13 @@ typedef struct ab_options {
   const char *tree;      /* the current one */
   const char **sources;  /* benches; each with its main */
   size_t source_count, source_capacity;
-  const char *programs[AB_SIDES]; /* built already; NULL: to be built */
   const char *compiler, *flags;
   size_t rounds, rounds_max;
   size_t slice_ms, warm_up_ms;
   size_t bench_ms;  /* of the budget, if that is not given, for each bench */
   size_t budget_ms; /* 0: by the number of benches */
   size_t seed;
-  bool is_self; /* the current tree against itself */
-  bool has_redis;
+  bool is_self;      /* the current tree against itself */
   bool is_bisecting; /* what cannot be judged ends with 125, which git bisect skips */
 } ab_options;
 
@@ -83,7 +81,7 @@ typedef struct ab_run {
 gate_exit ab_tree_open(ab_run *run);
 void ab_tree_remove(void);
 
-/* Compiles, or takes what is built. False with problems if the current side cannot be built; a
+/* Compiles. False with problems if the current side cannot be built; a
  * base that cannot is no fault: its benches are new. */
 bool ab_build(ab_run *run);
 

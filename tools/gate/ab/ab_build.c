@@ -38,7 +38,6 @@ static bool compile_command(ab_run *run, words *list, const char *source, const 
   add_words(list, "-std=gnu11 -w");
   add_words(list, options->flags);
   add_word(list, arena_format("-DBENCH_FLAGS=\"%s\"", options->flags));
-  if (options->has_redis) add_word(list, "-DACCEL_BENCH_REDIS");
   add_word(list, arena_format("-I%s", tree));
   add_word(list, arena_format("-I%s/bench", options->tree));
   add_word(list, source);
@@ -46,7 +45,6 @@ static bool compile_command(ab_run *run, words *list, const char *source, const 
   globfree(&found);
   add_word(list, "-o");
   add_word(list, program);
-  if (options->has_redis) add_word(list, "-lhiredis");
   add_words(list, "-pthread -ljansson -lm");
   return list->count + 1 < WORDS_MAX ||
          gate_wrong(run->problems, "the compiler's command is too long: %s", options->flags);
@@ -94,14 +92,6 @@ static bool build_program(ab_run *run, ab_program *program, const char *source)
 bool ab_build(ab_run *run)
 {
   const ab_options *options = run->options;
-  if (options->programs[AB_NOW]) {
-    run->program_count = 1;
-    run->programs = arena_take(1, sizeof *run->programs);
-    *run->programs = (ab_program){.name = options->programs[AB_NOW]};
-    memcpy(run->programs->paths, options->programs, sizeof run->programs->paths);
-    if (options->is_self) run->programs->paths[AB_BASE] = options->programs[AB_NOW];
-    return true;
-  }
   run->program_count = options->source_count;
   run->programs = arena_take(run->program_count, sizeof *run->programs);
   for (size_t i = 0; i < run->program_count; i++) {

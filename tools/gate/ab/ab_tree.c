@@ -96,9 +96,8 @@ static void name_now(ab_run *run)
 {
   static const char *const head[] = {"rev-parse", "HEAD", NULL};
   static const char *const status[] = {"status", "--porcelain", "-uno", NULL};
-  const char *program = run->options->programs[AB_NOW], *tree = run->options->tree;
-  const char *commit = program ? NULL : ask_git(run, head);
-  run->now_name = program ? program : tree;
+  const char *tree = run->options->tree, *commit = ask_git(run, head);
+  run->now_name = tree;
   if (!commit) return;
   const char *changes = ask_git(run, status);
   const bool is_clean = changes && *changes == '\0';
@@ -116,10 +115,6 @@ gate_exit ab_tree_open(ab_run *run)
   if (options->is_self) {
     run->base_tree = options->tree;
     run->base_name = "the current tree itself";
-    return GATE_EXIT_OK;
-  }
-  if (options->programs[AB_BASE]) {
-    run->base_name = options->programs[AB_BASE];
     return GATE_EXIT_OK;
   }
   if (!options->base_tree) return take_commit(run);

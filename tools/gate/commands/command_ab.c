@@ -77,9 +77,6 @@ static const argument own_options[] = {
     ARGUMENT_TEXT("tree", tree, "DIR", "the current tree (.)"),
     ARGUMENT_WITH_ALL("bench", "FILE", take_bench,
                       "a bench to build (bench/cache_path_bench.c; may be repeated)"),
-    ARGUMENT_TEXT("base-program", programs[AB_BASE], "FILE",
-                  "with --program FILE: benches that are built already"),
-    ARGUMENT_TEXT("program", programs[AB_NOW], "FILE", "the other of the two"),
     ARGUMENT_WITH_ALL("preset", "NAME", take_preset,
                       "quick, default or comprehensive: 1 s, 5 s or 10 s of a bench and side"),
     ARGUMENT_WHOLE("rounds", rounds, GATE_ROUNDS_MIN, 1000, "per side, at least 6 (10)"),
@@ -93,7 +90,6 @@ static const argument own_options[] = {
     ARGUMENT_WHOLE("seed", seed, 1, 1e15, "of the order of benches (42)"),
     ARGUMENT_TEXT("cc", compiler, "COMMAND", "$CC or gcc"),
     ARGUMENT_TEXT("cflags", flags, "TEXT", "$CFLAGS or -O2 -DNDEBUG"),
-    ARGUMENT_FLAG("redis", has_redis, "build the benches with Redis"),
     ARGUMENT_FLAG("bisect", is_bisecting,
                   "for git bisect run: what cannot be judged is skipped (125)"),
     {0},
@@ -101,13 +97,8 @@ static const argument own_options[] = {
 
 static const char *check_options(ab_options *options)
 {
-  const bool has_program = options->programs[AB_NOW] != NULL;
-  const int bases = (options->base != NULL) + (options->base_tree != NULL) + options->is_self +
-                    (options->programs[AB_BASE] != NULL);
-  if (bases != 1) return "name one base: --base REF, --base-dir DIR, --base-program FILE or --self";
-  if (options->programs[AB_BASE] && !has_program) return "--base-program needs --program";
-  if (has_program && !options->programs[AB_BASE] && !options->is_self)
-    return "--program needs --base-program or --self";
+  const int bases = (options->base != NULL) + (options->base_tree != NULL) + options->is_self;
+  if (bases != 1) return "name one base: --base REF, --base-dir DIR or --self";
   if (options->rounds_max == 0) options->rounds_max = 4 * options->rounds;
   if (options->rounds_max < options->rounds) options->rounds_max = options->rounds;
   if (options->source_count == 0)
