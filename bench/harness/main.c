@@ -7,8 +7,6 @@
 #include <unistd.h>
 
 #define OPERATIONS 10000
-#define SLOW_NS 1000.0
-#define COUNTED_ITERATIONS 256
 
 /* Times of such builds would be compared with those of others. */
 static bool is_worth_measuring(const bench_build *build)
@@ -79,15 +77,15 @@ static const char *measure_open_case(const results *all, result *one)
   one->samples.times = (double *)arena_take(count, sizeof(double));
   one->samples.is_linear = measure_schedule(&settings->plan, iteration_ns, one->samples.iterations);
   failure = measure_repeat(one->bench, &one->samples);
-  if (failure != NULL || iteration_ns < SLOW_NS) return failure;
+  if (failure != NULL || iteration_ns < MEASURE_SLOW_NS) return failure;
   return measure_operations(one->bench, settings->plan.measurement_s / 4, OPERATIONS,
-                            &one->latency);
+                            &one->percentiles);
 }
 
 static const char *measure_case(const results *all, result *one)
 {
   const bench_case *const bench = one->bench;
-  const char *failure = measure_allocating(bench, COUNTED_ITERATIONS, &one->memory);
+  const char *failure = measure_allocating(bench, MEASURE_COUNTED, &one->memory);
   if (failure != NULL) return failure;
   failure = bench->open != NULL ? bench->open(bench->ctx) : NULL;
   if (failure != NULL) return failure;
@@ -121,23 +119,12 @@ static const char *compare_case(const results *all, result *one)
   return NULL;
 }
 
-static result_percentiles percentiles_of(const result *one)
-{
-  const measure_latency *const of = &one->latency;
-  if (of->count > 0) return (result_percentiles){true, of->p05, of->p50, of->p95, of->p99};
-  const size_t count = one->samples.count;
-  double *const each = result_each(&one->samples);
-  stats_sort(each, count);
-  return (result_percentiles){false, stats_percentile(each, count, 5),
-                              stats_percentile(each, count, 50), stats_percentile(each, count, 95),
-                              stats_percentile(each, count, 99)};
-}
-
 static const char *analyse_case(const results *all, result *one)
 {
   const measure_samples *const samples = &one->samples;
   one->each = result_each(samples);
-  one->percentiles = percentiles_of(one);
+  one->is_of_operations = one->percentiles.count > 0;
+  if (!one->is_of_operations) one->percentiles = stats_percentiles_of(one->each, samples->count);
   one->summary = stats_summarise(samples->iterations, samples->times, samples->count,
                                  samples->is_linear, &all->settings->statistics);
   const char *const failure = compare_case(all, one);

@@ -1,7 +1,6 @@
 #include "measure.h"
 
 #include "arena.h"
-#include "stats.h"
 
 #include <math.h>
 #include <time.h>
@@ -92,7 +91,7 @@ const char *measure_repeat(const bench_case *bench, measure_samples *samples)
 /* ---- single operations and memory ---- */
 
 const char *measure_operations(const bench_case *bench, double seconds, size_t count,
-                               measure_latency *out)
+                               stats_percentiles *out)
 {
   const arena_mark mark = arena_begin();
   double *const times = (double *)arena_take(count, sizeof *times);
@@ -104,16 +103,7 @@ const char *measure_operations(const bench_case *bench, double seconds, size_t c
     if (failure == NULL) taken++;
     if ((double)(now_ns() - start_ns) >= seconds * NS_PER_S) break;
   }
-  *out = (measure_latency){.count = taken};
-  if (taken > 0) {
-    stats_sort(times, taken);
-    out->p05 = stats_percentile(times, taken, 5);
-    out->p50 = stats_percentile(times, taken, 50);
-    out->p95 = stats_percentile(times, taken, 95);
-    out->p99 = stats_percentile(times, taken, 99);
-    out->p999 = stats_percentile(times, taken, 99.9);
-    out->max = times[taken - 1];
-  }
+  *out = stats_percentiles_of(times, taken);
   arena_end(mark);
   return failure;
 }

@@ -6,6 +6,12 @@
 #define BENCH_MEASURE_H
 
 #include "../harness.h"
+#include "stats.h"
+
+/* Operations that take longer are timed one by one too. */
+#define MEASURE_SLOW_NS 1000.0
+/* So many operations tell what each allocates. */
+#define MEASURE_COUNTED 256
 
 typedef struct measure_plan {
   double warm_up_s, measurement_s; /* > 0 */
@@ -17,12 +23,6 @@ typedef struct measure_samples {
   bool is_linear;             /* 1, 2, 3 … times a number of iterations; else all the same */
   double *iterations, *times; /* times: ns of the whole sample */
 } measure_samples;
-
-/* Of single operations, each timed by itself, in ns. */
-typedef struct measure_latency {
-  size_t count; /* 0: not measured, an operation takes less than 1 us */
-  double p05, p50, p95, p99, p999, max;
-} measure_latency;
 
 typedef struct measure_memory {
   double allocations, bytes; /* per iteration */
@@ -42,9 +42,9 @@ const char *measure_warm_up(const bench_case *bench, double seconds, uint64_t *i
 bool measure_schedule(const measure_plan *plan, double iteration_ns, double *iterations);
 /* Takes the samples: count and iterations are given, times has room for as many. */
 const char *measure_repeat(const bench_case *bench, measure_samples *samples);
-/* Up to `count` single operations, for as long as `seconds`. */
+/* Up to `count` single operations, each timed by itself, for as long as `seconds`; in ns. */
 const char *measure_operations(const bench_case *bench, double seconds, size_t count,
-                               measure_latency *out);
+                               stats_percentiles *out);
 /* Opens, runs and closes the case once more, and counts. Not while it is open. */
 const char *measure_allocating(const bench_case *bench, uint64_t iterations, measure_memory *out);
 

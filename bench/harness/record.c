@@ -13,14 +13,14 @@
 static json_t *time_of(const result *one)
 {
   const stats_summary *const summary = &one->summary;
-  const result_percentiles *const at = &one->percentiles;
+  const stats_percentiles *const at = &one->percentiles;
   const size_t count = one->samples.count;
   return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:s, s:[o], s:o}",
                    "unit", "ns", "better", "lower", "mean", json_figure(summary->mean.point),
                    "median", json_figure(summary->median.point), "p05", json_figure(at->p05), "p50",
                    json_figure(at->p50), "p95", json_figure(at->p95), "p99", json_figure(at->p99),
                    "lo", json_figure(summary->mean.low), "hi", json_figure(summary->mean.high), "n",
-                   (json_int_t)count, "percentiles", at->is_of_operations ? "op" : "batch",
+                   (json_int_t)count, "percentiles", one->is_of_operations ? "op" : "batch",
                    "rounds", json_figure(summary->median.point), "samples",
                    json_figures(one->each, count < SAMPLES_KEPT ? count : SAMPLES_KEPT));
 }
@@ -100,7 +100,7 @@ bool summary_save(const results *all, const result *one)
   double *const values = result_each(&one->samples);
   for (size_t i = 0; i < count; i++)
     values[i] = is_rate ? bytes / values[i] * 1e3 : values[i] / NS_PER_MS;
-  stats_sort(values, count);
+  const stats_percentiles found = stats_percentiles_of(values, count);
   char *const path =
       arena_format("%s/bench-%s.json", all->settings->summary_path, one->id->directory);
   char *const name = path + strlen(all->settings->summary_path) + 1;
@@ -109,9 +109,8 @@ bool summary_save(const results *all, const result *one)
       path,
       json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:I, s:s, s:s*}", "bench_id", one->id->directory,
                 "metric", is_rate ? "throughput_mbs" : "duration_ms", "unit",
-                is_rate ? "MB/s" : "ms", "p05", json_figure(stats_percentile(values, count, 5)),
-                "p50", json_figure(stats_percentile(values, count, 50)), "p95",
-                json_figure(stats_percentile(values, count, 95)), "n", (json_int_t)count,
+                is_rate ? "MB/s" : "ms", "p05", json_figure(found.p05), "p50",
+                json_figure(found.p50), "p95", json_figure(found.p95), "n", (json_int_t)count,
                 "timestamp", all->started, "notes", one->bench->definition),
       true);
 }

@@ -16,12 +16,6 @@ typedef enum result_state {
   RESULT_FAILED
 } result_state;
 
-/* The percentiles of times per iteration; of samples, or of single operations. */
-typedef struct result_percentiles {
-  bool is_of_operations;
-  double p05, p50, p95, p99;
-} result_percentiles;
-
 typedef struct result {
   const bench_case *bench;
   const identity *id;
@@ -30,8 +24,8 @@ typedef struct result {
   measure_samples samples;
   const double *each; /* time per iteration of each sample, in their order */
   stats_summary summary;
-  result_percentiles percentiles;
-  measure_latency latency;
+  stats_percentiles percentiles; /* of times per iteration */
+  bool is_of_operations;         /* the percentiles, rather than of samples */
   measure_memory memory;
   bool is_counted; /* memory is known */
   bool has_change;

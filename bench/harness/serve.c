@@ -16,8 +16,6 @@
 
 #define SAMPLES_MOST 100000
 #define OPERATIONS 200
-#define SLOW_NS 1000.0
-#define COUNTED_ITERATIONS 256
 
 typedef struct server {
   results *all;
@@ -77,7 +75,7 @@ static const result *open_case(server *self, const char *id)
     if (self->open == one) return one;
     close_open_case(self);
     if (one->state == RESULT_OK && !one->is_counted)
-      one->reason = measure_allocating(bench, COUNTED_ITERATIONS, &one->memory);
+      one->reason = measure_allocating(bench, MEASURE_COUNTED, &one->memory);
     one->is_counted = true;
     if (one->reason == NULL && bench->open != NULL) one->reason = bench->open(bench->ctx);
     if (one->reason == NULL) return self->open = one;
@@ -105,21 +103,21 @@ static void calibrate(server *self, const char *id, long long ms)
 }
 
 static void answer_run(const result *one, const measure_samples *samples,
-                       const measure_latency *latency)
+                       const stats_percentiles *tails)
 {
   answer(json_pack("{s:s, s:I, s:o, s:o, s:I, s:o, s:o}", "id", one->id->directory, "iters",
                    (json_int_t)samples->iterations[0], "times",
                    json_figures(samples->times, samples->count), "allocs",
                    json_figure(one->memory.allocations), "peak_bytes",
                    (json_int_t)one->memory.peak_bytes, "p95_op",
-                   latency->count > 0 ? json_figure(latency->p95) : json_null(), "p99_op",
-                   latency->count > 0 ? json_figure(latency->p99) : json_null()));
+                   tails->count > 0 ? json_figure(tails->p95) : json_null(), "p99_op",
+                   tails->count > 0 ? json_figure(tails->p99) : json_null()));
 }
 
 static void run(server *self, const char *id, uint64_t iterations, size_t count, bool has_tails)
 {
   measure_samples samples = {.count = count};
-  measure_latency latency = {0};
+  stats_percentiles tails = {0};
   const result *const one = open_case(self, id);
   if (one == NULL) return;
   const arena_mark mark = arena_begin();
@@ -127,12 +125,12 @@ static void run(server *self, const char *id, uint64_t iterations, size_t count,
   samples.times = (double *)arena_take(count, sizeof(double));
   for (size_t i = 0; i < count; i++) samples.iterations[i] = (double)iterations;
   const char *failure = measure_repeat(one->bench, &samples);
-  if (failure == NULL && has_tails && samples.times[0] / (double)iterations >= SLOW_NS)
-    failure = measure_operations(one->bench, .05, OPERATIONS, &latency);
+  if (failure == NULL && has_tails && samples.times[0] / (double)iterations >= MEASURE_SLOW_NS)
+    failure = measure_operations(one->bench, .05, OPERATIONS, &tails);
   if (failure != NULL)
     answer_error(failure);
   else
-    answer_run(one, &samples, &latency);
+    answer_run(one, &samples, &tails);
   arena_end(mark);
 }
 

@@ -74,6 +74,23 @@ double stats_median(const double *numbers, size_t count)
   return median;
 }
 
+stats_percentiles stats_percentiles_of(const double *numbers, size_t count)
+{
+  const arena_mark mark = arena_begin();
+  const double *const sorted = stats_sorted(numbers, count);
+  const stats_percentiles found = {
+      .count = count,
+      .p05 = stats_percentile(sorted, count, 5),
+      .p50 = stats_percentile(sorted, count, 50),
+      .p95 = stats_percentile(sorted, count, 95),
+      .p99 = stats_percentile(sorted, count, 99),
+      .p999 = stats_percentile(sorted, count, 99.9),
+      .max = stats_percentile(sorted, count, 100),
+  };
+  arena_end(mark);
+  return found;
+}
+
 double stats_mean(const double *numbers, size_t count)
 {
   double sum = 0;

@@ -26,6 +26,11 @@ double *stats_sorted(const double *numbers, size_t count);
 /* NAN of no numbers, as the median and the mean. */
 double stats_percentile(const double *sorted, size_t count, double percent);
 double stats_median(const double *numbers, size_t count);
+typedef struct stats_percentiles {
+  size_t count; /* of the numbers */
+  double p05, p50, p95, p99, p999, max;
+} stats_percentiles;
+stats_percentiles stats_percentiles_of(const double *numbers, size_t count);
 double stats_mean(const double *numbers, size_t count);
 /* With count - 1 in the denominator; 0 for a single number. */
 double stats_standard_deviation(const double *numbers, size_t count, double mean);

@@ -84,9 +84,9 @@ static void print_more(const char *name, const stats_estimate *estimate)
 /* What an operation costs beyond its time, and how far it can be believed. */
 static void print_details(const result *one)
 {
-  const result_percentiles *const at = &one->percentiles;
+  const stats_percentiles *const at = &one->percentiles;
   const stats_summary *const summary = &one->summary;
-  const char *const of = at->is_of_operations ? "op" : "batch";
+  const char *const of = one->is_of_operations ? "op" : "batch";
   if (summary->has_slope) print_more("slope", &summary->slope);
   print_more("mean", &summary->mean);
   print_more("median", &summary->median);
@@ -95,9 +95,8 @@ static void print_details(const result *one)
          one->memory.bytes, (unsigned long long)one->memory.peak_bytes, measure_timer_ns());
   printf("p50(%s) %s  p95(%s) %s  p99(%s) %s", of, scaled(at->p50, times), of,
          scaled(at->p95, times), of, scaled(at->p99, times));
-  if (at->is_of_operations)
-    printf("  p99.9(op) %s  max(op) %s", scaled(one->latency.p999, times),
-           scaled(one->latency.max, times));
+  if (one->is_of_operations)
+    printf("  p99.9(op) %s  max(op) %s", scaled(at->p999, times), scaled(at->max, times));
   putchar('\n');
 }
 

@@ -204,7 +204,7 @@ static void a_failing_bench_is_told(void **state)
   uint64_t iterations;
   double elapsed_ns;
   measure_memory memory;
-  measure_latency latency;
+  stats_percentiles latency;
   const bench_case bench = {.run = run_counted, .ctx = &counts};
   (void)state;
   assert_string_equal(measure_warm_up(&bench, .01, &iterations, &elapsed_ns), "it broke");
@@ -223,7 +223,7 @@ static void spin(bench_loop *loop, void *ctx)
 
 static void single_operations_have_percentiles(void **state)
 {
-  measure_latency latency;
+  stats_percentiles latency;
   const bench_case bench = {.run = spin};
   (void)state;
   assert_null(measure_operations(&bench, 10, 100, &latency));

@@ -17,19 +17,18 @@ void gate_add_round(gate_bench *bench, const char *name, const char *unit, doubl
 void gate_metric_summarise(gate_metric *metric, const gate_numbers *values)
 {
   if (values->count == 0) return;
-  const double *sorted = stats_sorted(values->values, values->count);
-  double found[GATE_FIGURES];
-  for (int i = 0; i < GATE_FIGURES; i++) found[i] = NAN;
-  found[GATE_MEAN] = stats_mean(sorted, values->count);
-  found[GATE_MEDIAN] = stats_percentile(sorted, values->count, 50);
-  if (values->count > 1) {
-    found[GATE_P05] = stats_percentile(sorted, values->count, 5);
-    found[GATE_P50] = found[GATE_MEDIAN];
-    found[GATE_P95] = stats_percentile(sorted, values->count, 95);
-    found[GATE_P99] = stats_percentile(sorted, values->count, 99);
-  }
-  for (int i = 0; i < GATE_FIGURES; i++)
-    if (isnan(metric->figures[i])) metric->figures[i] = found[i];
+  const stats_percentiles at = stats_percentiles_of(values->values, values->count);
+  const struct {
+    gate_figure figure;
+    double value;
+  } found[] = {{GATE_MEAN, stats_mean(values->values, values->count)},
+               {GATE_MEDIAN, at.p50},
+               {GATE_P05, at.p05},
+               {GATE_P50, at.p50},
+               {GATE_P95, at.p95},
+               {GATE_P99, at.p99}};
+  for (size_t i = 0; i < (values->count > 1 ? 6 : 2); i++)
+    if (!gate_has(metric, found[i].figure)) metric->figures[found[i].figure] = found[i].value;
   if (metric->sample_count == 0) metric->sample_count = (double)values->count;
 }
 
