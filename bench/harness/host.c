@@ -1,5 +1,7 @@
 #include "host.h"
 
+#include "arena.h"
+
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -36,15 +38,16 @@ uint64_t host_hash(const char *text)
   return hash;
 }
 
-void host_date(char date[static 32])
+const char *host_date(void)
 {
   const char *const fixed = getenv("SOURCE_DATE_EPOCH");
   const time_t now = fixed != NULL && isdigit((unsigned char)*fixed)
                          ? (time_t)strtoll(fixed, NULL, 10)
                          : time(NULL);
   struct tm parts;
-  date[0] = '\0';
-  if (gmtime_r(&now, &parts) != NULL) strftime(date, 32, "%Y-%m-%dT%H:%M:%SZ", &parts);
+  char date[32] = "";
+  if (gmtime_r(&now, &parts) != NULL) strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return arena_copy(date);
 }
 
 json_t *host_machine(void)

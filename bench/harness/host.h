@@ -10,7 +10,7 @@
  * which change without the machine changing. */
 json_t *host_machine(void);
 /* "2026-11-21T08:00:00Z": now, or $SOURCE_DATE_EPOCH, so that files can be made again. */
-void host_date(char date[static 32]);
+const char *host_date(void);
 
 /* 64-bit FNV-1a. */
 uint64_t host_hash(const char *text);

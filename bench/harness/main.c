@@ -215,11 +215,10 @@ static int run_mode(results *all)
 static void name_run(results *all)
 {
   const char *const given = getenv("ACCEL_BENCH_RUN_ID");
-  char date[32];
-  host_date(date);
-  all->started = arena_copy(date);
-  all->run_id =
-      given != NULL && given[0] != '\0' ? given : arena_format("%s-%ld", date, (long)getpid());
+  all->started = host_date();
+  all->run_id = given != NULL && given[0] != '\0'
+                    ? given
+                    : arena_format("%s-%ld", all->started, (long)getpid());
 }
 
 int bench_main(const bench_suite *suite, bench_build build, int count, char **arguments)

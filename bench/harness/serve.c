@@ -105,13 +105,12 @@ static void calibrate(server *self, const char *id, long long ms)
 static void answer_run(const result *one, const measure_samples *samples,
                        const stats_percentiles *tails)
 {
-  answer(json_pack("{s:s, s:I, s:o, s:o, s:I, s:o, s:o}", "id", one->id->directory, "iters",
+  answer(json_pack("{s:s, s:I, s:o, s:o, s:I, s:o}", "id", one->id->directory, "iters",
                    (json_int_t)samples->iterations[0], "times",
                    json_figures(samples->times, samples->count), "allocs",
                    json_figure(one->memory.allocations), "peak_bytes",
                    (json_int_t)one->memory.peak_bytes, "p95_op",
-                   tails->count > 0 ? json_figure(tails->p95) : json_null(), "p99_op",
-                   tails->count > 0 ? json_figure(tails->p99) : json_null()));
+                   tails->count > 0 ? json_figure(tails->p95) : json_null()));
 }
 
 static void run(server *self, const char *id, uint64_t iterations, size_t count, bool has_tails)

@@ -57,7 +57,7 @@ def run(name, iterations, samples):
     times = [typical * (1 + 0.001 * i / samples) for i in range(samples)]
     answer(
         id=name, iters=iterations, times=times, allocs=bench.get("allocs", 0),
-        peak_bytes=bench.get("peak_bytes", 1000), p95_op=bench.get("p95_op"), p99_op=None,
+        peak_bytes=bench.get("peak_bytes", 1000), p95_op=bench.get("p95_op"),
     )  # fmt: skip
 
 

@@ -143,6 +143,8 @@ class Page(gate_world.World):
         self.page("base.json", "now.json", "--html=page.html", code=0)
         drawing, = self.find(self.tree_of(), "svg", "rounds")
         self.assertEqual(len(self.find(drawing, "circle", "mark")), 12)
+        for side in ("base", "now"):
+            self.assertEqual(len(self.find(self.tree_of(), "span", f"{side}-key")), 1)
 
     def tree_of(self):
         return xml.etree.ElementTree.fromstring(self.read("page.html").split("\n", 1)[1])

@@ -23,7 +23,7 @@ typedef enum gate_verdict {
   GATE_NOISY,
   GATE_WARN,
   GATE_NOT_PROVEN, /* beyond the limit, by too few rounds to tell */
-  GATE_MISSING,
+  GATE_MISSING,    /* from here on the exit code is 1 */
   GATE_FAIL,
   GATE_FAILED, /* the bench itself: there is no result */
   GATE_VERDICTS
@@ -61,9 +61,6 @@ typedef struct gate_report {
   const char *build_difference;
   gate_pairs notes; /* heading -> text */
 } gate_report;
-
-/* Whether it alone makes the exit code 1. */
-bool gate_is_bad(gate_verdict verdict);
 
 /* Compares all that the sets have in common, and tells what only one has. Faults between the two
  * (a unit of another dimension, another direction) are problems. May be called for several

@@ -1,5 +1,7 @@
 #include "limit.h"
 
+#include "harness/host.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -71,7 +73,7 @@ bool gate_limits_profile(const char *name, gate_limits *out)
     out->may_fail_on_single_run = found->may_fail_on_single_run;
     out->missing = found->missing;
     out->inconclusive = GATE_POLICY_WARN;
-    out->today = arena_format("%.10s", gate_time_text());
+    out->today = arena_format("%.10s", host_date());
     return true;
   }
   return false;
@@ -148,11 +150,6 @@ const char *gate_limits_ignore(gate_limits *limits, const char *text)
     return arena_format("invalid --ignore value: %s (expected GLOB=REASON@YYYY-MM-DD)", text);
   add_waiver(limits, (gate_waiver){.match = match, .reason = "", .until = until, .text = match});
   return NULL;
-}
-
-void gate_limits_only(gate_limits *limits, const char *glob)
-{
-  gate_pairs_set(&limits->only, glob, "");
 }
 
 /* ---- the config file ---- */

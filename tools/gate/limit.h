@@ -57,7 +57,6 @@ const char *gate_limits_ratio(gate_limits *limits, const char *text);
 const char *gate_limits_set(gate_limits *limits, const char *text);
 /* GLOB=REASON@2026-12-31. NULL, or what is wrong. */
 const char *gate_limits_ignore(gate_limits *limits, const char *text);
-void gate_limits_only(gate_limits *limits, const char *glob);
 /* What an opened config file says. */
 void gate_limits_configure(gate_limits *limits, const char *path, const gate_json *config,
                            gate_problems *problems);

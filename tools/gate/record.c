@@ -208,26 +208,28 @@ const char *const gate_form_names[GATE_FORMS] = {
 
 /* ---- which machine this is ---- */
 
-void gate_fingerprint(gate_pairs *out)
+void gate_pairs_read(gate_pairs *pairs, json_t *object)
 {
-  json_t *machine = host_machine();
   const char *key;
   json_t *value;
-  json_object_foreach(machine, key, value)
+  json_object_foreach(object, key, value)
   {
-    const bool is_text = json_is_string(value);
-    gate_pairs_set(out, key,
-                   is_text ? json_string_value(value)
-                           : arena_format("%lld", (long long)json_integer_value(value)));
+    if (json_is_string(value))
+      gate_pairs_set(pairs, key, json_string_value(value));
+    else if (json_is_number(value))
+      gate_pairs_set(pairs, key, arena_format("%.15g", json_number_value(value)));
+    else if (json_is_boolean(value))
+      gate_pairs_set(pairs, key, json_is_true(value) ? "true" : "false");
   }
-  json_decref(machine);
 }
 
-const char *gate_time_text(void)
+void gate_set_place(gate_set *set)
 {
-  char date[32];
-  host_date(date);
-  return arena_copy(date);
+  if (!set->started) set->started = host_date();
+  if (set->machine.count > 0) return;
+  json_t *machine = host_machine();
+  gate_pairs_read(&set->machine, machine);
+  json_decref(machine);
 }
 
 static const char *pairs_difference(const gate_pairs *base, const gate_pairs *now,

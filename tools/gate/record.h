@@ -14,6 +14,8 @@
 
 #include "base.h"
 
+#include <jansson.h>
+
 typedef enum gate_better { GATE_LOWER, GATE_HIGHER } gate_better;
 
 typedef enum gate_figure {
@@ -128,6 +130,8 @@ bool gate_has(const gate_metric *metric, gate_figure figure);
 
 /* Sets a value, replacing the one with this key. */
 void gate_pairs_set(gate_pairs *pairs, const char *key, const char *value);
+/* All members of an object that are texts, numbers or truths, as texts. */
+void gate_pairs_read(gate_pairs *pairs, json_t *object);
 /* All of `more`, as above. */
 void gate_pairs_add(gate_pairs *pairs, const gate_pairs *more);
 /* NULL if there is none. */
@@ -148,20 +152,18 @@ bool gate_ids_equal(const char *a, const char *b);
 /* The names of figures as files spell them: mean, median, p05, ... */
 extern const char *const gate_figure_names[GATE_FIGURES];
 
-/* ---- which machine this is, as far as it matters to speed; and what time ---- */
+/* ---- which machine this is, as far as it matters to speed ---- */
 
-/* cpu, cores, flags_hash, kernel, memory_kb. Not the current frequency or a host name, which change
- * without the machine changing. What the system does not tell is left out. */
-void gate_fingerprint(gate_pairs *out);
+/* Results that do not say where and when they were made are of here and now: cpu, cores, flags_hash,
+ * kernel and memory_kb; not the current frequency or a host name, which change without the machine
+ * changing. The time is $SOURCE_DATE_EPOCH if that is set, so that outputs can be made again byte
+ * for byte. */
+void gate_set_place(gate_set *set);
 
 /* Whether measurements of the two may be compared: cpu, cores and flags_hash of machines; compiler,
  * flags and type of builds, without which counts may not either. What only one of them tells does
  * not count. NULL if so, else what differs: "cpu: A, now B". */
 const char *gate_machine_difference(const gate_set *base, const gate_set *now);
 const char *gate_build_difference(const gate_set *base, const gate_set *now);
-
-/* Now, or $SOURCE_DATE_EPOCH, so that outputs can be made again byte for byte:
- * 2026-11-21T07:50:00Z. */
-const char *gate_time_text(void);
 
 #endif

@@ -5,11 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool gate_is_bad(gate_verdict verdict)
-{
-  return verdict >= GATE_MISSING;
-}
-
 static int compare_rows(const void *a, const void *b)
 {
   const gate_row *left = a, *right = b;

@@ -64,10 +64,9 @@ static gate_set *side_set(ab_run *run, int side, bool is_again)
 {
   const char *name = side == AB_BASE ? run->base_name : run->now_name;
   gate_set *set = gate_set_new(name, GATE_FORM_OWN);
-  gate_fingerprint(&set->machine);
+  gate_set_place(set);
   set->build = run->build;
   set->commit = run->commits[side];
-  set->started = gate_time_text();
   if (side == AB_NOW) set->skipped = run->skipped;
   for (size_t i = 0; i < run->count; i++) add_bench(run, set, &run->benches[i], side, is_again);
   gate_set_sort(set);

@@ -80,7 +80,7 @@ static void list_side(ab_run *run, gate_json *json, size_t program, int side)
 
 static bool check_greeting(ab_run *run, gate_json *greeting, const char *path)
 {
-  gate_read_pairs(greeting, "build", &run->build);
+  gate_pairs_read(&run->build, gate_json_object(greeting, greeting->root, "build"));
   const char *type = gate_pairs_get(&run->build, "type");
   return !type || strcmp(type, "release") == 0 ||
          gate_wrong(run->problems, "%s is a %s build; only release builds are measured", path,

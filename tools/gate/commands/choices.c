@@ -106,7 +106,7 @@ static const char *apply_setting(gate_limits *limits, const char *name, const ch
   if (strcmp(name, "ignore") == 0) return gate_limits_ignore(limits, value);
   if (strcmp(name, "threshold") == 0)
     return strchr(value, '=') ? gate_limits_set(limits, value) : gate_limits_ratio(limits, value);
-  gate_limits_only(limits, value);
+  gate_pairs_set(&limits->only, value, "");
   return NULL;
 }
 

@@ -91,9 +91,7 @@ static gate_set *read_results(const export_options *options, gate_problems *prob
 bool gate_baseline_write(const char *path, gate_set *set, gate_problems *problems)
 {
   gate_text text = {0};
-  /* Results that do not say where they were made are of this machine. */
-  if (set->machine.count == 0) gate_fingerprint(&set->machine);
-  if (!set->started) set->started = gate_time_text();
+  gate_set_place(set);
   gate_write_own(&text, set);
   return gate_file_write(path, &text, problems);
 }
@@ -120,7 +118,7 @@ gate_exit gate_command_export(int argc, char **argv)
   if (operands > 0) return gate_usage_wrong(argv, "export takes options only");
   gate_problems problems = {0};
   gate_set *set = read_results(&options, &problems);
-  if (set && set->machine.count == 0 && !options.is_compat) gate_fingerprint(&set->machine);
+  if (set && !options.is_compat) gate_set_place(set);
   if (problems.count == 0 && !options.is_compat && !compare_old(&options, set, &problems)) {
     gate_print_problems(&problems);
     return GATE_EXIT_REGRESSION;

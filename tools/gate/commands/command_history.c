@@ -35,10 +35,9 @@ static gate_exit add(const history_options *options)
     gate_wrong(&problems, "no benchmark results in %s", options->from);
   if (problems.count == 0) {
     gate_text line = {0};
-    if (set->machine.count == 0) gate_fingerprint(&set->machine);
+    gate_set_place(set);
     if (options->commit) set->commit = options->commit;
     if (options->tag) set->tag = options->tag;
-    if (!set->started) set->started = gate_time_text();
     gate_write_line(&line, set);
     (void)gate_history_add(options->history, &line, &problems);
   }

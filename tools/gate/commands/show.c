@@ -9,10 +9,6 @@
 
 enum { COLUMNS = GATE_COLUMN_NOISE + 1 };
 
-typedef struct table_line {
-  const char *cells[COLUMNS];
-} table_line;
-
 static void add_padded(gate_text *out, const char *text, size_t width, bool is_right)
 {
   const size_t letters = gate_letters(text);
@@ -23,13 +19,13 @@ static void add_padded(gate_text *out, const char *text, size_t width, bool is_r
     gate_text_printf(out, "%s%*s", text, gap, "");
 }
 
-static void add_table_line(gate_text *out, const table_line *line, const size_t *widths)
+static void add_line(gate_text *out, const char *const *cells, const size_t *widths)
 {
   gate_text plain = {0};
   for (size_t c = 0; c < COLUMNS; c++) {
     if (widths[c] == 0) continue;
     if (plain.length > 0) gate_text_add(&plain, "  ");
-    add_padded(&plain, line->cells[c], widths[c], c >= GATE_COLUMN_BASE);
+    add_padded(&plain, cells[c], widths[c], c >= GATE_COLUMN_BASE);
   }
   size_t end = plain.length;
   while (end > 0 && plain.bytes[end - 1] == ' ') end--;
@@ -67,18 +63,17 @@ static void add_footer(gate_text *out, const gate_report *report)
 void gate_show_table(gate_text *out, const gate_report *report)
 {
   size_t widths[COLUMNS] = {0};
-  table_line *lines = arena_take(report->count + 1, sizeof *lines);
-  memcpy(lines->cells, gate_headings, sizeof lines->cells);
+  const char *(*lines)[COLUMNS] = arena_take(report->count + 1, sizeof *lines);
+  memcpy(lines[0], gate_headings, sizeof lines[0]);
   for (size_t i = 0; i < report->count; i++)
     for (int c = 0; c < COLUMNS; c++) {
       const char *cell = gate_cell(&report->rows[i], (gate_column)c);
-      lines[i + 1].cells[c] = cell;
+      lines[i + 1][c] = cell;
       if (gate_letters(cell) > widths[c]) widths[c] = gate_letters(cell);
     }
   for (size_t c = 0; c < COLUMNS; c++)
     if (widths[c] > 0 && strlen(gate_headings[c]) > widths[c]) widths[c] = strlen(gate_headings[c]);
-  for (size_t i = 0; i <= report->count && report->count > 0; i++)
-    add_table_line(out, &lines[i], widths);
+  for (size_t i = 0; i <= report->count && report->count > 0; i++) add_line(out, lines[i], widths);
   add_notes(out, report);
   add_footer(out, report);
 }
@@ -94,7 +89,7 @@ static void add_cell(gate_text *out, const char *text)
   }
 }
 
-static void add_markdown_row(gate_text *out, const gate_row *row)
+static void add_row(gate_text *out, const gate_row *row)
 {
   static const gate_column columns[] = {GATE_COLUMN_BENCH, GATE_COLUMN_METRIC, GATE_COLUMN_BASE,
                                         GATE_COLUMN_NOW, GATE_COLUMN_CHANGE};
@@ -129,12 +124,12 @@ void gate_show_markdown(gate_text *out, const gate_report *report, bool has_prob
   for (size_t i = 0; i < report->count; i++) folded += is_folded(&report->rows[i]);
   if (folded < report->count) gate_text_add(out, table_head);
   for (size_t i = 0; i < report->count; i++)
-    if (!is_folded(&report->rows[i])) add_markdown_row(out, &report->rows[i]);
+    if (!is_folded(&report->rows[i])) add_row(out, &report->rows[i]);
   if (folded > 0) {
     gate_text_printf(out, "\n<details><summary>%s OK or only reported</summary>\n\n%s",
                      gate_some(folded, "figure is", "figures are"), table_head);
     for (size_t i = 0; i < report->count; i++)
-      if (is_folded(&report->rows[i])) add_markdown_row(out, &report->rows[i]);
+      if (is_folded(&report->rows[i])) add_row(out, &report->rows[i]);
     gate_text_add(out, "\n</details>\n");
   }
   gate_text_printf(out, "\nProfile %s; baseline %s, current %s.\n", report->limits->profile,

@@ -78,8 +78,6 @@ void gate_add_round(gate_bench *bench, const char *name, const char *unit, doubl
 void gate_metric_summarise(gate_metric *metric, const gate_numbers *values);
 /* What our own form says of a bench besides its metrics. */
 void gate_read_about(gate_bench *bench, gate_json *json, json_t *object);
-/* All members of the object `key` whose values are texts, numbers or truths, as texts. */
-void gate_read_pairs(gate_json *json, const char *key, gate_pairs *out);
 /* Sorts, summarises rounds, and drops what breaks the invariants between benches and figures. */
 void gate_read_finish(gate_set *set, gate_read_options options, gate_problems *problems);
 

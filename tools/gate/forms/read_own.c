@@ -12,23 +12,6 @@ static const char *kept_text(gate_json *json, json_t *object, const char *key)
   return arena_copy(gate_json_text(json, object, key));
 }
 
-void gate_read_pairs(gate_json *json, const char *key, gate_pairs *out)
-{
-  json_t *object = gate_json_object(json, json->root, key);
-  const char *name;
-  json_t *value;
-  json_object_foreach(object, name, value)
-  {
-    if (json_is_string(value)) {
-      gate_pairs_set(out, name, json_string_value(value));
-    } else if (json_is_number(value)) {
-      gate_pairs_set(out, name, arena_format("%.15g", json_number_value(value)));
-    } else if (json_is_boolean(value)) {
-      gate_pairs_set(out, name, json_is_true(value) ? "true" : "false");
-    }
-  }
-}
-
 static void read_figures(gate_json *json, json_t *object, gate_metric *metric, double factor)
 {
   for (int i = 0; i < GATE_FIGURES; i++) {
@@ -140,10 +123,10 @@ void gate_read_own(gate_set *set, gate_json *json, gate_read_options options)
     set->commit = kept_text(json, json->root, "commit");
     set->tag = kept_text(json, json->root, "tag");
     set->reason = kept_text(json, json->root, "reason");
-    gate_read_pairs(json, "machine", &set->machine);
-    gate_read_pairs(json, "build", &set->build);
-    gate_read_pairs(json, "skipped", &set->skipped);
-    gate_read_pairs(json, "failed", &set->failed);
+    gate_pairs_read(&set->machine, gate_json_object(json, json->root, "machine"));
+    gate_pairs_read(&set->build, gate_json_object(json, json->root, "build"));
+    gate_pairs_read(&set->skipped, gate_json_object(json, json->root, "skipped"));
+    gate_pairs_read(&set->failed, gate_json_object(json, json->root, "failed"));
   }
   const char *id;
   json_t *object;

@@ -147,7 +147,7 @@ static void add_bench(const page *self, const page_bench *bench)
 {
   const char *kind = gate_verdicts[bench->verdict].kind;
   const gate_row *row = bench->main;
-  const bool is_open = gate_is_bad(bench->verdict) && bench->number <= 8;
+  const bool is_open = bench->verdict >= GATE_MISSING && bench->number <= 8;
   gate_text_printf(self->out,
                    "<details class=\"bench\"%s>\n<summary><span class=\"pill %s\">%s</span> "
                    "<span class=\"name\">",

@@ -130,6 +130,8 @@ static void add_rounds(const page *self, const page_bench *bench)
             has_rounds ? "Rounds in the order of time" : "Samples in the order of time",
             arena_format("%ss of %s in the order of time", what, bench->full_id), bench->unit,
             &lines[0], &lines[1], arena_format("%s 1", what), arena_format("%zu", most));
+  gate_text_add(self->out, "<p class=\"legend\"><span class=\"key base-key\">base</span>"
+                           "<span class=\"key now-key\">now</span></p>\n");
   close_figure(self, most > PAGE_MARKS_MAX / 2 ? "Evenly thinned." : "");
 }
 
