@@ -70,6 +70,13 @@ typedef struct accel_local_stats {
   const char *policy;  /* which entry is evicted; a constant */
 } accel_local_stats;
 
+/* What has happened since open. */
+typedef struct accel_local_counts {
+  uint64_t inserts, overwrites; /* fills and sets of a new key; over one that was there */
+  uint64_t evictions;           /* entries that gave their place while they were fresh */
+  uint64_t expirations;         /* and those that gave it when they were not */
+} accel_local_counts;
+
 /* A reference to a value, which is neither freed nor overwritten until unpin. */
 typedef struct accel_local_pin {
   accel_local *local;
@@ -139,6 +146,8 @@ typedef struct accel_local_ops {
    * no lock during the call; key and value are valid until it returns. */
   void (*each)(accel_local *local, const accel_type *type,
                bool (*visit)(void *ctx, const void *key, const void *value), void *ctx);
+  /* Optional. Takes no lock. */
+  void (*counts)(const accel_local *local, accel_local_counts *out);
 } accel_local_ops;
 
 /* ------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@
 
 #include "../accel_backends/flat/flat_hit.h"
 #include "config.h"
+#include "latency.h"
 #include "stats.h"
 #include "type.h"
 
@@ -71,6 +72,9 @@ typedef struct accel_diagnostic {
   char channel[192];       /* [prefix:]accel:invalidation:<area>; "" without */
   size_t repairs;          /* keys to repair, and 1 for the area if it is to be cleared */
   char channel_error[160]; /* which permission or command L2 refuses; "": none known */
+  /* Times since open; all 0 with no_histograms. One call of a loader; one call to L2; waiting for
+   * another thread's load or another process' lease; a read that L1 did not answer. */
+  accel_latency load, remote, wait, read;
 } accel_diagnostic;
 
 ACCEL_EXTERN_C_BEGIN

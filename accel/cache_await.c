@@ -90,14 +90,28 @@ typedef struct await_limits {
   uint64_t hard_ms, soft_ms, take_ms;
 } await_limits;
 
+/* Waits for a flight, and times it where another thread leads the flight. */
+static accel_flight_wait await_flight(const core_read_plan *plan, const core_miss *miss,
+                                      uint64_t deadline_ms, uint64_t take_ms, accel_job **emptied)
+{
+  accel_core *core = plan->core;
+  const bool is_timed = !miss->is_leader && !accel_singleflight_is_done(miss->flight);
+  accel_latencies *latencies = is_timed ? core->latencies : NULL;
+  const uint64_t begun_ns = accel_latencies_begin(latencies);
+  const accel_flight_wait result =
+      accel_singleflight_wait(&core->flights, miss->flight, deadline_ms, take_ms, emptied);
+  accel_latencies_end(latencies, ACCEL_TIMED_wait_flight, begun_ns);
+  return result;
+}
+
 static void await_one(core_read_plan *plan, core_miss *miss, const await_limits *limits)
 {
   accel_core *core = plan->core;
   const uint64_t deadline_ms = miss->has_stale ? limits->soft_ms : limits->hard_ms;
   accel_job *emptied;
   accel_flight_wait result;
-  while ((result = accel_singleflight_wait(&core->flights, miss->flight, deadline_ms,
-                                           limits->take_ms, &emptied)) == ACCEL_FLIGHT_TAKEN) {
+  while ((result = await_flight(plan, miss, deadline_ms, limits->take_ms, &emptied)) ==
+         ACCEL_FLIGHT_TAKEN) {
     accel_core_load_discard(emptied);
     await_load_taken(plan, &miss->flight, 1, miss->flight->is_refresh);
     if (accel_core_is_foreign(core)) return;
@@ -194,6 +208,8 @@ accel_status accel_core_plan_end(core_read_plan *plan)
       accel_core_report_note_degraded(plan->core, &plan->outcome.report, flight);
     accel_singleflight_release(&plan->core->flights, flight);
   }
+  if (plan->begun_ns != 0)
+    accel_latencies_end(plan->core->latencies, ACCEL_TIMED_read, plan->begun_ns);
   ACCEL_FREE(plan->misses.memory);
   return first;
 }

@@ -11,6 +11,7 @@ typedef struct call_seen {
   const accel_remote_item *items; /* NULL: of the whole area */
   size_t count;
   accel_remote_call *call;
+  uint64_t begun_ns; /* where calls are timed */
   bool has_span;
   core_span span;
   accel_remote_note note;
@@ -77,15 +78,38 @@ static void call_end_span(const call_seen *seen, accel_status returned)
   accel_core_span_end(core, &seen->span, accel_failed(status) ? status : ACCEL_OK);
 }
 
+/* ---- time and bytes ---- */
+
+ACCEL_STATIC_ASSERT((int)ACCEL_TIMED_clear - (int)ACCEL_TIMED_get == (int)ACCEL_REMOTE_CLEAR,
+                    "what is timed follows the order of the operations");
+
+/* Of what L2 did not take or find nothing is counted. */
+static void call_count_bytes(const call_seen *seen)
+{
+  const bool is_read = seen->operation == ACCEL_REMOTE_GET;
+  if (seen->operation >= ACCEL_REMOTE_DEL) return;
+  uint64_t bytes = 0;
+  for (size_t i = 0; i < seen->count; i++)
+    if (seen->items[i].status == ACCEL_OK) bytes += seen->items[i].size;
+  if (bytes == 0) return;
+  accel_stats_add(seen->core->stats,
+                  is_read ? ACCEL_COUNT_remote_bytes_received : ACCEL_COUNT_remote_bytes_sent,
+                  bytes);
+}
+
 /* ---- the calls ---- */
 
 static void call_begin(call_seen *seen, bool is_published)
 {
   if (seen->has_span) call_begin_span(seen, is_published);
+  seen->begun_ns = accel_latencies_begin(seen->core->latencies);
 }
 
 static accel_status call_end(const call_seen *seen, accel_status status)
 {
+  const accel_timed timed = (accel_timed)((int)ACCEL_TIMED_get + (int)seen->operation);
+  accel_latencies_end(seen->core->latencies, timed, seen->begun_ns);
+  call_count_bytes(seen);
   if (seen->has_span) call_end_span(seen, status);
   return status;
 }

@@ -1,7 +1,8 @@
 /* cache_call.h: a call to L2, whatever it is for (layer 4, private). Only for .c files.
  *
  * Every call of an operation of accel_remote_ops on data passes here, so that there is one place
- * where a call is seen as a whole: its span, and which server it went to.
+ * where a call is seen as a whole: its span, which server it went to, how long it took, and how
+ * many bytes it moved.
  */
 #ifndef ACCEL_CACHE_CALL_H
 #define ACCEL_CACHE_CALL_H

@@ -106,6 +106,18 @@ accel_lifetime accel_core_lifetime(const accel_core *core, uint32_t ttl_ms)
   return accel_ttl_lifetime(accel_core_now(core), ttl_ms, core->refresh_window_ms);
 }
 
+void accel_core_counters(const accel_core *core, uint64_t values[ACCEL_COUNTERS])
+{
+  accel_stats_values(core->stats, values);
+  if (core->local == NULL || core->local_ops->counts == NULL || core->is_foreign) return;
+  accel_local_counts counts;
+  core->local_ops->counts(core->local, &counts);
+  values[ACCEL_COUNT_local_evictions] = counts.evictions;
+  values[ACCEL_COUNT_local_expirations] = counts.expirations;
+  values[ACCEL_COUNT_local_writes] = counts.inserts + counts.overwrites;
+  values[ACCEL_COUNT_local_overwrites] = counts.overwrites;
+}
+
 /* ---- work in the background ---- */
 
 bool accel_core_submit(accel_core *core, accel_job *job)

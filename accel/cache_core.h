@@ -204,6 +204,8 @@ uint32_t accel_core_jitter(accel_core *core, uint32_t ttl_ms);
 /* The lifetime of an L1 entry made now: ttl_ms, or less while the channel is down. */
 accel_lifetime accel_core_lifetime(const accel_core *core, uint32_t ttl_ms);
 bool accel_core_is_degraded(const accel_core *core);
+/* All counters of this moment, by accel_counter. In a forked child those of the engine are 0. */
+void accel_core_counters(const accel_core *core, uint64_t values[ACCEL_COUNTERS]);
 
 /* ---- background work ---- */
 

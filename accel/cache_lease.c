@@ -228,8 +228,9 @@ static size_t lease_give_up(accel_core *core, accel_flight **flights, size_t cou
   return lease_drop_landed(flights, count);
 }
 
-size_t accel_core_lease_wait(accel_core *core, accel_flight **flights, size_t count,
-                             accel_error_policy errors)
+/* Waits for the leases of other processes; see accel_core_lease_wait. */
+static size_t lease_wait(accel_core *core, accel_flight **flights, size_t count,
+                         accel_error_policy errors)
 {
   const uint32_t limit_ms = core->config.loader_timeout_ms;
   const uint64_t deadline_ms =
@@ -237,7 +238,7 @@ size_t accel_core_lease_wait(accel_core *core, accel_flight **flights, size_t co
   const core_remote_read read = {.is_retry = true, .errors = errors};
   uint32_t pause_ms = LEASE_PAUSE_FIRST_MS;
   size_t ready = 0; /* the first so many need not wait any longer */
-  if (count > 0) accel_stats_add(core->stats, ACCEL_COUNT_lease_waits, count);
+  accel_stats_add(core->stats, ACCEL_COUNT_lease_waits, count);
   while (ready < count && accel_clock_monotonic_ms() < deadline_ms &&
          !accel_load_acquire(&core->is_closing)) {
     lease_pause(core, pause_ms, deadline_ms);
@@ -252,4 +253,14 @@ size_t accel_core_lease_wait(accel_core *core, accel_flight **flights, size_t co
     if (pause_ms < LEASE_PAUSE_MAX_MS) pause_ms *= 2;
   }
   return ready + lease_give_up(core, flights + ready, count - ready);
+}
+
+size_t accel_core_lease_wait(accel_core *core, accel_flight **flights, size_t count,
+                             accel_error_policy errors)
+{
+  if (count == 0) return 0;
+  const uint64_t begun_ns = accel_latencies_begin(core->latencies);
+  const size_t ready = lease_wait(core, flights, count, errors);
+  accel_latencies_end(core->latencies, ACCEL_TIMED_wait_lease, begun_ns);
+  return ready;
 }

@@ -66,7 +66,7 @@ static bool observe_show(void *core_pointer, accel_observation *observation,
   accel_core *core = (accel_core *)core_pointer;
   if (line->instances == 1) observe_identity(core, line);
   uint64_t counters[ACCEL_COUNTERS];
-  accel_stats_values(core->stats, counters);
+  accel_core_counters(core, counters);
   for (size_t i = 0; i < ACCEL_COUNTERS; i++) line->counters[i] += counters[i];
   observe_local(core, line);
   observe_remote(core, line);
@@ -92,6 +92,6 @@ void accel_core_observe_end(accel_core *core)
 {
   accel_observer_last last = {{0}, core->latencies};
   core->latencies = NULL;
-  if (core->stats != NULL) accel_stats_values(core->stats, last.counters);
+  if (core->stats != NULL) accel_core_counters(core, last.counters);
   accel_observer_leave(&core->member, &last);
 }

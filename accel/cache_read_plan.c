@@ -241,6 +241,7 @@ bool accel_core_plan_begin(core_read_plan *plan)
   if (plan->request.count == 1) plan->outcome.report.key = plan->request.keys;
   if (plan->misses.count == 0 || (!accel_core_plan_can_load(plan) && !plan_has_remote(plan)))
     return false;
+  plan->begun_ns = accel_latencies_begin(core->latencies);
   plan_merge_duplicates(plan);
   plan_answer_stale(plan);
   plan_join(plan);

@@ -65,6 +65,8 @@ typedef struct core_read_plan {
   core_read_outcome outcome;
   void *own_statuses, *own_infos; /* NULL, or what its maker frees behind it */
   core_body *body;                /* of a batch, while its body runs */
+  uint64_t begun_ns;              /* when L1 had been asked; 0: the read is not timed */
+  uint64_t body_begun_ns;         /* the same of a body */
 } core_read_plan;
 
 /* A plan for `count` keys under the registered loaders; the fields may then be changed. */

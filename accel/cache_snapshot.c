@@ -7,15 +7,19 @@ void accel_cache_metrics_snapshot(const accel_cache *cache, accel_metrics *out)
 {
   if (out == NULL) return;
   memset(out, 0, sizeof *out);
-  if (cache != NULL && cache->core != NULL) accel_stats_snapshot(cache->core->stats, out);
+  if (cache == NULL || cache->core == NULL) return;
+  uint64_t values[ACCEL_COUNTERS];
+  accel_core_counters(cache->core, values);
+  accel_stats_metrics(values, out);
 }
 
 size_t accel_cache_otel_metric_points(const accel_cache *cache, accel_otel_point *points,
                                       size_t capacity)
 {
   if (cache == NULL || cache->core == NULL) return 0;
-  return accel_stats_points(cache->core->stats, cache->core->area, points,
-                            points == NULL ? 0 : capacity);
+  uint64_t values[ACCEL_COUNTERS];
+  accel_core_counters(cache->core, values);
+  return accel_stats_points(values, cache->core->area, points, points == NULL ? 0 : capacity);
 }
 
 static void snapshot_local(accel_core *core, accel_diagnostic *out)
@@ -29,6 +33,24 @@ static void snapshot_local(accel_core *core, accel_diagnostic *out)
   out->memory_bytes = local.memory_bytes;
 }
 
+static void snapshot_latency(const accel_latencies *latencies, accel_timed first, accel_timed last,
+                             accel_latency *out)
+{
+  accel_histogram sum;
+  accel_latencies_sum(latencies, first, last, &sum);
+  accel_histogram_summarize(&sum, out);
+}
+
+static void snapshot_latencies(const accel_core *core, accel_diagnostic *out)
+{
+  const accel_latencies *latencies = core->latencies;
+  if (latencies == NULL) return;
+  snapshot_latency(latencies, ACCEL_TIMED_load, ACCEL_TIMED_load, &out->load);
+  snapshot_latency(latencies, ACCEL_TIMED_get, ACCEL_TIMED_clear, &out->remote);
+  snapshot_latency(latencies, ACCEL_TIMED_wait_flight, ACCEL_TIMED_wait_lease, &out->wait);
+  snapshot_latency(latencies, ACCEL_TIMED_read, ACCEL_TIMED_read, &out->read);
+}
+
 void accel_cache_diagnostic_snapshot(const accel_cache *cache, accel_diagnostic *out)
 {
   if (out == NULL) return;
@@ -37,7 +59,8 @@ void accel_cache_diagnostic_snapshot(const accel_cache *cache, accel_diagnostic 
   accel_core *core = cache->core;
   out->config = core->config;
   out->config.capacity = accel_load_relaxed(&core->capacity);
-  accel_stats_snapshot(core->stats, &out->metrics);
+  accel_cache_metrics_snapshot(cache, &out->metrics);
+  snapshot_latencies(core, out);
   if (core->is_foreign) return; /* levels that are the parent's */
   snapshot_local(core, out);
   out->loader_configured = core->load != NULL || core->mload != NULL;

@@ -28,6 +28,7 @@ static bool wrap_body_begin(core_read_plan *plan, core_body *body_or_null, void 
 {
   if (!accel_thread_on_end(accel_core_leave)) return false;
   core_body *body = body_or_null;
+  plan->body_begun_ns = accel_latencies_begin(plan->core->latencies);
   for (size_t i = 0; i < plan->misses.lead_count; i++)
     core_note_of(plan->misses.leads[i])->is_in_body = true;
   plan->body = body;
@@ -50,6 +51,8 @@ static bool wrap_body_begin(core_read_plan *plan, core_body *body_or_null, void 
 
 static void wrap_body_end(core_read_plan *plan)
 {
+  if (plan->body_begun_ns != 0)
+    accel_latencies_end(plan->core->latencies, ACCEL_TIMED_load, plan->body_begun_ns);
   for (size_t i = 0; i < plan->misses.lead_count; i++)
     core_note_of(plan->misses.leads[i])->is_in_body = false;
   if (plan->body != NULL) accel_core_leave_forget_body(plan->body);

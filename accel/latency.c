@@ -3,31 +3,30 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Times in units of 2^-40 s: unit = ns * 2^40 / 10^9 = ns * LATENCY_MULTIPLIER / 2^42. No time in
- * whole nanoseconds comes so near to a power of two that the rounding of the factor matters. */
-#define LATENCY_MULTIPLIER 4835703278458517u
-#define LATENCY_SHIFT 42u
-#define LATENCY_FIRST_BIT (40 + ACCEL_HISTOGRAM_FIRST_POWER) /* of the first bucket's lower bound */
+/* Times are looked at in units of 2^-52 s: units = ns * 2^52 / 10^9 = ns * 2^43 / 5^9. The division
+ * is exact, so that the bounds are. */
+#define LATENCY_FIVES 1953125u /* 5^9 */
+#define LATENCY_SHIFT 43u
+#define LATENCY_FIRST_BIT (52 + ACCEL_HISTOGRAM_FIRST_POWER) /* of the first bucket's lower bound */
+#define LATENCY_LONGEST_NS ((uint64_t)256000000000)          /* the last bucket's upper bound */
 
-/* 2^(i/8) * 2^31, rounded up: what the upper 32 bits of a time reach in step i of its doubling. */
-static const uint32_t latency_steps[ACCEL_HISTOGRAM_STEPS] = {0x80000000u, 0x8B95C1E4u, 0x9837F052u,
-                                                              0xA5FED6AAu, 0xB504F334u, 0xC5672A12u,
-                                                              0xD744FCCBu, 0xEAC0C6E8u};
+/* 2^(i/8) * 2^63, rounded up: what a time that is shifted to its highest bit reaches in step i. */
+static const uint64_t latency_steps[ACCEL_HISTOGRAM_STEPS] = {
+    0x8000000000000000u, 0x8B95C1E3EA8BD6E7u, 0x9837F0518DB8A970u, 0xA5FED6A9B15138EBu,
+    0xB504F333F9DE6485u, 0xC5672A115506DADEu, 0xD744FCCAD69D6AF5u, 0xEAC0C6E7DD24392Fu};
 
 uint32_t accel_histogram_bucket(uint64_t ns)
 {
-  __extension__ typedef unsigned __int128 latency_product;
-  const latency_product whole = (latency_product)ns * LATENCY_MULTIPLIER >> LATENCY_SHIFT;
-  const uint64_t first = (uint64_t)1 << LATENCY_FIRST_BIT;
-  if (whole <= first) return 0;
-  if (whole > first << (ACCEL_HISTOGRAM_BUCKETS / ACCEL_HISTOGRAM_STEPS))
-    return ACCEL_HISTOGRAM_BUCKETS - 1;
-  const uint64_t units = (uint64_t)whole - 1; /* a bound belongs to the bucket below it */
+  if (ns > LATENCY_LONGEST_NS) return ACCEL_HISTOGRAM_BUCKETS - 1;
+  const uint64_t fives = ns / LATENCY_FIVES, rest = ns % LATENCY_FIVES;
+  const uint64_t whole = (fives << LATENCY_SHIFT) + (rest << LATENCY_SHIFT) / LATENCY_FIVES;
+  if (whole <= (uint64_t)1 << LATENCY_FIRST_BIT) return 0;
+  const uint64_t units = whole - 1; /* a bound belongs to the bucket below it */
   const unsigned highest = 63u - (unsigned)__builtin_clzll(units);
-  const uint32_t upper = (uint32_t)(units << (63u - highest) >> 32);
-  uint32_t step = upper >= latency_steps[4] ? 4 : 0;
-  if (upper >= latency_steps[step + 2]) step += 2;
-  if (upper >= latency_steps[step + 1]) step += 1;
+  const uint64_t shifted = units << (63u - highest);
+  uint32_t step = shifted >= latency_steps[4] ? 4 : 0;
+  if (shifted >= latency_steps[step + 2]) step += 2;
+  if (shifted >= latency_steps[step + 1]) step += 1;
   return (highest - LATENCY_FIRST_BIT) * ACCEL_HISTOGRAM_STEPS + step;
 }
 
@@ -60,7 +59,7 @@ uint64_t accel_histogram_count(const accel_histogram *histogram)
 static double latency_middle_ms(uint32_t bucket)
 {
   const double half_step = 1.0442737824274138; /* 2^(1/16) */
-  const double step = (double)latency_steps[bucket % ACCEL_HISTOGRAM_STEPS] / 2147483648.0;
+  const double step = (double)latency_steps[bucket % ACCEL_HISTOGRAM_STEPS] / 9223372036854775808.0;
   const double doublings = (double)((uint64_t)1 << (bucket / ACCEL_HISTOGRAM_STEPS));
   const double first_ms = 1000.0 / (double)((uint64_t)1 << -ACCEL_HISTOGRAM_FIRST_POWER);
   return first_ms * doublings * step * half_step;

@@ -8,7 +8,7 @@
 /* ---- what is there to show ---- */
 
 #define OBSERVATION_COUNTER(field_, metric_, unit_, help_) \
-  {"accelerator_cache_" metric_, help_, "{" unit_ "}", ACCEL_FAMILY_COUNTER, false},
+  {"accelerator_cache_" metric_, help_, unit_, ACCEL_FAMILY_COUNTER, false},
 static const accel_family observation_counters[ACCEL_COUNTERS] = {
     ACCEL_COUNTER_LIST_(OBSERVATION_COUNTER)};
 

@@ -43,20 +43,16 @@ void accel_stats_values(const accel_stats *stats, uint64_t values[ACCEL_COUNTERS
 }
 
 #define STATS_FIELD(field_, metric_, unit_, help_) out->field_ = values[ACCEL_COUNT_##field_];
-void accel_stats_snapshot(const accel_stats *stats, accel_metrics *out)
+void accel_stats_metrics(const uint64_t values[ACCEL_COUNTERS], accel_metrics *out)
 {
-  uint64_t values[ACCEL_COUNTERS];
-  accel_stats_values(stats, values);
   ACCEL_COUNTER_LIST_(STATS_FIELD)
 }
 
 #define STATS_NAME(field_, metric_, unit_, help_) "accelerator_cache_" metric_,
-size_t accel_stats_points(const accel_stats *stats, const char *area, accel_otel_point *points,
-                          size_t capacity)
+size_t accel_stats_points(const uint64_t values[ACCEL_COUNTERS], const char *area,
+                          accel_otel_point *points, size_t capacity)
 {
   static const char *const names[] = { ACCEL_COUNTER_LIST_(STATS_NAME) };
-  uint64_t values[ACCEL_COUNTERS];
-  accel_stats_values(stats, values);
   for (size_t i = 0; i < ACCEL_COUNTERS && i < capacity; i++) {
     points[i].name = names[i];
     points[i].area = area;

@@ -13,74 +13,85 @@
 #include "platform/atomic.h"
 #include "platform/slot.h"
 
-/* X(field, metric, unit, what it counts). Append only: the order is public, and the first two are
- * counted in lines. */
+/* X(field, metric, unit, what it counts). Append only: the order is public. The first two are
+ * counted in lines, those of `local_` at the end by the L1 engine (backend.h). */
 /* clang-format off */
 #define ACCEL_COUNTER_LIST_(X) \
-  X(local_hit, "local_hit_total", "read", "Reads that L1 answered.") \
-  X(local_miss, "local_miss_total", "read", "Reads that L1 did not answer.") \
-  X(remote_hit, "remote_hit_total", "key", "Keys that L2 answered.") \
-  X(remote_miss, "remote_miss_total", "key", "Keys that L2 did not answer.") \
-  X(load_total, "load_total", "load", "Loads that ended, per key.") \
-  X(load_success, "load_success_total", "load", \
+  X(local_hit, "local_hit_total", "{read}", "Reads that L1 answered.") \
+  X(local_miss, "local_miss_total", "{read}", "Reads that L1 did not answer.") \
+  X(remote_hit, "remote_hit_total", "{key}", "Keys that L2 answered.") \
+  X(remote_miss, "remote_miss_total", "{key}", "Keys that L2 did not answer.") \
+  X(load_total, "load_total", "{load}", "Loads that ended, per key.") \
+  X(load_success, "load_success_total", "{load}", \
     "Loads that returned a value, or that there is none.") \
-  X(load_timeout, "load_timeout_total", "load", "Loads that took longer than a time limit.") \
-  X(load_error, "load_error_total", "load", "Loads that failed.") \
-  X(stale_fallback, "stale_fallback_total", "read", "Reads that an expired value answered.") \
-  X(refresh_attempts, "refresh_attempts_total", "refresh", "Refreshes that began.") \
-  X(refresh_success, "refresh_success_total", "refresh", "Refreshes that succeeded.") \
-  X(refresh_failures, "refresh_failures_total", "refresh", "Refreshes that failed.") \
-  X(invalidation_publish, "invalidation_publish_total", "message", \
+  X(load_timeout, "load_timeout_total", "{load}", "Loads that took longer than a time limit.") \
+  X(load_error, "load_error_total", "{load}", "Loads that failed.") \
+  X(stale_fallback, "stale_fallback_total", "{read}", "Reads that an expired value answered.") \
+  X(refresh_attempts, "refresh_attempts_total", "{refresh}", "Refreshes that began.") \
+  X(refresh_success, "refresh_success_total", "{refresh}", "Refreshes that succeeded.") \
+  X(refresh_failures, "refresh_failures_total", "{refresh}", "Refreshes that failed.") \
+  X(invalidation_publish, "invalidation_publish_total", "{message}", \
     "Messages that were published.") \
-  X(invalidation_publish_failures, "invalidation_publish_failures_total", "message", \
+  X(invalidation_publish_failures, "invalidation_publish_failures_total", "{message}", \
     "Messages that could not be published.") \
-  X(invalidation_receive, "invalidation_receive_total", "message", \
+  X(invalidation_receive, "invalidation_receive_total", "{message}", \
     "Messages of other caches that were received.") \
-  X(invalidation_receive_failures, "invalidation_receive_failures_total", "message", \
+  X(invalidation_receive_failures, "invalidation_receive_failures_total", "{message}", \
     "Messages that could not be read.") \
-  X(remote_errors, "remote_errors_total", "key", "Keys whose call to L2 failed.") \
-  X(remote_decode_errors, "remote_decode_errors_total", "key", "Foreign or corrupt bytes in L2.") \
-  X(remote_encode_errors, "remote_encode_errors_total", "key", "Values that L2 cannot store.") \
-  X(load_shared, "load_shared_total", "read", "Reads that waited for a shared load.") \
-  X(load_rejected, "load_rejected_total", "load", "Loads that a full queue refused.") \
-  X(local_fill_refused, "local_fill_refused_total", "fill", \
+  X(remote_errors, "remote_errors_total", "{key}", "Keys whose call to L2 failed.") \
+  X(remote_decode_errors, "remote_decode_errors_total", "{key}", \
+    "Foreign or corrupt bytes in L2.") \
+  X(remote_encode_errors, "remote_encode_errors_total", "{key}", "Values that L2 cannot store.") \
+  X(load_shared, "load_shared_total", "{read}", "Reads that waited for a shared load.") \
+  X(load_rejected, "load_rejected_total", "{load}", "Loads that a full queue refused.") \
+  X(local_fill_refused, "local_fill_refused_total", "{fill}", \
     "Fills that a write or a message overtook.") \
-  X(epoch_raised, "epoch_raised_total", "event", \
+  X(epoch_raised, "epoch_raised_total", "{event}", \
     "The whole L1 expired: a gap, a clear, a foreign message.") \
-  X(lease_granted, "lease_granted_total", "lease", "Leases that were acquired.") \
-  X(lease_waits, "lease_waits_total", "key", "Keys that another process loads.") \
-  X(lease_timeout, "lease_timeout_total", "key", \
+  X(lease_granted, "lease_granted_total", "{lease}", "Leases that were acquired.") \
+  X(lease_waits, "lease_waits_total", "{key}", "Keys that another process loads.") \
+  X(lease_timeout, "lease_timeout_total", "{key}", \
     "Keys that another process loaded too late, and this one too.") \
-  X(lease_lost, "lease_lost_total", "load", "Loads whose lease was voided or ended.") \
-  X(repair_queued, "repair_queued_total", "write", "Writes that L2 did not confirm.") \
-  X(repair_replayed, "repair_replayed_total", "write", "Unconfirmed writes that were repaired.") \
-  X(repair_overflowed, "repair_overflowed_total", "event", \
+  X(lease_lost, "lease_lost_total", "{load}", "Loads whose lease was voided or ended.") \
+  X(repair_queued, "repair_queued_total", "{write}", "Writes that L2 did not confirm.") \
+  X(repair_replayed, "repair_replayed_total", "{write}", "Unconfirmed writes that were repaired.") \
+  X(repair_overflowed, "repair_overflowed_total", "{event}", \
     "Too many unconfirmed writes: the area is cleared.") \
-  X(remote_oom, "remote_oom_total", "error", "L2 is out of memory and refused a store.") \
-  X(remote_misconf, "remote_misconf_total", "error", "L2 cannot save, or has too few replicas.") \
-  X(remote_readonly, "remote_readonly_total", "error", "L2 is a replica that accepts no writes.") \
-  X(remote_loading, "remote_loading_total", "error", "L2 is loading its data.") \
-  X(remote_busy, "remote_busy_total", "error", "L2 is busy with a script.") \
-  X(remote_master_down, "remote_master_down_total", "error", "L2 has lost its master.") \
-  X(remote_cluster_down, "remote_cluster_down_total", "error", \
+  X(remote_oom, "remote_oom_total", "{error}", "L2 is out of memory and refused a store.") \
+  X(remote_misconf, "remote_misconf_total", "{error}", "L2 cannot save, or has too few replicas.") \
+  X(remote_readonly, "remote_readonly_total", "{error}", \
+    "L2 is a replica that accepts no writes.") \
+  X(remote_loading, "remote_loading_total", "{error}", "L2 is loading its data.") \
+  X(remote_busy, "remote_busy_total", "{error}", "L2 is busy with a script.") \
+  X(remote_master_down, "remote_master_down_total", "{error}", "L2 has lost its master.") \
+  X(remote_cluster_down, "remote_cluster_down_total", "{error}", \
     "The cluster does not serve the key.") \
-  X(remote_no_auth, "remote_no_auth_total", "error", "L2 wants a password.") \
-  X(remote_no_permission, "remote_no_permission_total", "error", \
+  X(remote_no_auth, "remote_no_auth_total", "{error}", "L2 wants a password.") \
+  X(remote_no_permission, "remote_no_permission_total", "{error}", \
     "L2 refuses for lack of a permission.") \
-  X(remote_moved, "remote_moved_total", "error", "Another server has the key, or will have it.") \
-  X(remote_no_script, "remote_no_script_total", "error", \
+  X(remote_moved, "remote_moved_total", "{error}", "Another server has the key, or will have it.") \
+  X(remote_no_script, "remote_no_script_total", "{error}", \
     "L2 does not know a script, which is sent again.") \
-  X(remote_wrong_type, "remote_wrong_type_total", "error", "The key in L2 is no string: a miss.") \
-  X(remote_refused, "remote_refused_total", "error", "L2 refused for another reason.") \
-  X(remote_writes_paused, "remote_writes_paused_total", "call", \
+  X(remote_wrong_type, "remote_wrong_type_total", "{error}", \
+    "The key in L2 is no string: a miss.") \
+  X(remote_refused, "remote_refused_total", "{error}", "L2 refused for another reason.") \
+  X(remote_writes_paused, "remote_writes_paused_total", "{call}", \
     "Writes that were not sent, after oom or misconf.") \
-  X(remote_breaker_open, "remote_breaker_open_total", "call", \
+  X(remote_breaker_open, "remote_breaker_open_total", "{call}", \
     "Calls that were not sent: the breaker is open.") \
-  X(remote_retried, "remote_retried_total", "call", "Reads that were sent again.") \
-  X(repair_late, "repair_late_total", "write", "Late writes, which were repaired again.") \
-  X(invalidation_senders_forgotten, "invalidation_senders_forgotten_total", "event", \
+  X(remote_retried, "remote_retried_total", "{call}", "Reads that were sent again.") \
+  X(repair_late, "repair_late_total", "{write}", "Late writes, which were repaired again.") \
+  X(invalidation_senders_forgotten, "invalidation_senders_forgotten_total", "{event}", \
     "There are too many senders: one was forgotten.") \
-  X(load_dropped, "load_dropped_total", "load", "Queued loads without a reader left.")
+  X(load_dropped, "load_dropped_total", "{load}", "Queued loads without a reader left.") \
+  X(local_evictions, "local_evictions_total", "{entry}", \
+    "Fresh entries that gave their place to others.") \
+  X(local_expirations, "local_expirations_total", "{entry}", \
+    "Expired entries that gave their place to others.") \
+  X(local_writes, "local_writes_total", "{write}", "Fills and sets of L1.") \
+  X(local_overwrites, "local_overwrites_total", "{write}", "Fills and sets of keys that L1 had.") \
+  X(remote_bytes_sent, "remote_bytes_sent_total", "By", "Bytes of values stored in L2.") \
+  X(remote_bytes_received, "remote_bytes_received_total", "By", "Bytes of values read from L2.")
 
 /* clang-format on */
 
@@ -136,12 +147,12 @@ ACCEL_INLINE void accel_stats_add(accel_stats *stats_, accel_counter counter_, u
   accel_add_relaxed(&stats_->counters[counter_], n_);
 }
 
-void accel_stats_snapshot(const accel_stats *stats, accel_metrics *out);
-/* The same, by accel_counter. */
+/* The counters of a moment, by accel_counter; those of the engine are 0. */
 void accel_stats_values(const accel_stats *stats, uint64_t values[ACCEL_COUNTERS]);
-/* Writes at most `capacity` points and returns how many exist. */
-size_t accel_stats_points(const accel_stats *stats, const char *area, accel_otel_point *points,
-                          size_t capacity);
+/* The same in other forms. points: writes at most `capacity` and returns how many exist. */
+void accel_stats_metrics(const uint64_t values[ACCEL_COUNTERS], accel_metrics *out);
+size_t accel_stats_points(const uint64_t values[ACCEL_COUNTERS], const char *area,
+                          accel_otel_point *points, size_t capacity);
 
 ACCEL_EXTERN_C_END
 #endif

@@ -117,6 +117,22 @@ void accel_flat_clear(accel_local *local, const accel_type *type)
   } while (!accel_compare_exchange(&local->epoch, &epoch, next));
 }
 
+void accel_flat_counts(const accel_local *local, accel_local_counts *out)
+{
+  const flat_state *state = (const flat_state *)(const void *)local;
+  memset(out, 0, sizeof *out);
+  const flat_region *region = accel_load_acquire(&state->regions);
+  for (; region != NULL; region = accel_load_acquire(&region->next)) {
+    for (size_t i = 0; i < region->stripe_space; i++) {
+      const accel_local_counts *counts = &region->stripes[i].counts;
+      out->inserts += accel_load_relaxed(&counts->inserts);
+      out->overwrites += accel_load_relaxed(&counts->overwrites);
+      out->evictions += accel_load_relaxed(&counts->evictions);
+      out->expirations += accel_load_relaxed(&counts->expirations);
+    }
+  }
+}
+
 /* Retired tables count while they hold something that is pinned. */
 void accel_flat_stats(accel_local *local, accel_local_stats *out)
 {

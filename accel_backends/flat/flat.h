@@ -32,6 +32,7 @@ void accel_flat_del(accel_local *local, const accel_type *type, const void *key,
 void accel_flat_expire_all(accel_local *local);
 void accel_flat_clear(accel_local *local, const accel_type *type);
 void accel_flat_stats(accel_local *local, accel_local_stats *out);
+void accel_flat_counts(const accel_local *local, accel_local_counts *out);
 accel_status accel_flat_pin(accel_local *local, const accel_type *type, const void *key,
                             uint64_t hash, accel_local_pin *pin);
 void accel_flat_unpin(const accel_type *type, accel_local_pin *pin);
@@ -63,6 +64,7 @@ static const accel_local_ops accel_flat_ops ACCEL_UNUSED = {
     .resize = accel_flat_resize,
     .hottest = accel_flat_hottest,
     .each = accel_flat_each,
+    .counts = accel_flat_counts,
 };
 
 ACCEL_EXTERN_C_END

@@ -30,8 +30,8 @@ typedef struct flat_pin {
   uint32_t era; /* the low half of the stripe's, when it was pinned: in a later one it is cleared */
 } flat_pin;
 
-/* Everything under the mutex, but entries, weight, era and swept may be read at any time. It keeps
- * its place as long as the region exists, and serves one table after another. */
+/* Everything under the mutex, but entries, weight, era, swept and counts may be read at any time.
+ * It keeps its place as long as the region exists, and serves one table after another. */
 typedef struct accel_flat_stripe {
   accel_mutex mutex;
   size_t entries, weight; /* of this era: what the quota counts */
@@ -44,6 +44,7 @@ typedef struct accel_flat_stripe {
   accel_flat_table *table; /* in use; NULL: a resize takes it out of use, or fills it */
   flat_pin *pins;
   flat_pin inside[FLAT_PINS_INSIDE];
+  accel_local_counts counts; /* atomic; of all tables */
 } __attribute__((aligned(ACCEL_CACHE_LINE))) flat_stripe;
 
 ACCEL_STATIC_ASSERT(sizeof(accel_flat_set) == ACCEL_CACHE_LINE, "a set is one cache line");
@@ -115,6 +116,12 @@ typedef struct flat_pending_frees {
   unsigned ways[FLAT_PENDING_SETS];
   uint64_t indices[FLAT_PENDING_SETS];
 } flat_pending_frees;
+
+/* Adds one, under the stripe's mutex. */
+static inline void flat_count(uint64_t *count)
+{
+  accel_store_relaxed(count, *count + 1);
+}
 
 static inline flat_state *flat_state_of(accel_local *local)
 {

@@ -67,7 +67,12 @@ flat_entry accel_flat_evict(const accel_flat_view *view, uint64_t since_base_ms,
   if ((first | second) == 0) return none;
   flat_entry victim = flat_victim_spent(view, 0, first, since_base_ms);
   if (victim.slot == NULL && !is_one) victim = flat_victim_spent(view, 1, second, since_base_ms);
-  if (victim.slot == NULL) victim = flat_victim_pick(view, first, second);
+  if (victim.slot != NULL) {
+    flat_count(&view->stripe->counts.expirations);
+  } else {
+    victim = flat_victim_pick(view, first, second);
+    flat_count(&view->stripe->counts.evictions);
+  }
   *entry_weight = flat_weight_of(&victim);
   accel_flat_unlink(view->type, &victim, pending);
   return victim;

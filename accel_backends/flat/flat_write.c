@@ -200,6 +200,7 @@ static flat_attempt flat_take_place(accel_flat_view *view, flat_write *write, fl
   if (empty->slot == NULL && flat_is_locked(view, old) && accel_flat_swap(view, old, content)) {
     if (write->raises) flat_raise(view->state, write->hash);
     accel_flat_publish(old, view->tag, view->epoch, used);
+    flat_count(&view->stripe->counts.overwrites);
     return FLAT_DONE;
   }
   const flat_attempt attempt = flat_place(view, content, old, empty, pending);
@@ -207,7 +208,12 @@ static flat_attempt flat_take_place(accel_flat_view *view, flat_write *write, fl
   flat_tell(view);
   if (write->raises) flat_raise(view->state, write->hash);
   flat_exchange(view, content, empty, old, used, pending);
-  if (is_new) view->table->policy->inserted(view, empty->set, empty->way);
+  if (!is_new) {
+    flat_count(&view->stripe->counts.overwrites);
+    return FLAT_DONE;
+  }
+  flat_count(&view->stripe->counts.inserts);
+  view->table->policy->inserted(view, empty->set, empty->way);
   return FLAT_DONE;
 }
 

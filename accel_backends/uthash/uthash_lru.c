@@ -174,6 +174,21 @@ static uthash_entry *uthash_victim(uthash_shard *shard)
   return entry;
 }
 
+/* Adds one, under the shard's mutex. */
+static void uthash_count(uint64_t *count)
+{
+  accel_store_relaxed(count, *count + 1);
+}
+
+/* Removes a victim for its place. */
+static void uthash_evict(uthash_state *state, uthash_shard *shard, uthash_entry *victim)
+{
+  const bool is_spent =
+      !uthash_is_current(state, victim) || uthash_is_over(state, victim->lifetime.expires_ms);
+  uthash_count(is_spent ? &shard->counts.expirations : &shard->counts.evictions);
+  accel_uthash_remove(state, shard, victim);
+}
+
 /* Removes one entry of some shard. False: all are pinned. */
 static bool uthash_evict_any(uthash_state *state, const accel_type *type)
 {
@@ -182,7 +197,7 @@ static bool uthash_evict_any(uthash_state *state, const accel_type *type)
     uthash_shard *shard = &state->shards[(first + i) & state->shard_mask];
     uthash_lock_shard(shard);
     uthash_entry *victim = uthash_victim(shard);
-    if (victim != NULL) accel_uthash_remove(state, shard, victim);
+    if (victim != NULL) uthash_evict(state, shard, victim);
     uthash_unlock(shard);
     if (victim == NULL) continue;
     accel_uthash_entry_close(state, type, victim);
@@ -215,6 +230,7 @@ static accel_status uthash_exchange(uthash_state *state, const accel_type *type,
   const uint64_t epoch = accel_load_acquire(&state->local.epoch);
   entry->epoch = write->gate != NULL ? write->gate->epoch : epoch;
   if (old != NULL) accel_uthash_unlink(shard, old);
+  uthash_count(old != NULL ? &shard->counts.overwrites : &shard->counts.inserts);
   return ACCEL_OK;
 }
 
@@ -232,7 +248,7 @@ static accel_status uthash_try_write(uthash_state *state, const accel_type *type
   const accel_status status = uthash_exchange(state, type, shard, write, entry, old);
   if (status == ACCEL_ERR_BACKEND) {
     gone = uthash_victim(shard);
-    if (gone != NULL) accel_uthash_remove(state, shard, gone);
+    if (gone != NULL) uthash_evict(state, shard, gone);
   }
   uthash_unlock(shard);
   if (gone != NULL && status != ACCEL_ERR_NOMEM) accel_uthash_entry_close(state, type, gone);
@@ -322,6 +338,19 @@ void accel_uthash_clear(accel_local *local, const accel_type *type)
       accel_uthash_entry_close(state, type, gone);
       gone = next;
     }
+  }
+}
+
+void accel_uthash_counts(const accel_local *local, accel_local_counts *out)
+{
+  const uthash_state *state = (const uthash_state *)(const void *)local;
+  memset(out, 0, sizeof *out);
+  for (size_t i = 0; i <= state->shard_mask; i++) {
+    const accel_local_counts *counts = &state->shards[i].counts;
+    out->inserts += accel_load_relaxed(&counts->inserts);
+    out->overwrites += accel_load_relaxed(&counts->overwrites);
+    out->evictions += accel_load_relaxed(&counts->evictions);
+    out->expirations += accel_load_relaxed(&counts->expirations);
   }
 }
 

@@ -33,6 +33,7 @@ void accel_uthash_del(accel_local *local, const accel_type *type, const void *ke
 void accel_uthash_expire_all(accel_local *local);
 void accel_uthash_clear(accel_local *local, const accel_type *type);
 void accel_uthash_stats(accel_local *local, accel_local_stats *out);
+void accel_uthash_counts(const accel_local *local, accel_local_counts *out);
 accel_status accel_uthash_pin(accel_local *local, const accel_type *type, const void *key,
                               uint64_t hash, accel_local_pin *pin);
 void accel_uthash_unpin(const accel_type *type, accel_local_pin *pin);
@@ -61,6 +62,7 @@ static const accel_local_ops accel_uthash_ops ACCEL_UNUSED = {
     .resize = accel_uthash_resize,
     .hottest = accel_uthash_hottest,
     .each = accel_uthash_each,
+    .counts = accel_uthash_counts,
 };
 #elif defined(__has_attribute) && __has_attribute(unavailable)
 extern const accel_local_ops accel_uthash_ops

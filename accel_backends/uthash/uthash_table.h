@@ -44,12 +44,13 @@ typedef struct uthash_entry {
   /* then the key, the value, a string key's text */
 } uthash_entry;
 
-/* Everything in it is guarded by the mutex. */
+/* Everything in it is guarded by the mutex, but counts may be read at any time. */
 typedef struct uthash_shard {
   accel_mutex mutex;
   uthash_entry *table;
   uthash_entry *newest, *oldest;
   uint64_t insertions;
+  accel_local_counts counts; /* atomic */
 } uthash_shard;
 
 typedef struct uthash_state {

@@ -176,6 +176,13 @@ static accel_local_stats suite_stats(const suite_table *table)
   return stats;
 }
 
+static accel_local_counts suite_counts(const suite_table *table)
+{
+  accel_local_counts counts;
+  suite_ops->counts(table->local, &counts);
+  return counts;
+}
+
 /* ---- integer keys with plain values ---- */
 
 static void suite_set_plain(const suite_table *table, uint64_t key, uint64_t version)

@@ -111,6 +111,78 @@ static void stale_entries_go_first(void **state)
   }
 }
 
+/* What is there is what came, less what went. */
+static void suite_expect_balance(const suite_table *table, uint64_t removed)
+{
+  const accel_local_counts counts = suite_counts(table);
+  const uint64_t gone = counts.evictions + counts.expirations + removed;
+  assert_int_equal(suite_stats(table).entries, counts.inserts - gone);
+}
+
+static void writes_and_victims_are_counted(void **state)
+{
+  (void)state;
+  suite_table table = suite_open(&suite_plain_type, 100);
+  accel_local_counts counts = suite_counts(&table), zero = {0};
+  assert_memory_equal(&counts, &zero, sizeof zero);
+  for (uint64_t key = 0; key < 50; key++) suite_set_plain(&table, key, 1);
+  for (uint64_t key = 0; key < 20; key++) suite_set_plain(&table, key, 2);
+  const uint64_t absent = 1000, present = 5;
+  accel_gate gate = suite_gate(&table, &absent);
+  const suite_plain value = suite_make_plain(absent, 1);
+  assert_int_equal(suite_fill(&table, &absent, &value, &gate), ACCEL_OK);
+  gate = suite_gate(&table, &present);
+  suite_del(&table, &present);
+  assert_int_equal(suite_fill(&table, &present, &value, &gate), ACCEL_MISS); /* not a write */
+  counts = suite_counts(&table);
+  assert_int_equal(counts.inserts, 51);
+  assert_int_equal(counts.overwrites, 20);
+  assert_int_equal(counts.evictions + counts.expirations, 0);
+  for (uint64_t key = 2000; key < 3000; key++) suite_set_plain(&table, key, 1);
+  counts = suite_counts(&table);
+  assert_int_equal(counts.inserts, 1051);
+  assert_int_equal(counts.expirations, 0);
+  assert_true(counts.evictions >= 950);
+  suite_expect_balance(&table, 1);
+  suite_close(&table);
+}
+
+static void expired_victims_are_counted_apart(void **state)
+{
+  (void)state;
+  suite_table table = suite_open(&suite_plain_type, 100);
+  const accel_lifetime brief = suite_lifetime(10);
+  for (uint64_t key = 0; key < 100; key++) {
+    const suite_plain value = suite_make_plain(key, 1);
+    assert_int_equal(suite_set_lifetime(&table, &key, &value, &brief, NULL), ACCEL_OK);
+  }
+  suite_now_ms += 1000;
+  const uint64_t early = suite_counts(&table).evictions;
+  for (uint64_t key = 100; key < 150; key++) suite_set_plain(&table, key, 1);
+  const accel_local_counts counts = suite_counts(&table);
+  assert_in_range(counts.expirations, 45, 50);
+  assert_true(counts.evictions - early <= 5);
+  suite_expect_balance(&table, 0);
+  suite_ops->expire_all(table.local);
+  for (uint64_t key = 200; key < 250; key++) suite_set_plain(&table, key, 1);
+  assert_true(suite_counts(&table).expirations >= counts.expirations + 45);
+  suite_close(&table);
+}
+
+static void counts_outlive_a_resize(void **state)
+{
+  (void)state;
+  suite_table table = suite_open(&suite_plain_type, 100);
+  for (uint64_t key = 0; key < 60; key++) suite_set_plain(&table, key, 1);
+  const size_t capacities[] = {100000, 200, 5000, 100};
+  for (size_t i = 0; i < sizeof capacities / sizeof capacities[0]; i++) {
+    assert_int_equal(suite_ops->resize(table.local, table.type, capacities[i]), ACCEL_OK);
+    suite_set_plain(&table, 1000 + i, 1);
+    assert_int_equal(suite_counts(&table).inserts, 61 + i);
+  }
+  suite_close(&table);
+}
+
 static void weights_are_bounded(void **state)
 {
   (void)state;
