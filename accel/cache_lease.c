@@ -206,6 +206,13 @@ static size_t lease_drop_landed(accel_flight **flights, size_t count)
   return left;
 }
 
+/* How long another process' load is waited for: half of the time that a load may take. */
+static uint32_t lease_wait_ms(const accel_core *core)
+{
+  const uint32_t limit_ms = core->config.loader_timeout_ms;
+  return limit_ms == ACCEL_FOREVER ? LEASE_MS_UNLIMITED : limit_ms / 2;
+}
+
 /* Time is up. Where an expired value does for everybody, it answers; else the flight is loaded
  * here, and L2 left to the process that has the lease. */
 static size_t lease_give_up(accel_core *core, accel_flight **flights, size_t count)
@@ -221,7 +228,7 @@ static size_t lease_give_up(accel_core *core, accel_flight **flights, size_t cou
     char error[ACCEL_ERROR_SIZE];
     snprintf(error, sizeof error,
              "another process has the lease of a key in area %s, and did not load it within %u ms",
-             core->area, (unsigned)(core->config.loader_timeout_ms / 2));
+             core->area, (unsigned)lease_wait_ms(core));
     accel_singleflight_land(&core->flights, flight, ACCEL_ERR_TIMEOUT, error);
     accel_singleflight_finish(&core->flights, flight);
   }
@@ -232,9 +239,7 @@ static size_t lease_give_up(accel_core *core, accel_flight **flights, size_t cou
 static size_t lease_wait(accel_core *core, accel_flight **flights, size_t count,
                          accel_error_policy errors)
 {
-  const uint32_t limit_ms = core->config.loader_timeout_ms;
-  const uint64_t deadline_ms =
-      accel_clock_deadline(limit_ms == ACCEL_FOREVER ? LEASE_MS_UNLIMITED : limit_ms / 2);
+  const uint64_t deadline_ms = accel_clock_deadline(lease_wait_ms(core));
   const core_remote_read read = {.is_retry = true, .errors = errors};
   uint32_t pause_ms = LEASE_PAUSE_FIRST_MS;
   size_t ready = 0; /* the first so many need not wait any longer */

@@ -239,7 +239,8 @@ static void load_refuse_queued(core_load *load)
   }
   accel_stats_add(core->stats, ACCEL_COUNT_load_rejected, load->count);
   snprintf(error, sizeof error,
-           "no load in area %s: the executor's queue of %u is full, or no thread could be started",
+           "no load in area %s: the executor's queue_size, %u, is reached, or no thread could be "
+           "started; raise it, or load less",
            core->area, (unsigned)accel_executor_queue_size(core->executor));
   load_refuse(core, load->flights, load->count, ACCEL_ERR_LOADER, error);
 }

@@ -98,7 +98,9 @@ static void remote_fail(accel_core *core, accel_flight *flight, const core_remot
   note->has_remote_failed = true;
   snprintf(flight->error, sizeof flight->error, "%s", error);
   if (read->errors == ACCEL_IGNORE) return;
-  accel_singleflight_land(&core->flights, flight, ACCEL_ERR_BACKEND, error);
+  char text[ACCEL_ERROR_SIZE];
+  snprintf(text, sizeof text, "L2 failed for a read in area %s: %.120s", core->area, error);
+  accel_singleflight_land(&core->flights, flight, ACCEL_ERR_BACKEND, text);
   accel_singleflight_finish(&core->flights, flight);
 }
 
@@ -151,8 +153,10 @@ void accel_core_remote_get(accel_core *core, accel_flight **flights, size_t coun
   for (size_t i = 0; i < count && status == ACCEL_OK; i++)
     status = accel_core_batch_add_key(core, &batch, flights[i]->key);
   if (status != ACCEL_OK) {
-    for (size_t i = 0; i < count; i++)
-      remote_fail(core, flights[i], read, accel_status_text(status));
+    char error[ACCEL_ERROR_SIZE];
+    snprintf(error, sizeof error, "%zu keys were not asked for: %s", count,
+             accel_status_text(status));
+    for (size_t i = 0; i < count; i++) remote_fail(core, flights[i], read, error);
     accel_core_batch_close(&batch);
     return;
   }
