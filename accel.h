@@ -20,7 +20,7 @@
  *   0  accel/base.h platform/                   compiler, hooks; threads, clocks, atomics
  *   1  status error config hash ttl compress    outcomes, settings, arithmetic
  *      trace                                    which request a thread works for
- *   2  type check backend codec stats           descriptor, contracts, bytes, counters
+ *   2  type check backend codec stats hot       descriptor, contracts, bytes, counters
  *      executor renewal                         the library's own threads
  *      observer observation latency             all caches of a program, seen together
  *   3  singleflight refresh invalidate          one load; its timing; messages
@@ -89,6 +89,7 @@
 #include "accel/cache_core.c"
 #include "accel/cache_del_after.c"
 #include "accel/cache_events.c"
+#include "accel/cache_hot.c"
 #include "accel/cache_keys.c"
 #include "accel/cache_lease.c"
 #include "accel/cache_leave.c"
@@ -117,6 +118,7 @@
 #include "accel/executor.c"
 #include "accel/executor_queue.c"
 #include "accel/hash.c"
+#include "accel/hot.c"
 #include "accel/invalidate.c"
 #include "accel/journal.c"
 #include "accel/latency.c"

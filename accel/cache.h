@@ -111,6 +111,10 @@ accel_status accel_cache_get_or_load(accel_cache *cache, const accel_type *type,
 accel_status accel_cache_mget(accel_cache *cache, const accel_type *type, const void *keys,
                               size_t count, const accel_read *read, void *values_out,
                               accel_status *statuses_out);
+/* Counts what L1 answered, a hit or a miss, whose tally is due. The key: `word` if it has no more
+ * bytes than that, else `key`. Small, because it stands beside the path of a hit. */
+ACCEL_RARE void accel_cache_due(struct accel_core *core, bool is_hit, uint64_t word,
+                                const void *key);
 /* What accel_cache_get does not answer by itself. */
 ACCEL_COLD accel_status accel_cache_get_slow(accel_cache *cache, const accel_type *type,
                                              const void *key, void *out);
@@ -180,8 +184,25 @@ accel_status accel_cache_resize(accel_cache *cache, const accel_type *type, size
 /* Writes the most used keys, at most `count`, and returns how many. String keys stay valid until
  * this thread's next call. */
 size_t accel_cache_hottest(accel_cache *cache, const accel_type *type, void *keys, size_t count);
+/* Writes the keys that were read most in the last window of hot_key_window_ms, hottest first, at
+ * most `count`, and returns how many; before a window is complete, of the first as far as it has
+ * come. 0 without config.hot_keys. `out` is an array of { K key; double reads_per_s; uint64_t
+ * at_least; }. String keys as for hottest; long ones are left out that L1 does not have now. */
+size_t accel_cache_hot_keys(accel_cache *cache, const accel_type *type, void *out, size_t count);
 /* Calls `visit` for every fresh value in L1 until it returns false. `visit` may call the cache. */
 void accel_cache_each(accel_cache *cache, const accel_type *type, accel_fn *visit, void *ctx);
+
+/* Counts what L1 answered by itself, in the own line. */
+ACCEL_INLINE void accel_cache_count_(accel_cache *cache_, const accel_type *type_, const void *key_,
+                                     bool is_hit_)
+{
+  accel_stats_line *const own_ = accel_stats_own(cache_->stats);
+  if (ACCEL_UNLIKELY(!accel_tally_count(is_hit_ ? &own_->hit : &own_->miss))) {
+    uint64_t word_ = 0;
+    if (type_->key_size <= sizeof word_) memcpy(&word_, key_, type_->key_size);
+    accel_cache_due(cache_->core, is_hit_, word_, type_->key_size <= sizeof word_ ? NULL : key_);
+  }
+}
 
 /* The path of a hit: hash once, ask L1, count. OK, NULL: it was a hit. MISS: L1 does not have the
  * key; not counted. Anything else: nothing happened; ask a slow function. */
@@ -190,15 +211,17 @@ ACCEL_INLINE accel_status accel_cache_get_fast(accel_cache *cache_, const accel_
 {
   const accel_local_ops *ops_ = accel_type_local(type_);
   const bool is_flat_ = ops_ == NULL || ops_ == &accel_flat_ops;
-  if (ACCEL_UNLIKELY(cache_ == NULL || out_ == NULL || !accel_thread_has_slot()))
-    return ACCEL_ATTENTION;
+  if (ACCEL_UNLIKELY(cache_ == NULL || out_ == NULL)) return ACCEL_ATTENTION;
   accel_local *const local_ = accel_load_relaxed(&cache_->local);
   if (ACCEL_UNLIKELY(local_ == NULL)) return ACCEL_ATTENTION;
   const uint64_t hash_ = type_->hash(key_, cache_->seed);
   const accel_status status_ = is_flat_ ? accel_flat_look(local_, type_, key_, hash_, out_)
                                         : ops_->get(local_, type_, key_, hash_, out_);
-  if (ACCEL_LIKELY(status_ == ACCEL_OK) || status_ == ACCEL_NULL)
-    accel_stats_count(&accel_stats_own(cache_->stats)->hit);
+  if (ACCEL_LIKELY(status_ == ACCEL_OK)) {
+    accel_cache_count_(cache_, type_, key_, true);
+    return ACCEL_OK;
+  }
+  if (status_ == ACCEL_NULL) accel_cache_count_(cache_, type_, key_, true);
   return status_;
 }
 
@@ -210,7 +233,7 @@ ACCEL_INLINE accel_status accel_cache_get(accel_cache *cache_, const accel_type 
   if (ACCEL_LIKELY(status_ == ACCEL_OK) || status_ == ACCEL_NULL) return status_;
   const bool needs_no_key_check_ = type_->key_kind != ACCEL_KEY_STRING; /* any other is usable */
   if (needs_no_key_check_ && status_ == ACCEL_MISS && cache_->is_alone) {
-    accel_stats_count(&accel_stats_own(cache_->stats)->miss);
+    accel_cache_count_(cache_, type_, key_, false);
     return ACCEL_MISS;
   }
   if (type_->key_size > sizeof(uint64_t)) return accel_cache_get_slow(cache_, type_, key_, out_);

@@ -111,6 +111,7 @@ typedef struct accel_core {
   uint32_t refresh_window_ms;
   uint64_t random; /* atomic; of the leases */
   accel_stats *stats;
+  struct accel_hot *hot;      /* NULL: no keys are watched */
   accel_latencies *latencies; /* NULL: nothing is timed */
   accel_observer_member member;
   const accel_local_ops *local_ops;

@@ -1,5 +1,6 @@
 /* cache_local.c: what a cache offers of its L1 engine, without the other levels (layer 4). */
 #include "cache_core.h"
+#include "cache_hot.h"
 
 #include <string.h>
 
@@ -26,7 +27,7 @@ accel_status accel_cache_get_ref(accel_cache *cache, const accel_type *type, con
   status = core->local_ops->pin(core->local, type, key, hash, pin);
   pin->fork_generation = core->fork_generation;
   const bool is_hit = status == ACCEL_OK || status == ACCEL_NULL;
-  accel_stats_local(core->stats, is_hit, !is_hit);
+  accel_core_count_local(core, key, hash, is_hit);
   if (accel_failed(status))
     return accel_error_set(cache, status, "no memory to refer to a value of area %s", core->area);
   return status;

@@ -1,5 +1,7 @@
 #include "cache_observe.h"
 
+#include "cache_hot.h"
+
 #include "executor_share.h"
 
 #include <string.h>
@@ -77,6 +79,7 @@ static bool observe_show(void *core_pointer, accel_observation *observation,
                            accel_executor_share_length(core->executor, core->share));
   if (accel_load_acquire(&core->is_closing))
     accel_observed_add_reason(line, ACCEL_HEALTH_FAILED, "the cache is closing");
+  if (!accel_core_hot_observe(core, observation->shows_keys, line)) return false;
   return core->latencies == NULL || accel_observed_add_latencies(line, core->latencies);
 }
 

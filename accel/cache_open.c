@@ -1,10 +1,12 @@
 /* cache_open.c: makes an open cache, gives it loaders, and ends it (layer 4). */
 #include "cache_core.h"
 #include "cache_events.h"
+#include "cache_hot.h"
 #include "cache_observe.h"
 #include "cache_renew.h"
 #include "cache_repair.h"
 #include "cache_report.h"
+#include "hot.h"
 #include "platform/system.h"
 
 #include <stdio.h>
@@ -157,6 +159,7 @@ static void core_release(accel_core *core)
     accel_condition_close(&core->work_done);
     accel_mutex_close(&core->work_mutex);
   }
+  accel_hot_close(core->hot, is_child);
   accel_stats_close(core->stats);
   ACCEL_FREE(core);
   accel_object_release();
@@ -185,11 +188,11 @@ static accel_status core_open_parts(accel_core *core)
   core->refresh_window_ms = accel_refresh_window(&core->config);
   core->jitter_ratio = accel_ttl_ratio(core->config.ttl_jitter_ratio);
   core->fork_generation = accel_fork_generation();
-  core->stats = accel_stats_open();
+  core->stats = accel_stats_open(core->config.hot_keys > 0 ? ACCEL_HOT_GAP : 0);
   core->channel_changed_ms = accel_clock_wall_ms();
   if (!core->config.no_histograms) core->latencies = accel_latencies_open();
   if (core->stats == NULL || (core->latencies == NULL && !core->config.no_histograms) ||
-      !core_open_locks(core) || !accel_throttle_open(&core->throttle))
+      !accel_core_hot_open(core) || !core_open_locks(core) || !accel_throttle_open(&core->throttle))
     return core_no_memory(core, mark);
   accel_status status = core_open_local(core);
   if (status == ACCEL_OK) status = core_open_executor(core);

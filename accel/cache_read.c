@@ -1,5 +1,6 @@
 /* cache_read.c: the reads that users call (layer 4). */
 #include "cache_await.h"
+#include "cache_hot.h"
 #include "cache_load.h"
 #include "cache_read_local.h"
 #include "cache_read_plan.h"
@@ -57,7 +58,7 @@ static accel_status read_local_alone(accel_core *core, const void *key, void *ou
   const core_key id = {key, accel_core_hash(core, key)};
   status = accel_core_read_local(core, &id, out, &unwanted, &has_stale);
   const bool is_miss = status == ACCEL_MISS;
-  accel_stats_local(core->stats, status == ACCEL_OK || status == ACCEL_NULL, is_miss);
+  if (!accel_failed(status)) accel_core_count_local(core, key, id.hash, !is_miss);
   if (!is_miss || !has_stale || !core->config.stale_on_error) return status;
   return accel_core_read_stale(core, &id, out, &unwanted) ? ACCEL_OK : ACCEL_MISS;
 }
@@ -69,9 +70,17 @@ accel_status accel_cache_get_local_slow(accel_cache *cache, const accel_type *ty
   accel_core *core = accel_core_of(cache, &status);
   if (core == NULL || out == NULL || accel_load_relaxed(&cache->local) == NULL)
     return ACCEL_ATTENTION;
-  status = core->local_ops->get(core->local, type, key, accel_core_hash(core, key), out);
-  if (status == ACCEL_OK || status == ACCEL_NULL) accel_stats_local(core->stats, 1, 0);
+  const uint64_t hash = accel_core_hash(core, key);
+  status = core->local_ops->get(core->local, type, key, hash, out);
+  if (status == ACCEL_OK || status == ACCEL_NULL) accel_core_count_local(core, key, hash, true);
   return status;
+}
+
+void accel_cache_due(accel_core *core, bool is_hit, uint64_t word, const void *key)
+{
+  const void *sampled = key == NULL ? &word : key;
+  if (!accel_stats_local(core->stats, is_hit, !is_hit)) return;
+  accel_core_hot_sample(core, sampled, accel_core_hash(core, sampled));
 }
 
 accel_status accel_cache_get_slow(accel_cache *cache, const accel_type *type, const void *key,
@@ -85,7 +94,7 @@ accel_status accel_cache_get_slow(accel_cache *cache, const accel_type *type, co
     return accel_cache_get_with(cache, type, key, NULL, out);
   if (seen != ACCEL_MISS || accel_core_check_key(core, key) != ACCEL_OK)
     return read_local_alone(core, key, out);
-  accel_stats_local(core->stats, 0, 1);
+  accel_core_count_local(core, key, accel_core_hash(core, key), false);
   return ACCEL_MISS;
 }
 

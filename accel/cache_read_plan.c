@@ -1,4 +1,5 @@
 #include "cache_read_plan.h"
+#include "cache_hot.h"
 
 #include "cache_lease.h"
 #include "cache_load.h"
@@ -69,6 +70,7 @@ static void plan_read_local(core_read_plan *plan)
 {
   accel_core *core = plan->core;
   const bool has_local = core->local != NULL && !plan->request.options.skip_local;
+  const bool is_sampled = core->stats->gap > 0; /* then each key counts by itself */
   uint64_t hits = 0;
   for (size_t i = 0; i < plan->request.count; i++) {
     const void *key = accel_type_key_at(core->type, plan->request.keys, i);
@@ -85,8 +87,10 @@ static void plan_read_local(core_read_plan *plan)
     plan->request.statuses_out[i] = status;
     if (status == ACCEL_MISS) plan_add_miss(plan, i, &id, has_stale);
     if (status == ACCEL_OK || status == ACCEL_NULL) hits++;
+    if (has_local && is_sampled && !accel_failed(status))
+      accel_core_count_local(core, key, id.hash, status != ACCEL_MISS);
   }
-  if (has_local) accel_stats_local(core->stats, hits, plan->misses.count);
+  if (has_local && !is_sampled) accel_stats_local(core->stats, hits, plan->misses.count);
   plan->outcome.hits = hits;
   plan->outcome.source = hits > 0 ? ACCEL_FROM_LOCAL : ACCEL_FROM_NONE;
 }

@@ -27,6 +27,8 @@
   ACCEL_CHECK_TYPES_(n_, K_, V_) \
   typedef struct n_##_cache { accel_cache base; } n_##_cache; \
   typedef struct n_##_cache_ref { accel_local_pin pin; } n_##_cache_ref; \
+  typedef struct n_##_cache_hot_key { K_ key; double reads_per_s; uint64_t at_least; } \
+    n_##_cache_hot_key; \
   typedef accel_status n_##_cache_load_fn(void *, K_, V_ *); \
   typedef accel_status n_##_cache_mload_fn(void *, const K_ *, size_t, V_ *, accel_status *); \
   typedef bool n_##_cache_visit_fn(void *, K_, const V_ *); \
@@ -115,6 +117,7 @@
   S(h_, n_, get_ref, (, K_ key_, n_##_cache_ref *ref_), (, &key_, (accel_local_pin *)ref_)) \
   X(h_, n_, accel_status, return, resize, (, size_t capacity_), (, capacity_)) \
   X(h_, n_, size_t, return, hottest, (, K_ *keys_, size_t count_), (, keys_, count_)) \
+  X(h_, n_, size_t, return, hot_keys, (, n_##_cache_hot_key *o_, size_t count_), (, o_, count_)) \
   X(h_, n_, void, , each, (, n_##_cache_visit_fn *visit_, void *ctx_), (, (accel_fn *)visit_, ctx_))
 /* Those of any other object: L(how, name, result, return, verb, object, its core type, …). */
 #define ACCEL_LOOKS_(L, h_, n_, C_, V_) \

@@ -110,37 +110,57 @@ typedef struct accel_otel_point {
   uint64_t value;
 } accel_otel_point;
 
+/* A count that one thread keeps by plain stores, and the gap to its next sample: the count is
+ * `now + before`, and `now` grows until one more would overflow. Then the count is due: nothing is
+ * stored, and a cold function takes a sample and begins the next gap. Without samples `now` begins
+ * at 0 and is never due. In line 0 it is always due, and `before` grows by additions. So a hit asks
+ * one question, which the addition answers by itself: whether the thread has a line of its own, and
+ * whether the hit is a sample. */
+typedef struct accel_tally {
+  uint64_t now;     /* atomic; 0: the count is `between` */
+  uint64_t before;  /* atomic */
+  uint64_t between; /* atomic; read while one gap ends and the next has not begun */
+} accel_tally;
+
 typedef struct accel_stats_line {
-  uint64_t hit, miss;
-  uint64_t unused[6];
+  accel_tally hit, miss;
+  uint64_t unused[2];
 } accel_stats_line;
 
 typedef struct accel_stats {
   accel_stats_line lines[ACCEL_THREAD_SLOTS]; /* [0] is shared, by atomic additions */
   uint64_t counters[ACCEL_COUNTERS];
+  uint32_t gap; /* the mean distance of samples; 0: there are none */
   void *memory; /* to free: the struct is aligned inside it */
 } accel_stats;
 
 ACCEL_EXTERN_C_BEGIN
 
-/* New counters, all zero, aligned to a cache line. NULL: no memory. */
-accel_stats *accel_stats_open(void);
+/* New counters, all zero, aligned to a cache line. `gap`: one hit in so many is a sample, at random
+ * distances, and so is one miss; 0: none. NULL: no memory. */
+accel_stats *accel_stats_open(uint32_t gap);
 void accel_stats_close(accel_stats *stats_or_null);
 
-/* The line of the calling thread, which must have one. */
+/* The line of the calling thread; line 0 if it has none. */
 ACCEL_INLINE accel_stats_line *accel_stats_own(accel_stats *stats_)
 {
   return (accel_stats_line *)(void *)((char *)stats_->lines + accel_thread_offset);
 }
 
-/* Adds one to a counter that only this thread writes: a plain store. */
-ACCEL_INLINE void accel_stats_count(uint64_t *own_)
+/* Adds one to a tally of the own line: a plain store. False: it is due, and not yet counted; call
+ * accel_stats_local. */
+ACCEL_INLINE bool accel_tally_count(accel_tally *own_)
 {
-  accel_store_relaxed(own_, *own_ + 1);
+  uint64_t next_;
+  if (ACCEL_UNLIKELY(__builtin_add_overflow(accel_load_relaxed(&own_->now), (uint64_t)1, &next_)))
+    return false;
+  accel_store_release(&own_->now, next_);
+  return true;
 }
 
-/* Counts any number of L1 hits and misses; assigns a line to the thread first. */
-void accel_stats_local(accel_stats *stats, uint64_t hits, uint64_t misses);
+/* Counts any number of L1 hits and misses; assigns a line to the thread first. True: one of them is
+ * a sample. */
+bool accel_stats_local(accel_stats *stats, uint64_t hits, uint64_t misses);
 
 ACCEL_INLINE void accel_stats_add(accel_stats *stats_, accel_counter counter_, uint64_t n_)
 {

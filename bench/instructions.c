@@ -73,23 +73,28 @@ typedef struct instructions_kind {
   size_t capacity;
   uint64_t first, range; /* the keys: first to first + range */
   bool misses;
+  uint32_t hot_keys;
 } instructions_kind;
 
 /* A hit's cache has room, so that every key is there; an insert's has none. */
 static const instructions_kind kinds[] = {
-    {"loop", loop_only, 0, 4 * ENTRIES, 0, ENTRIES, false},
-    {"hit", loop_get, 0, 4 * ENTRIES, 0, ENTRIES, false},
-    {"hit_forever", loop_get, ACCEL_FOREVER, 4 * ENTRIES, 0, ENTRIES, false},
-    {"miss", loop_get, 0, ENTRIES, ABSENT, UINT64_MAX, true},
-    {"update", loop_set, 0, 4 * ENTRIES, 0, ENTRIES, false},
-    {"insert", loop_set, 0, ENTRIES, ABSENT, UINT64_MAX, false},
-    {"set_and_del", loop_set_and_del, 0, 4 * ENTRIES, ABSENT, UINT64_MAX, false},
+    {"loop", loop_only, 0, 4 * ENTRIES, 0, ENTRIES, false, 0},
+    {"hit", loop_get, 0, 4 * ENTRIES, 0, ENTRIES, false, 0},
+    {"hit_forever", loop_get, ACCEL_FOREVER, 4 * ENTRIES, 0, ENTRIES, false, 0},
+    {"hit_watched", loop_get, 0, 4 * ENTRIES, 0, ENTRIES, false, 256},
+    {"miss", loop_get, 0, ENTRIES, ABSENT, UINT64_MAX, true, 0},
+    {"miss_watched", loop_get, 0, ENTRIES, ABSENT, UINT64_MAX, true, 256},
+    {"update", loop_set, 0, 4 * ENTRIES, 0, ENTRIES, false, 0},
+    {"insert", loop_set, 0, ENTRIES, ABSENT, UINT64_MAX, false, 0},
+    {"set_and_del", loop_set_and_del, 0, 4 * ENTRIES, ABSENT, UINT64_MAX, false, 0},
 };
 
 static int run(const instructions_kind *kind, size_t count)
 {
-  const accel_config config = {
-      .area = "bench", .capacity = kind->capacity, .local_ttl_ms = kind->ttl_ms};
+  const accel_config config = {.area = "bench",
+                               .capacity = kind->capacity,
+                               .local_ttl_ms = kind->ttl_ms,
+                               .hot_keys = kind->hot_keys};
   uint64_t *keys = (uint64_t *)malloc(count * sizeof *keys);
   if (keys == NULL || bench_cache_open(&cache, &config) != ACCEL_OK) return EXIT_FAILURE;
   for (uint64_t key = 0; key < ENTRIES; key++) {

@@ -19,7 +19,9 @@ HERE = pathlib.Path(__file__).resolve().parent
 KINDS = {
     "hit": "hit, default configuration",
     "hit_forever": "hit, entries without expiry",
+    "hit_watched": "hit, hot keys watched",
     "miss": "miss",
+    "miss_watched": "miss, hot keys watched",
     "update": "set of a present key",
     "insert": "set of a new key at capacity",
     "set_and_del": "set of a new key, and its del",

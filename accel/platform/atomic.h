@@ -45,14 +45,6 @@ ACCEL_INLINE uint64_t accel_times_relaxed(const uint64_t *word_, uint64_t value_
   return value_;
 }
 
-/* *word_ == 0, of a word that only this thread writes */
-ACCEL_INLINE bool accel_is_zero(const uint32_t *word_)
-{
-  bool is_zero_;
-  __asm__("cmpl $0, %1" : "=@ccz"(is_zero_) : "m"(*word_));
-  return is_zero_;
-}
-
 /* The lowest bit of accel_load_relaxed(byte_) */
 ACCEL_INLINE bool accel_is_odd_relaxed(const uint8_t *byte_)
 {
@@ -74,11 +66,6 @@ ACCEL_INLINE bool accel_equals_relaxed(const uint64_t *word_, uint64_t value_)
 ACCEL_INLINE uint64_t accel_times_relaxed(const uint64_t *word_, uint64_t value_)
 {
   return value_ * accel_load_relaxed(word_);
-}
-
-ACCEL_INLINE bool accel_is_zero(const uint32_t *word_)
-{
-  return *word_ == 0;
 }
 
 ACCEL_INLINE bool accel_is_odd_relaxed(const uint8_t *byte_)

@@ -16,10 +16,6 @@ ACCEL_EXTERN_C_BEGIN
 extern ACCEL_THREAD_LOCAL uint32_t accel_thread_slot;
 /* The number times ACCEL_CACHE_LINE: where the thread's line is in an array of them. */
 extern ACCEL_THREAD_LOCAL uint32_t accel_thread_offset;
-ACCEL_INLINE bool accel_thread_has_slot(void)
-{
-  return !accel_is_zero(&accel_thread_offset);
-}
 /* Gives the calling thread its number, once; returns it, 0 when all are taken. */
 ACCEL_COLD uint32_t accel_thread_slot_acquire(void);
 

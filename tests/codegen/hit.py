@@ -1,9 +1,9 @@
 """The machine code of a typed L1 hit: no indirect call, lock, read-modify-write or allocation.
 
 Follows each `hit_...` function of hit.c into every function of its own file that it calls. What it
-may call outside is cold by declaration (ACCEL_COLD in a header) or by section (.text.unlikely),
-and what PROBES names: no allocation, no lock, no memcpy. A cache without `.remote` needs no symbol
-of an L2.
+may call outside is cold by declaration (ACCEL_COLD or ACCEL_RARE in a header) or by section
+(.text.unlikely), and what PROBES names: no allocation, no lock, no memcpy. A cache without
+`.remote` needs no symbol of an L2.
 """
 
 import dataclasses
@@ -63,11 +63,11 @@ def disassemble(path):
 
 
 def cold_names():
-    """Functions that a header declares cold."""
+    """Functions that a header declares cold or rare."""
     names = set()
     for path in sources.files(sources.LIBRARY, ".h"):
         text = path.read_text(encoding="utf-8")
-        names |= set(re.findall(r"ACCEL_COLD\s[^;{]*?\b(accel_\w+)\(", text))
+        names |= set(re.findall(r"ACCEL_(?:COLD|RARE)\s[^;{]*?\b(accel_\w+)\(", text))
     return names
 
 

@@ -27,7 +27,8 @@ STRUCTS += ("accel_read", "accel_write", "accel_executor_config", "accel_fake_co
 STRUCTS += ("accel_trace", "accel_observer_config", "accel_otlp_config")
 # Visible only because inlined code, the struct of a cache or a module of the library needs them.
 INTERNAL = re.compile(
-    r"accel_stats_\w+|accel_type_default_\w+|accel_config_resolve|accel_clock_utc_text"
+    r"accel_stats_\w+|accel_tally_count|accel_cache_due|accel_cache_count_|accel_type_default_\w+"
+    r"|accel_config_resolve|accel_clock_utc_text"
 )
 
 TYPES = """\
