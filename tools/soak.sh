@@ -8,7 +8,7 @@
 #                 both under AddressSanitizer and UndefinedBehaviorSanitizer; faults: the faults of
 #                 Redis, of a cluster and of the network in full numbers, which take their time;
 #                 history: several processes under random faults, and sets that race; fuzz: the
-#                 decoders, by libFuzzer. All, if none is named.
+#                 decoders, a table and a connection, by libFuzzer. All, if none is named.
 #                 Every test has an equal share; with 15 minutes each has 60 s and more.
 #                 Only if it is named, gate: 20 runs of accel-gate's ab without a change, and 20
 #                 with one, which takes 40 minutes; it goes on where it was broken off.

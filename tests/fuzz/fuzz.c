@@ -20,7 +20,7 @@ typedef struct item_t {
 ACCEL_DEFINE(item, uint64_t, item_t)
 ACCEL_DEFINE_STR(text, item_t)
 
-static void fuzz_require(bool holds, const char *what)
+void fuzz_require(bool holds, const char *what)
 {
   if (holds) return;
   fprintf(stderr, "does not hold: %s\n", what);
@@ -361,8 +361,9 @@ static void fuzz_trace(const uint8_t *data, size_t size)
 /* ---- the list ---- */
 
 static const fuzz_target targets[] = {
-    {"envelope", fuzz_envelope}, {"message", fuzz_message}, {"replies", fuzz_replies},
-    {"slots", fuzz_slots},       {"trace", fuzz_trace},     {"url", fuzz_url},
+    {"connection", fuzz_connection}, {"envelope", fuzz_envelope}, {"message", fuzz_message},
+    {"replies", fuzz_replies},       {"slots", fuzz_slots},       {"table", fuzz_table},
+    {"trace", fuzz_trace},           {"url", fuzz_url},
 };
 
 const fuzz_target *fuzz_find(const char *name)

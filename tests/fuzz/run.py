@@ -16,6 +16,7 @@ import sys
 import sources
 import toolchain
 
+SOURCES = ["tests/fuzz/fuzz.c", "tests/fuzz/fuzz_connection.c", "tests/fuzz/fuzz_table.c"]
 FLAGS = ["-std=gnu11", "-g", "-O1", "-fsanitize=fuzzer,address,undefined", "-I."]
 FLAGS += ["-fno-sanitize-recover=all", "-DACCEL_FUZZ_LIBFUZZER"]
 
@@ -36,7 +37,7 @@ def build(folder):
         print("skipped: this clang has no libFuzzer (Debian: libclang-rt-14-dev)")
         sys.exit(77)
     flags = toolchain.run(["pkg-config", "--cflags", "--libs", "hiredis"]).stdout.split()
-    command = [compiler(), *FLAGS, "tests/fuzz/fuzz.c", "-o", str(folder / "fuzz"), "-pthread"]
+    command = [compiler(), *FLAGS, *SOURCES, "-o", str(folder / "fuzz"), "-pthread"]
     result = toolchain.run([*command, *flags])
     print(result.stderr)
     sys.exit(result.returncode)

@@ -169,6 +169,6 @@ void accel_redis_socket_name_failure(const redis_address *address, char *error)
   accel_redis_socket_name(address, name, sizeof name);
   if (strstr(error, name) != NULL) return;
   memcpy(why, error, sizeof why);
-  const int size = snprintf(error, REDIS_SOCKET_TEXT, "%s: ", name);
-  snprintf(error + size, REDIS_SOCKET_TEXT - (size_t)size, "%s", why);
+  const int left = (int)(REDIS_SOCKET_TEXT - sizeof ": " - strlen(name));
+  snprintf(error, REDIS_SOCKET_TEXT, "%s: %.*s", name, left, why);
 }

@@ -28,8 +28,8 @@ void accel_redis_stream_explain(const redis_replies *replies, size_t i, const ch
     if (byte < ' ' || byte >= 0x7F) text[size] = '?';
   }
   text[size] = '\0';
-  const int start = snprintf(error, REDIS_SOCKET_TEXT, "%.64s: the server replied: ", what);
-  snprintf(error + start, REDIS_SOCKET_TEXT - (size_t)start, "%s", text);
+  const int left = (int)(REDIS_SOCKET_TEXT - sizeof ": the server replied: " - strnlen(what, 64));
+  snprintf(error, REDIS_SOCKET_TEXT, "%.64s: the server replied: %.*s", what, left, text);
 }
 
 static bool redis_stream_take(redis_stream *stream, ptrdiff_t size, char *error)
