@@ -26,6 +26,10 @@ FOREIGN = [
     ("aspect", "tools/gate/page/svg.c"),  # preserveAspectRatio
     ("aspect", "accel/observer_page.c"),  # the same
     ("grace", "examples/08_two_files_users.c"),  # Hopper
+    ("purge", "tools/stack.sh"),  # the option --purge, as apt-get has it
+    ("purge", "docs/local-stack-integration.md"),
+    ("node", "tools/stack"),  # the program that runs the OTLP receiver
+    ("node", "docs/local-stack-integration.md"),
     ("bulk", "docs/coherence.md"),  # proto-max-bulk-len
     ("node", "docs/coherence.md"),  # cluster-node-timeout
     ("node", "tools/gate/"),  # of XML
