@@ -102,9 +102,10 @@ void accel_cache_set_mloader(accel_cache *cache, const accel_type *type, accel_f
  * cached, and no loader delivered it. Otherwise a failure. *out is untouched except on OK. */
 accel_status accel_cache_get_with(accel_cache *cache, const accel_type *type, const void *key,
                                   const accel_read *read, void *out);
-/* The same with a loader for this call, which runs in the calling thread. */
-accel_status accel_cache_get_or_load(accel_cache *cache, const accel_type *type, const void *key,
-                                     const accel_read *read, accel_fn *load, void *ctx, void *out);
+/* What accel_cache_get_or_load does not answer by itself. */
+accel_status accel_cache_get_or_load_slow(accel_cache *cache, const accel_type *type,
+                                          const void *key, const accel_read *read, accel_fn *load,
+                                          void *ctx, void *out);
 /* Reads `count` keys with one round trip to L2 (large batches block by block) and one call of the
  * mloader. Writes every status, and a value only for OK. Returns OK if no key failed, else the
  * first failure in key order. */
@@ -250,6 +251,19 @@ ACCEL_INLINE accel_status accel_cache_get_local(accel_cache *cache_, const accel
   if (ACCEL_UNLIKELY(status_ != ACCEL_OK && status_ != ACCEL_NULL && status_ != ACCEL_MISS))
     status_ = accel_cache_get_local_slow(cache_, type_, key_, out_);
   return status_ == ACCEL_OK || status_ == ACCEL_NULL ? status_ : ACCEL_MISS;
+}
+
+/* Reads one key, as accel_cache_get_with, with a loader for this call, which runs in the calling
+ * thread. */
+ACCEL_INLINE accel_status accel_cache_get_or_load(accel_cache *cache_, const accel_type *type_,
+                                                  const void *key_, const accel_read *read_,
+                                                  accel_fn *load_, void *ctx_, void *out_)
+{
+  const accel_status status_ = read_ == NULL && load_ != NULL
+                                   ? accel_cache_get_local(cache_, type_, key_, out_)
+                                   : ACCEL_MISS;
+  if (ACCEL_LIKELY(status_ != ACCEL_MISS)) return status_;
+  return accel_cache_get_or_load_slow(cache_, type_, key_, read_, load_, ctx_, out_);
 }
 
 ACCEL_EXTERN_C_END

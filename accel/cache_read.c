@@ -98,13 +98,12 @@ accel_status accel_cache_get_slow(accel_cache *cache, const accel_type *type, co
   return ACCEL_MISS;
 }
 
-accel_status accel_cache_get_or_load(accel_cache *cache, const accel_type *type, const void *key,
-                                     const accel_read *read, accel_fn *load, void *ctx, void *out)
+accel_status accel_cache_get_or_load_slow(accel_cache *cache, const accel_type *type,
+                                          const void *key, const accel_read *read, accel_fn *load,
+                                          void *ctx, void *out)
 {
-  /* As accel_cache_get: naming the loader makes a hit no dearer. */
-  accel_status status =
-      read == NULL && load != NULL ? accel_cache_get_local(cache, type, key, out) : ACCEL_MISS;
-  if (status != ACCEL_MISS) return status;
+  (void)type;
+  accel_status status;
   accel_core *core = accel_core_of(cache, &status);
   if (core == NULL) return status;
   if (load == NULL) return accel_error_set(cache, ACCEL_ERR_CONFIG, "load is NULL");
