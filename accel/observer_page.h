@@ -12,11 +12,11 @@
 #include "observation.h"
 #include "observer_text.h"
 
+ACCEL_EXTERN_C_BEGIN
+
 /* Pieces of text, and NULL behind the last one. */
 extern const char *const accel_observer_page_before[];
 extern const char *const accel_observer_page_behind[];
-
-ACCEL_EXTERN_C_BEGIN
 
 void accel_observer_show_page(const accel_observation *observation, accel_observer_text *out);
 

@@ -3,6 +3,7 @@
 #include "../../../accel/error.h"
 #include "../../../accel/platform/system.h"
 #include "../../../accel/platform/wipe.h"
+#include "command.h"
 #include "reply.h"
 
 #include <stdlib.h>

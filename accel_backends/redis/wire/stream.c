@@ -2,6 +2,7 @@
 
 #include "../../../accel/platform/clock.h"
 #include "../../../accel/platform/wipe.h"
+#include "command.h"
 #include "signal.h"
 
 #include <errno.h>
