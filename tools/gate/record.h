@@ -154,10 +154,10 @@ extern const char *const gate_figure_names[GATE_FIGURES];
 
 /* ---- which machine this is, as far as it matters to speed ---- */
 
-/* Results that do not say where and when they were made are of here and now: cpu, cores, flags_hash,
- * kernel and memory_kb; not the current frequency or a host name, which change without the machine
- * changing. The time is $SOURCE_DATE_EPOCH if that is set, so that outputs can be made again byte
- * for byte. */
+/* Results that do not say where and when they were made are of here and now: cpu, cores,
+ * flags_hash, kernel and memory_kb; not the current frequency or a host name, which change without
+ * the machine changing. The time is $SOURCE_DATE_EPOCH if that is set, so that outputs can be made
+ * again byte for byte. */
 void gate_set_place(gate_set *set);
 
 /* Whether measurements of the two may be compared: cpu, cores and flags_hash of machines; compiler,
