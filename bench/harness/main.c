@@ -221,26 +221,24 @@ static void name_run(results *all)
                     : arena_format("%s-%ld", all->started, (long)getpid());
 }
 
+static int run_suite(const bench_suite *suite, const bench_build *build, const options *settings)
+{
+  results all = {.suite = suite, .build = build, .settings = settings};
+  const identity *const ids = identity_fill(suite);
+  all.list = (result *)arena_take(suite->count, sizeof *all.list);
+  for (size_t i = 0; i < suite->count; i++)
+    all.list[i] = (result){.bench = &suite->cases[i], .id = &ids[i]};
+  name_run(&all);
+  if (!select_cases(&all)) return 1;
+  skip_cases(&all);
+  return run_mode(&all);
+}
+
 int bench_main(const bench_suite *suite, bench_build build, int count, char **arguments)
 {
-  const arena_mark mark = arena_begin();
   options settings;
-  int status = 1;
-  const options_outcome outcome = options_parse(&settings, suite->name, count, arguments);
-  if (outcome == OPTIONS_TAKEN) {
-    results all = {.suite = suite, .build = &build, .settings = &settings};
-    const identity *const ids = identity_fill(suite);
-    all.list = (result *)arena_take(suite->count, sizeof *all.list);
-    for (size_t i = 0; i < suite->count; i++)
-      all.list[i] = (result){.bench = &suite->cases[i], .id = &ids[i]};
-    name_run(&all);
-    if (select_cases(&all)) {
-      skip_cases(&all);
-      status = run_mode(&all);
-    }
-  } else {
-    status = outcome == OPTIONS_HELP ? 0 : 2;
-  }
-  arena_end(mark);
+  int status = options_parse(&settings, suite->name, count, arguments);
+  if (status < 0) status = run_suite(suite, &build, &settings);
+  arena_end(NULL);
   return status;
 }

@@ -1,5 +1,6 @@
 #include "options.h"
 
+#include "arena.h"
 #include "arguments.h"
 
 #include <stdlib.h>
@@ -103,7 +104,7 @@ static const char *default_folder(const char *name)
   return arena_format("%s/%s", target != NULL && *target != '\0' ? target : "target", name);
 }
 
-options_outcome options_parse(options *out, const char *program, int count, char **arguments)
+int options_parse(options *out, const char *program, int count, char **arguments)
 {
   char wrong[512];
   int operands;
@@ -118,14 +119,14 @@ options_outcome options_parse(options *out, const char *program, int count, char
       .criterion_path = home != NULL && *home != '\0' ? home : default_folder("criterion"),
       .summary_path = default_folder("benchmarks"),
   };
-  const char *why = wrong;
-  switch (arguments_parse(groups, count, arguments, &operands, wrong)) {
-    case ARGUMENTS_HELP: print_help(program); return OPTIONS_HELP;
-    case ARGUMENTS_TAKEN: why = operands > 1 ? "one FILTER at most" : NULL; break;
-    default: break;
+  const arguments_outcome outcome = arguments_parse(groups, count, arguments, &operands, wrong);
+  if (outcome == ARGUMENTS_HELP) {
+    print_help(program);
+    return 0;
   }
-  if (operands > 0) out->filter = arguments[1];
-  if (why == NULL) return OPTIONS_TAKEN;
-  fprintf(stderr, "error: %s; see --help\n", why);
-  return OPTIONS_WRONG;
+  const bool is_taken = outcome == ARGUMENTS_TAKEN;
+  if (is_taken && operands == 1) out->filter = arguments[1];
+  if (is_taken && operands <= 1) return -1;
+  fprintf(stderr, "error: %s; see --help\n", is_taken ? "one FILTER at most" : wrong);
+  return 2;
 }

@@ -2,7 +2,6 @@
 #ifndef BENCH_OPTIONS_H
 #define BENCH_OPTIONS_H
 
-#include "arena.h"
 #include "measure.h"
 #include "stats.h"
 
@@ -27,9 +26,8 @@ typedef struct options {
   bool is_cargo;              /* --bench, which means nothing */
 } options;
 
-typedef enum options_outcome { OPTIONS_TAKEN, OPTIONS_HELP, OPTIONS_WRONG } options_outcome;
-
-/* Prints the help that was asked for; says on stderr what is wrong. */
-options_outcome options_parse(options *out, const char *program, int count, char **arguments);
+/* -1, or the status that the program ends with: 0 after the help that was asked for is printed, 2 if
+ * something is wrong, which is told on stderr. */
+int options_parse(options *out, const char *program, int count, char **arguments);
 
 #endif

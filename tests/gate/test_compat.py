@@ -188,6 +188,15 @@ class Check(gate_world.World):
         self.write("b.json", {"version": 99, "x": 1, "benchmarks": {"a": {"mean_ns": 1, "y": 2}}})
         self.seed(0, "--baseline=b.json")
 
+    def test_files_of_runs_decide_nothing_but_what_is_stale(self):
+        self.entry("a", 100)
+        self.baseline({"a": 100})
+        counts = {"a": {"metrics": {"allocs": {"unit": "1/op", "value": 1}}}}
+        for benches in (counts, {"a": {"mean_ns": 900}}):
+            self.own("target/criterion/accel-run-x.json", benches, run_id="1",
+                     started=gate_world.STAMP)  # fmt: skip
+            self.assertIn("now=    100.00ns", self.seed(0).out)
+
     def test_threshold(self):
         self.entry("a", 1)
         self.baseline({"a": 1})

@@ -155,7 +155,8 @@ class GoTexts(gate_world.World):
         self.check(0, "base.txt", "now.txt")
 
     def test_broken_lines_are_told(self):
-        for line in ("BenchmarkA-8 x 100 ns/op", "BenchmarkA-8 1 abc ns/op", "BenchmarkA-8 1 100",
+        for line in ("BenchmarkA-8 x 100 ns/op", "BenchmarkA-8 inf 100 ns/op",
+                     "BenchmarkA-8 1 abc ns/op", "BenchmarkA-8 1 100",
                      "BenchmarkA-8 1 -5 ns/op", "BenchmarkA-8 1 NaN ns/op"):  # fmt: skip
             self.write("bad.txt", f"goos: linux\n{line}\nBenchmarkB 1 5 ns/op\n")
             result = self.gate("validate", "bad.txt")

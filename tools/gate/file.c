@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -27,36 +28,19 @@ static bool cannot(gate_problems *problems, const char *verb, const char *path, 
 
 /* ---- reading ---- */
 
-/* Reads to the end, however long the file says that it is. NULL, or why not. */
-static const char *read_all(int file, gate_text *text)
-{
-  char bytes[32 * 1024];
-  for (;;) {
-    const ssize_t count = read(file, bytes, sizeof bytes);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return strerror(errno);
-    if (count == 0) return NULL;
-    gate_text_add_bytes(text, bytes, (size_t)count);
-    if (text->length > GATE_FILE_BYTES_MAX) return "larger than 64 MiB";
-  }
-}
-
-static const char *read_open(int file, gate_text *text)
-{
-  struct stat status;
-  if (fstat(file, &status) != 0) return strerror(errno);
-  if (S_ISDIR(status.st_mode)) return strerror(EISDIR);
-  if (S_ISREG(status.st_mode) && status.st_size > GATE_FILE_BYTES_MAX) return "larger than 64 MiB";
-  return read_all(file, text);
-}
-
+/* To the end, however long the file says that it is. */
 bool gate_file_read(const char *path, char **text_out, size_t *length_out, gate_problems *problems)
 {
-  const int file = strcmp(path, "-") == 0 ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
-  if (file < 0) return cannot(problems, "read", path, strerror(errno));
+  char bytes[32 * 1024];
   gate_text text = {0};
-  const char *why = read_open(file, &text);
-  close(file);
+  FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+  if (!file) return cannot(problems, "read", path, strerror(errno));
+  for (size_t count;
+       text.length <= GATE_FILE_BYTES_MAX && (count = fread(bytes, 1, sizeof bytes, file)) > 0;)
+    gate_text_add_bytes(&text, bytes, count);
+  const char *why = ferror(file) ? strerror(errno) : NULL;
+  if (text.length > GATE_FILE_BYTES_MAX) why = "larger than 64 MiB";
+  if (file != stdin) fclose(file);
   if (why) return cannot(problems, "read", path, why);
   if (!text.bytes) text.bytes = arena_take(1, 1);
   const bool has_mark = text.length >= 3 && memcmp(text.bytes, "\xEF\xBB\xBF", 3) == 0;

@@ -18,8 +18,7 @@ typedef struct ab_options {
   const char *base;      /* a git ref, or NULL */
   const char *base_tree; /* a folder with the base's headers, or NULL */
   const char *tree;      /* the current one */
-  const char **sources;  /* benches; each with its main */
-  size_t source_count, source_capacity;
+  const char *source;    /* of the bench program; NULL: the one of cache paths */
   const char *compiler, *flags;
   size_t rounds, rounds_max;
   size_t slice_ms, warm_up_ms;
@@ -39,20 +38,12 @@ typedef struct ab_series {
 
 typedef struct ab_bench {
   gate_bench about; /* without metrics */
-  size_t program;   /* which of the pairs of programs it is in */
   bool is_on[AB_SIDES];
-  size_t iterations; /* of a sample; 0 until calibrated */
-  ab_series series;
-  ab_series again;                               /* of the re-run */
+  size_t iterations;                             /* of a sample; 0 until calibrated */
+  ab_series series[2];                           /* of the first pass, and of the re-run */
   double allocs[AB_SIDES], peak_bytes[AB_SIDES]; /* NAN: unknown */
   const char *failure;                           /* it answered an error; NULL if not */
 } ab_bench;
-
-typedef struct ab_program {
-  const char *name;
-  const char *paths[AB_SIDES]; /* NULL: this side could not be built */
-  const char *why;             /* what the compiler said then */
-} ab_program;
 
 typedef struct ab_run {
   const ab_options *options;
@@ -62,8 +53,8 @@ typedef struct ab_run {
   const char *base_tree;            /* where the base's headers are */
   const char *base_name, *now_name; /* for reports */
   const char *commits[AB_SIDES];    /* NULL: not known */
-  ab_program *programs;
-  size_t program_count;
+  const char *programs[AB_SIDES];   /* NULL: this side could not be built */
+  const char *why;                  /* what the compiler said then */
   ab_bench *benches;
   size_t count, capacity;
   gate_pairs skipped;
@@ -85,7 +76,7 @@ void ab_tree_remove(void);
  * base that cannot is no fault: its benches are new. */
 bool ab_build(ab_run *run);
 
-/* Asks all programs what benches they have. */
+/* Asks both programs what benches they have. */
 bool ab_list(ab_run *run);
 
 /* Which benches a pass runs, and into which of their series. */

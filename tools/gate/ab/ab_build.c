@@ -1,7 +1,6 @@
 #include "ab.h"
 
 #include <glob.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -50,54 +49,33 @@ static bool compile_command(ab_run *run, words *list, const char *source, const 
          gate_wrong(run->problems, "the compiler's command is too long: %s", options->flags);
 }
 
-/* "bench/x.c" -> "x". */
-static const char *program_name(const char *source)
-{
-  const char *slash = strrchr(source, '/');
-  const char *name = slash ? slash + 1 : source;
-  const char *dot = strrchr(name, '.');
-  return dot ? arena_copy_bytes(name, (size_t)(dot - name)) : name;
-}
-
 /* Both sides at once: there are two processors nearly everywhere. */
-static bool build_program(ab_run *run, ab_program *program, const char *source)
+bool ab_build(ab_run *run)
 {
   static const char *const sides[AB_SIDES] = {"base", "now"};
-  const char *trees[AB_SIDES] = {run->base_tree, run->options->tree};
+  const ab_options *options = run->options;
+  const char *trees[AB_SIDES] = {run->base_tree, options->tree};
+  const char *source = options->source;
+  if (!source) source = arena_format("%s/bench/cache_path_bench.c", options->tree);
   gate_child compilers[AB_SIDES];
-  const int last = run->options->is_self ? AB_BASE : AB_NOW;
+  const int last = options->is_self ? AB_BASE : AB_NOW;
+  printf("compiling %s against both trees\n", source);
   for (int side = 0; side <= last; side++) {
     words command = {0};
-    program->paths[side] = arena_format("%s/%s_%s", run->folder, program->name, sides[side]);
-    if (!compile_command(run, &command, source, trees[side], program->paths[side]) ||
+    run->programs[side] = arena_format("%s/bench_%s", run->folder, sides[side]);
+    if (!compile_command(run, &command, source, trees[side], run->programs[side]) ||
         !gate_child_start(&compilers[side], command.items, true, run->problems))
       return false;
   }
   bool is_built = true;
   for (int side = 0; side <= last; side++) {
     const char *output;
-    const int code = gate_child_finish(&compilers[side], &output);
-    if (code == 0) continue;
-    if (side == AB_NOW || run->options->is_self || gate_interrupted()) {
-      gate_wrong(run->problems, "cannot compile %s: %s", source, output);
-      is_built = false;
-    }
-    program->paths[side] = NULL;
-    program->why = arena_copy_bytes(output, strcspn(output, "\n"));
+    if (gate_child_finish(&compilers[side], &output) == 0) continue;
+    if (side == AB_NOW || options->is_self || gate_interrupted())
+      is_built = gate_wrong(run->problems, "cannot compile %s: %s", source, output);
+    run->programs[side] = NULL;
+    run->why = arena_copy_bytes(output, strcspn(output, "\n"));
   }
-  if (run->options->is_self) program->paths[AB_NOW] = program->paths[AB_BASE];
+  if (options->is_self) run->programs[AB_NOW] = run->programs[AB_BASE];
   return is_built;
-}
-
-bool ab_build(ab_run *run)
-{
-  const ab_options *options = run->options;
-  run->program_count = options->source_count;
-  run->programs = arena_take(run->program_count, sizeof *run->programs);
-  for (size_t i = 0; i < run->program_count; i++) {
-    run->programs[i].name = program_name(options->sources[i]);
-    printf("compiling %s against both trees\n", run->programs[i].name);
-    if (!build_program(run, &run->programs[i], options->sources[i])) return false;
-  }
-  return true;
 }

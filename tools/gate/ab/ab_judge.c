@@ -46,7 +46,7 @@ static void add_count(gate_bench *bench, const char *name, const char *unit, dou
 
 static void add_bench(ab_run *run, gate_set *set, const ab_bench *from, int side, bool is_again)
 {
-  const char *why = run->programs[from->program].why;
+  const char *why = run->why;
   if (side == AB_NOW && from->failure) gate_pairs_set(&set->failed, from->about.id, from->failure);
   if (side == AB_BASE && !from->is_on[AB_BASE] && why)
     gate_pairs_set(&set->failed, from->about.id,
@@ -54,7 +54,7 @@ static void add_bench(ab_run *run, gate_set *set, const ab_bench *from, int side
   if (!from->is_on[side] || from->failure) return;
   gate_bench *bench = gate_set_add(set, from->about.id);
   *bench = from->about;
-  add_time(bench, is_again ? &from->again : &from->series, side);
+  add_time(bench, &from->series[is_again], side);
   if (is_again) return;
   add_count(bench, "allocs", "1/op", from->allocs[side]);
   add_count(bench, "peak_bytes", "B", from->peak_bytes[side]);

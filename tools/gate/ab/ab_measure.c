@@ -34,46 +34,30 @@ static size_t as_many_again(const ab_options *options, size_t done)
   return done < left ? done : left;
 }
 
-/* As many again while something is unclear: 10, 20, 40. */
-static bool measure_unclear(ab_run *run, gate_report *report, bool *is_active)
+/* Rounds of what is active, and as many again while noise hides something: 10, 20, 40. */
+static bool measure_pass(ab_run *run, gate_report *report, bool *is_active, bool is_again)
 {
-  size_t done = run->options->rounds;
-  while (done < run->options->rounds_max && gate_now_ms() < run->unclear_end_ms) {
-    ab_judge_rounds(run, report, false);
-    if (!mark(run, report, is_active, GATE_INCONCLUSIVE, GATE_NOISY)) return true;
-    const size_t more = as_many_again(run->options, done);
-    printf("%zu more rounds for what is not clear yet\n", more);
-    if (!ab_rounds(run, (ab_pass){.is_active = is_active, .rounds = more})) return false;
-    done += more;
-  }
-  return true;
-}
-
-/* Goes on while noise hides the re-run, which neither confirms nor refutes. */
-static bool run_again(ab_run *run, bool *is_active)
-{
-  gate_report again = {.limits = run->limits};
+  const int64_t end_ms = is_again ? run->deadline_ms : run->unclear_end_ms;
   size_t done = 0, more = run->options->rounds;
-  do {
-    if (!ab_rounds(run, (ab_pass){is_active, true, more})) return false;
+  for (;;) {
+    if (!ab_rounds(run, (ab_pass){is_active, is_again, more})) return false;
+    ab_judge_rounds(run, report, is_again);
     done += more;
     more = as_many_again(run->options, done);
-    ab_judge_rounds(run, &again, true);
-  } while (mark(run, &again, is_active, GATE_NOISY, GATE_INCONCLUSIVE) && more > 0 &&
-           gate_now_ms() < run->deadline_ms);
-  return true;
+    if (more == 0 || gate_now_ms() >= end_ms) return true;
+    if (!mark(run, report, is_active, GATE_INCONCLUSIVE, GATE_NOISY)) return true;
+    printf("%zu more rounds for what is not clear yet\n", more);
+  }
 }
 
 bool ab_measure(ab_run *run, gate_report *report)
 {
   bool *is_active = arena_take(run->count, sizeof *is_active);
+  gate_report again = {.limits = run->limits};
   for (size_t i = 0; i < run->count; i++) is_active[i] = is_compared(&run->benches[i]);
-  if (!ab_rounds(run, (ab_pass){.is_active = is_active, .rounds = run->options->rounds}))
-    return false;
-  if (!measure_unclear(run, report, is_active)) return false;
-  ab_judge_rounds(run, report, false);
+  if (!measure_pass(run, report, is_active, false)) return false;
   for (size_t i = 0; i < run->count; i++) is_active[i] = is_compared(&run->benches[i]);
   if (!mark(run, report, is_active, GATE_FAIL, GATE_FAIL)) return true;
   puts("running once again what failed");
-  return run_again(run, is_active);
+  return measure_pass(run, &again, is_active, true);
 }

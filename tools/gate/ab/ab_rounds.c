@@ -3,7 +3,6 @@
 #include "forms/forms.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,23 +52,22 @@ static ab_bench *find_bench(ab_run *run, const char *id)
 }
 
 /* What both sides say of a bench, the current one last. */
-static void list_bench(ab_run *run, gate_json *json, json_t *object, size_t program, int side)
+static void list_bench(ab_run *run, gate_json *json, json_t *object, int side)
 {
   const char *id = gate_json_text(json, object, "id");
   if (!id || gate_id_fault(id) || !gate_limits_judges(run->limits, id)) return;
   ab_bench *bench = find_bench(run, id);
   bench->about.full_id = bench->about.id;
   gate_read_about(&bench->about, json, object);
-  bench->program = program;
   bench->is_on[side] = true;
 }
 
-static void list_side(ab_run *run, gate_json *json, size_t program, int side)
+static void list_side(ab_run *run, gate_json *json, int side)
 {
   size_t index;
   json_t *object;
   json_array_foreach(gate_json_array(json, json->root, "benches"), index, object)
-      list_bench(run, json, object, program, side);
+      list_bench(run, json, object, side);
   json_array_foreach(gate_json_array(json, json->root, "skipped"), index, object)
   {
     const char *id = gate_json_text(json, object, "id");
@@ -87,11 +85,11 @@ static bool check_greeting(ab_run *run, gate_json *greeting, const char *path)
                     type);
 }
 
-static bool list_program(ab_run *run, size_t index, int side)
+static bool list_program(ab_run *run, int side)
 {
   gate_child child;
   gate_json greeting, list;
-  const char *failure, *path = run->programs[index].paths[side];
+  const char *failure, *path = run->programs[side];
   if (!path) return true;
   const char *const argv[] = {path, "--serve", NULL};
   if (!gate_child_start(&child, argv, false, run->problems)) return false;
@@ -101,7 +99,7 @@ static bool list_program(ab_run *run, size_t index, int side)
     gate_json_release(&greeting);
   }
   if (is_listed) {
-    list_side(run, &list, index, side);
+    list_side(run, &list, side);
     is_listed = !list.is_wrong;
     gate_json_release(&list);
   }
@@ -111,10 +109,7 @@ static bool list_program(ab_run *run, size_t index, int side)
 
 bool ab_list(ab_run *run)
 {
-  for (size_t i = 0; i < run->program_count; i++)
-    for (int side = 0; side < AB_SIDES; side++)
-      if (!list_program(run, i, side)) return false;
-  return true;
+  return list_program(run, AB_BASE) && list_program(run, AB_NOW);
 }
 
 /* ---- one slice ---- */
@@ -208,22 +203,17 @@ static bool run_bench(ab_run *run, gate_child *children, ab_bench *bench, ab_ser
 
 /* ---- a round ---- */
 
-static bool run_program(ab_run *run, size_t program, const ab_pass *pass, const size_t *order)
+static bool run_round(ab_run *run, const ab_pass *pass, const size_t *order)
 {
   gate_child children[AB_SIDES] = {{.to = -1, .from = -1}, {.to = -1, .from = -1}};
-  const ab_program *paths = &run->programs[program];
-  bool is_started = false, is_fine = true;
+  bool is_fine = true;
   for (size_t i = 0; i < run->count && is_fine; i++) {
     ab_bench *bench = &run->benches[order[i]];
-    if (!pass->is_active[order[i]] || bench->program != program || bench->failure) continue;
-    if (!is_started) {
-      is_started = true;
-      is_fine = start_side(run, &children[AB_BASE], paths->paths[AB_BASE]) &&
-                start_side(run, &children[AB_NOW], paths->paths[AB_NOW]);
-      if (!is_fine) break;
-    }
-    ab_series *series = pass->is_again ? &bench->again : &bench->series;
-    const bool is_run = run_bench(run, children, bench, series);
+    if (!pass->is_active[order[i]] || bench->failure) continue;
+    for (int side = 0; side < AB_SIDES && is_fine; side++)
+      if (children[side].id == 0) is_fine = start_side(run, &children[side], run->programs[side]);
+    ab_series *series = &bench->series[pass->is_again];
+    const bool is_run = is_fine && run_bench(run, children, bench, series);
     is_fine = is_run || bench->failure != NULL;
   }
   for (int side = 0; side < AB_SIDES; side++) gate_child_end(&children[side]);
@@ -246,8 +236,7 @@ bool ab_rounds(ab_run *run, ab_pass pass)
       order[i - 1] = order[other];
       order[other] = kept;
     }
-    for (size_t program = 0; program < run->program_count; program++)
-      if (!run_program(run, program, &pass, order)) return false;
+    if (!run_round(run, &pass, order)) return false;
     if (!pass.is_again) run->rounds_done++;
     round_ms = gate_now_ms() - start_ms;
   }

@@ -2,9 +2,6 @@
 #include "ab/ab.h"
 #include "command.h"
 
-#include "forms/forms.h"
-
-#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,24 +56,13 @@ static const char *take_preset(const argument *self, void *all, const char *valu
   return "expected quick, default or comprehensive";
 }
 
-static const char *take_bench(const argument *self, void *all, const char *value)
-{
-  ab_options *options = all;
-  (void)self;
-  options->sources = arena_grow(options->sources, options->source_count, &options->source_capacity,
-                                sizeof *options->sources);
-  options->sources[options->source_count++] = value;
-  return NULL;
-}
-
 #define ARGUMENTS_OF ab_options
 static const argument own_options[] = {
     ARGUMENT_TEXT("base", base, "REF", "a commit, tag or branch of git"),
     ARGUMENT_TEXT("base-dir", base_tree, "DIR", "a folder that holds the base's accel.h"),
     ARGUMENT_FLAG("self", is_self, "this tree against itself: nothing may differ"),
     ARGUMENT_TEXT("tree", tree, "DIR", "the current tree (.)"),
-    ARGUMENT_WITH_ALL("bench", "FILE", take_bench,
-                      "a bench to build (bench/cache_path_bench.c; may be repeated)"),
+    ARGUMENT_TEXT("bench", source, "FILE", "the bench to build (bench/cache_path_bench.c)"),
     ARGUMENT_WITH_ALL("preset", "NAME", take_preset,
                       "quick, default or comprehensive: 1 s, 5 s or 10 s of a bench and side"),
     ARGUMENT_WHOLE("rounds", rounds, GATE_ROUNDS_MIN, 1000, "per side, at least 6 (10)"),
@@ -101,8 +87,6 @@ static const char *check_options(ab_options *options)
   if (bases != 1) return "name one base: --base REF, --base-dir DIR or --self";
   if (options->rounds_max == 0) options->rounds_max = 4 * options->rounds;
   if (options->rounds_max < options->rounds) options->rounds_max = options->rounds;
-  if (options->source_count == 0)
-    take_bench(NULL, options, arena_format("%s/bench/cache_path_bench.c", options->tree));
   return NULL;
 }
 

@@ -4,7 +4,6 @@
 #include "forms/forms.h"
 
 #include <stdio.h>
-#include <string.h>
 
 static const char usage[] =
     "export_bench_baseline\n\n"

@@ -29,7 +29,7 @@ static void show_commands(FILE *out)
   for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
     fprintf(out, "  %-12s %s\n", commands[i].name, commands[i].meaning);
   fputs("\naccel-gate COMMAND --help tells more. Exit codes: 0 passed, 1 a regression, 2 usage,\n"
-        "3 input missing or invalid or nothing compared, 4 inconclusive where that is asked for.\n",
+        "3 input missing or invalid or nothing compared, 4 not proven.\n",
         out);
 }
 

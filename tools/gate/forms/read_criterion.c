@@ -211,8 +211,9 @@ static void join_runs(walk *state)
     const gate_bench *record = NULL;
     for (size_t r = 0; r < count && !record; r++)
       if (runs[r]) record = gate_set_find(runs[r], id);
+    const bool is_whole = record && gate_bench_find(record, "time") && !state->options.is_compat;
     if (record)
-      set->benches[kept++] = *record;
+      set->benches[kept++] = is_whole ? *record : set->benches[i];
     else
       gate_pairs_set(&set->stale, id, "not of the newest run");
   }

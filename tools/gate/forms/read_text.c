@@ -84,9 +84,8 @@ static bool read_value(text_reader *reader, gate_bench *bench, const char *numbe
 static bool read_result(text_reader *reader, char **words, size_t count)
 {
   gate_set *set = reader->set;
-  double iterations;
   if (gate_id_fault(words[0])) return text_wrong(reader, "a name that ", gate_id_fault(words[0]));
-  if (!gate_number_parse(words[1], &iterations) || !(iterations >= 1))
+  if (words[1][strspn(words[1], "0123456789")] != '\0' || strtod(words[1], NULL) < 1)
     return text_wrong(reader, "expected a number of iterations, not ", words[1]);
   if (count % 2 != 0) return text_wrong(reader, "a value without a unit: ", words[count - 1]);
   const bool is_named = reader->has_packages && reader->package;

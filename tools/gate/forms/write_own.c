@@ -2,7 +2,6 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 void gate_add_json(gate_text *text, json_t *value, bool is_pretty)
 {

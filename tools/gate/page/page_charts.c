@@ -68,15 +68,13 @@ static void add_tags(const svg_plot *plot, const line *of)
 
 static void draw_line(const page *self, const svg_plot *plot, const line *of, const char *unit)
 {
-  gate_numbers x = {0};
   const size_t count = of->values.count;
   if (count == 0) return;
   const double middle = stats_median(of->values.values, count);
-  for (size_t i = 0; i < count; i++) gate_numbers_add(&x, (double)i);
   add_tags(plot, of);
   if (!of->runs)
     svg_line(plot, arena_format("middle %s", of->side), -0.5, middle, plot->x.high, middle);
-  svg_path(plot, arena_format("thread %s", of->side), &x, &of->values);
+  svg_path(plot, arena_format("thread %s", of->side), &of->values);
   for (size_t i = 0; i < count; i++) {
     const char *address = of->runs ? page_commit_address(self, of->runs[i]->commit) : NULL;
     if (address) gate_add_markup(self->out, "<a href=\"%s\">", address);

@@ -2,7 +2,6 @@
 #include "page.h"
 
 #include <math.h>
-#include <string.h>
 
 enum { LINE_HEIGHT = 26, AXIS_HEIGHT = 34 };
 

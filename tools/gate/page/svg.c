@@ -80,7 +80,7 @@ void svg_text(const svg_plot *plot, const char *kind, double x, double y, double
 
 /* ---- what is stretched ---- */
 
-void svg_path(const svg_plot *plot, const char *kind, const gate_numbers *x, const gate_numbers *y)
+void svg_path(const svg_plot *plot, const char *kind, const gate_numbers *values)
 {
   enum { STRETCH = 1000 };
   gate_text_printf(plot->out,
@@ -88,9 +88,9 @@ void svg_path(const svg_plot *plot, const char *kind, const gate_numbers *x, con
                    "viewBox=\"0 0 %d %.0f\" preserveAspectRatio=\"none\">"
                    "<path class=\"%s\" vector-effect=\"non-scaling-stroke\" d=\"",
                    plot->height, STRETCH, plot->height, kind);
-  for (size_t i = 0; i < x->count; i++)
+  for (size_t i = 0; i < values->count; i++)
     gate_text_printf(plot->out, "%c%.1f %.1f", i == 0 ? 'M' : 'L',
-                     svg_across(plot, x->values[i]) * STRETCH / 100, down_of(plot, y->values[i]));
+                     svg_across(plot, (double)i) * STRETCH / 100, down_of(plot, values->values[i]));
   gate_text_add(plot->out, "\"/></svg>");
 }
 

@@ -39,8 +39,8 @@ void svg_dot(const svg_plot *plot, const char *kind, double x, double y, double 
 /* `lift` pixels above y, turned away from an edge that is near. */
 void svg_text(const svg_plot *plot, const char *kind, double x, double y, double lift,
               const char *text);
-/* A line through points. */
-void svg_path(const svg_plot *plot, const char *kind, const gate_numbers *x, const gate_numbers *y);
+/* A line through values, which stand at 0, 1, 2 … */
+void svg_path(const svg_plot *plot, const char *kind, const gate_numbers *values);
 
 /* Rules across the data, and their texts. */
 void svg_axis_y(const svg_plot *plot, const char *unit);
