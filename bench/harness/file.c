@@ -39,18 +39,6 @@ bool file_write_all(int file, const char *text, size_t length)
   return true;
 }
 
-/* The rename lasts only once the folder is written too; a folder that cannot be is no failure. */
-static void flush_folder(const char *path)
-{
-  const char *slash = strrchr(path, '/');
-  const size_t length = slash == path ? 1 : slash ? (size_t)(slash - path) : 0;
-  const char *folder = slash ? arena_copy_bytes(path, length) : ".";
-  const int file = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (file < 0) return;
-  (void)fsync(file);
-  close(file);
-}
-
 static bool write_beside(const char *target, const char *text, size_t length)
 {
   struct stat old;
@@ -62,10 +50,7 @@ static bool write_beside(const char *target, const char *text, size_t length)
   bool is_whole = file_write_all(file, text, length) && fchmod(file, mode) == 0 && fsync(file) == 0;
   int error = errno;
   is_whole = close(file) == 0 && is_whole;
-  if (is_whole && rename(beside, target) == 0) {
-    flush_folder(target);
-    return true;
-  }
+  if (is_whole && rename(beside, target) == 0) return true;
   if (error == 0) error = errno;
   unlink(beside);
   errno = error;

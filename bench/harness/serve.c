@@ -156,9 +156,8 @@ int serve(results *all)
 {
   char line[1024];
   server self = {all, NULL};
-  answer(json_pack("{s:i, s:s, s:I, s:s, s:o}", "accel_bench", 1, "executable", all->suite->name,
-                   "seed", (json_int_t)all->settings->statistics.seed, "run_id", all->run_id,
-                   "build", result_build(all)));
+  answer(json_pack("{s:i, s:s, s:o}", "accel_bench", 1, "executable", all->suite->name, "build",
+                   result_build(all)));
   while (fgets(line, sizeof line, stdin) != NULL) {
     line[strcspn(line, "\r\n")] = '\0';
     if (strcmp(line, "quit") == 0) break;

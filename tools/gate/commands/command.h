@@ -1,5 +1,5 @@
 /* commands/: the command line. main.c finds the subcommand, command_*.c are those, choices.c reads
- * their options, show.c and finish.c write what they found. A command gets its own name as
+ * their options, show.c writes what they found. A command gets its own name as
  * argv[0] and returns an exit code. */
 #ifndef ACCEL_GATE_COMMAND_H
 #define ACCEL_GATE_COMMAND_H
@@ -55,11 +55,6 @@ const char *gate_choices_limits(const gate_choices *choices, const char *fallbac
 
 /* The table of a terminal, worst first. */
 void gate_show_table(gate_text *out, const gate_report *report);
-/* The table with its icons; rows that are OK folded away. The first line is <!-- accel-gate -->, by
- * which a comment can be found and replaced. */
-void gate_show_markdown(gate_text *out, const gate_report *report, bool has_problems);
-/* The report itself, for other programs: every row with its figures. */
-void gate_show_json(gate_text *out, const gate_report *report, bool has_problems);
 
 /* The texts of compat mode: the checker of one baseline, byte for byte. */
 gate_exit gate_show_compat(const gate_set *base, const gate_set *now, double threshold);
