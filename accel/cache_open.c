@@ -350,7 +350,7 @@ static bool core_wait_for_work(accel_core *core, uint64_t deadline_ms)
 }
 
 /* What still asks the cache takes the cold way. The log may be about to: hits are not prepared for
- * a change under their hands. False: it was still being told at the deadline. */
+ * a change under their hands. False: it was still in a call at the deadline. */
 static bool core_retire_local(accel_cache *cache, uint64_t deadline_ms)
 {
   accel_core *core = cache->core;

@@ -80,7 +80,7 @@ static inline accel_status accel_core_report_end(accel_core *core, const core_re
 
 /* Whether the calling thread is in the log or the spans of this cache. */
 bool accel_core_report_is_used_here(const accel_core *core);
-/* Notes that a flight which is done, and of which the caller was told, did without L2. */
+/* Notes that a flight which is done, and answered the caller, did without L2. */
 void accel_core_report_note_degraded(accel_core *core, core_report *report, accel_flight *flight);
 /* Releases what the report holds. */
 void accel_core_report_close(accel_core *core, core_report *report);

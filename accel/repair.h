@@ -1,14 +1,14 @@
 /* repair.h: unconfirmed writes, kept until they are repaired (layer 3).
  *
- * A set or del that failed in L2 may have been done there or not, and others may have heard of it
- * or not. What is certain is that whatever L2 has of the key is not to be believed. So the key is
- * noted here, once however often it fails; it is removed from L2 and published as soon as the
- * server answers, and until then reads of this process leave L2 out of account for it. Values are
- * never kept: what was to be written may be old by then.
+ * A set or del that failed in L2 may have been done there or not, and others may have received its
+ * message or not. What is certain is that whatever L2 has of the key is not to be believed. So the
+ * key is noted here, once however often it fails; it is removed from L2 and published as soon as
+ * the server answers, and until then reads of this process leave L2 out of account for it. Values
+ * are never kept: what was to be written may be old by then.
  *
  * A repair may be undone, since what was sent on a connection that is closed may still arrive.
- * While the channel is up it tells of that (invalidate.h); while it was down nothing did. So the
- * key is watched for a minute more, and noted anew when the channel comes back.
+ * While the channel is up, a message shows that (invalidate.h); while it was down nothing did. So
+ * the key is watched for a minute more, and noted anew when the channel comes back.
  *
  * The queue is bounded. The memory of the first 1024 keys is allocated at open; a batch that fails
  * asks for more, which is given back when all is done. A key too many, one for which there is no
@@ -69,7 +69,7 @@ typedef struct accel_repair {
 
 ACCEL_EXTERN_C_BEGIN
 
-/* `can_clear`: whether the area can be put on the list; `watches`: whether a channel tells of what
+/* `can_clear`: whether the area can be put on the list; `watches`: whether a channel shows what
  * comes late. False: no memory. */
 bool accel_repair_open(accel_repair *repair, bool can_clear, bool watches);
 void accel_repair_close(accel_repair *repair);

@@ -28,7 +28,7 @@ STRUCTS += ("accel_trace", "accel_observer_config", "accel_otlp_config")
 # Visible only because inlined code, the struct of a cache or a module of the library needs them.
 INTERNAL = re.compile(
     r"accel_stats_\w+|accel_tally_count|accel_cache_due|accel_cache_count_|accel_type_default_\w+"
-    r"|accel_config_resolve|accel_clock_utc_text"
+    r"|accel_config_resolve|accel_clock_utc_text|accel_hash_fnv"
 )
 
 TYPES = """\
