@@ -3,6 +3,7 @@
 #include <zlib.h>
 
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* What is sent repeats itself so much that a higher level costs time and saves little. */

@@ -8,7 +8,8 @@ right before it:
 
 `from` is found in the first line, `to` (a regular expression) in the last.
 
-The heading that a link names exists. What stands in backticks as `path/of/a.file` or `function()` exists.
+The heading that a link names exists, and what stands in backticks as `path/of/a.file` or
+`function()`.
 """
 
 import itertools
