@@ -145,6 +145,13 @@ static accel_status del(const char *name, uint32_t ms)
   return item.status;
 }
 
+/* True: a write of the writer's was sent there and given up, and is not answered yet. */
+static bool has_late_writes(redis_lane_kind kind)
+{
+  redis_endpoint *endpoint = accel_redis_route_main(&writer.redis.state->route);
+  return accel_redis_connection_has_late_writes(&endpoint->lanes[kind].connection);
+}
+
 static void slow_down(proxy_flow flow)
 {
   proxy_set_flow(&way, PROXY_REQUESTS, PROXY_DATA, &flow);

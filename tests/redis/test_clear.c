@@ -4,11 +4,6 @@
 
 enum { KEYS = 16384, NAME_SIZE = 200, SHORT_MS = 50, LATENCY_MS = 300 };
 
-static bool has_late_writes(const redis_endpoint *endpoint, redis_lane_kind kind)
-{
-  return accel_redis_connection_has_late_writes(&endpoint->lanes[kind].connection);
-}
-
 /* Names of the greatest length, behind the longest prefix: one step finds more than a megabyte. */
 static void an_area_of_long_names_is_cleared(void **state)
 {
@@ -40,7 +35,7 @@ static bool give_up_a_look_and_a_set(redis_endpoint *endpoint)
   const accel_status status = accel_redis_ops.clear(writer.link, &publisher, &call);
   if (status != ACCEL_ERR_TIMEOUT || strstr(call.error, "no reply") == NULL) return false;
   if (set("large", LARGE, SHORT_MS) != ACCEL_ERR_TIMEOUT) return false;
-  return has_late_writes(endpoint, REDIS_LANE_LARGE) &&
+  return has_late_writes(REDIS_LANE_LARGE) &&
          accel_redis_io_pending(redis_endpoint_data(endpoint)) > 0;
 }
 
@@ -54,7 +49,7 @@ static void a_late_look_for_keys_is_no_late_write(void **state)
   assert_int_equal(set("small", SMALL, 0), ACCEL_OK);
   slow_down((proxy_flow){.latency_ms = LATENCY_MS});
   while (!give_up_a_look_and_a_set(endpoint)) assert_true(accel_clock_monotonic_ms() < until_ms);
-  assert_false(has_late_writes(endpoint, REDIS_LANE_DATA));
+  assert_false(has_late_writes(REDIS_LANE_DATA));
   assert_int_equal(del("small", 0), ACCEL_OK);
   assert_false(exists("small"));
 }

@@ -273,33 +273,64 @@ static void lanes_that_overtake_each_other_are_no_gap(void **state)
   assert_int_equal(listener.keys, keys);
 }
 
+/* Gives up a set after it was sent. On a busy machine the time may be over before that, or the
+ * answer may come first: then once more. */
+static void give_up_set(const char *name, size_t size, redis_lane_kind kind)
+{
+  enum { SHORT_MS = 20 };
+  const uint64_t until_ms = accel_clock_deadline(PATIENCE_MS);
+  while (set(name, size, SHORT_MS) != ACCEL_ERR_TIMEOUT || !has_late_writes(kind))
+    assert_true(accel_clock_monotonic_ms() < until_ms);
+}
+
+static unsigned messages(void)
+{
+  const accel_invalidation *sender = &writer.invalidation;
+  return (unsigned)(sender->lanes[0].sequence + sender->lanes[REDIS_ENDPOINT_LANES].sequence);
+}
+
 /* A large set that its caller gave up arrives later. What removes it must not arrive before. */
 static void a_removal_comes_after_a_set_that_was_given_up(void **state)
 {
   (void)state;
+  assert_int_equal(set("large", LARGE, 0), ACCEL_OK); /* the lane is connected */
   slow_down((proxy_flow){.bytes_per_second = SLOW});
-  assert_int_equal(set("late", LARGE, 20), ACCEL_ERR_TIMEOUT);
+  give_up_set("late", LARGE, REDIS_LANE_LARGE);
   assert_int_equal(del("late", 0), ACCEL_OK);
-  assert_true(comes_to(&listener.keys, 2)); /* it came, and went */
+  assert_true(comes_to(&listener.keys, messages())); /* it came, and went */
   assert_false(exists("late"));
+  const uint64_t before = writer.invalidation.lanes[0].sequence;
   assert_int_equal(set("late", SMALL, 0), ACCEL_OK);
   assert_int_equal(del("late", 0), ACCEL_OK);
-  assert_int_equal(writer.invalidation.lanes[0].sequence, 2); /* small ones do so as ever */
+  assert_int_equal(writer.invalidation.lanes[0].sequence - before, 2); /* small ones do as ever */
 }
 
-/* Small and large writes were given up: no connection is behind both. */
+static bool has_both(void)
+{
+  return has_late_writes(REDIS_LANE_DATA) && has_late_writes(REDIS_LANE_LARGE);
+}
+
+/* Small and large writes were given up: no connection is behind both. What is refused was tried
+ * while that was so, if it is so afterwards. */
 static void nothing_is_removed_before_writes_on_both_connections(void **state)
 {
-  accel_remote_call call = call_within(0);
+  const uint64_t until_ms = accel_clock_deadline(PATIENCE_MS);
+  accel_status deleted, cleared;
+  accel_remote_call call;
   (void)state;
   assert_int_equal(set("large", LARGE, 0), ACCEL_OK);
   slow_down((proxy_flow){.latency_ms = 200});
-  assert_int_equal(set("large", LARGE, 50), ACCEL_ERR_TIMEOUT);
-  assert_int_equal(set("small", SMALL, 50), ACCEL_ERR_TIMEOUT);
-  assert_int_equal(del("small", 0), ACCEL_ERR_BACKEND);
-  assert_int_equal(accel_redis_ops.clear(writer.link, &publisher, &call), ACCEL_ERR_BACKEND);
+  do {
+    assert_true(accel_clock_monotonic_ms() < until_ms);
+    give_up_set("large", LARGE, REDIS_LANE_LARGE);
+    give_up_set("small", SMALL, REDIS_LANE_DATA);
+    deleted = del("small", 50);
+    call = call_within(50);
+    cleared = accel_redis_ops.clear(writer.link, &publisher, &call);
+  } while (!has_both());
+  assert_int_equal(deleted, ACCEL_ERR_BACKEND);
+  assert_int_equal(cleared, ACCEL_ERR_BACKEND);
   assert_non_null(strstr(call.error, "writes that timed out"));
-  const uint64_t until_ms = accel_clock_deadline(PATIENCE_MS);
   while (del("small", 0) != ACCEL_OK) {
     assert_true(accel_clock_monotonic_ms() < until_ms);
     usleep(10000);
