@@ -108,16 +108,6 @@ static void is_told(pair *self, const char *words)
   says(seen.channel_error, words);
 }
 
-/* How many connections the server has accepted. */
-static long connections(void)
-{
-  char reply[8192];
-  assert_true(redis_server_ask(&server, "INFO stats", reply, sizeof reply));
-  const char *number = strstr(reply, "total_connections_received:");
-  assert_non_null(number);
-  return atol(number + strlen("total_connections_received:"));
-}
-
 static unsigned loads_of(entry_cache *cache, uint64_t from)
 {
   const unsigned before = loads;
@@ -195,7 +185,7 @@ static void writes_without(const char *const *names, const char *words, bool is_
   await_up(&self);
   assert_int_equal(loads_of(&self.one, 0), KEYS);
   assert_int_equal(loads_of(&self.other, 0), 0);
-  const long before = connections();
+  const long before = redis_server_connections(&server);
   if (pings) is_told(&self, words);
   for (uint64_t key = 0; key < KEYS / 2; key++) {
     assert_int_equal(entry_cache_del(&self.one, key), ACCEL_OK);
@@ -215,7 +205,7 @@ static void writes_without(const char *const *names, const char *words, bool is_
   assert_int_equal(seen.repairs, 0);
   assert_int_equal(seen.metrics.remote_hit + seen.metrics.remote_miss, KEYS);
   /* What asked the server here had one each; INFO the second, EXISTS the others. */
-  assert_int_equal(connections() - before, 1 + KEYS);
+  assert_int_equal(redis_server_connections(&server) - before, 1 + KEYS);
   close_pair(&self);
 }
 

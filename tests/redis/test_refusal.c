@@ -247,21 +247,28 @@ static void every_refused_write_is_told_why(void **state)
   redis_server_stop(&server);
 }
 
+/* A server whose user anna has these rules, and a client in her name. */
+static void open_strict(redis_server *strict, const char *rules, client *one)
+{
+  char options[128], url[128];
+  snprintf(options, sizeof options, "user anna on >pw %s", rules);
+  assert_true(redis_server_start(strict, options));
+  snprintf(url, sizeof url, "redis://anna:pw@127.0.0.1:%d", strict->port);
+  const accel_redis_config config = {.url = url, .command_timeout_ms = 2000};
+  client_open(one, &config);
+  client_begin(one);
+}
+
 static void a_user_who_may_not_publish_is_told(void **state)
 {
   redis_server strict;
-  char url[128];
-  (void)state;
-  assert_true(redis_server_start(&strict, "user anna on >pw ~* resetchannels +@all"));
-  snprintf(url, sizeof url, "redis://anna:pw@127.0.0.1:%d", strict.port);
-  const accel_redis_config config = {.url = url, .command_timeout_ms = 2000};
   client_publisher numbers = {.items_at_most = 64};
   const accel_remote_publisher publisher = {.ctx = &numbers, .message = client_message};
   client one;
   client_key key;
   accel_remote_item item = client_item("a", "value", &key);
-  client_open(&one, &config);
-  client_begin(&one);
+  (void)state;
+  open_strict(&strict, "~* resetchannels +@all", &one);
   assert_int_equal(accel_redis_ops.put(one.link, &item, 1, &publisher, &one.call), ACCEL_OK);
   assert_int_equal(item.status, ACCEL_ERR_BACKEND);
   assert_non_null(strstr(one.call.error, "NOPERM"));
@@ -273,17 +280,12 @@ static void a_user_who_may_not_publish_is_told(void **state)
 static void a_user_who_may_not_run_scripts_is_told(void **state)
 {
   redis_server strict;
-  char url[128];
-  (void)state;
-  assert_true(redis_server_start(&strict, "user anna on >pw ~* +@all -eval -evalsha"));
-  snprintf(url, sizeof url, "redis://anna:pw@127.0.0.1:%d", strict.port);
-  const accel_redis_config config = {.url = url, .command_timeout_ms = 2000};
   client one;
   client_key key;
-  client_open(&one, &config);
   accel_remote_item item = client_item("a", "value", &key);
+  (void)state;
+  open_strict(&strict, "~* +@all -eval -evalsha", &one);
   item.token = 7;
-  client_begin(&one);
   assert_int_equal(accel_redis_ops.fill(one.link, &item, 1, &one.call), ACCEL_OK);
   assert_int_equal(item.status, ACCEL_ERR_BACKEND);
   assert_non_null(strstr(one.call.error, "NOPERM"));

@@ -115,13 +115,26 @@ bool redis_server_comes_to_say(const redis_server *server, const char *command, 
   return false;
 }
 
-long redis_server_calls(const redis_server *server, const char *command)
+/* The number behind `name` in a section of INFO; 0: it has none, -1: no reply. */
+static long info_number(const redis_server *server, const char *section, const char *name)
 {
-  char reply[16384], name[64];
-  if (!redis_server_ask(server, "INFO commandstats", reply, sizeof reply)) return -1;
-  snprintf(name, sizeof name, "cmdstat_%s:calls=", command);
+  char reply[16384], command[64];
+  snprintf(command, sizeof command, "INFO %s", section);
+  if (!redis_server_ask(server, command, reply, sizeof reply)) return -1;
   const char *found = strstr(reply, name);
   return found == NULL ? 0 : strtol(found + strlen(name), NULL, 10);
+}
+
+long redis_server_calls(const redis_server *server, const char *command)
+{
+  char name[64];
+  snprintf(name, sizeof name, "cmdstat_%s:calls=", command);
+  return info_number(server, "commandstats", name);
+}
+
+long redis_server_connections(const redis_server *server)
+{
+  return info_number(server, "stats", "total_connections_received:");
 }
 
 static bool spawn(redis_server *server)

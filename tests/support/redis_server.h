@@ -45,6 +45,8 @@ bool redis_server_comes_to_say(const redis_server *server, const char *command, 
                                long wait_ms);
 /* How often the server ran `command` (lower case), by its own count. */
 long redis_server_calls(const redis_server *server, const char *command);
+/* How many connections it has accepted, that of this question included. */
+long redis_server_connections(const redis_server *server);
 
 /* A port of the loopback interface that nobody uses at the moment. 0: none. */
 int redis_server_free_port(void);

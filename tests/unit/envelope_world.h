@@ -14,27 +14,10 @@
 #include "accel/hash.h"
 
 #include "failing_alloc.h"
+#include "note_type.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-typedef struct note {
-  uint64_t id;
-  char text[8];
-} note;
-
-static accel_traits no_traits(void)
-{
-  return (accel_traits){0};
-}
-
-static const accel_type type_u64 = {
-    .name = "u64",
-    .key_kind = ACCEL_KEY_UNSIGNED,
-    .key_size = sizeof(uint64_t),
-    .value_size = sizeof(note),
-    .traits = no_traits,
-};
 
 static const note value = {0x0102030405060708u, "seven77"};
 static const accel_envelope terms = {

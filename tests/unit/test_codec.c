@@ -9,6 +9,7 @@
 #include "accel/codec.h"
 
 #include "failing_alloc.h"
+#include "note_type.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -18,16 +19,6 @@
 typedef struct point {
   int32_t x, y;
 } point;
-
-typedef struct note {
-  uint64_t id;
-  char text[8];
-} note;
-
-static accel_traits no_traits(void)
-{
-  return (accel_traits){0};
-}
 
 static accel_traits point_traits(void)
 {
@@ -47,22 +38,15 @@ static bool point_parse(const char *text, size_t length, void *key)
   return sscanf(text, "%d/%d%n", &at->x, &at->y, &used) == 2 && (size_t)used == length;
 }
 
-#define TYPE(name_, kind_, key_, value_) \
-  { \
-    .name = name_, .key_kind = kind_, .key_size = sizeof(key_), .value_size = sizeof(value_), \
-    .traits = no_traits \
-  }
-
-static const accel_type type_i8 = TYPE("i8", ACCEL_KEY_SIGNED, int8_t, note);
-static const accel_type type_i16 = TYPE("i16", ACCEL_KEY_SIGNED, int16_t, note);
-static const accel_type type_i32 = TYPE("i32", ACCEL_KEY_SIGNED, int32_t, note);
-static const accel_type type_i64 = TYPE("i64", ACCEL_KEY_SIGNED, int64_t, note);
-static const accel_type type_u8 = TYPE("u8", ACCEL_KEY_UNSIGNED, uint8_t, note);
-static const accel_type type_u16 = TYPE("u16", ACCEL_KEY_UNSIGNED, uint16_t, note);
-static const accel_type type_u32 = TYPE("u32", ACCEL_KEY_UNSIGNED, uint32_t, note);
-static const accel_type type_u64 = TYPE("u64", ACCEL_KEY_UNSIGNED, uint64_t, note);
-static const accel_type type_string = TYPE("string", ACCEL_KEY_STRING, const char *, note);
-static const accel_type type_opaque = TYPE("opaque", ACCEL_KEY_STRUCT, point, note);
+static const accel_type type_i8 = NOTE_TYPE("i8", ACCEL_KEY_SIGNED, int8_t);
+static const accel_type type_i16 = NOTE_TYPE("i16", ACCEL_KEY_SIGNED, int16_t);
+static const accel_type type_i32 = NOTE_TYPE("i32", ACCEL_KEY_SIGNED, int32_t);
+static const accel_type type_i64 = NOTE_TYPE("i64", ACCEL_KEY_SIGNED, int64_t);
+static const accel_type type_u8 = NOTE_TYPE("u8", ACCEL_KEY_UNSIGNED, uint8_t);
+static const accel_type type_u16 = NOTE_TYPE("u16", ACCEL_KEY_UNSIGNED, uint16_t);
+static const accel_type type_u32 = NOTE_TYPE("u32", ACCEL_KEY_UNSIGNED, uint32_t);
+static const accel_type type_string = NOTE_TYPE("string", ACCEL_KEY_STRING, const char *);
+static const accel_type type_opaque = NOTE_TYPE("opaque", ACCEL_KEY_STRUCT, point);
 static const accel_type type_point = {
     .name = "point",
     .key_kind = ACCEL_KEY_STRUCT,

@@ -1,14 +1,8 @@
 /* Lanes: messages are numbered per way to the bus, so that those which overtake each other on
  * different ways are not taken for lost ones. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "message_world.h"
 
 #include "accel/hash.h"
-#include "accel/invalidate.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -18,42 +12,6 @@ enum {
   STALL_US = 200000, /* more than a busy machine takes for a few calls */
 };
 
-typedef struct heard {
-  unsigned keys, everything;
-} heard;
-
-static void hear_key(void *ctx, const char *name, size_t size)
-{
-  (void)name, (void)size;
-  ((heard *)ctx)->keys++;
-}
-
-static void hear_everything(void *ctx)
-{
-  ((heard *)ctx)->everything++;
-}
-
-static accel_invalidation sender, receiver;
-static heard so_far;
-
-static int open_both(void **state)
-{
-  (void)state;
-  so_far = (heard){0};
-  return accel_invalidation_open(&sender, "area") && accel_invalidation_open(&receiver, "area")
-             ? 0
-             : -1;
-}
-
-static accel_buffer message_on(uint32_t lane)
-{
-  const accel_remote_item item = {.name = "key", .name_size = 3};
-  const accel_remote_item *const items[1] = {&item};
-  accel_buffer out = {0};
-  assert_int_equal(accel_invalidation_message(&sender, lane, items, 1, &out), 1);
-  return out;
-}
-
 static void lose_message_on(uint32_t lane)
 {
   accel_buffer lost = message_on(lane);
@@ -62,7 +20,6 @@ static void lose_message_on(uint32_t lane)
 
 static void receive(accel_buffer *message)
 {
-  const accel_invalidation_handler handler = {&so_far, hear_key, hear_everything};
   assert_int_equal(accel_invalidation_receive(&receiver, message->data, message->size, &handler),
                    ACCEL_INVALIDATION_APPLIED);
   accel_buffer_release(message);
@@ -151,7 +108,6 @@ static void a_lane_that_cannot_be_is_not_believed(void **state)
 {
   static const uint64_t secret[2] = {0x6163636C2D627573u, 0x6D6573736167652Eu}; /* invalidate.c's */
   enum { LANE_AT = 28, TAIL = 8 };
-  const accel_invalidation_handler handler = {&so_far, hear_key, hear_everything};
   (void)state;
   accel_buffer message = message_on(1);
   for (uint32_t lane = ACCEL_REMOTE_LANES - 1; lane <= ACCEL_REMOTE_LANES; lane++) {

@@ -1,56 +1,14 @@
 /* Invalidation messages that lie about themselves: a right hash around wrong content, and numbers
  * at the ends of their ranges. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "message_world.h"
 
 #include "accel/bytes.h"
 #include "accel/hash.h"
-#include "accel/invalidate.h"
 #include "accel/platform/clock.h"
 
 #include <string.h>
 
 enum { COUNT_AT = 6, ID_AT = 8, OP_AT = 5, LANE_AT = 28, AGE_AT = 32, HEAD = 36, TAIL = 8 };
-
-static accel_invalidation sender, receiver;
-static unsigned keys_heard, everything_heard;
-
-static void hear_key(void *ctx, const char *name, size_t size)
-{
-  (void)ctx;
-  assert_memory_equal(name, "key", size);
-  keys_heard++;
-}
-
-static void hear_everything(void *ctx)
-{
-  (void)ctx;
-  everything_heard++;
-}
-
-static const accel_invalidation_handler handler = {NULL, hear_key, hear_everything};
-
-static int open_both(void **state)
-{
-  (void)state;
-  keys_heard = everything_heard = 0;
-  return accel_invalidation_open(&sender, "area") && accel_invalidation_open(&receiver, "area")
-             ? 0
-             : -1;
-}
-
-static accel_buffer message_on(uint32_t lane)
-{
-  const accel_remote_item item = {.name = "key", .name_size = 3};
-  const accel_remote_item *const items[1] = {&item};
-  accel_buffer out = {0};
-  assert_int_equal(accel_invalidation_message(&sender, lane, items, 1, &out), 1);
-  return out;
-}
 
 static accel_buffer message(void)
 {
@@ -94,10 +52,10 @@ static void forged_messages_expire_everything(void **state)
     accel_buffer bytes = message();
     accel_bytes_put(bytes.data + cases[i].at, cases[i].word, cases[i].size);
     sign(&bytes);
-    everything_heard = keys_heard = 0;
+    so_far = (heard){0};
     if (receive(&bytes) != ACCEL_INVALIDATION_INVALID) fail_msg("case %zu was believed", i);
-    assert_int_equal(everything_heard, 1);
-    assert_int_equal(keys_heard, 0);
+    assert_int_equal(so_far.everything, 1);
+    assert_int_equal(so_far.keys, 0);
     accel_buffer_release(&bytes);
   }
 }
@@ -143,9 +101,9 @@ static void a_sender_whose_number_is_0_is_noted_like_others(void **state)
   accel_bytes_put(bytes.data + LANE_AT, 0, 4);
   sign(&bytes);
   assert_int_equal(receive(&bytes), ACCEL_INVALIDATION_APPLIED);
-  assert_int_equal(keys_heard, 1);
+  assert_int_equal(so_far.keys, 1);
   assert_int_equal(receive(&bytes), ACCEL_INVALIDATION_APPLIED); /* again: no gap */
-  assert_int_equal(everything_heard, 0);
+  assert_int_equal(so_far.everything, 0);
   accel_buffer_release(&bytes);
 }
 
@@ -159,7 +117,7 @@ static void lanes_of_one_sender_are_noted_apart(void **state)
       assert_int_equal(receive(&bytes), ACCEL_INVALIDATION_APPLIED);
       accel_buffer_release(&bytes);
     }
-  assert_int_equal(everything_heard, 0);
+  assert_int_equal(so_far.everything, 0);
 }
 
 /* A place that is in use must not look free when the count of messages begins anew. */
@@ -170,7 +128,7 @@ static void the_count_of_messages_may_begin_anew(void **state)
   accel_buffer first = message(), second = message();
   assert_int_equal(receive(&first), ACCEL_INVALIDATION_APPLIED);
   assert_int_equal(receive(&second), ACCEL_INVALIDATION_APPLIED);
-  assert_int_equal(everything_heard, 0);
+  assert_int_equal(so_far.everything, 0);
   assert_int_equal(receiver.received, 2);
   accel_buffer_release(&first);
   accel_buffer_release(&second);

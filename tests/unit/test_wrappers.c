@@ -15,14 +15,14 @@ static void a_body_answers_once(void **state)
     assert_int_equal(svc->keys_asked, i + 1);
   }
   assert_int_equal(svc->bodies, 1);
-  assert_int_equal(accel_fake_calls(&svc->fake, ACCEL_FAKE_FILL), 1);
+  assert_int_equal(accel_fake_calls(&svc->rows.fake, ACCEL_FAKE_FILL), 1);
 }
 
 static void what_does_not_exist_is_remembered(void **state)
 {
   service *svc = (service *)*state;
   user_row out = {5, 5};
-  assert_int_equal(user_cache_set_null(&svc->users, 1), ACCEL_OK);
+  assert_int_equal(user_cache_set_null(&svc->rows.cache, 1), ACCEL_OK);
   assert_int_equal(service_get(svc, 1, &out), ACCEL_NULL);
   assert_int_equal(svc->bodies, 0);
   svc->answer = ACCEL_NULL;
@@ -61,11 +61,11 @@ static void a_stale_value_stands_in_where_allowed(void **state)
   service *svc = (service *)*state;
   user_row out = {0, 0};
   assert_int_equal(service_get(svc, 4, &out), ACCEL_OK);
-  svc->now_ms += 61000;
-  accel_fake_evict(&svc->fake, "user:4");
+  svc->rows.now_ms += 61000;
+  accel_fake_evict(&svc->rows.fake, "user:4");
   svc->answer = ROW_LOCKED;
   assert_int_equal(service_get(svc, 4, &out), ROW_LOCKED);
-  svc->now_ms += 2000; /* past the throttle */
+  svc->rows.now_ms += 2000; /* past the throttle */
   svc->allow_stale = true;
   memset(&out, 0, sizeof out);
   assert_int_equal(service_get(svc, 4, &out), ACCEL_OK);
@@ -95,7 +95,7 @@ static void bypass_leaves_the_cache_alone(void **state)
 {
   service *svc = (service *)*state;
   user_row out, row = {6, 40};
-  seed(svc, 6, 20);
+  user_rows_set(&svc->rows, 6, 20);
   svc->bypass = true;
   assert_int_equal(service_get(svc, 6, &out), ACCEL_OK);
   assert_int_equal(out.age, 30);
@@ -112,12 +112,12 @@ static void a_ttl_of_its_own_ends_the_entry(void **state)
   svc->ttl_ms = 5000;
   assert_int_equal(service_get(svc, 8, &out), ACCEL_OK);
   assert_int_equal(service_save(svc, &row), ACCEL_OK);
-  assert_in_range(accel_fake_ttl_left(&svc->fake, "user:8"), 1, 5000);
-  assert_in_range(accel_fake_ttl_left(&svc->fake, "user:9"), 1, 5000);
-  svc->now_ms += 4900;
+  assert_in_range(accel_fake_ttl_left(&svc->rows.fake, "user:8"), 1, 5000);
+  assert_in_range(accel_fake_ttl_left(&svc->rows.fake, "user:9"), 1, 5000);
+  svc->rows.now_ms += 4900;
   expect_cached(svc, 8, 30);
-  svc->now_ms += 200;
-  accel_fake_evict(&svc->fake, "user:8");
+  svc->rows.now_ms += 200;
+  accel_fake_evict(&svc->rows.fake, "user:8");
   expect_not_cached(svc, 8);
 }
 
@@ -138,7 +138,7 @@ static void *call_get(void *ctx)
 static unsigned shared_loads(const service *svc)
 {
   accel_metrics metrics;
-  user_cache_metrics_snapshot(&svc->users, &metrics);
+  user_cache_metrics_snapshot(&svc->rows.cache, &metrics);
   return (unsigned)metrics.load_shared;
 }
 
@@ -177,13 +177,13 @@ static void a_follower_waits_no_longer_than_allowed(void **state)
   service *svc = (service *)*state;
   caller leader = {.svc = svc};
   user_row out;
-  user_cache_close(&svc->users);
-  assert_int_equal(open_users(svc, 20), ACCEL_OK);
+  user_cache_close(&svc->rows.cache);
+  user_rows_open_cache(&svc->rows, 20);
   atomic_store(&svc->is_held, true);
   assert_int_equal(pthread_create(&leader.thread, NULL, call_get, &leader), 0);
   while (atomic_load(&svc->bodies) == 0) usleep(500);
   assert_int_equal(service_get(svc, 11, &out), ACCEL_ERR_TIMEOUT);
-  assert_non_null(strstr(user_cache_last_error(&svc->users), "loader_timeout_ms, 20"));
+  assert_non_null(strstr(user_cache_last_error(&svc->rows.cache), "loader_timeout_ms, 20"));
   atomic_store(&svc->is_held, false);
   pthread_join(leader.thread, NULL);
   assert_int_equal(leader.status, ACCEL_OK); /* the limit is for callers that wait */
@@ -223,7 +223,7 @@ static void put_keeps_what_the_body_saved(void **state)
 static void evict_removes_after_success(void **state)
 {
   service *svc = (service *)*state;
-  seed(svc, 31, 1);
+  user_rows_set(&svc->rows, 31, 1);
   svc->answer = ROW_LOCKED;
   assert_int_equal(service_delete(svc, 31), ROW_LOCKED);
   expect_cached(svc, 31, 1);
@@ -237,7 +237,7 @@ static void evict_before_removes_twice(void **state)
 {
   service *svc = (service *)*state;
   svc->before = true;
-  seed(svc, 32, 1);
+  user_rows_set(&svc->rows, 32, 1);
   svc->answer = ROW_LOCKED;
   assert_int_equal(service_delete(svc, 32), ROW_LOCKED);
   expect_not_cached(svc, 32);
@@ -250,13 +250,13 @@ static void evict_before_removes_twice(void **state)
 static void evict_all_clears_the_area(void **state)
 {
   service *svc = (service *)*state;
-  seed(svc, 33, 1);
-  seed(svc, 34, 2);
+  user_rows_set(&svc->rows, 33, 1);
+  user_rows_set(&svc->rows, 34, 2);
   svc->all = true;
   assert_int_equal(service_delete(svc, 0), ACCEL_OK);
   expect_not_cached(svc, 33);
   expect_not_cached(svc, 34);
-  assert_int_equal(accel_fake_keys(&svc->fake, NULL, NULL), 0);
+  assert_int_equal(accel_fake_keys(&svc->rows.fake, NULL, NULL), 0);
 }
 
 /* ---- when the cache fails ---- */
@@ -296,7 +296,7 @@ static void without_a_cache_the_body_runs(void **state)
 {
   service *svc = (service *)*state;
   user_row out = {0, 0}, row = {42, 2};
-  user_cache_close(&svc->users);
+  user_cache_close(&svc->rows.cache);
   for (unsigned i = 0; i < 2; i++) assert_int_equal(service_get(svc, 41, &out), ACCEL_OK);
   assert_int_equal(out.age, 30);
   assert_int_equal(service_save(svc, &row), ACCEL_OK);

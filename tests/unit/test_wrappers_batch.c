@@ -1,34 +1,16 @@
 /* The wrapper generators for batches, and wrappers of every shape: no context, several parameters,
  * string keys, values that own memory. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include "accel.h"
-#include "accel_backends/fake.h"
+#include "user_rows.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define ROW_LOCKED ((accel_status)-1001)
 #define MANY 8
-
-typedef struct user_row {
-  uint64_t id;
-  uint32_t age;
-} user_row;
-
-ACCEL_DEFINE_WITH(user, uint64_t, user_row, .remote = &accel_fake_ops)
 
 /* The source of truth: row n exists unless n is a multiple of 10, and row 66 is broken. */
 typedef struct service {
-  user_cache users;
-  accel_fake fake;
-  uint64_t now_ms;
+  user_rows rows;
   accel_status answer;
   unsigned bodies;
   uint64_t asked[MANY]; /* what the last body was asked for */
@@ -65,7 +47,7 @@ static accel_status answer(service *svc, const uint64_t *ids, size_t count, user
 accel_status service_get_many(service *svc, const uint64_t *ids, size_t count, user_row *rows,
                               accel_status *statuses);
 
-ACCEL_CACHEABLE_BATCH(user, service_get_many, (service * svc), (svc), .cache = &svc->users,
+ACCEL_CACHEABLE_BATCH(user, service_get_many, (service * svc), (svc), .cache = &svc->rows.cache,
                       .allow_stale = svc->allow_stale, .no_null_cache = svc->no_null_cache,
                       .on_cache_error = svc->on_cache_error, .ttl_ms = svc->ttl_ms,
                       .bypass = svc->bypass)
@@ -74,7 +56,7 @@ ACCEL_CACHEABLE_BATCH(user, service_get_many, (service * svc), (svc), .cache = &
 }
 
 static ACCEL_CACHE_EVICT_BATCH(user, service_delete_many, (service * svc, accel_status verdict),
-                               (svc, verdict), .cache = &svc->users, .before = svc->before,
+                               (svc, verdict), .cache = &svc->rows.cache, .before = svc->before,
                                .on_cache_error = svc->on_cache_error, .bypass = svc->bypass)
 {
   note_asked(svc, keys, count);
@@ -85,12 +67,12 @@ static ACCEL_CACHE_EVICT_BATCH(user, service_delete_many, (service * svc, accel_
 
 static service *only;
 
-static ACCEL_CACHEABLE_BATCH(user, get_many, (void), (), .cache = &only->users)
+static ACCEL_CACHEABLE_BATCH(user, get_many, (void), (), .cache = &only->rows.cache)
 {
   return answer(only, keys, count, values, statuses);
 }
 
-ACCEL_CACHE_EVICT_BATCH(user, delete_many, (void), (), .cache = &only->users)
+ACCEL_CACHE_EVICT_BATCH(user, delete_many, (void), (), .cache = &only->rows.cache)
 {
   note_asked(only, keys, count);
   return ACCEL_OK;
@@ -98,7 +80,7 @@ ACCEL_CACHE_EVICT_BATCH(user, delete_many, (void), (), .cache = &only->users)
 
 static user_row newest;
 
-static ACCEL_CACHEABLE(user, get_newest, (void), (), .cache = &only->users, .key = 1,
+static ACCEL_CACHEABLE(user, get_newest, (void), (), .cache = &only->rows.cache, .key = 1,
                        .out = &newest)
 {
   only->bodies++;
@@ -106,7 +88,8 @@ static ACCEL_CACHEABLE(user, get_newest, (void), (), .cache = &only->users, .key
   return ACCEL_OK;
 }
 
-static ACCEL_CACHE_EVICT(user, forget_everything, (void), (), .cache = &only->users, .all = true)
+static ACCEL_CACHE_EVICT(user, forget_everything, (void), (), .cache = &only->rows.cache,
+                         .all = true)
 {
   return ACCEL_OK;
 }
@@ -171,21 +154,11 @@ static ACCEL_CACHE_PUT(page, store_page, (const char *path, const page *value), 
 
 /* ---- surroundings ---- */
 
-static uint64_t now_ms(void *ctx)
-{
-  return ((const service *)ctx)->now_ms;
-}
-
 static int setup(void **state)
 {
   static service svc;
   memset(&svc, 0, sizeof svc);
-  svc.now_ms = 1000000;
-  const accel_clock clock = {now_ms, &svc};
-  const accel_config config = {
-      .area = "user", .no_ttl_jitter = true, .remote = &svc.fake, .clock = &clock};
-  assert_int_equal(accel_fake_open(&svc.fake, NULL), ACCEL_OK);
-  assert_int_equal(user_cache_open(&svc.users, &config), ACCEL_OK);
+  user_rows_open(&svc.rows, 0);
   assert_int_equal(page_cache_open(&pages, &(accel_config){.area = "page"}), ACCEL_OK);
   pages_rendered = 0;
   only = &svc;
@@ -195,24 +168,16 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-  service *svc = (service *)*state;
-  user_cache_close(&svc->users);
+  user_rows_close(&((service *)*state)->rows);
   page_cache_close(&pages);
-  accel_fake_close(&svc->fake);
   assert_int_equal(pages_alive, 0);
   return 0;
-}
-
-static void seed(service *svc, uint64_t id, uint32_t age)
-{
-  const user_row row = {id, age};
-  assert_int_equal(user_cache_set(&svc->users, id, &row), ACCEL_OK);
 }
 
 static bool is_cached(service *svc, uint64_t id)
 {
   user_row out;
-  return user_cache_get(&svc->users, id, &out) == ACCEL_OK;
+  return user_cache_get(&svc->rows.cache, id, &out) == ACCEL_OK;
 }
 
 /* ---- reads ---- */
@@ -223,8 +188,8 @@ static void a_body_sees_the_misses_alone(void **state)
   const uint64_t ids[] = {1, 2, 3, 2, 20, 3, 4};
   user_row rows[7];
   accel_status statuses[7];
-  seed(svc, 1, 100);
-  assert_int_equal(user_cache_set_null(&svc->users, 4), ACCEL_OK);
+  user_rows_set(&svc->rows, 1, 100);
+  assert_int_equal(user_cache_set_null(&svc->rows.cache, 4), ACCEL_OK);
   assert_int_equal(service_get_many(svc, ids, 7, rows, statuses), ACCEL_OK);
   assert_int_equal(svc->bodies, 1);
   assert_int_equal(svc->asked_count, 3);
@@ -239,8 +204,8 @@ static void a_body_sees_the_misses_alone(void **state)
     assert_int_equal(statuses[i], expected[i]);
     if (expected[i] == ACCEL_OK) assert_int_equal(rows[i].age, ages[i]);
   }
-  assert_int_equal(accel_fake_calls(&svc->fake, ACCEL_FAKE_GET), 1);
-  assert_int_equal(accel_fake_calls(&svc->fake, ACCEL_FAKE_FILL), 1);
+  assert_int_equal(accel_fake_calls(&svc->rows.fake, ACCEL_FAKE_GET), 1);
+  assert_int_equal(accel_fake_calls(&svc->rows.fake, ACCEL_FAKE_FILL), 1);
 }
 
 static void a_body_never_runs_for_nothing(void **state)
@@ -281,7 +246,7 @@ static void hits_survive_a_failing_body(void **state)
   const uint64_t ids[] = {1, 2};
   user_row rows[2] = {{0, 0}, {0, 0}};
   accel_status statuses[2];
-  seed(svc, 1, 100);
+  user_rows_set(&svc->rows, 1, 100);
   svc->answer = ROW_LOCKED;
   assert_int_equal(service_get_many(svc, ids, 2, rows, statuses), ROW_LOCKED);
   assert_int_equal(statuses[0], ACCEL_OK);
@@ -315,12 +280,12 @@ static void the_options_of_reads_hold_for_batches(void **state)
   svc->no_null_cache = true;
   svc->ttl_ms = 5000;
   assert_int_equal(service_get_many(svc, ids, 2, rows, statuses), ACCEL_OK);
-  assert_in_range(accel_fake_ttl_left(&svc->fake, "user:5"), 1, 5000);
+  assert_in_range(accel_fake_ttl_left(&svc->rows.fake, "user:5"), 1, 5000);
   assert_int_equal(service_get_many(svc, ids, 2, rows, statuses), ACCEL_OK);
   assert_int_equal(svc->bodies, 2);
   assert_int_equal(svc->asked[0], 10);
-  svc->now_ms += 6000;
-  accel_fake_evict(&svc->fake, "user:5");
+  svc->rows.now_ms += 6000;
+  accel_fake_evict(&svc->rows.fake, "user:5");
   svc->answer = ROW_LOCKED;
   svc->allow_stale = true;
   assert_int_equal(service_get_many(svc, ids, 1, rows, statuses), ACCEL_OK);
@@ -336,7 +301,7 @@ static void a_failing_cache_is_ignored_or_told(void **state)
   user_row rows[2];
   accel_status statuses[2];
   for (accel_fake_op op = ACCEL_FAKE_GET; op < ACCEL_FAKE_OPS; op++)
-    accel_fake_fail(&svc->fake, op, ACCEL_FAKE_BEFORE, ACCEL_ERR_BACKEND, ACCEL_FAKE_ALWAYS);
+    accel_fake_fail(&svc->rows.fake, op, ACCEL_FAKE_BEFORE, ACCEL_ERR_BACKEND, ACCEL_FAKE_ALWAYS);
   svc->on_cache_error = ACCEL_PROPAGATE;
   assert_int_equal(service_get_many(svc, ids, 2, rows, statuses), ACCEL_ERR_BACKEND);
   assert_int_equal(statuses[1], ACCEL_ERR_BACKEND);
@@ -356,7 +321,7 @@ static void without_a_cache_the_body_answers_all(void **state)
   const uint64_t ids[] = {1, 1, 10};
   user_row rows[3];
   accel_status statuses[3];
-  user_cache_close(&svc->users);
+  user_cache_close(&svc->rows.cache);
   assert_int_equal(service_get_many(svc, ids, 3, rows, statuses), ACCEL_OK);
   assert_int_equal(svc->asked_count, 3);
   assert_int_equal(statuses[2], ACCEL_NULL);
@@ -374,7 +339,7 @@ static void evict_removes_what_the_body_removed(void **state)
 {
   service *svc = (service *)*state;
   const uint64_t ids[] = {1, 2};
-  for (uint64_t id = 1; id <= 3; id++) seed(svc, id, 1);
+  for (uint64_t id = 1; id <= 3; id++) user_rows_set(&svc->rows, id, 1);
   assert_int_equal(service_delete_many(svc, ROW_LOCKED, ids, 2), ROW_LOCKED);
   assert_true(is_cached(svc, 1));
   svc->bypass = true;
@@ -389,7 +354,7 @@ static void evict_removes_what_the_body_removed(void **state)
   assert_int_equal(service_delete_many(svc, ROW_LOCKED, ids + 1, 1), ROW_LOCKED);
   assert_int_equal(service_delete_many(svc, ACCEL_OK, NULL, 0), ACCEL_OK);
   assert_true(is_cached(svc, 3));
-  seed(svc, 2, 1);
+  user_rows_set(&svc->rows, 2, 1);
   assert_int_equal(service_delete_many(svc, ROW_LOCKED, ids + 1, 1), ROW_LOCKED);
   assert_false(is_cached(svc, 2));
 }
