@@ -5,6 +5,7 @@
 
 #include "cache_leave.h"
 #include "cache_load.h"
+#include "cache_observe.h"
 #include "cache_read_local.h"
 
 #include <stdlib.h>
@@ -65,6 +66,7 @@ static void await_give_up_waiting(core_read_plan *plan, core_miss *miss, bool is
       core->cache, ACCEL_ERR_TIMEOUT, "a load in area %s took longer than %s, %u ms", core->area,
       is_soft ? "loader_soft_timeout_ms" : "loader_timeout_ms",
       (unsigned)(is_soft ? core->config.loader_soft_timeout_ms : core->config.loader_timeout_ms));
+  accel_core_note_error(core, accel_error_text(core->cache));
   if (!miss->is_leader) return;
   accel_stats_add(core->stats, ACCEL_COUNT_load_timeout, 1);
   accel_throttle_begin(&core->throttle, miss->id.hash, accel_core_now(core),

@@ -1,7 +1,9 @@
 #include "cache_call.h"
 
+#include "cache_observe.h"
 #include "cache_report.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* One call between its begin and its end. */
@@ -55,7 +57,8 @@ static accel_status call_outcome(const call_seen *seen, accel_status status)
 {
   for (size_t i = 0; i < seen->count && seen->items != NULL && !accel_failed(status); i++)
     status = seen->items[i].status;
-  const bool is_refused = !accel_failed(status) && seen->note.error_code[0] != '\0';
+  const bool is_refused =
+      !accel_failed(status) && seen->has_span && seen->note.error_code[0] != '\0';
   return is_refused ? ACCEL_ERR_BACKEND : status;
 }
 
@@ -97,6 +100,18 @@ static void call_count_bytes(const call_seen *seen)
                   bytes);
 }
 
+static void call_note_error(const call_seen *seen, accel_status returned)
+{
+  static const char *const names[] = {"get", "lease", "fill", "put", "del", "clear"};
+  const accel_status status = call_outcome(seen, returned);
+  if (!accel_failed(status)) return;
+  char text[ACCEL_OBSERVED_ERROR_TEXT];
+  const char *reason = seen->call->error;
+  snprintf(text, sizeof text, "a %s of L2 failed: %s", names[seen->operation],
+           reason[0] == '\0' ? accel_status_text(status) : reason);
+  accel_core_note_error(seen->core, text);
+}
+
 /* ---- the calls ---- */
 
 static void call_begin(call_seen *seen, bool is_published)
@@ -110,6 +125,7 @@ static accel_status call_end(const call_seen *seen, accel_status status)
   const accel_timed timed = (accel_timed)((int)ACCEL_TIMED_get + (int)seen->operation);
   accel_latencies_end(seen->core->latencies, timed, seen->begun_ns);
   call_count_bytes(seen);
+  call_note_error(seen, status);
   if (seen->has_span) call_end_span(seen, status);
   return status;
 }

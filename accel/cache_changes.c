@@ -31,6 +31,14 @@ static const changes_kind changes_kinds[ACCEL_REMOTE_CHANGES] = {
                                     "all is known of the servers again", ""},
 };
 
+/* For the log, and for the observer if something is wrong: of a server once for all caches. */
+static void changes_note(accel_core *core, const char *area, accel_log_level level, const char *op,
+                         const char *result, const char *subject, const char *text)
+{
+  accel_journal_note(&core->journal, level, op, result, subject, text);
+  if (level >= ACCEL_LOG_WARNING) accel_observer_note_error(&core->member, area, text);
+}
+
 static void changes_note_channel(accel_core *core, bool is_up, const char *why)
 {
   const core_channel_logged said = is_up ? CORE_CHANNEL_LOGGED_UP : CORE_CHANNEL_LOGGED_DOWN;
@@ -42,8 +50,8 @@ static void changes_note_channel(accel_core *core, bool is_up, const char *why)
   else
     snprintf(text, sizeof text, "changes by other processes may be missed%s%s",
              why[0] == '\0' ? "" : ": ", why);
-  accel_journal_note(&core->journal, is_up ? ACCEL_LOG_INFO : ACCEL_LOG_WARNING, "channel",
-                     is_up ? "up" : "down", "", text);
+  changes_note(core, core->area, is_up ? ACCEL_LOG_INFO : ACCEL_LOG_WARNING, "channel",
+               is_up ? "up" : "down", "", text);
 }
 
 void accel_core_note_channel(accel_core *core, bool is_up)
@@ -63,7 +71,7 @@ void accel_core_on_remote_change(void *core_pointer, const accel_remote_news *ch
   const changes_kind *kind = &changes_kinds[change->change];
   snprintf(text, sizeof text, "%s%.128s%s%s%s", kind->before, change->server, kind->after,
            change->why[0] == '\0' ? "" : ": ", change->why);
-  accel_journal_note(&core->journal, kind->level, kind->op, kind->result, change->server, text);
+  changes_note(core, "", kind->level, kind->op, kind->result, change->server, text);
 }
 
 /* ---- repairs ---- */
@@ -89,6 +97,6 @@ void accel_core_note_repair(accel_core *core, core_repair_change change)
                             "repaired: others may read old values until their TTL ends",
                             ACCEL_LOG_ERROR},
   };
-  accel_journal_note(&core->journal, kinds[change].level, "repair", kinds[change].result, "",
-                     kinds[change].text);
+  changes_note(core, core->area, kinds[change].level, "repair", kinds[change].result, "",
+               kinds[change].text);
 }

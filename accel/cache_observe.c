@@ -98,3 +98,13 @@ void accel_core_observe_end(accel_core *core)
   if (core->stats != NULL) accel_core_counters(core, last.counters);
   accel_observer_leave(&core->member, &last);
 }
+
+void accel_core_observe_release(accel_core *core)
+{
+  accel_observer_release(&core->member);
+}
+
+void accel_core_note_error(const accel_core *core, const char *text)
+{
+  accel_observer_note_error(&core->member, core->area, text);
+}

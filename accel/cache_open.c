@@ -143,9 +143,9 @@ fail_condition:
 static void core_release(accel_core *core)
 {
   const bool is_child = core->is_foreign;
-  accel_core_observe_end(core);
   if (core->has_fork_handler) accel_fork_unregister(&core->fork_handler);
   accel_core_renew_close(core);
+  accel_core_observe_end(core); /* once nothing is timed any more */
   accel_opened_remove(&core->opened);
   if (core->link != NULL) core->remote_ops->detach(core->link);
   (is_child ? accel_journal_abandon : accel_journal_close)(&core->journal);
@@ -161,6 +161,7 @@ static void core_release(accel_core *core)
   }
   accel_hot_close(core->hot, is_child);
   accel_stats_close(core->stats);
+  accel_core_observe_release(core);
   ACCEL_FREE(core);
   accel_object_release();
 }

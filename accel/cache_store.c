@@ -1,6 +1,7 @@
 #include "cache_store.h"
 
 #include "cache_batch.h"
+#include "cache_observe.h"
 #include "cache_remote.h"
 #include "cache_renew.h"
 #include "cache_repair_queue.h"
@@ -77,12 +78,26 @@ static void store_explain(const accel_core *core, accel_status status,
              (int)status, reason);
 }
 
+/* The observer is told no more than the status, unless it shows keys: a reason may name one. */
+static void store_note_error(const accel_core *core, accel_status status, const char *error)
+{
+  char text[ACCEL_OBSERVED_ERROR_TEXT];
+  if (accel_observer_shows_keys(&core->member)) {
+    accel_core_note_error(core, error);
+    return;
+  }
+  snprintf(text, sizeof text, "a load failed: status %d, %s", (int)status,
+           accel_status_text(status));
+  accel_core_note_error(core, text);
+}
+
 void accel_core_land(accel_core *core, accel_flight *flight, accel_status status,
                      const core_load_options *options)
 {
   char error[ACCEL_ERROR_SIZE];
   error[0] = '\0';
   if (accel_failed(status)) store_explain(core, status, options, error);
+  if (accel_failed(status)) store_note_error(core, status, error);
   store_count(core, flight, options->is_refresh, accel_failed(status));
   core_note *note = core_note_of(flight);
   note->source = ACCEL_FROM_LOADER;

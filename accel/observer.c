@@ -30,12 +30,13 @@ typedef struct accel_observer_state {
   accel_observer_labels labels;
   accel_mutex mutex; /* guards the lists; held while members are asked */
   bool is_closed;
+  size_t holders; /* members that joined and are not released */
   accel_observer_member *members, *last_member;
   accel_observer_area *areas, *last_area;
   size_t area_count;
   accel_mutex errors_mutex;                           /* guards the errors; taken last */
-  accel_observed_error errors[ACCEL_OBSERVED_ERRORS]; /* a ring */
-  uint64_t error_count;                               /* so many so far */
+  accel_observed_error errors[ACCEL_OBSERVED_ERRORS]; /* the newest first */
+  size_t error_count;
 } accel_observer_state;
 
 static const char observer_kind; /* its address stands for an observer */
@@ -120,7 +121,7 @@ void accel_observer_close(accel_observer *observer)
   if (!is_last) {
     accel_mutex_lock(&state->mutex);
     state->is_closed = true;
-    is_last = state->members == NULL;
+    is_last = state->holders == 0;
     accel_mutex_unlock(&state->mutex);
   }
   if (is_last) observer_free(state);
@@ -186,13 +187,14 @@ accel_status accel_observer_join(accel_observer *observer, accel_observer_member
   if (area_or_null != NULL) area = observer_join_area(state, area_or_null);
   const bool has_joined = area_or_null == NULL || area != NULL;
   if (has_joined) {
-    member->state = state;
+    state->holders++;
     member->fork_generation = state->fork_generation;
     member->area = area;
     member->next = NULL;
     member->previous = state->last_member;
     *(state->last_member == NULL ? &state->members : &state->last_member->next) = member;
     state->last_member = member;
+    accel_store_release(&member->state, state); /* from here on it may note errors */
   }
   accel_mutex_unlock(&state->mutex);
   if (has_joined) return ACCEL_OK;
@@ -224,7 +226,8 @@ static void observer_unlink(accel_observer_state *state, accel_observer_member *
 /* NULL: it has not joined, or a parent process has. */
 static accel_observer_state *observer_of(const accel_observer_member *member)
 {
-  return member->fork_generation == accel_fork_generation() ? member->state : NULL;
+  accel_observer_state *state = accel_load_acquire(&member->state);
+  return state != NULL && member->fork_generation == accel_fork_generation() ? state : NULL;
 }
 
 void accel_observer_leave(accel_observer_member *member, accel_observer_last *last_or_null)
@@ -238,33 +241,56 @@ void accel_observer_leave(accel_observer_member *member, accel_observer_last *la
       observer_remove_area(state, area);
     else if (area != NULL && last_or_null != NULL)
       observer_keep_last(area, last_or_null);
-    const bool is_over = state->is_closed && state->members == NULL;
     accel_mutex_unlock(&state->mutex);
-    if (is_over) observer_free(state);
   }
-  member->state = NULL;
   if (last_or_null != NULL) accel_latencies_close(last_or_null->latencies);
 }
 
+void accel_observer_release(accel_observer_member *member)
+{
+  accel_observer_state *state = observer_of(member);
+  if (state == NULL) return;
+  accel_store_relaxed(&member->state, (accel_observer_state *)NULL);
+  accel_mutex_lock(&state->mutex);
+  state->holders--;
+  const bool is_over = state->is_closed && state->holders == 0;
+  accel_mutex_unlock(&state->mutex);
+  if (is_over) observer_free(state);
+}
+
 /* ---- errors ---- */
+
+/* With the errors' mutex: the entry of this failure, which is the newest now. A failure that was
+ * noted before moves there, so that one that repeats does not drive the others out. */
+static accel_observed_error *observer_newest_error(accel_observer_state *state, const char *area,
+                                                   const char *text)
+{
+  accel_observed_error *errors = state->errors, moved;
+  size_t place = 0;
+  while (place < state->error_count &&
+         (strcmp(errors[place].area, area) != 0 || strcmp(errors[place].text, text) != 0))
+    place++;
+  if (place == state->error_count) {
+    if (state->error_count < ACCEL_OBSERVED_ERRORS) state->error_count++;
+    place = state->error_count - 1;
+    snprintf(errors[place].area, sizeof errors[place].area, "%s", area);
+    snprintf(errors[place].text, sizeof errors[place].text, "%s", text);
+  }
+  moved = errors[place];
+  memmove(errors + 1, errors, place * sizeof *errors);
+  errors[0] = moved;
+  return &errors[0];
+}
 
 void accel_observer_note_error(const accel_observer_member *member, const char *area,
                                const char *text)
 {
   accel_observer_state *state = observer_of(member);
   if (state == NULL) return;
-  const uint64_t now_ms = accel_clock_wall_ms();
-  accel_mutex_lock(&state->errors_mutex);
-  accel_observed_error *newest =
-      &state->errors[(state->error_count + ACCEL_OBSERVED_ERRORS - 1) % ACCEL_OBSERVED_ERRORS];
-  const bool is_new = state->error_count == 0 || strcmp(newest->area, area) != 0 ||
-                      strncmp(newest->text, text, sizeof newest->text - 1) != 0;
-  if (is_new) {
-    newest = &state->errors[state->error_count++ % ACCEL_OBSERVED_ERRORS];
-    snprintf(newest->area, sizeof newest->area, "%s", area);
-    snprintf(newest->text, sizeof newest->text, "%s", text);
-  }
-  newest->time_ms = now_ms;
+  if (!accel_mutex_try_lock(&state->errors_mutex)) return; /* another failure is being noted */
+  char cut[ACCEL_OBSERVED_ERROR_TEXT];
+  snprintf(cut, sizeof cut, "%s", text);
+  observer_newest_error(state, area, cut)->time_ms = accel_clock_wall_ms();
   accel_mutex_unlock(&state->errors_mutex);
 }
 
@@ -277,10 +303,8 @@ bool accel_observer_shows_keys(const accel_observer_member *member)
 static void observer_copy_errors(accel_observer_state *state, accel_observation *out)
 {
   accel_mutex_lock(&state->errors_mutex);
-  while (out->error_count < ACCEL_OBSERVED_ERRORS && out->error_count < state->error_count) {
-    const uint64_t number = state->error_count - 1 - out->error_count;
-    out->errors[out->error_count++] = state->errors[number % ACCEL_OBSERVED_ERRORS];
-  }
+  out->error_count = state->error_count;
+  memcpy(out->errors, state->errors, sizeof out->errors);
   accel_mutex_unlock(&state->errors_mutex);
 }
 

@@ -21,7 +21,7 @@ typedef struct accel_observer_member {
   bool (*observe)(void *ctx, accel_observation *observation, accel_observed_cache *line_or_null);
   void *ctx;
   /* The observer's: */
-  struct accel_observer_state *state; /* NULL: it has not joined */
+  struct accel_observer_state *state; /* atomic; NULL: it has not joined, or is released */
   uint64_t fork_generation;
   struct accel_observer_area *area;
   struct accel_observer_member *next, *previous;
@@ -39,12 +39,15 @@ typedef struct accel_observer_last {
   uint64_t counters[ACCEL_COUNTERS];
   accel_latencies *latencies; /* taken over by leave, or freed; NULL: none */
 } accel_observer_last;
-/* Does nothing for a member that has not joined, and in a forked child. `last_or_null`: of a cache.
- */
+/* It is not asked any more, but may still note errors. Does nothing for a member that has not
+ * joined, and in a forked child. `last_or_null`: of a cache. */
 void accel_observer_leave(accel_observer_member *member, accel_observer_last *last_or_null);
 
-/* Notes a failure for the last errors. `text` holds no secret and no key. Takes a mutex that is
- * held for a moment only, and calls nothing. */
+/* The member has left, and notes no more errors: the observer may go. */
+void accel_observer_release(accel_observer_member *member);
+
+/* Notes a failure for the last errors, unless another thread is noting one just now. `text` holds
+ * no secret and no key. Does not wait, and calls nothing. */
 void accel_observer_note_error(const accel_observer_member *member, const char *area,
                                const char *text);
 /* Whether keys may be shown. */

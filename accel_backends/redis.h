@@ -30,6 +30,8 @@
 
 #include "../accel/backend.h"
 
+struct accel_observer;
+
 /* How a process learns of changes by others. */
 typedef enum accel_redis_coherence {
   ACCEL_PUBSUB = 0, /* messages of the writers, on a channel */
@@ -80,6 +82,9 @@ typedef struct accel_redis_config {
   /* For sentinel urls only: credentials for the Sentinels. None; with a password and no user: the
    * default user. Kept and wiped like those of the url. */
   const char *sentinel_user, *sentinel_password;
+  /* NULL: none; shows the servers: connections, breaker, requests (accel/observer.h). It must
+   * outlive this. */
+  struct accel_observer *observer;
 } accel_redis_config;
 
 /* Zeroed: closed. An open one is not moved or copied. */
@@ -137,6 +142,7 @@ ACCEL_EXTERN_C_END
 #include "redis/channel/hearing.c"
 #include "redis/channel/listener.c"
 #include "redis/channel/tracking.c"
+#include "redis/observe.c"
 #include "redis/open.c"
 #include "redis/operations/append.c"
 #include "redis/operations/blocks.c"

@@ -3,6 +3,7 @@
 #include "../../accel/error.h"
 #include "../../accel/platform/atomic.h"
 #include "../../accel/platform/fork.h"
+#include "observe.h"
 #include "state.h"
 
 #include <stdio.h>
@@ -220,6 +221,11 @@ accel_status accel_redis_open(accel_redis *redis, const accel_redis_config *conf
     return status;
   }
   state->users = 1;
+  status = accel_redis_observe_begin(state, redis, config->observer);
+  if (accel_failed(status)) {
+    accel_redis_state_release(state);
+    return status;
+  }
   accel_opened_add(&state->opened, redis, &accel_redis_ops);
   redis->state = state;
   return ACCEL_OK;
@@ -251,6 +257,7 @@ void accel_redis_close(accel_redis *redis)
   if (redis == NULL || redis->state == NULL) return;
   accel_redis_state *state = redis->state;
   redis->state = NULL;
+  accel_redis_observe_end(state);
   accel_opened_remove(&state->opened);
   accel_redis_state_release(state);
 }

@@ -2,6 +2,7 @@
 #ifndef ACCEL_BACKENDS_REDIS_STATE_H
 #define ACCEL_BACKENDS_REDIS_STATE_H
 
+#include "../../accel/observer_state.h"
 #include "../../accel/platform/fork.h"
 #include "../redis.h"
 #include "channel/channel.h"
@@ -19,6 +20,7 @@ typedef struct accel_redis_state {
   redis_route route;
   redis_discovery discovery; /* zeroed for a single server */
   redis_listener listener;
+  accel_observer_member member;
 } accel_redis_state;
 
 /* Drops one user; the last one stops the threads and frees everything. */

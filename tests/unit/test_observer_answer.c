@@ -222,6 +222,53 @@ static void the_last_ten_errors_are_shown(void **state)
   accel_observer_close(&observer);
 }
 
+static accel_status load_nothing(void *ctx, uint64_t id, uint64_t *out)
+{
+  (void)ctx;
+  (void)id;
+  (void)out;
+  return (accel_status)-1234;
+}
+
+/* The sentence among the last errors that has this part. */
+static void expect_error(accel_observer *observer, const char *area, const char *part)
+{
+  accel_observation seen;
+  bool is_there = false;
+  assert_int_equal(accel_observer_observe(observer, &seen), ACCEL_OK);
+  for (size_t i = 0; i < seen.error_count; i++)
+    is_there |= strcmp(seen.errors[i].area, area) == 0 && strstr(seen.errors[i].text, part) != NULL;
+  if (!is_there) fail_msg("no error of \"%s\" says: %s", area, part);
+  accel_observation_release(&seen);
+}
+
+static void failures_are_shown(void **state)
+{
+  (void)state;
+  accel_fake fake;
+  accel_observer observer;
+  row_cache rows;
+  assert_int_equal(accel_fake_open(&fake, NULL), ACCEL_OK);
+  assert_int_equal(accel_observer_open(&observer, NULL), ACCEL_OK);
+  const accel_config config = {.area = "rows", .observer = &observer, .remote = &fake};
+  assert_int_equal(row_cache_open(&rows, &config), ACCEL_OK);
+  row_cache_set_loader(&rows, load_nothing, NULL);
+  uint64_t row = 1;
+  accel_fake_fail(&fake, ACCEL_FAKE_GET, ACCEL_FAKE_BEFORE, ACCEL_ERR_TIMEOUT, 1);
+  assert_int_equal(row_cache_get(&rows, 1, &row), -1234);
+  expect_error(&observer, "rows", "a get of L2 failed: ");
+  expect_error(&observer, "rows", "a load failed: status -1234");
+  accel_fake_fail(&fake, ACCEL_FAKE_PUT, ACCEL_FAKE_BEFORE, ACCEL_ERR_BACKEND, 1);
+  assert_int_equal(row_cache_set(&rows, 1, &row), ACCEL_ERR_BACKEND);
+  expect_error(&observer, "rows", "a put of L2 failed: ");
+  expect_error(&observer, "rows", "L2 did not confirm a write");
+  accel_fake_channel_down(&fake, 0);
+  expect_error(&observer, "rows", "changes by other processes may be missed");
+  row_cache_close(&rows);
+  accel_observer_close(&observer);
+  accel_fake_close(&fake);
+}
+
 /* ---- no memory ---- */
 
 static void an_answer_without_memory_is_503(void **state)
@@ -273,6 +320,7 @@ int main(void)
       cmocka_unit_test(texts_of_others_are_escaped),
       cmocka_unit_test(numbers_are_exact),
       cmocka_unit_test(the_last_ten_errors_are_shown),
+      cmocka_unit_test(failures_are_shown),
       cmocka_unit_test(an_answer_without_memory_is_503),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -286,6 +286,15 @@ void accel_redis_connection_explain(redis_connection *connection, char *text)
   accel_mutex_unlock(&connection->mutex);
 }
 
+void accel_redis_connection_figures(redis_connection *connection, redis_connection_figures *out)
+{
+  accel_mutex_lock(&connection->mutex);
+  out->state = connection->state;
+  out->pending = accel_redis_io_pending(connection);
+  out->made = accel_load_relaxed(&connection->made);
+  accel_mutex_unlock(&connection->mutex);
+}
+
 void accel_redis_connection_expect(redis_connection *connection)
 {
   accel_mutex_lock(&connection->mutex);

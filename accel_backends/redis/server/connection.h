@@ -82,6 +82,13 @@ void accel_redis_connection_adopt(redis_connection *connection, redis_stream *st
                                   const char *why);
 /* Copies (REDIS_SOCKET_TEXT bytes) why it is not up. */
 void accel_redis_connection_explain(redis_connection *connection, char *text);
+/* How it is doing. */
+typedef struct redis_connection_figures {
+  redis_connection_state state;
+  size_t pending; /* requests whose replies are due */
+  uint32_t made;  /* how often it has come up so far */
+} redis_connection_figures;
+void accel_redis_connection_figures(redis_connection *connection, redis_connection_figures *out);
 /* Callers wait for its next attempt to connect, as for a first one. */
 void accel_redis_connection_expect(redis_connection *connection);
 /* Cleans up after a break. True: it is down, and can be connected again. */
