@@ -115,12 +115,12 @@ const HINTS = [
   [/repair|unconfirmed/i, 'Writes that L2 did not confirm wait for the server. Until then these ' +
     'keys come from the source. Look at the connections to Redis.'],
   [/memory|oom/i, 'Look at the server’s maxmemory, and at the memory of this process.'],
+  [/\bL2\b|redis|remote|connect|server/i, 'Reads go on without L2. Look at the connections to ' +
+    'Redis, and at the server’s log.'],
   [/queue|executor|thread/i, 'Loads wait for a thread. Look at how long loads take, and at the ' +
     'threads of the executor.'],
   [/load|source/i, 'Look at the last errors, then at the source itself.'],
-  [/remote|redis|L2|connect|server/i, 'Reads go on without L2. Look at the connections to Redis, ' +
-    'and at the server’s log.'],
-  [/closed/i, 'Look at the program’s log: this cache was closed, or could not be opened.'],
+  [/clos/i, 'Look at the program’s log: this cache was closed, or could not be opened.'],
 ];
 
 function hint(text) {

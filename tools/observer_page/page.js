@@ -457,7 +457,7 @@ function settingsSection() {
   } };
 }
 
-const isSet = each => each.value !== each.default && each.name !== 'area';
+const isSet = each => each.value !== each.default;
 
 function troubleBox() {
   const list = make('ul', ''), root = make('div', 'trouble', list);
