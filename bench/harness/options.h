@@ -26,8 +26,8 @@ typedef struct options {
   bool is_cargo;              /* --bench, which means nothing */
 } options;
 
-/* -1, or the status that the program ends with: 0 after the help that was asked for is printed, 2 if
- * something is wrong, which is told on stderr. */
+/* -1, or the status that the program ends with: 0 after the help that was asked for is printed, 2
+ * if something is wrong, which is told on stderr. */
 int options_parse(options *out, const char *program, int count, char **arguments);
 
 #endif

@@ -117,8 +117,8 @@ static bool is_folded(const gate_row *row)
   return row->verdict == GATE_OK || row->verdict == GATE_REPORTED;
 }
 
-/* Rows that are OK are folded away. The first line is <!-- accel-gate -->, by which a comment can be
- * found and replaced. */
+/* Rows that are OK are folded away. The first line is <!-- accel-gate -->, by which a comment can
+ * be found and replaced. */
 static void show_markdown(gate_text *out, const gate_report *report, bool has_problems)
 {
   size_t folded = 0;
