@@ -200,7 +200,6 @@ static void add_list(const page *self, const char *heading, const gate_pairs *pa
 
 void page_environment(const page *self)
 {
-  static const char *const heads[] = {"", "base", "now"};
   static const gate_set none;
   const gate_report *report = self->report;
   const gate_set *base = report->base ? report->base : &none;
@@ -209,7 +208,8 @@ void page_environment(const page *self)
   gate_text_add(self->out, "<section id=\"environment\">\n<h2>Environment</h2>\n");
   if (difference)
     gate_add_markup(self->out, "<p class=\"note\">Not comparable: %s</p>\n", difference);
-  open_table(self, "figures environment", heads, sizeof heads / sizeof *heads);
+  gate_text_add(self->out, "<table class=\"figures environment\"><thead><tr><th></th><th>base</th>"
+                           "<th>now</th></tr></thead>\n<tbody>\n");
   const gate_pairs of_base = facts_of(base, report->base_name);
   const gate_pairs of_now = facts_of(now, report->now_name);
   gate_pairs all = of_now; /* its keys, then those of the base alone */
