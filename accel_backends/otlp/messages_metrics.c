@@ -87,31 +87,29 @@ static void metrics_write_buckets(otlp_writer *writer, const uint64_t *counts)
   size_t first = 0, end = ACCEL_HISTOGRAM_BUCKETS;
   while (first < end && counts[first] == 0) first++;
   while (end > first && counts[end - 1] == 0) end--;
-  if (first == end) return;
   accel_otlp_write_begin(writer, 8, "positive");
   accel_otlp_write_sint32(writer, 1, "offset", (int32_t)first + ACCEL_HISTOGRAM_OFFSET);
   accel_otlp_write_packed(writer, 2, "bucketCounts", counts + first, end - first);
   accel_otlp_write_end(writer);
 }
 
-/* Threads add to the histogram meanwhile: the count is that of the buckets as they were read. */
+/* The histogram is the observation's own: nobody adds to it. */
 static void metrics_write_histogram(const metrics_walk *walk, const accel_sample *sample)
 {
   otlp_writer *writer = walk->writer;
   const accel_histogram *histogram = sample->histogram;
-  uint64_t counts[ACCEL_HISTOGRAM_BUCKETS], count = 0;
-  for (size_t i = 0; i < ACCEL_HISTOGRAM_BUCKETS; i++)
-    count += counts[i] = accel_load_relaxed(&histogram->counts[i]);
+  uint64_t count = 0;
+  for (size_t i = 0; i < ACCEL_HISTOGRAM_BUCKETS; i++) count += histogram->counts[i];
   metrics_write_labels(walk, 1, sample);
   metrics_write_times(walk, sample);
   accel_otlp_write_fixed64(writer, 4, "count", count);
-  accel_otlp_write_double(writer, 5, "sum", (double)accel_load_relaxed(&histogram->sum_ns) / 1e9);
+  accel_otlp_write_double(writer, 5, "sum", (double)histogram->sum_ns / 1e9);
   accel_otlp_write_sint32(writer, 6, "scale", ACCEL_HISTOGRAM_SCALE);
   accel_otlp_write_fixed64(writer, 7, "zeroCount", 0);
-  metrics_write_buckets(writer, counts);
-  if (count > 0)
-    accel_otlp_write_double(writer, 13, "max",
-                            (double)accel_load_relaxed(&histogram->max_ns) / 1e9);
+  if (count > 0) {
+    metrics_write_buckets(writer, histogram->counts);
+    accel_otlp_write_double(writer, 13, "max", (double)histogram->max_ns / 1e9);
+  }
 }
 
 static bool metrics_point(void *walk_pointer, const accel_family *family,

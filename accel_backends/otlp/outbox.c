@@ -199,7 +199,6 @@ static void outbox_settle(otlp_exporter *exporter, otlp_outbox *outbox, const ot
     case OTLP_LATER: is_over = outbox_later(exporter, outbox, answer); break;
     case OTLP_REFUSED: outbox_dropped(exporter, outbox, answer->text); break;
   }
-  accel_condition_broadcast(&exporter->changed);
   accel_mutex_unlock(&exporter->mutex);
   outbox_tell_state(exporter, outbox, answer->outcome != OTLP_ACCEPTED, answer->text);
   outbox_tell_lost(exporter, outbox, is_over ? answer->text : "");
@@ -255,4 +254,5 @@ void accel_otlp_outbox_serve(otlp_exporter *exporter, otlp_outbox *outbox)
   accel_mutex_unlock(&exporter->mutex);
   outbox_attempt(exporter, outbox, &batch, end_ms);
   accel_mutex_lock(&exporter->mutex);
+  accel_condition_broadcast(&exporter->changed); /* the log knows already */
 }

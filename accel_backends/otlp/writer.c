@@ -16,8 +16,14 @@
 
 static void writer_add(otlp_writer *writer, const void *data, size_t size)
 {
-  if (!writer->has_failed && !accel_buffer_append(&writer->out, data, size))
-    writer->has_failed = true;
+  accel_buffer *out = &writer->out;
+  if (writer->has_failed) return;
+  if (size > out->capacity - out->size) {
+    writer->has_failed = !accel_buffer_append(out, data, size);
+    return;
+  }
+  memcpy(out->data + out->size, data, size);
+  out->size += size;
 }
 
 static void writer_add_text(otlp_writer *writer, const char *text)
@@ -122,6 +128,12 @@ static void writer_add_escaped(otlp_writer *writer, unsigned char character)
   writer_add_text(writer, text);
 }
 
+/* What is the same in all forms. */
+static bool writer_is_plain(char byte)
+{
+  return byte >= 0x20 && byte < 0x7F && byte != '"' && byte != '\\';
+}
+
 static bool writer_is_escaped(char byte)
 {
   return (unsigned char)byte < 0x20 || byte == '"' || byte == '\\' || byte == 0x7F;
@@ -132,6 +144,7 @@ static void writer_add_clean(otlp_writer *writer, const char *text, bool escapes
 {
   const char *run = text;
   for (;;) {
+    while (writer_is_plain(*text)) text++;
     const size_t size = accel_observer_utf8_length(text);
     if (size > 1 || (size == 1 && !(escapes && writer_is_escaped(*text)))) {
       text += size;

@@ -1,8 +1,12 @@
-/* otlp_world.h: an observer, an exporter and caches over a receiver, for tests. */
+/* otlp_world.h: an observer, an exporter and a cache over a receiver, for tests. */
 #ifndef OTLP_WORLD_H
 #define OTLP_WORLD_H
 
+#include <stdio.h>
+#include <string.h>
+
 #include "accel.h"
+#include "accel/observer_state.h"
 #include "accel_backends/fake.h"
 #include "accel_backends/otlp.h"
 #include "patience.h"
@@ -82,6 +86,45 @@ static inline void otlp_world_flush(otlp_world *world)
 {
   if (accel_otlp_flush(&world->otlp, patience_ms()) != ACCEL_OK)
     fail_msg("%s", accel_otlp_last_error(&world->otlp));
+}
+
+/* One of the exporter's own counters, such as "dropped" of "traces". */
+static inline uint64_t otlp_world_count(otlp_world *world, const char *what, const char *signal)
+{
+  char name[64];
+  uint64_t value = UINT64_MAX;
+  accel_observation observed;
+  snprintf(name, sizeof name, "accelerator_otlp_%s_total", what);
+  assert_int_equal(accel_observer_observe(&world->observer, &observed), ACCEL_OK);
+  for (size_t i = 0; i < observed.figure_count; i++)
+    if (strcmp(observed.figures[i].family->name, name) == 0 &&
+        strcmp(observed.figures[i].label.value, signal) == 0)
+      value = observed.figures[i].value;
+  accel_observation_release(&observed);
+  assert_true(value != UINT64_MAX);
+  return value;
+}
+
+/* One span, and one record. */
+static inline void otlp_world_add_span(otlp_world *world, const char *name)
+{
+  const accel_span_ops *spans = accel_otlp_spans(&world->otlp);
+  const accel_trace outer = accel_trace_current();
+  void *span = spans->begin(spans->ctx, name, "numbers");
+  spans->end(spans->ctx, span, ACCEL_OK);
+  accel_trace_enter(&outer);
+}
+
+static inline void otlp_world_add_record(otlp_world *world, const char *message)
+{
+  const accel_log_record record = {.area = "numbers",
+                                   .op = "get",
+                                   .result = "error",
+                                   .error_kind = "timeout",
+                                   .message = message,
+                                   .level = ACCEL_LOG_ERROR,
+                                   .wall_time_ms = accel_clock_wall_ms()};
+  accel_otlp_log(&world->otlp, &record);
 }
 
 /* The next request of a signal, which must come. */

@@ -165,9 +165,15 @@ json_t *receiver_take(receiver *self, const char *path, uint32_t ms)
   }
 }
 
+void receiver_sync(receiver *self)
+{
+  if (self->pid > 0 && !receiver_order(self, "sync")) fail_msg("the receiver does not answer");
+}
+
 size_t receiver_drain(receiver *self, const char *path)
 {
   size_t count = 0;
+  receiver_sync(self);
   for (json_t *request; (request = receiver_take(self, path, 0)) != NULL; count++)
     json_decref(request);
   return count;

@@ -38,7 +38,9 @@ bool receiver_order(receiver *self, const char *order);
 /* The next request for a path, such as "/v1/metrics", that was not yet taken; the caller releases
  * it. NULL: none within ms. Fails the test if the receiver found a request wrong. */
 json_t *receiver_take(receiver *self, const char *path, uint32_t ms);
-/* Takes all that are there, without waiting, and returns how many. */
+/* Reads all requests that were answered so far: then to take one needs no time. */
+void receiver_sync(receiver *self);
+/* Takes all that were answered so far, and returns how many. */
 size_t receiver_drain(receiver *self, const char *path);
 
 /* ---- reading what was sent ---- */

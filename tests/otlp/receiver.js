@@ -14,6 +14,7 @@
 //   raw BASE64                  write these bytes to the connection, and close it
 //   endless                     answer with a body that does not end
 //   silent                      never answer
+//   sync                        go on as before
 //
 // An order may be followed by "once": then "ok" is next.
 'use strict';
@@ -245,7 +246,7 @@ function act(request, response, taken) {
     case 'status':
     case 'body':
       response.statusCode = answer.code;
-      if (answer.header) response.setHeader(...answer.header.split(/: */, 2));
+      if (answer.header) response.setHeader(...answer.header.match(/^([^:]+): *(.*)$/).slice(1));
       response.end(answer.bytes || '');
       break;
     case 'close': request.socket.destroy(); break;
@@ -285,6 +286,10 @@ function serve(request, response) {
 // ---- orders ----
 
 function order(line) {
+  if (line === 'sync') {
+    say({order: line});
+    return;
+  }
   const words = line.replace(/ once$/, '').split(' ');
   answer = {kind: words[0], once: line.endsWith(' once')};
   if (words[0] === 'status') Object.assign(answer, {code: +words[1], header: words.slice(2).join(' ')});
