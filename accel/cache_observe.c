@@ -94,9 +94,9 @@ accel_status accel_core_observe_begin(accel_core *core)
 void accel_core_observe_end(accel_core *core)
 {
   accel_observer_last last = {{0}, core->latencies};
-  core->latencies = NULL;
   if (core->stats != NULL) accel_core_counters(core, last.counters);
   accel_observer_leave(&core->member, &last);
+  core->latencies = NULL; /* until then they may be shown */
 }
 
 void accel_core_observe_release(accel_core *core)
