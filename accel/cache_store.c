@@ -51,12 +51,14 @@ static void store_count_row(accel_core *core, const accel_flight *flight, bool h
   if (has_failed && before < UINT8_MAX) accel_store_relaxed(row, (uint8_t)(before + 1));
 }
 
-static void store_count(accel_core *core, const accel_flight *flight, bool is_refresh,
-                        bool has_failed)
+static void store_count(accel_core *core, const accel_flight *flight, accel_status status,
+                        bool is_refresh)
 {
+  const bool has_failed = accel_failed(status);
   store_count_row(core, flight, has_failed);
   accel_stats_add(core->stats, ACCEL_COUNT_load_total, 1);
   accel_stats_add(core->stats, has_failed ? ACCEL_COUNT_load_error : ACCEL_COUNT_load_success, 1);
+  if (status == ACCEL_NULL) accel_stats_add(core->stats, ACCEL_COUNT_load_null, 1);
   if (is_refresh)
     accel_stats_add(core->stats,
                     has_failed ? ACCEL_COUNT_refresh_failures : ACCEL_COUNT_refresh_success, 1);
@@ -98,7 +100,7 @@ void accel_core_land(accel_core *core, accel_flight *flight, accel_status status
   error[0] = '\0';
   if (accel_failed(status)) store_explain(core, status, options, error);
   if (accel_failed(status)) store_note_error(core, status, error);
-  store_count(core, flight, options->is_refresh, accel_failed(status));
+  store_count(core, flight, status, options->is_refresh);
   core_note *note = core_note_of(flight);
   note->source = ACCEL_FROM_LOADER;
   store_draw_lifetimes(core, note, status, options);

@@ -67,8 +67,11 @@ static void a_loader_may_say_so(void **state)
   assert_is_null_everywhere(&all->caches[0], 1, &all->source);
   assert_is_null_everywhere(&all->caches[1], 1, &all->source);
   assert_int_equal(source_calls(&all->source), 1);
+  assert_int_equal(metrics_of(&all->caches[0]).load_null, 1);
   pass(all, 30000); /* null_ttl_ms */
   assert_reads(&all->caches[0], 1, NULL, 1001);
+  assert_int_equal(metrics_of(&all->caches[0]).load_success, 2);
+  assert_int_equal(metrics_of(&all->caches[0]).load_null, 1);
 }
 
 static void without_negative_entries_every_read_asks(void **state)
