@@ -68,6 +68,7 @@ typedef struct accel_diagnostic {
   accel_config config; /* every default resolved */
   struct accel_metrics metrics;
   size_t entries, weight, memory_bytes; /* of L1; memory_bytes is resident memory */
+  /* listener_started: it listens to a channel: it has an L2, and no_broadcast is false. */
   bool local_ready, remote_ready, loader_configured, listener_started, channel_up, degraded;
   char channel[192];       /* [prefix:]accel:invalidation:<area>; "" without */
   size_t repairs;          /* keys to repair, and 1 for the area if it is to be cleared */

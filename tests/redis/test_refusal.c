@@ -366,6 +366,31 @@ static void a_key_that_is_sent_on_without_end_is_given_up(void **state)
   peer_close(&turning);
 }
 
+/* A real cluster, of which one server has a few slots, and nobody the others. */
+static void a_key_that_no_server_has_is_named(void **state)
+{
+  redis_server server;
+  char reply[64], url[64];
+  client one;
+  (void)state;
+  assert_true(redis_server_start(&server, "cluster-enabled yes\ncluster-config-file nodes.conf\n"
+                                          "cluster-require-full-coverage no"));
+  assert_true(redis_server_ask(&server, "CLUSTER ADDSLOTSRANGE 0 100", reply, sizeof reply));
+  snprintf(url, sizeof url, "redis+cluster://127.0.0.1:%d", server.port);
+  const accel_redis_config config = {.url = url, .command_timeout_ms = 2000};
+  client_open(&one, &config);
+  const uint64_t until_ms = accel_clock_deadline(60000);
+  do {
+    assert_true(accel_clock_monotonic_ms() < until_ms);
+    assert_true(accel_failed(client_check(&one, "key", "x")));
+  } while (strstr(one.call.error, "no server owns the slot of the key") == NULL);
+  char words[32];
+  snprintf(words, sizeof words, ": key, slot %d", KEY_SLOT);
+  is_told(&one, words);
+  client_close(&one);
+  redis_server_stop(&server);
+}
+
 /* ---- which server ---- */
 
 /* Whatever a call fails by: the text says which server it was. */
@@ -413,6 +438,7 @@ int main(void)
       cmocka_unit_test(a_user_who_may_not_run_scripts_is_told),
       cmocka_unit_test(a_server_that_asks_for_patience_is_given_time),
       cmocka_unit_test(a_key_that_is_sent_on_without_end_is_given_up),
+      cmocka_unit_test(a_key_that_no_server_has_is_named),
       cmocka_unit_test(a_failed_call_names_its_server),
   };
   if (!redis_server_available()) return REDIS_SERVER_SKIP;

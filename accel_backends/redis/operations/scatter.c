@@ -119,6 +119,23 @@ static accel_status redis_scatter_no_memory(accel_remote_item *items, size_t cou
   return accel_redis_call_no_memory(call);
 }
 
+static unsigned redis_scatter_slot(const redis_link *link, const accel_remote_item *item)
+{
+  return accel_redis_slot_add(link->prefix_checksum, item->key, item->key_size) % REDIS_SLOTS;
+}
+
+/* No server of a cluster owns the keys of a failed part: the text gets the first one. */
+static void redis_scatter_name_key(const redis_link *link, const redis_part *part,
+                                   accel_remote_call *call)
+{
+  const accel_remote_item *item = part->items[0];
+  const size_t size = strlen(call->error);
+  const int name_size = (int)(item->name_size < 40 ? item->name_size : 40);
+  if (part->endpoint->number != 0 || !accel_redis_route_is_cluster(link->route)) return;
+  snprintf(call->error + size, sizeof call->error - size, ": %.*s, slot %u", name_size, item->name,
+           redis_scatter_slot(link, item));
+}
+
 static accel_status redis_scatter_round(redis_link *link, accel_remote_item *items, size_t count,
                                         accel_remote_call *call, const redis_operation *operation,
                                         redis_again *again, void *single)
@@ -137,6 +154,7 @@ static accel_status redis_scatter_round(redis_link *link, accel_remote_item *ite
     operation->begin(operation->ctx, states + i * operation->state_size, &parts.list[i]);
   for (size_t i = 0; i < parts.count; i++) {
     const accel_status part = operation->finish(states + i * operation->state_size);
+    if (accel_failed(part)) redis_scatter_name_key(link, &parts.list[i], call);
     if (accel_failed(status)) status = part;
   }
   if (states != single) ACCEL_FREE(states);
@@ -173,10 +191,9 @@ static void redis_scatter_give_up(redis_link *link, accel_remote_item *items, si
 {
   const accel_remote_item *item = again->item;
   const int name_size = (int)(item->name_size < 40 ? item->name_size : 40);
-  const unsigned slot =
-      accel_redis_slot_add(link->prefix_checksum, item->key, item->key_size) % REDIS_SLOTS;
   char where[24] = "", server[REDIS_NEWS_SERVER];
-  if (accel_redis_route_is_cluster(link->route)) snprintf(where, sizeof where, " (slot %u)", slot);
+  if (accel_redis_route_is_cluster(link->route))
+    snprintf(where, sizeof where, " (slot %u)", redis_scatter_slot(link, item));
   accel_redis_endpoint_name(again->endpoint, NULL, server);
   snprintf(call->error, sizeof call->error, "%.*s%s: %s after %d tries; last, %.40s %s", name_size,
            item->name, where, rounds == REDIS_SCATTER_ROUNDS_MAX ? "given up" : "no time is left",
