@@ -45,6 +45,7 @@ typedef struct accel_local_config {
   uint64_t seed;              /* the cache's, for hashes that the engine computes */
   uint32_t refresh_window_ms; /* refresh-ahead: refresh_ms of every entry is at most this, and at
                                * most half its TTL, before its expires_ms; 0: off */
+  const char *area;           /* for tracers; outlives the engine */
 } accel_local_config;
 
 #define ACCEL_LOCAL_STRIPES_MAX 1024

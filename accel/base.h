@@ -11,6 +11,7 @@
  *   ACCEL_PAGES_ALLOC(size)       whole pages for the L1 table, zeroed; default: the system's pages
  *   ACCEL_PAGES_FREE(pages, size) default: gives them back to the system
  *   ACCEL_API                     default undefined; defined: the library's functions are exported
+ *   ACCEL_USDT                    default undefined; defined: static probes (platform/probe.h)
  *   ACCEL_ASSERT(condition)       default assert; a failed one is a bug in accel or a misuse that
  *                                 no status can report
  *

@@ -102,7 +102,8 @@ static accel_flight_wait await_flight(const core_read_plan *plan, const core_mis
   const uint64_t begun_ns = accel_latencies_begin(latencies);
   const accel_flight_wait result =
       accel_singleflight_wait(&core->flights, miss->flight, deadline_ms, take_ms, emptied);
-  accel_latencies_end(latencies, ACCEL_TIMED_wait_flight, begun_ns);
+  const uint64_t taken_ns = accel_latencies_end(latencies, ACCEL_TIMED_wait_flight, begun_ns);
+  if (is_timed) accel_probe_wait(core->area, miss->id.hash, taken_ns, "flight");
   return result;
 }
 

@@ -114,6 +114,12 @@ static void call_note_error(const call_seen *seen, accel_status returned)
 
 /* ---- the calls ---- */
 
+static const char *call_operation_name(accel_remote_operation operation)
+{
+  static const char *const names[] = {"get", "lease", "fill", "put", "del", "clear"};
+  return names[operation];
+}
+
 static void call_begin(call_seen *seen, bool is_published)
 {
   if (seen->has_span) call_begin_span(seen, is_published);
@@ -123,7 +129,9 @@ static void call_begin(call_seen *seen, bool is_published)
 static accel_status call_end(const call_seen *seen, accel_status status)
 {
   const accel_timed timed = (accel_timed)((int)ACCEL_TIMED_get + (int)seen->operation);
-  accel_latencies_end(seen->core->latencies, timed, seen->begun_ns);
+  const uint64_t taken_ns = accel_latencies_end(seen->core->latencies, timed, seen->begun_ns);
+  accel_probe_remote(seen->core->area, call_operation_name(seen->operation), seen->count, taken_ns,
+                     (int)status);
   call_count_bytes(seen);
   call_note_error(seen, status);
   if (seen->has_span) call_end_span(seen, status);

@@ -144,8 +144,9 @@ void accel_core_work_done(accel_core *core)
 
 /* Flights first: one that begins once L1 has forgotten brings nothing old, and parted from later
  * ones it could fill L1 after them. */
-void accel_core_expire_all(accel_core *core)
+void accel_core_expire_all(accel_core *core, const char *why)
 {
+  accel_probe_epoch(core->area, why);
   accel_singleflight_forget_all(&core->flights);
   if (core->local != NULL) core->local_ops->expire_all(core->local);
   accel_stats_add(core->stats, ACCEL_COUNT_epoch_raised, 1);
@@ -174,7 +175,7 @@ void accel_core_invalidate_key(void *core_pointer, const char *name, size_t size
   accel_core *core = (accel_core *)core_pointer;
   void *memory = ACCEL_MALLOC(ACCEL_ALIGN_MAX + core->type->key_size + size + 1);
   if (memory == NULL) {
-    accel_core_expire_all(core);
+    accel_core_expire_all(core, "memory");
     return;
   }
   char *key = accel_align_pointer(memory, ACCEL_ALIGN_MAX);
@@ -185,7 +186,7 @@ void accel_core_invalidate_key(void *core_pointer, const char *name, size_t size
     if (core->local != NULL) core->local_ops->del(core->local, core->type, key, hash);
     accel_core_lease_wake(core);
   } else {
-    accel_core_expire_all(core);
+    accel_core_expire_all(core, "name");
   }
   ACCEL_FREE(memory);
 }

@@ -34,6 +34,7 @@
 #include "platform/atomic.h"
 #include "platform/clock.h"
 #include "platform/fork.h"
+#include "platform/probe.h"
 #include "platform/thread.h"
 #include "refresh.h"
 #include "renewal.h"
@@ -221,8 +222,8 @@ void accel_core_work_done(accel_core *core);
 /* Something else changed the key of this name: it is removed from L1, and no load under way is
  * cached. */
 void accel_core_invalidate_key(void *core, const char *name, size_t size);
-/* Expires all of L1, and no load under way is cached. */
-void accel_core_expire_all(accel_core *core);
+/* Expires all of L1, and no load under way is cached. `why` is for tracers: one word. */
+void accel_core_expire_all(accel_core *core, const char *why);
 /* Something changed in L2: threads that wait for a lease look at once. */
 void accel_core_lease_wake(accel_core *core);
 /* Gives L1 what a landed flight brought, a value or the absence of one, if it is to have it.

@@ -5,7 +5,7 @@
 
 static void events_invalidate_all(void *core)
 {
-  accel_core_expire_all((accel_core *)core);
+  accel_core_expire_all((accel_core *)core, "message");
 }
 
 /* A write of this cache that was given up has happened after all. */
@@ -31,6 +31,8 @@ static void events_on_message(void *core_pointer, const void *data, size_t size)
       break;
     case ACCEL_INVALIDATION_APPLIED:
       accel_stats_add(core->stats, ACCEL_COUNT_invalidation_receive, 1);
+      accel_probe_invalidate(core->area, core->invalidation.heard_keys,
+                             core->invalidation.heard_sender);
       break;
     case ACCEL_INVALIDATION_INVALID:
       accel_stats_add(core->stats, ACCEL_COUNT_invalidation_receive_failures, 1);
@@ -46,7 +48,7 @@ static void events_on_changed(void *core_pointer, const char *name_or_null, size
   accel_core *core = (accel_core *)core_pointer;
   accel_stats_add(core->stats, ACCEL_COUNT_invalidation_receive, 1);
   if (name_or_null == NULL || (size > 0 && name_or_null[0] == '#'))
-    accel_core_expire_all(core);
+    accel_core_expire_all(core, "change");
   else
     accel_core_invalidate_key(core, name_or_null, size);
 }
@@ -55,9 +57,10 @@ static void events_on_changed(void *core_pointer, const char *name_or_null, size
  * rose, and is refused. Users see it last: what they store from then on stays. */
 static void events_set_channel(accel_core *core, bool is_up)
 {
+  accel_probe_channel(core->area, is_up);
   accel_store_release(&core->is_channel_up, is_up);
   accel_invalidation_reset(&core->invalidation);
-  accel_core_expire_all(core);
+  accel_core_expire_all(core, "channel");
   if (accel_load_relaxed(&core->is_channel_reported) != is_up)
     accel_store_relaxed(&core->channel_changed_ms, accel_clock_wall_ms());
   accel_store_release(&core->is_channel_reported, is_up);

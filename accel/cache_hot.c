@@ -19,8 +19,9 @@ bool accel_core_hot_open(accel_core *core)
   return false;
 }
 
-void accel_core_hot_sample(accel_core *core, const void *key, uint64_t hash)
+void accel_core_hot_sample(accel_core *core, const void *key, uint64_t hash, bool is_hit)
 {
+  if (is_hit) accel_probe_hit_sample(core->area, hash);
   if (core->hot != NULL) accel_hot_add(core->hot, key, hash, accel_core_now(core));
 }
 

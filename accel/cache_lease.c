@@ -265,7 +265,9 @@ size_t accel_core_lease_wait(accel_core *core, accel_flight **flights, size_t co
 {
   if (count == 0) return 0;
   const uint64_t begun_ns = accel_latencies_begin(core->latencies);
+  const uint64_t first_hash = flights[0]->hash;
   const size_t ready = lease_wait(core, flights, count, errors);
-  accel_latencies_end(core->latencies, ACCEL_TIMED_wait_lease, begun_ns);
+  const uint64_t taken_ns = accel_latencies_end(core->latencies, ACCEL_TIMED_wait_lease, begun_ns);
+  accel_probe_wait(core->area, first_hash, taken_ns, "lease");
   return ready;
 }

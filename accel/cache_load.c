@@ -56,12 +56,14 @@ static accel_status load_ask_one(const core_load *load, accel_flight *flight)
 {
   const core_load_options *options = &load->load_options;
   accel_latencies *latencies = load->core->latencies;
+  accel_probe_load_begin(load->core->area, flight->hash, 1);
   const uint64_t begun_ns = accel_latencies_begin(latencies);
   const uint32_t holds = accel_cancel_suspend();
   const accel_status status =
       load->core->type->load(options->load, options->load_ctx, flight->key, flight->value);
   accel_cancel_resume(holds);
-  accel_latencies_end(latencies, ACCEL_TIMED_load, begun_ns);
+  const uint64_t taken_ns = accel_latencies_end(latencies, ACCEL_TIMED_load, begun_ns);
+  accel_probe_load_end(load->core->area, flight->hash, taken_ns, (int)status);
   return accel_core_check_status(load->core->cache, options->load_name, status);
 }
 
@@ -98,12 +100,14 @@ static accel_status load_many(accel_core *core, core_load *load, accel_flight **
     load->statuses[i] = ACCEL_MISS;
   }
   load->load_options.error_mark = accel_error_mark();
+  accel_probe_load_begin(core->area, flights[0]->hash, count);
   const uint64_t begun_ns = accel_latencies_begin(core->latencies);
   const uint32_t holds = accel_cancel_suspend();
   const accel_status returned = type->mload(load->load_options.mload, load->load_options.mload_ctx,
                                             load->keys, count, load->values, load->statuses);
   accel_cancel_resume(holds);
-  accel_latencies_end(core->latencies, ACCEL_TIMED_load, begun_ns);
+  const uint64_t taken_ns = accel_latencies_end(core->latencies, ACCEL_TIMED_load, begun_ns);
+  accel_probe_load_end(core->area, flights[0]->hash, taken_ns, (int)returned);
   const accel_status all = accel_core_check_status(core->cache, "the mloader", returned);
   if (accel_core_is_foreign(core)) return all;
   for (size_t i = 0; i < count; i++) {

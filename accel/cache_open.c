@@ -72,6 +72,7 @@ static accel_status core_open_local(accel_core *core)
   config.max_weight = core->config.max_weight;
   config.seed = core->seed;
   config.refresh_window_ms = core->refresh_window_ms;
+  config.area = core->area;
   core->local_ops = core->traits.local == NULL ? &accel_flat_ops : core->traits.local;
   return core->local_ops->open(&config, &core->local);
 }
@@ -189,7 +190,8 @@ static accel_status core_open_parts(accel_core *core)
   core->refresh_window_ms = accel_refresh_window(&core->config);
   core->jitter_ratio = accel_ttl_ratio(core->config.ttl_jitter_ratio);
   core->fork_generation = accel_fork_generation();
-  core->stats = accel_stats_open(core->config.hot_keys > 0 ? ACCEL_HOT_GAP : 0);
+  const bool is_sampled = core->config.hot_keys > 0 || ACCEL_HAS_PROBES;
+  core->stats = accel_stats_open(is_sampled ? ACCEL_HOT_GAP : 0);
   core->channel_changed_ms = accel_clock_wall_ms();
   if (!core->config.no_histograms) core->latencies = accel_latencies_open();
   if (core->stats == NULL || (core->latencies == NULL && !core->config.no_histograms) ||

@@ -80,7 +80,7 @@ void accel_cache_due(accel_core *core, bool is_hit, uint64_t word, const void *k
 {
   const void *sampled = key == NULL ? &word : key;
   if (!accel_stats_local(core->stats, is_hit, !is_hit)) return;
-  accel_core_hot_sample(core, sampled, accel_core_hash(core, sampled));
+  accel_core_hot_sample(core, sampled, accel_core_hash(core, sampled), is_hit);
 }
 
 accel_status accel_cache_get_slow(accel_cache *cache, const accel_type *type, const void *key,

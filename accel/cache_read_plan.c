@@ -62,6 +62,7 @@ static void plan_add_miss(core_read_plan *plan, size_t i, const core_key *id, bo
   miss->id = *id;
   miss->has_stale = has_stale && plan_permits_stale(plan);
   miss->status = ACCEL_MISS;
+  accel_probe_miss(plan->core->area, id->hash);
   plan->misses.of_key[i] = plan->misses.count++;
 }
 

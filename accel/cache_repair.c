@@ -24,7 +24,7 @@
 static void repair_forget(accel_core *core, const accel_repair_entry *entry)
 {
   if (entry->is_hash)
-    accel_core_expire_all(core);
+    accel_core_expire_all(core, "repair");
   else
     accel_core_invalidate_key(core, entry->text, entry->size);
 }
@@ -59,6 +59,7 @@ static bool repair_keys(accel_core *core, const accel_repair_entry *entries, siz
     accel_repair_done(&core->repair, &entries[i]);
     accel_stats_add(core->stats, ACCEL_COUNT_repair_replayed, 1);
   }
+  if (is_done) accel_probe_repair(core->area, count - failed);
   accel_core_batch_close(&batch);
   return is_done && failed == 0;
 }
@@ -66,8 +67,9 @@ static bool repair_keys(accel_core *core, const accel_repair_entry *entries, siz
 static bool repair_area(accel_core *core, uint64_t number)
 {
   if (accel_failed(accel_core_remote_clear(core))) return false;
-  accel_core_expire_all(core);
+  accel_core_expire_all(core, "repair");
   accel_repair_area_done(&core->repair, number);
+  accel_probe_repair(core->area, 1);
   accel_stats_add(core->stats, ACCEL_COUNT_repair_replayed, 1);
   return true;
 }

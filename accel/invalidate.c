@@ -257,6 +257,8 @@ accel_invalidation_result accel_invalidation_receive(accel_invalidation *invalid
     const bool is_late = head.sequence <= accel_load_acquire(&invalidation->lanes[lane].passed);
     return is_late && op == INVALIDATE_OP_KEYS ? ACCEL_INVALIDATION_LATE : ACCEL_INVALIDATION_OWN;
   }
+  invalidation->heard_sender = id;
+  invalidation->heard_keys = count;
   const bool has_gap = invalidation_note_sequence(invalidation, id, &head);
   if (has_gap || op == INVALIDATE_OP_AREA) handler->everything(handler->ctx);
   if (op == INVALIDATE_OP_KEYS) invalidation_walk_names(names, names_size, count, handler);

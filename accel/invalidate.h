@@ -66,9 +66,11 @@ typedef struct accel_invalidation {
   uint64_t sender_id;
   uint32_t area_hash;
   accel_invalidation_lane lanes[ACCEL_REMOTE_LANES];
-  uint32_t received;  /* of receive: orders the senders by use */
-  uint64_t since_ms;  /* of receive: senders since then are known, or were forgotten */
-  uint64_t forgotten; /* of receive: so many senders, for want of places */
+  uint32_t received;     /* of receive: orders the senders by use */
+  uint64_t since_ms;     /* of receive: senders since then are known, or were forgotten */
+  uint64_t forgotten;    /* of receive: so many senders, for want of places */
+  uint64_t heard_sender; /* of receive: who sent the last message that was applied */
+  size_t heard_keys;     /* of receive: how many keys it named */
   accel_invalidation_sender senders[ACCEL_INVALIDATION_SENDERS]; /* of receive */
   uint32_t traces[ACCEL_INVALIDATION_TRACES]; /* of receive: hashes of senders with their number */
 } accel_invalidation;

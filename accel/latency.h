@@ -86,13 +86,14 @@ ACCEL_INLINE uint64_t accel_latencies_begin(const accel_latencies *latencies_or_
   return latencies_or_null_ == NULL ? 0 : accel_clock_monotonic_ns();
 }
 
-/* What began at `begun_ns` has ended. */
-ACCEL_INLINE void accel_latencies_end(accel_latencies *latencies_or_null_, accel_timed what_,
-                                      uint64_t begun_ns_)
+/* What began at `begun_ns` has ended. Returns how long it took; 0 if that was not timed. */
+ACCEL_INLINE uint64_t accel_latencies_end(accel_latencies *latencies_or_null_, accel_timed what_,
+                                          uint64_t begun_ns_)
 {
-  if (latencies_or_null_ == NULL) return;
-  accel_histogram_record(&latencies_or_null_->histograms[what_],
-                         accel_clock_monotonic_ns() - begun_ns_);
+  if (latencies_or_null_ == NULL) return 0;
+  const uint64_t taken_ns_ = accel_clock_monotonic_ns() - begun_ns_;
+  accel_histogram_record(&latencies_or_null_->histograms[what_], taken_ns_);
+  return taken_ns_;
 }
 
 ACCEL_EXTERN_C_END

@@ -25,6 +25,7 @@ PACKAGES_ALL+=(iproute2) # a test loses packets
 PACKAGES_ALL+=(prometheus) # promtool
 PACKAGES_ALL+=(gdb) # tools/gdb
 PACKAGES_ALL+=(libmicrohttpd-dev libpq-dev postgresql) # the stack
+PACKAGES_ALL+=(systemtap-sdt-dev bpftrace) # tests/probes, tools/bpf
 PACKAGES_ALL+=(git) # tests of the workflows and of the gate make repositories
 
 say() { printf '%s\n' "$*"; }

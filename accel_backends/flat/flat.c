@@ -54,6 +54,7 @@ accel_status accel_flat_open(const accel_local_config *config, accel_local **loc
   state->quota.capacity = config->capacity;
   state->quota.max_weight = config->max_weight;
   state->seed = config->seed;
+  state->area = config->area;
   state->mixes = accel_type_has_hash(type);
   state->is_plain = accel_type_is_plain(type);
   state->is_lock_free = accel_flat_is_lock_free(type);

@@ -81,7 +81,8 @@ typedef struct accel_flat_state {
   size_t table_bytes;   /* atomic: what describes tables and regions */
   flat_region *regions; /* atomic */
   uint64_t seed;
-  uint64_t sweep; /* atomic: where a search over all sets goes on */
+  const char *area; /* for tracers */
+  uint64_t sweep;   /* atomic: where a search over all sets goes on */
   bool is_plain, is_lock_free, weighs;
   bool mixes;                                   /* the hash is the user's */
   accel_mutex resizing;                         /* held by a resize; taken before a stripe's */

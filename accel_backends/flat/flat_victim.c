@@ -1,6 +1,9 @@
 /* flat_victim.c: which entry is evicted: one that no reader may have any more, else the one that
  * the policy picks. */
+#include "../../accel/platform/probe.h"
 #include "flat_table.h"
+
+#define FLAT_VICTIM_PROBED 64u /* of so many evictions one passes a probe */
 
 uint64_t accel_flat_hash_at(const accel_flat_view *view, unsigned number)
 {
@@ -57,6 +60,16 @@ static flat_entry flat_victim_pick(const accel_flat_view *view, unsigned first_w
   return victim;
 }
 
+/* One in FLAT_VICTIM_PROBED of each kind. */
+static void flat_victim_probe(const accel_flat_view *view, const flat_entry *victim, uint64_t count,
+                              const char *cause)
+{
+  if (!ACCEL_HAS_PROBES || count % FLAT_VICTIM_PROBED != 0) return;
+  const char *text;
+  const void *key = accel_flat_key(view->type, victim, &text);
+  accel_probe_evict(view->state->area, view->type->hash(key, view->state->seed), cause);
+}
+
 flat_entry accel_flat_evict(const accel_flat_view *view, uint64_t since_base_ms,
                             size_t *entry_weight, flat_pending_frees *pending)
 {
@@ -67,12 +80,12 @@ flat_entry accel_flat_evict(const accel_flat_view *view, uint64_t since_base_ms,
   if ((first | second) == 0) return none;
   flat_entry victim = flat_victim_spent(view, 0, first, since_base_ms);
   if (victim.slot == NULL && !is_one) victim = flat_victim_spent(view, 1, second, since_base_ms);
-  if (victim.slot != NULL) {
-    flat_count(&view->stripe->counts.expirations);
-  } else {
-    victim = flat_victim_pick(view, first, second);
-    flat_count(&view->stripe->counts.evictions);
-  }
+  const bool has_expired = victim.slot != NULL;
+  if (!has_expired) victim = flat_victim_pick(view, first, second);
+  accel_local_counts *counts = &view->stripe->counts;
+  uint64_t *count = has_expired ? &counts->expirations : &counts->evictions;
+  flat_count(count);
+  flat_victim_probe(view, &victim, *count, has_expired ? "expired" : "room");
   *entry_weight = flat_weight_of(&victim);
   accel_flat_unlink(view->type, &victim, pending);
   return victim;
