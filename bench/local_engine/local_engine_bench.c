@@ -84,7 +84,9 @@ static void measure(bench_world *world, const char *title, bench_operation opera
     for (size_t place = 0; place < world->subject_count; place++) {
       const size_t subject = turn(world, round, place);
       const bench_subject *who = world->subjects[subject];
-      if (!bench_can(who, operation) || (draws == &world->absent && who->never_miss)) continue;
+      if (who->role == BENCH_FLOOR_SHARED || !bench_can(who, operation) ||
+          (draws == &world->absent && who->never_miss))
+        continue;
       bench_world_refill(world, subject);
       const bench_sample sample = bench_measure(world, subject, operation, keys);
       add(&taken[subject], sample.ns);
@@ -177,7 +179,8 @@ static void measure_change(bench_world *world, const bench_change *change)
 static bool can_share(const bench_subject *subject, size_t period)
 {
   if (period == 0) return true;
-  return subject->role == BENCH_CACHE && subject->mixed != NULL;
+  const bool is_shared = subject->role == BENCH_CACHE || subject->role == BENCH_FLOOR_SHARED;
+  return is_shared && subject->mixed != NULL;
 }
 
 static void measure_threads(bench_world *world, const char *title, size_t period)
@@ -193,7 +196,8 @@ static void measure_threads(bench_world *world, const char *title, size_t period
       if (!can_share(world->subjects[subject], period)) continue;
       for (size_t i = 0; i < threads->count; i++) {
         bench_world_refill(world, subject);
-        add(&rates[subject][i], bench_measure_threads(world, subject, threads->values[i], period));
+        const double rate = bench_measure_threads(world, subject, threads->values[i], period);
+        if (rate > 0) add(&rates[subject][i], rate);
       }
     }
   }
@@ -214,6 +218,8 @@ static void measure_gets(bench_world *world)
   measure_threads(world, "Zipf 0.99, gets only", 0);
   measure_threads(world, "Zipf 0.99, 5 % sets", 20);
   measure_threads(world, "Zipf 0.99, 25 % sets", 4);
+  measure_threads(world, "Zipf 0.99, 50 % sets", 2);
+  measure_threads(world, "Zipf 0.99, sets only", 1);
 }
 
 static bool measure_all(const bench_options *options, size_t entries)

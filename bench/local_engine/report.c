@@ -146,6 +146,25 @@ static void print_scaling(const bench_world *world, const char *title, size_t su
   }
 }
 
+/* What a cache reaches of the floor with as many threads. */
+static void print_share(const bench_world *world, const char *title, size_t subject,
+                        bench_series (*rates)[BENCH_LIST_MAX])
+{
+  const bench_list *threads = &world->options->threads;
+  size_t floor = 0;
+  while (floor < world->subject_count && world->subjects[floor]->role != BENCH_FLOOR_SHARED)
+    floor++;
+  if (floor == world->subject_count) return;
+  printf("  of the floor:");
+  for (size_t column = 0; column < threads->count; column++) {
+    char what[48];
+    const bench_series ratios = bench_ratio(&rates[subject][column], &rates[floor][column]);
+    snprintf(what, sizeof what, "%zu threads to the floor", threads->values[column]);
+    printf(" %.2f", bench_median(&ratios));
+    bench_report_csv(world, title, subject, what, "ratio", &ratios);
+  }
+}
+
 void bench_report_threads(const bench_world *world, const char *title,
                           bench_series (*rates)[BENCH_LIST_MAX])
 {
@@ -166,6 +185,7 @@ void bench_report_threads(const bench_world *world, const char *title,
     printf("  ");
     for (size_t column = 1; column < threads->count; column++)
       print_scaling(world, title, i, rates[i], column);
+    if (world->subjects[i]->role == BENCH_CACHE) print_share(world, title, i, rates);
     puts("");
   }
   fflush(stdout);

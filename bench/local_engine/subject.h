@@ -17,8 +17,9 @@ typedef struct bench_value {
 } bench_value;
 
 typedef enum bench_role {
-  BENCH_FLOOR_ARRAY, /* one dependent access: nothing that finds a value can be faster */
-  BENCH_FLOOR_MAP,   /* finds any key, evicts nothing, knows no time, is for one thread */
+  BENCH_FLOOR_ARRAY,  /* one dependent access: nothing that finds a value can be faster */
+  BENCH_FLOOR_MAP,    /* finds any key, evicts nothing, knows no time, is for one thread */
+  BENCH_FLOOR_SHARED, /* of several threads that also write: what coherence costs */
   BENCH_CACHE
 } bench_role;
 
@@ -50,8 +51,8 @@ extern const bench_subject *const bench_subjects[];
 /* Why subjects are missing from this build; "" if none is. */
 extern const char *const bench_absent_subjects;
 
-extern const bench_subject bench_array, bench_map, bench_accel, bench_accel_forever, bench_uthash,
-    bench_glib, bench_tbb;
+extern const bench_subject bench_array, bench_map, bench_shared, bench_accel, bench_accel_forever,
+    bench_uthash, bench_glib, bench_tbb;
 
 /* ---- loops ---- */
 

@@ -18,7 +18,7 @@
 #endif
 
 const bench_subject *const bench_subjects[] = {
-    &bench_array,  &bench_map, &bench_accel, &bench_accel_forever,
+    &bench_array,  &bench_map, &bench_shared, &bench_accel, &bench_accel_forever,
 #ifdef BENCH_HAS_UTHASH
     &bench_uthash,
 #endif

@@ -55,7 +55,9 @@ size_t bench_warm_up(const bench_options *options);
 bench_sample bench_measure(const bench_world *world, size_t subject, bench_operation operation,
                            const uint64_t *keys);
 
-/* Millions of operations per second of `threads` threads; sets: one in `period`, 0: none. */
+/* Millions of operations per second of `threads` threads; sets: one in `period`, 0: none. Of the
+ * moments in which all threads ran, unless there are more threads than processors. 0: there was no
+ * such moment, or a thread could not be started. */
 double bench_measure_threads(const bench_world *world, size_t subject, size_t threads,
                              size_t period);
 /* Keeps the calling thread on one processor. */
