@@ -18,6 +18,7 @@ typedef struct bench_value {
 
 ACCEL_DEFINE(bench, uint64_t, bench_value)
 
+static accel_observer observer;
 static bench_cache cache;
 static size_t misses;
 
@@ -110,22 +111,24 @@ typedef struct instructions_kind {
   uint64_t first, range; /* the keys: first to first + range */
   bool misses;
   uint32_t hot_keys;
+  bool is_observed;
 } instructions_kind;
 
 /* A hit's cache has room, so that every key is there; an insert's has none. */
 static const instructions_kind kinds[] = {
-    {"loop", loop_only, 0, 4 * ENTRIES, 0, ENTRIES, false, 0},
-    {"hit", loop_get, 0, 4 * ENTRIES, 0, ENTRIES, false, 0},
-    {"hit_forever", loop_get, ACCEL_FOREVER, 4 * ENTRIES, 0, ENTRIES, false, 0},
-    {"hit_watched", loop_get, 0, 4 * ENTRIES, 0, ENTRIES, false, 256},
-    {"miss", loop_get, 0, ENTRIES, ABSENT, UINT64_MAX, true, 0},
-    {"miss_watched", loop_get, 0, ENTRIES, ABSENT, UINT64_MAX, true, 256},
-    {"load_hit", loop_get_or_load, 0, 4 * ENTRIES, 0, ENTRIES, false, 0},
-    {"wrapper_hit", loop_wrapper, 0, 4 * ENTRIES, 0, ENTRIES, false, 0},
-    {"load", loop_get_or_load, 0, ENTRIES, ABSENT, UINT64_MAX, false, 0},
-    {"update", loop_set, 0, 4 * ENTRIES, 0, ENTRIES, false, 0},
-    {"insert", loop_set, 0, ENTRIES, ABSENT, UINT64_MAX, false, 0},
-    {"set_and_del", loop_set_and_del, 0, 4 * ENTRIES, ABSENT, UINT64_MAX, false, 0},
+    {"loop", loop_only, 0, 4 * ENTRIES, 0, ENTRIES, false, 0, false},
+    {"hit", loop_get, 0, 4 * ENTRIES, 0, ENTRIES, false, 0, false},
+    {"hit_forever", loop_get, ACCEL_FOREVER, 4 * ENTRIES, 0, ENTRIES, false, 0, false},
+    {"hit_observed", loop_get, 0, 4 * ENTRIES, 0, ENTRIES, false, 0, true},
+    {"hit_watched", loop_get, 0, 4 * ENTRIES, 0, ENTRIES, false, 256, false},
+    {"miss", loop_get, 0, ENTRIES, ABSENT, UINT64_MAX, true, 0, false},
+    {"miss_watched", loop_get, 0, ENTRIES, ABSENT, UINT64_MAX, true, 256, false},
+    {"load_hit", loop_get_or_load, 0, 4 * ENTRIES, 0, ENTRIES, false, 0, false},
+    {"wrapper_hit", loop_wrapper, 0, 4 * ENTRIES, 0, ENTRIES, false, 0, false},
+    {"load", loop_get_or_load, 0, ENTRIES, ABSENT, UINT64_MAX, false, 0, false},
+    {"update", loop_set, 0, 4 * ENTRIES, 0, ENTRIES, false, 0, false},
+    {"insert", loop_set, 0, ENTRIES, ABSENT, UINT64_MAX, false, 0, false},
+    {"set_and_del", loop_set_and_del, 0, 4 * ENTRIES, ABSENT, UINT64_MAX, false, 0, false},
 };
 
 static int run(const instructions_kind *kind, size_t count)
@@ -133,7 +136,9 @@ static int run(const instructions_kind *kind, size_t count)
   const accel_config config = {.area = "bench",
                                .capacity = kind->capacity,
                                .local_ttl_ms = kind->ttl_ms,
+                               .observer = kind->is_observed ? &observer : NULL,
                                .hot_keys = kind->hot_keys};
+  if (accel_observer_open(&observer, NULL) != ACCEL_OK) return EXIT_FAILURE;
   uint64_t *keys = (uint64_t *)malloc(count * sizeof *keys);
   if (keys == NULL || bench_cache_open(&cache, &config) != ACCEL_OK) return EXIT_FAILURE;
   for (uint64_t key = 0; key < ENTRIES; key++) {
@@ -150,6 +155,7 @@ static int run(const instructions_kind *kind, size_t count)
   if (misses != expected)
     fprintf(stderr, "%s: %zu misses, not %zu\n", kind->name, misses, expected);
   bench_cache_close(&cache);
+  accel_observer_close(&observer);
   free(keys);
   return misses == expected ? EXIT_SUCCESS : EXIT_FAILURE;
 }

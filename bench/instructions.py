@@ -19,6 +19,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 KINDS = {
     "hit": "hit, default configuration",
     "hit_forever": "hit, entries without expiry",
+    "hit_observed": "hit, with an observer",
     "hit_watched": "hit, hot keys watched",
     "miss": "miss",
     "miss_watched": "miss, hot keys watched",

@@ -134,6 +134,8 @@ def check(compiler, level, folder):
     for symbol in symbols:
         if re.search("redis|fake|remote", symbol):
             yield f"{symbol}: needed by caches that have no .remote"
+        if re.search("observ|latenc|histogram|monotonic", symbol):
+            yield f"{symbol}: a hit is neither timed nor observed"
 
 
 def main():

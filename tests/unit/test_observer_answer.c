@@ -242,6 +242,44 @@ static void expect_error(accel_observer *observer, const char *area, const char 
   accel_observation_release(&seen);
 }
 
+ACCEL_DEFINE_STR(word, int)
+
+/* Fails with a reason that names a key. */
+static accel_status load_with_a_word(void *ctx, uint64_t id, uint64_t *out)
+{
+  (void)id;
+  (void)out;
+  int found;
+  return word_cache_get((word_cache *)ctx, "the-name-of-a-person", &found);
+}
+
+static void reasons_with_keys_are_shown_on_demand(void **state)
+{
+  (void)state;
+  for (int shows_keys = 0; shows_keys < 2; shows_keys++) {
+    accel_observer observer;
+    word_cache words;
+    row_cache rows;
+    const accel_observer_config shown = {.shows_keys = shows_keys != 0};
+    assert_int_equal(accel_observer_open(&observer, &shown), ACCEL_OK);
+    const accel_config inner = {.area = "words", .max_key_bytes = 5};
+    const accel_config config = {.area = "rows", .observer = &observer};
+    assert_int_equal(word_cache_open(&words, &inner), ACCEL_OK);
+    assert_int_equal(row_cache_open(&rows, &config), ACCEL_OK);
+    row_cache_set_loader(&rows, load_with_a_word, &words);
+    uint64_t row;
+    assert_int_equal(row_cache_get(&rows, 1, &row), ACCEL_ERR_CONFIG);
+    accel_answer answer = ask(&observer, "GET", "/state.json");
+    assert_true(accel_buffer_append(&answer.body, "", 1));
+    const bool is_shown = strstr((const char *)answer.body.data, "the-name-of-a-person") != NULL;
+    assert_int_equal(is_shown, shows_keys);
+    accel_answer_release(&answer);
+    row_cache_close(&rows);
+    word_cache_close(&words);
+    accel_observer_close(&observer);
+  }
+}
+
 static void failures_are_shown(void **state)
 {
   (void)state;
@@ -321,6 +359,7 @@ int main(void)
       cmocka_unit_test(numbers_are_exact),
       cmocka_unit_test(the_last_ten_errors_are_shown),
       cmocka_unit_test(failures_are_shown),
+      cmocka_unit_test(reasons_with_keys_are_shown_on_demand),
       cmocka_unit_test(an_answer_without_memory_is_503),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
