@@ -18,7 +18,7 @@ COMMANDS = [
     "accel table pages 1",
     "accel table pages 60",
     "accel redis &redis",
-    "print redis.state->route.endpoints[0]->data.queued",
+    "print redis.state->route.endpoints[0]->lanes[REDIS_LANE_DATA].connection.queued",
 ]
 
 # What every run says, in this order; expressions.
