@@ -43,7 +43,8 @@ typedef struct accel_observer_last {
  * joined, and in a forked child. `last_or_null`: of a cache. */
 void accel_observer_leave(accel_observer_member *member, accel_observer_last *last_or_null);
 
-/* The member has left, and notes no more errors: the observer may go. */
+/* The member has left, and notes no more errors: the observer's memory may be freed. Every member
+ * that has joined must be released. */
 void accel_observer_release(accel_observer_member *member);
 
 /* Notes a failure for the last errors, unless another thread is noting one just now. `text` holds

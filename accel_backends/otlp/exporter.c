@@ -177,6 +177,13 @@ static accel_status exporter_join(otlp_exporter *exporter, const void *owner)
   return accel_observer_join(exporter->observer, &exporter->member, NULL, owner);
 }
 
+/* Once the thread has ended, or before it starts: it notes errors. */
+static void exporter_leave_observer(otlp_exporter *exporter)
+{
+  accel_observer_leave(&exporter->member, NULL);
+  accel_observer_release(&exporter->member);
+}
+
 accel_status accel_otlp_exporter_open(otlp_exporter *exporter, const void *owner)
 {
   for (size_t i = 0; i < OTLP_SIGNALS; i++) exporter->outboxes[i].signal = (otlp_signal)i;
@@ -191,7 +198,7 @@ accel_status accel_otlp_exporter_open(otlp_exporter *exporter, const void *owner
   if (accel_failed(status)) goto fail_join;
   if (accel_thread_start(&exporter->thread, exporter_start, exporter)) return ACCEL_OK;
   status = ACCEL_ERR_NOMEM;
-  accel_observer_leave(&exporter->member, NULL);
+  exporter_leave_observer(exporter);
 fail_join:
   accel_otlp_transport_close(&exporter->transport);
 fail_transport:
@@ -222,7 +229,7 @@ static void exporter_release(otlp_exporter *exporter)
 
 void accel_otlp_exporter_close(otlp_exporter *exporter)
 {
-  accel_observer_leave(&exporter->member, NULL);
+  exporter_leave_observer(exporter);
   accel_otlp_transport_close(&exporter->transport);
   exporter_release(exporter);
   exporter_close_locks(exporter);
@@ -231,7 +238,7 @@ void accel_otlp_exporter_close(otlp_exporter *exporter)
 /* The parent's thread may have been anywhere when the fork came: what it works with stays. */
 void accel_otlp_exporter_abandon(otlp_exporter *exporter)
 {
-  accel_observer_leave(&exporter->member, NULL);
+  exporter_leave_observer(exporter);
   if (!accel_mutex_try_lock(&exporter->mutex)) return;
   for (size_t i = 0; i < OTLP_SIGNALS; i++) accel_otlp_queue_clear(&exporter->outboxes[i].queue);
 }

@@ -68,4 +68,5 @@ accel_status accel_redis_observe_begin(accel_redis_state *state, const accel_red
 void accel_redis_observe_end(accel_redis_state *state)
 {
   accel_observer_leave(&state->member, NULL);
+  accel_observer_release(&state->member);
 }

@@ -55,7 +55,9 @@ static void use_link(void *link, unsigned *failed)
 /* A whole life; the n-th allocation in it fails. Returns how many statuses told of a failure. */
 static unsigned live(uint64_t n)
 {
-  const accel_redis_config config = {.url = server.url, .command_timeout_ms = 2000};
+  accel_observer observer;
+  const accel_redis_config config = {
+      .url = server.url, .command_timeout_ms = 2000, .observer = &observer};
   const accel_remote_area area = {
       .area = CLIENT_AREA,
       .has_listener = true,
@@ -65,6 +67,7 @@ static unsigned live(uint64_t n)
   void *link = NULL;
   char channel[192];
   unsigned failed = 0;
+  assert_int_equal(accel_observer_open(&observer, NULL), ACCEL_OK);
   failing_alloc_fail_nth(n);
   accel_status status = accel_redis_open(&redis, &config);
   if (status == ACCEL_OK) {
@@ -76,6 +79,7 @@ static unsigned live(uint64_t n)
     accel_redis_close(&redis);
   }
   failing_alloc_fail_nth(0);
+  accel_observer_close(&observer);
   expect_status(status, &failed);
   return failed;
 }
