@@ -55,7 +55,7 @@ void accel_observer_close(accel_observer *observer);
 /* Appends all metrics, in the text format 0.0.4 of Prometheus. OK; NOMEM; CLOSED: it is not open,
  * or was opened before a fork; CONFIG: NULL; except on OK nothing is appended. Threads: any. */
 accel_status accel_observer_prometheus(accel_observer *observer, accel_buffer *out);
-/* The same for everything that is shown, as one JSON object (docs/observing.md). */
+/* The same for everything that is shown, as one JSON object (docs/observability.md). */
 accel_status accel_observer_json(accel_observer *observer, accel_buffer *out);
 
 /* Answers a request that an HTTP server of the program's received. `target` is that of the request
