@@ -47,34 +47,24 @@ void arguments_help(FILE *to, const argument_group *groups);
 argument_take arguments_text, arguments_flag, arguments_whole, arguments_number, arguments_choice;
 
 /* Rows of a table whose group's `to` is an ARGUMENTS_OF, which a file defines above its table. */
-#define ARGUMENT_TEXT(name_, field_, value_, meaning_) \
+#define ARGUMENT(name_, value_, meaning_, take_, offset_, least_, most_) \
   { \
-    name_, value_, meaning_, arguments_text, offsetof(ARGUMENTS_OF, field_), 0, 0 \
+    name_, value_, meaning_, take_, offset_, least_, most_ \
   }
-#define ARGUMENT_FLAG(name_, field_, meaning_) \
-  { \
-    name_, NULL, meaning_, arguments_flag, offsetof(ARGUMENTS_OF, field_), 0, 0 \
-  }
-#define ARGUMENT_CHOICE(name_, field_, value_, meaning_) \
-  { \
-    name_, value_, meaning_, arguments_choice, offsetof(ARGUMENTS_OF, field_), 0, 0 \
-  }
-#define ARGUMENT_WHOLE(name_, field_, least_, most_, meaning_) \
-  { \
-    name_, "N", meaning_, arguments_whole, offsetof(ARGUMENTS_OF, field_), least_, most_ \
-  }
-#define ARGUMENT_NUMBER(name_, field_, least_, most_, value_, meaning_) \
-  { \
-    name_, value_, meaning_, arguments_number, offsetof(ARGUMENTS_OF, field_), least_, most_ \
-  }
-/* A value that `take_` checks: into a field, or into the whole. */
-#define ARGUMENT_OWN(name_, field_, value_, take_, meaning_) \
-  { \
-    name_, value_, meaning_, take_, offsetof(ARGUMENTS_OF, field_), 0, 0 \
-  }
+/* A value that `take_` checks: into the whole, or into a field. */
 #define ARGUMENT_WITH_ALL(name_, value_, take_, meaning_) \
-  { \
-    name_, value_, meaning_, take_, 0, 0, 0 \
-  }
+  ARGUMENT(name_, value_, meaning_, take_, 0, 0, 0)
+#define ARGUMENT_OWN(name_, field_, value_, take_, meaning_) \
+  ARGUMENT(name_, value_, meaning_, take_, offsetof(ARGUMENTS_OF, field_), 0, 0)
+#define ARGUMENT_TEXT(name_, field_, value_, meaning_) \
+  ARGUMENT_OWN(name_, field_, value_, arguments_text, meaning_)
+#define ARGUMENT_FLAG(name_, field_, meaning_) \
+  ARGUMENT_OWN(name_, field_, NULL, arguments_flag, meaning_)
+#define ARGUMENT_CHOICE(name_, field_, value_, meaning_) \
+  ARGUMENT_OWN(name_, field_, value_, arguments_choice, meaning_)
+#define ARGUMENT_WHOLE(name_, field_, least_, most_, meaning_) \
+  ARGUMENT(name_, "N", meaning_, arguments_whole, offsetof(ARGUMENTS_OF, field_), least_, most_)
+#define ARGUMENT_NUMBER(name_, field_, least_, most_, value_, meaning_) \
+  ARGUMENT(name_, value_, meaning_, arguments_number, offsetof(ARGUMENTS_OF, field_), least_, most_)
 
 #endif

@@ -98,6 +98,13 @@ const char *gate_limits_ratio(gate_limits *limits, const char *text)
   return NULL;
 }
 
+/* A limit that warns above the ratio at which it fails would never warn. */
+static bool is_usable(const gate_limit *limit)
+{
+  return limit->warn >= 0 && limit->fail >= 0 &&
+         (limit->warn <= limit->fail || limit->warn == NEVER);
+}
+
 static bool parse_part(const char *text, double *out)
 {
   *out = NEVER;
@@ -117,7 +124,7 @@ const char *gate_limits_set(gate_limits *limits, const char *text)
   limit.origin = arena_format("--threshold %s", text);
   if (fail) *fail++ = '\0';
   if (!parse_part(fail ? fail : value, &limit.fail) || (fail && !parse_part(value, &limit.warn)) ||
-      (isfinite(limit.warn) && limit.warn > limit.fail))
+      !is_usable(&limit))
     return arena_format("invalid --threshold value: %s (expected ratios of 0 or more, warn not "
                         "above fail)",
                         text);
@@ -173,9 +180,7 @@ static void read_thresholds(gate_limits *limits, json_t *object, const char *mat
     limit.origin = arena_format("threshold %s of %s", key, match ? match : limits->config);
     const bool is_read = json_unpack_ex(value, &error, 0, "{s?F, s?F !}", "warn", &limit.warn,
                                         "fail", &limit.fail) == 0;
-    const bool is_usable =
-        limit.warn >= 0 && limit.fail >= 0 && (limit.warn <= limit.fail || !isfinite(limit.warn));
-    if (is_read && is_usable)
+    if (is_read && is_usable(&limit))
       add_limit(limits, limit);
     else
       wrong_config(limits, key, error.text, problems);

@@ -56,9 +56,6 @@ const char *gate_choices_limits(const gate_choices *choices, const char *fallbac
 /* The table of a terminal, worst first. */
 void gate_show_table(gate_text *out, const gate_report *report);
 
-/* The texts of compat mode: the checker of one baseline, byte for byte. */
-gate_exit gate_show_compat(const gate_set *base, const gate_set *now, double threshold);
-
 /* Prints the table and writes the files that were asked for. Returns gate_report_exit, or
  * GATE_EXIT_INPUT if a file could not be written. */
 gate_exit gate_report_finish(gate_report *report, const gate_choices *choices,
