@@ -295,6 +295,34 @@ static void without_hot_keys_there_is_no_report(void **state)
   assert_int_equal(number_cache_hot_keys(&cache, hot, 1), 0);
 }
 
+static void expect_in_state(bool shows_keys, const char *expected)
+{
+  accel_observer observer;
+  number_cache cache;
+  accel_buffer state = {0};
+  const accel_observer_config seen = {.shows_keys = shows_keys};
+  accel_config config = config_of(16);
+  assert_int_equal(accel_observer_open(&observer, &seen), ACCEL_OK);
+  config.observer = &observer;
+  assert_int_equal(number_cache_open(&cache, &config), ACCEL_OK);
+  read_often(&cache, 404, 50 * ACCEL_HOT_GAP);
+  clock_ms += 10000;
+  assert_int_equal(accel_observer_json(&observer, &state), ACCEL_OK);
+  assert_true(accel_buffer_append(&state, "", 1));
+  assert_non_null(strstr((const char *)state.data, expected));
+  assert_int_equal(strstr((const char *)state.data, "\"404\"") != NULL, shows_keys);
+  accel_buffer_release(&state);
+  number_cache_close(&cache);
+  accel_observer_close(&observer);
+}
+
+static void an_observer_shows_them_by_their_hashes(void **state)
+{
+  (void)state;
+  expect_in_state(false, "\"key\":\"#");
+  expect_in_state(true, "\"key\":\"404\"");
+}
+
 /* ---- kinds of keys ---- */
 
 static void keys_of_any_size_are_written_in_place(void **state)
@@ -450,6 +478,7 @@ int main(void)
       cmocka_unit_test(missing_keys_are_seen_too),
       cmocka_unit_test(every_kind_of_read_is_sampled),
       cmocka_unit_test(without_hot_keys_there_is_no_report),
+      cmocka_unit_test(an_observer_shows_them_by_their_hashes),
       cmocka_unit_test(keys_of_any_size_are_written_in_place),
       cmocka_unit_test(long_strings_are_looked_up),
       cmocka_unit_test(a_pattern_of_reads_does_not_meet_the_samples),
