@@ -334,6 +334,24 @@ class Page(unittest.TestCase):
         self.assertIn("local_ttl_ms\t5000\t60000", text)
         self.is_well()
 
+    def test_what_many_caches_say_is_one_row(self):
+        caches = [state_world.cache(area) for area in ("anna", "berta", "zoe")]
+        errors = [
+            {"time_ms": state_world.STARTED_MS - 700 * i, "area": cache["area"], "text": "no route"}
+            for i, cache in enumerate(caches)
+        ]
+        errors.append({"time_ms": state_world.STARTED_MS - 9000, "area": "zoe", "text": "no route"})
+        self.browser.visit(self.made(state_world.state(*caches, errors=errors)).url, 900)
+        self.shows("All 3 caches are well.")
+        rows = "return Array.from(document.querySelectorAll('.log li > span'), it => it.innerText)"
+        self.assertEqual(
+            [row for row in self.run_script(rows) if "no route" in row],
+            ["anna and 2 more: no route", "zoe no route"],
+        )
+        self.run_script("location.hash = '#/zoe'")
+        self.until(rows, lambda found: found == ["no route", "no route"])
+        self.is_well()
+
     def test_the_configuration_can_be_copied(self):
         cache = state_world.cache("users")
         cache["config"][0]["value"] = "5000"

@@ -63,7 +63,7 @@ function logSection(title, empty, area, wanted) {
     link.href = hashOf(item.area);
     show(link, area === null && Boolean(item.area));
     return { root: make('li', item.kind, make('time', '', clock(item.time_ms)), mark.root,
-      make('span', '', link, more, item.text)),
+      make('span', '', link, ' ', more, item.text)),
     update: now => say(more, now.others ? `and ${now.others} more: ` : '') };
   };
   return { root, update: state => {
@@ -93,7 +93,8 @@ function logSection(title, empty, area, wanted) {
 const hashOf = area => `#/${encodeURIComponent(area)}`;
 const changesSection = area => logSection('What changed',
   'Nothing changed since this page was opened.', area, () => known.changes.list);
-const errorsSection = area => logSection('Last errors', 'No errors.', area, state => state.errors);
+const errorsSection = area => logSection('Last errors', 'No errors.', area,
+  state => state.errors.map(error => ({ ...error, group: error.text })));
 
 function table(name, heads) {
   const rows = make('tbody', '');
@@ -148,8 +149,8 @@ function textTable(heads, cellsOf, kindOf) {
 }
 
 function redisSection() {
-  const grid = textTable([['Server'], ['Breaker'], ['Connections'], ['In flight', 'num'],
-    ['Reconnects', 'num']], ({ endpoint, breaker, connections, in_flight, reconnects }) =>
+  const grid = textTable([['Server'], ['Breaker'], ['Connections'], ['In flight', 'num x-mid'],
+    ['Reconnects', 'num x-mid']], ({ endpoint, breaker, connections, in_flight, reconnects }) =>
     [endpoint, breaker.replace('_', '-'), ['ready', 'connecting', 'down']
       .filter((name, i) => i === 0 || connections[name] > 0)
       .map(name => `${connections[name]} ${name}`).join(', '),
