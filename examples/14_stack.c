@@ -411,7 +411,8 @@ static bool open_cache(unsigned long capacity, unsigned long local_ttl_ms)
   const bool has_otlp = environment("OTEL_EXPORTER_OTLP_ENDPOINT", NULL) != NULL;
   const accel_executor_config executor = {.max_threads = LOADERS};
   const accel_redis_config redis = {.url = environment("ACCEL_REDIS_URL", NULL),
-                                    .key_prefix = "accelerator-stack"};
+                                    .key_prefix = "accelerator-stack",
+                                    .observer = &service.observer};
   const accel_config users = {.area = "users",
                               .capacity = capacity,
                               .local_ttl_ms = (uint32_t)local_ttl_ms,
