@@ -5,7 +5,10 @@ The tests share a stack and leave it healthy; each uses users of its own."""
 import base64
 import json
 import math
+import os
+import pathlib
 import re
+import time
 import unittest
 
 import browser
@@ -15,7 +18,8 @@ LONG_MS = "3600000"  # no entry of L1 expires during the tests
 # Of the metrics that Prometheus must have exactly as the program does: what changes them here.
 COMPARED = (
     "local_hit", "local_miss", "remote_hit", "remote_miss", "load_total", "load_success",
-    "invalidation_publish", "invalidation_receive", "lease_granted", "epoch_raised",
+    "invalidation_publish", "invalidation_receive", "lease_granted", "local_writes",
+    "remote_bytes_sent", "remote_bytes_received",
 )  # fmt: skip
 
 
@@ -54,12 +58,14 @@ class Reads(unittest.TestCase):
 
     def test_a_batch_loads_what_is_missing_with_one_query_and_writes_it_back(self):
         SERVICE.get("/users/111")
+        queries = SERVICE.users()["latencies"]["load"]["count"]
         before = SERVICE.counts()
         reply = SERVICE.get("/users?ids=111,112,113,99999999")
         self.assertEqual([user["id"] for user in reply.json()], [111, 112, 113])
         rose = changes(before, SERVICE.counts())
         self.assertEqual((rose["local_hit"], rose["local_miss"]), (1, 3))
         self.assertEqual(rose["load_success"], 3)
+        self.assertEqual(SERVICE.users()["latencies"]["load"]["count"], queries + 1)
         for user in (112, 113, 99999999):  # the missing one too: it is known not to exist
             self.assertEqual(STACK.redis("exists", f"accelerator-stack:users:{user}"), "1")
         again = changes(before, SERVICE.counts())
@@ -170,6 +176,20 @@ class Faults(unittest.TestCase):
         SERVICE.get("/users/303")
         self.assertEqual(STACK.redis("exists", "accelerator-stack:users:303"), "1")
 
+    def test_redis_is_frozen_until_the_breaker_opens(self):
+        def is_open():
+            SERVICE.get(f"/users/{next(users)}")
+            state = SERVICE.state()["redis"][0]
+            metrics = SERVICE.metrics()
+            shown = [metrics[each] for each in metrics if "redis_breaker_open" in each]
+            return state["breaker"] == "open" and max(shown) == 1
+
+        users = iter(range(310, 10000))
+        with STACK.provoke("breaker"):
+            world.wait("the breaker opens", is_open)
+            self.assertEqual(SERVICE.get("/users/309").status, 200)
+        self.recovers()
+
     def test_writes_without_redis_are_repaired(self):
         with STACK.provoke("redis-down"):
             SERVICE.ask("/users/321", "PUT", b"while it was down")
@@ -214,6 +234,16 @@ class Faults(unittest.TestCase):
         self.assertEqual(STACK.end(second), 0)
 
 
+def expressions():
+    """[(where, expression)] of the dashboard, with its variables replaced."""
+    file = world.ROOT / "tools/observability/grafana.json"
+    dashboard = json.loads(file.read_text(encoding="utf-8"))
+    for panel in dashboard["panels"]:
+        for target in panel.get("targets", ()):
+            text = target["expr"].replace("$__rate_interval", "1m")
+            yield panel["title"], re.sub(r"\$(?:area|instance)\b", ".*", text)
+
+
 class Prometheus(unittest.TestCase):
     def same(self, name):
         """Whether Prometheus has the program's number."""
@@ -233,6 +263,40 @@ class Prometheus(unittest.TestCase):
         for name in COMPARED:
             world.wait(f"{name} is counted", lambda name=name: SERVICE.counts()[name] > 0)
             world.wait(f"Prometheus has {name}", lambda name=name: self.same(name))
+
+    def test_every_metric_of_dashboard_and_alerts_is_ours(self):
+        page = SERVICE.get("/metrics").text
+        kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", page, re.M))
+        ours = set(kinds)
+        for name, kind in kinds.items():
+            if kind == "histogram":
+                ours |= {f"{name}{suffix}" for suffix in ("_bucket", "_sum", "_count")}
+        alerts = (world.ROOT / "tools/observability/alerts.yml").read_text(encoding="utf-8")
+        ours |= set(re.findall(r"record: (\S+)", alerts))
+        text = alerts + "\n".join(expression for _, expression in expressions())
+        used = set(re.findall(r"\baccelerator_[\w:]+", text))
+        self.assertGreater(len(used), 30)
+        self.assertEqual(used - ours, set())
+
+    def test_every_expression_of_the_dashboard_finds_data(self):
+        second = STACK.second()
+        second.get("/users/421")
+        SERVICE.get("/users/421")
+        for panel, expression in expressions():
+            world.wait(f"{panel}: {expression}", lambda text=expression: STACK.query(text))
+        STACK.end(second)
+
+    def test_every_expression_of_the_alerts_finds_data(self):
+        """Also where it holds for nobody: `bool` keeps what a comparison would leave out."""
+        SERVICE.get("/users/431")
+        rules = world.ask(STACK.addresses["ACCEL_STACK_PROMETHEUS_URL"], "/api/v1/rules").json()
+        found = [rule for group in rules["data"]["groups"] for rule in group["rules"]]
+        self.assertEqual(sum(rule["type"] == "alerting" for rule in found), 9)
+        for rule in found:
+            self.assertEqual(rule.get("lastError", ""), "", rule["name"])
+            text = re.sub(r"(==|>|<)\s", r"\1 bool ", rule["query"])
+            text = re.sub(r" offset \w+", "", text)
+            world.wait(f"{rule['name']}: {text}", lambda text=text: STACK.query(text))
 
     def firing(self, alert):
         return STACK.query(f'ALERTS{{alertname="{alert}", alertstate="firing"}}')
@@ -334,6 +398,34 @@ class Export(unittest.TestCase):
             for call in below:
                 self.assertEqual(attributes(call)["db.system.name"], "redis")
         self.assertIn("GET", {span["name"] for span in found})
+
+
+class Memory(unittest.TestCase):
+    """In tools/soak.sh for as long as ACCEL_SOAK_SECONDS says."""
+
+    def resident_kib(self):
+        status = pathlib.Path(f"/proc/{SERVICE.state()['pid']}/status")
+        return int(re.search(r"VmRSS:\s+(\d+)", status.read_text(encoding="utf-8"))[1])
+
+    def use(self, batch):
+        """A batch of a hundred users, half of them as other batches have them."""
+        first = 1 + batch * 50 % 9000
+        ids = ",".join(str(user) for user in range(first, first + 100))
+        for path in (f"/users?ids={ids}", f"/names?ids={ids}", "/metrics", "/state.json", "/"):
+            self.assertEqual(SERVICE.get(path).status, 200)
+        self.assertEqual(SERVICE.ask(f"/users/{first}", "PUT", b"kept").status, 204)
+        self.assertEqual(SERVICE.get(f"/users/{99000000 + batch}").status, 404)
+
+    def test_it_stays_flat_under_traffic(self):
+        for batch in range(100):  # L1 and every buffer are full after that
+            self.use(batch)
+        before = self.resident_kib()
+        until = time.monotonic() + float(os.environ.get("ACCEL_SOAK_SECONDS", "0"))
+        batch = 100
+        while batch < 200 or time.monotonic() < until:
+            self.use(batch)
+            batch += 1
+        self.assertLess(self.resident_kib() - before, 4096)
 
 
 class Page(unittest.TestCase):
