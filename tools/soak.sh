@@ -7,7 +7,8 @@
 #   FORM          stress: the suites stress and model; tsan: stress under ThreadSanitizer; asan:
 #                 both under AddressSanitizer and UndefinedBehaviorSanitizer; faults: the faults of
 #                 Redis, of a cluster and of the network in full numbers, which take their time;
-#                 history: several processes under random faults, and sets that race; fuzz: the
+#                 history: several processes under random faults, and sets that race; stack: a
+#                 service under traffic, and every fault of the runbook with its alert; fuzz: the
 #                 decoders, a table and a connection, by libFuzzer. All, if none is named.
 #                 Every test has an equal share; with 15 minutes each has 60 s and more.
 #                 Only if it is named, gate: 20 runs of accel-gate's ab without a change, and 20
@@ -58,6 +59,11 @@ soak_history() {
   run_long build "$1" history --suite=history
 }
 
+soak_stack() {
+  configure build -Dauto_features=enabled
+  run_long build "$1" stack --suite=stack
+}
+
 soak_fuzz() {
   configure build
   run_long build "$1" fuzz --suite=fuzz
@@ -87,7 +93,7 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-[ ${#forms[@]} -gt 0 ] || forms=(stress tsan asan faults history fuzz)
+[ ${#forms[@]} -gt 0 ] || forms=(stress tsan asan faults history stack fuzz)
 
 need_packages "${PACKAGES_ALL[@]}"
 logs=()

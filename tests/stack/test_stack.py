@@ -404,19 +404,20 @@ class Memory(unittest.TestCase):
     """In tools/soak.sh for as long as ACCEL_SOAK_SECONDS says."""
 
     def resident_kib(self):
-        status = pathlib.Path(f"/proc/{SERVICE.state()['pid']}/status")
+        status = pathlib.Path(f"/proc/{self.service.process.pid}/status")
         return int(re.search(r"VmRSS:\s+(\d+)", status.read_text(encoding="utf-8"))[1])
 
     def use(self, batch):
-        """A batch of a hundred users, half of them as other batches have them."""
-        first = 1 + batch * 50 % 9000
+        """A hundred of 3000 users, of which L1 holds 1000."""
+        first = 7000 + batch * 50 % 2900
         ids = ",".join(str(user) for user in range(first, first + 100))
         for path in (f"/users?ids={ids}", f"/names?ids={ids}", "/metrics", "/state.json", "/"):
-            self.assertEqual(SERVICE.get(path).status, 200)
-        self.assertEqual(SERVICE.ask(f"/users/{first}", "PUT", b"kept").status, 204)
-        self.assertEqual(SERVICE.get(f"/users/{99000000 + batch}").status, 404)
+            self.assertEqual(self.service.get(path).status, 200)
+        self.assertEqual(self.service.ask(f"/users/{first}", "PUT", b"kept").status, 204)
+        self.assertEqual(self.service.get(f"/users/{90000000 + batch}").status, 404)
 
     def test_it_stays_flat_under_traffic(self):
+        self.service = STACK.second(ACCEL_CAPACITY="1000")
         for batch in range(100):  # L1 and every buffer are full after that
             self.use(batch)
         before = self.resident_kib()
@@ -426,6 +427,7 @@ class Memory(unittest.TestCase):
             self.use(batch)
             batch += 1
         self.assertLess(self.resident_kib() - before, 4096)
+        self.assertEqual(STACK.end(self.service), 0)
 
 
 class Page(unittest.TestCase):

@@ -122,6 +122,7 @@ stop_all() {
     esac
     rm -f "$dir/pids/${COMPONENTS[i]}"
   done
+  stop vandal # of a provocation
 }
 
 # answers PORT PATH: whether an HTTP server answers with 200.
@@ -310,7 +311,7 @@ build_service() {
 launch_service() {
   local environment=(
     "ACCEL_HTTP_PORT=$(setting service)" "ACCEL_POSTGRES_DSN=$(address postgres)"
-    "ACCEL_REDIS_URL=$(address redis)" ACCEL_CAPACITY=2000
+    "ACCEL_REDIS_URL=$(address redis)" "ACCEL_CAPACITY=${ACCEL_CAPACITY:-2000}"
     "ACCEL_LOCAL_TTL_MS=${ACCEL_LOCAL_TTL_MS:-10000}"
   )
   [[ " $(setting components) " != *' otlp '* ]] ||

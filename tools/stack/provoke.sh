@@ -11,12 +11,14 @@ PROVOCATIONS=(
   'channel-down|Redis refuses to let anybody listen to the channel|AccelChannelDown'
   'full-redis|Redis has no memory left for writes|-'
   'repairs|kills Redis while users are written: the writes wait for repair|AccelRepairsWaiting'
+  'foreign-bytes|another program overwrites the values in Redis every second|-'
   'loader-slow|each row of PostgreSQL takes 0.3 s|AccelLoaderSlow'
+  'loader-hanging|each row of PostgreSQL takes 3 s: readers give up after one|AccelLoaderFailing'
   'loader-failing|PostgreSQL refuses to show the table|AccelLoaderFailing'
   'postgres-down|ends PostgreSQL|AccelLoaderFailing'
   'stale|ends PostgreSQL and empties Redis: only expired values are left|AccelServingStale'
   'hot-key|nine of ten reads ask for one user|-'
-  'thrash|reads all users in turn, more than L1 holds|AccelThrashing and AccelHitRatioFell'
+  'thrash|asks for one id after another, as a crawler|AccelThrashing and AccelHitRatioFell'
 )
 
 provocation() { # NAME: its line
@@ -99,23 +101,47 @@ undo_repairs() {
   traffic mixed
 }
 
-# A policy for rows is asked for each row that a query finds.
-provoke_loader_slow() {
-  need postgres
-  sql -c "ALTER TABLE accelerator_users ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
-    CREATE POLICY slow ON accelerator_users USING (pg_sleep(0.3)::text = '')"
+# The script is run again and again by a process of its own.
+provoke_foreign_bytes() {
+  need redis
+  launch vandal redis-cli -h 127.0.0.1 -p "$(setting redis)" -r -1 -i 1 EVAL "
+    for _, key in ipairs(redis.call('KEYS', '*:users:*')) do
+      redis.call('SET', key, 'of another program', 'KEEPTTL')
+    end" 0
+}
+undo_foreign_bytes() { stop vandal; }
+
+# What is read is what no level has.
+start_misses() {
+  redis FLUSHALL >/dev/null
   traffic misses
 }
-undo_loader_slow() {
+
+# A policy for rows is asked for each row that a query finds.
+slow_rows() {
+  need postgres
+  need redis
+  sql -c "ALTER TABLE accelerator_users ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+    CREATE POLICY slow ON accelerator_users USING (pg_sleep($1)::text = '')"
+  start_misses
+}
+fast_rows() {
   sql -c "DROP POLICY slow ON accelerator_users;
     ALTER TABLE accelerator_users DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY"
   traffic mixed
 }
 
+provoke_loader_slow() { slow_rows 0.3; }
+undo_loader_slow() { fast_rows; }
+
+provoke_loader_hanging() { slow_rows 3; }
+undo_loader_hanging() { fast_rows; }
+
 provoke_loader_failing() {
   need postgres
+  need redis
   sql -c 'REVOKE SELECT ON accelerator_users FROM accelerator'
-  traffic misses
+  start_misses
 }
 undo_loader_failing() {
   sql -c 'GRANT SELECT ON accelerator_users TO accelerator'
@@ -124,8 +150,9 @@ undo_loader_failing() {
 
 provoke_postgres_down() {
   need postgres
+  need redis
   stop postgres INT
-  traffic misses
+  start_misses
 }
 undo_postgres_down() {
   start postgres

@@ -8,7 +8,7 @@ The file has one word, which is read again after each round of requests:
   mixed    few users are asked for often, many rarely; some batches, some writes
   hot      nine of ten reads ask for user 7
   misses   users that no level has
-  scan     all users in turn, in batches
+  scan     one id after another, of users that exist and that do not, in batches
   writes   only writes
   none     nothing
 """
@@ -67,18 +67,23 @@ class Traffic:
             self.write()
 
     def hot(self):
-        for _ in range(READS):
+        for _ in range(3 * READS):
             user = 7 if self.numbers.random() < 0.9 else self.popular()
             self.send("GET", f"/users/{user}")
 
     def misses(self):
-        """One turn takes longer than an entry lives in L2."""
-        for user in self.in_turn(2):
+        """One turn takes nearly as long as an entry lives in L2."""
+        for user in self.in_turn(4):
             self.send("GET", f"/users/{user}")
+        for _ in range(READS // 2):
+            self.send("GET", f"/users/{self.popular()}")
 
     def scan(self):
-        self.get(self.in_turn(100))
-        self.get(self.in_turn(100), "names")
+        """As a crawler does: what nobody reads twice, existing or not."""
+        for path in ("users", "names"):
+            first = self.next + 1
+            self.next += 100
+            self.get(range(first, self.next + 1), path)
 
     def writes(self):
         for _ in range(READS // 4):
