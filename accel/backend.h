@@ -73,9 +73,10 @@ typedef struct accel_local_stats {
 
 /* What has happened since open. */
 typedef struct accel_local_counts {
-  uint64_t inserts, overwrites; /* fills and sets of a new key; over one that was there */
-  uint64_t evictions;           /* entries that gave their place while they were fresh */
-  uint64_t expirations;         /* and those that gave it when they were not */
+  uint64_t inserts;     /* fills and sets of keys that L1 did not have */
+  uint64_t overwrites;  /* fills and sets of keys that it had */
+  uint64_t evictions;   /* fresh entries that were removed to make room */
+  uint64_t expirations; /* expired entries that were removed to make room */
 } accel_local_counts;
 
 /* A reference to a value, which is neither freed nor overwritten until unpin. */
@@ -147,7 +148,7 @@ typedef struct accel_local_ops {
    * no lock during the call; key and value are valid until it returns. */
   void (*each)(accel_local *local, const accel_type *type,
                bool (*visit)(void *ctx, const void *key, const void *value), void *ctx);
-  /* Optional. Takes no lock. */
+  /* Optional; without it these counters stay 0. Takes no lock. Threads: any. */
   void (*counts)(const accel_local *local, accel_local_counts *out);
 } accel_local_ops;
 
@@ -190,7 +191,7 @@ typedef struct accel_remote_call {
   struct accel_remote_note *note_or_null; /* for a span; NULL: not wanted */
 } accel_remote_call;
 
-/* What a backend notes of a call, as far as it knows. Zeroed by the caller. */
+/* What a backend notes about a call, as far as it knows. The caller zeroes it. */
 typedef struct accel_remote_note {
   char server_address[256]; /* of the first server that was asked: host, or path of a socket */
   uint32_t server_port;     /* 0: none */
@@ -292,7 +293,7 @@ typedef struct accel_remote_area {
   void (*tell)(void *ctx, const accel_remote_news *news);
 } accel_remote_area;
 
-/* The operations on data, of which each call is one. */
+/* The operations on data. Each call to L2 is one of them. */
 typedef enum accel_remote_operation {
   ACCEL_REMOTE_GET,
   ACCEL_REMOTE_LEASE,

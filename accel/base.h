@@ -107,7 +107,8 @@
 #define ACCEL_SMALL static inline __attribute__((unused))
 #define ACCEL_COLD __attribute__((noinline, cold))
 #define ACCEL_NOINLINE __attribute__((noinline))
-/* What ends a hit now and then. As cold, it would make all of a loop of hits cold to gcc. */
+/* For a function that a hit calls now and then. If it were ACCEL_COLD, gcc would take a whole loop
+ * of hits for cold code. */
 #define ACCEL_RARE __attribute__((noinline))
 #define ACCEL_FLATTEN __attribute__((flatten)) /* all that it calls is inlined, but cold code */
 /* The compiler forgets what it knows of a variable, and works out nothing from it before. */

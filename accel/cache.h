@@ -113,8 +113,8 @@ accel_status accel_cache_get_or_load_slow(accel_cache *cache, const accel_type *
 accel_status accel_cache_mget(accel_cache *cache, const accel_type *type, const void *keys,
                               size_t count, const accel_read *read, void *values_out,
                               accel_status *statuses_out);
-/* Counts what L1 answered, a hit or a miss, whose tally is due. The key: `word` if it has no more
- * bytes than that, else `key`. Small, because it stands beside the path of a hit. */
+/* Counts a hit or a miss of L1 that accel_tally_count did not count. `key` NULL: the key has at
+ * most 8 bytes, which are in `word`. So the path of a hit stays small. */
 ACCEL_RARE void accel_cache_due(struct accel_core *core, bool is_hit, uint64_t word,
                                 const void *key);
 /* What accel_cache_get does not answer by itself. */
@@ -194,7 +194,7 @@ size_t accel_cache_hot_keys(accel_cache *cache, const accel_type *type, void *ou
 /* Calls `visit` for every fresh value in L1 until it returns false. `visit` may call the cache. */
 void accel_cache_each(accel_cache *cache, const accel_type *type, accel_fn *visit, void *ctx);
 
-/* Counts what L1 answered by itself, in the own line. */
+/* Counts a hit or a miss of L1 in the calling thread's line. */
 ACCEL_INLINE void accel_cache_count_(accel_cache *cache_, const accel_type *type_, const void *key_,
                                      bool is_hit_)
 {

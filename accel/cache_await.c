@@ -78,12 +78,12 @@ static void await_take_outcome(const core_read_plan *plan, core_miss *miss)
   accel_core *core = plan->core;
   const accel_flight *flight = miss->flight;
   const core_note *note = core_note_of(flight);
-  const bool is_told = plan->request.options.infos != NULL || plan->request.options.info != NULL ||
-                       core->spans.note != NULL;
+  const bool wants_info = plan->request.options.infos != NULL ||
+                          plan->request.options.info != NULL || core->spans.note != NULL;
   miss->status = flight->status;
   if (accel_failed(miss->status))
     accel_error_set(core->cache, miss->status, "%s", flight->error);
-  else if (is_told)
+  else if (wants_info)
     accel_core_fill_info(&miss->info, note->source, &note->lifetime, accel_core_now(core));
 }
 
@@ -181,8 +181,8 @@ static accel_status await_take(core_read_plan *plan, core_miss *miss, size_t i, 
                          core->area);
 }
 
-/* The same, and notes which level answered. */
-static accel_status await_tally(core_read_plan *plan, core_miss *miss, size_t i)
+/* Gives key `i` its answer, and notes which level gave it. */
+static accel_status await_answer(core_read_plan *plan, core_miss *miss, size_t i)
 {
   accel_info unwanted = {0}, *info = accel_core_plan_info(plan, i, &unwanted);
   const accel_status status = await_take(plan, miss, i, info);
@@ -200,7 +200,7 @@ accel_status accel_core_plan_end(core_read_plan *plan)
   for (size_t i = 0; i < plan->request.count; i++) {
     if (plan->misses.of_key[i] != SIZE_MAX)
       plan->request.statuses_out[i] =
-          await_tally(plan, &plan->misses.items[plan->misses.of_key[i]], i);
+          await_answer(plan, &plan->misses.items[plan->misses.of_key[i]], i);
     if (first == ACCEL_OK && accel_failed(plan->request.statuses_out[i]))
       first = plan->request.statuses_out[i];
   }

@@ -29,7 +29,8 @@ static const char *batch_offset(size_t offset)
   return (const char *)(uintptr_t)offset;
 }
 
-/* Appends an item whose name begins there in the names; `named` says whether it could be made. */
+/* Appends an item whose name begins at `name_start` of the names. `named`: whether the name could
+ * be made. */
 static accel_status batch_add_item(const accel_core *core, core_batch *batch, size_t name_start,
                                    accel_status named)
 {

@@ -19,7 +19,7 @@ accel_status accel_core_batch_open(core_batch *batch, size_t capacity);
 void accel_core_batch_close(core_batch *batch);
 /* Appends an item for `key`. OK, CONFIG, NOMEM; after a failure there is none. */
 accel_status accel_core_batch_add_key(const accel_core *core, core_batch *batch, const void *key);
-/* The same for a key of which only its text in L2 is known, behind the area. OK, NOMEM. */
+/* The same for a key of which only the name is known, its text in L2 behind the area. OK, NOMEM. */
 accel_status accel_core_batch_add_text(const accel_core *core, core_batch *batch, const char *text,
                                        size_t size);
 /* Gives the last item its bytes; value NULL: a negative entry. OK, CODEC, NOMEM. */

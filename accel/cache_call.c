@@ -21,7 +21,7 @@ typedef struct call_seen {
 
 /* ---- the span ---- */
 
-/* How a call is named where the backend does not say. */
+/* The name of a call to a backend that does not name its commands. */
 static const char *call_usual_command(accel_remote_operation operation, size_t count)
 {
   static const char *const one[] = {"GET", "SET", "SET", "SET", "DEL", "CLEAR"};
@@ -52,7 +52,7 @@ static void call_begin_span(call_seen *seen, bool is_published)
     accel_core_span_note(core, &seen->span, "db.operation.batch.size", NULL, seen->count);
 }
 
-/* The call failed if it did for any of its items, or if the server refused a command of it. */
+/* A call failed if one of its items did, or if the server refused one of its commands. */
 static accel_status call_outcome(const call_seen *seen, accel_status status)
 {
   for (size_t i = 0; i < seen->count && seen->items != NULL && !accel_failed(status); i++)
@@ -84,9 +84,9 @@ static void call_end_span(const call_seen *seen, accel_status returned)
 /* ---- time and bytes ---- */
 
 ACCEL_STATIC_ASSERT((int)ACCEL_TIMED_clear - (int)ACCEL_TIMED_get == (int)ACCEL_REMOTE_CLEAR,
-                    "what is timed follows the order of the operations");
+                    "the list of what is timed follows the order of the operations");
 
-/* Of what L2 did not take or find nothing is counted. */
+/* Counts only what L2 has stored or found. */
 static void call_count_bytes(const call_seen *seen)
 {
   const bool is_read = seen->operation == ACCEL_REMOTE_GET;
@@ -100,25 +100,24 @@ static void call_count_bytes(const call_seen *seen)
                   bytes);
 }
 
-static void call_note_error(const call_seen *seen, accel_status returned)
-{
-  static const char *const names[] = {"get", "lease", "fill", "put", "del", "clear"};
-  const accel_status status = call_outcome(seen, returned);
-  if (!accel_failed(status)) return;
-  char text[ACCEL_OBSERVED_ERROR_TEXT];
-  const char *reason = seen->call->error;
-  snprintf(text, sizeof text, "a %s of L2 failed: %s", names[seen->operation],
-           reason[0] == '\0' ? accel_status_text(status) : reason);
-  accel_core_note_error(seen->core, text);
-}
-
-/* ---- the calls ---- */
-
 static const char *call_operation_name(accel_remote_operation operation)
 {
   static const char *const names[] = {"get", "lease", "fill", "put", "del", "clear"};
   return names[operation];
 }
+
+static void call_note_error(const call_seen *seen, accel_status returned)
+{
+  const accel_status status = call_outcome(seen, returned);
+  if (!accel_failed(status)) return;
+  char text[ACCEL_OBSERVED_ERROR_TEXT];
+  const char *reason = seen->call->error;
+  snprintf(text, sizeof text, "a %s of L2 failed: %s", call_operation_name(seen->operation),
+           reason[0] == '\0' ? accel_status_text(status) : reason);
+  accel_core_note_error(seen->core, text);
+}
+
+/* ---- the calls ---- */
 
 static void call_begin(call_seen *seen, bool is_published)
 {

@@ -1,8 +1,7 @@
-/* cache_call.h: a call to L2, whatever it is for (layer 4, private). Only for .c files.
+/* cache_call.h: one call to L2, whatever it is for (layer 4, private). Only for .c files.
  *
- * Every call of an operation of accel_remote_ops on data passes here, so that there is one place
- * where a call is seen as a whole: its span, which server it went to, how long it took, and how
- * many bytes it moved.
+ * All operations of accel_remote_ops on data are called here. So one place makes the span of a
+ * call, times it, counts its bytes, and notes its failure for observers. Threads: any.
  */
 #ifndef ACCEL_CACHE_CALL_H
 #define ACCEL_CACHE_CALL_H
@@ -11,7 +10,8 @@
 
 ACCEL_EXTERN_C_BEGIN
 
-/* Each is the operation of that name (backend.h), with the items and the call of the batch. */
+/* Each calls the operation of its name (backend.h) with the items and the call of the batch, and
+ * returns its status. */
 accel_status accel_core_call_get(accel_core *core, core_batch *batch);
 accel_status accel_core_call_lease(accel_core *core, core_batch *batch, uint32_t lease_ms);
 accel_status accel_core_call_fill(accel_core *core, core_batch *batch);

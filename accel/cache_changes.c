@@ -31,7 +31,8 @@ static const changes_kind changes_kinds[ACCEL_REMOTE_CHANGES] = {
                                     "all is known of the servers again", ""},
 };
 
-/* For the log, and for the observer if something is wrong: of a server once for all caches. */
+/* Notes a change for the log and, from WARNING on, as an error for the observer. `area` is "" for a
+ * change of a server: then several caches note one error. */
 static void changes_note(accel_core *core, const char *area, accel_log_level level, const char *op,
                          const char *result, const char *subject, const char *text)
 {
@@ -41,10 +42,10 @@ static void changes_note(accel_core *core, const char *area, accel_log_level lev
 
 static void changes_note_channel(accel_core *core, bool is_up, const char *why)
 {
-  const core_channel_logged said = is_up ? CORE_CHANNEL_LOGGED_UP : CORE_CHANNEL_LOGGED_DOWN;
+  const core_channel_logged state = is_up ? CORE_CHANNEL_LOGGED_UP : CORE_CHANNEL_LOGGED_DOWN;
   char text[ACCEL_JOURNAL_TEXT];
-  if (core->channel_logged == said) return;
-  core->channel_logged = said;
+  if (core->channel_logged == state) return;
+  core->channel_logged = state;
   if (is_up)
     snprintf(text, sizeof text, "changes by other processes are received");
   else

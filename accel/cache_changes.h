@@ -8,7 +8,7 @@ ACCEL_EXTERN_C_BEGIN
 
 /* For accel_remote_area. */
 void accel_core_on_remote_change(void *core, const accel_remote_news *change);
-/* After CHANNEL_LOST of the same fall nothing is noted. */
+/* Notes that the channel came up or went down, unless that was noted last, as by CHANNEL_LOST. */
 void accel_core_note_channel(accel_core *core, bool is_up);
 
 typedef enum core_repair_change {

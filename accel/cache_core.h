@@ -14,10 +14,11 @@
  *   cache_write.c        set, del, clear; cache_del_after.c the second del
  *   cache_write_remote.c a write that goes to L2; cache_write_local.c one of L1 alone
  *   cache_remote.c       reads and writes L2; cache_batch.c the items of a call
- *   cache_call.c         one call, as spans see it; cache_keys.c repeated keys
+ *   cache_call.c         one call: its span, time, bytes; cache_keys.c repeated keys
  *   cache_repair_queue.c notes what L2 did not confirm; cache_repair.c repairs it
  *   cache_report.c       logs operations and their spans; cache_changes.c changes of state
- *   cache_snapshot.c     shows counters and state to users
+ *   cache_snapshot.c     shows counters and state to users; cache_observe.c to an observer
+ *   cache_hot.c          the keys that are read most
  *   cache_local.c        what users ask of L1 alone
  */
 #ifndef ACCEL_CACHE_CORE_H
@@ -125,10 +126,9 @@ typedef struct accel_core {
   bool has_leases;          /* loads are shared with other processes */
   bool is_channel_up;       /* atomic */
   bool is_channel_reported; /* atomic: the same, once L1 is expired; what users see */
-  uint64_t
-      channel_changed_ms; /* atomic: when it last came up or went down, or the cache was opened;
-                                * since 1970 */
-  accel_journal journal;  /* open where there are a log and a link */
+  /* Atomic; since 1970: when it last came up or went down, or the cache was opened. */
+  uint64_t channel_changed_ms;
+  accel_journal journal; /* open where there are a log and a link */
   core_channel_logged channel_logged;
   uint64_t degraded_warned_ms; /* atomic: when a degraded read was last logged as a warning */
 

@@ -98,13 +98,13 @@ static void events_on_event(void *core, accel_remote_event event, uint32_t n)
 
 accel_remote_area accel_core_remote_area(accel_core *core)
 {
-  const bool is_told = core->config.log != NULL || core->config.observer != NULL;
+  const bool is_reported = core->config.log != NULL || core->config.observer != NULL;
   const accel_remote_area area = {
       core->area,
       !core->config.no_broadcast,
       {core, events_on_message, events_on_up, events_on_down, events_on_heartbeat, events_on_event},
       core->cache,
       events_on_changed,
-      is_told ? accel_core_on_remote_change : NULL};
+      is_reported ? accel_core_on_remote_change : NULL};
   return area;
 }

@@ -30,8 +30,8 @@ void accel_core_hot_sample(accel_core *core, const void *key, uint64_t hash, boo
 typedef struct hot_search {
   const accel_core *core;
   const accel_hot_report *report;
-  char **texts; /* of each of them, found; NULL: not */
-  size_t missing;
+  char **texts;   /* of each key of the report; NULL: not found */
+  size_t missing; /* texts that are not found yet */
 } hot_search;
 
 static bool hot_visit(void *search_pointer, const void *key, const void *value)
@@ -172,7 +172,7 @@ size_t accel_cache_hot_keys(accel_cache *cache, const accel_type *type, void *ou
 
 /* ---- for observers ---- */
 
-/* The key's text, or "#" and its hash. */
+/* Writes the key's text, or "#" and its hash. */
 static void hot_show(const accel_core *core, const void *key_or_null, uint64_t hash, char *text)
 {
   accel_buffer name = {0};

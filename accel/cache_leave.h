@@ -11,7 +11,7 @@ ACCEL_EXTERN_C_BEGIN
 /* Called where the calling thread ends: the followers of flights that it runs get
  * ACCEL_ERR_LOADER, and what bodies held is released. */
 void accel_core_leave(void);
-/* The thread does not wait for the flight any longer. With `stays` it is loaded all the same. */
+/* The thread stops waiting for the flight. `stays`: the flight is loaded all the same. */
 void accel_core_stop_waiting(accel_core *core, accel_flight *flight, bool stays);
 /* The same for a thread that ends: also releases the flight. */
 void accel_core_leave_flight(accel_core *core, accel_flight *flight);

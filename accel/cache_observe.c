@@ -1,12 +1,11 @@
 #include "cache_observe.h"
 
 #include "cache_hot.h"
-
 #include "executor_share.h"
 
 #include <string.h>
 
-/* What is constant, of the cache of an area that was opened first. */
+/* Shows what is constant, for the first cache of its area. */
 static void observe_identity(const accel_core *core, accel_observed_cache *line)
 {
   line->mode = accel_mode_name(core->config.mode);

@@ -6,12 +6,12 @@
 
 ACCEL_EXTERN_C_BEGIN
 
-/* Joins the observer of the configuration, if there is one. Everything else is open by then. OK,
- * CONFIG, NOMEM, with a text. */
+/* Joins the observer of the configuration, if there is one. The cache is open otherwise: it may be
+ * asked at once. OK, CONFIG, NOMEM, with a text. */
 accel_status accel_core_observe_begin(accel_core *core);
-/* Leaves it, and frees the histograms: nothing may be timed any more. */
+/* Leaves the observer, and frees the histograms: from then on nothing is timed. */
 void accel_core_observe_end(accel_core *core);
-/* No error is noted any more. */
+/* After end. From then on no error may be noted. */
 void accel_core_observe_release(accel_core *core);
 /* Notes a failure for the observer's last errors. The text holds no secret and no key. */
 void accel_core_note_error(const accel_core *core, const char *text);

@@ -1,6 +1,6 @@
 #include "cache_read_plan.h"
-#include "cache_hot.h"
 
+#include "cache_hot.h"
 #include "cache_lease.h"
 #include "cache_load.h"
 #include "cache_read_local.h"

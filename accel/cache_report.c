@@ -69,7 +69,7 @@ static void report_end_span(const accel_core *core, const core_report *report, a
 
 /* ---- operations ---- */
 
-/* Of spans; a log gets what follows the prefix. */
+/* The names of spans. A log gets what follows the prefix. */
 #define REPORT_SPAN_PREFIX "cache."
 static const char *const report_spans[] = {
     [CORE_OPERATION_GET] = "cache.get",     [CORE_OPERATION_MGET] = "cache.mget",
@@ -121,8 +121,8 @@ static const char *report_key(const accel_core *core, const void *key, accel_buf
   return (const char *)text->data;
 }
 
-/* An outage has records of its own; of the reads in it one a second is a warning, which also
- * shows an L2 that fails now and then. */
+/* An outage has records of its own. So only one degraded read a second is a warning, which is
+ * enough to show an L2 that fails now and then. */
 static accel_log_level report_degraded_level(accel_core *core)
 {
   const uint64_t now_ms = accel_clock_monotonic_ms();

@@ -7,9 +7,9 @@
 
 ACCEL_EXTERN_C_BEGIN
 
-/* A span that the user's code has begun. */
+/* A span between its begin and its end. */
 typedef struct core_span {
-  void *handle;
+  void *handle;      /* what the user's begin returned */
   accel_trace outer; /* the thread's context before it */
 } core_span;
 
@@ -61,7 +61,7 @@ void accel_core_report_start(const accel_core *core, core_report *report);
 accel_status accel_core_report_write(accel_core *core, const core_report *report,
                                      accel_status status, core_result result);
 
-/* Of an operation on `keys` keys; 0: on the area. */
+/* Begins the report of an operation on `keys` keys; 0: on the area. */
 static inline core_report accel_core_report_begin(const accel_core *core, core_operation operation,
                                                   size_t keys)
 {

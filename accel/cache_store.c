@@ -80,7 +80,8 @@ static void store_explain(const accel_core *core, accel_status status,
              (int)status, reason);
 }
 
-/* The observer is told no more than the status, unless it shows keys: a reason may name one. */
+/* The reason of a failed load may name a key: an observer that shows no keys gets the status alone.
+ * */
 static void store_note_error(const accel_core *core, accel_status status, const char *error)
 {
   char text[ACCEL_OBSERVED_ERROR_TEXT];

@@ -27,8 +27,8 @@ uint32_t accel_core_write_local_ttl(accel_core *core, core_write_kind kind,
 #define WRITE_ATTEMPTS_MAX 16
 
 /* Writes L1 without L2. Where there is an L2, the gate keeps an entry from getting a long TTL just
- * as the channel goes down. A write of another key of the stripe may move the gate too: then again,
- * and at last with a TTL that needs no gate. */
+ * as the channel goes down. A write of another key of the stripe moves the gate too: then it tries
+ * again, and at last with a TTL so short that it needs no gate. */
 static accel_status write_local_value(accel_core *core, const void *key, uint64_t hash,
                                       const void *value, const accel_write *write,
                                       core_write_kind kind)

@@ -13,9 +13,10 @@ typedef enum core_write_kind { CORE_WRITE_VALUE, CORE_WRITE_NULL, CORE_WRITE_DEL
 
 /* The configured TTL of a value, or of a negative entry, with jitter. */
 uint32_t accel_core_write_ttl(accel_core *core, core_write_kind kind, uint32_t value_ttl_ms);
+/* The TTL of an entry in L2: what the call asks for, else the configured one. */
 uint32_t accel_core_write_remote_ttl(accel_core *core, core_write_kind kind,
                                      const accel_write *write);
-/* An entry in L1 never outlives the one in L2; a TTL that was asked for is exact without L2. */
+/* The TTL of an entry in L1: at most that in L2; without L2 what the call asks for, exactly. */
 uint32_t accel_core_write_local_ttl(accel_core *core, core_write_kind kind,
                                     const accel_write *write, uint32_t remote_ttl_ms);
 /* Writes L1 without L2: OK, CONFIG, NOMEM. */

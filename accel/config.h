@@ -21,15 +21,15 @@ typedef enum accel_error_policy { ACCEL_IGNORE = 0, ACCEL_PROPAGATE } accel_erro
  * that runs the operation; `end` receives what `begin` returned.
  *
  * A name that starts with "cache." is an operation (kind internal): cache.get mget set mset del
- * mdel clear warmup load. Any other name is one call to L2 (kind client), and tells the command:
+ * mdel clear warmup load. Any other name is one call to L2 (kind client), and names the command:
  * "GET", "MGET", "PIPELINE SET", "MULTI". Spans nest: a load, or a call to L2, begins and ends
  * while the operation that needs it is under way, or on a thread of the executor.
  *
  * Parents come from the trace context (trace.h). While `begin` runs, accel_trace_current is the
- * parent: the innermost span of this thread, that of the read which a load was started by, or what
- * the program set; if none is set, the span is a root. `begin` may make its own span the context by
- * accel_trace_enter; the library restores the parent after `end`. So a loader finds its own span in
- * the context, and what it begins is a child of that. */
+ * parent: the innermost span of this thread; for a load, the span of the read that started it; or
+ * what the program set. If none is set, the span is a root. `begin` may make its own span the
+ * context by accel_trace_enter; the library restores the parent after `end`. So a loader finds its
+ * own span in the context, and what it begins is a child of that. */
 typedef struct accel_span_ops {
   void *ctx;
   void *(*begin)(void *ctx, const char *name, const char *area);

@@ -45,8 +45,8 @@
   X(MS, hot_key_window_ms) \
   X(FLAG, no_histograms)
 
-/* The struct that the list makes: if a field were missing in it, or in another place, that field or
- * those behind it would lie elsewhere. */
+/* A struct made of the list. If the list lacked a field, or had one in another place, the fields
+ * from there on would have other offsets than in accel_config. */
 #define CONFIG_FIELD_TYPE(how_, name_) __typeof__(((accel_config *)0)->name_) name_;
 typedef struct config_listed {
   CONFIG_FIELD_LIST(CONFIG_FIELD_TYPE)
@@ -119,7 +119,7 @@ bool accel_config_show(const accel_config *config, const char *area, size_t inde
   static const accel_config_facts facts = {true, true};
   accel_config zero, resolved;
   memset(&zero, 0, sizeof zero);
-  zero.area = area; /* what a cache is called and joined to is no deviation */
+  zero.area = area; /* these have no default to differ from */
   zero.remote = config->remote;
   zero.observer = config->observer;
   if (accel_config_resolve(NULL, &zero, &facts, &resolved) != ACCEL_OK) resolved = zero;

@@ -4,10 +4,10 @@
 
 #include "config.h"
 
-#define ACCEL_CONFIG_TEXT 72u
+#define ACCEL_CONFIG_TEXT 72u /* bytes of a value's text, with its 0 */
 
-/* A field: its value, and what it would be if it were zero. What it points to does not appear, only
- * whether it is set. */
+/* A field: its value, and its default, which zero selects. Of a pointer it says only whether it is
+ * set. */
 typedef struct accel_config_text {
   const char *name; /* a constant */
   char value[ACCEL_CONFIG_TEXT], when_zero[ACCEL_CONFIG_TEXT];

@@ -19,7 +19,7 @@ struct accel_executor_share *accel_executor_share_new(void);
 void accel_executor_share_close(accel_executor *executor,
                                 struct accel_executor_share *share_or_null);
 
-/* How many jobs of a share wait for a thread; those that wait for their time are not counted. */
+/* How many jobs of a share wait for a thread. Does not count those that are not due yet. */
 size_t accel_executor_share_length(accel_executor *executor,
                                    const struct accel_executor_share *share);
 

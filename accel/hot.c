@@ -114,7 +114,7 @@ static void hot_put_key(const accel_hot *hot, char *to, const void *key)
   to[1 + size] = '\0';
 }
 
-/* Of keys that are kept as a hash, the hash alone says so. */
+/* The hash is equal. It is all that is known of a long string key. */
 static bool hot_is_key(const accel_hot *hot, const char *kept, const void *key)
 {
   if (hot->type->key_kind != ACCEL_KEY_STRING) return hot->type->equal(kept, key);

@@ -9,9 +9,10 @@
  * Reads are counted in windows, one after the other. What is reported is the last complete window;
  * before there is one, the first as far as it has come.
  *
- * A string key of more than HOT_TEXT_MAX bytes is kept as its hash.
+ * A string key of more than 24 bytes is kept as its hash.
  *
- * Threads: any. A sample never waits: while another thread is at it, it is left out.
+ * Threads: any, all functions but open and close. A sample never waits: while another thread counts
+ * one, it is dropped.
  */
 #ifndef ACCEL_HOT_H
 #define ACCEL_HOT_H
@@ -37,12 +38,13 @@ typedef struct accel_hot_report {
 
 ACCEL_EXTERN_C_BEGIN
 
-/* `slots` keys are counted, rounded up to a multiple of 16. NULL: no memory. */
+/* Counts at most `slots` keys, rounded up to a multiple of 16; `window_ms` is at least 1. `now_ms`,
+ * here and below, is of the cache's clock. NULL: no memory. */
 accel_hot *accel_hot_open(const accel_type *type, uint32_t slots, uint32_t window_ms,
                           uint64_t now_ms);
 /* In a forked child it only frees memory. */
 void accel_hot_close(accel_hot *hot_or_null, bool is_child);
-/* A read of the key was sampled. */
+/* Counts a sample: a read of this key. */
 void accel_hot_add(accel_hot *hot, const void *key, uint64_t hash, uint64_t now_ms);
 /* Lists the keys that were seen. False: no memory, and nothing to close. */
 bool accel_hot_report_open(accel_hot *hot, uint64_t now_ms, accel_hot_report *report);

@@ -7,9 +7,8 @@
  * every output shows the same counts.
  *
  * Threads share a histogram and add to it by relaxed atomic additions: an addition takes some tens
- * of nanoseconds at most, what it measures takes microseconds. Sums of a moment are read without a
- * lock, so that the sum of the times may lack a value that the counts have. Threads: any, all
- * functions.
+ * of nanoseconds at most, what it measures takes microseconds. Readers take no lock, so the sum of
+ * the times may lack a value that the counts have. Threads: any, all functions.
  */
 #ifndef ACCEL_LATENCY_H
 #define ACCEL_LATENCY_H
@@ -68,11 +67,11 @@ void accel_histogram_record(accel_histogram *histogram, uint64_t ns);
 /* Adds all of `from`, to which other threads may be adding, to `to`, which is the caller's own. */
 void accel_histogram_add(accel_histogram *to, const accel_histogram *from);
 uint64_t accel_histogram_count(const accel_histogram *histogram);
-/* The time below which the share `quantile` of all lies, to 4.4 %; 0 of an empty one. */
+/* The time below which the share `quantile` (0 to 1) of all lies, to 4.4 %; 0 of an empty one. */
 double accel_histogram_quantile_ms(const accel_histogram *histogram, double quantile);
 void accel_histogram_summarize(const accel_histogram *histogram, accel_latency *out);
 
-/* The sum of the histograms from `first` to `last`. */
+/* The sum of the histograms from `first` to `last`, both included. */
 void accel_latencies_sum(const accel_latencies *latencies, accel_timed first, accel_timed last,
                          accel_histogram *sum_out);
 

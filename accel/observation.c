@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- what is there to show ---- */
+/* ---- metrics ---- */
 
 #define OBSERVATION_COUNTER(field_, metric_, unit_, help_) \
   {"accelerator_cache_" metric_, help_, unit_, ACCEL_FAMILY_COUNTER, false},
@@ -272,8 +272,8 @@ static void observation_tell_times(observation_walk *walk, const accel_observed_
   observation_tell(walk, kind->family, &sample);
 }
 
-/* Samples of one family must follow each other: histograms that differ in a label are told cache by
- * cache within their family. */
+/* Samples of one family must follow each other, so this walks family by family, and in each cache
+ * by cache. */
 static void observation_walk_times(observation_walk *walk)
 {
   const accel_observation *observation = walk->observation;
@@ -353,7 +353,7 @@ static void observation_walk_endpoints(observation_walk *walk)
                               endpoints[i].reconnects);
 }
 
-/* ---- what exporters add ---- */
+/* ---- figures of other members ---- */
 
 static void observation_walk_figures(observation_walk *walk)
 {

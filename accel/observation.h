@@ -22,7 +22,7 @@
 #define ACCEL_OBSERVED_LABELS 8u       /* extra ones, at most */
 #define ACCEL_OBSERVED_ERRORS 10u      /* the last ones */
 #define ACCEL_OBSERVED_ERROR_TEXT 256u /* with its area */
-#define ACCEL_OBSERVED_REASONS 6u      /* why a cache is not as it should be */
+#define ACCEL_OBSERVED_REASONS 6u      /* of a cache, at most */
 #define ACCEL_OBSERVED_REASON_TEXT 192u
 #define ACCEL_OBSERVED_ENDPOINT_TEXT 288u
 
@@ -56,7 +56,7 @@ typedef enum accel_gauge_needs {
   X(channel_up, "channel_up", "", ALL, CHANNEL, \
     "Whether every change by other processes is received.") \
   X(degraded, "degraded", "", ANY, CHANNEL, \
-    "Whether lives in L1 are short, because the channel is down.") \
+    "Whether lifetimes in L1 are short, because the channel is down.") \
   X(remote_ready, "remote_ready", "", ALL, REMOTE, "Whether the server for data answers.") \
   X(repairs, "repairs", "{key}", SUM, REMOTE, "Keys whose last write L2 did not confirm.") \
   X(loads_running, "loads_running", "{key}", SUM, NOTHING, \
@@ -77,7 +77,7 @@ typedef enum accel_health {
 typedef struct accel_observed_hot_key {
   char key[ACCEL_LOG_KEY_BYTES + 1]; /* its text, or "#" and a hash */
   double reads_per_s;
-  uint64_t at_least; /* so many reads it had in the window for certain */
+  uint64_t at_least; /* reads in the window that are certain */
 } accel_observed_hot_key;
 
 /* All caches of an area. */
@@ -163,11 +163,12 @@ accel_observed_endpoint *accel_observation_endpoint(accel_observation *observati
  * no memory. */
 bool accel_observation_add(accel_observation *observation, const accel_family *family,
                            const accel_label *label_or_null, uint64_t started_ms, uint64_t value);
-/* Adds what one cache has timed. False: no memory. */
+/* Adds the histograms of one cache. False: no memory. */
 bool accel_observed_add_latencies(accel_observed_cache *line, const accel_latencies *latencies);
-/* One more hot key of the area, or one that another cache of it has too. False: no memory. */
+/* Adds a hot key, or its reads to those of the same key in another cache. False: no memory. */
 bool accel_observed_add_hot_key(accel_observed_cache *line, const accel_observed_hot_key *hot_key);
-/* Why the cache is not as it should be. Texts that are there, or too many, are left out. */
+/* Raises the health to `health`, and adds a sentence that says why. Drops a sentence that is there
+ * already, and more than ACCEL_OBSERVED_REASONS. */
 void accel_observed_add_reason(accel_observed_cache *line, accel_health health, const char *format,
                                ...) ACCEL_PRINTF(3, 4);
 /* Adds a gauge of one cache, by its rule. `line->instances` counts the cache already. */
@@ -179,7 +180,7 @@ void accel_observed_add_gauge(accel_observed_cache *line, accel_gauge gauge, uin
 bool accel_observed_has_gauge(const accel_observed_cache *line, accel_gauge gauge);
 const char *accel_observed_gauge_field(accel_gauge gauge);
 bool accel_observed_gauge_is_flag(accel_gauge gauge);
-/* Whether these caches can have such times. */
+/* Whether these caches time that. */
 bool accel_observed_has_timed(const accel_observed_cache *line, accel_timed timed);
 /* "ok", "degraded" or "failed". */
 const char *accel_health_name(accel_health health);

@@ -10,14 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* An area that has caches. */
+/* An area with open caches. */
 typedef struct accel_observer_area {
   struct accel_observer_area *next;
   char name[65];
   uint32_t open; /* caches that have joined */
   uint64_t started_ms;
-  size_t line; /* of the observation that is being filled: its place there */
-  /* Of caches that have left. */
+  size_t line; /* its index in the observation that is being filled */
+  /* Sums of the caches that have left. */
   uint64_t counters[ACCEL_COUNTERS];
   accel_latencies *latencies;
 } accel_observer_area;
@@ -154,7 +154,7 @@ static accel_observer_area *observer_join_area(accel_observer_state *state, cons
   return area;
 }
 
-/* With the mutex: the last cache of the area has left. */
+/* With the mutex, when the last cache of the area leaves. */
 static void observer_remove_area(accel_observer_state *state, accel_observer_area *area)
 {
   accel_observer_area *before = NULL;
@@ -260,8 +260,8 @@ void accel_observer_release(accel_observer_member *member)
 
 /* ---- errors ---- */
 
-/* With the errors' mutex: the entry of this failure, which is the newest now. A failure that was
- * noted before moves there, so that one that repeats does not drive the others out. */
+/* With the errors' mutex: makes the entry of this failure the newest one, and returns it. A failure
+ * that was noted before moves there, so that one that repeats does not drive the others out. */
 static accel_observed_error *observer_newest_error(accel_observer_state *state, const char *area,
                                                    const char *text)
 {

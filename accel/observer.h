@@ -5,13 +5,13 @@
  *   accel_config config = {.area = "users", .observer = &observer};
  *   user_cache_open(&users, &config);
  *
- * A cache joins its observer when it is opened and leaves it when it is closed; an accel_redis does
- * the same. What the observer shows of one moment is collected once, and every output is made from
- * that: so they agree. Caches of one area in one process are shown as one, their sum. While at
- * least one of them is open, what the closed ones counted stays in the sum, so that no counter
- * falls.
+ * A cache joins its observer when it is opened and leaves it when it is closed; an accel_redis and
+ * an accel_otlp do the same. The observer collects everything of one moment once and makes every
+ * output from that, so that they agree. It shows the caches of one area in one process as one,
+ * their sum. While at least one of them is open, what the closed ones counted stays in the sum, so
+ * that no counter falls.
  *
- * A hit does not know of the observer. What is shown costs when it is asked for.
+ * A hit costs the same with an observer. Showing costs only when somebody asks.
  *
  * Threads: open and close need exclusive use, everything else any thread, at any time. An open
  * observer is not moved or copied. In a forked child it is closed.
@@ -48,8 +48,8 @@ ACCEL_EXTERN_C_BEGIN
  * closed. Threads: exclusive use. */
 ACCEL_NODISCARD accel_status accel_observer_open(accel_observer *observer,
                                                  const accel_observer_config *config_or_null);
-/* Close what uses it first: what is still open then is not shown any more, and the last one to
- * close frees the memory. Does nothing for a closed one or NULL. Threads: exclusive use. */
+/* Close what uses it first: what is still open is not shown any more, and the last of it to close
+ * frees the observer's memory. Does nothing for a closed one or NULL. Threads: exclusive use. */
 void accel_observer_close(accel_observer *observer);
 
 /* Appends all metrics, in the text format 0.0.4 of Prometheus. OK; NOMEM; CLOSED: it is not open,

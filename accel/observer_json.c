@@ -111,7 +111,7 @@ static void json_latency_of(accel_observer_text *out, const char *name,
   json_latency(out, name, &sum);
 }
 
-/* Of caches that time nothing there is none. */
+/* Empty objects if the caches time nothing. */
 static void json_latencies(accel_observer_text *out, const accel_observed_cache *line)
 {
   const accel_latencies *latencies = line->latencies;

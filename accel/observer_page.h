@@ -1,8 +1,8 @@
 /* observer_page.h: the live page that "/" serves (layer 2).
  *
- * The page asks for state.json once a second and draws what it hears; it asks nobody else, and its
- * policy admits nothing but its own script and style. For readers without JavaScript it has a table
- * of the moment in which it was sent. tools/observer_page/ holds its source.
+ * The page requests state.json once a second and draws it. It requests nothing else, and its
+ * Content-Security-Policy admits only its own script and style. For readers without JavaScript it
+ * has a table of the moment in which it was sent. Its source is tools/observer_page/.
  *
  * Only for .c files. Threads: any, each with an observation of its own.
  */
@@ -14,7 +14,7 @@
 
 ACCEL_EXTERN_C_BEGIN
 
-/* Pieces of text, and NULL behind the last one. */
+/* The page before and behind the table: pieces of text, and NULL behind the last one. */
 extern const char *const accel_observer_page_before[];
 extern const char *const accel_observer_page_behind[];
 

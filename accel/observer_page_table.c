@@ -15,7 +15,7 @@ static void page_table_number(accel_observer_text *out, uint64_t number)
   accel_observer_text_number(out, number);
 }
 
-/* A dash where there is none, as of a cache without that level. */
+/* A dash if the gauge means nothing for these caches. */
 static void page_table_gauge(accel_observer_text *out, const accel_observed_cache *line,
                              accel_gauge gauge)
 {

@@ -1,9 +1,9 @@
-/* observer_state.h: what an observer has to do with those it shows (layer 2).
+/* observer_state.h: the members of an observer: what it shows (layer 2).
  *
  * A cache, an L2 or an exporter is a member. It joins when it is open and leaves before it is
- * closed, both under the observer's mutex, under which members are also asked: so no member is
- * asked while it closes. A member that is asked must not wait for a thread that may use the
- * observer.
+ * closed. Both take the observer's mutex, which is also held while members are asked, so that no
+ * member is asked while it closes. A member that is asked must not wait for a thread that may use
+ * the observer.
  *
  * Only for .c files. Threads: any, all functions.
  */
@@ -15,9 +15,10 @@
 
 struct accel_observer_area;
 
-/* Lies in what is shown; zeroed: it has not joined. */
+/* A part of the struct that is shown. Zeroed: it has not joined. */
 typedef struct accel_observer_member {
-  /* Adds what there is to show. `line`: of a cache, its area's. False: no memory. */
+  /* Adds what there is to show: a cache to the line of its area, others to the observation; for
+   * these the line is NULL. False: no memory. */
   bool (*observe)(void *ctx, accel_observation *observation, accel_observed_cache *line_or_null);
   void *ctx;
   /* The observer's: */
@@ -29,18 +30,19 @@ typedef struct accel_observer_member {
 
 ACCEL_EXTERN_C_BEGIN
 
-/* `observe` and `ctx` are set. OK; CONFIG: `observer` is not open, or was opened before a fork;
- * NOMEM; with a text on `owner` (error.h). `area_or_null`: of a cache. */
+/* Joins. The caller has set `observe` and `ctx`. `area_or_null`: the area of a cache. OK; CONFIG:
+ * `observer` is not open, or was opened before a fork; NOMEM; with a text on `owner` (error.h). */
 accel_status accel_observer_join(accel_observer *observer, accel_observer_member *member,
                                  const char *area_or_null, const void *owner);
 /* The last figures of a cache, which stay in its area's sum as long as others of the area are open.
  */
 typedef struct accel_observer_last {
   uint64_t counters[ACCEL_COUNTERS];
-  accel_latencies *latencies; /* taken over by leave, or freed; NULL: none */
+  accel_latencies *latencies; /* leave takes them over; NULL: none */
 } accel_observer_last;
-/* It is not asked any more, but may still note errors. Does nothing for a member that has not
- * joined, and in a forked child. `last_or_null`: of a cache. */
+/* Leaves: the member is not asked any more, but may still note errors. Does nothing for a member
+ * that has not joined, and in a forked child. `last_or_null`: of a cache; frees its histograms.
+ */
 void accel_observer_leave(accel_observer_member *member, accel_observer_last *last_or_null);
 
 /* The member has left, and notes no more errors: the observer's memory may be freed. Every member

@@ -71,8 +71,7 @@ void accel_observer_text_double(accel_observer_text *text, double number)
   accel_observer_text_decimal(text, is_shown ? (uint64_t)(number * 1e6 + 0.5) : 0, 6);
 }
 
-/* Calls for the bytes between those that `escape` names; it returns NULL where nothing is to be
- * escaped. */
+/* Appends the string with every character replaced for which `escape` does not return NULL. */
 static void observer_text_escaped(accel_observer_text *text, const char *string,
                                   const char *(*escape)(unsigned char byte, char room[8]))
 {

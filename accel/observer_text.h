@@ -1,7 +1,7 @@
 /* observer_text.h: texts of an observer's outputs, appended to a buffer (layer 2).
  *
- * The first failure to get memory sticks: what is appended after it changes nothing, and the caller
- * looks once, at the end. Only for .c files. Threads: a text belongs to one.
+ * After the first failed allocation nothing more is appended, so the caller checks has_failed once,
+ * at the end. Only for .c files. Threads: a text belongs to one.
  */
 #ifndef ACCEL_OBSERVER_TEXT_H
 #define ACCEL_OBSERVER_TEXT_H
@@ -24,7 +24,7 @@ void accel_observer_text_string(accel_observer_text *text, const char *string);
 void accel_observer_text_number(accel_observer_text *text, uint64_t number);
 /* number / 10^places, without zeros at the end. */
 void accel_observer_text_decimal(accel_observer_text *text, uint64_t number, unsigned places);
-/* A number that is not negative, to six places; what is not finite is 0. */
+/* A number of [0, 1e12), to six places; any other is 0. */
 void accel_observer_text_double(accel_observer_text *text, double number);
 /* In quotes, escaped as JSON is; bytes that are not UTF-8 become U+FFFD. */
 void accel_observer_text_json(accel_observer_text *text, const char *string);

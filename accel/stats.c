@@ -7,8 +7,8 @@
 
 /* ---- tallies ---- */
 
-/* Random, so that no pattern of a program's reads meets the samples: 1 to twice the mean, less one.
- */
+/* From 1 to twice the mean less one, at random, so that samples do not follow a pattern in a
+ * program's reads. */
 static uint64_t stats_draw_gap(const accel_stats *stats, const accel_tally *tally, uint64_t count)
 {
   const uint64_t place = (uint64_t)((const char *)tally - (const char *)stats);

@@ -1,7 +1,7 @@
 /* stats.h: one list of counters (layer 2).
  *
- * A new counter is one line in ACCEL_COUNTER_LIST_: the struct, the snapshot and the OpenTelemetry
- * points follow from it.
+ * A new counter is one line in ACCEL_COUNTER_LIST_: the struct, the snapshot, the OpenTelemetry
+ * points and the observer's metrics follow from it.
  *
  * Each thread counts L1 hits and misses by plain stores in a cache line of its own; a snapshot sums
  * the lines, and the line of an ended thread keeps its counts. All other counters are relaxed
@@ -111,12 +111,12 @@ typedef struct accel_otel_point {
   uint64_t value;
 } accel_otel_point;
 
-/* A count that one thread keeps by plain stores, and the gap to its next sample: the count is
- * `now + before`, and `now` grows until one more would overflow. Then the count is due: nothing is
+/* A count that one thread keeps by plain stores, and the gap to its next sample. The count is
+ * `now + before`. `now` grows until one more would overflow: then the count is due, nothing is
  * stored, and a cold function takes a sample and begins the next gap. Without samples `now` begins
- * at 0 and is never due. In line 0 it is always due, and `before` grows by additions. So a hit asks
- * one question, which the addition answers by itself: whether the thread has a line of its own, and
- * whether the hit is a sample. */
+ * at 0 and is never due. In line 0 it is always due, and `before` grows by atomic additions. So one
+ * addition tells a hit whether it has to call that function: because the thread has no line of its
+ * own, or because the hit is a sample. */
 typedef struct accel_tally {
   uint64_t now;     /* atomic; 0: the count is `between` */
   uint64_t before;  /* atomic */

@@ -5,8 +5,8 @@
  * from the header `traceparent` of a request; a client sends it on in a header of its own. A cache
  * passes it on too: to the thread that runs a load, and to the spans that it begins (config.h).
  *
- * The context belongs to the calling thread. It is copied, never shared, and costs nothing where it
- * is not used. Threads: each sees its own.
+ * The context belongs to the calling thread. It is copied, never shared. Threads: each sees its
+ * own.
  */
 #ifndef ACCEL_TRACE_H
 #define ACCEL_TRACE_H
@@ -43,9 +43,9 @@ size_t accel_trace_get_state(char *tracestate, size_t size);
 /* The context as it is, for code that makes spans. */
 accel_trace accel_trace_current(void);
 bool accel_trace_is_set(const accel_trace *trace);
-/* Makes a context current: one that was read before, or that of a span that begins. The tracestate
- * is the trace's: it stays while the trace id does, and is there again when the id is. NULL or all
- * zero: none. */
+/* Makes a context current: one that accel_trace_current returned, or that of a span that begins.
+ * NULL or all zero: none. The tracestate belongs to the trace id: while another one is current,
+ * there is none, and it is there again when its id is. */
 void accel_trace_enter(const accel_trace *trace_or_null);
 
 ACCEL_EXTERN_C_END
