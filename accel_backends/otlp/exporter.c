@@ -225,6 +225,7 @@ static void exporter_release(otlp_exporter *exporter)
     accel_buffer_release(&exporter->outboxes[i].body);
   }
   accel_otlp_writer_release(&exporter->writer);
+  accel_otlp_gzip_release(&exporter->gzip);
 }
 
 void accel_otlp_exporter_close(otlp_exporter *exporter)

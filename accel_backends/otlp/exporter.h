@@ -13,6 +13,7 @@
 
 #include "../../accel/observer_state.h"
 #include "../../accel/platform/thread.h"
+#include "gzip.h"
 #include "messages.h"
 #include "transport.h"
 
@@ -61,6 +62,7 @@ typedef struct otlp_exporter {
   accel_observer_member member;
   otlp_transport transport;
   otlp_writer writer; /* the thread's */
+  otlp_gzip gzip;     /* the same */
   accel_mutex mutex;
   accel_condition wake, changed; /* for the thread; for flushes */
   otlp_outbox outboxes[OTLP_SIGNALS];

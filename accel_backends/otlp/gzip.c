@@ -35,25 +35,39 @@ static bool gzip_reserve(accel_buffer *out, size_t size)
   return true;
 }
 
-bool accel_otlp_gzip(const accel_buffer *in, accel_buffer *out)
+static z_stream *gzip_open(void)
 {
-  z_stream stream;
-  memset(&stream, 0, sizeof stream);
-  stream.zalloc = gzip_alloc;
-  stream.zfree = gzip_free;
-  if (in->size > UINT_MAX / 2) return false;
-  if (deflateInit2(&stream, GZIP_LEVEL, Z_DEFLATED, GZIP_WINDOW, GZIP_MEMORY, Z_DEFAULT_STRATEGY) !=
+  z_stream *stream = (z_stream *)ACCEL_MALLOC(sizeof *stream);
+  if (stream == NULL) return NULL;
+  memset(stream, 0, sizeof *stream);
+  stream->zalloc = gzip_alloc;
+  stream->zfree = gzip_free;
+  if (deflateInit2(stream, GZIP_LEVEL, Z_DEFLATED, GZIP_WINDOW, GZIP_MEMORY, Z_DEFAULT_STRATEGY) ==
       Z_OK)
-    return false;
-  const size_t bound = deflateBound(&stream, (unsigned long)in->size);
-  const bool has_room = gzip_reserve(out, bound);
-  if (has_room) {
-    stream.next_in = in->data;
-    stream.avail_in = (unsigned)in->size;
-    stream.next_out = out->data;
-    stream.avail_out = (unsigned)bound;
-    if (deflate(&stream, Z_FINISH) == Z_STREAM_END) out->size = stream.total_out;
-  }
-  deflateEnd(&stream);
-  return has_room && out->size > 0;
+    return stream;
+  ACCEL_FREE(stream);
+  return NULL;
+}
+
+bool accel_otlp_gzip(otlp_gzip *gzip, const accel_buffer *in, accel_buffer *out)
+{
+  if (gzip->stream == NULL) gzip->stream = gzip_open();
+  z_stream *stream = (z_stream *)gzip->stream;
+  if (stream == NULL || in->size > UINT_MAX / 2 || deflateReset(stream) != Z_OK) return false;
+  const size_t bound = deflateBound(stream, (unsigned long)in->size);
+  if (!gzip_reserve(out, bound)) return false;
+  stream->next_in = in->data;
+  stream->avail_in = (unsigned)in->size;
+  stream->next_out = out->data;
+  stream->avail_out = (unsigned)bound;
+  if (deflate(stream, Z_FINISH) == Z_STREAM_END) out->size = stream->total_out;
+  return out->size > 0;
+}
+
+void accel_otlp_gzip_release(otlp_gzip *gzip)
+{
+  if (gzip->stream == NULL) return;
+  deflateEnd((z_stream *)gzip->stream);
+  ACCEL_FREE(gzip->stream);
+  gzip->stream = NULL;
 }

@@ -1,7 +1,6 @@
 #include "outbox.h"
 
 #include "../../accel/platform/system.h"
-#include "gzip.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -80,24 +79,27 @@ static bool outbox_take_body(otlp_exporter *exporter, otlp_outbox *outbox)
   otlp_writer *writer = &exporter->writer;
   const bool is_gzip = exporter->settings->targets[outbox->signal].is_gzip;
   if (writer->has_failed) return false;
-  if (is_gzip) return accel_otlp_gzip(&writer->out, &outbox->body);
+  if (is_gzip) return accel_otlp_gzip(&exporter->gzip, &writer->out, &outbox->body);
   const accel_buffer body = writer->out;
   writer->out = outbox->body;
   outbox->body = body;
   return true;
 }
 
-static bool outbox_make_metrics(otlp_exporter *exporter, otlp_outbox *outbox)
+static accel_status outbox_make_metrics(otlp_exporter *exporter, otlp_outbox *outbox)
 {
   accel_observation observation;
-  if (accel_observer_observe(exporter->observer, &observation) != ACCEL_OK) return false;
+  const accel_status status = accel_observer_observe(exporter->observer, &observation);
+  outbox->items = 0;
+  if (status != ACCEL_OK) return status;
   outbox->items =
       accel_otlp_write_metrics(&exporter->writer, &exporter->settings->resource, &observation);
   accel_observation_release(&observation);
-  return outbox_take_body(exporter, outbox);
+  return outbox_take_body(exporter, outbox) ? ACCEL_OK : ACCEL_ERR_NOMEM;
 }
 
-static bool outbox_make_batch(otlp_exporter *exporter, otlp_outbox *outbox, otlp_queue *batch)
+static accel_status outbox_make_batch(otlp_exporter *exporter, otlp_outbox *outbox,
+                                      otlp_queue *batch)
 {
   const otlp_pairs *resource = &exporter->settings->resource;
   outbox->items = batch->count;
@@ -106,18 +108,19 @@ static bool outbox_make_batch(otlp_exporter *exporter, otlp_outbox *outbox, otlp
   else
     accel_otlp_write_logs(&exporter->writer, resource, batch);
   accel_otlp_queue_clear(batch);
-  return outbox_take_body(exporter, outbox);
+  return outbox_take_body(exporter, outbox) ? ACCEL_OK : ACCEL_ERR_NOMEM;
 }
 
-/* Makes the request, unless there is one. False: no memory, or a closed observer. */
-static bool outbox_make(otlp_exporter *exporter, otlp_outbox *outbox, otlp_queue *batch)
+/* Makes the request, unless there is one. OK; NOMEM; CLOSED: the observer is. */
+static accel_status outbox_make(otlp_exporter *exporter, otlp_outbox *outbox, otlp_queue *batch)
 {
-  if (outbox->body.size > 0) return true;
+  if (outbox->body.size > 0) return ACCEL_OK;
   accel_otlp_writer_reset(&exporter->writer, exporter->settings->targets[outbox->signal].form);
-  const bool is_made = outbox->signal == OTLP_METRICS ? outbox_make_metrics(exporter, outbox)
-                                                      : outbox_make_batch(exporter, outbox, batch);
-  if (!is_made) outbox->body.size = 0;
-  return is_made;
+  const accel_status status = outbox->signal == OTLP_METRICS
+                                  ? outbox_make_metrics(exporter, outbox)
+                                  : outbox_make_batch(exporter, outbox, batch);
+  if (status != ACCEL_OK) outbox->body.size = 0;
+  return status;
 }
 
 /* ---- what follows from an answer ---- */
@@ -221,9 +224,12 @@ static void outbox_attempt(otlp_exporter *exporter, otlp_outbox *outbox, otlp_qu
 {
   otlp_answer answer = {.outcome = OTLP_REFUSED, .text = "there was no memory for the request"};
   if (outbox->tries == 0) outbox->first_ms = accel_clock_monotonic_ms();
-  const bool is_made = outbox_make(exporter, outbox, batch);
-  if (!is_made && outbox->signal == OTLP_METRICS) answer.outcome = OTLP_LATER;
-  if (is_made) {
+  const accel_status status = outbox_make(exporter, outbox, batch);
+  if (status == ACCEL_ERR_CLOSED)
+    snprintf(answer.text, sizeof answer.text, "the observer was closed before the exporter");
+  else if (status != ACCEL_OK && outbox->signal == OTLP_METRICS)
+    answer.outcome = OTLP_LATER;
+  if (status == ACCEL_OK) {
     if (outbox->tries > 0) outbox_count(outbox, OTLP_RETRIED, 1);
     accel_otlp_transport_send(&exporter->transport, outbox->signal, &outbox->body,
                               outbox_timeout_ms(exporter, outbox, end_ms), &answer);

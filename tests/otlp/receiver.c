@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -40,12 +39,19 @@ bool receiver_available(void)
 
 /* ---- life ---- */
 
+/* Neither end goes to a program that is started later. */
+static bool receiver_pipe(int ends[2])
+{
+  return pipe(ends) == 0 && fcntl(ends[0], F_SETFD, FD_CLOEXEC) == 0 &&
+         fcntl(ends[1], F_SETFD, FD_CLOEXEC) == 0;
+}
+
 static bool receiver_run(receiver *self, int port)
 {
   int orders[2], lines[2];
   char number[16];
   snprintf(number, sizeof number, "%d", port);
-  if (pipe2(orders, O_CLOEXEC) != 0 || pipe2(lines, O_CLOEXEC) != 0) return false;
+  if (!receiver_pipe(orders) || !receiver_pipe(lines)) return false;
   self->pid = fork();
   if (self->pid == 0) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -14,6 +14,7 @@
 //   raw BASE64                  write these bytes to the connection, and close it
 //   endless                     answer with a body that does not end
 //   silent                      never answer
+//   hangup                      close the connection while the request arrives
 //   sync                        go on as before
 //
 // An order may be followed by "once": then "ok" is next.
@@ -264,6 +265,11 @@ function act(request, response, taken) {
 }
 
 function serve(request, response) {
+  if (answer.kind === 'hangup') {
+    request.socket.destroy();
+    answer = {kind: 'ok', once: false};
+    return;
+  }
   const chunks = [];
   request.on('data', (chunk) => chunks.push(chunk));
   request.on('error', () => {});

@@ -111,6 +111,7 @@ static void of_it(void **state)
   otlp_writer writer = {.form = OTLP_PROTOBUF};
   const otlp_pairs resource = {.items = NULL};
   accel_buffer out = {.data = NULL};
+  otlp_gzip gzip = {NULL};
   size_t points = 0;
   for (size_t i = 0; i < ROUNDS; i++) {
     accel_observation observation;
@@ -120,7 +121,7 @@ static void of_it(void **state)
     accel_otlp_writer_reset(&writer, OTLP_PROTOBUF);
     points = accel_otlp_write_metrics(&writer, &resource, &observation);
     const double written_ms = cpu_ms(CLOCK_THREAD_CPUTIME_ID);
-    assert_true(accel_otlp_gzip(&writer.out, &out));
+    assert_true(accel_otlp_gzip(&gzip, &writer.out, &out));
     compressed[i] = cpu_ms(CLOCK_THREAD_CPUTIME_ID) - written_ms;
     written[i] = written_ms - asked_ms;
     asked[i] = asked_ms - start_ms;
@@ -131,6 +132,7 @@ static void of_it(void **state)
   assert_true(points > (size_t)CACHES * ACCEL_COUNTERS);
   accel_otlp_writer_release(&writer);
   accel_buffer_release(&out);
+  accel_otlp_gzip_release(&gzip);
 }
 
 int main(void)
