@@ -103,7 +103,8 @@ static bool receiver_begin(receiver *self, int port)
   char *line = receiver_line(self, receiver_now_ms() + patience_ms());
   const bool is_ready = line != NULL && sscanf(line, "ready %d", &self->port) == 1;
   free(line);
-  snprintf(self->url, sizeof self->url, "http://127.0.0.1:%d", self->port);
+  snprintf(self->url, sizeof self->url, "%s://127.0.0.1:%d",
+           getenv("RECEIVER_CERTIFICATE") == NULL ? "http" : "https", self->port);
   if (!is_ready) receiver_stop(self);
   return is_ready;
 }

@@ -19,7 +19,9 @@
 //
 // An order may be followed by "once": then "ok" is next.
 'use strict';
+const fs = require('fs');
 const http = require('http');
+const https = require('https');
 const readline = require('readline');
 const zlib = require('zlib');
 const root = require('@opentelemetry/otlp-transformer/build/src/generated/root.js');
@@ -308,7 +310,18 @@ function order(line) {
   say({order: line});
 }
 
-const server = http.createServer(serve);
+// By HTTPS where RECEIVER_CERTIFICATE is set, and to clients with a certificate by RECEIVER_CLIENTS
+// where that is, too.
+function makeServer() {
+  const {RECEIVER_CERTIFICATE, RECEIVER_KEY, RECEIVER_CLIENTS} = process.env;
+  if (!RECEIVER_CERTIFICATE) return http.createServer(serve);
+  const options = {cert: fs.readFileSync(RECEIVER_CERTIFICATE), key: fs.readFileSync(RECEIVER_KEY)};
+  if (RECEIVER_CLIENTS)
+    Object.assign(options, {ca: fs.readFileSync(RECEIVER_CLIENTS), requestCert: true});
+  return https.createServer(options, serve);
+}
+
+const server = makeServer();
 server.keepAliveTimeout = 60000;
 server.listen(+process.argv[2], '127.0.0.1', () => {
   process.stdout.write(`ready ${server.address().port}\n`);
