@@ -41,7 +41,7 @@ static void observe_channel(accel_core *core, accel_observed_cache *line, uint64
   why[0] = '\0';
   if (core->remote_ops->explain_channel != NULL) core->remote_ops->explain_channel(core->link, why);
   const uint64_t down_ms = now_ms > changed_ms ? now_ms - changed_ms : 0;
-  accel_observed_add_reason(line, ACCEL_HEALTH_DEGRADED, "the channel is down since %llu s%s%s",
+  accel_observed_add_reason(line, ACCEL_HEALTH_DEGRADED, "the channel has been down for %llu s%s%s",
                             (unsigned long long)(down_ms / 1000), why[0] == '\0' ? "" : ": ", why);
 }
 
@@ -54,7 +54,7 @@ static void observe_remote(accel_core *core, accel_observed_cache *line)
   accel_observed_add_gauge(line, ACCEL_GAUGE_remote_ready, is_ready);
   accel_observed_add_gauge(line, ACCEL_GAUGE_repairs, repairs);
   if (!is_ready)
-    accel_observed_add_reason(line, ACCEL_HEALTH_DEGRADED, "L2 does not answer: reads load");
+    accel_observed_add_reason(line, ACCEL_HEALTH_DEGRADED, "L2 does not answer: reads go to the source");
   if (repairs > 0)
     accel_observed_add_reason(line, ACCEL_HEALTH_DEGRADED,
                               "L2 did not confirm the last write of %zu keys: a repair is due",

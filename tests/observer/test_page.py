@@ -193,7 +193,7 @@ class Page(unittest.TestCase):
         self.shows("All 3 caches are well.")
         service.tell("down 1")
         text = self.shows("1 of 3 caches is in trouble.")
-        self.assertIn("area_1: the channel is down", text)
+        self.assertIn("area_1: the channel has been down", text)
         self.assertIn("whether this user may subscribe", text)
         self.shows("The channel went down.")
         self.until(AREAS, lambda areas: areas[0] == "area_1")
@@ -278,7 +278,7 @@ class Page(unittest.TestCase):
     def test_forty_caches(self):
         caches = [state_world.cache(f"area{number:02}") for number in range(40)]
         caches[30] |= {"health": "failed", "reasons": ["the cache is closing"]}
-        caches[20] |= {"health": "degraded", "reasons": ["the channel is down since 3 s"]}
+        caches[20] |= {"health": "degraded", "reasons": ["the channel has been down for 3 s"]}
         first = state_world.state(*caches, redis=[state_world.endpoint("127.0.0.1:6379")])
 
         def answer(number):
@@ -302,7 +302,7 @@ class Page(unittest.TestCase):
         self.run_script("document.querySelector('.caches a').focus()")
         self.run_script("document.activeElement.click()")
         text = self.shows("← All 40 caches")
-        self.assertIn("The channel is down since 3 s", text)
+        self.assertIn("The channel has been down for 3 s", text)
         self.assertEqual(self.run_script("return document.title"), "2 in trouble · area20")
         self.run_script(PRESS, "Escape")
         self.shows("2 of 40 caches are in trouble.")

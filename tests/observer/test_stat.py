@@ -72,7 +72,7 @@ class Once(unittest.TestCase):
 
     def test_trouble_comes_first_in_words(self):
         caches = [state_world.cache(area) for area in ("anna", "berta", "zoe")]
-        caches[2] |= {"health": "degraded", "reasons": ["the channel is down since 9 s"]}
+        caches[2] |= {"health": "degraded", "reasons": ["the channel has been down for 9 s"]}
         caches[2]["gauges"] |= {"channel_up": False, "repairs": 3}
         server = state_world.endpoint("127.0.0.1:6379", breaker="open")
         first = state_world.state(*caches, redis=[server])
@@ -83,7 +83,7 @@ class Once(unittest.TestCase):
         areas = [line.split()[0] for line in lines[4:7]]
         self.assertEqual(areas, ["zoe", "anna", "berta"])
         self.assertEqual(self.row(output, "zoe")[10:12], ["down", "3"])
-        self.assertEqual(lines[-1], "zoe: the channel is down since 9 s")
+        self.assertEqual(lines[-1], "zoe: the channel has been down for 9 s")
 
     def test_a_cache_without_l1_reads_from_l2(self):
         first = state_world.state(state_world.cache("far", mode="remote"))

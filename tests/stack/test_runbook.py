@@ -23,7 +23,7 @@ DAY = {"AccelHitRatioFell"}  # compares with what was a day ago
 SAYS = {
     "redis-down": r"L2 does not answer",
     "breaker": r"its breaker is open",
-    "channel-down": r"The channel is down since .*subscribe",
+    "channel-down": r"The channel has been down for .*subscribe",
     "full-redis": r"OOM|out of memory",
     "repairs": r"L2 did not confirm the last write of \d+ keys",
     "foreign-bytes": r"bytes in L2 cannot be read",

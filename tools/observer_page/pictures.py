@@ -103,8 +103,8 @@ class Made:
             return self.cache
         down_s = second - TROUBLE_S
         reasons = [
-            f"the channel is down since {down_s} s",
-            "L2 does not answer: reads load",
+            f"the channel has been down for {down_s} s",
+            "L2 does not answer: reads go to the source",
             f"L2 did not confirm the last write of {3 * down_s} keys: a repair is due",
         ]
         gauges = {"channel_up": False, "degraded": True, "remote_ready": False}
