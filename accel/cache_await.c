@@ -236,6 +236,7 @@ void accel_core_plan_leave(void *plan_pointer)
   for (size_t i = 0; i < plan->misses.count; i++)
     if (plan->misses.items[i].flight != NULL)
       accel_core_leave_flight(plan->core, plan->misses.items[i].flight);
+  if (plan->outcome.is_reported) accel_core_report_leave(plan->core, &plan->outcome.report);
   accel_core_report_close(plan->core, &plan->outcome.report);
   ACCEL_FREE(plan->misses.memory);
   ACCEL_FREE(plan->own_statuses);

@@ -25,6 +25,8 @@ typedef struct core_load {
   void *keys, *values;
   accel_status *statuses;
   bool is_block; /* it lies in memory of its own */
+  core_report report;
+  bool is_reported; /* the report has begun, and has not ended */
   /* The context of the thread that asked for it, while the load is on its way to another; "": none.
    */
   char traceparent[ACCEL_TRACE_TEXT_BYTES];
@@ -136,15 +138,17 @@ static void load_part(core_load *load, accel_flight **flights, size_t count)
   accel_core *core = load->core;
   count = accel_core_drop_unwanted(core, flights, count);
   if (count == 0) return;
-  core_report report = accel_core_report_begin(core, CORE_OPERATION_LOAD, count);
-  if (count == 1) report.key = flights[0]->key;
+  load->report = accel_core_report_begin(core, CORE_OPERATION_LOAD, count);
+  load->is_reported = true;
+  if (count == 1) load->report.key = flights[0]->key;
   accel_status status = ACCEL_OK;
   if (load->keys == NULL)
     count = load_one_by_one(core, load, flights, count, &status);
   else
     status = load_many(core, load, flights, count);
   if (accel_core_is_foreign(core)) return; /* the loader forked, and this is the child */
-  accel_core_report_end(core, &report, status, CORE_RESULT_OK);
+  load->is_reported = false;
+  accel_core_report_end(core, &load->report, status, CORE_RESULT_OK);
   accel_core_store(core, flights, count, &load->load_options);
 }
 
@@ -213,6 +217,7 @@ static void load_refuse(accel_core *core, accel_flight **flights, size_t count, 
 static void load_leave(void *load_pointer)
 {
   core_load *load = (core_load *)load_pointer;
+  if (load->is_reported) accel_core_report_leave(load->core, &load->report);
   accel_core_leave();
   load_collect(load);
   for (size_t i = 0; i < load->count; i++)

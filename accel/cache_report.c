@@ -178,6 +178,11 @@ accel_status accel_core_report_write(accel_core *core, const core_report *report
   return status;
 }
 
+void accel_core_report_leave(const accel_core *core, const core_report *report)
+{
+  report_end_span(core, report, ACCEL_ERR_LOADER);
+}
+
 void accel_core_report_note_degraded(accel_core *core, core_report *report, accel_flight *flight)
 {
   if (core->config.log == NULL || report->degraded != NULL) return;

@@ -80,6 +80,8 @@ static inline accel_status accel_core_report_end(accel_core *core, const core_re
 
 /* Whether the calling thread is in the log or the spans of this cache. */
 bool accel_core_report_is_used_here(const accel_core *core);
+/* Ends the span of an operation whose thread ends within it, after its begin. */
+void accel_core_report_leave(const accel_core *core, const core_report *report);
 /* Notes that a flight which is done, and answered the caller, did without L2. */
 void accel_core_report_note_degraded(accel_core *core, core_report *report, accel_flight *flight);
 /* Releases what the report holds. */

@@ -36,6 +36,7 @@ static accel_status load(void *ctx, uint64_t key, uint64_t *out)
 {
   (void)ctx;
   see();
+  if (key == 99) pthread_exit(NULL);
   *out = key;
   return key == 13 ? (accel_status)-1013 : ACCEL_OK;
 }
@@ -176,6 +177,37 @@ static void spans_that_leave_the_context_alone_still_come_in_pairs(void **state)
   close_cache();
 }
 
+static void *read_to_the_end(void *unused)
+{
+  uint64_t out;
+  accel_ignore(number_cache_get(&cache, 99, &out));
+  return unused;
+}
+
+/* Spans are ended even if their thread ends within the loader. */
+static void check_an_end(bool is_in_caller)
+{
+  pthread_t thread;
+  open_cache(is_in_caller, &keeper.ops);
+  assert_int_equal(pthread_create(&thread, NULL, read_to_the_end, NULL), 0);
+  pthread_join(thread, NULL);
+  number_cache_close(&cache);
+  const kept_span *loaded = span_keeper_find(&keeper, "cache.load", 0);
+  assert_int_equal(loaded->status, ACCEL_ERR_LOADER);
+  assert_int_equal(span_keeper_find(&keeper, "cache.get", 0)->status, ACCEL_ERR_LOADER);
+  for (size_t i = 0; i < keeper.count; i++) assert_true(keeper.spans[i].is_ended);
+  assert_false(keeper.is_odd);
+  close_cache();
+}
+
+static void a_thread_that_ends_in_a_loader_ends_its_spans(void **state)
+{
+  (void)state;
+  check_an_end(true);
+  span_keeper_clear(&keeper);
+  check_an_end(false);
+}
+
 /* ---- attributes ---- */
 
 static void expect_read(size_t n, const char *name, const char *notes)
@@ -273,6 +305,7 @@ int main(void)
       cmocka_unit_test_setup(a_load_carries_the_context_where_there_are_no_spans, setup),
       cmocka_unit_test_setup(without_a_context_an_operation_is_a_root, setup),
       cmocka_unit_test_setup(spans_that_leave_the_context_alone_still_come_in_pairs, setup),
+      cmocka_unit_test_setup(a_thread_that_ends_in_a_loader_ends_its_spans, setup),
       cmocka_unit_test_setup(a_read_notes_which_level_answered, setup),
       cmocka_unit_test_setup(a_hit_is_noted_where_hits_are_traced, setup),
       cmocka_unit_test_setup(writes_note_their_keys, setup),
