@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* host:port, [address]:port, or the path of a unix socket: neither user nor password. */
+/* Writes host:port, [address]:port, or the path of a unix socket, without user and password. */
 static void redis_observe_name(redis_endpoint *endpoint, char name[ACCEL_OBSERVED_ENDPOINT_TEXT])
 {
   redis_address *address = accel_redis_endpoint_hold_address(endpoint);
@@ -39,7 +39,7 @@ static void redis_observe_lane(redis_lane *lane, accel_observed_endpoint *out)
   }
 }
 
-/* Every server that holds keys. */
+/* Adds every server that a key may lead to. */
 static bool redis_observe_show(void *state_pointer, accel_observation *observation,
                                accel_observed_cache *line_or_null)
 {

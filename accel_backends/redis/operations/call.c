@@ -47,7 +47,7 @@ bool accel_redis_call_is_paused(const redis_link *link, accel_remote_call *call,
   return true;
 }
 
-/* ---- what a span is told ---- */
+/* ---- notes for spans ---- */
 
 static void redis_call_note_server(accel_remote_call *call, redis_endpoint *endpoint)
 {
@@ -59,8 +59,8 @@ static void redis_call_note_server(accel_remote_call *call, redis_endpoint *endp
   accel_redis_address_release(address, 0);
 }
 
-/* Its first word, if that is one. A redirection is no failure, nor is an unknown script, which is
- * sent again. */
+/* Notes the error's first word, if it is one in capitals. A redirection is no failure, nor is an
+ * unknown script, which is sent again. */
 static void redis_call_note_error(accel_remote_call *call, const redis_replies *replies,
                                   const redis_reply *error, accel_remote_event event)
 {

@@ -75,8 +75,8 @@ accel_status accel_redis_call_fail(accel_remote_item *const *items, size_t count
                                    accel_status status);
 /* Gives the call its text and returns NOMEM. */
 accel_status accel_redis_call_no_memory(accel_remote_call *call);
-/* The reply to EXEC is an error. If EXEC itself was refused, the connection is still within MULTI:
- * breaks it. */
+/* For an error in reply to EXEC: breaks the connection if EXEC itself was refused, because then the
+ * connection is still within MULTI. */
 void accel_redis_call_leave_transaction(const redis_exchange *exchange, size_t exec);
 /* For replies that cannot be those of the commands: breaks the connection, returns BACKEND. */
 accel_status accel_redis_call_protocol_error(redis_lane *lane, accel_remote_call *call);

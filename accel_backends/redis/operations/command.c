@@ -1,5 +1,5 @@
-/* command.c: the command by which an operation is known to those who look at traces. What is sent
- * may differ, where a server lacks it or values are large. */
+/* command.c: the name of an operation in spans: the command that it usually sends. It may send
+ * others instead, where a server lacks that one or values are large. */
 #include "operations.h"
 
 static const char *redis_command_of(bool is_published, size_t count, const char *one,

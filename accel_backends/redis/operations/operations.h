@@ -32,6 +32,7 @@ accel_status accel_redis_del(void *link, accel_remote_item *items, size_t count,
 ACCEL_COLD accel_status accel_redis_clear(void *link,
                                           const accel_remote_publisher *publisher_or_null,
                                           accel_remote_call *call);
+/* The command that such a call usually sends, as backend.h says. */
 const char *accel_redis_operation_command(void *link, accel_remote_operation operation,
                                           const accel_remote_item *items, size_t count,
                                           bool is_published);

@@ -35,7 +35,7 @@ enum {
   REDIS_HINT_SHIFT = 8
 };
 
-/* Why an item goes another round: the last reason of all items. */
+/* Why items go another round: the last reason that any of them had. */
 typedef struct redis_again {
   const accel_remote_item *item;
   redis_endpoint *endpoint; /* whose server replied */
@@ -49,7 +49,7 @@ typedef struct redis_part {
   redis_lane *lane_or_null; /* of the endpoint; NULL: none may serve them now */
   accel_remote_item **items;
   size_t count;
-  redis_again *again; /* what items of all parts note */
+  redis_again *again; /* the operation's, for all parts */
 } redis_part;
 
 /* What is done with each part. A part has `state_size` bytes of the operation's own. */

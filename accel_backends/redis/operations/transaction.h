@@ -10,8 +10,8 @@
 
 #include "scatter.h"
 
-/* An item's status: it is to be removed without a transaction, because the server has no room, its
- * writes are paused, or it lacks transactions. */
+/* The status of an item that is to be removed without a transaction, because the server has no
+ * room, its writes are paused, or it lacks transactions. */
 #define REDIS_WRITE_TO_REMOVE ((accel_status)-998)
 
 /* What all parts of an operation have in common. */

@@ -82,7 +82,7 @@ void accel_redis_connection_adopt(redis_connection *connection, redis_stream *st
                                   const char *why);
 /* Copies (REDIS_SOCKET_TEXT bytes) why it is not up. */
 void accel_redis_connection_explain(redis_connection *connection, char *text);
-/* How it is doing. */
+/* What an observer shows of a connection. */
 typedef struct redis_connection_figures {
   redis_connection_state state;
   size_t pending; /* requests whose replies are due */

@@ -13,7 +13,7 @@
 #include "connection.h"
 
 #define REDIS_VALUE_LARGE_BYTES REDIS_CONNECTION_LARGE_BYTES /* larger ones are large */
-#define REDIS_VALUE_SIZES_KEYS 1024u
+#define REDIS_VALUE_SIZES_KEYS 1024u                         /* hashes that are kept */
 #define REDIS_VALUE_TOO_LARGE_MS 60000u /* then a size that was refused is tried again */
 
 /* Zeroed: nothing is known. */
@@ -37,17 +37,17 @@ ACCEL_EXTERN_C_BEGIN
 /* Remembers that the key's value has so many bytes. */
 void accel_redis_value_sizes_note(redis_value_sizes *sizes, const char *key, size_t key_size,
                                   size_t size, size_t max_value_bytes);
-/* What the last value of the key was. */
+/* Of what size the last value of the key was, as far as this process knows. */
 redis_value_size accel_redis_value_sizes_find(const redis_value_sizes *sizes, const char *key,
                                               size_t key_size);
 
-/* The server refused a value of so many bytes: its proto-max-bulk-len is smaller. */
+/* Notes that the server refused a value of so many bytes: its proto-max-bulk-len is smaller. */
 void accel_redis_value_sizes_refuse(redis_value_sizes *sizes, uint64_t size);
 /* The size of a value that the server refused lately, if one of `size` bytes is at least as large;
  * else 0. */
 uint64_t accel_redis_value_sizes_refused(const redis_value_sizes *sizes, uint64_t size);
 
-/* It is another server now. */
+/* Forgets everything, because it is another server now. */
 void accel_redis_value_sizes_forget(redis_value_sizes *sizes);
 
 ACCEL_EXTERN_C_END
