@@ -256,7 +256,8 @@ static void a_hit_is_noted_where_hits_are_traced(void **state)
 static void writes_note_their_keys(void **state)
 {
   (void)state;
-  uint64_t keys[3] = {7, 8, 9}, loaded;
+  uint64_t keys[3] = {7, 8, 9};
+  size_t loaded = 0;
   open_cache(true, &keeper.ops);
   assert_int_equal(number_cache_set(&cache, 7, &keys[0]), ACCEL_OK);
   assert_int_equal(number_cache_del(&cache, 7), ACCEL_OK);
@@ -268,14 +269,11 @@ static void writes_note_their_keys(void **state)
   expect_read(0, "cache.mdel", "accel.area=numbers;accel.keys=3;");
   expect_read(0, "cache.clear", "accel.area=numbers;");
   expect_read(0, "SET", "accel.area=numbers;db.system.name=fake;db.operation.name=SET;");
-  size_t count = 0;
-  assert_int_equal(number_cache_warmup(&cache, keys, 3, &count), ACCEL_OK);
-  loaded = count;
+  for (size_t i = 0; i < keeper.count; i += 2) /* each operation, then its call to L2 */
+    assert_true(span_keeper_is_child(&keeper.spans[i + 1], &keeper.spans[i]));
+  assert_int_equal(number_cache_warmup(&cache, keys, 3, &loaded), ACCEL_OK);
   assert_int_equal(loaded, 3);
   expect_read(0, "cache.warmup", "accel.area=numbers;accel.keys=3;");
-  for (size_t i = 0; i + 1 < keeper.count; i++)
-    if (strncmp(keeper.spans[i + 1].name, "cache.", 6) != 0 && i < 10)
-      assert_true(span_keeper_is_child(&keeper.spans[i + 1], &keeper.spans[i]));
   close_cache();
 }
 
