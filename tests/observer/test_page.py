@@ -308,6 +308,41 @@ class Page(unittest.TestCase):
         self.shows("2 of 40 caches are in trouble.")
         self.is_well()
 
+    def test_a_focused_row_moves_with_its_focus(self):
+        caches = [state_world.cache(area) for area in ("anna", "berta", "zoe")]
+        is_bad = []
+
+        def answer(_):
+            made = copy.deepcopy(caches)
+            if is_bad:
+                made[2] |= {"health": "degraded", "reasons": ["the channel is down since 3 s"]}
+            return state_world.state(*made)
+
+        self.browser.visit(self.made(answer).url, 900)
+        self.until(AREAS, lambda areas: areas == ["anna", "berta", "zoe"])
+        self.run_script("document.querySelectorAll('.caches a')[2].focus()")
+        is_bad.append(True)
+        self.until(AREAS, lambda areas: areas == ["zoe", "anna", "berta"])
+        self.assertEqual(self.run_script("return document.activeElement.textContent"), "zoe")
+        self.is_well()
+
+    def test_a_process_that_begins_anew_is_told(self):
+        first = state_world.state(state_world.cache("users"))
+        older = state_world.growing(first, local_hit=500)
+        service = self.made(lambda number: older(number + 1000))
+        self.browser.visit(service.url, 900)
+        self.shows("100 %")
+        since = service.asked + 1000
+        fresh = state_world.growing(first | {"pid": 4712, "started_ms": 1}, local_hit=80)
+        service.answer = lambda number: fresh(number + 1000) | {
+            "caches": fresh(number + 1000 - since)["caches"]
+        }
+        self.shows("The process was started anew.")
+        self.shows("process 4712")
+        rate = "return document.querySelectorAll('.figures dd')[2].textContent"
+        self.until(rate, lambda text: "-" not in text and text not in ("", "–"))
+        self.is_well()
+
     def test_one_cache_in_every_width_and_theme(self):
         cache = state_world.cache(
             "users", remote_ops={"get": state_world.latency(9, 0.1)},

@@ -233,8 +233,10 @@ function overview() {
     watcher.observe(row.root);
     return row;
   };
-  let order = {};
+  let order = {}, touched_ms = -HOLD_MS;
   filter.addEventListener('input', () => draw());
+  for (const kind of ['pointermove', 'focusin'])
+    grid.addEventListener(kind, () => { touched_ms = performance.now(); });
 
   function draw() {
     const { state } = known;
@@ -242,15 +244,17 @@ function overview() {
       const series = seriesOf(cache.area);
       return { cache, series, verdict: judge(cache, series), key: cache.area };
     });
-    order = arrange(items, order, grid);
+    order = arrange(items, order, performance.now() - touched_ms < HOLD_MS);
     drawSums(cells, title, items);
     trouble.update(summary(order.items));
     show(bar, items.length > 0);
     show(grid, items.length > 0);
     show(filter, items.length > 8);
-    const wanted = filter.value.trim().toLowerCase();
+    const wanted = filter.value.trim().toLowerCase(), focused = document.activeElement;
     sync(rows, order.items.filter(item => item.key.toLowerCase().includes(wanted)),
       item => item.key, create);
+    if (focused !== document.activeElement && rows.contains(focused)) // its row has moved
+      focused.focus({ preventScroll: true });
     redis.update(state.redis);
     changes.update(state);
     errors.update(state);
@@ -274,11 +278,13 @@ function summary(items) {
   return { kind, said: said.slice(0, 5) };
 }
 
-/* By trouble, then by reads. Rows that are looked at do not move: anew only every ten seconds, at
- * once when trouble comes or goes, and never below a pointer or the focus. */
-function arrange(items, old, grid) {
-  const ranks = items.map(item => `${item.key} ${item.verdict.rank}`).sort().join('\n');
-  const isHeld = grid.matches(':hover') || grid.contains(document.activeElement);
+const HOLD_MS = 3000;
+
+/* By trouble, then by reads. Anew every ten seconds, at once when trouble comes or goes or the first
+ * rates are known, but not just under a pointer that moves or a row that was chosen. */
+function arrange(items, old, isHeld) {
+  const ranks = items.map(({ key, verdict, series }) => `${key} ${verdict.rank} ${series.last < 0}`)
+    .sort().join('\n');
   if (old.items && (isHeld || old.ranks === ranks && known.second - old.second < 10)) {
     const places = new Map(old.items.map((item, i) => [item.key, i]));
     const place = item => places.has(item.key) ? places.get(item.key) : items.length;
