@@ -54,7 +54,8 @@ static void observe_remote(accel_core *core, accel_observed_cache *line)
   accel_observed_add_gauge(line, ACCEL_GAUGE_remote_ready, is_ready);
   accel_observed_add_gauge(line, ACCEL_GAUGE_repairs, repairs);
   if (!is_ready)
-    accel_observed_add_reason(line, ACCEL_HEALTH_DEGRADED, "L2 does not answer: reads go to the source");
+    accel_observed_add_reason(line, ACCEL_HEALTH_DEGRADED,
+                              "L2 does not answer: reads go to the source");
   if (repairs > 0)
     accel_observed_add_reason(line, ACCEL_HEALTH_DEGRADED,
                               "L2 did not confirm the last write of %zu keys: a repair is due",

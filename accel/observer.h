@@ -11,7 +11,8 @@
  * their sum. While at least one of them is open, what the closed ones counted stays in the sum, so
  * that no counter falls.
  *
- * A hit costs the same with an observer. Showing costs only when somebody asks.
+ * A hit costs the same with an observer. Showing costs only when somebody asks. The trait .key_text
+ * may be called then, with the observer's mutex held: it must not use the observer.
  *
  * Threads: open and close need exclusive use, everything else any thread, at any time. An open
  * observer is not moved or copied. In a forked child it is closed.

@@ -97,9 +97,11 @@ static accel_status labels_read(labels_reader *reader, accel_observer_labels *la
     if (status == ACCEL_OK) status = labels_read_value(reader, &label.value);
     if (status != ACCEL_OK) return status;
     labels->labels[labels->count++] = label;
+    reader->at += strspn(reader->at, " ");
     if (*reader->at == '\0') return ACCEL_OK;
     if (*reader->at != ',') return labels_fail(reader, "a comma must follow a label");
     reader->at++;
+    reader->at += strspn(reader->at, " ");
   }
 }
 

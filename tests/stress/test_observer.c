@@ -19,6 +19,7 @@
 
 #define OPENERS 3
 #define SCRAPERS 2
+#define WORKERS (OPENERS + 1 + SCRAPERS)
 #define ROUNDS 12
 #define READS 50
 
@@ -95,9 +96,18 @@ static const char *scrape(void)
   return fault;
 }
 
+/* Resizes the cache that stays while it is shown. */
+static const char *resize(row_cache *cache)
+{
+  for (size_t capacity = 100; atomic_load(&openers_left) > 0; capacity = 5100 - capacity)
+    if (row_cache_resize(cache, capacity) != ACCEL_OK) return "it was not resized";
+  return NULL;
+}
+
 typedef struct worker {
   pthread_t thread;
   uint64_t number;
+  row_cache *first;
   const char *fault;
 } worker;
 
@@ -105,7 +115,10 @@ static void *work(void *worker_pointer)
 {
   worker *self = (worker *)worker_pointer;
   const bool is_opener = self->number < OPENERS;
-  self->fault = is_opener ? open_and_close(self->number) : scrape();
+  if (is_opener)
+    self->fault = open_and_close(self->number);
+  else
+    self->fault = self->number == OPENERS ? resize(self->first) : scrape();
   if (is_opener) atomic_fetch_sub(&openers_left, 1);
   return NULL;
 }
@@ -116,15 +129,16 @@ static void scrapes_meet_caches_that_come_and_go(void **state)
   assert_int_equal(accel_fake_open(&fake, NULL), ACCEL_OK);
   assert_int_equal(accel_observer_open(&observer, NULL), ACCEL_OK);
   row_cache first; /* keeps the area */
-  const accel_config config = {.area = "stays", .observer = &observer, .remote = &fake};
+  const accel_config config = {
+      .area = "stays", .observer = &observer, .remote = &fake, .hot_keys = 16};
   assert_int_equal(row_cache_open(&first, &config), ACCEL_OK);
-  worker workers[OPENERS + SCRAPERS];
+  worker workers[WORKERS];
   atomic_store(&openers_left, OPENERS);
-  for (uint64_t i = 0; i < OPENERS + SCRAPERS; i++) {
-    workers[i] = (worker){.number = i};
+  for (uint64_t i = 0; i < WORKERS; i++) {
+    workers[i] = (worker){.number = i, .first = &first};
     assert_int_equal(pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
   }
-  for (size_t i = 0; i < OPENERS + SCRAPERS; i++) {
+  for (size_t i = 0; i < WORKERS; i++) {
     pthread_join(workers[i].thread, NULL);
     if (workers[i].fault != NULL) fail_msg("%s", workers[i].fault);
   }

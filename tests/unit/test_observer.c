@@ -75,7 +75,7 @@ static void labels_are_read_as_prometheus_writes_them(void **state)
 {
   (void)state;
   accel_observer_labels labels = {0};
-  const char *text = "dc=\"fra\",host=\"a \\\"b\\\" \\\\ \\n\xC3\xA4\",_x9=\"\"";
+  const char *text = "dc=\"fra\" , host=\"a \\\"b\\\" \\\\ \\n\xC3\xA4\",_x9=\"\"";
   assert_int_equal(accel_observer_labels_open(&labels, text, &labels), ACCEL_OK);
   assert_int_equal(labels.count, 3);
   assert_string_equal(labels.labels[0].name, "dc");
