@@ -416,6 +416,27 @@ class Page(unittest.TestCase):
             self.until("return 0", lambda _: service.asked > asked + 8)
             self.assertEqual(self.run_script("return shifts"), [], target)
 
+    def test_a_silence_is_filled_unless_the_service_was_gone(self):
+        first = state_world.state(state_world.cache("users"))
+        answer = state_world.growing(first, local_hit=90, local_miss=10)
+        service = self.made(answer)
+        self.browser.visit(service.url, 900)
+        self.run_script("const now = performance.now.bind(performance);"
+                        "window.jump = ms => { const before = performance.now();"
+                        " performance.now = () => now() + ms; return before; }")  # fmt: skip
+        self.shows("90.0 %")
+        # Columns of the last five minutes, a second each: those of the silence have the same mean.
+        columns = "return document.querySelector('.tall .part').getAttribute('d').split('M').length"
+        self.run_script("jump(40000)")
+        self.until(columns, lambda count: 40 < count < 60)
+        service.answer = lambda _: (503, b"")
+        self.shows("The service answers 503")
+        self.run_script("jump(100000)")
+        service.answer = answer
+        self.until(TEXT, lambda text: "no answer" not in text)
+        self.until(columns, lambda count: 40 < count < 60)
+        self.assertEqual(self.run_script("return wrong"), [])
+
     def test_the_charts_have_a_cursor_for_the_keyboard(self):
         first = state_world.state(state_world.cache("users"))
         service = self.made(state_world.growing(first, local_hit=90, local_miss=10))

@@ -28,11 +28,12 @@ class Series {
     FIELDS.forEach((name, place) => { this.values[start + place] = sample ? sample[name] : NaN; });
   }
 
-  /* A sample covers the seconds since the one before it; of a longer silence nothing is known. */
-  push(second, sample) {
+  /* A sample covers the seconds since the one before it. Some were not asked for, in a tab that
+   * nobody looked at; but while the service did not answer nothing is known. */
+  push(second, sample, was_gone) {
     if (this.last >= 0)
       for (let each = Math.max(this.last + 1, second - KEEP_S); each < second; each++)
-        this.put(each, second - this.last <= 3 ? sample : null);
+        this.put(each, was_gone ? null : sample);
     this.put(second, sample);
     this.last = second;
   }

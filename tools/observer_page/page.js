@@ -646,7 +646,7 @@ function checked(sent) {
     }) };
 }
 
-function take(state) {
+function take(state, was_gone) {
   const { before } = known;
   const second = known.second = Math.floor(performance.now() / 1000);
   known.state = known.before = state;
@@ -662,7 +662,7 @@ function take(state) {
     if (!known.series.has(cache.area)) known.series.set(cache.area, new Series());
     if (!was || passed <= 0) continue;
     const sample = isSameProcess ? sampleOf(cache, was, passed) : null;
-    known.series.get(cache.area).push(second, sample);
+    known.series.get(cache.area).push(second, sample, was_gone);
     known.changes.watch(state.time_ms, cache.area, known.series.get(cache.area));
   }
   known.changes.compare(state, before);
@@ -672,8 +672,9 @@ async function ask() {
   const started = performance.now();
   try {
     const answer = await fetch('state.json', { cache: 'no-store', signal: AbortSignal.timeout(5000) });
+    const text = await answer.text(), was_gone = known.trouble !== '';
     known.trouble = answer.ok ? '' : `The service answers ${answer.status}, not its state.`;
-    if (answer.ok) showState(await answer.text());
+    if (answer.ok) showState(text, was_gone);
   } catch (error) {
     known.trouble = error.name === 'TimeoutError' ? 'The service did not answer within 5 s.'
       : 'The service does not answer.';
@@ -683,9 +684,9 @@ async function ask() {
   setTimeout(ask, Math.max(100, pause - (performance.now() - started)));
 }
 
-function showState(text) {
+function showState(text, was_gone) {
   try {
-    take(checked(JSON.parse(text)));
+    take(checked(JSON.parse(text)), was_gone);
     draw();
   } catch {
     known.trouble = 'What the service answers is not the state of caches.';
