@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- when a outbox is due ---- */
+/* ---- when an outbox is due ---- */
 
 static bool exporter_is_urgent(const otlp_exporter *exporter)
 {
@@ -84,7 +84,7 @@ static void exporter_run(void *exporter_pointer)
     uint64_t due_ms;
     otlp_outbox *outbox = exporter_first(exporter, &due_ms);
     const uint64_t now_ms = accel_clock_monotonic_ms();
-    /* What is due after the end is not sent any more. */
+    /* What is due after the end is never sent. */
     if (exporter->has_to_end && (due_ms > exporter->end_ms || now_ms >= exporter->end_ms)) break;
     exporter_compare_clocks(exporter);
     if (due_ms <= now_ms)
@@ -236,7 +236,8 @@ void accel_otlp_exporter_close(otlp_exporter *exporter)
   exporter_close_locks(exporter);
 }
 
-/* The parent's thread may have been anywhere when the fork came: what it works with stays. */
+/* The parent's thread may have been anywhere at the fork, so what it works with is left as it is.
+ * */
 void accel_otlp_exporter_abandon(otlp_exporter *exporter)
 {
   exporter_leave_observer(exporter);

@@ -1,10 +1,10 @@
 /* exporter.h: when what is sent, and what follows from the answer (backend otlp).
  *
- * One thread serves a outbox per signal. A outbox of spans or records takes a batch off its queue,
- * makes a request of it, and keeps that until the receiver has accepted or refused it. The outbox
- * of metrics keeps nothing: it makes each request from the caches as they are then.
+ * One thread serves an outbox per signal. An outbox of spans or records takes a batch off its
+ * queue, makes a request of it, and keeps that until the receiver has accepted or refused it. The
+ * outbox of metrics keeps nothing: it makes each request from the caches as they are then.
  *
- * After a failure that may pass, a outbox pauses: for as long as the receiver says, or else for a
+ * After a failure that may pass, an outbox pauses: for as long as the receiver says, or else for a
  * random time below a limit that doubles. Its queue is bounded meanwhile; what is new is dropped.
  * Threads: add, flush, counts any; open, end and close need exclusive use.
  */
@@ -19,8 +19,8 @@
 
 #define OTLP_BACKOFF_FIRST_MS 1000u
 #define OTLP_BACKOFF_MAX_MS 30000u
-#define OTLP_GIVE_UP_MS 300000u /* after the first attempt of a batch */
-#define OTLP_TELL_MS 60000u     /* between two records of what was dropped */
+#define OTLP_GIVE_UP_MS 300000u   /* after the first attempt of a batch */
+#define OTLP_LOST_PAUSE_MS 60000u /* between two log records of losses */
 
 typedef enum otlp_count {
   OTLP_EXPORTED = 0, /* points, spans or records that the receiver accepted */
@@ -46,9 +46,9 @@ typedef struct otlp_outbox {
   accel_buffer body;            /* the request that waits to be sent; empty: none */
   size_t items;                 /* in it */
   uint64_t serves;              /* the flush that this request is for */
-  bool is_failing;              /* the log knows */
-  uint64_t told_ms;             /* the log was told of a loss */
-  uint64_t told_lost;           /* what was lost by then */
+  bool is_failing;              /* as logged last */
+  uint64_t logged_ms;           /* when a loss was logged last */
+  uint64_t logged_lost;         /* what was lost by then */
   uint64_t counts[OTLP_COUNTS]; /* atomic */
 } otlp_outbox;
 
@@ -76,13 +76,15 @@ typedef struct otlp_exporter {
 
 ACCEL_EXTERN_C_BEGIN
 
-/* A zeroed one with settings, observer and log. OK; CONFIG, NOMEM, with an error on `owner`. */
+/* Opens an exporter that is zeroed but for settings, observer and log, and starts its thread. OK;
+ * CONFIG, NOMEM, with an error on `owner`. */
 accel_status accel_otlp_exporter_open(otlp_exporter *exporter, const void *owner);
 /* Ends the thread: it sends what it can in `timeout_ms`. */
 void accel_otlp_exporter_end(otlp_exporter *exporter, uint32_t timeout_ms);
-/* After end. */
+/* Frees everything, after end. */
 void accel_otlp_exporter_close(otlp_exporter *exporter);
-/* In place of end and close, in a forked child. */
+/* In place of end and close, in a forked child: frees what the parent's thread does not work with.
+ * */
 void accel_otlp_exporter_abandon(otlp_exporter *exporter);
 
 /* Takes the item over: queues it, or drops and counts it. */
@@ -92,8 +94,8 @@ void accel_otlp_exporter_count_lost(otlp_exporter *exporter, otlp_signal signal)
 /* As accel_otlp_flush, with an error on `owner`. */
 accel_status accel_otlp_exporter_flush(otlp_exporter *exporter, const void *owner, uint32_t ms);
 
-/* What makes a time since 1970 of one on the monotonic clock. It stays the same while the clocks
- * agree to some milliseconds, so that spans are in their right order. */
+/* Nanoseconds to add to a time on the monotonic clock to get one since 1970. It stays the same
+ * while the clocks agree to some milliseconds, so that spans are in their right order. */
 int64_t accel_otlp_exporter_wall_offset_ns(const otlp_exporter *exporter);
 
 /* The pause after so many failed attempts, from a random number. */

@@ -23,7 +23,7 @@ typedef struct otlp_span {
   uint8_t parent_id[8]; /* all zero: a root */
   uint64_t begun_ns;    /* on the monotonic clock */
   uint64_t taken_ns;
-  int64_t wall_offset_ns; /* what makes a time since 1970 of it */
+  int64_t wall_offset_ns; /* from the monotonic clock to the time since 1970 */
   accel_status status;
   char name[OTLP_SPAN_NAME];
   uint32_t left_out; /* attributes for which there was no room */
@@ -36,12 +36,12 @@ typedef struct otlp_span {
 typedef struct otlp_record {
   otlp_item item;
   accel_trace trace;
-  accel_log_record said; /* without its key */
+  accel_log_record fields; /* without its key */
 } otlp_record;
 
 ACCEL_EXTERN_C_BEGIN
 
-/* How many data points were written. */
+/* Writes all metrics of the observation. Returns how many data points; 0 after a failure. */
 size_t accel_otlp_write_metrics(otlp_writer *writer, const otlp_pairs *resource,
                                 const accel_observation *observation);
 void accel_otlp_write_spans(otlp_writer *writer, const otlp_pairs *resource,
@@ -52,7 +52,7 @@ void accel_otlp_write_logs(otlp_writer *writer, const otlp_pairs *resource,
 /* Adds an attribute of a span: a text, or without one a number. */
 void accel_otlp_span_note(otlp_span *span, const char *key, const char *text_or_null,
                           uint64_t number);
-/* NULL: no memory. */
+/* Copies a record, without its key. NULL: no memory. */
 otlp_record *accel_otlp_record_copy(const accel_log_record *record, const accel_trace *trace);
 
 /* The parts that all requests have: up to the list of what is sent, and from there. */

@@ -23,10 +23,10 @@ static void logs_texts(accel_log_record *record, const char **texts[LOGS_TEXTS])
 
 otlp_record *accel_otlp_record_copy(const accel_log_record *record, const accel_trace *trace)
 {
-  accel_log_record said = *record;
+  accel_log_record fields = *record;
   const char **texts[LOGS_TEXTS];
   size_t size = sizeof(otlp_record);
-  logs_texts(&said, texts);
+  logs_texts(&fields, texts);
   for (size_t i = 0; i < LOGS_TEXTS; i++) {
     if (*texts[i] == NULL) *texts[i] = "";
     size += strlen(*texts[i]) + 1;
@@ -40,10 +40,10 @@ otlp_record *accel_otlp_record_copy(const accel_log_record *record, const accel_
     *texts[i] = to;
     to += length;
   }
-  said.key = NULL;
+  fields.key = NULL;
   copy->item.next = NULL;
   copy->trace = *trace;
-  copy->said = said;
+  copy->fields = fields;
   return copy;
 }
 
@@ -66,33 +66,33 @@ static void logs_write_text(otlp_writer *writer, const char *key, const char *te
   if (text[0] != '\0') accel_otlp_write_text_attribute(writer, 6, key, text);
 }
 
-static void logs_write_attributes(otlp_writer *writer, const accel_log_record *said)
+static void logs_write_attributes(otlp_writer *writer, const accel_log_record *fields)
 {
   accel_otlp_write_list_begin(writer, "attributes");
-  logs_write_text(writer, "area", said->area);
-  logs_write_text(writer, "op", said->op);
-  logs_write_text(writer, "result", said->result);
-  logs_write_text(writer, "error_kind", said->error_kind);
-  logs_write_text(writer, "message", said->message);
-  if (said->latency_ms > 0)
-    accel_otlp_write_double_attribute(writer, 6, "latency_ms", said->latency_ms);
-  if (said->left_out > 0) accel_otlp_write_int_attribute(writer, 6, "left_out", said->left_out);
+  logs_write_text(writer, "area", fields->area);
+  logs_write_text(writer, "op", fields->op);
+  logs_write_text(writer, "result", fields->result);
+  logs_write_text(writer, "error_kind", fields->error_kind);
+  logs_write_text(writer, "message", fields->message);
+  if (fields->latency_ms > 0)
+    accel_otlp_write_double_attribute(writer, 6, "latency_ms", fields->latency_ms);
+  if (fields->left_out > 0) accel_otlp_write_int_attribute(writer, 6, "left_out", fields->left_out);
   accel_otlp_write_list_end(writer);
 }
 
 static void logs_write(otlp_writer *writer, const otlp_record *record)
 {
-  const accel_log_record *said = &record->said;
+  const accel_log_record *fields = &record->fields;
   char body[LOGS_BODY];
-  snprintf(body, sizeof body, "cache.%.60s %.40s%s%.40s", said->op, said->result,
-           said->error_kind[0] == '\0' ? "" : " ", said->error_kind);
+  snprintf(body, sizeof body, "cache.%.60s %.40s%s%.40s", fields->op, fields->result,
+           fields->error_kind[0] == '\0' ? "" : " ", fields->error_kind);
   accel_otlp_write_begin(writer, 2, NULL);
-  accel_otlp_write_fixed64(writer, 1, "timeUnixNano", said->wall_time_ms * LOGS_NS_PER_MS);
-  logs_write_severity(writer, said->level);
+  accel_otlp_write_fixed64(writer, 1, "timeUnixNano", fields->wall_time_ms * LOGS_NS_PER_MS);
+  logs_write_severity(writer, fields->level);
   accel_otlp_write_begin(writer, 5, "body");
   accel_otlp_write_text(writer, 1, "stringValue", body);
   accel_otlp_write_end(writer);
-  logs_write_attributes(writer, said);
+  logs_write_attributes(writer, fields);
   if (accel_trace_is_set(&record->trace)) {
     accel_otlp_write_fixed32(writer, 8, "flags", record->trace.flags);
     accel_otlp_write_bytes(writer, 9, "traceId", record->trace.trace_id,
@@ -100,7 +100,8 @@ static void logs_write(otlp_writer *writer, const otlp_record *record)
     accel_otlp_write_bytes(writer, 10, "spanId", record->trace.span_id,
                            sizeof record->trace.span_id);
   }
-  accel_otlp_write_fixed64(writer, 11, "observedTimeUnixNano", said->wall_time_ms * LOGS_NS_PER_MS);
+  accel_otlp_write_fixed64(writer, 11, "observedTimeUnixNano",
+                           fields->wall_time_ms * LOGS_NS_PER_MS);
   accel_otlp_write_end(writer);
 }
 

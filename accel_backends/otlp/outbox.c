@@ -11,7 +11,7 @@ static void outbox_count(otlp_outbox *outbox, otlp_count what, uint64_t number)
   accel_add_relaxed(&outbox->counts[what], number);
 }
 
-/* ---- what the log is told ---- */
+/* ---- log records ---- */
 
 static void outbox_log(const otlp_exporter *exporter, const otlp_outbox *outbox,
                        accel_log_level level, const char *result, const char *message)
@@ -36,28 +36,29 @@ static const char *outbox_noun(const otlp_outbox *outbox)
   return nouns[outbox->signal];
 }
 
-/* Of what was lost the log is told at once, and then of its sum, now and then. */
-static void outbox_tell_lost(const otlp_exporter *exporter, otlp_outbox *outbox, const char *why)
+/* Logs the first loss at once, and later ones as a sum, at most one record a minute. Logs a warning
+ * of the receiver likewise. */
+static void outbox_log_lost(const otlp_exporter *exporter, otlp_outbox *outbox, const char *why)
 {
   char message[OTLP_ANSWER_TEXT + 100];
   const uint64_t lost = accel_load_relaxed(&outbox->counts[OTLP_DROPPED]) +
                         accel_load_relaxed(&outbox->counts[OTLP_REJECTED]);
   const uint64_t now_ms = accel_clock_monotonic_ms();
-  const bool is_lost = lost != outbox->told_lost;
+  const bool is_lost = lost != outbox->logged_lost;
   if (!is_lost && why[0] == '\0') return;
-  if (outbox->told_ms != 0 && now_ms - outbox->told_ms < OTLP_TELL_MS) return;
+  if (outbox->logged_ms != 0 && now_ms - outbox->logged_ms < OTLP_LOST_PAUSE_MS) return;
   if (is_lost)
-    snprintf(message, sizeof message, "%" PRIu64 " %s were lost: %s", lost - outbox->told_lost,
+    snprintf(message, sizeof message, "%" PRIu64 " %s were lost: %s", lost - outbox->logged_lost,
              outbox_noun(outbox), why[0] == '\0' ? "the queue was full" : why);
   else
     snprintf(message, sizeof message, "the receiver warns: %s", why);
-  outbox->told_ms = now_ms;
-  outbox->told_lost = lost;
+  outbox->logged_ms = now_ms;
+  outbox->logged_lost = lost;
   outbox_log(exporter, outbox, ACCEL_LOG_WARNING, is_lost ? "lost" : "warned", message);
 }
 
-static void outbox_tell_state(const otlp_exporter *exporter, otlp_outbox *outbox, bool is_failing,
-                              const char *why)
+static void outbox_log_state(const otlp_exporter *exporter, otlp_outbox *outbox, bool is_failing,
+                             const char *why)
 {
   char message[OTLP_ANSWER_TEXT + 100];
   if (outbox->is_failing == is_failing) return;
@@ -179,7 +180,8 @@ static void outbox_dropped(otlp_exporter *exporter, otlp_outbox *outbox, const c
   outbox_forget(outbox);
 }
 
-/* The sums of metrics are in the next request: nothing is lost. True: a batch is given up. */
+/* Sends the batch again later. The sums of metrics are in the next request anyway, so nothing is
+ * lost. True: the batch was given up. */
 static bool outbox_later(otlp_exporter *exporter, otlp_outbox *outbox, const otlp_answer *answer)
 {
   bool gives_up = false;
@@ -203,8 +205,8 @@ static void outbox_settle(otlp_exporter *exporter, otlp_outbox *outbox, const ot
     case OTLP_REFUSED: outbox_dropped(exporter, outbox, answer->text); break;
   }
   accel_mutex_unlock(&exporter->mutex);
-  outbox_tell_state(exporter, outbox, answer->outcome != OTLP_ACCEPTED, answer->text);
-  outbox_tell_lost(exporter, outbox, is_over ? answer->text : "");
+  outbox_log_state(exporter, outbox, answer->outcome != OTLP_ACCEPTED, answer->text);
+  outbox_log_lost(exporter, outbox, is_over ? answer->text : "");
 }
 
 /* ---- an attempt ---- */
@@ -237,7 +239,8 @@ static void outbox_attempt(otlp_exporter *exporter, otlp_outbox *outbox, otlp_qu
   outbox_settle(exporter, outbox, &answer);
 }
 
-/* The next request for metrics is due when one would have been due without this one. */
+/* Moves on when metrics are due, in steps of the interval: a request that a flush asked for changes
+ * nothing about that. */
 static void outbox_advance(const otlp_exporter *exporter, otlp_outbox *outbox)
 {
   const uint64_t now_ms = accel_clock_monotonic_ms();

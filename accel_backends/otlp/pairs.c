@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* What a parse knows of the pair it is at. */
+/* The pair that is being parsed, for errors. */
 typedef struct pairs_place {
   const void *owner;
   const char *source;
@@ -30,7 +30,7 @@ static int pairs_hex(char digit)
   return -1;
 }
 
-/* Copies with %41 as A; what is no escape stays. Returns the end, where it writes '\0'. */
+/* Copies, and decodes escapes such as %41. Returns the end, where it writes '\0'. */
 static char *pairs_decode(char *to, const char *from, const char *end)
 {
   while (from < end) {

@@ -36,8 +36,9 @@ accel_status accel_otlp_pairs_parse(otlp_pairs *pairs, otlp_pairs_kind kind, con
                                     const char *source, const char *text);
 /* Adds one, unless the name is there already. False: no memory, or too many. */
 bool accel_otlp_pairs_add(otlp_pairs *pairs, const char *name, const char *value);
-/* NULL: there is none. */
+/* The value of this name. NULL: there is none. */
 const char *accel_otlp_pairs_find(const otlp_pairs *pairs, const char *name);
+/* Adds all pairs of `from`. False: as add. */
 bool accel_otlp_pairs_copy(const otlp_pairs *from, otlp_pairs *to);
 /* Wipes and frees all of it. */
 void accel_otlp_pairs_release(otlp_pairs *pairs);

@@ -20,6 +20,7 @@ typedef struct otlp_queue {
 
 ACCEL_EXTERN_C_BEGIN
 
+/* Appends the item. */
 void accel_otlp_queue_add(otlp_queue *queue, otlp_item *item);
 /* Takes the first `most` items off, in their order. */
 otlp_queue accel_otlp_queue_take(otlp_queue *queue, size_t most);

@@ -69,7 +69,7 @@ static bool reader_field_next(reader_bytes *in, reader_field *out)
 }
 
 /* A partial success and a Status have a number in field 1 and a message in field 2. */
-static bool reader_pair(reader_bytes in, otlp_said *out)
+static bool reader_pair(reader_bytes in, otlp_details *out)
 {
   reader_field field;
   while (in.at < in.end) {
@@ -84,7 +84,7 @@ static bool reader_pair(reader_bytes in, otlp_said *out)
   return true;
 }
 
-static bool reader_protobuf_partial(reader_bytes in, otlp_said *out)
+static bool reader_protobuf_partial(reader_bytes in, otlp_details *out)
 {
   reader_field field;
   while (in.at < in.end) {
@@ -161,7 +161,7 @@ static uint64_t reader_json_count(const char *text)
   return count;
 }
 
-static void reader_json_member(const char *name, const char *text, otlp_said *out)
+static void reader_json_member(const char *name, const char *text, otlp_details *out)
 {
   if (strncmp(name, "rejected", 8) == 0) out->rejected = reader_json_count(text);
   if (strcmp(name, "errorMessage") == 0 || strcmp(name, "error_message") == 0 ||
@@ -170,12 +170,12 @@ static void reader_json_member(const char *name, const char *text, otlp_said *ou
 }
 
 static bool reader_json_value(reader_bytes *in, const char *name, uint32_t depth, bool is_wanted,
-                              otlp_said *out);
+                              otlp_details *out);
 
 /* Behind '{' or '['. The members that are wanted lie in the object, or one below it, in
  * partialSuccess. */
 static bool reader_json_inside(reader_bytes *in, bool is_object, uint32_t depth, bool is_wanted,
-                               otlp_said *out)
+                               otlp_details *out)
 {
   const char closing = is_object ? '}' : ']';
   char name[OTLP_READER_TEXT] = "";
@@ -191,7 +191,7 @@ static bool reader_json_inside(reader_bytes *in, bool is_object, uint32_t depth,
 }
 
 static bool reader_json_value(reader_bytes *in, const char *name, uint32_t depth, bool is_wanted,
-                              otlp_said *out)
+                              otlp_details *out)
 {
   char text[OTLP_READER_TEXT] = "";
   const unsigned char first = reader_peek(in);
@@ -205,7 +205,7 @@ static bool reader_json_value(reader_bytes *in, const char *name, uint32_t depth
   return true;
 }
 
-static bool reader_json(reader_bytes in, bool is_wanted, otlp_said *out)
+static bool reader_json(reader_bytes in, bool is_wanted, otlp_details *out)
 {
   if (reader_peek(&in) != '{') return false;
   return reader_json_value(&in, "", 1, is_wanted, out) && reader_peek(&in) == '\0' &&
@@ -214,14 +214,14 @@ static bool reader_json(reader_bytes in, bool is_wanted, otlp_said *out)
 
 /* ---- both ---- */
 
-static reader_bytes reader_begin(const void *data, size_t size, otlp_said *out)
+static reader_bytes reader_begin(const void *data, size_t size, otlp_details *out)
 {
   const unsigned char *start = size == 0 ? reader_nothing : (const unsigned char *)data;
   memset(out, 0, sizeof *out);
   return (reader_bytes){start, start + size};
 }
 
-bool accel_otlp_read_partial(otlp_form form, const void *data, size_t size, otlp_said *out)
+bool accel_otlp_read_partial(otlp_form form, const void *data, size_t size, otlp_details *out)
 {
   const reader_bytes in = reader_begin(data, size, out);
   const bool is_read = size == 0 || (form == OTLP_JSON ? reader_json(in, false, out)
@@ -230,7 +230,7 @@ bool accel_otlp_read_partial(otlp_form form, const void *data, size_t size, otlp
   return is_read;
 }
 
-bool accel_otlp_read_refusal(otlp_form form, const void *data, size_t size, otlp_said *out)
+bool accel_otlp_read_refusal(otlp_form form, const void *data, size_t size, otlp_details *out)
 {
   const reader_bytes in = reader_begin(data, size, out);
   const bool is_read = form == OTLP_JSON ? reader_json(in, true, out) : reader_pair(in, out);

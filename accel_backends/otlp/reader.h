@@ -11,17 +11,19 @@
 
 #define OTLP_READER_TEXT 120 /* of a message; what is longer is cut off */
 
-typedef struct otlp_said {
+/* What an answer says besides its status. */
+typedef struct otlp_details {
   uint64_t rejected;              /* of a partial success: how many items were not taken */
   char message[OTLP_READER_TEXT]; /* "": none; printable ASCII */
-} otlp_said;
+} otlp_details;
 
 ACCEL_EXTERN_C_BEGIN
 
-/* An Export...ServiceResponse. An empty answer is one, too: all was taken. False: it is none. */
-bool accel_otlp_read_partial(otlp_form form, const void *data, size_t size, otlp_said *out);
-/* A google.rpc.Status. */
-bool accel_otlp_read_refusal(otlp_form form, const void *data, size_t size, otlp_said *out);
+/* Reads an Export...ServiceResponse. An empty answer is one, too: all was taken. False: it is none,
+ * and *out is zero. */
+bool accel_otlp_read_partial(otlp_form form, const void *data, size_t size, otlp_details *out);
+/* Reads a google.rpc.Status. False: it is none, and *out is zero. */
+bool accel_otlp_read_refusal(otlp_form form, const void *data, size_t size, otlp_details *out);
 
 ACCEL_EXTERN_C_END
 

@@ -20,7 +20,7 @@ static bool transport_add_line(struct curl_slist **list, const char *line)
   return longer != NULL;
 }
 
-/* curl takes a header without a value for one that is to be left out, unless it ends in ';'. */
+/* curl leaves a header without a value out, unless it ends in ';'. */
 static bool transport_add_header(struct curl_slist **list, const otlp_pair *pair)
 {
   const size_t size = strlen(pair->name) + strlen(pair->value) + 3;
@@ -96,7 +96,7 @@ void accel_otlp_transport_close(otlp_transport *transport)
   curl_global_cleanup();
 }
 
-/* To end a connection of TLS would be to speak on it, and it is the parent's. */
+/* Leaves the connection alone: to end TLS is to send on it, and it is the parent's. */
 void accel_otlp_transport_abandon(otlp_transport *transport)
 {
   transport_free_headers(transport);
@@ -154,7 +154,7 @@ static bool transport_contains(const accel_buffer *answer, const char *text)
   return false;
 }
 
-/* What a receiver says may repeat the key that it was given. */
+/* Whether an answer repeats the value of a header, which may be a key. */
 static bool transport_repeats(const accel_buffer *answer, const otlp_pairs *headers)
 {
   for (size_t i = 0; i < headers->count; i++) {
@@ -166,15 +166,15 @@ static bool transport_repeats(const accel_buffer *answer, const otlp_pairs *head
 }
 
 static void transport_explain(const otlp_transport *transport, const otlp_target *target, long http,
-                              const otlp_said *said, otlp_answer *out)
+                              const otlp_details *details, otlp_answer *out)
 {
-  if (said->message[0] == '\0')
+  if (details->message[0] == '\0')
     snprintf(out->text, sizeof out->text, "it answered %ld", http);
   else if (transport_repeats(&transport->answer, &target->headers))
     snprintf(out->text, sizeof out->text, "it answered %ld, with a text that repeats a header",
              http);
   else
-    snprintf(out->text, sizeof out->text, "it answered %ld: %s", http, said->message);
+    snprintf(out->text, sizeof out->text, "it answered %ld: %s", http, details->message);
 }
 
 static bool transport_is_later(long http)
@@ -186,9 +186,9 @@ static void transport_read_refusal(const otlp_transport *transport, const otlp_t
                                    long http, otlp_answer *out)
 {
   curl_off_t after_s = 0;
-  otlp_said said;
-  accel_otlp_read_refusal(target->form, transport->answer.data, transport->answer.size, &said);
-  transport_explain(transport, target, http, &said, out);
+  otlp_details details;
+  accel_otlp_read_refusal(target->form, transport->answer.data, transport->answer.size, &details);
+  transport_explain(transport, target, http, &details, out);
   out->outcome = transport_is_later(http) ? OTLP_LATER : OTLP_REFUSED;
   if (curl_easy_getinfo((CURL *)transport->curl, CURLINFO_RETRY_AFTER, &after_s) != CURLE_OK ||
       after_s <= 0)
@@ -201,7 +201,7 @@ static void transport_read_answer(const otlp_transport *transport, const otlp_ta
                                   otlp_answer *out)
 {
   long http = 0;
-  otlp_said said;
+  otlp_details details;
   curl_easy_getinfo((CURL *)transport->curl, CURLINFO_RESPONSE_CODE, &http);
   if (http < 200 || http > 299) {
     transport_read_refusal(transport, target, http, out);
@@ -210,15 +210,15 @@ static void transport_read_answer(const otlp_transport *transport, const otlp_ta
   out->outcome = OTLP_ACCEPTED;
   if (transport->is_cut) return;
   if (!accel_otlp_read_partial(target->form, transport->answer.data, transport->answer.size,
-                               &said)) {
+                               &details)) {
     out->outcome = OTLP_REFUSED;
     snprintf(out->text, sizeof out->text,
              "it answered %ld with no message of OTLP; is the endpoint a receiver?", http);
     return;
   }
-  out->rejected = said.rejected;
-  if (said.rejected > 0 || said.message[0] != '\0')
-    transport_explain(transport, target, http, &said, out);
+  out->rejected = details.rejected;
+  if (details.rejected > 0 || details.message[0] != '\0')
+    transport_explain(transport, target, http, &details, out);
 }
 
 /* A connection that fails may succeed later; an answer that is none will not get better. */

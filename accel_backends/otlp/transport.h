@@ -10,7 +10,7 @@
 
 #define OTLP_ANSWER_BYTES ((size_t)4 << 20) /* a longer answer is not read, nor asked for again */
 #define OTLP_ANSWER_TEXT 200
-#define OTLP_RETRY_AFTER_MAX_MS 300000u /* of a longer pause this much is kept */
+#define OTLP_RETRY_AFTER_MAX_MS 300000u /* a longer pause is cut to this */
 
 typedef enum otlp_outcome {
   OTLP_ACCEPTED, /* except for `rejected` items */
@@ -22,7 +22,7 @@ typedef struct otlp_answer {
   otlp_outcome outcome;
   uint32_t retry_after_ms;     /* 0: the receiver does not say */
   uint64_t rejected;           /* items that the receiver did not take, of a request it accepted */
-  char text[OTLP_ANSWER_TEXT]; /* why not, or what is wrong although; "": nothing is */
+  char text[OTLP_ANSWER_TEXT]; /* why not, or a warning of an accepted one; "": none */
 } otlp_answer;
 
 struct curl_slist;
@@ -37,7 +37,7 @@ typedef struct otlp_transport {
 
 ACCEL_EXTERN_C_BEGIN
 
-/* A zeroed one. False: no memory, and nothing is held. */
+/* Opens a zeroed transport. False: no memory, and nothing is held. */
 bool accel_otlp_transport_open(otlp_transport *transport, const otlp_settings *settings);
 void accel_otlp_transport_close(otlp_transport *transport);
 /* In a forked child: frees what belongs to no connection. */

@@ -1,4 +1,7 @@
-/* variables.h: a setting's text, from a field or from the environment (backend otlp). */
+/* variables.h: a setting's text, from a field or from the environment (backend otlp).
+ *
+ * Threads: one at a time; nobody may change the environment meanwhile.
+ */
 #ifndef ACCEL_BACKENDS_OTLP_VARIABLES_H
 #define ACCEL_BACKENDS_OTLP_VARIABLES_H
 
@@ -12,7 +15,7 @@ typedef struct otlp_variable {
   bool is_of_signal;             /* it is OTEL_EXPORTER_OTLP_METRICS_..., or one of its kind */
 } otlp_variable;
 
-/* What all of this needs to look a setting up. */
+/* Where settings are looked up, and whose errors these are. */
 typedef struct otlp_variables {
   const void *owner;
   bool has_environment;

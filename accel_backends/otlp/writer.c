@@ -63,7 +63,7 @@ static void writer_add_fixed(otlp_writer *writer, uint32_t number, uint32_t wire
 
 /* ---- lengths, which are known at the end ---- */
 
-/* One byte is left for the length; the few contents that need more are moved. */
+/* Leaves one byte for the length. The few contents whose length needs more are moved at the end. */
 static void writer_length_begin(otlp_writer *writer, uint32_t number)
 {
   unsigned char bytes[WRITER_VARINT_MAX + 1];

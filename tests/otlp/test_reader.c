@@ -12,12 +12,12 @@
 #include "accel_backends/otlp/reader.h"
 
 /* The bytes lie at the end of an allocation, so that a sanitizer sees a read behind them. */
-static bool read_partial(otlp_form form, const void *data, size_t size, otlp_said *out)
+static bool read_partial(otlp_form form, const void *data, size_t size, otlp_details *out)
 {
   unsigned char *copy = malloc(size == 0 ? 1 : size);
   memcpy(copy, data, size);
   const bool is_read = accel_otlp_read_partial(form, copy, size, out);
-  otlp_said refusal;
+  otlp_details refusal;
   accel_otlp_read_refusal(form, copy, size, &refusal);
   assert_true(memchr(refusal.message, '\0', sizeof refusal.message) != NULL);
   assert_true(memchr(out->message, '\0', sizeof out->message) != NULL);
@@ -26,7 +26,7 @@ static bool read_partial(otlp_form form, const void *data, size_t size, otlp_sai
   return is_read;
 }
 
-static bool read_json(const char *text, otlp_said *out)
+static bool read_json(const char *text, otlp_details *out)
 {
   return read_partial(OTLP_JSON, text, strlen(text), out);
 }
@@ -38,64 +38,64 @@ static const unsigned char partial[] = {0x0A, 0x0B, 0x08, 0xAC, 0x02, 0x12, 0x06
 static void an_empty_answer_is_one(void **state)
 {
   (void)state;
-  otlp_said said;
-  assert_true(read_partial(OTLP_PROTOBUF, "", 0, &said));
-  assert_true(read_partial(OTLP_JSON, "", 0, &said));
-  assert_true(read_json("{}", &said));
-  assert_true(read_json(" {\n} ", &said));
-  assert_int_equal(said.rejected, 0);
-  assert_string_equal(said.message, "");
+  otlp_details details;
+  assert_true(read_partial(OTLP_PROTOBUF, "", 0, &details));
+  assert_true(read_partial(OTLP_JSON, "", 0, &details));
+  assert_true(read_json("{}", &details));
+  assert_true(read_json(" {\n} ", &details));
+  assert_int_equal(details.rejected, 0);
+  assert_string_equal(details.message, "");
 }
 
 static void a_partial_success_says_how_many_and_why(void **state)
 {
   (void)state;
-  otlp_said said;
-  assert_true(read_partial(OTLP_PROTOBUF, partial, sizeof partial, &said));
-  assert_int_equal(said.rejected, 300);
-  assert_string_equal(said.message, "two ??");
+  otlp_details details;
+  assert_true(read_partial(OTLP_PROTOBUF, partial, sizeof partial, &details));
+  assert_int_equal(details.rejected, 300);
+  assert_string_equal(details.message, "two ??");
   assert_true(read_json("{\"partialSuccess\": {\"rejectedSpans\": \"7\", "
                         "\"errorMessage\": \"a \\\"b\\\" \\u00e9\\n\", \"more\": [1, {}]}}",
-                        &said));
-  assert_int_equal(said.rejected, 7);
-  assert_string_equal(said.message, "a \"b\" ? ");
-  assert_true(read_json("{\"partial_success\":{\"rejected_log_records\":8}}", &said));
-  assert_int_equal(said.rejected, 8);
-  assert_true(read_json("{\"else\":{\"rejectedSpans\":9,\"errorMessage\":\"no\"}}", &said));
-  assert_int_equal(said.rejected, 0);
-  assert_string_equal(said.message, "");
+                        &details));
+  assert_int_equal(details.rejected, 7);
+  assert_string_equal(details.message, "a \"b\" ? ");
+  assert_true(read_json("{\"partial_success\":{\"rejected_log_records\":8}}", &details));
+  assert_int_equal(details.rejected, 8);
+  assert_true(read_json("{\"else\":{\"rejectedSpans\":9,\"errorMessage\":\"no\"}}", &details));
+  assert_int_equal(details.rejected, 0);
+  assert_string_equal(details.message, "");
 }
 
 static void a_number_that_makes_no_sense_is_none(void **state)
 {
   (void)state;
-  otlp_said said;
+  otlp_details details;
   static const unsigned char negative[] = {0x0A, 0x0B, 0x08, 0xFF, 0xFF, 0xFF, 0xFF,
                                            0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x01};
-  assert_true(read_partial(OTLP_PROTOBUF, negative, sizeof negative, &said));
-  assert_int_equal(said.rejected, 0);
-  assert_true(read_json("{\"partialSuccess\":{\"rejectedSpans\":-5}}", &said));
-  assert_int_equal(said.rejected, 0);
-  assert_true(read_json("{\"partialSuccess\":{\"rejectedSpans\":99999999999999999999}}", &said));
-  assert_int_equal(said.rejected, INT64_MAX);
+  assert_true(read_partial(OTLP_PROTOBUF, negative, sizeof negative, &details));
+  assert_int_equal(details.rejected, 0);
+  assert_true(read_json("{\"partialSuccess\":{\"rejectedSpans\":-5}}", &details));
+  assert_int_equal(details.rejected, 0);
+  assert_true(read_json("{\"partialSuccess\":{\"rejectedSpans\":99999999999999999999}}", &details));
+  assert_int_equal(details.rejected, INT64_MAX);
 }
 
 static void a_refusal_says_why(void **state)
 {
   (void)state;
-  otlp_said said;
+  otlp_details details;
   static const unsigned char status[] = {0x08, 0x03, 0x12, 0x02, 'n', 'o', 0x1A, 0x00};
-  assert_true(accel_otlp_read_refusal(OTLP_PROTOBUF, status, sizeof status, &said));
-  assert_string_equal(said.message, "no");
+  assert_true(accel_otlp_read_refusal(OTLP_PROTOBUF, status, sizeof status, &details));
+  assert_string_equal(details.message, "no");
   static const char json[] = "{\"code\":3,\"message\":\"no\",\"details\":[]}";
-  assert_true(accel_otlp_read_refusal(OTLP_JSON, json, sizeof json - 1, &said));
-  assert_string_equal(said.message, "no");
+  assert_true(accel_otlp_read_refusal(OTLP_JSON, json, sizeof json - 1, &details));
+  assert_string_equal(details.message, "no");
 }
 
 static void what_is_no_answer_is_refused(void **state)
 {
   (void)state;
-  otlp_said said;
+  otlp_details details;
   static const char *const texts[] = {"<html>",
                                       "null",
                                       "[]",
@@ -111,16 +111,16 @@ static void what_is_no_answer_is_refused(void **state)
                                       "{\"a\":[1}",
                                       "{\"\x01\":1}"};
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-    if (read_json(texts[i], &said)) fail_msg("%s", texts[i]);
+    if (read_json(texts[i], &details)) fail_msg("%s", texts[i]);
   static const char html[] = "<html><body>It works!</body></html>";
-  assert_false(read_partial(OTLP_PROTOBUF, html, sizeof html - 1, &said));
+  assert_false(read_partial(OTLP_PROTOBUF, html, sizeof html - 1, &details));
   for (size_t size = 1; size < sizeof partial; size++)
-    assert_false(read_partial(OTLP_PROTOBUF, partial, size, &said));
-  assert_int_equal(said.rejected, 0);
+    assert_false(read_partial(OTLP_PROTOBUF, partial, size, &details));
+  assert_int_equal(details.rejected, 0);
   char deep[20000];
   memset(deep, '[', sizeof deep);
   memcpy(deep, "{\"a\":", 5);
-  assert_false(read_partial(OTLP_JSON, deep, sizeof deep, &said));
+  assert_false(read_partial(OTLP_JSON, deep, sizeof deep, &details));
 }
 
 static uint32_t draw(uint64_t *random, uint32_t bound)
@@ -141,13 +141,13 @@ static void any_bytes_are_read_safely(void **state)
   for (size_t i = 0; i < 250000; i++) {
     for (int form = OTLP_PROTOBUF; form <= OTLP_JSON; form++) {
       unsigned char bytes[sizeof json];
-      otlp_said said;
+      otlp_details details;
       size_t size = form == OTLP_JSON ? sizeof json - 1 : sizeof partial;
       memcpy(bytes, form == OTLP_JSON ? (const void *)json : (const void *)partial, size);
       for (uint32_t changes = draw(&random, 4); changes > 0; changes--)
         bytes[draw(&random, (uint32_t)size)] = (unsigned char)likely[draw(&random, sizeof likely)];
       if (draw(&random, 4) == 0) size = draw(&random, (uint32_t)size);
-      accepted += read_partial((otlp_form)form, bytes, size, &said);
+      accepted += read_partial((otlp_form)form, bytes, size, &details);
     }
   }
   assert_in_range(accepted, 50000, 450000); /* both kinds were there */

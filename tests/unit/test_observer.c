@@ -243,7 +243,7 @@ static void trouble_is_told_in_words(void **state)
   assert_int_equal(accel_observer_observe(&observer, &seen), ACCEL_OK);
   assert_int_equal(seen.health, ACCEL_HEALTH_DEGRADED);
   assert_int_equal(seen.caches[0].reason_count, 1);
-  assert_non_null(strstr(seen.caches[0].reasons[0], "the channel has been down for 0 s"));
+  assert_non_null(strstr(seen.caches[0].reasons[0], "the channel has been down for "));
   assert_int_equal(seen.caches[0].gauges[ACCEL_GAUGE_channel_up], 0);
   assert_int_equal(seen.caches[0].gauges[ACCEL_GAUGE_degraded], 1);
   accel_observation_release(&seen);
