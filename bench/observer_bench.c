@@ -1,4 +1,4 @@
-/* observer_bench: what it costs to be seen: a timed call, and a scrape.
+/* observer_bench: what an observer costs: a timed call, and a scrape.
  *
  *   call      one read that L2 answers (the fake, in this process), with and without histograms. It
  *             is timed twice: the call to L2, and the read

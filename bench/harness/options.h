@@ -27,7 +27,7 @@ typedef struct options {
 } options;
 
 /* -1, or the status that the program ends with: 0 after the help that was asked for is printed, 2
- * if something is wrong, which is told on stderr. */
+ * if something is wrong, which stderr explains. */
 int options_parse(options *out, const char *program, int count, char **arguments);
 
 #endif

@@ -143,7 +143,7 @@ static double rate_of(const worker *workers, size_t threads, size_t bins, uint64
 {
   const double operations_per_bin = THREADS_BLOCK * 1e3 / THREADS_BIN_NS; /* to millions a second */
   if (threads <= (size_t)CPU_COUNT(&allowed)) {
-    /* Who is slow needs longer spans to get something done in each. */
+    /* A slow thread needs longer spans to get something done in each. */
     double blocks = 0;
     for (size_t span = 1; blocks <= 0 && span <= THREADS_SPAN_MOST; span *= 4)
       blocks = middle_half(workers, threads, bins, span, sums);

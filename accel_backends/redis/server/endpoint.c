@@ -9,7 +9,7 @@
 
 #define REDIS_ENDPOINT_RETIRED "the server is not in use any more"
 
-/* ---- what is told of it ---- */
+/* ---- its name, and reports of changes ---- */
 
 redis_address *accel_redis_endpoint_hold_address(redis_endpoint *endpoint)
 {

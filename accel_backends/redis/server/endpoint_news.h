@@ -1,4 +1,4 @@
-/* endpoint_news.h: what logs are told of one connection and its breaker (backend redis).
+/* endpoint_news.h: reports changes of one connection and its breaker (backend redis).
  *
  * Threads: any; tried and lost only the keeper.
  */
@@ -16,7 +16,7 @@ typedef struct redis_endpoint_news {
 
 ACCEL_EXTERN_C_BEGIN
 
-/* How an attempt to connect to `server` ended. */
+/* An attempt to connect to `server` has ended. */
 void accel_redis_endpoint_news_tried(redis_endpoint_news *endpoint_news, const char *server,
                                      bool is_up, const char *why);
 /* The connection is not up, whether or not that is new. `is_wanted`: it is to be made again. */

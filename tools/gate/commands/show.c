@@ -192,7 +192,7 @@ void gate_print_problems(const gate_problems *problems)
   for (size_t i = 0; i < problems->count; i++) fprintf(stderr, "error: %s\n", problems->texts[i]);
 }
 
-/* A history that cannot be read is told, and the page is written without; on a fresh clone there is
+/* Reports a history that cannot be read, and writes the page without it. On a fresh clone there is
  * none yet. */
 static void write_page(const gate_report *report, const gate_choices *choices,
                        gate_problems *problems, gate_problems *unwritten)
