@@ -111,19 +111,20 @@ provoke_foreign_bytes() {
 }
 undo_foreign_bytes() { stop vandal; }
 
-# What is read is what no level has.
+# What is read is what no level has. Requests of the pattern before are over then.
 start_misses() {
-  redis FLUSHALL >/dev/null
   traffic misses
+  sleep 0.3
+  redis FLUSHALL >/dev/null
 }
 
 # A policy for rows is asked for each row that a query finds.
 slow_rows() {
   need postgres
   need redis
+  start_misses
   sql -c "ALTER TABLE accelerator_users ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
     CREATE POLICY slow ON accelerator_users USING (pg_sleep($1)::text = '')"
-  start_misses
 }
 fast_rows() {
   sql -c "DROP POLICY slow ON accelerator_users;
