@@ -10,8 +10,12 @@ import re
 import sources
 
 TRANSLATED = (
+    "cache-ops-runbook",
     "code-flattening-guideline",
+    "local-stack-integration",
     "multi-level-cache-capability-model",
+    "performance-engineering-playbook",
+    "terminology",
 )
 PAIRS = {f"docs/{name}.md": f"docs/zh/{name}.zh-CN.md" for name in TRANSLATED}
 
