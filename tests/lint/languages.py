@@ -17,7 +17,10 @@ TRANSLATED = (
     "performance-engineering-playbook",
     "terminology",
 )
-PAIRS = {f"docs/{name}.md": f"docs/zh/{name}.zh-CN.md" for name in TRANSLATED}
+PAIRS = {
+    "README.md": "README.zh-CN.md",
+    **{f"docs/{name}.md": f"docs/zh/{name}.zh-CN.md" for name in TRANSLATED},
+}
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 NAME = re.compile(r"`([^`]+)`")
