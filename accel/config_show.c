@@ -41,7 +41,7 @@
   X(SET, compressor) \
   X(MS, lease_ms) \
   X(SET, observer) \
-  X(MS, hot_keys) \
+  X(COUNT, hot_keys) \
   X(MS, hot_key_window_ms) \
   X(FLAG, no_histograms)
 
@@ -62,6 +62,7 @@ typedef enum config_how {
   CONFIG_SHOW_AREA,
   CONFIG_SHOW_MODE,
   CONFIG_SHOW_SIZE,
+  CONFIG_SHOW_COUNT,
   CONFIG_SHOW_MS,
   CONFIG_SHOW_RATIO,
   CONFIG_SHOW_FLAG,
@@ -88,7 +89,8 @@ static void config_show_value(const accel_config *config, const char *area,
   uint32_t number = 0;
   double ratio = 0;
   if (field->how == CONFIG_SHOW_SIZE) memcpy(&size, place, sizeof size);
-  if (field->how == CONFIG_SHOW_MS) memcpy(&number, place, sizeof number);
+  if (field->how == CONFIG_SHOW_MS || field->how == CONFIG_SHOW_COUNT)
+    memcpy(&number, place, sizeof number);
   if (field->how == CONFIG_SHOW_RATIO) memcpy(&ratio, place, sizeof ratio);
   const bool is_set = memcmp(place, zeros, field->size) != 0;
   const char *word = is_set ? "true" : "false";
@@ -101,6 +103,7 @@ static void config_show_value(const accel_config *config, const char *area,
       break;
     case CONFIG_SHOW_MS: word = number == ACCEL_FOREVER ? "forever" : NULL; break;
     case CONFIG_SHOW_SIZE:
+    case CONFIG_SHOW_COUNT:
     case CONFIG_SHOW_RATIO: word = NULL; break;
     case CONFIG_SHOW_FLAG: break;
   }
