@@ -28,7 +28,7 @@ def cache(area, **more):
         "local_evictions local_expirations local_writes epoch_raised"
     )
     return {
-        "area": area, "instances": 1, "mode": "both", "engine": "flat", "policy": "window",
+        "area": area, "instances": 1, "mode": "both", "engine": "flat", "policy": "adaptive",
         "started_ms": STARTED_MS, "health": "ok", "reasons": [],
         "metrics": dict.fromkeys(names.split(), 0),
         "gauges": {

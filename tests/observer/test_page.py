@@ -315,7 +315,7 @@ class Page(unittest.TestCase):
         def answer(_):
             made = copy.deepcopy(caches)
             if is_bad:
-                made[2] |= {"health": "degraded", "reasons": ["the channel is down since 3 s"]}
+                made[2] |= {"health": "degraded", "reasons": ["the channel has been down for 3 s"]}
             return state_world.state(*made)
 
         self.browser.visit(self.made(answer).url, 900)
