@@ -4,21 +4,7 @@
 #include "fault_world.h"
 
 #include "../redis/peer.h"
-
-static redis_server server;
-
-static int start(void **state)
-{
-  (void)state;
-  return redis_server_start(&server, NULL) ? 0 : -1;
-}
-
-static int stop(void **state)
-{
-  (void)state;
-  redis_server_stop(&server);
-  return 0;
-}
+#include "one_server.h"
 
 static void ask(const char *command, const char *expected)
 {
@@ -321,5 +307,5 @@ int main(void)
       cmocka_unit_test(closing_does_not_wait_for_an_endless_clear),
   };
   if (!redis_server_available()) return REDIS_SERVER_SKIP;
-  return cmocka_run_group_tests(tests, start, stop);
+  return cmocka_run_group_tests(tests, start_server, stop_server);
 }

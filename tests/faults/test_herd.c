@@ -4,6 +4,7 @@
  * The calls of the source are counted in memory that the processes share.
  */
 #include "fault_world.h"
+#include "one_server.h"
 
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -22,7 +23,6 @@ typedef struct herd {
 } herd;
 
 static herd *shared;
-static redis_server server;
 
 static accel_status load_shared(void *ctx, uint64_t key, item_t *out)
 {
@@ -57,7 +57,7 @@ static void *want(void *member_pointer)
   return NULL;
 }
 
-/* Opens a cache, waits with all threads for the start, and reads. */
+/* Opens a cache, waits with all threads for the start_server, and reads. */
 static int run_process(const char *url)
 {
   static fault_world world;
@@ -149,19 +149,6 @@ static void a_failing_source_is_not_stormed(void **state)
   assert_int_equal(shared->timeouts, PROCESSES * THREADS);
 }
 
-static int start(void **state)
-{
-  (void)state;
-  return redis_server_start(&server, NULL) ? 0 : -1;
-}
-
-static int stop(void **state)
-{
-  (void)state;
-  redis_server_stop(&server);
-  return 0;
-}
-
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -173,7 +160,7 @@ int main(void)
   shared =
       (herd *)mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (shared == MAP_FAILED) return 1;
-  const int failed = cmocka_run_group_tests(tests, start, stop);
+  const int failed = cmocka_run_group_tests(tests, start_server, stop_server);
   munmap(shared, sizeof *shared);
   return failed;
 }

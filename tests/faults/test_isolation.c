@@ -3,6 +3,7 @@
  * The values and servers are real. What the others notice is counted, not timed: connections that
  * the server accepted, calls that the breaker refused, items of healthy servers that failed. */
 #include "fault_world.h"
+#include "one_server.h"
 #include "redis_cluster.h"
 
 #include "accel/platform/atomic.h"
@@ -18,21 +19,7 @@ enum {
   OVERSIZED = 4 << 20
 };
 
-static redis_server server;
 static fault_world world;
-
-static int start(void **state)
-{
-  (void)state;
-  return redis_server_start(&server, NULL) ? 0 : -1;
-}
-
-static int stop(void **state)
-{
-  (void)state;
-  redis_server_stop(&server);
-  return 0;
-}
 
 static long server_says(const char *section, const char *field)
 {
@@ -331,5 +318,5 @@ int main(void)
       cmocka_unit_test(a_frozen_server_fails_its_own_keys_alone),
   };
   if (!redis_server_available()) return REDIS_SERVER_SKIP;
-  return cmocka_run_group_tests(tests, start, stop);
+  return cmocka_run_group_tests(tests, start_server, stop_server);
 }

@@ -4,23 +4,9 @@
 #include "../redis/client.h"
 #include "../redis/peer.h"
 #include "accel/codec.h"
+#include "one_server.h"
 
 #include <hiredis/hiredis.h>
-
-static redis_server server;
-
-static int start(void **state)
-{
-  (void)state;
-  return redis_server_start(&server, NULL) ? 0 : -1;
-}
-
-static int stop(void **state)
-{
-  (void)state;
-  redis_server_stop(&server);
-  return 0;
-}
 
 static long resident_kb(void)
 {
@@ -208,5 +194,5 @@ int main(void)
       cmocka_unit_test(a_leap_of_the_clock_ends_lives_and_starts_sound_ones),
   };
   if (!redis_server_available()) return REDIS_SERVER_SKIP;
-  return cmocka_run_group_tests(tests, start, stop);
+  return cmocka_run_group_tests(tests, start_server, stop_server);
 }

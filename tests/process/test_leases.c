@@ -10,8 +10,8 @@
 #include "accel.h"
 #include "accel_backends/redis.h"
 
+#include "one_server.h"
 #include "process.h"
-#include "redis_server.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -34,7 +34,6 @@ typedef struct shared {
 } shared;
 
 static shared *common;
-static redis_server server;
 
 typedef struct process {
   accel_redis redis;
@@ -345,19 +344,6 @@ static void renewals_that_fail_cost_the_lease_alone(void **state)
   process_expect_zero(holder);
   assert_int_equal(atomic_load(&common->status), ACCEL_OK);
   process_close(&other);
-}
-
-static int start_server(void **state)
-{
-  (void)state;
-  return redis_server_start(&server, NULL) ? 0 : -1;
-}
-
-static int stop_server(void **state)
-{
-  (void)state;
-  redis_server_stop(&server);
-  return 0;
 }
 
 int main(void)

@@ -3,10 +3,9 @@
 #include "client.h"
 
 #include "failing_alloc.h"
+#include "one_server.h"
 
 enum { FAILURES = 150 };
-
-static redis_server server;
 
 static void hear_nothing(void *ctx)
 {
@@ -97,19 +96,6 @@ static void every_lack_of_memory_is_survived(void **state)
   print_message("%u of %d lives met a failure\n", lives_with_failures, FAILURES);
   assert_true(lives_with_failures > 20);
   assert_int_equal(live(0), 0);
-}
-
-static int start_server(void **state)
-{
-  (void)state;
-  return redis_server_start(&server, NULL) ? 0 : -1;
-}
-
-static int stop_server(void **state)
-{
-  (void)state;
-  redis_server_stop(&server);
-  return 0;
 }
 
 int main(void)

@@ -8,13 +8,11 @@
 
 #include "accel.h"
 #include "accel_backends/redis.h"
-#include "redis_server.h"
+#include "one_server.h"
 
 #include <string.h>
 
 ACCEL_DEFINE_WITH(number, uint64_t, uint64_t, .remote = &accel_redis_ops)
-
-static redis_server server;
 
 static accel_status load_same(void *ctx, uint64_t key, uint64_t *out)
 {
@@ -80,19 +78,6 @@ static void a_closed_redis_serves_its_caches_until_they_close(void **state)
   assert_int_equal(loads, 1);
   number_cache_close(&second);
   assert_int_equal(number_cache_open(&second, &config), ACCEL_ERR_CONFIG); /* has no Redis */
-}
-
-static int start_server(void **state)
-{
-  (void)state;
-  return redis_server_start(&server, NULL) ? 0 : -1;
-}
-
-static int stop_server(void **state)
-{
-  (void)state;
-  redis_server_stop(&server);
-  return 0;
 }
 
 int main(void)

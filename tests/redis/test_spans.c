@@ -8,15 +8,14 @@
 
 #include "accel.h"
 #include "accel_backends/redis.h"
+#include "one_server.h"
 #include "patience.h"
-#include "redis_server.h"
 #include "span_keeper.h"
 
 #include <unistd.h>
 
 ACCEL_DEFINE_WITH(number, uint64_t, uint64_t, .remote = &accel_redis_ops)
 
-static redis_server server;
 static accel_redis redis;
 static number_cache cache;
 static span_keeper keeper;
@@ -26,19 +25,6 @@ static accel_status load(void *ctx, uint64_t key, uint64_t *out)
   (void)ctx;
   *out = key * 2;
   return ACCEL_OK;
-}
-
-static int start_server(void **state)
-{
-  (void)state;
-  return redis_server_start(&server, NULL) ? 0 : -1;
-}
-
-static int stop_server(void **state)
-{
-  (void)state;
-  redis_server_stop(&server);
-  return 0;
 }
 
 static void await_ready(void)

@@ -10,7 +10,7 @@
 #include "accel.h"
 #include "accel/codec.h"
 #include "accel_backends/redis.h"
-#include "redis_server.h"
+#include "one_server.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -22,8 +22,6 @@ ACCEL_DEFINE_WITH(entry, uint64_t, uint64_t, .remote = &accel_redis_ops)
 ACCEL_DEFINE_STR_WITH(page, uint64_t, .remote = &accel_redis_ops)
 
 enum { WAIT_MS = 5000, KEYS = 200 };
-
-static redis_server server;
 
 typedef struct process {
   accel_redis redis;
@@ -439,19 +437,6 @@ static void the_least_permissions_suffice(void **state)
   redis_server_stop(&strict);
 }
 
-static int start(void **state)
-{
-  (void)state;
-  return redis_server_start(&server, NULL) ? 0 : -1;
-}
-
-static int stop(void **state)
-{
-  (void)state;
-  redis_server_stop(&server);
-  return 0;
-}
-
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -466,5 +451,5 @@ int main(void)
       cmocka_unit_test(the_least_permissions_suffice),
   };
   if (!redis_server_available()) return REDIS_SERVER_SKIP;
-  return cmocka_run_group_tests(tests, start, stop);
+  return cmocka_run_group_tests(tests, start_server, stop_server);
 }
