@@ -18,7 +18,22 @@ for name in visible:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text('#include "accel_one.h"\n', encoding="utf-8")
 
+SUPPORT = pathlib.Path(__file__).resolve().parents[1] / "support"
+
+
+def wanted(path, seen):
+    """What the file includes of the library, by itself or by other headers of tests."""
+    found = set()
+    for _, is_own, what in sources.includes(path):
+        if is_own and what.startswith("accel"):
+            found.add(what)
+        for header in (path.parent / what, SUPPORT / what) if is_own else ():
+            if header.is_file() and header not in seen:
+                seen.add(header)
+                found |= wanted(header, seen)
+    return found
+
+
 for test in map(pathlib.Path, sys.argv[3:]):
-    wanted = {what for _, is_own, what in sources.includes(test) if is_own}
-    if all(what in visible for what in wanted if what.startswith("accel")):
+    if wanted(test, set()) <= visible:
         print(test.stem)
