@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define WRITER_VARINT_MAX 10u
+#define WRITER_SHORT 100u /* an attribute's key and text */
 #define WRITER_WIRE_VARINT 0u
 #define WRITER_WIRE_FIXED64 1u
 #define WRITER_WIRE_LENGTH 2u
@@ -134,6 +135,14 @@ static bool writer_is_plain(char byte)
   return byte >= 0x20 && byte < 0x7F && byte != '"' && byte != '\\';
 }
 
+/* How much of the text, from its start, is the same in all forms. */
+static size_t writer_plain_size(const char *text)
+{
+  size_t size = 0;
+  while (writer_is_plain(text[size])) size++;
+  return size;
+}
+
 static bool writer_is_escaped(char byte)
 {
   return (unsigned char)byte < 0x20 || byte == '"' || byte == '\\' || byte == 0x7F;
@@ -144,7 +153,7 @@ static void writer_add_clean(otlp_writer *writer, const char *text, bool escapes
 {
   const char *run = text;
   for (;;) {
-    while (writer_is_plain(*text)) text++;
+    text += writer_plain_size(text);
     const size_t size = accel_observer_utf8_length(text);
     if (size > 1 || (size == 1 && !(escapes && writer_is_escaped(*text)))) {
       text += size;
@@ -360,9 +369,35 @@ static void writer_attribute_end(otlp_writer *writer)
   accel_otlp_write_end(writer);
 }
 
+/* Most attributes are short: all lengths in them have one byte, and are known at once. False: this
+ * one has to be written part by part. */
+static bool writer_add_short_attribute(otlp_writer *writer, uint32_t number, const char *key,
+                                       const char *text)
+{
+  unsigned char bytes[WRITER_SHORT + 16];
+  const size_t key_size = writer_plain_size(key), text_size = writer_plain_size(text);
+  if (writer->form != OTLP_PROTOBUF || key[key_size] != '\0' || text[text_size] != '\0' ||
+      key_size + text_size > WRITER_SHORT)
+    return false;
+  unsigned char *at = bytes + writer_tag(bytes, number, WRITER_WIRE_LENGTH);
+  *at++ = (unsigned char)(key_size + text_size + 6);
+  at += writer_tag(at, 1, WRITER_WIRE_LENGTH);
+  *at++ = (unsigned char)key_size;
+  memcpy(at, key, key_size);
+  at += key_size;
+  at += writer_tag(at, 2, WRITER_WIRE_LENGTH);
+  *at++ = (unsigned char)(text_size + 2);
+  at += writer_tag(at, 1, WRITER_WIRE_LENGTH);
+  *at++ = (unsigned char)text_size;
+  memcpy(at, text, text_size);
+  writer_add(writer, bytes, (size_t)(at - bytes) + text_size);
+  return true;
+}
+
 void accel_otlp_write_text_attribute(otlp_writer *writer, uint32_t number, const char *key,
                                      const char *text)
 {
+  if (writer_add_short_attribute(writer, number, key, text)) return;
   writer_attribute_begin(writer, number, key);
   accel_otlp_write_text(writer, 1, "stringValue", text);
   writer_attribute_end(writer);
