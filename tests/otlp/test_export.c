@@ -118,6 +118,44 @@ static void metrics_are_those_of_the_observer(void **state)
   json_decref(request);
 }
 
+/* The figure of a line `name{area="numbers"} figure` of the page for Prometheus. */
+static int64_t figure_on_page(const accel_buffer *page, const char *name)
+{
+  char start[128];
+  snprintf(start, sizeof start, "\n%s{area=\"numbers\"} ", name);
+  const char *line = strstr((const char *)page->data, start);
+  if (line == NULL) fail_msg("%s is not on the page", name);
+  return strtoll(line + strlen(start), NULL, 10);
+}
+
+/* At rest, three ways to ask lead to the same figures. */
+static void metrics_are_those_of_the_page_for_prometheus(void **state)
+{
+  (void)state;
+  uint64_t out;
+  accel_buffer page = {.data = NULL};
+  accel_otel_point points[ACCEL_COUNTERS];
+  otlp_world_open(&world, &config);
+  for (uint64_t key = 0; key < 60; key++) number_cache_get(&world.cache, key % 15, &out);
+  otlp_world_flush(&world);
+  assert_int_equal(accel_observer_prometheus(&world.observer, &page), ACCEL_OK);
+  assert_true(accel_buffer_append(&page, "", 1));
+  json_t *request = otlp_world_take(&world, "/v1/metrics");
+  const size_t count = number_cache_otel_metric_points(&world.cache, points, ACCEL_COUNTERS);
+  for (size_t i = 0; i < count; i++) {
+    const int64_t sent = receiver_value(request, points[i].name, "area", "numbers");
+    assert_int_equal(sent, figure_on_page(&page, points[i].name));
+    assert_int_equal(sent, points[i].value);
+  }
+  static const char name[] = "accelerator_cache_load_duration_seconds";
+  const json_t *point = receiver_point(request, name, "area", "numbers");
+  const char *loads = json_string_value(json_object_get(point, "count"));
+  assert_int_equal(strtoll(loads, NULL, 10),
+                   figure_on_page(&page, "accelerator_cache_load_duration_seconds_count"));
+  json_decref(request);
+  accel_buffer_release(&page);
+}
+
 static void metrics_come_every_interval_without_a_flush(void **state)
 {
   (void)state;
@@ -404,6 +442,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
       TEST(metrics_are_those_of_the_snapshot),
       TEST(metrics_are_those_of_the_observer),
+      TEST(metrics_are_those_of_the_page_for_prometheus),
       TEST(metrics_come_every_interval_without_a_flush),
       TEST(an_exporter_without_observer_sends_no_metrics),
       TEST(spans_nest_below_the_trace_of_the_thread),
