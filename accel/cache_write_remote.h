@@ -19,7 +19,7 @@ typedef struct core_write_key {
   accel_status status;
 } core_write_key;
 
-/* Of the writes of one batch, per stripe: how many are under way, and how many are through. */
+/* How many writes of one batch are under way, and how many are through, for each stripe. */
 typedef struct core_write_stripes {
   uint32_t own[ACCEL_OVERLAP_STRIPES];
   uint32_t raised[ACCEL_LOCAL_STRIPES_MAX];

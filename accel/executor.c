@@ -114,7 +114,7 @@ fail_mutex:
   return ACCEL_ERR_NOMEM;
 }
 
-/* Of an open executor of this process, with its mutex held; NULL: it is none. */
+/* The state of an open executor of this process, with its mutex held; NULL: it is none. */
 static struct accel_executor_state *executor_lock(accel_executor *executor)
 {
   struct accel_executor_state *state = executor->state;

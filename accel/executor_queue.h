@@ -58,8 +58,8 @@ void accel_executor_queue_hasten(executor_queue *queue, struct accel_executor_sh
 
 /* Whether a thread that is free would find a job. */
 bool accel_executor_queue_has_work(executor_queue *queue);
-/* The next job, and its share; NULL: none may run now. It counts as running until its end is told
- * by accel_executor_queue_done. */
+/* The next job, and its share; NULL: none may run now. It counts as running until
+ * accel_executor_queue_done. */
 accel_job *accel_executor_queue_take(executor_queue *queue, struct accel_executor_share **share,
                                      bool *is_background);
 void accel_executor_queue_done(executor_queue *queue, struct accel_executor_share *share,

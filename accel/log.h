@@ -29,7 +29,7 @@ typedef struct accel_log_record {
    * degraded_none degraded; of a change see docs/logging.md. */
   const char *area, *op, *result;
   double latency_ms; /* of an operation; 0 for a change */
-  /* Of a failed operation and of a degraded read: the name of the status, and a sentence. Of a
+  /* The name of the status, and a sentence, if the operation failed or the read was degraded. Of a
    * change: "", and a sentence. Otherwise both "". */
   const char *error_kind, *message;
   accel_log_level level;

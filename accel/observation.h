@@ -84,7 +84,7 @@ typedef struct accel_observed_hot_key {
 typedef struct accel_observed_cache {
   char area[65];
   uint32_t instances;
-  /* Of the one that was opened first; constants. "": it has none. */
+  /* Constants, of the cache that was opened first. "": it has none. */
   const char *mode, *engine, *policy;
   accel_config config;         /* the same; its pointers are not to be followed */
   uint64_t started_ms;         /* when counting began, since 1970 */

@@ -22,9 +22,9 @@ typedef struct accel_fork_handler {
 bool accel_fork_register(accel_fork_handler *handler);
 void accel_fork_unregister(accel_fork_handler *handler);
 
-/* The objects that this process has opened and not closed, by address: whatever bytes lie there, it
- * can be told whether a cache, an executor or an L2 is open. `kind` is an address that stands for
- * what the object is. */
+/* The objects that this process has opened and not closed, by address. So whether a cache, an
+ * executor or an L2 is open does not depend on the bytes that lie there. `kind` is an address that
+ * stands for what the object is. */
 typedef struct accel_opened {
   const void *object, *kind;
   uint64_t fork_generation;

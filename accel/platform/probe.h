@@ -20,7 +20,7 @@
  *   evict         one eviction in 64; `cause` is "room" or "expired"
  *   epoch         all of L1 expired, and why
  *   channel       it came up, or went down
- *   invalidate    a message was heard, which names `count` keys, from the cache numbered `sender`
+ *   invalidate    a message of the cache numbered `sender` arrived, which names `count` keys
  *   repair        so many unconfirmed writes were repaired
  *
  * `ns` is 0 with no_histograms: then no clock is read. `status` is an accel_status. */

@@ -159,7 +159,7 @@ static bool thread_wait(accel_condition *condition, accel_mutex *mutex, uint64_t
   return pthread_cond_timedwait(&condition->native, &mutex->native, &until) != ETIMEDOUT;
 }
 
-/* Of what a thread does with a mutex this alone could be where it is cancelled. */
+/* The only thing that a thread does with a mutex at which it could be cancelled. */
 ACCEL_NOINLINE bool accel_condition_wait(accel_condition *condition, accel_mutex *mutex,
                                          uint64_t deadline_ms)
 {

@@ -171,7 +171,7 @@ static bool settings_add(otlp_pairs *resource, const char *name, const char *val
   return !is_given || accel_otlp_pairs_add(resource, name, value_or_null);
 }
 
-/* Of several values of one name the first one counts. */
+/* Adds each value in turn; the first one of a name counts. */
 static accel_status settings_resource(const otlp_variables *variables,
                                       const accel_otlp_config *config, otlp_pairs *resource)
 {

@@ -43,7 +43,7 @@ void accel_otlp_write_list_end(otlp_writer *writer);
 
 void accel_otlp_write_text(otlp_writer *writer, uint32_t number, const char *name,
                            const char *text);
-/* Of ids: hexadecimal in JSON. */
+/* Bytes of an id, which are hexadecimal in JSON. */
 void accel_otlp_write_bytes(otlp_writer *writer, uint32_t number, const char *name,
                             const void *data, size_t size);
 /* uint32, and an enum's value. */

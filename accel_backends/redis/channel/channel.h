@@ -1,7 +1,7 @@
-/* channel.h: hears what others changed (backend redis).
+/* channel.h: receives changes by other processes (backend redis).
  *
- * One connection listens to the channels of all areas; with ACCEL_TRACKING the server also tells of
- * changes by itself. What is heard goes to the sinks of the caches.
+ * One connection subscribes to the channels of all areas; with ACCEL_TRACKING the server also
+ * reports changes by itself. hearing.c hands everything to the sinks of the caches.
  *
  * May include wire/, server/, routing/ and operations/. May be called by the files beside these
  * directories: open.c and attach.c.

@@ -1,4 +1,4 @@
-/* listener.h: the thread that hears what other processes changed (backend redis).
+/* listener.h: the thread that receives changes by other processes (backend redis).
  *
  * One thread holds one connection, on which it subscribes to the channel of every attached area
  * and sends PING once a second. The answer to a PING proves that nothing which the server sent

@@ -1,11 +1,11 @@
-/* tracking.h: changes that the server itself tells (backend redis).
+/* tracking.h: changes that the server itself reports (backend redis).
  *
- * With coherence ACCEL_TRACKING the server tells of every change of a key that begins with
- * prefix:area: also of changes by programs that do not use this library, of expiry, eviction and
+ * With coherence ACCEL_TRACKING the server reports every change of a key that begins with
+ * prefix:area: also changes by programs that do not use this library, by expiry, eviction and
  * FLUSHALL. The data connection asks for it (CLIENT TRACKING), and the server sends the messages
  * to the listener's connection. It leaves out what the data connection itself changed, so that
  * what this process stores does not come back to it. Messages between caches are exchanged all the
- * same: they name keys that are too long to be told by the server.
+ * same: they name keys that are too long for the server's reports.
  *
  * Tracking is a state of the data connection and ends with it. Once a second the server confirms
  * that it still holds (CLIENT GETREDIR). If not, messages may be missing, and the channel counts

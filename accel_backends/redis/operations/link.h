@@ -24,7 +24,7 @@ typedef struct redis_link {
   char channel[192];
   bool is_fast;         /* atomic: the last batch took a small part of its time limit */
   uint32_t value_bytes; /* atomic: typical size of a value; 0: not known */
-  bool has_listener;    /* false: it hears no channel */
+  bool has_listener;    /* false: it receives no channel */
   accel_remote_sink sink;
   void (*changed)(void *ctx, const char *name_or_null, size_t size); /* NULL: not wanted */
   redis_news_reader reader;

@@ -37,7 +37,7 @@ ACCEL_EXTERN_C_BEGIN
 /* Remembers that the key's value has so many bytes. */
 void accel_redis_value_sizes_note(redis_value_sizes *sizes, const char *key, size_t key_size,
                                   size_t size, size_t max_value_bytes);
-/* Of what size the last value of the key was, as far as this process knows. */
+/* The size of the key's last value, as far as this process knows it. */
 redis_value_size accel_redis_value_sizes_find(const redis_value_sizes *sizes, const char *key,
                                               size_t key_size);
 

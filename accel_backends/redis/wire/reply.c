@@ -216,7 +216,7 @@ static size_t redis_reader_read_head(const redis_reader *reader, uint64_t *annou
   return size + 2;
 }
 
-/* Of a text that is not whole: if it is too large, hiredis gets no more of it. False: it is larger
+/* If a text that is not whole is too large, hiredis gets no more of it. False: it is larger
  * than any that a server can hold. */
 static bool redis_reader_begin_skipping(redis_reader *reader)
 {

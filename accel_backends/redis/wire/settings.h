@@ -1,4 +1,4 @@
-/* settings.h: what accel_redis_open was told, with the defaults applied (backend redis).
+/* settings.h: the configuration of accel_redis_open, with the defaults applied (backend redis).
  *
  * open.c writes it before the first thread starts; from then on it is constant. Only what the
  * credentials hold may change.

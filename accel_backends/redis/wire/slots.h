@@ -1,11 +1,11 @@
 /* slots.h: which server of a Redis Cluster holds which keys (backend redis).
  *
- * A key belongs to one of 16384 slots, by a checksum of its bytes; a server owns ranges of slots
- * and tells about all of them in its reply to CLUSTER SLOTS. Braces would let a part of a key
+ * A key belongs to one of 16384 slots, by a checksum of its bytes; a server owns ranges of slots,
+ * and lists those of all servers in its reply to CLUSTER SLOTS. Braces would let a part of a key
  * decide alone; keys of ours hold none (codec.h percent-encodes them).
  *
- * A map is what one such reply said. Like every reply it is hostile: a map is taken whole or not
- * at all.
+ * A map has the contents of one such reply. Like every reply it is hostile: a map is taken whole or
+ * not at all.
  *
  * Source: Redis Cluster specification, "Key distribution model", and the command CLUSTER SLOTS.
  * Threads: a map is changed by one at a time; all else any.

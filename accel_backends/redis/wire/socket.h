@@ -44,7 +44,7 @@ void accel_redis_socket_reset_on_close(int fd);
  * errno says why (0: closed by the server). */
 ptrdiff_t accel_redis_socket_send(int fd, const void *data, size_t size);
 ptrdiff_t accel_redis_socket_receive(int fd, void *data, size_t size);
-/* Bytes that were sent, and that the peer's system has not taken yet, as far as it can be told. */
+/* Bytes that were sent, and that the peer's system has not acknowledged yet. */
 size_t accel_redis_socket_unsent(int fd);
 /* Lets `receive_slowly` wait in the kernel, REDIS_SOCKET_SLICE_MS at most: half the system calls
  * of poll and receive. False: the system refused. */

@@ -1,7 +1,8 @@
 /* wire.h: bytes from and to a server: addresses, sockets, TLS, signing in, replies (backend redis).
  *
- * Knows how Redis is spoken to, and nothing of what is asked or why. A stream is one
- * connection spoken to in turn; settings.h is what accel_redis_open was told, which all read.
+ * The protocol of Redis alone, not which commands are sent, or why. A stream is a connection on
+ * which each request waits for its reply; settings.h has the settings of accel_redis_open, which
+ * all read.
  *
  * May include accel/ up to layer 2. May be called by all directories of the backend.
  */
