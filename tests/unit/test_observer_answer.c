@@ -22,6 +22,14 @@
 
 ACCEL_DEFINE_WITH(row, uint64_t, uint64_t, .remote = &accel_fake_ops)
 
+/* An observer of one cache without L2. */
+static void open_rows(accel_observer *observer, row_cache *rows)
+{
+  assert_int_equal(accel_observer_open(observer, NULL), ACCEL_OK);
+  const accel_config config = {.area = "rows", .observer = observer};
+  assert_int_equal(row_cache_open(rows, &config), ACCEL_OK);
+}
+
 static accel_answer ask(accel_observer *observer, const char *method, const char *target)
 {
   accel_answer answer;
@@ -40,10 +48,8 @@ static void targets_have_their_content(void **state)
 {
   (void)state;
   accel_observer observer;
-  assert_int_equal(accel_observer_open(&observer, NULL), ACCEL_OK);
   row_cache rows;
-  const accel_config config = {.area = "rows", .observer = &observer};
-  assert_int_equal(row_cache_open(&rows, &config), ACCEL_OK);
+  open_rows(&observer, &rows);
   const struct {
     const char *target, *type, *part;
   } expected[] = {
@@ -123,10 +129,8 @@ static void health_is_503_while_a_cache_closes(void **state)
 {
   (void)state;
   accel_observer observer;
-  assert_int_equal(accel_observer_open(&observer, NULL), ACCEL_OK);
   row_cache rows;
-  const accel_config config = {.area = "rows", .observer = &observer};
-  assert_int_equal(row_cache_open(&rows, &config), ACCEL_OK);
+  open_rows(&observer, &rows);
   row_cache_set_loader(&rows, load_when_told, NULL);
   assert_int_equal(row_cache_refresh(&rows, 1), ACCEL_OK);
   while (!accel_load_acquire(&has_begun)) accel_thread_yield();
@@ -200,10 +204,8 @@ static void the_last_ten_errors_are_shown(void **state)
 {
   (void)state;
   accel_observer observer;
-  assert_int_equal(accel_observer_open(&observer, NULL), ACCEL_OK);
   row_cache rows;
-  const accel_config config = {.area = "rows", .observer = &observer};
-  assert_int_equal(row_cache_open(&rows, &config), ACCEL_OK);
+  open_rows(&observer, &rows);
   const accel_observer_member *member = &rows.base.core->member;
   for (int i = 0; i < 12; i++) {
     char text[40];
@@ -313,10 +315,8 @@ static void an_answer_without_memory_is_503(void **state)
 {
   (void)state;
   accel_observer observer;
-  assert_int_equal(accel_observer_open(&observer, NULL), ACCEL_OK);
   row_cache rows;
-  const accel_config config = {.area = "rows", .observer = &observer};
-  assert_int_equal(row_cache_open(&rows, &config), ACCEL_OK);
+  open_rows(&observer, &rows);
   const uint64_t before = failing_alloc_live_blocks();
   const char *const targets[] = {"/", "/metrics", "/state.json", "/health"};
   for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++) {
