@@ -84,7 +84,7 @@ static void metrics_write_number(const metrics_walk *walk, const accel_family *f
 /* The counts from the first bucket in use to the last one. */
 static void metrics_write_buckets(otlp_writer *writer, const uint64_t *counts)
 {
-  size_t first = 0, end = ACCEL_HISTOGRAM_BUCKETS;
+  uint32_t first = 0, end = ACCEL_HISTOGRAM_BUCKETS;
   while (first < end && counts[first] == 0) first++;
   while (end > first && counts[end - 1] == 0) end--;
   accel_otlp_write_begin(writer, 8, "positive");
@@ -99,7 +99,7 @@ static void metrics_write_histogram(const metrics_walk *walk, const accel_sample
   otlp_writer *writer = walk->writer;
   const accel_histogram *histogram = sample->histogram;
   uint64_t count = 0;
-  for (size_t i = 0; i < ACCEL_HISTOGRAM_BUCKETS; i++) count += histogram->counts[i];
+  for (uint32_t i = 0; i < ACCEL_HISTOGRAM_BUCKETS; i++) count += histogram->counts[i];
   metrics_write_labels(walk, 1, sample);
   metrics_write_times(walk, sample);
   accel_otlp_write_fixed64(writer, 4, "count", count);

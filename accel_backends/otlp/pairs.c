@@ -36,7 +36,7 @@ static char *pairs_decode(char *to, const char *from, const char *end)
   while (from < end) {
     const int high = *from == '%' && end - from > 2 ? pairs_hex(from[1]) : -1;
     const int low = high < 0 ? -1 : pairs_hex(from[2]);
-    *to++ = low < 0 ? *from : (char)(high * 16 + low);
+    *to++ = (char)(low < 0 ? *from : high * 16 + low);
     from += low < 0 ? 1 : 3;
   }
   *to = '\0';
@@ -140,11 +140,11 @@ static bool pairs_take(otlp_pairs *pairs, otlp_pair *pair)
 bool accel_otlp_pairs_add(otlp_pairs *pairs, const char *name, const char *value)
 {
   const size_t name_size = strlen(name) + 1, value_size = strlen(value) + 1;
-  char *both = (char *)ACCEL_MALLOC(name_size + value_size);
-  if (both == NULL) return false;
-  memcpy(both, name, name_size);
-  memcpy(both + name_size, value, value_size);
-  otlp_pair pair = {both, both + name_size};
+  otlp_pair pair = {(char *)ACCEL_MALLOC(name_size + value_size), NULL};
+  if (pair.name == NULL) return false;
+  pair.value = pair.name + name_size;
+  memcpy(pair.name, name, name_size);
+  memcpy(pair.value, value, value_size);
   return pairs_take(pairs, &pair);
 }
 

@@ -16,7 +16,7 @@ typedef struct reader_bytes {
 static void reader_keep(char *text, size_t *size, const unsigned char *from, size_t count)
 {
   for (size_t i = 0; i < count && *size + 1 < OTLP_READER_TEXT; i++)
-    text[(*size)++] = from[i] >= 0x20 && from[i] < 0x7F ? (char)from[i] : '?';
+    text[(*size)++] = (char)(from[i] >= 0x20 && from[i] < 0x7F ? from[i] : '?');
   text[*size] = '\0';
 }
 
@@ -98,7 +98,8 @@ static bool reader_protobuf_partial(reader_bytes in, otlp_details *out)
 
 static unsigned char reader_peek(reader_bytes *in)
 {
-  while (in->at < in->end && memchr(" \t\r\n", *in->at, 4) != NULL) in->at++;
+  static const char blanks[] = " \t\r\n";
+  while (in->at < in->end && memchr(blanks, *in->at, sizeof blanks - 1) != NULL) in->at++;
   return in->at < in->end ? *in->at : '\0';
 }
 
@@ -112,6 +113,7 @@ static bool reader_take(reader_bytes *in, char wanted)
 /* A character after a backslash. \u0041 is kept as '?': the texts are for people. */
 static bool reader_json_escape(reader_bytes *in, char *text, size_t *size)
 {
+  static const char digits[] = "0123456789abcdefABCDEF";
   static const char from[] = "\"\\/bfnrt", to[] = "\"\\/     ";
   if (in->at == in->end) return false;
   const unsigned char escaped = *in->at++;
@@ -122,7 +124,7 @@ static bool reader_json_escape(reader_bytes *in, char *text, size_t *size)
   }
   if (escaped != 'u' || in->end - in->at < 4) return false;
   for (int i = 0; i < 4; i++)
-    if (memchr("0123456789abcdefABCDEF", in->at[i], 22) == NULL) return false;
+    if (memchr(digits, in->at[i], sizeof digits - 1) == NULL) return false;
   in->at += 4;
   reader_keep(text, size, (const unsigned char *)"?", 1);
   return true;

@@ -16,7 +16,7 @@
 static bool variables_take(const otlp_variables *variables, otlp_variable *variable)
 {
   if (!variables->has_environment) return false;
-  const char *value = getenv(variable->name);
+  const char *value = getenv(variable->name); /* NOLINT: open asks that nobody changes it */
   variable->value = value == NULL || *value == '\0' ? NULL : value;
   return variable->value != NULL;
 }
@@ -127,10 +127,10 @@ static CURLUcode variables_extend(CURLU *url, const char *path)
   if (code != CURLUE_OK) return code;
   size_t size = strlen(own);
   while (size > 0 && own[size - 1] == '/') size--;
-  char *whole = (char *)ACCEL_MALLOC(size + strlen(path) + 1);
+  const size_t room = size + strlen(path) + 1;
+  char *whole = (char *)ACCEL_MALLOC(room);
   if (whole != NULL) {
-    memcpy(whole, own, size);
-    memcpy(whole + size, path, strlen(path) + 1);
+    snprintf(whole, room, "%.*s%s", (int)size, own, path);
     code = curl_url_set(url, CURLUPART_PATH, whole, 0);
   }
   ACCEL_FREE(whole);
