@@ -92,7 +92,7 @@
   X(local_overwrites, "local_overwrites_total", "{write}", "Fills and sets of keys that L1 had.") \
   X(remote_bytes_sent, "remote_bytes_sent_total", "By", "Bytes of values stored in L2.") \
   X(remote_bytes_received, "remote_bytes_received_total", "By", "Bytes of values read from L2.") \
-  X(load_null, "load_null_total", "{load}", "Of the successful loads: there is no value.")
+  X(load_null, "load_null_total", "{load}", "Successful loads of keys that do not exist.")
 
 /* clang-format on */
 
