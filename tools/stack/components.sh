@@ -319,7 +319,7 @@ launch_service() {
   launch service env "${environment[@]}" "${program:-$dir/service}"
 }
 
-is_ready_service() { answers "$(setting service)" /users/1; }
+is_ready_service() { answers "$(setting service)" /health; }
 
 launch_traffic() {
   [ -f "$dir/pattern" ] || printf 'mixed\n' >"$dir/pattern"

@@ -34,7 +34,7 @@ provoked() { ls "$dir/provoked" 2>/dev/null || true; }
 
 undo_command() {
   local option=''
-  [ "$dir" = "$ROOT/build-stack" ] || option=" --dir $dir"
+  [ "$dir" = "$ROOT/build-stack" ] || option=" --dir $(printf %q "$dir")"
   printf 'tools/stack.sh provoke %s --undo%s' "$1" "$option"
 }
 
