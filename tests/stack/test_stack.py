@@ -462,5 +462,5 @@ class Page(unittest.TestCase):
 if __name__ == "__main__":
     world.main(
         "postgres", "psql", "redis-server", "redis-cli", "prometheus", "node", "chromium",
-        "chromedriver",
+        "chromedriver", "setpriv",
     )  # fmt: skip

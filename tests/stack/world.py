@@ -112,12 +112,22 @@ class Service:
         return {series: float(value) for series, value in pairs}
 
 
+# Ends a stack whose test was killed.
+WATCH = 'while kill -0 "$1" 2>/dev/null; do sleep 1; done; exec "$2" down --purge --dir "$3"'
+
+
 class Stack:
     def __init__(self, *components, options=(), **environment):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="accel-stack-test-"))
         self.folder.chmod(0o755)  # PostgreSQL's user reaches its data in there
         self.environment = os.environ | environment
         self.others = []
+        script = ROOT / "tools/stack.sh"
+        self.watch = subprocess.Popen(
+            ["sh", "-c", WATCH, "watch", str(os.getpid()), script, self.folder],
+            start_new_session=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )  # fmt: skip
         try:
             chosen = ["--with", ",".join(components)]
             if "service" in components:
@@ -130,7 +140,7 @@ class Stack:
         self.service = Service(self.addresses.get("ACCEL_STACK_URL", ""))
 
     def close(self):
-        for process in self.others:
+        for process in [self.watch, *self.others]:
             process.kill()
             process.wait()
         self.call("down", "--purge")
@@ -166,7 +176,10 @@ class Stack:
         given = self.environment | self.addresses | {"ACCEL_HTTP_PORT": str(port)} | environment
         log = self.folder / f"second-{port}.log"
         with open(log, "w", encoding="utf-8") as output:
-            process = subprocess.Popen([PROGRAM], env=given, stdout=output, stderr=output)
+            process = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", PROGRAM],
+                env=given, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            )  # fmt: skip
         self.others.append(process)
         service = Service(f"http://127.0.0.1:{port}")
         service.process = process
