@@ -22,6 +22,8 @@ import urllib.parse
 ROOT = pathlib.Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else None
 PROGRAM = pathlib.Path(sys.argv[2]).resolve() if len(sys.argv) > 2 else None
 PATIENCE_S = int(os.environ.get("ACCEL_TEST_PATIENCE_MS", "180000")) / 1000
+
+
 def wait(what, condition):
     """Calls `condition` until it returns something true, and returns that."""
     deadline = time.monotonic() + PATIENCE_S
