@@ -33,14 +33,6 @@ bool gate_json_open(gate_json *json, const char *path, const char *text, size_t 
                                   error.text, error.line, error.column);
 }
 
-bool gate_json_read(gate_json *json, const char *path, gate_problems *problems)
-{
-  char *text;
-  size_t length;
-  return gate_file_read(path, &text, &length, problems) &&
-         gate_json_open(json, path, text, length, problems);
-}
-
 void gate_json_release(gate_json *json)
 {
   json_decref(json->root);
@@ -112,29 +104,29 @@ double gate_json_wanted_number(gate_json *json, json_t *object, const char *key,
   return gate_json_number(json, object, key, range);
 }
 
-const char *gate_json_text(gate_json *json, json_t *object, const char *key)
+/* NULL with a problem of another type. */
+static json_t *member_of(gate_json *json, json_t *object, const char *key, json_type type,
+                         const char *what)
 {
   json_t *value = member(object, key);
-  if (!value) return NULL;
-  if (json_is_string(value)) return json_string_value(value);
-  gate_json_wrong(json, "%s is not a text", key);
+  if (!value || json_typeof(value) == type) return value;
+  gate_json_wrong(json, "%s is not %s", key, what);
   return NULL;
+}
+
+const char *gate_json_text(gate_json *json, json_t *object, const char *key)
+{
+  return json_string_value(member_of(json, object, key, JSON_STRING, "a text"));
 }
 
 json_t *gate_json_object(gate_json *json, json_t *object, const char *key)
 {
-  json_t *value = member(object, key);
-  if (!value || json_is_object(value)) return value;
-  gate_json_wrong(json, "%s is not an object", key);
-  return NULL;
+  return member_of(json, object, key, JSON_OBJECT, "an object");
 }
 
 json_t *gate_json_array(gate_json *json, json_t *object, const char *key)
 {
-  json_t *value = member(object, key);
-  if (!value || json_is_array(value)) return value;
-  gate_json_wrong(json, "%s is not an array", key);
-  return NULL;
+  return member_of(json, object, key, JSON_ARRAY, "an array");
 }
 
 gate_numbers gate_json_numbers(gate_json *json, json_t *object, const char *key, gate_range range)

@@ -25,8 +25,6 @@ typedef struct gate_json {
  * one array. */
 bool gate_json_open(gate_json *json, const char *path, const char *text, size_t length,
                     gate_problems *problems);
-/* The same of a file. */
-bool gate_json_read(gate_json *json, const char *path, gate_problems *problems);
 void gate_json_release(gate_json *json);
 
 /* Says "failed to parse PATH: ID: what (line L)"; returns false. */

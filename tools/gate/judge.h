@@ -81,7 +81,9 @@ bool gate_is_count(const gate_row *row);
 /* After all is judged: a row for each limit and waiver of the user that matched nothing. */
 void gate_note_unused(gate_report *report);
 
-/* Counts verdicts, and orders rows: worst first, then by worse_by. */
+/* Of two rows, for qsort: the worse verdict first, then the larger worse_by, then by id. */
+int gate_row_compare(const void *a, const void *b);
+/* Counts verdicts, and orders rows. */
 void gate_report_sort(gate_report *report);
 /* What the process ends with. `has_problems`: some input could not be used. */
 gate_exit gate_report_exit(const gate_report *report, bool has_problems);

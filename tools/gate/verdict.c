@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int compare_rows(const void *a, const void *b)
+int gate_row_compare(const void *a, const void *b)
 {
   const gate_row *left = a, *right = b;
   if (left->verdict != right->verdict) return left->verdict < right->verdict ? 1 : -1;
@@ -20,7 +20,7 @@ void gate_report_sort(gate_report *report)
 {
   memset(report->counts, 0, sizeof report->counts);
   for (size_t i = 0; i < report->count; i++) report->counts[report->rows[i].verdict]++;
-  if (report->count > 1) qsort(report->rows, report->count, sizeof(gate_row), compare_rows);
+  if (report->count > 1) qsort(report->rows, report->count, sizeof(gate_row), gate_row_compare);
 }
 
 const char *gate_report_difference(const gate_report *report)

@@ -114,7 +114,10 @@ const char *gate_choices_limits(const gate_choices *choices, const char *fallbac
 {
   gate_problems problems = {0};
   gate_json config = {0};
-  if (choices->config && !gate_json_read(&config, choices->config, &problems))
+  char *text;
+  size_t length;
+  if (choices->config && (!gate_file_read(choices->config, &text, &length, &problems) ||
+                          !gate_json_open(&config, choices->config, text, length, &problems)))
     return problems.texts[0];
   const char *profile = choices->profile;
   if (!profile) profile = arena_copy(json_string_value(json_object_get(config.root, "profile")));

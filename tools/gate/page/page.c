@@ -22,30 +22,19 @@ static page_bench *find_bench(page *self, const gate_row *row)
   return NULL;
 }
 
-/* What was only reported says nothing of a bench that was judged as well. */
-static gate_verdict worst_verdict(const page_bench *bench)
-{
-  gate_verdict worst = GATE_OK;
-  bool is_judged = false;
-  for (size_t i = 0; i < bench->count; i++) {
-    const gate_verdict verdict = bench->rows[i]->verdict;
-    if (verdict == GATE_REPORTED) continue;
-    if (!is_judged || verdict > worst) worst = verdict;
-    is_judged = true;
-  }
-  return is_judged ? worst : GATE_REPORTED;
-}
-
+/* Rows are sorted, the worst first. What was only reported says nothing of a bench that was judged
+ * as well. */
 static const gate_row *main_row(const page_bench *bench)
 {
   static const char *const keys[] = {"median", "mean"};
+  size_t first = 0;
+  while (first < bench->count && bench->rows[first]->verdict == GATE_REPORTED) first++;
+  const gate_row *worst = bench->rows[first < bench->count ? first : 0];
   for (size_t k = 0; k < 2; k++)
     for (size_t i = 0; i < bench->count; i++)
-      if (bench->rows[i]->verdict == bench->verdict && strcmp(bench->rows[i]->key, keys[k]) == 0)
+      if (bench->rows[i]->verdict == worst->verdict && strcmp(bench->rows[i]->key, keys[k]) == 0)
         return bench->rows[i];
-  for (size_t i = 0; i < bench->count; i++)
-    if (bench->rows[i]->verdict == bench->verdict) return bench->rows[i];
-  return bench->rows[0];
+  return worst;
 }
 
 static void choose_metrics(const page *self, page_bench *bench)
@@ -64,15 +53,10 @@ static void choose_metrics(const page *self, page_bench *bench)
   if (bench->base && strcmp(bench->base->unit, bench->unit) != 0) bench->base = NULL;
 }
 
-/* By what is seen of them: verdict, and the change that is drawn. */
 static int compare_benches(const void *a, const void *b)
 {
   const page_bench *left = a, *right = b;
-  if (left->verdict != right->verdict) return left->verdict < right->verdict ? 1 : -1;
-  const double left_loss = isnan(left->main->worse_by) ? -INFINITY : left->main->worse_by;
-  const double right_loss = isnan(right->main->worse_by) ? -INFINITY : right->main->worse_by;
-  if (left_loss != right_loss) return left_loss < right_loss ? 1 : -1;
-  return strcmp(left->id, right->id);
+  return gate_row_compare(left->main, right->main);
 }
 
 static void gather(page *self)
@@ -91,10 +75,9 @@ static void gather(page *self)
   }
   for (size_t i = 0; i < self->count; i++) {
     page_bench *bench = &self->benches[i];
-    bench->verdict = worst_verdict(bench);
     bench->main = main_row(bench);
     choose_metrics(self, bench);
-    if (bench->verdict == GATE_SKIPPED && bench->count > 1)
+    if (bench->main->verdict == GATE_SKIPPED && bench->count > 1)
       bench->full_id =
           arena_format("%s and %s", bench->id, gate_some(bench->count - 1, "other", "others"));
   }
@@ -113,7 +96,7 @@ static void add_fact(const page *self, const char *name, const char *value)
 static void add_verdicts(const page *self)
 {
   size_t counts[GATE_VERDICTS] = {0};
-  for (size_t i = 0; i < self->count; i++) counts[self->benches[i].verdict]++;
+  for (size_t i = 0; i < self->count; i++) counts[self->benches[i].main->verdict]++;
   gate_text_add(self->out, "<p class=\"verdicts\">\n");
   for (size_t v = GATE_VERDICTS; v-- > 0;)
     if (counts[v] > 0)
@@ -145,13 +128,13 @@ static void add_header(const page *self)
 
 static void add_bench(const page *self, const page_bench *bench)
 {
-  const char *kind = gate_verdicts[bench->verdict].kind;
   const gate_row *row = bench->main;
-  const bool is_open = bench->verdict >= GATE_MISSING && bench->number <= 8;
+  const char *kind = gate_verdicts[row->verdict].kind;
+  const bool is_open = row->verdict >= GATE_MISSING && bench->number <= 8;
   gate_text_printf(self->out,
                    "<details class=\"bench\"%s>\n<summary><span class=\"pill %s\">%s</span> "
                    "<span class=\"name\">",
-                   is_open ? " open=\"open\"" : "", kind, gate_verdicts[bench->verdict].name);
+                   is_open ? " open=\"open\"" : "", kind, gate_verdicts[row->verdict].name);
   gate_add_markup(self->out, "%s</span>", bench->full_id);
   if (row->key[0] != '\0')
     gate_add_markup(self->out, " <span class=\"text %s num\">%s</span>", kind,
@@ -160,7 +143,7 @@ static void add_bench(const page *self, const page_bench *bench)
   gate_text_printf(self->out, "</summary>\n<div id=\"bench-%zu\">\n", bench->number);
   if (row->note && row->key[0] == '\0')
     gate_add_markup(self->out, "<p class=\"note\">%s</p>\n", row->note);
-  if (bench->verdict == GATE_SKIPPED && bench->count > 1)
+  if (row->verdict == GATE_SKIPPED && bench->count > 1)
     for (size_t i = 0; i < bench->count; i++)
       gate_add_markup(self->out, "<p class=\"muted\">%s</p>\n", bench->rows[i]->full_id);
   if (bench->base || bench->now) {

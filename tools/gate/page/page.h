@@ -29,8 +29,9 @@ typedef struct page_bench {
   size_t number; /* of its anchor */
   const gate_row **rows;
   size_t count, capacity;
-  const gate_row *main; /* the row that stands for it: of its verdict, the median if that is one */
-  gate_verdict verdict; /* the worst that is more than a report */
+  /* The row that stands for it: of the worst verdict that is more than a report, the median if that
+   * is one. */
+  const gate_row *main;
   const gate_metric *base, *now; /* of the time if there is one; NULL if not given */
   const char *unit;
 } page_bench;

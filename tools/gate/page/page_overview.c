@@ -78,7 +78,7 @@ static void add_mark(const page *self, const gate_row *row, double reach)
 static void add_line(const page *self, const page_bench *bench, double reach, bool is_drawn)
 {
   const gate_row *row = bench->main;
-  const char *kind = gate_verdicts[bench->verdict].kind, *name = gate_verdicts[bench->verdict].name;
+  const char *kind = gate_verdicts[row->verdict].kind, *name = gate_verdicts[row->verdict].name;
   gate_text_printf(self->out,
                    "<tr><td class=\"c-verdict\"><span class=\"pill %s\">%s</span></td>"
                    "<td class=\"c-name\"><a href=\"#bench-%zu\">",
