@@ -69,14 +69,9 @@ void *arena_grow(void *items, size_t count, size_t *capacity, size_t size)
   return moved;
 }
 
-arena_mark arena_begin(void)
+void arena_end(void)
 {
-  return newest;
-}
-
-void arena_end(arena_mark mark)
-{
-  while (newest != mark) {
+  while (newest) {
     arena_block *block = newest;
     newest = block->next;
     free(block);

@@ -2,8 +2,7 @@
  * an owner.
  *
  * When the system has none left the program says so and ends with 3: half of a result would be
- * worse. What a function needs only for itself it takes between arena_begin and arena_end.
- * Threads: one. */
+ * worse. Threads: one. */
 #ifndef BENCH_ARENA_H
 #define BENCH_ARENA_H
 
@@ -26,10 +25,7 @@ char *arena_format_list(const char *format, va_list list);
 /* Room for one more item behind `items`, which holds `count` of `*capacity`; returns the array,
  * which may have moved. */
 void *arena_grow(void *items, size_t count, size_t *capacity, size_t size);
-
-typedef struct arena_block *arena_mark;
-arena_mark arena_begin(void);
-/* Gives back what was taken since then; of NULL, all. */
-void arena_end(arena_mark mark_or_null);
+/* Gives back all. */
+void arena_end(void);
 
 #endif

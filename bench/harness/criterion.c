@@ -27,13 +27,6 @@ static json_t *estimate_of(const stats_estimate *estimate, double level)
                    "standard_error", json_figure(estimate->standard_error));
 }
 
-static json_t *tukey_of(const stats_fences *fences)
-{
-  const double list[] = {fences->low_severe, fences->low_mild, fences->high_mild,
-                         fences->high_severe};
-  return json_figures(list, 4);
-}
-
 static json_t *sample_of(const measure_samples *samples)
 {
   return json_pack("{s:s, s:o, s:o}", "sampling_mode", samples->is_linear ? "Linear" : "Flat",
@@ -75,7 +68,7 @@ static bool save_as(const results *all, const result *one, const char *where)
 {
   const double level = all->settings->statistics.confidence_level;
   const identity *const id = one->id;
-  return save(all, id, where, "tukey.json", tukey_of(&one->summary.fences)) &&
+  return save(all, id, where, "tukey.json", json_figures(one->summary.fences.at, STATS_FENCES)) &&
          save(all, id, where, "sample.json", sample_of(&one->samples)) &&
          save(all, id, where, "estimates.json", estimates_of(&one->summary, level)) &&
          save(all, id, where, "benchmark.json", benchmark_of(one->bench, id));

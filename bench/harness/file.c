@@ -12,7 +12,6 @@
 
 bool file_make_folders(const char *path)
 {
-  const arena_mark mark = arena_begin();
   char *folder = arena_copy(path);
   bool are_there = true;
   for (char *slash = strchr(folder + (*folder == '/'), '/'); slash && are_there;
@@ -21,9 +20,6 @@ bool file_make_folders(const char *path)
     are_there = mkdir(folder, 0777) == 0 || errno == EEXIST || errno == EISDIR;
     *slash = '/';
   }
-  const int error = errno;
-  arena_end(mark);
-  errno = error;
   return are_there;
 }
 
@@ -59,7 +55,6 @@ static bool write_beside(const char *target, const char *text, size_t length)
 
 const char *file_write(const char *path, const char *text, size_t length)
 {
-  const arena_mark mark = arena_begin();
   struct stat status;
   const bool is_folder = stat(path, &status) == 0 && S_ISDIR(status.st_mode);
   if (is_folder) return strerror(EISDIR);
@@ -69,6 +64,5 @@ const char *file_write(const char *path, const char *text, size_t length)
   const bool is_written = write_beside(behind ? behind : path, text, length);
   const char *why = is_written ? NULL : strerror(errno);
   free(behind);
-  arena_end(mark);
   return why;
 }

@@ -239,6 +239,6 @@ int bench_main(const bench_suite *suite, bench_build build, int count, char **ar
   options settings;
   int status = options_parse(&settings, suite->name, count, arguments);
   if (status < 0) status = run_suite(suite, &build, &settings);
-  arena_end(NULL);
+  arena_end();
   return status;
 }

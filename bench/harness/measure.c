@@ -93,7 +93,6 @@ const char *measure_repeat(const bench_case *bench, measure_samples *samples)
 const char *measure_operations(const bench_case *bench, double seconds, size_t count,
                                stats_percentiles *out)
 {
-  const arena_mark mark = arena_begin();
   double *const times = (double *)arena_take(count, sizeof *times);
   const char *failure = NULL;
   size_t taken = 0;
@@ -104,7 +103,6 @@ const char *measure_operations(const bench_case *bench, double seconds, size_t c
     if ((double)(now_ns() - start_ns) >= seconds * NS_PER_S) break;
   }
   *out = stats_percentiles_of(times, taken);
-  arena_end(mark);
   return failure;
 }
 

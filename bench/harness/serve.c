@@ -119,7 +119,6 @@ static void run(server *self, const char *id, uint64_t iterations, size_t count,
   stats_percentiles tails = {0};
   const result *const one = open_case(self, id);
   if (one == NULL) return;
-  const arena_mark mark = arena_begin();
   samples.iterations = (double *)arena_take(count, sizeof(double));
   samples.times = (double *)arena_take(count, sizeof(double));
   for (size_t i = 0; i < count; i++) samples.iterations[i] = (double)iterations;
@@ -130,7 +129,6 @@ static void run(server *self, const char *id, uint64_t iterations, size_t count,
     answer_error(failure);
   else
     answer_run(one, &samples, &tails);
-  arena_end(mark);
 }
 
 static void obey(server *self, const char *line)

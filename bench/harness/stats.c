@@ -10,30 +10,15 @@
 
 void stats_seed(stats_random *random, uint64_t seed, uint64_t stream)
 {
-  random->state = 0;
-  random->increment = stream << 1 | 1;
-  stats_next(random);
-  random->state += seed;
-  stats_next(random);
+  random->state[0] = (unsigned short)stream;
+  random->state[1] = (unsigned short)seed;
+  random->state[2] = (unsigned short)(seed >> 16);
+  for (int i = 0; i < 8; i++) (void)erand48(random->state); /* seeds that are near part */
 }
 
-uint32_t stats_next(stats_random *random)
-{
-  const uint64_t state = random->state;
-  random->state = state * 6364136223846793005u + random->increment;
-  const uint32_t mixed = (uint32_t)((state >> 18 ^ state) >> 27);
-  const unsigned turn = (unsigned)(state >> 59);
-  return mixed >> turn | mixed << (-turn & 31);
-}
-
-/* Lemire's way: the upper half of a product, rejecting the few draws that would be unfair. */
 uint32_t stats_below(stats_random *random, uint32_t bound)
 {
-  uint64_t product = (uint64_t)stats_next(random) * bound;
-  if ((uint32_t)product >= bound) return (uint32_t)(product >> 32);
-  const uint32_t unfair = -bound % bound;
-  while ((uint32_t)product < unfair) product = (uint64_t)stats_next(random) * bound;
-  return (uint32_t)(product >> 32);
+  return (uint32_t)(erand48(random->state) * bound);
 }
 
 /* ---- one set of numbers ---- */
@@ -68,17 +53,13 @@ double stats_percentile(const double *sorted, size_t count, double percent)
 
 double stats_median(const double *numbers, size_t count)
 {
-  const arena_mark mark = arena_begin();
-  const double median = stats_percentile(stats_sorted(numbers, count), count, 50);
-  arena_end(mark);
-  return median;
+  return stats_percentile(stats_sorted(numbers, count), count, 50);
 }
 
 stats_percentiles stats_percentiles_of(const double *numbers, size_t count)
 {
-  const arena_mark mark = arena_begin();
   const double *const sorted = stats_sorted(numbers, count);
-  const stats_percentiles found = {
+  return (stats_percentiles){
       .count = count,
       .p05 = stats_percentile(sorted, count, 5),
       .p50 = stats_percentile(sorted, count, 50),
@@ -87,8 +68,6 @@ stats_percentiles stats_percentiles_of(const double *numbers, size_t count)
       .p999 = stats_percentile(sorted, count, 99.9),
       .max = stats_percentile(sorted, count, 100),
   };
-  arena_end(mark);
-  return found;
 }
 
 double stats_mean(const double *numbers, size_t count)
@@ -128,22 +107,22 @@ stats_fences stats_tukey(const double *sorted, size_t count)
   const double first = stats_percentile(sorted, count, 25);
   const double third = stats_percentile(sorted, count, 75);
   const double range = third - first;
-  return (stats_fences){first - 3 * range, first - 1.5 * range, third + 1.5 * range,
-                        third + 3 * range};
+  return (stats_fences){
+      {first - 3 * range, first - 1.5 * range, third + 1.5 * range, third + 3 * range}};
 }
 
 stats_outliers stats_count_outliers(const double *numbers, size_t count, stats_fences fences)
 {
   stats_outliers found = {0};
+  const double *const at = fences.at;
   for (size_t i = 0; i < count; i++) {
-    if (numbers[i] < fences.low_severe)
-      found.low_severe++;
-    else if (numbers[i] > fences.high_severe)
-      found.high_severe++;
-    else if (numbers[i] < fences.low_mild)
-      found.low_mild++;
-    else if (numbers[i] > fences.high_mild)
-      found.high_mild++;
+    const double number = numbers[i];
+    if (number >= at[STATS_LOW_MILD] && number <= at[STATS_HIGH_MILD]) continue;
+    found.sum++;
+    found.beyond[number < at[STATS_LOW_SEVERE]    ? STATS_LOW_SEVERE
+                 : number > at[STATS_HIGH_SEVERE] ? STATS_HIGH_SEVERE
+                 : number < at[STATS_LOW_MILD]    ? STATS_LOW_MILD
+                                                  : STATS_HIGH_MILD]++;
   }
   return found;
 }
@@ -195,7 +174,6 @@ static double resampled_slope(stats_random *random, const double *x, const doubl
 stats_summary stats_summarise(const double *iterations, const double *times, size_t count,
                               bool is_linear, const stats_plan *plan)
 {
-  const arena_mark mark = arena_begin();
   double *each = (double *)arena_take(count, sizeof *each);
   double *sorted = (double *)arena_take(count, sizeof *sorted);
   double *drawn = (double *)arena_take(2 * count, sizeof *drawn);
@@ -222,7 +200,6 @@ stats_summary stats_summarise(const double *iterations, const double *times, siz
                                               &out.median_deviation, &out.slope};
   for (int f = 0; f < FIGURES; f++)
     if (f != SLOPE || is_linear) *estimates[f] = estimate(points[f], distributions[f], plan);
-  arena_end(mark);
   return out;
 }
 
@@ -258,7 +235,6 @@ static double summed_up(const double *sorted, size_t count, double share)
 stats_estimate stats_ratio(const double *now, size_t now_count, const double *before,
                            size_t before_count, double share, const stats_plan *plan)
 {
-  const arena_mark mark = arena_begin();
   stats_random random;
   const size_t most = now_count > before_count ? now_count : before_count;
   const double *above = stats_sorted(now, now_count), *below = stats_sorted(before, before_count);
@@ -270,9 +246,7 @@ stats_estimate stats_ratio(const double *now, size_t now_count, const double *be
     ratios[i] = resampled(&random, above, now_count, share, drawn) / divisor;
   }
   const double point = summed_up(above, now_count, share) / summed_up(below, before_count, share);
-  const stats_estimate found = estimate(point, ratios, plan);
-  arena_end(mark);
-  return found;
+  return estimate(point, ratios, plan);
 }
 
 static double welch_t(const double *a, size_t a_count, const double *b, size_t b_count)
@@ -288,7 +262,6 @@ static double welch_t(const double *a, size_t a_count, const double *b, size_t b
 double stats_p_value(const double *now, size_t now_count, const double *before, size_t before_count,
                      const stats_plan *plan)
 {
-  const arena_mark mark = arena_begin();
   const size_t both = now_count + before_count;
   double *pooled = (double *)arena_take(both, sizeof *pooled);
   double *drawn = (double *)arena_take(both, sizeof *drawn);
@@ -303,7 +276,6 @@ double stats_p_value(const double *now, size_t now_count, const double *before, 
     draw(&random, pooled, both, drawn, both);
     as_large += fabs(welch_t(drawn, now_count, drawn + now_count, before_count)) >= t;
   }
-  arena_end(mark);
   return (double)as_large / (double)plan->resamples;
 }
 

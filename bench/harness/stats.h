@@ -10,14 +10,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A generator whose numbers depend on its seed alone (PCG XSH RR 64/32 by M. O'Neill). */
+/* A generator whose numbers depend on its seed alone, on every machine: POSIX's erand48. */
 typedef struct stats_random {
-  uint64_t state, increment;
+  unsigned short state[3];
 } stats_random;
 
 void stats_seed(stats_random *random, uint64_t seed, uint64_t stream);
-uint32_t stats_next(stats_random *random);
-/* Uniform in [0, bound), bound > 0; no number is likelier than another. */
+/* Uniform in [0, bound), bound > 0. */
 uint32_t stats_below(stats_random *random, uint32_t bound);
 
 void stats_sort(double *numbers, size_t count);
@@ -41,13 +40,15 @@ double stats_median_deviation(const double *numbers, size_t count, double median
 double stats_slope(const double *x, const double *y, size_t count);
 
 /* Tukey's fences: first quartile - 3 and - 1.5 interquartile ranges, third + 1.5 and + 3. */
+enum { STATS_LOW_SEVERE, STATS_LOW_MILD, STATS_HIGH_MILD, STATS_HIGH_SEVERE, STATS_FENCES };
 typedef struct stats_fences {
-  double low_severe, low_mild, high_mild, high_severe;
+  double at[STATS_FENCES];
 } stats_fences;
 stats_fences stats_tukey(const double *sorted, size_t count);
 
+/* How many numbers lie beyond each fence, and not beyond the next one. */
 typedef struct stats_outliers {
-  size_t low_severe, low_mild, high_mild, high_severe;
+  size_t beyond[STATS_FENCES], sum;
 } stats_outliers;
 stats_outliers stats_count_outliers(const double *numbers, size_t count, stats_fences fences);
 

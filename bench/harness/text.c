@@ -65,15 +65,13 @@ static void print_outliers(const result *one)
 {
   static const char *const kinds[] = {"low severe", "low mild", "high mild", "high severe"};
   const stats_outliers *const found = &one->summary.outliers;
-  const size_t counted[] = {found->low_severe, found->low_mild, found->high_mild,
-                            found->high_severe};
-  const size_t count = one->samples.count, sum = counted[0] + counted[1] + counted[2] + counted[3];
-  const double percent = 100 / (double)count;
-  if (sum == 0) return;
-  printf("Found %zu outliers among %zu measurements (%.2f%%)\n", sum, count, percent * (double)sum);
-  for (int i = 0; i < 4; i++)
-    if (counted[i] > 0)
-      printf("  %zu (%.2f%%) %s\n", counted[i], percent * (double)counted[i], kinds[i]);
+  const double percent = 100 / (double)one->samples.count;
+  if (found->sum == 0) return;
+  printf("Found %zu outliers among %zu measurements (%.2f%%)\n", found->sum, one->samples.count,
+         percent * (double)found->sum);
+  for (int i = 0; i < STATS_FENCES; i++)
+    if (found->beyond[i] > 0)
+      printf("  %zu (%.2f%%) %s\n", found->beyond[i], percent * (double)found->beyond[i], kinds[i]);
 }
 
 static void print_more(const char *name, const stats_estimate *estimate)

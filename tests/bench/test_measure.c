@@ -16,7 +16,6 @@
 
 static void components_are_sanitised(void **state)
 {
-  const arena_mark mark = arena_begin();
   (void)state;
   const char *to = identity_sanitise("a?b\"c/d\\e*f<g>h:i|j^k.l m");
   assert_string_equal(to, "a_b_c_d_e_f_g_h_i_j_k.l m");
@@ -26,7 +25,7 @@ static void components_are_sanitised(void **state)
   assert_int_equal(strlen(identity_sanitise(text)), 64);
   memcpy(text + 63, "\xC3\xA9y", 3); /* a letter of two bytes across the limit */
   assert_int_equal(strlen(identity_sanitise(text)), 63);
-  arena_end(mark);
+  arena_end();
 }
 
 static void ids_are_criterions(void **state)
@@ -42,7 +41,6 @@ static void ids_are_criterions(void **state)
       {.group = group, .parameter = "7"},
   };
   const bench_suite suite = {.cases = cases, .count = 5};
-  const arena_mark mark = arena_begin();
   (void)state;
   const identity *ids = identity_fill(&suite);
   assert_string_equal(ids[0].full, "batch/hit/macro/32");
@@ -53,7 +51,7 @@ static void ids_are_criterions(void **state)
   assert_string_equal(ids[3].directory, "alone");
   assert_int_equal(strlen(ids[4].directory), 64 + 2);
   assert_int_equal(strlen(ids[4].title), 103);
-  arena_end(mark);
+  arena_end();
 }
 
 static void another_definition_is_another_bench(void **state)
@@ -62,14 +60,13 @@ static void another_definition_is_another_bench(void **state)
                               {.group = "a", .definition = "two"},
                               {.group = "a", .definition = "one", .elements = 1}};
   const bench_suite suite = {.cases = cases, .count = 3};
-  const arena_mark mark = arena_begin();
   (void)state;
   const identity *ids = identity_fill(&suite);
   const char *first = identity_hash(&cases[0], &ids[0]);
   assert_string_equal(first, identity_hash(&cases[0], &ids[0]));
   assert_string_not_equal(first, identity_hash(&cases[1], &ids[0]));
   assert_string_not_equal(first, identity_hash(&cases[2], &ids[0]));
-  arena_end(mark);
+  arena_end();
 }
 
 /* ---- JSON ---- */

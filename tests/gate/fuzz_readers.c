@@ -72,6 +72,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_set(set);
     check_again(set);
   }
-  arena_end(NULL);
+  arena_end();
   return 0;
 }

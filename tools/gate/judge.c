@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { RESAMPLES_FEW = 500, RESAMPLES = 10000, BOOTSTRAP_SEED = 42 };
+enum { RESAMPLES = 2000, BOOTSTRAP_SEED = 42 };
 
 bool gate_exceeds(double worse_by, double limit)
 {
@@ -85,9 +85,9 @@ static double choose_rounds(const gate_row *row, const gate_numbers **base_out,
 }
 
 /* Rounds of another figure than the compared one give the width of the interval, not its place. */
-static stats_interval bootstrap(const gate_row *row, size_t resamples)
+static stats_interval bootstrap(const gate_row *row)
 {
-  const stats_plan plan = {resamples, 0.95, BOOTSTRAP_SEED};
+  const stats_plan plan = {RESAMPLES, 0.95, BOOTSTRAP_SEED};
   const gate_numbers *base, *now;
   const double share = choose_rounds(row, &base, &now);
   const stats_estimate ratio =
@@ -96,22 +96,6 @@ static stats_interval bootstrap(const gate_row *row, size_t resamples)
   return row->better == GATE_LOWER
              ? (stats_interval){ratio.low * moved - 1, ratio.high * moved - 1}
              : (stats_interval){1 - ratio.high * moved, 1 - ratio.low * moved};
-}
-
-/* Most benches are far from every limit: where bounds twice as wide would say the same, few
- * resamples are enough. */
-static void judge_rounds_apart(gate_row *row, const gate_limits *limits)
-{
-  row->noise = limits->noise_min;
-  const stats_interval rough = bootstrap(row, RESAMPLES_FEW);
-  const double width = rough.high - rough.low;
-  row->bounds = (stats_interval){rough.low - width / 2, rough.high + width / 2};
-  const gate_verdict with_wide_bounds = judge_bounds(row, limits);
-  row->bounds = rough;
-  row->verdict = judge_bounds(row, limits);
-  if (row->verdict == with_wide_bounds) return;
-  row->bounds = bootstrap(row, RESAMPLES);
-  row->verdict = judge_bounds(row, limits);
 }
 
 static void judge_few_rounds(gate_row *row, const gate_limits *limits)
@@ -143,7 +127,9 @@ void gate_judge_row(gate_row *row, const gate_limits *limits)
   } else if (!has_rounds) {
     judge_few_rounds(row, limits);
   } else {
-    judge_rounds_apart(row, limits);
+    row->noise = limits->noise_min;
+    row->bounds = bootstrap(row);
+    row->verdict = judge_bounds(row, limits);
     const bool is_main = strcmp(row->key, "mean") != 0 && strcmp(row->key, "p95") != 0;
     if (is_main && is_twice(row)) row->verdict = GATE_FAIL;
   }

@@ -50,7 +50,7 @@ int main(int argc, char **argv)
   for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
     if (strcmp(argv[1], commands[i].name) != 0) continue;
     gate_exit code = commands[i].run(argc - 1, argv + 1);
-    arena_end(NULL);
+    arena_end();
     if (fflush(stdout) != 0 || ferror(stdout)) {
       fputs("error: failed to write to standard output\n", stderr);
       if (code == GATE_EXIT_OK) code = GATE_EXIT_INPUT;

@@ -67,9 +67,7 @@ static const char *outliers_text(const gate_metric *metric)
   const stats_fences fences =
       stats_tukey(stats_sorted(results->values, results->count), results->count);
   const stats_outliers found = stats_count_outliers(results->values, results->count, fences);
-  return arena_format("%zu of %zu",
-                      found.low_severe + found.low_mild + found.high_mild + found.high_severe,
-                      results->count);
+  return arena_format("%zu of %zu", found.sum, results->count);
 }
 
 static const char *size_text(const gate_metric *metric)
