@@ -24,16 +24,17 @@ double measure_timer_ns(void)
 /* The counters are read outside the timed part, and stand still unless measure_allocating. */
 void bench_start(bench_loop *loop)
 {
-  loop->started_allocations = measure_allocations();
-  loop->started_bytes = measure_allocated_bytes();
+  measure_allocated(&loop->started_allocations, &loop->started_bytes);
   loop->started_ns = now_ns();
 }
 
 void bench_stop(bench_loop *loop)
 {
   loop->elapsed_ns += now_ns() - loop->started_ns;
-  loop->allocations += measure_allocations() - loop->started_allocations;
-  loop->allocated_bytes += measure_allocated_bytes() - loop->started_bytes;
+  uint64_t calls, bytes;
+  measure_allocated(&calls, &bytes);
+  loop->allocations += calls - loop->started_allocations;
+  loop->allocated_bytes += bytes - loop->started_bytes;
 }
 
 /* ---- one sample ---- */

@@ -50,8 +50,7 @@ const char *measure_allocating(const bench_case *bench, uint64_t iterations, mea
 
 /* The hooks' counters (memory.c). */
 void measure_count_memory(bool on);
-uint64_t measure_allocations(void);
-uint64_t measure_allocated_bytes(void);
+void measure_allocated(uint64_t *calls_out, uint64_t *bytes_out);
 uint64_t measure_peak_bytes(void);
 
 #endif

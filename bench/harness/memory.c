@@ -96,14 +96,10 @@ void measure_count_memory(bool on)
   atomic_store(&is_counting, on);
 }
 
-uint64_t measure_allocations(void)
+void measure_allocated(uint64_t *calls_out, uint64_t *bytes_out)
 {
-  return atomic_load_explicit(&calls, memory_order_relaxed);
-}
-
-uint64_t measure_allocated_bytes(void)
-{
-  return atomic_load_explicit(&allocated_bytes, memory_order_relaxed);
+  *calls_out = atomic_load_explicit(&calls, memory_order_relaxed);
+  *bytes_out = atomic_load_explicit(&allocated_bytes, memory_order_relaxed);
 }
 
 uint64_t measure_peak_bytes(void)

@@ -101,64 +101,11 @@ bool gate_number_parse(const char *text, double *out)
   return may_be_one && end > text && *end == '\0';
 }
 
-/* Four significant digits at least, as displayed: 504, 3.02, 17 700. */
-static void add_short(gate_text *text, double value)
-{
-  const double size = fabs(value);
-  if (value == floor(value) && size < 1e15) {
-    gate_text_printf(text, "%.0f", value);
-  } else if (size >= 1e6 || size < 1e-3) {
-    gate_text_printf(text, "%.4g", value);
-  } else {
-    gate_text_printf(text, "%.*f", size >= 1000 ? 0 : size >= 100 ? 1 : size >= 10 ? 2 : 3, value);
-  }
-}
-
 const char *gate_number_plain(double value)
 {
   if (isnan(value)) return "NaN";
   const char *text = arena_format("%.15g", value);
   return strtod(text, NULL) == value ? text : arena_format("%.17g", value);
-}
-
-typedef struct scale {
-  const char *unit;
-  const char *shown;
-  double factor;
-} scale;
-
-static const scale scales[] = {
-    {"ns", "s", 1e9},
-    {"ns", "ms", 1e6},
-    {"ns", "us", 1e3},
-    {"B", "GiB", 1024.0 * 1024 * 1024},
-    {"B", "MiB", 1024.0 * 1024},
-    {"B", "KiB", 1024},
-    {"B/s", "GB/s", 1e9},
-    {"B/s", "MB/s", 1e6},
-    {"B/s", "kB/s", 1e3},
-    {"elem/s", "Gelem/s", 1e9},
-    {"elem/s", "Melem/s", 1e6},
-    {"elem/s", "kelem/s", 1e3},
-};
-
-const char *gate_quantity(double value, const char *unit)
-{
-  gate_text text = {0};
-  if (!isfinite(value)) return "-";
-  for (size_t i = 0; i < sizeof scales / sizeof *scales; i++) {
-    if (strcmp(unit, scales[i].unit) == 0 && fabs(value) >= scales[i].factor) {
-      add_short(&text, value / scales[i].factor);
-      gate_text_printf(&text, " %s", scales[i].shown);
-      return gate_text_c(&text);
-    }
-  }
-  add_short(&text, value);
-  if (strncmp(unit, "1/", 2) == 0)
-    gate_text_add(&text, unit + 1);
-  else if (*unit != '\0')
-    gate_text_printf(&text, " %s", unit);
-  return gate_text_c(&text);
 }
 
 const char *gate_some(size_t count, const char *one, const char *many)

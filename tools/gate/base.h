@@ -57,8 +57,6 @@ void gate_numbers_add(gate_numbers *numbers, double value);
 bool gate_number_parse(const char *text, double *out);
 /* The shortest text that reads back as the same number, integers without a point: -5, 0.15, NaN. */
 const char *gate_number_plain(double value);
-/* "12.3 ns", "4.56 us", "512 KiB": scaled for people. `unit` is a canonical unit of record.h. */
-const char *gate_quantity(double value, const char *unit);
 /* "1 bench", "3 benches". */
 const char *gate_some(size_t count, const char *one, const char *many);
 /* "+12.3 %", "0.0 %". */

@@ -129,35 +129,39 @@ typedef struct unit {
   const char *name;
   const char *canonical;
   double factor;
+  bool is_shown; /* people read quantities in it */
 } unit;
 
 static const unit units[] = {
-    {"ns", "ns", 1},
-    {"us", "ns", 1e3},
-    {"\xC2\xB5s", "ns", 1e3},
-    {"ms", "ns", 1e6},
-    {"s", "ns", 1e9},
-    {"ns/op", "ns", 1},
-    {"ns/iter", "ns", 1},
-    {"us/iter", "ns", 1e3},
-    {"ms/iter", "ns", 1e6},
-    {"sec/op", "ns", 1e9},
-    {"B", "B", 1},
-    {"kB", "B", 1e3},
-    {"MB", "B", 1e6},
-    {"KiB", "B", 1024},
-    {"MiB", "B", 1024.0 * 1024},
-    {"GiB", "B", 1024.0 * 1024 * 1024},
-    {"B/op", "B/op", 1},
-    {"B/s", "B/s", 1},
-    {"kB/s", "B/s", 1e3},
-    {"MB/s", "B/s", 1e6},
-    {"GB/s", "B/s", 1e9},
-    {"MiB/s", "B/s", 1024.0 * 1024},
-    {"elem/s", "elem/s", 1},
-    {"items/s", "elem/s", 1},
-    {"1/op", "1/op", 1},
-    {"allocs/op", "1/op", 1},
+    {"ns", "ns", 1, false},
+    {"us", "ns", 1e3, true},
+    {"\xC2\xB5s", "ns", 1e3, false},
+    {"ms", "ns", 1e6, true},
+    {"s", "ns", 1e9, true},
+    {"ns/op", "ns", 1, false},
+    {"ns/iter", "ns", 1, false},
+    {"us/iter", "ns", 1e3, false},
+    {"ms/iter", "ns", 1e6, false},
+    {"sec/op", "ns", 1e9, false},
+    {"B", "B", 1, false},
+    {"kB", "B", 1e3, false},
+    {"MB", "B", 1e6, false},
+    {"KiB", "B", 1024, true},
+    {"MiB", "B", 1024.0 * 1024, true},
+    {"GiB", "B", 1024.0 * 1024 * 1024, true},
+    {"B/op", "B/op", 1, false},
+    {"B/s", "B/s", 1, false},
+    {"kB/s", "B/s", 1e3, true},
+    {"MB/s", "B/s", 1e6, true},
+    {"GB/s", "B/s", 1e9, true},
+    {"MiB/s", "B/s", 1024.0 * 1024, false},
+    {"elem/s", "elem/s", 1, false},
+    {"kelem/s", "elem/s", 1e3, true},
+    {"Melem/s", "elem/s", 1e6, true},
+    {"Gelem/s", "elem/s", 1e9, true},
+    {"items/s", "elem/s", 1, false},
+    {"1/op", "1/op", 1, false},
+    {"allocs/op", "1/op", 1, false},
 };
 
 const char *gate_unit_canonical(const char *name, double *factor_out)
@@ -170,6 +174,36 @@ const char *gate_unit_canonical(const char *name, double *factor_out)
   }
   *factor_out = 1;
   return name;
+}
+
+/* Four significant digits at least, as displayed: 504, 3.02, 17 700. */
+static void add_short(gate_text *text, double value)
+{
+  const double size = fabs(value);
+  if (value == floor(value) && size < 1e15) {
+    gate_text_printf(text, "%.0f", value);
+  } else if (size >= 1e6 || size < 1e-3) {
+    gate_text_printf(text, "%.4g", value);
+  } else {
+    gate_text_printf(text, "%.*f", size >= 1000 ? 0 : size >= 100 ? 1 : size >= 10 ? 2 : 3, value);
+  }
+}
+
+const char *gate_quantity(double value, const char *canonical)
+{
+  gate_text text = {0};
+  unit shown = {.name = canonical, .factor = 1};
+  if (!isfinite(value)) return "-";
+  for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+    if (units[i].is_shown && strcmp(units[i].canonical, canonical) == 0 &&
+        units[i].factor > shown.factor && units[i].factor <= fabs(value))
+      shown = units[i];
+  add_short(&text, value / shown.factor);
+  if (strncmp(shown.name, "1/", 2) == 0)
+    gate_text_add(&text, shown.name + 1);
+  else if (*shown.name != '\0')
+    gate_text_printf(&text, " %s", shown.name);
+  return gate_text_c(&text);
 }
 
 gate_better gate_unit_better(const char *canonical)

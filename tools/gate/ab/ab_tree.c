@@ -49,25 +49,6 @@ static const char *ask_git(ab_run *run, const char *const *words)
   return arena_copy_bytes(output, strcspn(output, "\n"));
 }
 
-/* Which git command makes the base known. */
-static gate_exit cannot_resolve(ab_run *run)
-{
-  static const char *const shallow[] = {"rev-parse", "--is-shallow-repository", NULL};
-  const char *base = run->options->base, *tree = run->options->tree;
-  const char *answer = ask_git(run, shallow);
-  if (!answer)
-    gate_wrong(run->problems,
-               "cannot resolve base %s: %s is not in a git repository; git clone it, or name a "
-               "folder with --base-dir",
-               base, tree);
-  else if (strcmp(answer, "true") == 0)
-    gate_wrong(run->problems,
-               "cannot resolve base %s: this clone is shallow; git fetch --unshallow origin", base);
-  else
-    gate_wrong(run->problems, "cannot resolve base %s; git fetch origin %s", base, base);
-  return GATE_EXIT_USAGE;
-}
-
 /* The base's files in the temporary folder: git keeps no note of them, as of a worktree. */
 static gate_exit take_commit(ab_run *run)
 {
@@ -79,7 +60,14 @@ static gate_exit take_commit(ab_run *run)
                                  arena_format("%s^{commit}", run->options->base),
                                  NULL};
   const char *commit = ask_git(run, resolve);
-  if (!commit) return cannot_resolve(run);
+  if (!commit) {
+    gate_wrong(
+        run->problems,
+        "cannot resolve base %s in %s; git fetch origin %s, or git fetch --unshallow if this "
+        "clone is shallow, or name a folder with --base-dir",
+        run->options->base, tree, run->options->base);
+    return GATE_EXIT_USAGE;
+  }
   const char *const take[] = {"sh", "-c",   "git -C \"$0\" archive \"$1\" | tar -x -C \"$2\"",
                               tree, commit, run->folder,
                               NULL};

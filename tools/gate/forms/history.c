@@ -57,21 +57,19 @@ bool gate_history_add(const char *path, const gate_text *line, gate_problems *pr
 bool gate_history_prune(const char *path, size_t keep, size_t *dropped_out, gate_problems *problems)
 {
   gate_text kept = {0};
-  gate_numbers starts = {0}; /* of lines */
   char *line = NULL;
-  size_t room = 0;
+  size_t room = 0, count = 0;
   FILE *file = fopen(path, "re");
   if (!file) return gate_wrong(problems, "failed to read %s: %s", path, strerror(errno));
-  for (long at = 0; getline(&line, &room, file) > 0; at = ftell(file))
-    gate_numbers_add(&starts, (double)at);
-  *dropped_out = starts.count > keep ? starts.count - keep : 0;
-  bool is_read = !ferror(file);
-  if (*dropped_out > 0)
-    is_read = is_read && fseek(file, (long)starts.values[*dropped_out], SEEK_SET) == 0;
-  for (ssize_t length; is_read && *dropped_out > 0 && (length = getline(&line, &room, file)) > 0;) {
-    gate_text_add_bytes(&kept, line, (size_t)length);
-    is_read = kept.length < GATE_FILE_BYTES_MAX;
+  while (getline(&line, &room, file) > 0) count++;
+  *dropped_out = count > keep ? count - keep : 0;
+  rewind(file);
+  for (size_t i = 0; kept.length < GATE_FILE_BYTES_MAX; i++) {
+    const ssize_t length = getline(&line, &room, file);
+    if (length <= 0) break;
+    if (i >= *dropped_out) gate_text_add_bytes(&kept, line, (size_t)length);
   }
+  const bool is_read = !ferror(file) && (*dropped_out == 0 || kept.length < GATE_FILE_BYTES_MAX);
   free(line);
   fclose(file);
   if (!is_read) return gate_wrong(problems, "failed to read %s: keep fewer lines", path);

@@ -150,8 +150,7 @@ static void read_unit(text_reader *reader, char **words, size_t count)
 static bool is_header(const char *line, size_t *key_length)
 {
   *key_length = strcspn(line, ": \t");
-  return line[0] >= 'a' && line[0] <= 'z' && line[*key_length] == ':' &&
-         strpbrk(line, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != line;
+  return line[0] >= 'a' && line[0] <= 'z' && line[*key_length] == ':';
 }
 
 static void read_go_line(text_reader *reader, char *line)

@@ -160,71 +160,58 @@ void page_targets(const page *self)
 
 /* ---- environment ---- */
 
-/* What is known of a side, besides its benches. */
-static gate_pairs facts_of(const gate_set *set, const char *name)
+static void add_fact(const page *self, const char *name, const char *value)
 {
-  gate_pairs facts = {0};
-  const gate_pair run[] = {{"results", name},
-                           {"commit", set->commit},
-                           {"release", set->tag},
-                           {"measured", set->started},
-                           {"run", set->run_id}};
-  for (size_t i = 0; i < sizeof run / sizeof *run; i++)
-    if (run[i].value) gate_pairs_set(&facts, run[i].key, run[i].value);
-  gate_pairs_add(&facts, &set->machine);
-  gate_pairs_add(&facts, &set->build);
-  return facts;
+  const char *address = strcmp(name, "commit") == 0 ? page_commit_address(self, value) : NULL;
+  if (!value) return;
+  gate_add_markup(self->out, "<dt>%s</dt><dd>", name);
+  if (address) gate_add_markup(self->out, "<a href=\"%s\">", address);
+  gate_add_markup(self->out, "%s", value);
+  gate_text_add(self->out, address ? "</a></dd>\n" : "</dd>\n");
 }
 
-/* A fact of one side; NULL: it is not known. */
-static void add_fact(const page *self, const char *side, const char *key, const char *value)
+static void add_facts(const page *self, const gate_pairs *pairs)
 {
-  const char *address = strcmp(key, "commit") == 0 ? page_commit_address(self, value) : NULL;
-  gate_add_markup(self->out, "<td data-label=\"%s\">", side);
-  if (address) gate_add_markup(self->out, "<a href=\"%s\">", address);
-  gate_add_markup(self->out, "%s", value ? value : "\xE2\x80\x93");
-  gate_text_add(self->out, address ? "</a></td>" : "</td>");
+  for (size_t i = 0; i < pairs->count; i++)
+    add_fact(self, pairs->items[i].key, pairs->items[i].value);
 }
 
 static void add_list(const page *self, const char *heading, const gate_pairs *pairs)
 {
   if (pairs->count == 0) return;
   gate_add_markup(self->out, "<h3>%s</h3>\n<dl>\n", heading);
-  for (size_t i = 0; i < pairs->count; i++)
-    gate_add_markup(self->out, "<dt>%s</dt><dd>%s</dd>\n", pairs->items[i].key,
-                    pairs->items[i].value);
+  add_facts(self, pairs);
+  gate_text_add(self->out, "</dl>\n");
+}
+
+/* What is known of a side, besides its benches. */
+static void add_side(const page *self, const char *heading, const gate_set *set)
+{
+  if (!set) return;
+  gate_add_markup(self->out, "<h3>%s</h3>\n<dl>\n", heading);
+  add_fact(self, "commit", set->commit);
+  add_fact(self, "release", set->tag);
+  add_fact(self, "measured", set->started);
+  add_fact(self, "run", set->run_id);
+  add_fact(self, "written because", set->reason);
+  add_facts(self, &set->machine);
+  add_facts(self, &set->build);
   gate_text_add(self->out, "</dl>\n");
 }
 
 void page_environment(const page *self)
 {
-  static const gate_set none;
   const gate_report *report = self->report;
-  const gate_set *base = report->base ? report->base : &none;
-  const gate_set *now = report->now ? report->now : &none;
   const char *difference = gate_report_difference(report);
   gate_text_add(self->out, "<section id=\"environment\">\n<h2>Environment</h2>\n");
   if (difference)
     gate_add_markup(self->out, "<p class=\"note\">Not comparable: %s</p>\n", difference);
-  gate_text_add(self->out, "<table class=\"figures environment\"><thead><tr><th></th><th>base</th>"
-                           "<th>now</th></tr></thead>\n<tbody>\n");
-  const gate_pairs of_base = facts_of(base, report->base_name);
-  const gate_pairs of_now = facts_of(now, report->now_name);
-  gate_pairs all = of_now; /* its keys, then those of the base alone */
-  for (size_t i = 0; i < of_base.count; i++)
-    if (!gate_pairs_get(&of_now, of_base.items[i].key))
-      gate_pairs_set(&all, of_base.items[i].key, "");
-  for (size_t i = 0; i < all.count; i++) {
-    const char *key = all.items[i].key;
-    gate_add_markup(self->out, "<tr><th scope=\"row\">%s</th>", key);
-    add_fact(self, "base", key, gate_pairs_get(&of_base, key));
-    add_fact(self, "now", key, gate_pairs_get(&of_now, key));
-    gate_text_add(self->out, "</tr>\n");
-  }
-  gate_text_add(self->out, "</tbody></table>\n");
-  if (base->reason)
-    gate_add_markup(self->out, "<p>The baseline was written: %s</p>\n", base->reason);
-  add_list(self, "Stale, not judged", &now->stale);
+  gate_text_add(self->out, "<div class=\"charts\">\n<div>\n");
+  add_side(self, "Base", report->base);
+  gate_text_add(self->out, "</div>\n<div>\n");
+  add_side(self, "Now", report->now);
+  gate_text_add(self->out, "</div>\n</div>\n");
+  if (report->now) add_list(self, "Stale, not judged", &report->now->stale);
   add_list(self, "Notes", &report->notes);
   gate_text_add(self->out, "</section>\n");
 }
