@@ -29,8 +29,8 @@ static json_t *estimate_of(const stats_estimate *estimate, double level)
 
 static json_t *sample_of(const measure_samples *samples)
 {
-  return json_pack("{s:s, s:o, s:o}", "sampling_mode", samples->is_linear ? "Linear" : "Flat",
-                   "iters", json_figures(samples->iterations, samples->count), "times",
+  return json_pack("{s:s, s:o, s:o}", "sampling_mode", "Flat", "iters",
+                   json_figures(samples->iterations, samples->count), "times",
                    json_figures(samples->times, samples->count));
 }
 
@@ -38,9 +38,8 @@ static json_t *estimates_of(const stats_summary *summary, double level)
 {
   return json_pack("{s:o, s:o, s:o, s:o, s:o}", "mean", estimate_of(&summary->mean, level),
                    "median", estimate_of(&summary->median, level), "median_abs_dev",
-                   estimate_of(&summary->median_deviation, level), "slope",
-                   summary->has_slope ? estimate_of(&summary->slope, level) : json_null(),
-                   "std_dev", estimate_of(&summary->standard_deviation, level));
+                   estimate_of(&summary->median_deviation, level), "slope", json_null(), "std_dev",
+                   estimate_of(&summary->standard_deviation, level));
 }
 
 static json_t *throughput_of(const bench_case *bench)
@@ -107,10 +106,8 @@ bool criterion_load(const results *all, const identity *id, const char *name, me
   const char *const path = path_of(all, id, name, "sample.json");
   if (access(path, F_OK) != 0) return false;
   json_t *const sample = json_load_file(path, 0, &why);
-  const char *const mode = json_string_value(json_object_get(sample, "sampling_mode"));
   const json_t *const iterations = json_object_get(sample, "iters");
   *out = (measure_samples){.count = json_array_size(iterations)};
-  out->is_linear = mode != NULL && strcmp(mode, "Linear") == 0;
   out->iterations = take_numbers(iterations, out->count);
   out->times = take_numbers(json_object_get(sample, "times"), out->count);
   json_decref(sample);

@@ -1,6 +1,7 @@
 /* bench_main: which cases, in which way, and what becomes of their results. */
 #include "result.h"
 
+#include <math.h>
 #include <regex.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,11 +72,9 @@ static const char *measure_open_case(const results *all, result *one)
       measure_warm_up(one->bench, settings->plan.warm_up_s, &iterations, &elapsed_ns);
   if (failure != NULL) return failure;
   const double iteration_ns = elapsed_ns / (double)iterations;
-  const size_t count = settings->plan.sample_size;
-  one->samples.count = count;
-  one->samples.iterations = (double *)arena_take(count, sizeof(double));
-  one->samples.times = (double *)arena_take(count, sizeof(double));
-  one->samples.is_linear = measure_schedule(&settings->plan, iteration_ns, one->samples.iterations);
+  const double sample_ns = settings->plan.measurement_s * 1e9 / (double)settings->plan.sample_size;
+  one->samples =
+      measure_samples_of(settings->plan.sample_size, fmax(1, ceil(sample_ns / iteration_ns)));
   failure = measure_repeat(one->bench, &one->samples);
   if (failure != NULL || iteration_ns < MEASURE_SLOW_NS) return failure;
   return measure_operations(one->bench, settings->plan.measurement_s / 4, OPERATIONS,
@@ -125,8 +124,7 @@ static const char *analyse_case(const results *all, result *one)
   one->each = result_each(samples);
   one->is_of_operations = one->percentiles.count > 0;
   if (!one->is_of_operations) one->percentiles = stats_percentiles_of(one->each, samples->count);
-  one->summary = stats_summarise(samples->iterations, samples->times, samples->count,
-                                 samples->is_linear, &all->settings->statistics);
+  one->summary = stats_summarise(one->each, samples->count, &all->settings->statistics);
   const char *const failure = compare_case(all, one);
   if (failure != NULL) return failure;
   const bool is_saved = criterion_save(all, one) && summary_save(all, one);

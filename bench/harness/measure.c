@@ -65,17 +65,13 @@ const char *measure_warm_up(const bench_case *bench, double seconds, uint64_t *i
   }
 }
 
-bool measure_schedule(const measure_plan *plan, double iteration_ns, double *iterations)
+measure_samples measure_samples_of(size_t count, double iterations)
 {
-  const double target_ns = plan->measurement_s * NS_PER_S;
-  const double count = (double)plan->sample_size;
-  const double steps = count * (count + 1) / 2;
-  const double step = fmax(1, ceil(target_ns / iteration_ns / steps));
-  const bool is_linear = step * steps * iteration_ns <= 2 * target_ns;
-  const double flat = fmax(1, ceil(target_ns / iteration_ns / count));
-  for (size_t i = 0; i < plan->sample_size; i++)
-    iterations[i] = is_linear ? step * (double)(i + 1) : flat;
-  return is_linear;
+  measure_samples samples = {.count = count};
+  samples.iterations = (double *)arena_take(count, sizeof(double));
+  samples.times = (double *)arena_take(count, sizeof(double));
+  for (size_t i = 0; i < count; i++) samples.iterations[i] = iterations;
+  return samples;
 }
 
 const char *measure_repeat(const bench_case *bench, measure_samples *samples)

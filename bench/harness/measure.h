@@ -20,7 +20,6 @@ typedef struct measure_plan {
 
 typedef struct measure_samples {
   size_t count;
-  bool is_linear;             /* 1, 2, 3 … times a number of iterations; else all the same */
   double *iterations, *times; /* times: ns of the whole sample */
 } measure_samples;
 
@@ -37,10 +36,8 @@ const char *measure_sample(const bench_case *bench, uint64_t iterations, double 
 /* Runs for `seconds` at least, ever more iterations; reports the last sample, the longest. */
 const char *measure_warm_up(const bench_case *bench, double seconds, uint64_t *iterations_out,
                             double *elapsed_ns_out);
-/* Decides how many iterations each sample has, from the time of one: `iterations` has room for
- * sample_size. Returns whether they are linear. */
-bool measure_schedule(const measure_plan *plan, double iteration_ns, double *iterations);
-/* Takes the samples: count and iterations are given, times has room for as many. */
+/* So many samples of so many iterations, which measure_repeat takes. */
+measure_samples measure_samples_of(size_t count, double iterations);
 const char *measure_repeat(const bench_case *bench, measure_samples *samples);
 /* Up to `count` single operations, each timed by itself, for as long as `seconds`; in ns. */
 const char *measure_operations(const bench_case *bench, double seconds, size_t count,

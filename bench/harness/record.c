@@ -54,9 +54,8 @@ static json_t *metrics_of(const result *one)
 static json_t *result_of(const results *all, const result *one)
 {
   const options *const settings = all->settings;
-  json_t *const params =
-      json_pack("{s:I, s:s, s:s*}", "seed", (json_int_t)settings->statistics.seed, "sampling_mode",
-                one->samples.is_linear ? "Linear" : "Flat", "definition", one->bench->definition);
+  json_t *const params = json_pack("{s:I, s:s*}", "seed", (json_int_t)settings->statistics.seed,
+                                   "definition", one->bench->definition);
   return json_pack("{s:o, s:o, s:s, s:s, s:s, s:o, s:o*, s:o}", "mean_ns",
                    json_figure(one->summary.mean.point), "median_ns",
                    json_figure(one->summary.median.point), "full_id", one->id->full, "bench_hash",

@@ -115,13 +115,10 @@ static void answer_run(const result *one, const measure_samples *samples,
 
 static void run(server *self, const char *id, uint64_t iterations, size_t count, bool has_tails)
 {
-  measure_samples samples = {.count = count};
+  measure_samples samples = measure_samples_of(count, (double)iterations);
   stats_percentiles tails = {0};
   const result *const one = open_case(self, id);
   if (one == NULL) return;
-  samples.iterations = (double *)arena_take(count, sizeof(double));
-  samples.times = (double *)arena_take(count, sizeof(double));
-  for (size_t i = 0; i < count; i++) samples.iterations[i] = (double)iterations;
   const char *failure = measure_repeat(one->bench, &samples);
   if (failure == NULL && has_tails && samples.times[0] / (double)iterations >= MEASURE_SLOW_NS)
     failure = measure_operations(one->bench, .05, OPERATIONS, &tails);

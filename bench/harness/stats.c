@@ -92,16 +92,6 @@ double stats_median_deviation(const double *numbers, size_t count, double median
   return stats_percentile(scratch, count, 50) * 1.4826;
 }
 
-double stats_slope(const double *x, const double *y, size_t count)
-{
-  double xy = 0, xx = 0;
-  for (size_t i = 0; i < count; i++) {
-    xy += x[i] * y[i];
-    xx += x[i] * x[i];
-  }
-  return xx > 0 ? xy / xx : 0;
-}
-
 stats_fences stats_tukey(const double *sorted, size_t count)
 {
   const double first = stats_percentile(sorted, count, 25);
@@ -148,9 +138,9 @@ static void draw(stats_random *random, const double *from, size_t from_count, do
   for (size_t i = 0; i < to_count; i++) to[i] = from[stats_below(random, (uint32_t)from_count)];
 }
 
-enum { MEAN, MEDIAN, DEVIATION, MEDIAN_DEVIATION, SLOPE, FIGURES };
+enum { MEAN, MEDIAN, DEVIATION, MEDIAN_DEVIATION, FIGURES };
 
-/* All but the slope, of numbers that are sorted here. */
+/* Of numbers that are sorted here. */
 static void describe(double *numbers, size_t count, double *scratch, double to[static FIGURES])
 {
   to[MEAN] = stats_mean(numbers, count);
@@ -160,46 +150,29 @@ static void describe(double *numbers, size_t count, double *scratch, double to[s
   to[MEDIAN_DEVIATION] = stats_median_deviation(numbers, count, to[MEDIAN], scratch);
 }
 
-static double resampled_slope(stats_random *random, const double *x, const double *y, size_t count,
-                              double *drawn)
+stats_summary stats_summarise(const double *numbers, size_t count, const stats_plan *plan)
 {
-  for (size_t i = 0; i < count; i++) {
-    const uint32_t at = stats_below(random, (uint32_t)count);
-    drawn[i] = x[at];
-    drawn[count + i] = y[at];
-  }
-  return stats_slope(drawn, drawn + count, count);
-}
-
-stats_summary stats_summarise(const double *iterations, const double *times, size_t count,
-                              bool is_linear, const stats_plan *plan)
-{
-  double *each = (double *)arena_take(count, sizeof *each);
-  double *sorted = (double *)arena_take(count, sizeof *sorted);
-  double *drawn = (double *)arena_take(2 * count, sizeof *drawn);
+  double *sorted = stats_sorted(numbers, count);
+  double *drawn = (double *)arena_take(count, sizeof *drawn);
   double *scratch = (double *)arena_take(count, sizeof *scratch);
   double *distributions[FIGURES], points[FIGURES], figures[FIGURES];
   for (int f = 0; f < FIGURES; f++)
     distributions[f] = (double *)arena_take(plan->resamples, sizeof(double));
-  for (size_t i = 0; i < count; i++) sorted[i] = each[i] = times[i] / iterations[i];
   describe(sorted, count, scratch, points);
-  points[SLOPE] = stats_slope(iterations, times, count);
 
   stats_random random;
   stats_seed(&random, plan->seed, 1);
   for (size_t i = 0; i < plan->resamples; i++) {
-    draw(&random, each, count, drawn, count);
+    draw(&random, numbers, count, drawn, count);
     describe(drawn, count, scratch, figures);
-    figures[SLOPE] = is_linear ? resampled_slope(&random, iterations, times, count, drawn) : 0;
     for (int f = 0; f < FIGURES; f++) distributions[f][i] = figures[f];
   }
 
-  stats_summary out = {.has_slope = is_linear, .fences = stats_tukey(sorted, count)};
-  out.outliers = stats_count_outliers(each, count, out.fences);
+  stats_summary out = {.fences = stats_tukey(sorted, count)};
+  out.outliers = stats_count_outliers(numbers, count, out.fences);
   stats_estimate *const estimates[FIGURES] = {&out.mean, &out.median, &out.standard_deviation,
-                                              &out.median_deviation, &out.slope};
-  for (int f = 0; f < FIGURES; f++)
-    if (f != SLOPE || is_linear) *estimates[f] = estimate(points[f], distributions[f], plan);
+                                              &out.median_deviation};
+  for (int f = 0; f < FIGURES; f++) *estimates[f] = estimate(points[f], distributions[f], plan);
   return out;
 }
 

@@ -36,8 +36,6 @@ double stats_standard_deviation(const double *numbers, size_t count, double mean
 /* Median absolute deviation, times 1.4826: the standard deviation's equal for normal numbers.
  * `scratch` has room for `count` numbers. */
 double stats_median_deviation(const double *numbers, size_t count, double median, double *scratch);
-/* Slope of the line through the origin that has the least squared distance in y. */
-double stats_slope(const double *x, const double *y, size_t count);
 
 /* Tukey's fences: first quartile - 3 and - 1.5 interquartile ranges, third + 1.5 and + 3. */
 enum { STATS_LOW_SEVERE, STATS_LOW_MILD, STATS_HIGH_MILD, STATS_HIGH_SEVERE, STATS_FENCES };
@@ -58,8 +56,7 @@ typedef struct stats_estimate {
 } stats_estimate;
 
 typedef struct stats_summary {
-  stats_estimate mean, median, standard_deviation, median_deviation, slope;
-  bool has_slope;
+  stats_estimate mean, median, standard_deviation, median_deviation;
   stats_fences fences;
   stats_outliers outliers;
 } stats_summary;
@@ -70,9 +67,7 @@ typedef struct stats_plan {
   uint64_t seed;
 } stats_plan;
 
-/* Summarises `count` samples: times[i] for iterations[i]. `is_linear`: with a slope. */
-stats_summary stats_summarise(const double *iterations, const double *times, size_t count,
-                              bool is_linear, const stats_plan *plan);
+stats_summary stats_summarise(const double *numbers, size_t count, const stats_plan *plan);
 
 /* What a list is summed up by: a share's quantile, 0.5 for the median, or this for the mean. */
 #define STATS_MEAN (-1.0)

@@ -29,8 +29,7 @@ static const char *scaled(double number, const text_scale *scales)
 
 static void print_times(const result *one)
 {
-  const stats_estimate *const typical =
-      one->summary.has_slope ? &one->summary.slope : &one->summary.mean;
+  const stats_estimate *const typical = &one->summary.mean;
   const bool is_bytes = one->bench->bytes > 0;
   const text_scale *const scales = is_bytes ? sizes : counts;
   const double amount = (double)(is_bytes ? one->bench->bytes : one->bench->elements) * 1e9;
@@ -85,8 +84,6 @@ static void print_details(const result *one)
   const stats_percentiles *const at = &one->percentiles;
   const stats_summary *const summary = &one->summary;
   const char *const of = one->is_of_operations ? "op" : "batch";
-  if (summary->has_slope) print_more("slope", &summary->slope);
-  print_more("mean", &summary->mean);
   print_more("median", &summary->median);
   print_more("std. dev.", &summary->standard_deviation);
   printf("\nallocs %g/op %g B/op  peak %llu B  timer %.0f ns\n", one->memory.allocations,

@@ -1,4 +1,4 @@
-/* What the harness does around its statistics: names, numbers as text, schedules, allocations. */
+/* What the harness does around its statistics: names, numbers as text, allocations. */
 #include "harness/identity.h"
 #include "harness/json.h"
 #include "harness/measure.h"
@@ -108,23 +108,6 @@ static void thousands_are_parted(void **state)
   assert_string_equal(text, "0.37");
   json_thousands(999.9991, text);
   assert_string_equal(text, "1,000.00");
-}
-
-/* ---- schedules ---- */
-
-static void schedules_are_criterions(void **state)
-{
-  double iterations[10];
-  const measure_plan plan = {.warm_up_s = 1, .measurement_s = 1, .sample_size = 10};
-  (void)state;
-  /* 1 s of 1 us: d = ceil(1e6 / 55) */
-  assert_true(measure_schedule(&plan, 1000, iterations));
-  assert_true(iterations[0] == 18182 && iterations[9] == 181820);
-  /* 55 iterations of 30 ms are less than 2 s; of 50 ms they are more: two for each sample */
-  assert_true(measure_schedule(&plan, 30e6, iterations));
-  assert_true(iterations[0] == 1 && iterations[9] == 10);
-  assert_false(measure_schedule(&plan, 50e6, iterations));
-  assert_true(iterations[0] == 2 && iterations[9] == 2);
 }
 
 /* ---- running ---- */
@@ -239,7 +222,6 @@ int main(void)
       cmocka_unit_test(numbers_read_back_the_same),
       cmocka_unit_test(text_is_escaped),
       cmocka_unit_test(thousands_are_parted),
-      cmocka_unit_test(schedules_are_criterions),
       cmocka_unit_test(allocations_are_counted),
       cmocka_unit_test(a_warm_up_doubles_until_its_time_is_over),
       cmocka_unit_test(a_failing_bench_is_told),
