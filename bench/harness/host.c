@@ -64,3 +64,15 @@ json_t *host_machine(void)
   add_processor(machine);
   return machine;
 }
+
+const char *host_target_folder(const char *name)
+{
+  const char *const target = getenv("CARGO_TARGET_DIR");
+  return arena_format("%s/%s", target != NULL && *target != '\0' ? target : "target", name);
+}
+
+const char *host_criterion_folder(void)
+{
+  const char *const home = getenv("CRITERION_HOME");
+  return home != NULL && *home != '\0' ? home : host_target_folder("criterion");
+}

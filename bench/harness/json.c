@@ -20,19 +20,6 @@ void json_format(double number, char text[static JSON_DIGITS])
   if (exponent != NULL) snprintf(exponent, 8, "e%d", atoi(exponent + 1));
 }
 
-void json_thousands(double number, char text[static JSON_THOUSANDS])
-{
-  char plain[JSON_THOUSANDS / 2];
-  size_t to = 0;
-  snprintf(plain, sizeof plain, "%.2f", number);
-  const size_t whole = strcspn(plain, ".");
-  for (size_t i = 0; plain[i] != '\0'; i++) {
-    if (i > 0 && i < whole && (whole - i) % 3 == 0) text[to++] = ',';
-    text[to++] = plain[i];
-  }
-  text[to] = '\0';
-}
-
 json_t *json_figure(double number)
 {
   return isfinite(number) ? json_real(number) : json_null();

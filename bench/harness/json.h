@@ -21,10 +21,6 @@ json_t *json_words(const char *text);
  * lines of their own, lists of numbers on one. NULL: no memory. */
 char *json_text(json_t *value, bool is_pretty);
 
-/* "1,234.56", with two decimals. */
-#define JSON_THOUSANDS 512
-void json_thousands(double number, char text[static JSON_THOUSANDS]);
-
 /* "18.0", "0.1", "1e300", as Rust writes them; `number` is finite. */
 #define JSON_DIGITS 64
 void json_format(double number, char text[static JSON_DIGITS]);

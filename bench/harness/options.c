@@ -2,8 +2,8 @@
 
 #include "arena.h"
 #include "arguments.h"
+#include "host.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define DAY_S 86400.0
@@ -97,27 +97,19 @@ static void print_help(const char *program)
         stdout);
 }
 
-/* Where cargo would put it. */
-static const char *default_folder(const char *name)
-{
-  const char *const target = getenv("CARGO_TARGET_DIR");
-  return arena_format("%s/%s", target != NULL && *target != '\0' ? target : "target", name);
-}
-
 int options_parse(options *out, const char *program, int count, char **arguments)
 {
   char wrong[512];
   int operands;
   const argument_group groups[] = {{table, out}, {0}};
-  const char *const home = getenv("CRITERION_HOME");
   *out = (options){
       .plan = {3, 5, 60},
       .statistics = {10000, .95, 42},
       .noise_threshold = .01,
       .significance_level = .05,
       .save_as = "base",
-      .criterion_path = home != NULL && *home != '\0' ? home : default_folder("criterion"),
-      .summary_path = default_folder("benchmarks"),
+      .criterion_path = host_criterion_folder(),
+      .summary_path = host_target_folder("benchmarks"),
   };
   const arguments_outcome outcome = arguments_parse(groups, count, arguments, &operands, wrong);
   if (outcome == ARGUMENTS_HELP) {

@@ -105,10 +105,22 @@ void text_print_result(const results *all, const result *one)
   putchar('\n');
 }
 
+/* "1,234.56", with two decimals. */
+static const char *thousands(double number)
+{
+  const char *const plain = arena_format("%.2f", number);
+  char *const text = arena_take(2, strlen(plain)), *to = text;
+  const size_t whole = strcspn(plain, ".");
+  for (size_t i = 0; plain[i] != '\0'; i++) {
+    if (i > 0 && i < whole && (whole - i) % 3 == 0) *to++ = ',';
+    *to++ = plain[i];
+  }
+  return text;
+}
+
 void bencher_print_result(const result *one)
 {
-  char median[JSON_THOUSANDS], deviation[JSON_THOUSANDS];
-  json_thousands(one->summary.median.point, median);
-  json_thousands(one->summary.standard_deviation.point, deviation);
-  printf("test %s ... bench: %11s ns/iter (+/- %s)\n", one->id->full, median, deviation);
+  const stats_summary *const summary = &one->summary;
+  printf("test %s ... bench: %11s ns/iter (+/- %s)\n", one->id->full,
+         thousands(summary->median.point), thousands(summary->standard_deviation.point));
 }

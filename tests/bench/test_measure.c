@@ -98,18 +98,6 @@ static void text_is_escaped(void **state)
   assert_null(json_text(NULL, false));
 }
 
-static void thousands_are_parted(void **state)
-{
-  char text[JSON_THOUSANDS];
-  (void)state;
-  json_thousands(1234567.891, text);
-  assert_string_equal(text, "1,234,567.89");
-  json_thousands(0.37, text);
-  assert_string_equal(text, "0.37");
-  json_thousands(999.9991, text);
-  assert_string_equal(text, "1,000.00");
-}
-
 /* ---- running ---- */
 
 typedef struct counted {
@@ -221,7 +209,6 @@ int main(void)
       cmocka_unit_test(another_definition_is_another_bench),
       cmocka_unit_test(numbers_read_back_the_same),
       cmocka_unit_test(text_is_escaped),
-      cmocka_unit_test(thousands_are_parted),
       cmocka_unit_test(allocations_are_counted),
       cmocka_unit_test(a_warm_up_doubles_until_its_time_is_over),
       cmocka_unit_test(a_failing_bench_is_told),

@@ -36,7 +36,7 @@ static void check_again(const gate_set *set)
 {
   gate_problems problems = {0};
   gate_text text = {0};
-  gate_write_own(&text, set);
+  gate_write_own(&text, set, false);
   const gate_set *again =
       gate_read_text("again", gate_text_c(&text), text.length, (gate_read_options){0}, &problems);
   if (problems.count > 0) fprintf(stderr, "%s\n%s\n", problems.texts[0], gate_text_c(&text));

@@ -12,14 +12,8 @@
 
 void gate_text_add_bytes(gate_text *text, const char *more, size_t length)
 {
-  if (text->length + length + 1 > text->capacity) {
-    size_t grown = text->capacity == 0 ? 256 : text->capacity;
-    while (grown < text->length + length + 1) grown *= 2;
-    char *moved = arena_take(grown, 1);
-    if (text->length > 0) memcpy(moved, text->bytes, text->length);
-    text->bytes = moved;
-    text->capacity = grown;
-  }
+  while (text->length + length + 1 > text->capacity)
+    text->bytes = arena_grow(text->bytes, text->capacity, &text->capacity, 1);
   if (length > 0) memcpy(text->bytes + text->length, more, length);
   text->length += length;
   text->bytes[text->length] = '\0';

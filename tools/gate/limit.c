@@ -1,5 +1,6 @@
 #include "limit.h"
 
+#include "harness/arguments.h"
 #include "harness/host.h"
 
 #include <math.h>
@@ -221,14 +222,11 @@ static void read_lists(gate_limits *limits, json_t *benches, json_t *ignored,
 static void read_policy(gate_limits *limits, const char *key, const char *text, gate_policy *out,
                         gate_problems *problems)
 {
-  static const char *const names[] = {"pass", "warn", "fail"};
-  if (!text) return;
-  for (int i = 0; i < 3; i++)
-    if (strcmp(text, names[i]) == 0) {
-      *out = (gate_policy)i;
-      return;
-    }
-  wrong_config(limits, key, "expected pass, warn or fail", problems);
+  static const argument kind = {.value = "pass|warn|fail"};
+  int policy = *out;
+  const char *wrong = text ? arguments_choice(&kind, &policy, text) : NULL;
+  if (wrong) wrong_config(limits, key, wrong, problems);
+  *out = (gate_policy)policy;
 }
 
 /* Unknown keys are faults, also within objects: a misspelt limit would not limit. */

@@ -1,4 +1,4 @@
-#include "row_text.h"
+#include "judge.h"
 
 #include <math.h>
 

@@ -1,5 +1,5 @@
 /* From rows to one answer. */
-#include "row_text.h"
+#include "judge.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -9,8 +9,8 @@
 #ifndef ACCEL_GATE_AB_H
 #define ACCEL_GATE_AB_H
 
+#include "judge.h"
 #include "process.h"
-#include "row_text.h"
 
 enum { AB_BASE, AB_NOW, AB_SIDES };
 

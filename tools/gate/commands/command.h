@@ -4,7 +4,7 @@
 #ifndef ACCEL_GATE_COMMAND_H
 #define ACCEL_GATE_COMMAND_H
 
-#include "row_text.h"
+#include "judge.h"
 
 #include "harness/arguments.h"
 

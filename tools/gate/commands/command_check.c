@@ -3,6 +3,8 @@
 
 #include "forms/forms.h"
 
+#include "harness/host.h"
+
 #include <math.h>
 #include <stdio.h>
 
@@ -307,7 +309,7 @@ static gate_exit check_or_report(int argc, char **argv, bool is_report)
                                   name, is_report ? report_meaning : check_meaning);
   gate_exit code;
   int operands;
-  options.folder = options.is_compat ? "target/criterion" : gate_criterion_folder();
+  options.folder = options.is_compat ? "target/criterion" : host_criterion_folder();
   if (!gate_parse(groups, text, argc, argv, &operands, &code)) return code;
   check self = {.options = &options, .problems = {0}};
   if (operands == 0 && options.is_compat) return check_compat(&self);

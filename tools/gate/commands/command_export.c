@@ -3,6 +3,8 @@
 
 #include "forms/forms.h"
 
+#include "harness/host.h"
+
 #include <stdio.h>
 
 static const char usage[] =
@@ -91,7 +93,7 @@ bool gate_baseline_write(const char *path, gate_set *set, gate_problems *problem
 {
   gate_text text = {0};
   gate_set_place(set);
-  gate_write_own(&text, set);
+  gate_write_own(&text, set, false);
   return gate_file_write(path, &text, problems);
 }
 
@@ -101,7 +103,7 @@ static bool write_baseline(const export_options *options, gate_set *set, gate_pr
   set->reason = options->reason;
   if (options->commit) set->commit = options->commit;
   if (!options->is_compat) return gate_baseline_write(options->output, set, problems);
-  (void)gate_write_compat(&text, set);
+  gate_write_compat(&text, set);
   return gate_file_write(options->output, &text, problems);
 }
 
@@ -112,7 +114,7 @@ gate_exit gate_command_export(int argc, char **argv)
   const argument_group groups[] = {{own_options, &options}, {0}};
   gate_exit code;
   int operands;
-  options.folder = options.is_compat ? "target/criterion" : gate_criterion_folder();
+  options.folder = options.is_compat ? "target/criterion" : host_criterion_folder();
   if (!gate_parse(groups, usage, argc, argv, &operands, &code)) return code;
   if (operands > 0) return gate_usage_wrong(argv, "export takes options only");
   gate_problems problems = {0};

@@ -3,6 +3,8 @@
 
 #include "forms/forms.h"
 
+#include "harness/host.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -38,7 +40,7 @@ static gate_exit add(const history_options *options)
     gate_set_place(set);
     if (options->commit) set->commit = options->commit;
     if (options->tag) set->tag = options->tag;
-    gate_write_line(&line, set);
+    gate_write_own(&line, set, true);
     (void)gate_history_add(options->history, &line, &problems);
   }
   gate_print_problems(&problems);
@@ -60,7 +62,7 @@ static gate_exit prune(const history_options *options)
 
 gate_exit gate_command_history(int argc, char **argv)
 {
-  history_options options = {"docs/benchmarks/history.jsonl", gate_criterion_folder(), NULL, NULL,
+  history_options options = {"docs/benchmarks/history.jsonl", host_criterion_folder(), NULL, NULL,
                              500};
   const argument_group groups[] = {{own_options, &options}, {0}};
   gate_exit code;

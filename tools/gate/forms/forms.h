@@ -31,9 +31,6 @@ gate_set *gate_read_text(const char *path, const char *text, size_t length,
 gate_set *gate_read_criterion(const char *folder, gate_read_options options,
                               gate_problems *problems);
 
-/* $CRITERION_HOME, else $CARGO_TARGET_DIR/criterion, else target/criterion. */
-const char *gate_criterion_folder(void);
-
 /* The parts of a criterion entry, each a file, for the reader above and for tests that feed it
  * bytes. They add to `bench`; false with a problem if the text is not what it should be. */
 typedef enum gate_entry_part {
@@ -47,13 +44,11 @@ bool gate_read_entry_part(gate_bench *bench, gate_entry_part part, const char *p
 
 /* ---- writers: same set, same bytes; what a form can say of a set, its reader reads back ---- */
 
-/* The compat baseline: {"version":1,"benchmarks":{ID:{"mean_ns","median_ns"}}}. False if no bench
- * has a mean. */
-bool gate_write_compat(gate_text *text, const gate_set *set);
-/* Our own form: the same keys, and all else that a set holds. */
-void gate_write_own(gate_text *text, const gate_set *set);
-/* The same on one line, without samples: a line of history. */
-void gate_write_line(gate_text *text, const gate_set *set);
+/* The compat baseline: {"version":1,"benchmarks":{ID:{"mean_ns","median_ns"}}}. */
+void gate_write_compat(gate_text *text, const gate_set *set);
+/* Our own form: the same keys, and all else that a set holds; or that without samples on one line,
+ * for a history. */
+void gate_write_own(gate_text *text, const gate_set *set, bool is_line);
 
 /* Adds a value as text, and takes it. */
 void gate_add_json(gate_text *text, json_t *value, bool is_pretty);

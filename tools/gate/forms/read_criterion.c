@@ -249,12 +249,3 @@ gate_set *gate_read(const char *path, gate_read_options options, gate_problems *
     return gate_read_criterion(path, options, problems);
   return gate_read_file(path, options, problems);
 }
-
-const char *gate_criterion_folder(void)
-{
-  const char *home = getenv("CRITERION_HOME");
-  if (home && *home != '\0') return home;
-  const char *target = getenv("CARGO_TARGET_DIR");
-  if (target && *target != '\0') return arena_format("%s/criterion", target);
-  return "target/criterion";
-}

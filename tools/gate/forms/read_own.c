@@ -100,19 +100,17 @@ static void read_bench(gate_set *set, gate_json *json, const char *id, json_t *o
   if (json->is_wrong) set->count--;
 }
 
+static bool is_known(gate_json *json, const char *key, double only)
+{
+  const double number = gate_json_number(json, json->root, key, GATE_ANY);
+  return isnan(number) || number == only ||
+         gate_json_wrong(json, "%s %g is not known, only %g is", key, number, only);
+}
+
 void gate_read_own(gate_set *set, gate_json *json, gate_read_options options)
 {
   json_t *benches = json_object_get(json->root, "benchmarks");
-  const double version = gate_json_number(json, json->root, "version", GATE_ANY);
-  const double schema = gate_json_number(json, json->root, "schema", GATE_ANY);
-  if (!options.is_compat && !isnan(version) && version != 1) {
-    gate_json_wrong(json, "version %g is not known, only 1 is", version);
-    return;
-  }
-  if (!options.is_compat && !isnan(schema) && schema != 2) {
-    gate_json_wrong(json, "schema %g is not known, only 2 is", schema);
-    return;
-  }
+  if (!options.is_compat && (!is_known(json, "version", 1) || !is_known(json, "schema", 2))) return;
   if (!json_is_object(benches)) {
     gate_json_wrong(json, "benchmarks is not an object");
     return;

@@ -19,7 +19,7 @@ json_t *gate_pairs_json(const gate_pairs *pairs)
   return object;
 }
 
-bool gate_write_compat(gate_text *text, const gate_set *set)
+void gate_write_compat(gate_text *text, const gate_set *set)
 {
   json_t *benches = json_object();
   for (size_t i = 0; i < set->count; i++) {
@@ -29,9 +29,7 @@ bool gate_write_compat(gate_text *text, const gate_set *set)
                           json_pack("{s:f, s:o}", "mean_ns", time->figures[GATE_MEAN], "median_ns",
                                     json_figure(time->figures[GATE_MEDIAN])));
   }
-  const bool is_told = json_object_size(benches) > 0;
   gate_add_json(text, json_pack("{s:i, s:o}", "version", 1, "benchmarks", benches), true);
-  return is_told;
 }
 
 static json_t *metric_json(const gate_metric *metric, bool is_line)
@@ -76,26 +74,17 @@ static json_t *pairs_or_none(const gate_pairs *pairs)
   return pairs->count > 0 ? gate_pairs_json(pairs) : NULL;
 }
 
-static json_t *set_json(const gate_set *set, bool is_line)
+void gate_write_own(gate_text *text, const gate_set *set, bool is_line)
 {
   json_t *benches = json_object();
   for (size_t i = 0; i < set->count; i++)
     json_object_set_new(benches, set->benches[i].id, bench_json(&set->benches[i], is_line));
-  return json_pack("{s:i, s:i, s:s*, s:s*, s:s*, s:s*, s:s*, s:o*, s:o*, s:o*, s:o*, s:o}",
-                   "version", 1, "schema", 2, "run_id", set->run_id, "started", set->started,
-                   "commit", set->commit, "tag", set->tag, "reason", set->reason, "machine",
-                   pairs_or_none(&set->machine), "build", pairs_or_none(&set->build), "skipped",
-                   pairs_or_none(&set->skipped), "failed", pairs_or_none(&set->failed),
-                   "benchmarks", benches);
-}
-
-void gate_write_own(gate_text *text, const gate_set *set)
-{
-  gate_add_json(text, set_json(set, false), true);
-}
-
-void gate_write_line(gate_text *text, const gate_set *set)
-{
-  gate_add_json(text, set_json(set, true), false);
-  gate_text_add(text, "\n");
+  json_t *whole = json_pack("{s:i, s:i, s:s*, s:s*, s:s*, s:s*, s:s*, s:o*, s:o*, s:o*, s:o*, s:o}",
+                            "version", 1, "schema", 2, "run_id", set->run_id, "started",
+                            set->started, "commit", set->commit, "tag", set->tag, "reason",
+                            set->reason, "machine", pairs_or_none(&set->machine), "build",
+                            pairs_or_none(&set->build), "skipped", pairs_or_none(&set->skipped),
+                            "failed", pairs_or_none(&set->failed), "benchmarks", benches);
+  gate_add_json(text, whole, !is_line);
+  if (is_line) gate_text_add(text, "\n");
 }

@@ -12,7 +12,7 @@
 #define ACCEL_GATE_PAGE_H
 
 #include "forms/forms.h"
-#include "row_text.h"
+#include "judge.h"
 #include "svg.h"
 
 /* Adds the page. The report is sorted; `history` may be NULL. */

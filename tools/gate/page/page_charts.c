@@ -13,11 +13,6 @@ const char *page_commit_address(const page *self, const char *commit)
   return self->commits && is_hash ? arena_format("%s%s", self->commits, commit) : NULL;
 }
 
-static void open_figure(const page *self, const char *title)
-{
-  gate_add_markup(self->out, "<figure>\n<figcaption>%s</figcaption>\n", title);
-}
-
 static void close_figure(const page *self, const char *note)
 {
   gate_add_markup(self->out, "<p class=\"muted small\">%s</p>\n</figure>\n", note);
@@ -98,7 +93,7 @@ static void add_lines(const page *self, const char *kind, const char *title, con
                          24,
                          {-0.5 - (double)most * SVG_GUTTER, (double)most - 0.5},
                          svg_range(left, right, 0.08)};
-  open_figure(self, title);
+  gate_add_markup(self->out, "<figure>\n<figcaption>%s</figcaption>\n", title);
   svg_open(&plot, label);
   svg_axis_y(&plot, unit);
   draw_line(self, &plot, base, unit);
