@@ -145,6 +145,8 @@ class Stack:
         for process in [self.watch, *self.others]:
             process.kill()
             process.wait()
+        for log in self.folder.glob("second-*.log"):
+            log.unlink()
         self.call("down", "--purge")
 
     def run(self, *arguments):
@@ -201,8 +203,6 @@ class Stack:
         service.process.send_signal(signal.SIGTERM)
         status = service.process.wait(PATIENCE_S)
         self.others.remove(service.process)
-        for log in self.folder.glob("second-*.log"):
-            log.unlink()
         return status
 
     # ---- the servers, past the caches ----
