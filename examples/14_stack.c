@@ -396,7 +396,8 @@ static bool open_telemetry(void)
   const accel_observer_config observer = {.shows_keys = true}; /* here, ids are no secrets */
   const accel_otlp_config otlp = {.observer = &service.observer,
                                   .service_name = "accelerator-stack",
-                                  .service_namespace = "accelerator"};
+                                  .service_namespace = "accelerator",
+                                  .log = accel_log_stderr}; /* of what could not be sent */
   if (accel_observer_open(&service.observer, &observer) != ACCEL_OK)
     return explain("observer", accel_observer_last_error(&service.observer));
   if (environment("OTEL_EXPORTER_OTLP_ENDPOINT", NULL) == NULL) return true;

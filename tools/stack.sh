@@ -7,7 +7,7 @@
 #
 #   up                 starts what does not run yet, and prints where everything is
 #   status             prints the same table; its exit status is 1 if something does not run
-#   logs [COMPONENT]   prints what a component has written; without a name, each one's last lines
+#   logs [COMPONENT]   prints what a component has written; without a name, the ends of all logs
 #   env                prints export lines for tests and examples: eval "$(tools/stack.sh env)"
 #   test               runs the suite stack, which starts a stack of its own
 #   provoke            lists the faults that can be caused here; docs/cache-ops-runbook.md has them
@@ -249,7 +249,7 @@ stack_logs() {
   for file in "$dir"/logs/${name:-*}.log; do
     [ -n "$name" ] && cat "$file" && continue
     printf '==== %s ====\n' "$(basename "$file" .log)"
-    tail -n 10 "$file"
+    tail -n 10 "$file" | cut -c 1-200
   done
 }
 

@@ -291,7 +291,7 @@ launch_otlp() {
   launch_from "$dir/orders" otlp node tests/otlp/receiver.js "$(setting otlp)"
 }
 
-is_ready_otlp() { grep -qs '^ready ' "$dir/logs/otlp.log"; }
+is_ready_otlp() { (: 3<>"/dev/tcp/127.0.0.1/$(setting otlp)") 2>/dev/null; }
 
 # ---- the service and its traffic ----
 
