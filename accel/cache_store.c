@@ -76,7 +76,7 @@ static void store_explain(const accel_core *core, accel_status status,
     snprintf(error, ACCEL_ERROR_SIZE, "the load of a key in area %s failed: status %d, %s",
              core->area, (int)status, accel_status_text(status));
   else
-    snprintf(error, ACCEL_ERROR_SIZE, "a load in area %s, status %d: %.120s", core->area,
+    snprintf(error, ACCEL_ERROR_SIZE, "a load in area %s failed with status %d: %.110s", core->area,
              (int)status, reason);
 }
 

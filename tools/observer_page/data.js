@@ -109,8 +109,8 @@ function sampleOf(now, before, seconds) {
 
 /* A word of a reason, and what to look at. */
 const HINTS = [
-  [/channel/i, 'Other processes’ changes are not heard, so entries in L1 live briefly. Look at the ' +
-    'connections to Redis, its log, and whether this user may subscribe to the channel.'],
+  [/channel/i, 'Changes by other processes are not received, so entries in L1 have short lifetimes. ' +
+    'Look at the connections to Redis, its log, and whether this user may subscribe.'],
   [/breaker/i, 'Calls to this server fail at once, without being sent. Look at the server: is it ' +
     'up, reachable, and out of memory?'],
   [/repair|unconfirmed/i, 'Writes that L2 did not confirm wait for the server. Until then these ' +

@@ -409,7 +409,7 @@ function sharingSection() {
     grid.update([
       ['Channel', gauges.channel_up === undefined ? 'none' : (gauges.channel_up ? 'up' : 'down') +
         (since > 0 ? ` for ${span(state.time_ms - since)}, since ${clock(since)}` : '')],
-      ['Lifetimes in L1', gauges.degraded ? 'short, because changes of others are not heard'
+      ['Lifetimes in L1', gauges.degraded ? 'short: changes by others are not received'
         : 'as configured'],
       ['L2', gauges.remote_ready ? 'ready' : 'not ready'],
       ['Repairs waiting', integer(gauges.repairs)],
