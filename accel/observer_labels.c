@@ -23,8 +23,8 @@ static accel_status labels_fail(const labels_reader *reader, const char *why)
 /* Labels that metrics have of their own. */
 static bool labels_is_taken(const char *name)
 {
-  static const char *const taken[] = {"area", "endpoint", "engine", "for",   "le",     "mode",
-                                      "op",   "policy",   "signal", "state", "version"};
+  static const char *const taken[] = {"area", "endpoint", "engine",   "for",    "le",    "mode",
+                                      "op",   "policy",   "quantile", "signal", "state", "version"};
   for (size_t i = 0; i < sizeof taken / sizeof taken[0]; i++)
     if (strcmp(name, taken[i]) == 0) return true;
   return false;

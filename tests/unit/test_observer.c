@@ -111,6 +111,7 @@ static void wrong_labels_are_named(void **state)
       {"__dc=\"x\"", "belong to Prometheus"},
       {"area=\"x\"", "metrics have a label of this name"},
       {"le=\"x\"", "metrics have a label of this name"},
+      {"quantile=\"x\"", "metrics have a label of this name"},
       {"dc=\"x\",dc=\"y\"", "there twice"},
       {"dc=\"x\" host=\"y\"", "a comma must follow"},
       {"dc=\"x\",", "begins with a letter"},
