@@ -74,9 +74,7 @@ static void hot_look_up(accel_core *core, hot_listing *listing)
 static bool hot_open_listing(accel_core *core, hot_listing *listing)
 {
   listing->texts = NULL;
-  if (!accel_hot_report_open(core->hot, accel_core_now(core), &listing->report)) return false;
-  hot_look_up(core, listing);
-  return true;
+  return accel_hot_report_open(core->hot, accel_core_now(core), &listing->report);
 }
 
 static void hot_close_listing(hot_listing *listing)
@@ -163,6 +161,7 @@ size_t accel_cache_hot_keys(accel_cache *cache, const accel_type *type, void *ou
   accel_cancel_hold();
   size_t written = 0;
   if (hot_open_listing(core, &listing)) {
+    hot_look_up(core, &listing);
     written = hot_write(type, &listing, (char *)out, count);
     hot_close_listing(&listing);
   }
@@ -191,6 +190,9 @@ bool accel_core_hot_observe(accel_core *core, bool shows_keys, accel_observed_ca
   bool is_added = true;
   if (core->hot == NULL) return true;
   if (!hot_open_listing(core, &listing)) return false;
+  if (listing.report.count > ACCEL_OBSERVED_HOT_KEYS)
+    listing.report.count = ACCEL_OBSERVED_HOT_KEYS;
+  if (shows_keys) hot_look_up(core, &listing);
   for (size_t i = 0; i < listing.report.count && is_added; i++) {
     accel_observed_hot_key hot_key_of = {.reads_per_s = hot_reads_per_s(&listing, i),
                                          .at_least = hot_reads(&listing, i)};

@@ -79,7 +79,8 @@ static bool observe_show(void *core_pointer, accel_observation *observation,
                            accel_executor_share_length(core->executor, core->share));
   if (accel_load_acquire(&core->is_closing))
     accel_observed_add_reason(line, ACCEL_HEALTH_FAILED, "the cache is closing");
-  if (!accel_core_hot_observe(core, observation->shows_keys, line)) return false;
+  if (observation->has_hot_keys && !accel_core_hot_observe(core, observation->shows_keys, line))
+    return false;
   return core->latencies == NULL || accel_observed_add_latencies(line, core->latencies);
 }
 

@@ -163,15 +163,17 @@ bool accel_observed_add_hot_key(accel_observed_cache *line, const accel_observed
   size_t place = 0;
   while (place < line->hot_key_count && strcmp(line->hot_keys[place].key, hot_key->key) != 0)
     place++;
-  if (place == line->hot_key_count) {
-    accel_observed_hot_key *grown =
-        (accel_observed_hot_key *)ACCEL_REALLOC(line->hot_keys, (place + 1) * sizeof *grown);
-    if (grown == NULL) return false;
-    line->hot_keys = grown;
-    line->hot_keys[line->hot_key_count++] = *hot_key;
-  } else {
+  if (line->hot_keys == NULL)
+    line->hot_keys =
+        (accel_observed_hot_key *)ACCEL_MALLOC(ACCEL_OBSERVED_HOT_KEYS * sizeof *line->hot_keys);
+  if (line->hot_keys == NULL) return false;
+  if (place < line->hot_key_count) {
     line->hot_keys[place].reads_per_s += hot_key->reads_per_s;
     line->hot_keys[place].at_least += hot_key->at_least;
+  } else if (place < ACCEL_OBSERVED_HOT_KEYS) {
+    line->hot_keys[line->hot_key_count++] = *hot_key;
+  } else if (line->hot_keys[--place].reads_per_s < hot_key->reads_per_s) {
+    line->hot_keys[place] = *hot_key;
   }
   const accel_observed_hot_key moved = line->hot_keys[place];
   for (; place > 0 && line->hot_keys[place - 1].reads_per_s < moved.reads_per_s; place--)

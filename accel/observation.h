@@ -25,6 +25,7 @@
 #define ACCEL_OBSERVED_REASONS 6u      /* of a cache, at most */
 #define ACCEL_OBSERVED_REASON_TEXT 192u
 #define ACCEL_OBSERVED_ENDPOINT_TEXT 288u
+#define ACCEL_OBSERVED_HOT_KEYS 64u /* of an area, the hottest */
 
 typedef struct accel_label {
   const char *name, *value;
@@ -139,6 +140,7 @@ typedef struct accel_observed_figure {
 typedef struct accel_observation {
   uint64_t time_ms, started_ms; /* now, and when the observer was opened; since 1970 */
   bool shows_keys;
+  bool has_hot_keys; /* the caches list theirs */
   size_t label_count;
   const accel_label *labels;    /* the observer's extra ones */
   accel_observed_cache *caches; /* in the order in which their areas joined */
@@ -165,7 +167,8 @@ bool accel_observation_add(accel_observation *observation, const accel_family *f
                            const accel_label *label_or_null, uint64_t started_ms, uint64_t value);
 /* Adds the histograms of one cache. False: no memory. */
 bool accel_observed_add_latencies(accel_observed_cache *line, const accel_latencies *latencies);
-/* Adds a hot key, or its reads to those of the same key in another cache. False: no memory. */
+/* Adds a hot key, or its reads to those of the same key in another cache. Beyond
+ * ACCEL_OBSERVED_HOT_KEYS the coldest gives its place. False: no memory. */
 bool accel_observed_add_hot_key(accel_observed_cache *line, const accel_observed_hot_key *hot_key);
 /* Raises the health to `health`, and adds a sentence that says why. Drops a sentence that is there
  * already, and more than ACCEL_OBSERVED_REASONS. */

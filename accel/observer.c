@@ -345,7 +345,8 @@ static bool observer_fill(accel_observer_state *state, accel_observation *out)
   return true;
 }
 
-accel_status accel_observer_observe(accel_observer *observer, accel_observation *out)
+static accel_status observer_observe(accel_observer *observer, bool has_hot_keys,
+                                     accel_observation *out)
 {
   memset(out, 0, sizeof *out);
   if (accel_opened_find(observer, &observer_kind) != ACCEL_OPENED_BY_US)
@@ -354,6 +355,7 @@ accel_status accel_observer_observe(accel_observer *observer, accel_observation 
   out->time_ms = accel_clock_wall_ms();
   out->started_ms = state->started_ms;
   out->shows_keys = state->shows_keys;
+  out->has_hot_keys = has_hot_keys;
   out->labels = state->labels.labels;
   out->label_count = state->labels.count;
   accel_cancel_hold();
@@ -364,4 +366,14 @@ accel_status accel_observer_observe(accel_observer *observer, accel_observation 
   if (is_whole) return ACCEL_OK;
   accel_observation_release(out);
   return accel_error_set(observer, ACCEL_ERR_NOMEM, "no memory to observe the caches");
+}
+
+accel_status accel_observer_observe(accel_observer *observer, accel_observation *out)
+{
+  return observer_observe(observer, false, out);
+}
+
+accel_status accel_observer_observe_all(accel_observer *observer, accel_observation *out)
+{
+  return observer_observe(observer, true, out);
 }

@@ -19,7 +19,9 @@ static accel_status answer_append(accel_observer *observer, answer_show_fn *show
                            observer == NULL ? "observer" : "out");
   const size_t before = out->size;
   accel_observation observation;
-  const accel_status status = accel_observer_observe(observer, &observation);
+  const bool has_hot_keys = show == accel_observer_show_json; /* no other output shows them */
+  const accel_status status = has_hot_keys ? accel_observer_observe_all(observer, &observation)
+                                           : accel_observer_observe(observer, &observation);
   if (status != ACCEL_OK) return status;
   accel_observer_text text = {out, false};
   show(&observation, &text);

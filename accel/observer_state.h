@@ -56,9 +56,11 @@ void accel_observer_note_error(const accel_observer_member *member, const char *
 /* Whether keys may be shown. */
 bool accel_observer_shows_keys(const accel_observer_member *member);
 
-/* Fills *out, which accel_observation_release frees. OK; CLOSED: it is not open, or was opened
- * before a fork; NOMEM: *out is empty. */
+/* Fills *out, which accel_observation_release frees, with all but the hot keys: these have to be
+ * looked for. OK; CLOSED: it is not open, or was opened before a fork; NOMEM: *out is empty. */
 accel_status accel_observer_observe(accel_observer *observer, accel_observation *out);
+/* The same with the hot keys. */
+accel_status accel_observer_observe_all(accel_observer *observer, accel_observation *out);
 
 ACCEL_EXTERN_C_END
 #endif
