@@ -260,6 +260,28 @@ void accel_observer_release(accel_observer_member *member)
 
 /* ---- errors ---- */
 
+/* How many digits a time in milliseconds has that begins here; 0: none begins. */
+static size_t observer_time_digits(const char *text)
+{
+  const size_t digits = strspn(text, "0123456789");
+  return strncmp(text + digits, " ms", 3) == 0 ? digits : 0;
+}
+
+/* Whether two texts differ in nothing but times, as "no reply within 51 ms" and "... 52 ms" do. */
+static bool observer_is_same_text(const char *a, const char *b)
+{
+  while (*a != '\0' && *b != '\0') {
+    const size_t a_digits = observer_time_digits(a), b_digits = observer_time_digits(b);
+    if (a_digits == 0 || b_digits == 0) {
+      if (*a++ != *b++) return false;
+      continue;
+    }
+    a += a_digits;
+    b += b_digits;
+  }
+  return *a == *b;
+}
+
 /* With the errors' mutex: makes the entry of this failure the newest one, and returns it. A failure
  * that was noted before moves there, so that one that repeats does not drive the others out. */
 static accel_observed_error *observer_newest_error(accel_observer_state *state, const char *area,
@@ -267,15 +289,15 @@ static accel_observed_error *observer_newest_error(accel_observer_state *state, 
 {
   accel_observed_error *errors = state->errors, moved;
   size_t place = 0;
-  while (place < state->error_count &&
-         (strcmp(errors[place].area, area) != 0 || strcmp(errors[place].text, text) != 0))
+  while (place < state->error_count && (strcmp(errors[place].area, area) != 0 ||
+                                        !observer_is_same_text(errors[place].text, text)))
     place++;
   if (place == state->error_count) {
     if (state->error_count < ACCEL_OBSERVED_ERRORS) state->error_count++;
     place = state->error_count - 1;
     snprintf(errors[place].area, sizeof errors[place].area, "%s", area);
-    snprintf(errors[place].text, sizeof errors[place].text, "%s", text);
   }
+  snprintf(errors[place].text, sizeof errors[place].text, "%s", text);
   moved = errors[place];
   memmove(errors + 1, errors, place * sizeof *errors);
   errors[0] = moved;

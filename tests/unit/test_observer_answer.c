@@ -224,6 +224,34 @@ static void the_last_ten_errors_are_shown(void **state)
   accel_observer_close(&observer);
 }
 
+static void errors_that_differ_in_a_time_are_one(void **state)
+{
+  (void)state;
+  static const char *const texts[] = {"a:6379: no reply within 51 ms",
+                                      "a:6380: no reply within 52 ms",
+                                      "took 9 ms, limit 7 ms",
+                                      "took 10 ms, limit 7 s",
+                                      "status 12",
+                                      "status 13",
+                                      "a:6379: no reply within 9 ms",
+                                      "took 1000 ms, limit 300 ms"};
+  accel_observer observer;
+  row_cache rows;
+  open_rows(&observer, &rows);
+  for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+    accel_observer_note_error(&rows.base.core->member, "rows", texts[i]);
+  accel_observation seen;
+  assert_int_equal(accel_observer_observe(&observer, &seen), ACCEL_OK);
+  assert_int_equal(seen.error_count, 6);
+  assert_string_equal(seen.errors[0].text, "took 1000 ms, limit 300 ms"); /* the newest time */
+  assert_string_equal(seen.errors[1].text, "a:6379: no reply within 9 ms");
+  assert_string_equal(seen.errors[2].text, "status 13");
+  assert_string_equal(seen.errors[5].text, "a:6380: no reply within 52 ms");
+  accel_observation_release(&seen);
+  row_cache_close(&rows);
+  accel_observer_close(&observer);
+}
+
 static accel_status load_nothing(void *ctx, uint64_t id, uint64_t *out)
 {
   (void)ctx;
@@ -358,6 +386,7 @@ int main(void)
       cmocka_unit_test(texts_of_others_are_escaped),
       cmocka_unit_test(numbers_are_exact),
       cmocka_unit_test(the_last_ten_errors_are_shown),
+      cmocka_unit_test(errors_that_differ_in_a_time_are_one),
       cmocka_unit_test(failures_are_shown),
       cmocka_unit_test(reasons_with_keys_are_shown_on_demand),
       cmocka_unit_test(an_answer_without_memory_is_503),
