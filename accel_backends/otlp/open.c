@@ -98,7 +98,7 @@ static void open_span_note(void *unused, void *span_pointer, const char *key,
 
 const accel_span_ops *accel_otlp_spans(accel_otlp *otlp)
 {
-  static const accel_span_ops none = {.ctx = NULL};
+  static const accel_span_ops none = {NULL, open_span_begin, open_span_end, open_span_note};
   return otlp == NULL || otlp->state == NULL ? &none : &otlp->state->spans;
 }
 

@@ -430,7 +430,14 @@ static void an_open_exporter_stays_open(void **state)
   accel_otlp closed = {NULL};
   assert_int_equal(accel_otlp_flush(&closed, 1), ACCEL_ERR_CLOSED);
   assert_int_equal(accel_otlp_flush(NULL, 1), ACCEL_ERR_CLOSED);
-  assert_null(accel_otlp_spans(&closed)->begin);
+  number_cache cache; /* works without its telemetry */
+  const accel_config without = {.area = "numbers", .spans = accel_otlp_spans(&closed)};
+  uint64_t value;
+  assert_int_equal(number_cache_open(&cache, &without), ACCEL_OK);
+  number_cache_set_loader(&cache, otlp_world_load, NULL);
+  assert_int_equal(number_cache_get(&cache, 1, &value), ACCEL_OK);
+  assert_true(accel_otlp_spans(NULL)->begin == accel_otlp_spans(&closed)->begin);
+  number_cache_close(&cache);
   accel_otlp_log(&closed, NULL);
   accel_otlp_close(&closed);
   accel_otlp_close(NULL);
