@@ -86,6 +86,13 @@ for each in ${with//,/ }; do
   [[ " ${COMPONENTS[*]} " == *" $each "* ]] || usage "--with: there is no component \"$each\""
 done
 [ -z "$name" ] || [[ $command =~ ^(logs|provoke)$ ]] || usage "too many arguments: $name"
+# So that nobody ends a whole stack with `down --with redis`.
+if [ "$command" != up ]; then
+  [ -z "$ports$with$program" ] || usage "--ports, --with and --program are for up"
+  ! $is_quick || usage "--quick-alerts is for up"
+fi
+[ "$command" = down ] || ! $is_purge || usage "--purge is for down"
+[ "$command" = provoke ] && [ -n "$name" ] || ! $is_undo || usage "--undo is for provoke NAME"
 
 # ---- steps ----
 

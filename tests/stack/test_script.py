@@ -45,6 +45,11 @@ class Arguments(unittest.TestCase):
             (["up", "--with=redis,mysql"], 'no component "mysql"'),
             (["up", "--program", "/nowhere"], "/nowhere is no program"),
             (["down", "redis"], "too many arguments: redis"),
+            (["down", "--with", "redis"], "--ports, --with and --program are for up"),
+            (["status", "--quick-alerts"], "--quick-alerts is for up"),
+            (["up", "--purge"], "--purge is for down"),
+            (["up", "--undo"], "--undo is for provoke NAME"),
+            (["provoke", "--undo"], "--undo is for provoke NAME"),
             (["provoke", "rain"], 'no "rain"'),
         ):
             done = script(*arguments)
