@@ -85,6 +85,15 @@ class Once(unittest.TestCase):
         self.assertEqual(self.row(output, "zoe")[10:12], ["down", "3"])
         self.assertEqual(lines[-1], "zoe: the channel has been down for 9 s")
 
+    def test_loads_that_fail_are_not_well(self):
+        first = state_world.state(state_world.cache("users"), state_world.cache("prices"))
+        for failing in ({"load_error": 6}, {"load_timeout": 6}):
+            output = self.once(state_world.growing(first, load_total=100, **failing))
+            self.assertIn("loads fail in 1 of 2 caches", output)
+            self.assertNotIn("well", output)
+        output = self.once(state_world.growing(first, load_total=100, load_error=4))
+        self.assertIn("all 2 caches are well", output)
+
     def test_a_cache_without_l1_reads_from_l2(self):
         first = state_world.state(state_world.cache("far", mode="remote"))
         first["caches"][0]["gauges"] = dict.fromkeys(first["caches"][0]["gauges"])
