@@ -10,10 +10,11 @@
 
 void stats_seed(stats_random *random, uint64_t seed, uint64_t stream)
 {
-  random->state[0] = (unsigned short)stream;
-  random->state[1] = (unsigned short)seed;
+  random->state[0] = (unsigned short)(stream ^ seed >> 32);
+  random->state[1] = (unsigned short)(seed ^ seed >> 48);
   random->state[2] = (unsigned short)(seed >> 16);
-  for (int i = 0; i < 8; i++) (void)erand48(random->state); /* seeds that are near part */
+  /* The first numbers of seeds that are near each other are near, too. */
+  for (int i = 0; i < 8; i++) (void)erand48(random->state);
 }
 
 uint32_t stats_below(stats_random *random, uint32_t bound)

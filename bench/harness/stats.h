@@ -15,6 +15,7 @@ typedef struct stats_random {
   unsigned short state[3];
 } stats_random;
 
+/* Starts over: each `stream` of a seed has other numbers; of it, the low 16 bits count. */
 void stats_seed(stats_random *random, uint64_t seed, uint64_t stream);
 /* Uniform in [0, bound), bound > 0. */
 uint32_t stats_below(stats_random *random, uint32_t bound);
@@ -67,6 +68,7 @@ typedef struct stats_plan {
   uint64_t seed;
 } stats_plan;
 
+/* Estimates each figure from plan->resamples drawings of `count` numbers. */
 stats_summary stats_summarise(const double *numbers, size_t count, const stats_plan *plan);
 
 /* What a list is summed up by: a share's quantile, 0.5 for the median, or this for the mean. */

@@ -19,20 +19,25 @@ static void assert_near(double have, double want, double tolerance)
   if (fabs(have - want) > tolerance) fail_msg("%.12g instead of %.12g", have, want);
 }
 
+/* Draws 1000 numbers below 1000 of each; returns how many are equal. */
+static size_t count_equal(uint64_t a_seed, uint64_t a_stream, uint64_t b_seed, uint64_t b_stream)
+{
+  stats_random a, b;
+  size_t equal = 0;
+  stats_seed(&a, a_seed, a_stream);
+  stats_seed(&b, b_seed, b_stream);
+  for (size_t i = 0; i < 1000; i++) equal += stats_below(&a, 1000) == stats_below(&b, 1000);
+  return equal;
+}
+
 static void random_numbers_depend_on_their_seed(void **state)
 {
-  stats_random first, again, other;
   (void)state;
-  stats_seed(&first, 42, 1);
-  stats_seed(&again, 42, 1);
-  stats_seed(&other, 43, 1);
-  size_t equal = 0;
-  for (size_t i = 0; i < 1000; i++) {
-    const uint32_t drawn = stats_below(&first, 1000);
-    assert_int_equal(drawn, stats_below(&again, 1000));
-    equal += drawn == stats_below(&other, 1000);
-  }
-  assert_true(equal < 20);
+  assert_int_equal(count_equal(42, 1, 42, 1), 1000);
+  assert_true(count_equal(42, 1, 43, 1) < 20);
+  assert_true(count_equal(42, 1, 42, 2) < 20);
+  for (unsigned bit = 0; bit < 64; bit++)
+    assert_true(count_equal(42, 1, 42 ^ (uint64_t)1 << bit, 1) < 20);
 }
 
 static void bounded_numbers_are_fair(void **state)

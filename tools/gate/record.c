@@ -176,7 +176,7 @@ const char *gate_unit_canonical(const char *name, double *factor_out)
   return name;
 }
 
-/* Four significant digits at least, as displayed: 504, 3.02, 17 700. */
+/* Four significant digits at least, as displayed: 504, 3.020, 17700. */
 static void add_short(gate_text *text, double value)
 {
   const double size = fabs(value);
