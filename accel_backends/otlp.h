@@ -1,7 +1,8 @@
 /* otlp.h: metrics, spans and logs for any receiver of OTLP over HTTP, such as an OpenTelemetry
  * Collector. Include it after accel.h.
  *
- *   accel_observer observer;  accel_observer_open(&observer, NULL);
+ *   accel_observer observer;
+ *   if (accel_failed(accel_observer_open(&observer, NULL))) ... accel_observer_last_error ...
  *   accel_otlp otlp;
  *   accel_otlp_config where = {.observer = &observer, .endpoint = "http://127.0.0.1:4318"};
  *   if (accel_failed(accel_otlp_open(&otlp, &where))) ... accel_otlp_last_error(&otlp) ...
