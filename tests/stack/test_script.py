@@ -152,6 +152,30 @@ class Processes(unittest.TestCase):
         self.assertTrue(has_ended(before))
 
 
+class Faults(unittest.TestCase):
+    def test_what_up_has_started_again_stays(self):
+        stack = world.Stack("redis", "prometheus")
+        self.addCleanup(stack.close)
+        stack.call("provoke", "redis-down")
+        stack.call("up")
+        recorded = stack.folder / "pids/redis"
+        before = recorded.read_text()
+        stack.call("provoke", "redis-down", "--undo")
+        self.assertEqual(recorded.read_text(), before)
+        stack.call("status")
+
+    def test_an_undo_says_what_must_run_for_it(self):
+        stack = world.Stack("redis", "prometheus")
+        self.addCleanup(stack.close)
+        stack.call("provoke", "breaker")
+        os.kill(int((stack.folder / "pids/redis").read_text().split()[0]), 9)
+        done = stack.run("provoke", "breaker", "--undo")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("redis does not run; tools/stack.sh up", done.stderr)
+        stack.call("up")
+        stack.call("provoke", "breaker", "--undo")
+
+
 class Ports(unittest.TestCase):
     def test_a_taken_standard_port_is_named(self):
         with socket.socket() as taken, tempfile.TemporaryDirectory() as folder:

@@ -81,9 +81,10 @@ launch_from() {
   printf '%s %s\n' $! "$(start_time $!)" >"$dir/pids/$name"
 }
 
-# start NAME: starts a component and waits until it answers.
+# start NAME: starts a component, unless it runs, and waits until it answers.
 start() {
   local tries=2400
+  ! pid_of "$1" >/dev/null || return 0
   "launch_$1" || return 1
   until "is_ready_$1"; do
     if ! pid_of "$1" >/dev/null || [ $((tries -= 1)) -eq 0 ]; then

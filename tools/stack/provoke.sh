@@ -75,7 +75,10 @@ provoke_breaker() {
   need redis
   kill -STOP "$(pid_of redis)"
 }
-undo_breaker() { kill -CONT "$(pid_of redis)"; }
+undo_breaker() {
+  need redis
+  kill -CONT "$(pid_of redis)"
+}
 
 # Whoever listens is disconnected, and refused when it comes back.
 provoke_channel_down() {
@@ -83,13 +86,19 @@ provoke_channel_down() {
   redis ACL SETUSER default -subscribe >/dev/null
   redis CLIENT KILL TYPE pubsub >/dev/null
 }
-undo_channel_down() { redis ACL SETUSER default +subscribe >/dev/null; }
+undo_channel_down() {
+  need redis
+  redis ACL SETUSER default +subscribe >/dev/null
+}
 
 provoke_full_redis() {
   need redis
   redis CONFIG SET maxmemory 1 maxmemory-policy noeviction >/dev/null
 }
-undo_full_redis() { redis CONFIG SET maxmemory 0 >/dev/null; }
+undo_full_redis() {
+  need redis
+  redis CONFIG SET maxmemory 0 >/dev/null
+}
 
 provoke_repairs() {
   need redis
