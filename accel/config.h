@@ -81,9 +81,9 @@ typedef struct accel_config {
   uint32_t lease_ms; /* 900, at least 100; how long other processes wait for one that dies during a
                       * load; renewed after each third of it while the load runs */
   struct accel_observer *observer; /* NULL: none; shows the cache (observer.h); must outlive it */
-  uint32_t hot_keys;               /* 0: off; how many of the most read keys are watched */
-  uint32_t hot_key_window_ms;      /* 10000; over which their reads are counted */
-  bool no_histograms;              /* do not time loads, calls to L2 and waits: no clock is read */
+  uint32_t hot_keys; /* 0: off; how many of the keys are watched that are read most from L1 */
+  uint32_t hot_key_window_ms; /* 10000; over which their reads are counted */
+  bool no_histograms;         /* do not time loads, calls to L2 and waits: no clock is read */
 } accel_config;
 
 /* The facts about a cache's type that a configuration must match. */
