@@ -230,21 +230,33 @@ static void a_late_large_set_is_undone(void **state)
   redis_server_stop(&server);
 }
 
+/* A write that a frozen server confirms too late, and twenty that follow it. True: the connections
+ * stayed, which on a busy machine they may not. */
+static bool delay_one_write(void)
+{
+  const unsigned accepted = proxy_look(&way).accepted;
+  redis_server_freeze(&server);
+  assert_false(stores(1, 1));
+  redis_server_thaw(&server);
+  await_repaired();
+  for (uint64_t key = 0; key < 20; key++) store_at_last(key, 1);
+  usleep(20000);
+  return proxy_look(&way).accepted == accepted;
+}
+
 /* A slow server, whose connection stays, is no reason to repair twice. */
 static void what_is_in_order_is_not_late(void **state)
 {
   (void)state;
   open_all(ACCEL_PUBSUB);
   source_has(1);
-  for (int round = 0; round < 3; round++) {
-    redis_server_freeze(&server);
-    assert_false(stores(1, 1));
-    redis_server_thaw(&server);
-    await_repaired();
-    for (uint64_t key = 0; key < 20; key++) store_at_last(key, 1);
+  for (int counted = 0, round = 0; counted < 3; round++) {
+    assert_true(round < 50);
+    const uint64_t late = fault_metrics(&writer).repair_late;
+    if (!delay_one_write()) continue;
+    assert_int_equal(fault_metrics(&writer).repair_late, late);
+    counted++;
   }
-  usleep(20000);
-  assert_int_equal(fault_metrics(&writer).repair_late, 0);
   close_all();
 }
 
