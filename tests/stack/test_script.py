@@ -152,6 +152,15 @@ class Processes(unittest.TestCase):
         self.assertTrue(has_ended(before))
 
 
+class Service(unittest.TestCase):
+    def test_it_does_not_wait_for_a_database_that_nobody_starts(self):
+        with tempfile.TemporaryDirectory() as folder:
+            done = script("up", "--with=service", "--program=/bin/true", "--dir", f"{folder}/stack")
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("service needs PostgreSQL, and nobody listens on port", done.stderr)
+            script("down", "--purge", "--dir", f"{folder}/stack")
+
+
 class Faults(unittest.TestCase):
     def test_what_up_has_started_again_stays(self):
         stack = world.Stack("redis", "prometheus")

@@ -310,6 +310,11 @@ build_service() {
 }
 
 launch_service() {
+  if is_free "$(setting postgres)"; then
+    say "service needs PostgreSQL, and nobody listens on port $(setting postgres):" \
+      '--with postgres,service' >&2
+    return 1
+  fi
   local environment=(
     "ACCEL_HTTP_PORT=$(setting service)" "ACCEL_POSTGRES_DSN=$(address postgres)"
     "ACCEL_REDIS_URL=$(address redis)" "ACCEL_CAPACITY=${ACCEL_CAPACITY:-2000}"
