@@ -285,11 +285,6 @@ const gate_waiver *gate_limits_waiver(gate_limits *limits, const char *id)
   return NULL;
 }
 
-bool gate_waiver_holds(const gate_limits *limits, const gate_waiver *waiver)
-{
-  return strcmp(limits->today, waiver->until) <= 0;
-}
-
 static bool matches_any(const char *glob, const gate_set *set)
 {
   const gate_pairs *absent[] = {&set->failed, &set->skipped};

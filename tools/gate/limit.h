@@ -76,6 +76,5 @@ gate_limit gate_limits_find(gate_limits *limits, const char *id, const char *key
 bool gate_limits_judges(const gate_limits *limits, const char *id);
 /* The waiver of this bench, be it expired or not; NULL if there is none. */
 const gate_waiver *gate_limits_waiver(gate_limits *limits, const char *id);
-bool gate_waiver_holds(const gate_limits *limits, const gate_waiver *waiver);
 
 #endif

@@ -69,9 +69,8 @@ gate_metric *gate_bench_add(gate_bench *bench, const char *name, const char *uni
 
 gate_metric *gate_bench_get(gate_bench *bench, const char *name, const char *unit)
 {
-  for (size_t i = 0; i < bench->metric_count; i++)
-    if (strcmp(bench->metrics[i].name, name) == 0) return &bench->metrics[i];
-  return gate_bench_add(bench, name, unit);
+  const gate_metric *found = gate_bench_find(bench, name);
+  return found ? &bench->metrics[found - bench->metrics] : gate_bench_add(bench, name, unit);
 }
 
 const gate_metric *gate_bench_find(const gate_bench *bench, const char *name)
@@ -100,16 +99,22 @@ double gate_metric_main(const gate_metric *metric)
   return NAN;
 }
 
+static gate_pair *find_pair(const gate_pairs *pairs, const char *key)
+{
+  for (size_t i = 0; i < pairs->count; i++)
+    if (strcmp(pairs->items[i].key, key) == 0) return &pairs->items[i];
+  return NULL;
+}
+
 void gate_pairs_set(gate_pairs *pairs, const char *key, const char *value)
 {
-  for (size_t i = 0; i < pairs->count; i++) {
-    if (strcmp(pairs->items[i].key, key) == 0) {
-      pairs->items[i].value = arena_copy(value);
-      return;
-    }
+  gate_pair *pair = find_pair(pairs, key);
+  if (!pair) {
+    pairs->items = arena_grow(pairs->items, pairs->count, &pairs->capacity, sizeof *pairs->items);
+    pair = &pairs->items[pairs->count++];
+    pair->key = arena_copy(key);
   }
-  pairs->items = arena_grow(pairs->items, pairs->count, &pairs->capacity, sizeof *pairs->items);
-  pairs->items[pairs->count++] = (gate_pair){arena_copy(key), arena_copy(value)};
+  pair->value = arena_copy(value);
 }
 
 void gate_pairs_add(gate_pairs *pairs, const gate_pairs *more)
@@ -120,9 +125,8 @@ void gate_pairs_add(gate_pairs *pairs, const gate_pairs *more)
 
 const char *gate_pairs_get(const gate_pairs *pairs, const char *key)
 {
-  for (size_t i = 0; i < pairs->count; i++)
-    if (strcmp(pairs->items[i].key, key) == 0) return pairs->items[i].value;
-  return NULL;
+  const gate_pair *pair = find_pair(pairs, key);
+  return pair ? pair->value : NULL;
 }
 
 typedef struct unit {

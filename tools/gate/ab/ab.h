@@ -3,9 +3,8 @@
  *   tree    (ab_tree.c)    where the base's headers are: a commit's in a temporary folder, which
  *                          goes on every way out
  *   build   (ab_build.c)   the current bench sources, compiled against both trees
- *   measure (ab_measure.c) how many rounds: more while something is unclear, failures once again
  *   rounds  (ab_rounds.c)  new processes, base and current in turns
- *   judge   (ab_judge.c)   verdicts */
+ *   judge   (ab_judge.c)   verdicts, and by them how many rounds */
 #ifndef ACCEL_GATE_AB_H
 #define ACCEL_GATE_AB_H
 
@@ -79,24 +78,13 @@ bool ab_build(ab_run *run);
 /* Asks both programs what benches they have. */
 bool ab_list(ab_run *run);
 
-/* Which benches a pass runs, and into which of their series. */
-typedef struct ab_pass {
-  bool *is_active; /* by index of run->benches */
-  bool is_again;
-  size_t rounds;
-} ab_pass;
-/* False with problems if a program broke. Ends early, without a problem, when another round would
- * take the pass beyond its time and every active bench has 6 rounds. */
-bool ab_rounds(ab_run *run, ab_pass pass);
+/* Runs the benches that are active, by index of run->benches: into their first series, or into that
+ * of the re-run. False with problems if a program broke. Ends early, without a problem, when another
+ * round would take the pass beyond its time and every active bench has 6 rounds. */
+bool ab_rounds(ab_run *run, const bool *is_active, bool is_again, size_t rounds);
 
-/* Measures until nothing is unclear or the time is used up, and runs again what failed. False with
- * problems if a program broke. */
+/* Measures until nothing is unclear or the time is used up, runs again what failed, and puts
+ * verdicts into rows. False with problems if a program broke. */
 bool ab_measure(ab_run *run, gate_report *report);
-
-/* What was measured so far, into rows: of the first pass, or of the re-run. */
-void ab_judge_rounds(ab_run *run, gate_report *report, bool is_again);
-
-/* Both passes, into rows: what failed once and not again is a warning. */
-void ab_judge(ab_run *run, gate_report *report);
 
 #endif

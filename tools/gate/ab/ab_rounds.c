@@ -8,9 +8,10 @@
 
 enum { ANSWER_MS = 120 * 1000, TURN_SAMPLES = 2, SAMPLE_MS = 4, TURNS_MIN = 4 };
 
-/* A side's process of one round. Addresses, heap and stack differ from process to process, so each
- * round is a fresh draw of where things lie; the padding moves the stack further. */
-static bool start_side(ab_run *run, gate_child *child, const char *path)
+/* Starts a side's process and returns its greeting, or NULL. Addresses, heap and stack differ from
+ * process to process, so each round is a fresh draw of where things lie; the padding moves the stack
+ * further. */
+static const char *start_side(ab_run *run, gate_child *child, const char *path)
 {
   enum { PADDING_MAX = 4096 };
   char padding[PADDING_MAX] = "";
@@ -18,12 +19,12 @@ static bool start_side(ab_run *run, gate_child *child, const char *path)
   const char *const argv[] = {path, "--serve", "--seed", seed, NULL};
   memset(padding, 'x', stats_below(&run->random, PADDING_MAX));
   setenv("ACCEL_BENCH_PAD", padding, 1);
-  return gate_child_start(child, argv, false, run->problems) &&
-         gate_child_ask(child, NULL, ANSWER_MS, run->problems) != NULL;
+  if (!gate_child_start(child, argv, false, run->problems)) return NULL;
+  return gate_child_ask(child, NULL, ANSWER_MS, run->problems);
 }
 
-/* Asks, or without a line awaits the greeting, and parses. False if the answer is an error, which
- * *failure_out then says, or if the program broke, which is a problem. */
+/* False if the answer is an error, which *failure_out then says, or if the program broke, which is
+ * a problem. */
 static bool ask(ab_run *run, gate_child *child, const char *line, gate_json *json,
                 const char **failure_out)
 {
@@ -62,23 +63,31 @@ static void list_bench(ab_run *run, gate_json *json, json_t *object, int side)
   bench->is_on[side] = true;
 }
 
-static void list_side(ab_run *run, gate_json *json, int side)
+static bool list_side(ab_run *run, gate_child *child, int side)
 {
+  gate_json json;
   size_t index;
   json_t *object;
-  json_array_foreach(gate_json_array(json, json->root, "benches"), index, object)
-      list_bench(run, json, object, side);
-  json_array_foreach(gate_json_array(json, json->root, "skipped"), index, object)
+  const char *failure;
+  if (!ask(run, child, "list", &json, &failure)) return false;
+  json_array_foreach(gate_json_array(&json, json.root, "benches"), index, object)
+      list_bench(run, &json, object, side);
+  json_array_foreach(gate_json_array(&json, json.root, "skipped"), index, object)
   {
-    const char *id = gate_json_text(json, object, "id");
-    const char *reason = gate_json_text(json, object, "reason");
+    const char *id = gate_json_text(&json, object, "id");
+    const char *reason = gate_json_text(&json, object, "reason");
     if (id && !gate_id_fault(id)) gate_pairs_set(&run->skipped, id, reason ? reason : "");
   }
+  gate_json_release(&json);
+  return !json.is_wrong;
 }
 
-static bool check_greeting(ab_run *run, gate_json *greeting, const char *path)
+static bool check_greeting(ab_run *run, const char *text, const char *path)
 {
-  gate_pairs_read(&run->build, gate_json_object(greeting, greeting->root, "build"));
+  gate_json greeting;
+  if (!gate_json_open(&greeting, path, text, strlen(text), run->problems)) return false;
+  gate_pairs_read(&run->build, gate_json_object(&greeting, greeting.root, "build"));
+  gate_json_release(&greeting);
   const char *type = gate_pairs_get(&run->build, "type");
   return !type || strcmp(type, "release") == 0 ||
          gate_wrong(run->problems, "%s is a %s build; only release builds are measured", path,
@@ -88,21 +97,11 @@ static bool check_greeting(ab_run *run, gate_json *greeting, const char *path)
 static bool list_program(ab_run *run, int side)
 {
   gate_child child;
-  gate_json greeting, list;
-  const char *failure, *path = run->programs[side];
+  const char *path = run->programs[side];
   if (!path) return true;
-  const char *const argv[] = {path, "--serve", NULL};
-  if (!gate_child_start(&child, argv, false, run->problems)) return false;
-  bool is_listed = ask(run, &child, NULL, &greeting, &failure);
-  if (is_listed) {
-    is_listed = check_greeting(run, &greeting, path) && ask(run, &child, "list", &list, &failure);
-    gate_json_release(&greeting);
-  }
-  if (is_listed) {
-    list_side(run, &list, side);
-    is_listed = !list.is_wrong;
-    gate_json_release(&list);
-  }
+  const char *greeting = start_side(run, &child, path);
+  const bool is_listed =
+      greeting && check_greeting(run, greeting, path) && list_side(run, &child, side);
   gate_child_end(&child);
   return is_listed;
 }
@@ -203,16 +202,17 @@ static bool run_bench(ab_run *run, gate_child *children, ab_bench *bench, ab_ser
 
 /* ---- a round ---- */
 
-static bool run_round(ab_run *run, const ab_pass *pass, const size_t *order)
+static bool run_round(ab_run *run, const bool *is_active, bool is_again, const size_t *order)
 {
   gate_child children[AB_SIDES] = {{.to = -1, .from = -1}, {.to = -1, .from = -1}};
   bool is_fine = true;
   for (size_t i = 0; i < run->count && is_fine; i++) {
     ab_bench *bench = &run->benches[order[i]];
-    if (!pass->is_active[order[i]] || bench->failure) continue;
+    if (!is_active[order[i]] || bench->failure) continue;
     for (int side = 0; side < AB_SIDES && is_fine; side++)
-      if (children[side].id == 0) is_fine = start_side(run, &children[side], run->programs[side]);
-    ab_series *series = &bench->series[pass->is_again];
+      if (children[side].id == 0)
+        is_fine = start_side(run, &children[side], run->programs[side]) != NULL;
+    ab_series *series = &bench->series[is_again];
     const bool is_run = is_fine && run_bench(run, children, bench, series);
     is_fine = is_run || bench->failure != NULL;
   }
@@ -220,24 +220,24 @@ static bool run_round(ab_run *run, const ab_pass *pass, const size_t *order)
   return is_fine;
 }
 
-bool ab_rounds(ab_run *run, ab_pass pass)
+bool ab_rounds(ab_run *run, const bool *is_active, bool is_again, size_t rounds)
 {
   size_t *order = arena_take(run->count, sizeof *order);
-  const int64_t end_ms = pass.is_again ? run->deadline_ms : run->unclear_end_ms;
+  const int64_t end_ms = is_again ? run->deadline_ms : run->unclear_end_ms;
   int64_t round_ms = 0;
   for (size_t i = 0; i < run->count; i++) order[i] = i;
-  for (size_t round = 0; round < pass.rounds; round++) {
+  for (size_t round = 0; round < rounds; round++) {
     const int64_t start_ms = gate_now_ms();
     const bool is_enough =
-        round >= GATE_ROUNDS_MIN || (!pass.is_again && run->rounds_done >= GATE_ROUNDS_MIN);
+        round >= GATE_ROUNDS_MIN || (!is_again && run->rounds_done >= GATE_ROUNDS_MIN);
     if (is_enough && start_ms + round_ms > end_ms) return true;
     for (size_t i = run->count; i > 1; i--) {
       const size_t other = stats_below(&run->random, (uint32_t)i), kept = order[i - 1];
       order[i - 1] = order[other];
       order[other] = kept;
     }
-    if (!run_round(run, &pass, order)) return false;
-    if (!pass.is_again) run->rounds_done++;
+    if (!run_round(run, is_active, is_again, order)) return false;
+    if (!is_again) run->rounds_done++;
     round_ms = gate_now_ms() - start_ms;
   }
   return true;

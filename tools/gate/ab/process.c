@@ -7,7 +7,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
-#include <spawn.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -41,28 +41,19 @@ int64_t gate_now_ms(void)
   return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Signals that this process ignores or catches are as usual again. Returns an errno. */
-static int spawn(pid_t *id, const char *const *argv, int in, int out, bool joins_errors)
+/* In the child. Signals that this process ignores are as usual again. */
+static void become(const char *const *argv, int in, int out, bool joins_errors)
 {
-  posix_spawn_file_actions_t files;
-  posix_spawnattr_t attributes;
-  sigset_t usual;
-  size_t count = 0;
-  while (argv[count]) count++;
-  char **words = arena_take(count + 1, sizeof *words);
-  for (size_t i = 0; i < count; i++) words[i] = arena_copy(argv[i]);
-  sigfillset(&usual);
-  posix_spawn_file_actions_init(&files);
-  posix_spawnattr_init(&attributes);
-  posix_spawn_file_actions_adddup2(&files, in, STDIN_FILENO);
-  posix_spawn_file_actions_adddup2(&files, out, STDOUT_FILENO);
-  if (joins_errors) posix_spawn_file_actions_adddup2(&files, out, STDERR_FILENO);
-  posix_spawnattr_setsigdefault(&attributes, &usual);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
-  const int error = posix_spawnp(id, words[0], &files, &attributes, words, environ);
-  posix_spawn_file_actions_destroy(&files);
-  posix_spawnattr_destroy(&attributes);
-  return error;
+  char *const *words;
+  memcpy(&words, &argv, sizeof words); /* execvp changes no word, whatever its type says */
+  signal(SIGPIPE, SIG_DFL);
+  signal(SIGXFSZ, SIG_DFL);
+  dup2(in, STDIN_FILENO);
+  dup2(out, STDOUT_FILENO);
+  if (joins_errors) dup2(out, STDERR_FILENO);
+  execvp(words[0], words);
+  dprintf(STDERR_FILENO, "cannot run %s: %s\n", argv[0], strerror(errno));
+  _exit(127);
 }
 
 bool gate_child_start(gate_child *child, const char *const *argv, bool joins_errors,
@@ -72,12 +63,14 @@ bool gate_child_start(gate_child *child, const char *const *argv, bool joins_err
   *child = (gate_child){.to = -1, .from = -1, .output = {0}};
   child->name = arena_copy(argv[0]);
   const bool has_pipes = pipe2(in, O_CLOEXEC) == 0 && pipe2(out, O_CLOEXEC) == 0;
-  const int error = has_pipes ? spawn(&child->id, argv, in[0], out[1], joins_errors) : errno;
+  child->id = has_pipes ? fork() : -1;
+  if (child->id == 0) become(argv, in[0], out[1], joins_errors);
+  const int error = errno;
   child->to = in[1];
   child->from = out[0];
   close(in[0]);
   close(out[1]);
-  if (error == 0) return true;
+  if (child->id > 0) return true;
   close(in[1]);
   close(out[0]);
   child->id = 0;

@@ -22,12 +22,6 @@ const char *gate_take_compat(const argument *self, void *field, const char *valu
   return strcmp(value, "seed") == 0 ? NULL : "there is seed";
 }
 
-static void show_help(const argument_group *groups, const char *usage)
-{
-  printf("%s\nOPTIONS:\n", usage);
-  arguments_help(stdout, groups);
-}
-
 gate_exit gate_usage_wrong(char **words, const char *text)
 {
   fprintf(stderr, "error: %s\naccel-gate %s --help tells what there is\n", text, words[0]);
@@ -44,7 +38,10 @@ bool gate_parse(const argument_group *groups, const char *usage, int count, char
   if (outcome == ARGUMENTS_TAKEN) return true;
   if (outcome == ARGUMENTS_WRONG && is_compat) fprintf(stderr, "error: %s\n", wrong);
   if (outcome == ARGUMENTS_WRONG && !is_compat) gate_usage_wrong(words, wrong);
-  if (outcome == ARGUMENTS_HELP || is_compat) show_help(groups, usage);
+  if (outcome == ARGUMENTS_HELP || is_compat) {
+    printf("%s\nOPTIONS:\n", usage);
+    arguments_help(stdout, groups);
+  }
   return false;
 }
 

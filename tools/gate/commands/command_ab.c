@@ -116,7 +116,6 @@ static bool run_benches(ab_run *run, gate_report *report)
          run->base_name, run->now_name);
   fflush(stdout);
   if (!ab_measure(run, report)) return false;
-  ab_judge(run, report);
   gate_pairs_set(&report->notes, "rounds", arena_format("%zu", run->rounds_done));
   if (run->is_unplaced)
     gate_pairs_set(&report->notes, "processors",

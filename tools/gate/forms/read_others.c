@@ -183,15 +183,12 @@ void gate_read_google(gate_set *set, gate_json *json)
   json_t *context = gate_json_object(json, json->root, "context");
   json_t *rows = gate_json_array(json, json->root, "benchmarks");
   set->started = arena_copy(gate_json_text(json, context, "date"));
-  for (int pass = 0; pass < 2; pass++) {
-    size_t index;
-    json_t *row;
-    json_array_foreach(rows, index, row)
-    {
-      const int figure = google_figure(row);
-      if (figure >= 0 && (pass == 0) == (figure == GATE_FIGURES))
-        read_google_row(set, json, row, figure);
-    }
+  size_t index;
+  json_t *row;
+  json_array_foreach(rows, index, row)
+  {
+    const int figure = google_figure(row);
+    if (figure >= 0) read_google_row(set, json, row, figure);
   }
   json->where = NULL;
   if (!rows) gate_json_wrong(json, "missing field `benchmarks`");
