@@ -1,5 +1,7 @@
 #include "arguments.h"
 
+#include "arena.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,9 +28,7 @@ const char *arguments_flag(const argument *self, void *field, const char *value)
 /* What is expected where `what` was not found. */
 static const char *expected(const argument *self, const char *what)
 {
-  static char text[128];
-  snprintf(text, sizeof text, "expected a %s from %.15g to %.15g", what, self->least, self->most);
-  return text;
+  return arena_format("expected a %s from %.15g to %.15g", what, self->least, self->most);
 }
 
 const char *arguments_whole(const argument *self, void *field, const char *value)
@@ -56,7 +56,6 @@ const char *arguments_number(const argument *self, void *field, const char *valu
 
 const char *arguments_choice(const argument *self, void *field, const char *value)
 {
-  static char text[128];
   const size_t wanted = strlen(value);
   int index = 0;
   for (const char *at = self->value; *at != '\0'; index++) {
@@ -67,8 +66,7 @@ const char *arguments_choice(const argument *self, void *field, const char *valu
     }
     at += length + (at[length] == '|');
   }
-  snprintf(text, sizeof text, "expected %s", self->value);
-  return text;
+  return arena_format("expected %s", self->value);
 }
 
 /* ---- parsing ---- */

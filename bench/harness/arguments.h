@@ -12,8 +12,7 @@
 
 typedef struct argument argument;
 
-/* Takes a value (NULL for a flag) into a field. NULL, or what is wrong: a text that lives as long
- * as the program, or until the next value is taken. */
+/* Takes a value (NULL for a flag) into a field. NULL, or what is wrong. */
 typedef const char *argument_take(const argument *self, void *field, const char *value);
 
 struct argument {

@@ -14,7 +14,7 @@
 /* Adds what /proc/cpuinfo says of the first processor: its name, and of its flags a hash. */
 static void add_processor(json_t *machine)
 {
-  char line[8192], hash[17];
+  char line[8192];
   FILE *const file = fopen("/proc/cpuinfo", "r");
   if (file == NULL) return;
   while (fgets(line, sizeof line, file) != NULL && line[0] != '\n') {
@@ -25,7 +25,7 @@ static void add_processor(json_t *machine)
     line[strcspn(line, "\t:")] = '\0';
     if (strcmp(line, "model name") == 0) json_object_set_new(machine, "cpu", json_words(value));
     if (strcmp(line, "flags") != 0) continue;
-    snprintf(hash, sizeof hash, "%016" PRIx64, host_hash(value));
+    const char *const hash = arena_format("%016" PRIx64, host_hash(value));
     json_object_set_new(machine, "flags_hash", json_string(hash));
   }
   fclose(file);
@@ -53,12 +53,11 @@ const char *host_date(void)
 json_t *host_machine(void)
 {
   struct utsname system;
-  char kernel[256] = "";
+  const char *kernel = "";
   const long cores = sysconf(_SC_NPROCESSORS_ONLN);
   const long long bytes = (long long)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
   if (uname(&system) == 0)
-    snprintf(kernel, sizeof kernel, "%.50s %.60s %.40s", system.sysname, system.release,
-             system.machine);
+    kernel = arena_format("%s %s %s", system.sysname, system.release, system.machine);
   json_t *const machine = json_pack("{s:I, s:s, s:I}", "cores", (json_int_t)cores, "kernel", kernel,
                                     "memory_kb", (json_int_t)(bytes / 1024));
   add_processor(machine);

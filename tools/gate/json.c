@@ -1,7 +1,6 @@
 #include "json.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 /* Records one behind the other as an array; NULL if anything else is there. */
@@ -54,10 +53,9 @@ static size_t line_of(const char *text, const char *key)
 
 bool gate_json_wrong(gate_json *json, const char *format, ...)
 {
-  char what[512];
   va_list list;
   va_start(list, format);
-  vsnprintf(what, sizeof what, format, list);
+  const char *what = arena_format_list(format, list);
   va_end(list);
   json->is_wrong = true;
   const size_t line = json->where ? line_of(json->text, json->where) : 0;

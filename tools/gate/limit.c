@@ -267,11 +267,15 @@ gate_limit gate_limits_find(gate_limits *limits, const char *id, const char *key
   return found;
 }
 
-bool gate_limits_judges(const gate_limits *limits, const char *id)
+bool gate_limits_judges(gate_limits *limits, const char *id)
 {
-  for (size_t i = 0; i < limits->only.count; i++)
-    if (gate_matches(limits->only.items[i].key, id)) return true;
-  return limits->only.count == 0;
+  bool is_chosen = limits->only.count == 0;
+  for (size_t i = 0; i < limits->only.count; i++) {
+    if (!gate_matches(limits->only.items[i].key, id)) continue;
+    limits->only.items[i].value = "used";
+    is_chosen = true;
+  }
+  return is_chosen;
 }
 
 const gate_waiver *gate_limits_waiver(gate_limits *limits, const char *id)
@@ -314,9 +318,6 @@ void gate_limits_bind(gate_limits *limits, const gate_set *base, const gate_set 
 {
   for (size_t i = 0; i < limits->waiver_count; i++)
     if (limits->waivers[i].text) bind_waiver(&limits->waivers[i], base, now);
-  for (size_t i = 0; i < limits->only.count; i++)
-    if (matches_any(limits->only.items[i].key, base) || matches_any(limits->only.items[i].key, now))
-      limits->only.items[i].value = "used";
 }
 
 void gate_limits_unused(const gate_limits *limits, gate_pairs *out)

@@ -61,7 +61,7 @@ const char *gate_limits_ignore(gate_limits *limits, const char *text);
 void gate_limits_configure(gate_limits *limits, const char *path, const gate_json *config,
                            gate_problems *problems);
 
-/* Decides by the ids of both sets where the globs of waivers end, and notes which globs match. */
+/* Decides by the ids of both sets where the globs of waivers end. */
 void gate_limits_bind(gate_limits *limits, const gate_set *base, const gate_set *now);
 /* Adds what the user asked for and what was not there: its text -> a sentence. */
 void gate_limits_unused(const gate_limits *limits, gate_pairs *out);
@@ -73,7 +73,7 @@ static inline bool gate_is_limited(double warn, double fail)
 }
 /* The limit of a figure; both INFINITY if it is only reported. */
 gate_limit gate_limits_find(gate_limits *limits, const char *id, const char *key);
-bool gate_limits_judges(const gate_limits *limits, const char *id);
+bool gate_limits_judges(gate_limits *limits, const char *id);
 /* The waiver of this bench, be it expired or not; NULL if there is none. */
 const gate_waiver *gate_limits_waiver(gate_limits *limits, const char *id);
 

@@ -193,20 +193,26 @@ static void add_short(gate_text *text, double value)
   }
 }
 
-const char *gate_quantity(double value, const char *canonical)
+const char *gate_unit_shown(double value, const char *canonical, double *factor_out)
 {
-  gate_text text = {0};
   unit shown = {.name = canonical, .factor = 1};
-  if (!isfinite(value)) return "-";
   for (size_t i = 0; i < sizeof units / sizeof *units; i++)
     if (units[i].is_shown && strcmp(units[i].canonical, canonical) == 0 &&
         units[i].factor > shown.factor && units[i].factor <= fabs(value))
       shown = units[i];
-  add_short(&text, value / shown.factor);
-  if (strncmp(shown.name, "1/", 2) == 0)
-    gate_text_add(&text, shown.name + 1);
-  else if (*shown.name != '\0')
-    gate_text_printf(&text, " %s", shown.name);
+  *factor_out = shown.factor;
+  if (strncmp(shown.name, "1/", 2) == 0) return shown.name + 1;
+  return *shown.name == '\0' ? "" : arena_format(" %s", shown.name);
+}
+
+const char *gate_quantity(double value, const char *canonical)
+{
+  gate_text text = {0};
+  double factor;
+  if (!isfinite(value)) return "-";
+  const char *shown = gate_unit_shown(value, canonical, &factor);
+  add_short(&text, value / factor);
+  gate_text_add(&text, shown);
   return gate_text_c(&text);
 }
 

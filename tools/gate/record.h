@@ -140,6 +140,8 @@ const char *gate_pairs_get(const gate_pairs *pairs, const char *key);
 /* The canonical unit of `unit` (ns for ms) and the factor that takes values there. Units that are
  * not known stay as they are, with 1. */
 const char *gate_unit_canonical(const char *unit, double *factor_out);
+/* What stands behind a number of about this size, such as " us", and what it is divided by. */
+const char *gate_unit_shown(double value, const char *canonical, double *factor_out);
 /* "12.3 ns", "4.56 us", "512 KiB": scaled for people. */
 const char *gate_quantity(double value, const char *canonical);
 /* The direction that a unit has by nature: rates are better high, all else low. */

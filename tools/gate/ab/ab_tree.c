@@ -1,7 +1,6 @@
 #include "ab.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,42 +9,36 @@
 #include <unistd.h>
 
 /* What is to be removed when the program exits, by whatever way. */
-static char made_folder[PATH_MAX];
+static char *made_folder;
 
 void ab_tree_remove(void)
 {
   char remove[] = "rm", recursively[] = "-rf", rest[] = "--";
   char *const argv[] = {remove, recursively, rest, made_folder, NULL};
   pid_t id;
-  if (made_folder[0] != '\0' && posix_spawnp(&id, argv[0], NULL, NULL, argv, environ) == 0)
+  if (made_folder && posix_spawnp(&id, argv[0], NULL, NULL, argv, environ) == 0)
     while (waitpid(id, NULL, 0) < 0 && errno == EINTR) continue;
-  made_folder[0] = '\0';
+  made_folder = NULL;
 }
 
 static bool make_folder(ab_run *run)
 {
   const char *parent = getenv("TMPDIR");
   if (!parent || *parent == '\0') parent = "/tmp";
-  if ((size_t)snprintf(made_folder, sizeof made_folder, "%s/accel-gate-XXXXXX", parent) >=
-          sizeof made_folder ||
-      !mkdtemp(made_folder)) {
-    made_folder[0] = '\0';
-    return gate_wrong(run->problems, "cannot make a temporary folder in %s: %s", parent,
-                      strerror(errno));
-  }
+  made_folder = mkdtemp(arena_format("%s/accel-gate-XXXXXX", parent));
   atexit(ab_tree_remove);
-  run->folder = arena_copy(made_folder);
-  return true;
+  run->folder = made_folder;
+  return made_folder || gate_wrong(run->problems, "cannot make a temporary folder in %s: %s",
+                                   parent, strerror(errno));
 }
 
-/* The first line of what git says; NULL if it fails. */
-static const char *ask_git(ab_run *run, const char *const *words)
+/* The first line of what git says; NULL if it fails. `argument` is "$1" in the command. */
+static const char *ask_git(ab_run *run, const char *command, const char *argument)
 {
   gate_problems ignored = {0};
-  const char *argv[12] = {"git", "-C", run->options->tree};
-  const char *output;
-  for (size_t i = 0; words[i]; i++) argv[3 + i] = words[i];
-  if (gate_run(argv, &output, &ignored) != 0) return NULL;
+  const char *whole = arena_format("git -C \"$0\" %s", command), *output;
+  const char *const words[] = {"sh", "-c", whole, run->options->tree, argument, NULL};
+  if (gate_run(words, &output, &ignored) != 0) return NULL;
   return arena_copy_bytes(output, strcspn(output, "\n"));
 }
 
@@ -53,13 +46,8 @@ static const char *ask_git(ab_run *run, const char *const *words)
 static gate_exit take_commit(ab_run *run)
 {
   const char *tree = run->options->tree, *output;
-  const char *const resolve[] = {"rev-parse",
-                                 "--verify",
-                                 "--quiet",
-                                 "--end-of-options",
-                                 arena_format("%s^{commit}", run->options->base),
-                                 NULL};
-  const char *commit = ask_git(run, resolve);
+  const char *commit = ask_git(run, "rev-parse --verify --quiet --end-of-options \"$1^{commit}\"",
+                               run->options->base);
   if (!commit) {
     gate_wrong(
         run->problems,
@@ -82,12 +70,10 @@ static gate_exit take_commit(ab_run *run)
 /* The current tree's commit, and whether it holds more than that. */
 static void name_now(ab_run *run)
 {
-  static const char *const head[] = {"rev-parse", "HEAD", NULL};
-  static const char *const status[] = {"status", "--porcelain", "-uno", NULL};
-  const char *tree = run->options->tree, *commit = ask_git(run, head);
+  const char *tree = run->options->tree, *commit = ask_git(run, "rev-parse HEAD", NULL);
   run->now_name = tree;
   if (!commit) return;
-  const char *changes = ask_git(run, status);
+  const char *changes = ask_git(run, "status --porcelain -uno", NULL);
   const bool is_clean = changes && *changes == '\0';
   run->commits[AB_NOW] = is_clean ? commit : arena_format("%s with changes not committed", commit);
   run->now_name =

@@ -92,7 +92,7 @@ static void add_lines(const page *self, const char *kind, const char *title, con
                          18,
                          24,
                          {-0.5 - (double)most * SVG_GUTTER, (double)most - 0.5},
-                         svg_range(left, right, 0.08)};
+                         svg_range(left, right)};
   gate_add_markup(self->out, "<figure>\n<figcaption>%s</figcaption>\n", title);
   svg_open(&plot, label);
   svg_axis_y(&plot, unit);

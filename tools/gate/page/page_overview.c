@@ -5,12 +5,11 @@
 
 enum { LINE_HEIGHT = 26, AXIS_HEIGHT = 34 };
 
-static const char legend[] =
-    "</tbody>\n</table>\n<p class=\"legend\"><span class=\"key\">change</span>"
-    "<span class=\"key whisker-key\">interval</span><span class=\"key hollow-key\">no interval: "
-    "too few rounds</span><span class=\"key counted-key\">counted: exact</span>"
-    "<span class=\"key noise-key\">noise</span><span class=\"key warn-key\">warns</span>"
-    "<span class=\"key fail-key\">fails</span></p>\n";
+static const char legend[] = "</tbody>\n</table>\n<p class=\"muted small\">A dot is the change, "
+                             "with its interval; hollow: no "
+                             "interval, of too few rounds; ringed: counted, exact. Within the grey "
+                             "band is noise; the dashed "
+                             "lines are where it warns and fails.</p>\n";
 
 /* Wide enough for every limit and most changes; what is further out is drawn at the edge. */
 static double reach_of(const page *self)

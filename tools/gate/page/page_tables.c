@@ -77,11 +77,11 @@ static const char *size_text(const gate_metric *metric)
                       metric->rounds.count);
 }
 
-static double figure_of(const gate_metric *metric, gate_figure figure)
+static double figure_of(const gate_metric *metric, int figure)
 {
   const gate_numbers *results = results_of(metric);
   if (!metric) return NAN;
-  if (figure == GATE_DEVIATION && !gate_has(metric, figure))
+  if (figure == GATE_DEVIATION && isnan(metric->figures[figure]))
     return results->count < 2
                ? NAN
                : stats_standard_deviation(results->values, results->count,
@@ -92,20 +92,12 @@ static double figure_of(const gate_metric *metric, gate_figure figure)
 /* What the rows that were judged do not say already. */
 static void add_others(const page *self, const page_bench *bench)
 {
-  static const struct {
-    gate_figure figure;
-    const char *name;
-  } kinds[] = {{GATE_MEAN, "mean"},           {GATE_MEDIAN, "median"},
-               {GATE_P05, "5th percentile"},  {GATE_P95, "95th percentile"},
-               {GATE_P99, "99th percentile"}, {GATE_LOW, "interval, low"},
-               {GATE_HIGH, "interval, high"}, {GATE_DEVIATION, "deviation"}};
-  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-    const double base = figure_of(bench->base, kinds[i].figure);
-    const double now = figure_of(bench->now, kinds[i].figure);
-    if (is_judged(bench, gate_figure_names[kinds[i].figure]) || (isnan(base) && isnan(now)))
-      continue;
-    add_told(self, kinds[i].name, gate_quantity(base, bench->unit),
-             gate_quantity(now, bench->unit));
+  for (int f = 0; f < GATE_FIGURES; f++) {
+    const double base = figure_of(bench->base, f), now = figure_of(bench->now, f);
+    const char *name = gate_figure_names[f];
+    if (f == GATE_P50 || f == GATE_VALUE || is_judged(bench, name)) continue;
+    if (!isnan(base) || !isnan(now))
+      add_told(self, name, gate_quantity(base, bench->unit), gate_quantity(now, bench->unit));
   }
   add_told(self, "outliers", outliers_text(bench->base), outliers_text(bench->now));
   add_told(self, "samples / rounds", size_text(bench->base), size_text(bench->now));

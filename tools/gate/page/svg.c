@@ -96,7 +96,7 @@ void svg_path(const svg_plot *plot, const char *kind, const gate_numbers *values
 
 /* ---- axes ---- */
 
-stats_interval svg_range(const gate_numbers *a, const gate_numbers *b, double share)
+stats_interval svg_range(const gate_numbers *a, const gate_numbers *b)
 {
   const gate_numbers *lists[] = {a, b};
   stats_interval range = {INFINITY, -INFINITY};
@@ -107,7 +107,7 @@ stats_interval svg_range(const gate_numbers *a, const gate_numbers *b, double sh
     }
   if (!(range.low <= range.high)) return (stats_interval){0, 1};
   const double width = range.high - range.low;
-  const double apart = width > 0 ? width * share : range.low == 0 ? 1 : fabs(range.low) * 0.01;
+  const double apart = width > 0 ? width * 0.08 : range.low == 0 ? 1 : fabs(range.low) * 0.01;
   return (stats_interval){range.low - apart, range.high + apart};
 }
 
@@ -132,27 +132,15 @@ gate_numbers svg_ticks(stats_interval range, size_t most)
   return ticks;
 }
 
-/* With as many decimals as the step between ticks needs. */
-static const char *tick_text(const gate_numbers *ticks, size_t index, const char *unit)
-{
-  const double value = ticks->values[index];
-  const double largest = fmax(fabs(ticks->values[0]), fabs(ticks->values[ticks->count - 1]));
-  const double step = ticks->count > 1 ? ticks->values[1] - ticks->values[0] : largest;
-  const char *displayed = gate_quantity(largest, unit);
-  const char *blank = strrchr(displayed, ' ');
-  double factor = 1;
-  if (!blank || strcmp(gate_unit_canonical(blank + 1, &factor), unit) != 0)
-    return gate_quantity(value, unit);
-  const double digits = step > 0 ? ceil(-log10(step / factor) - 1e-9) : 0;
-  return arena_format("%.*f %s", (int)limit(digits, 0, 9), value / factor, blank + 1);
-}
-
 void svg_axis_y(const svg_plot *plot, const char *unit)
 {
   const gate_numbers ticks = svg_ticks(plot->y, 4);
+  double factor;
+  const char *shown = gate_unit_shown(fmax(fabs(plot->y.low), fabs(plot->y.high)), unit, &factor);
   svg_line(plot, "axis", plot->x.low, plot->y.low, plot->x.high, plot->y.low);
   for (size_t i = 0; i < ticks.count; i++) {
     svg_line(plot, "grid", plot->x.low, ticks.values[i], plot->x.high, ticks.values[i]);
-    svg_text(plot, "tick", plot->x.low, ticks.values[i], 3, tick_text(&ticks, i, unit));
+    svg_text(plot, "tick", plot->x.low, ticks.values[i], 3,
+             arena_format("%.6g%s", ticks.values[i] / factor, shown));
   }
 }

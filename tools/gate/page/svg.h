@@ -46,8 +46,8 @@ void svg_path(const svg_plot *plot, const char *kind, const gate_numbers *values
 void svg_axis_y(const svg_plot *plot, const char *unit);
 /* Numbers that people would choose for an axis: at most `most`, in ascending order. */
 gate_numbers svg_ticks(stats_interval range, size_t most);
-/* The ends of all numbers in both lists, a `share` of their distance apart; 0 and 1 if there are
- * none. Equal ends are moved apart. */
-stats_interval svg_range(const gate_numbers *a, const gate_numbers *b, double share);
+/* The ends of all numbers in both lists, a little apart; 0 and 1 if there are none. Equal ends are
+ * moved apart. */
+stats_interval svg_range(const gate_numbers *a, const gate_numbers *b);
 
 #endif
