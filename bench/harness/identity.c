@@ -1,6 +1,4 @@
-#include "identity.h"
-
-#include "host.h"
+#include "result.h"
 
 #include <inttypes.h>
 #include <string.h>

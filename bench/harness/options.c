@@ -1,8 +1,5 @@
-#include "options.h"
-
-#include "arena.h"
 #include "arguments.h"
-#include "host.h"
+#include "result.h"
 
 #include <string.h>
 

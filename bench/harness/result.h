@@ -1,13 +1,59 @@
-/* result.h: what is known about a case after it was measured, and about the run as a whole. */
+/* result.h: a run of a bench program: what its arguments say, how its cases are called, and what is
+ * known of them after they were measured. */
 #ifndef BENCH_RESULT_H
 #define BENCH_RESULT_H
 
+#include "arena.h"
 #include "host.h"
-#include "identity.h"
 #include "json.h"
 #include "measure.h"
-#include "options.h"
-#include "stats.h"
+
+/* ---- options.c: the arguments, checked ---- */
+
+typedef enum options_format { FORMAT_CRITERION, FORMAT_BENCHER } options_format;
+
+typedef struct options {
+  const char *filter; /* an extended regular expression, or with is_exact a full id; or NULL */
+  bool is_exact, is_quiet, is_verbose;
+  /* Instead of measuring; the first that is set acts. */
+  bool is_list, is_test; /* test: each case once, to see that it works */
+  double profile_s;      /* repeat for so long without analysis, under a profiler; 0: measure */
+  bool is_served;        /* commands from stdin */
+  measure_plan plan;
+  stats_plan statistics;
+  double noise_threshold, significance_level;
+  const char *save_as;        /* the baseline to compare with and to replace; NULL: replace none */
+  const char *baseline;       /* the baseline to compare with only, or NULL */
+  const char *load;           /* the baseline to analyse instead of measuring, or NULL */
+  int format;                 /* an options_format */
+  const char *criterion_path; /* the folder of results */
+  const char *summary_path;   /* the folder of summaries */
+  bool is_cargo;              /* --bench, which means nothing */
+} options;
+
+/* -1, or the status that the program ends with: 0 after the help that was asked for is printed, 2
+ * if something is wrong, which stderr explains. */
+int options_parse(options *out, const char *program, int count, char **arguments);
+
+/* ---- identity.c: the names of a case ---- */
+
+typedef struct identity {
+  const char *full;      /* single_key/hit/manual */
+  const char *directory; /* single_key/hit_manual */
+  const char *title;     /* full, cut to 100 bytes and "..." */
+} identity;
+
+/* One for each case. Equal folders get "_2", "_3", … in their order. */
+identity *identity_fill(const bench_suite *suite);
+
+/* One component of a folder's name: ? " / \ * < > : | ^ become "_", and what is more than 64 bytes
+ * is cut at a character's boundary. */
+char *identity_sanitise(const char *component);
+
+/* Hash of what defines the case: names, sizes and its definition, but not the library. */
+const char *identity_hash(const bench_case *bench, const identity *id);
+
+/* ---- results ---- */
 
 typedef enum result_state {
   RESULT_LEFT_OUT,

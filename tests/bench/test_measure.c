@@ -1,7 +1,5 @@
 /* What the harness does around its statistics: names, numbers as text, allocations. */
-#include "harness/identity.h"
-#include "harness/json.h"
-#include "harness/measure.h"
+#include "harness/result.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

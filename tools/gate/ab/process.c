@@ -1,4 +1,4 @@
-#include "process.h"
+#include "ab.h"
 
 #include "harness/file.h"
 

@@ -91,11 +91,6 @@ const argument gate_choices_table[] = {
     {0},
 };
 
-gate_choices gate_choices_new(void)
-{
-  return (gate_choices){.missing = -1, .inconclusive = -1};
-}
-
 /* ---- limits ---- */
 
 static const char *apply_setting(gate_limits *limits, const char *name, const char *value)

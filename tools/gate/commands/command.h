@@ -32,7 +32,10 @@ typedef struct gate_choices {
 } gate_choices;
 
 extern const argument gate_choices_table[];
-gate_choices gate_choices_new(void);
+#define GATE_CHOICES_NONE \
+  { \
+    .missing = -1, .inconclusive = -1 \
+  }
 
 /* Parses words[1] and on by `groups`; operands come to words[1]. False if the command ends here
  * with *code_out: help was asked for, which `usage` begins, or something is wrong, which is told.

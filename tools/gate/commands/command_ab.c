@@ -172,7 +172,7 @@ gate_exit gate_command_ab(int argc, char **argv)
   enum { BISECT_SKIP = 125 };
   const char *compiler = getenv("CC"), *flags = getenv("CFLAGS");
   ab_command command = {
-      .choices = gate_choices_new(),
+      .choices = GATE_CHOICES_NONE,
       .options = {.tree = ".",
                   .compiler = compiler && *compiler != '\0' ? compiler : "gcc",
                   .flags = flags && *flags != '\0' ? flags : "-O2 -DNDEBUG",

@@ -298,7 +298,7 @@ static gate_exit check_files(check *self, char **words)
 
 static gate_exit check_or_report(int argc, char **argv, bool is_report)
 {
-  check_options options = {.choices = gate_choices_new(),
+  check_options options = {.choices = GATE_CHOICES_NONE,
                            .baseline = "docs/benchmarks/cache_path_bench.json",
                            .is_compat = gate_asks_for_compat(argc, argv),
                            .is_report = is_report};

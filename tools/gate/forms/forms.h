@@ -1,7 +1,7 @@
 /* forms/: what files hold, read into sets (read_*.c) and written from them (write_*.c).
  *
- * read_common.c is what readers share, read_own.c, read_criterion.c and others know a form each,
- * read_file.c tells which form a file is of. A reader believes nothing: what it returns keeps the
+ * read_own.c, read_criterion.c and others know a form each; read_file.c tells which form a file is
+ * of, and is what they share. A reader believes nothing: what it returns keeps the
  * invariants of record.h, and what did not is left out and told as a problem. So a set and
  * problems may come together; the caller decides what that is worth. */
 #ifndef ACCEL_GATE_FORMS_H
@@ -21,8 +21,6 @@ typedef struct gate_read_options {
  * problem. */
 gate_set *gate_read(const char *path, gate_read_options options, gate_problems *problems);
 
-/* Never a folder. */
-gate_set *gate_read_file(const char *path, gate_read_options options, gate_problems *problems);
 /* What a file holds, told by its first bytes and keys. */
 gate_set *gate_read_text(const char *path, const char *text, size_t length,
                          gate_read_options options, gate_problems *problems);

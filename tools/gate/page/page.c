@@ -87,11 +87,6 @@ static void gather(page *self)
 
 /* ---- header ---- */
 
-static void add_fact(const page *self, const char *name, const char *value)
-{
-  if (value) gate_add_markup(self->out, "<dt>%s</dt><dd>%s</dd>\n", name, value);
-}
-
 /* How many benches came to each verdict. */
 static void add_verdicts(const page *self)
 {
@@ -117,10 +112,10 @@ static void add_header(const page *self)
                   kind, word, report->command, gate_report_sentence(report, self->has_problems));
   add_verdicts(self);
   gate_text_add(self->out, "<dl>\n");
-  add_fact(self, "base", report->base_name);
-  add_fact(self, "now", report->now_name);
-  add_fact(self, "rounds", gate_pairs_get(&report->notes, "rounds"));
-  add_fact(self, "limits", arena_format("profile %s", report->limits->profile));
+  page_fact(self, "base", report->base_name);
+  page_fact(self, "now", report->now_name);
+  page_fact(self, "rounds", gate_pairs_get(&report->notes, "rounds"));
+  page_fact(self, "limits", arena_format("profile %s", report->limits->profile));
   gate_text_add(self->out, "</dl>\n</header>\n");
 }
 

@@ -52,6 +52,8 @@ void page_figures(const page *self, const page_bench *bench);
 void page_targets(const page *self);
 void page_environment(const page *self);
 
+/* A line of a list of facts; nothing if `value` is NULL. */
+void page_fact(const page *self, const char *name, const char *value);
 /* Where a commit is shown; NULL if nowhere. */
 const char *page_commit_address(const page *self, const char *commit_or_null);
 

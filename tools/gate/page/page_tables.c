@@ -152,7 +152,7 @@ void page_targets(const page *self)
 
 /* ---- environment ---- */
 
-static void add_fact(const page *self, const char *name, const char *value)
+void page_fact(const page *self, const char *name, const char *value)
 {
   const char *address = strcmp(name, "commit") == 0 ? page_commit_address(self, value) : NULL;
   if (!value) return;
@@ -165,7 +165,7 @@ static void add_fact(const page *self, const char *name, const char *value)
 static void add_facts(const page *self, const gate_pairs *pairs)
 {
   for (size_t i = 0; i < pairs->count; i++)
-    add_fact(self, pairs->items[i].key, pairs->items[i].value);
+    page_fact(self, pairs->items[i].key, pairs->items[i].value);
 }
 
 static void add_list(const page *self, const char *heading, const gate_pairs *pairs)
@@ -181,11 +181,11 @@ static void add_side(const page *self, const char *heading, const gate_set *set)
 {
   if (!set) return;
   gate_add_markup(self->out, "<h3>%s</h3>\n<dl>\n", heading);
-  add_fact(self, "commit", set->commit);
-  add_fact(self, "release", set->tag);
-  add_fact(self, "measured", set->started);
-  add_fact(self, "run", set->run_id);
-  add_fact(self, "written because", set->reason);
+  page_fact(self, "commit", set->commit);
+  page_fact(self, "release", set->tag);
+  page_fact(self, "measured", set->started);
+  page_fact(self, "run", set->run_id);
+  page_fact(self, "written because", set->reason);
   add_facts(self, &set->machine);
   add_facts(self, &set->build);
   gate_text_add(self->out, "</dl>\n");
