@@ -86,7 +86,7 @@ static const argument *find_option(const argument_group *groups, const char *nam
 
 /* One option at words[*at]. */
 static arguments_outcome take_option(const argument_group *groups, int count, char **words, int *at,
-                                     char wrong[static 512])
+                                     const char **wrong_out)
 {
   void *field = NULL;
   const char *const word = words[*at];
@@ -97,12 +97,12 @@ static arguments_outcome take_option(const argument_group *groups, int count, ch
   const argument *const item = find_option(groups, name, length, &field);
   const bool has_dashes = word[1] == '-' || length == 1;
   if (item == NULL || !has_dashes || (item->value == NULL && value != NULL)) {
-    snprintf(wrong, 512, "unknown argument: %s", word);
+    *wrong_out = arena_format("unknown argument: %s", word);
     return ARGUMENTS_WRONG;
   }
   if (item->value != NULL && value == NULL) {
     if (*at + 1 >= count) {
-      snprintf(wrong, 512, "missing value for --%s", item->name);
+      *wrong_out = arena_format("missing value for --%s", item->name);
       return ARGUMENTS_WRONG;
     }
     value = words[++*at];
@@ -110,14 +110,14 @@ static arguments_outcome take_option(const argument_group *groups, int count, ch
   const char *const why = item->take(item, field, value);
   if (why == NULL) return ARGUMENTS_TAKEN;
   if (strncmp(why, "invalid ", 8) == 0 || strstr(why, "out of range") != NULL)
-    snprintf(wrong, 512, "%s", why);
+    *wrong_out = why;
   else
-    snprintf(wrong, 512, "invalid --%s value: %s (%s)", item->name, value ? value : "", why);
+    *wrong_out = arena_format("invalid --%s value: %s (%s)", item->name, value ? value : "", why);
   return ARGUMENTS_WRONG;
 }
 
 arguments_outcome arguments_parse(const argument_group *groups, int count, char **words,
-                                  int *operands_out, char wrong[static 512])
+                                  int *operands_out, const char **wrong_out)
 {
   bool are_operands = false;
   *operands_out = 0;
@@ -128,7 +128,7 @@ arguments_outcome arguments_parse(const argument_group *groups, int count, char 
     } else if (are_operands || word[0] != '-' || word[1] == '\0') {
       words[++*operands_out] = word;
     } else {
-      const arguments_outcome outcome = take_option(groups, count, words, &at, wrong);
+      const arguments_outcome outcome = take_option(groups, count, words, &at, wrong_out);
       if (outcome != ARGUMENTS_TAKEN) return outcome;
     }
   }

@@ -36,9 +36,9 @@ typedef enum arguments_outcome {
 } arguments_outcome;
 
 /* words[0] is the command. Operands are moved to words[1] and on; *operands_out says how many there
- * are. `wrong` gets a sentence if something is. -h acts where it stands. */
+ * are. *wrong_out is a sentence if something is. -h acts where it stands. */
 arguments_outcome arguments_parse(const argument_group *groups, int count, char **words,
-                                  int *operands_out, char wrong[static 512]);
+                                  int *operands_out, const char **wrong_out);
 void arguments_help(FILE *to, const argument_group *groups);
 
 /* Fields: const char *, bool, size_t, double. `value` of a choice is "a|b|c"; its field is an int,

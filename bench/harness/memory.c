@@ -88,8 +88,6 @@ void bench_pages_free(void *pages, size_t size)
 void measure_count_memory(bool on)
 {
   if (on) {
-    atomic_store(&calls, 0);
-    atomic_store(&allocated_bytes, 0);
     atomic_store(&live_bytes, 0);
     atomic_store(&peak_bytes, 0);
   }

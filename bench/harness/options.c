@@ -50,12 +50,6 @@ static const argument table[] = {
     ARGUMENT_NUMBER("measurement-time", plan.measurement_s, LEAST, DAY_S, "S",
                     "seconds for them; 5"),
     ARGUMENT_WHOLE("nresamples", statistics.resamples, 1, 1e7, "of the bootstrap; 10000"),
-    ARGUMENT_NUMBER("noise-threshold", noise_threshold, 0, 1e9, "X",
-                    "changes below are noise; 0.01"),
-    ARGUMENT_NUMBER("confidence-level", statistics.confidence_level, LEAST, 1 - LEAST, "X",
-                    "of intervals, between 0 and 1; 0.95"),
-    ARGUMENT_NUMBER("significance-level", significance_level, LEAST, 1 - LEAST, "X",
-                    "p below it is a change, between 0 and 1; 0.05"),
     ARGUMENT_WITH_ALL("quick", NULL, take_quick, "10 samples in half a second, 1000 resamples"),
     ARGUMENT_NUMBER("profile-time", profile_s, LEAST, DAY_S, "S",
                     "repeat each bench for S seconds, for a profiler"),
@@ -96,19 +90,17 @@ static void print_help(const char *program)
 
 int options_parse(options *out, const char *program, int count, char **arguments)
 {
-  char wrong[512];
+  const char *wrong;
   int operands;
   const argument_group groups[] = {{table, out}, {0}};
   *out = (options){
       .plan = {3, 5, 60},
       .statistics = {10000, .95, 42},
-      .noise_threshold = .01,
-      .significance_level = .05,
       .save_as = "base",
       .criterion_path = host_criterion_folder(),
       .summary_path = host_target_folder("benchmarks"),
   };
-  const arguments_outcome outcome = arguments_parse(groups, count, arguments, &operands, wrong);
+  const arguments_outcome outcome = arguments_parse(groups, count, arguments, &operands, &wrong);
   if (outcome == ARGUMENTS_HELP) {
     print_help(program);
     return 0;

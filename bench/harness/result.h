@@ -21,7 +21,6 @@ typedef struct options {
   bool is_served;        /* commands from stdin */
   measure_plan plan;
   stats_plan statistics;
-  double noise_threshold, significance_level;
   const char *save_as;        /* the baseline to compare with and to replace; NULL: replace none */
   const char *baseline;       /* the baseline to compare with only, or NULL */
   const char *load;           /* the baseline to analyse instead of measuring, or NULL */

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #define NAME_COLUMNS 24
+#define SIGNIFICANT 0.05 /* p of a change is below it */
+#define NOISE 0.01       /* so are changes that mean nothing */
 
 typedef struct text_scale {
   double least; /* 0: the last */
@@ -43,19 +45,18 @@ static void print_times(const result *one)
            scaled(amount / typical->point, scales), scaled(amount / typical->low, scales));
 }
 
-static void print_change(const results *all, const result *one)
+static void print_change(const result *one)
 {
   const stats_estimate *const mean = &one->mean_change;
-  const double level = all->settings->significance_level, noise = all->settings->noise_threshold;
   const char *verdict = "No change in performance detected.";
   if (!one->has_change) return;
   printf("%*schange: [%+.4f%% %+.4f%% %+.4f%%] (p = %.2f %s %.2f)\n", NAME_COLUMNS, "",
          100 * mean->low, 100 * mean->point, 100 * mean->high, one->p_value,
-         one->p_value < level ? "<" : ">", level);
-  if (one->p_value < level) {
+         one->p_value < SIGNIFICANT ? "<" : ">", SIGNIFICANT);
+  if (one->p_value < SIGNIFICANT) {
     verdict = "Change within noise threshold.";
-    if (mean->high < -noise) verdict = "Performance has improved.";
-    if (mean->low > noise) verdict = "Performance has regressed.";
+    if (mean->high < -NOISE) verdict = "Performance has improved.";
+    if (mean->low > NOISE) verdict = "Performance has regressed.";
   }
   printf("%*s%s\n", NAME_COLUMNS, "", verdict);
 }
@@ -98,7 +99,7 @@ static void print_details(const result *one)
 void text_print_result(const results *all, const result *one)
 {
   print_times(one);
-  print_change(all, one);
+  print_change(one);
   if (all->settings->is_quiet) return;
   print_outliers(one);
   if (all->settings->is_verbose) print_details(one);

@@ -4,11 +4,6 @@
 #include <math.h>
 #include <string.h>
 
-static gate_verdict by_policy(gate_policy policy, gate_verdict strict)
-{
-  return policy == GATE_POLICY_FAIL ? strict : policy == GATE_POLICY_WARN ? GATE_WARN : GATE_OK;
-}
-
 /* A row with nothing compared yet. */
 static gate_row *add_row(gate_report *report, const char *id, const char *key)
 {
@@ -192,15 +187,12 @@ static void note_missing(const comparison *pair, const gate_bench *bench)
   const bool is_stale = reason_for(&pair->now->stale, bench->id) != NULL;
   const char *why =
       is_stale ? "not in the newest run; its results are old" : "not in the current run";
-  add_note(pair, bench->id, bench->full_id,
-           skipped ? GATE_SKIPPED : by_policy(pair->report->limits->missing, GATE_MISSING),
+  const gate_policy policy = pair->report->limits->missing;
+  const gate_verdict missing = policy == GATE_POLICY_FAIL   ? GATE_MISSING
+                               : policy == GATE_POLICY_WARN ? GATE_WARN
+                                                            : GATE_OK;
+  add_note(pair, bench->id, bench->full_id, skipped ? GATE_SKIPPED : missing,
            skipped ? skipped : why);
-}
-
-static bool is_redefined(const gate_bench *base, const gate_bench *now)
-{
-  return base->definition_hash && now->definition_hash &&
-         strcmp(base->definition_hash, now->definition_hash) != 0;
 }
 
 static void compare_bench(const comparison *pair, const gate_bench *base)
@@ -211,7 +203,8 @@ static void compare_bench(const comparison *pair, const gate_bench *base)
     if (!reason_for(&pair->now->failed, base->id)) note_missing(pair, base);
     return;
   }
-  if (is_redefined(base, now)) {
+  if (base->definition_hash && now->definition_hash &&
+      strcmp(base->definition_hash, now->definition_hash) != 0) {
     add_note(pair, now->id, now->full_id, GATE_NEW,
              "the bench itself changed; it measures another thing than its baseline");
     return;

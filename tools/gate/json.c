@@ -73,21 +73,17 @@ static json_t *member(json_t *object, const char *key)
 
 static double check_number(gate_json *json, json_t *value, const char *key, gate_range range)
 {
-  if (!json_is_number(value)) {
-    gate_json_wrong(json, "%s is not a number", key);
-    return NAN;
-  }
   const double number = json_number_value(value);
-  if (!isfinite(number)) {
+  if (!json_is_number(value))
+    gate_json_wrong(json, "%s is not a number", key);
+  else if (!isfinite(number))
     gate_json_wrong(json, "%s is not finite", key);
-    return NAN;
-  }
-  if ((range == GATE_POSITIVE && number <= 0) || (range == GATE_NOT_NEGATIVE && number < 0)) {
+  else if ((range == GATE_POSITIVE && number <= 0) || (range == GATE_NOT_NEGATIVE && number < 0))
     gate_json_wrong(json, "%s is %g, expected %s", key, number,
                     range == GATE_POSITIVE ? "above 0" : "0 or more");
-    return NAN;
-  }
-  return number;
+  else
+    return number;
+  return NAN;
 }
 
 double gate_json_number(gate_json *json, json_t *object, const char *key, gate_range range)

@@ -1,8 +1,7 @@
 /* ab/: the same benches built against two trees of headers, run in turns, judged in pairs.
  *
  *   tree    (ab_tree.c)    where the base's headers are: a commit's in a temporary folder, which
- *                          goes on every way out
- *   build   (ab_build.c)   the current bench sources, compiled against both trees
+ *                          goes on every way out; the bench sources, compiled against both trees
  *   rounds  (ab_rounds.c)  new processes, base and current in turns
  *   judge   (ab_judge.c)   verdicts, and by them how many rounds */
 #ifndef ACCEL_GATE_AB_H

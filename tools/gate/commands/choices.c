@@ -15,13 +15,6 @@ bool gate_asks_for_compat(int argc, char **argv)
   return false;
 }
 
-const char *gate_take_compat(const argument *self, void *field, const char *value)
-{
-  (void)self;
-  (void)field;
-  return strcmp(value, "seed") == 0 ? NULL : "there is seed";
-}
-
 gate_exit gate_usage_wrong(char **words, const char *text)
 {
   fprintf(stderr, "error: %s\naccel-gate %s --help tells what there is\n", text, words[0]);
@@ -31,9 +24,9 @@ gate_exit gate_usage_wrong(char **words, const char *text)
 bool gate_parse(const argument_group *groups, const char *usage, int count, char **words,
                 int *operands_out, gate_exit *code_out)
 {
-  char wrong[512];
+  const char *wrong;
   const bool is_compat = gate_asks_for_compat(count, words);
-  const arguments_outcome outcome = arguments_parse(groups, count, words, operands_out, wrong);
+  const arguments_outcome outcome = arguments_parse(groups, count, words, operands_out, &wrong);
   *code_out = outcome == ARGUMENTS_WRONG ? GATE_EXIT_USAGE : GATE_EXIT_OK;
   if (outcome == ARGUMENTS_TAKEN) return true;
   if (outcome == ARGUMENTS_WRONG && is_compat) fprintf(stderr, "error: %s\n", wrong);

@@ -46,8 +46,6 @@ bool gate_parse(const argument_group *groups, const char *usage, int count, char
 gate_exit gate_usage_wrong(char **words, const char *text);
 /* Whether --compat=seed stands anywhere: it decides how the others are read. */
 bool gate_asks_for_compat(int argc, char **argv);
-/* A field that takes "seed" alone, which gate_asks_for_compat has read. */
-argument_take gate_take_compat;
 
 /* Profile, config file and settings, in this order. `fallback` is the profile if none was named.
  * NULL, or what is wrong. */
@@ -65,6 +63,5 @@ gate_exit gate_report_finish(gate_report *report, const gate_choices *choices,
                              gate_problems *problems);
 /* "error: ..." a line each, on stderr. */
 void gate_print_problems(const gate_problems *problems);
-void gate_print(const gate_text *text);
 
 #endif

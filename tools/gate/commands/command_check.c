@@ -34,6 +34,7 @@ typedef struct check_options {
   char **files; /* pairs */
   size_t file_count;
   bool is_folder; /* the one pair is the baseline and the folder */
+  int compat;     /* of one choice: is_compat, which has to be known before, counts */
   bool is_compat, is_first, has_no_annotations;
   bool is_report; /* tells and does not judge: only unusable input is a failure */
 } check_options;
@@ -42,8 +43,7 @@ typedef struct check_options {
 static const argument own_options[] = {
     ARGUMENT_TEXT("baseline", baseline, "FILE", "what to compare with"),
     ARGUMENT_TEXT("criterion-dir", folder, "DIR", "the results"),
-    ARGUMENT_WITH_ALL("compat", "seed", gate_take_compat,
-                      "the texts and exit codes of the first checkers"),
+    ARGUMENT_CHOICE("compat", compat, "seed", "the texts and exit codes of the first checkers"),
     ARGUMENT_FLAG("no-annotations", has_no_annotations,
                   "of bench_id records: [FAIL] instead of ::warning::"),
     ARGUMENT_FLAG("init", is_first, "where there is no baseline yet, write it, and say so"),
@@ -55,7 +55,6 @@ typedef struct check {
   gate_problems problems; /* each is told when it is found */
   gate_report report;
   gate_limits limits;
-  gate_set **sets;
   size_t missing, faults, records;
   double worst;
 } check;
@@ -282,17 +281,17 @@ static gate_exit check_files(check *self, char **words)
       fprintf(stderr, self->missing++ == 0 ? "Missing file(s): %s" : " %s", options->files[i]);
   if (self->missing > 0) fputs("\n", stderr);
   if (self->missing > 0 && options->is_compat) return GATE_EXIT_INPUT;
-  self->sets = arena_take(count, sizeof *self->sets);
+  gate_set **sets = arena_take(count, sizeof *sets);
   /* Limits depend on what the first readable file is. */
   const gate_set *first = NULL;
   for (size_t i = 0; i < count; i++) {
-    self->sets[i] = read_side(self, i);
-    if (!first) first = self->sets[i];
+    sets[i] = read_side(self, i);
+    if (!first) first = sets[i];
   }
   const char *wrong =
       gate_choices_limits(&options->choices, fallback_profile(first), &self->limits);
   if (wrong) return gate_usage_wrong(words, wrong);
-  for (size_t i = 0; i < count; i += 2) check_pair(self, self->sets[i], self->sets[i + 1]);
+  for (size_t i = 0; i < count; i += 2) check_pair(self, sets[i], sets[i + 1]);
   return finish(self);
 }
 

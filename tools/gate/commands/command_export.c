@@ -21,6 +21,7 @@ static const char usage[] =
 
 typedef struct export_options {
   const char *folder, *output, *reason, *commit;
+  int compat; /* as in check */
   bool is_compat;
 } export_options;
 
@@ -30,7 +31,7 @@ static const argument own_options[] = {
     ARGUMENT_TEXT("output", output, "FILE", "the baseline"),
     ARGUMENT_TEXT("accept", reason, "REASON", "replace it all the same"),
     ARGUMENT_TEXT("commit", commit, "ID", "what was measured"),
-    ARGUMENT_WITH_ALL("compat", "seed", gate_take_compat, "write the form of the first exporter"),
+    ARGUMENT_CHOICE("compat", compat, "seed", "write the form of the first exporter"),
     {0},
 };
 
@@ -71,7 +72,8 @@ static bool compare_old(const export_options *options, const gate_set *now, gate
     gate_report_sort(&report);
     gate_text out = {0};
     gate_show_table(&out, &report);
-    gate_print(&out);
+    fputs(gate_text_c(&out), stdout);
+    fflush(stdout);
     if (old_problems.count == 0) why = objection(&report);
   }
   gate_print_problems(&old_problems);

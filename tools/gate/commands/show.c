@@ -181,12 +181,6 @@ static void show_json(gate_text *out, const gate_report *report, bool has_proble
 
 /* ---- where it goes ---- */
 
-void gate_print(const gate_text *text)
-{
-  fputs(gate_text_c(text), stdout);
-  fflush(stdout);
-}
-
 void gate_print_problems(const gate_problems *problems)
 {
   for (size_t i = 0; i < problems->count; i++) fprintf(stderr, "error: %s\n", problems->texts[i]);
@@ -226,7 +220,8 @@ gate_exit gate_report_finish(gate_report *report, const gate_choices *choices,
   gate_note_unused(report);
   gate_report_sort(report);
   gate_show_table(&out, report);
-  gate_print(&out);
+  fputs(gate_text_c(&out), stdout);
+  fflush(stdout);
   gate_problems unwritten = {0};
   write_files(report, choices, problems, &unwritten);
   gate_print_problems(problems);

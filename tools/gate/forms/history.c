@@ -26,12 +26,9 @@ gate_history gate_history_read(const char *path, gate_problems *problems)
   char *text;
   size_t length, number = 0;
   if (!gate_file_read(path, &text, &length, problems)) return history;
-  for (char *line = text; line;) {
-    char *end = strchr(line, '\n');
-    if (end) *end = '\0';
+  for (const char *line; (line = strsep(&text, "\n"));) {
     number++;
     if (line[strspn(line, " \t\r")] != '\0') add_line(&history, path, number, line, problems);
-    line = end ? end + 1 : NULL;
   }
   return history;
 }

@@ -89,11 +89,10 @@ static void read_bench(gate_set *set, gate_json *json, const char *id, json_t *o
     json_t *metric;
     json_object_foreach(gate_json_object(json, object, "metrics"), name, metric)
     {
-      if (json_is_object(metric)) {
+      if (json_is_object(metric))
         read_metric(bench, json, name, metric);
-      } else {
+      else
         gate_json_wrong(json, "metrics.%s is not an object", name);
-      }
     }
   }
   read_compat(bench, json, object, options);

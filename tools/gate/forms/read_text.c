@@ -30,13 +30,10 @@ static bool text_wrong(text_reader *reader, const char *what, const char *word)
 /* Calls `take` for every line, which ends with NUL; the text is changed. */
 static void each_line(text_reader *reader, char *text, void (*take)(text_reader *, char *))
 {
-  for (char *line = text; line;) {
-    char *end = strchr(line, '\n');
-    if (end) *end = '\0';
+  for (char *line; (line = strsep(&text, "\n"));) {
     line[strcspn(line, "\r")] = '\0';
     reader->line++;
     take(reader, line);
-    line = end ? end + 1 : NULL;
   }
 }
 

@@ -82,7 +82,8 @@ static void gather(page *self)
           arena_format("%s and %s", bench->id, gate_some(bench->count - 1, "other", "others"));
   }
   if (self->count > 1) qsort(self->benches, self->count, sizeof *self->benches, compare_benches);
-  for (size_t i = 0; i < self->count; i++) self->benches[i].number = i + 1;
+  for (size_t i = 0; i < self->count; i++)
+    self->benches[i].anchor = arena_format("bench-%zu", i + 1);
 }
 
 /* ---- header ---- */
@@ -121,21 +122,21 @@ static void add_header(const page *self)
 
 /* ---- benches ---- */
 
-static void add_bench(const page *self, const page_bench *bench)
+static void add_bench(const page *self, const page_bench *bench, bool may_be_open)
 {
   const gate_row *row = bench->main;
   const char *kind = gate_verdicts[row->verdict].kind;
-  const bool is_open = row->verdict >= GATE_MISSING && bench->number <= 8;
-  gate_text_printf(self->out,
-                   "<details class=\"bench\"%s>\n<summary><span class=\"pill %s\">%s</span> "
-                   "<span class=\"name\">",
-                   is_open ? " open=\"open\"" : "", kind, gate_verdicts[row->verdict].name);
-  gate_add_markup(self->out, "%s</span>", bench->full_id);
+  gate_text_add(self->out, may_be_open && row->verdict >= GATE_MISSING
+                               ? "<details class=\"bench\" open=\"open\">\n"
+                               : "<details class=\"bench\">\n");
+  gate_add_markup(self->out,
+                  "<summary><span class=\"pill %s\">%s</span> <span class=\"name\">%s</span>", kind,
+                  gate_verdicts[row->verdict].name, bench->full_id);
   if (row->key[0] != '\0')
     gate_add_markup(self->out, " <span class=\"text %s num\">%s</span>", kind,
                     gate_percent(gate_row_change(row)));
   /* Browsers open what holds the place that a link leads to. */
-  gate_text_printf(self->out, "</summary>\n<div id=\"bench-%zu\">\n", bench->number);
+  gate_add_markup(self->out, "</summary>\n<div id=\"%s\">\n", bench->anchor);
   if (row->note && row->key[0] == '\0')
     gate_add_markup(self->out, "<p class=\"note\">%s</p>\n", row->note);
   if (row->verdict == GATE_SKIPPED && bench->count > 1)
@@ -189,7 +190,7 @@ void gate_show_page(gate_text *out, const gate_report *report, const gate_histor
   page_targets(&self);
   gate_text_add(out, "<section id=\"benches\">\n<h2>Benches</h2>\n");
   gate_text_add(out, "<div class=\"list\">\n");
-  for (size_t i = 0; i < self.count; i++) add_bench(&self, &self.benches[i]);
+  for (size_t i = 0; i < self.count; i++) add_bench(&self, &self.benches[i], i < 8);
   gate_text_add(out, "</div>\n</section>\n");
   page_environment(&self);
   gate_text_add(out, "</main>\n</body>\n</html>\n");

@@ -78,12 +78,10 @@ static void add_line(const page *self, const page_bench *bench, double reach, bo
 {
   const gate_row *row = bench->main;
   const char *kind = gate_verdicts[row->verdict].kind, *name = gate_verdicts[row->verdict].name;
-  gate_text_printf(self->out,
-                   "<tr><td class=\"c-verdict\"><span class=\"pill %s\">%s</span></td>"
-                   "<td class=\"c-name\"><a href=\"#bench-%zu\">",
-                   kind, name, bench->number);
-  gate_add_markup(self->out, "%s</a>", bench->full_id);
-  gate_add_markup(self->out, " <span class=\"muted\">%s</span>", row->key);
+  gate_add_markup(self->out,
+                  "<tr><td class=\"c-verdict\"><span class=\"pill %s\">%s</span></td>"
+                  "<td class=\"c-name\"><a href=\"#%s\">%s</a> <span class=\"muted\">%s</span>",
+                  kind, name, bench->anchor, bench->full_id, row->key);
   if (row->note) gate_add_markup(self->out, "<span class=\"note\">%s</span>", row->note);
   gate_add_markup(self->out, "</td><td class=\"c-base num\">%s</td><td class=\"c-now num\">%s</td>",
                   gate_cell(row, GATE_COLUMN_BASE), gate_cell(row, GATE_COLUMN_NOW));

@@ -1,6 +1,4 @@
-#include "svg.h"
-
-#include "record.h"
+#include "page.h"
 
 #include <math.h>
 #include <string.h>
