@@ -2,7 +2,6 @@
 
 #include "arena.h"
 
-#include <math.h>
 #include <time.h>
 
 #define NS_PER_S 1e9

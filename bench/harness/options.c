@@ -24,12 +24,6 @@ static const char *take_baseline(const argument *self, void *all, const char *va
   return take_name(self, &out->baseline, value);
 }
 
-static const char *take_discard(const argument *self, void *save_as, const char *value)
-{
-  (void)value;
-  return arguments_text(self, save_as, NULL);
-}
-
 static const char *take_quick(const argument *self, void *all, const char *value)
 {
   options *const out = (options *)all;
@@ -56,7 +50,7 @@ static const argument table[] = {
     ARGUMENT_OWN("save-baseline", save_as, "NAME", take_name,
                  "compare with NAME, then replace it; base"),
     ARGUMENT_WITH_ALL("baseline", "NAME", take_baseline, "compare with NAME, and keep it"),
-    ARGUMENT_OWN("discard-baseline", save_as, NULL, take_discard, "neither compare nor keep"),
+    ARGUMENT_OWN("discard-baseline", save_as, NULL, arguments_text, "neither compare nor keep"),
     ARGUMENT_OWN("load-baseline", load, "NAME", take_name,
                  "analyse what NAME holds instead of measuring"),
     ARGUMENT_CHOICE("output-format", format, "criterion|bencher", "the first for people"),

@@ -154,10 +154,10 @@ const char *gate_report_sentence(const gate_report *report, bool has_problems)
   if (report->compared == 0)
     return arena_format("%snothing was compared, which is never a pass", and_bad);
   const char *difference = gate_report_difference(report);
+  const char *figures = gate_some(report->compared, "figure", "figures");
   if (counts[GATE_NOT_COMPARABLE] > 0)
     return arena_format("%s%zu of %s not comparable: %s", and_bad, counts[GATE_NOT_COMPARABLE],
-                        gate_some(report->compared, "figure", "figures"), difference);
-  const char *figures = gate_some(report->compared, "figure", "figures");
+                        figures, difference);
   if (counts[GATE_FAIL] == 0) return arena_format("%sno regression seen in %s", and_bad, figures);
   return arena_format("%s in %s", bad, figures);
 }

@@ -5,7 +5,6 @@
 #include <fnmatch.h>
 #include <fts.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* ---- the files of one entry ---- */

@@ -2,7 +2,6 @@
 
 #include "page_assets.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 

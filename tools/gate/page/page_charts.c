@@ -13,10 +13,7 @@ const char *page_commit_address(const page *self, const char *commit)
   return self->commits && is_hash ? arena_format("%s%s", self->commits, commit) : NULL;
 }
 
-static void close_figure(const page *self, const char *note)
-{
-  gate_add_markup(self->out, "<p class=\"muted small\">%s</p>\n</figure>\n", note);
-}
+static const char end_of_figure[] = "<p class=\"muted small\">%s</p>\n</figure>\n";
 
 /* All of it, or evenly spaced numbers in order. */
 static gate_numbers thinned(const gate_numbers *numbers)
@@ -125,7 +122,7 @@ static void add_rounds(const page *self, const page_bench *bench)
             &lines[0], &lines[1], arena_format("%s 1", what), arena_format("%zu", most));
   gate_text_add(self->out, "<p class=\"legend\"><span class=\"key base-key\">base</span>"
                            "<span class=\"key now-key\">now</span></p>\n");
-  close_figure(self, most > PAGE_MARKS_MAX / 2 ? "Evenly thinned." : "");
+  gate_add_markup(self->out, end_of_figure, most > PAGE_MARKS_MAX / 2 ? "Evenly thinned." : "");
 }
 
 /* ---- history ---- */
@@ -153,7 +150,7 @@ static void add_trend(const page *self, const page_bench *bench, const gate_metr
   add_lines(self, "chart trend", is_time ? "History" : arena_format("History of %s", metric->name),
             arena_format("history of %s of %s", metric->name, bench->full_id), metric->unit, &none,
             &found, run_name(found.runs[0]), run_name(found.runs[count - 1]));
-  close_figure(self, gate_some(count, "run", "runs"));
+  gate_add_markup(self->out, end_of_figure, gate_some(count, "run", "runs"));
 }
 
 void page_charts(const page *self, const page_bench *bench)

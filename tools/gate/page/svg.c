@@ -1,7 +1,6 @@
 #include "page.h"
 
 #include <math.h>
-#include <string.h>
 
 static double limit(double value, double low, double high)
 {
