@@ -41,8 +41,8 @@ arguments_outcome arguments_parse(const argument_group *groups, int count, char 
                                   int *operands_out, const char **wrong_out);
 void arguments_help(FILE *to, const argument_group *groups);
 
-/* Fields: const char * (NULL from a flag), bool, size_t, double. `value` of a choice is "a|b|c"; its field is an int,
- * from 0. */
+/* Fields: const char * (NULL from a flag), bool, size_t, double. `value` of a choice is "a|b|c";
+ * its field is an int, from 0. */
 argument_take arguments_text, arguments_flag, arguments_whole, arguments_number, arguments_choice;
 
 /* Rows of a table whose group's `to` is an ARGUMENTS_OF, which a file defines above its table. */

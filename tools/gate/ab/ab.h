@@ -118,8 +118,8 @@ bool ab_build(ab_run *run);
 bool ab_list(ab_run *run);
 
 /* Runs the benches that are active, by index of run->benches: into their first series, or into that
- * of the re-run. False with problems if a program broke. Ends early, without a problem, when another
- * round would take the pass beyond its time and every active bench has 6 rounds. */
+ * of the re-run. False with problems if a program broke. Ends early, without a problem, when
+ * another round would take the pass beyond its time and every active bench has 6 rounds. */
 bool ab_rounds(ab_run *run, const bool *is_active, bool is_again, size_t rounds);
 
 /* Measures until nothing is unclear or the time is used up, runs again what failed, and puts

@@ -9,8 +9,8 @@
 enum { ANSWER_MS = 120 * 1000, TURN_SAMPLES = 2, SAMPLE_MS = 4, TURNS_MIN = 4 };
 
 /* Starts a side's process and returns its greeting, or NULL. Addresses, heap and stack differ from
- * process to process, so each round is a fresh draw of where things lie; the padding moves the stack
- * further. */
+ * process to process, so each round is a fresh draw of where things lie; the padding moves the
+ * stack further. */
 static const char *start_side(ab_run *run, gate_child *child, const char *path)
 {
   enum { PADDING_MAX = 4096 };

@@ -1,5 +1,5 @@
-/* Which form a file is of, told by its first bytes and keys; and what the readers share: rounds, and
- * the invariants that all of them keep. */
+/* Which form a file is of, told by its first bytes and keys; and what the readers share: rounds,
+ * and the invariants that all of them keep. */
 #include "forms.h"
 
 #include "harness/stats.h"
