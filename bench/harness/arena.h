@@ -7,7 +7,6 @@
 #define BENCH_ARENA_H
 
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stddef.h>
 
 #define ARENA_PRINTF(format_, first_) __attribute__((format(printf, format_, first_)))

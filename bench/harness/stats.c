@@ -66,8 +66,6 @@ stats_percentiles stats_percentiles_of(const double *numbers, size_t count)
       .p50 = stats_percentile(sorted, count, 50),
       .p95 = stats_percentile(sorted, count, 95),
       .p99 = stats_percentile(sorted, count, 99),
-      .p999 = stats_percentile(sorted, count, 99.9),
-      .max = stats_percentile(sorted, count, 100),
   };
 }
 

@@ -28,7 +28,7 @@ double stats_percentile(const double *sorted, size_t count, double percent);
 double stats_median(const double *numbers, size_t count);
 typedef struct stats_percentiles {
   size_t count; /* of the numbers */
-  double p05, p50, p95, p99, p999, max;
+  double p05, p50, p95, p99;
 } stats_percentiles;
 stats_percentiles stats_percentiles_of(const double *numbers, size_t count);
 double stats_mean(const double *numbers, size_t count);

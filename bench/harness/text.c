@@ -89,11 +89,8 @@ static void print_details(const result *one)
   print_more("std. dev.", &summary->standard_deviation);
   printf("\nallocs %g/op %g B/op  peak %llu B  timer %.0f ns\n", one->memory.allocations,
          one->memory.bytes, (unsigned long long)one->memory.peak_bytes, measure_timer_ns());
-  printf("p50(%s) %s  p95(%s) %s  p99(%s) %s", of, scaled(at->p50, times), of,
+  printf("p50(%s) %s  p95(%s) %s  p99(%s) %s\n", of, scaled(at->p50, times), of,
          scaled(at->p95, times), of, scaled(at->p99, times));
-  if (one->is_of_operations)
-    printf("  p99.9(op) %s  max(op) %s", scaled(at->p999, times), scaled(at->max, times));
-  putchar('\n');
 }
 
 void text_print_result(const results *all, const result *one)

@@ -310,7 +310,7 @@ class Formats(BenchTest):
         self.assertRegex(text, rf"(?m)^plain/spin/short        time:   {times}$")
         self.assertRegex(text, r"(?m)^                        thrpt:  \[.*elem/s\]$")
         self.assertRegex(text, r"(?m)^                        thrpt:  \[.*iB/s\]$")
-        self.assertRegex(text, r"(?m)^p50\(op\) .* max\(op\) ")
+        self.assertRegex(text, r"(?m)^p50\(op\) .* p99\(op\) ")
         self.assertRegex(text, r"(?m)^p50\(batch\) ")
 
     def test_bencher(self):

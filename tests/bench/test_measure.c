@@ -195,8 +195,7 @@ static void single_operations_have_percentiles(void **state)
   assert_null(measure_operations(&bench, 10, 100, &latency));
   assert_int_equal(latency.count, 100);
   assert_true(latency.p05 > 0 && latency.p05 <= latency.p50 && latency.p50 <= latency.p95);
-  assert_true(latency.p95 <= latency.p99 && latency.p99 <= latency.p999);
-  assert_true(latency.p999 <= latency.max);
+  assert_true(latency.p95 <= latency.p99);
 }
 
 int main(void)

@@ -1,7 +1,6 @@
 /* Two sets: which benches and figures both have, and what is told of the rest. */
 #include "judge.h"
 
-#include <math.h>
 #include <string.h>
 
 /* A row with nothing compared yet. */

@@ -1,6 +1,5 @@
 #include "judge.h"
 
-#include <math.h>
 #include <string.h>
 
 enum { RESAMPLES = 2000, BOOTSTRAP_SEED = 42 };

@@ -3,7 +3,6 @@
 #include "harness/arguments.h"
 #include "harness/host.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 

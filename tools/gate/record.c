@@ -1,5 +1,7 @@
 #include "record.h"
+
 #include "harness/host.h"
+#include "harness/stats.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -78,6 +80,32 @@ const gate_metric *gate_bench_find(const gate_bench *bench, const char *name)
   for (size_t i = 0; i < bench->metric_count; i++)
     if (strcmp(bench->metrics[i].name, name) == 0) return &bench->metrics[i];
   return NULL;
+}
+
+void gate_add_round(gate_bench *bench, const char *name, const char *unit, double value)
+{
+  if (isnan(value)) return;
+  gate_metric *metric = gate_bench_get(bench, name, unit);
+  gate_numbers_add(&metric->rounds, value);
+}
+
+/* Of a single number there are no percentiles. */
+void gate_metric_summarise(gate_metric *metric, const gate_numbers *values)
+{
+  if (values->count == 0) return;
+  const stats_percentiles at = stats_percentiles_of(values->values, values->count);
+  const struct {
+    gate_figure figure;
+    double value;
+  } found[] = {{GATE_MEAN, stats_mean(values->values, values->count)},
+               {GATE_MEDIAN, at.p50},
+               {GATE_P05, at.p05},
+               {GATE_P50, at.p50},
+               {GATE_P95, at.p95},
+               {GATE_P99, at.p99}};
+  for (size_t i = 0; i < (values->count > 1 ? 6 : 2); i++)
+    if (!gate_has(metric, found[i].figure)) metric->figures[found[i].figure] = found[i].value;
+  if (metric->sample_count == 0) metric->sample_count = (double)values->count;
 }
 
 const gate_metric *gate_set_metric(const gate_set *set, const char *id, const char *name)

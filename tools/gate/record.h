@@ -119,6 +119,10 @@ const gate_bench *gate_set_find_spelled(const gate_set *set, const char *id);
 gate_metric *gate_bench_add(gate_bench *bench, const char *name, const char *unit);
 /* The metric of this name, or a new one. */
 gate_metric *gate_bench_get(gate_bench *bench, const char *name, const char *unit);
+/* Adds one round of a metric; NAN is none. */
+void gate_add_round(gate_bench *bench, const char *name, const char *unit, double value);
+/* Fills mean, median, percentiles and count from `values` where they are not given. */
+void gate_metric_summarise(gate_metric *metric, const gate_numbers *values);
 /* NULL if there is none. */
 const gate_metric *gate_bench_find(const gate_bench *bench, const char *name);
 /* The same of a bench of `set`, either of which may be missing. */

@@ -1,7 +1,6 @@
 /* Rows as texts, and from rows to one answer. */
 #include "judge.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 

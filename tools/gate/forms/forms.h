@@ -1,7 +1,7 @@
 /* forms/: what files hold, read into sets (read_*.c) and written from them (write_*.c).
  *
  * read_own.c, read_criterion.c and others know a form each; read_file.c tells which form a file is
- * of, and is what they share. A reader believes nothing: what it returns keeps the
+ * of, and checks what they read. A reader believes nothing: what it returns keeps the
  * invariants of record.h, and what did not is left out and told as a problem. So a set and
  * problems may come together; the caller decides what that is worth. */
 #ifndef ACCEL_GATE_FORMS_H
@@ -21,6 +21,8 @@ typedef struct gate_read_options {
  * problem. */
 gate_set *gate_read(const char *path, gate_read_options options, gate_problems *problems);
 
+/* Never a folder. */
+gate_set *gate_read_file(const char *path, gate_read_options options, gate_problems *problems);
 /* What a file holds, told by its first bytes and keys. */
 gate_set *gate_read_text(const char *path, const char *text, size_t length,
                          gate_read_options options, gate_problems *problems);
@@ -65,10 +67,6 @@ void gate_read_libtest(gate_set *set, char *text, gate_problems *problems);
 enum { GATE_LISTS = 4 };
 extern const char *const gate_list_names[GATE_LISTS];
 
-/* Adds one round of a metric; NAN is none. */
-void gate_add_round(gate_bench *bench, const char *name, const char *unit, double value);
-/* Fills mean, median, percentiles and count from `values` where they are not given. */
-void gate_metric_summarise(gate_metric *metric, const gate_numbers *values);
 /* What our own form says of a bench besides its metrics. */
 void gate_read_about(gate_bench *bench, gate_json *json, json_t *object);
 /* Sorts, summarises rounds, and drops what breaks the invariants between benches and figures. */

@@ -174,7 +174,8 @@ static const gate_set *choose_runs(walk *state, gate_set **runs)
   const size_t count = state->run_files.count;
   const gate_set *newest = NULL;
   for (size_t i = 0; i < count; i++) {
-    runs[i] = gate_read(state->run_files.items[i].key, (gate_read_options){0}, state->problems);
+    runs[i] =
+        gate_read_file(state->run_files.items[i].key, (gate_read_options){0}, state->problems);
     if (!runs[i] || !runs[i]->run_id || !runs[i]->started) continue;
     if (!newest || strcmp(runs[i]->started, newest->started) > 0) newest = runs[i];
   }
@@ -237,4 +238,11 @@ gate_set *gate_read_criterion(const char *folder, gate_read_options options,
   if (state->estimates == 0 && problems->count == before)
     gate_wrong(problems, "no benchmark estimates found under %s", folder);
   return state->set;
+}
+
+gate_set *gate_read(const char *path, gate_read_options options, gate_problems *problems)
+{
+  const bool is_tree = gate_is_folder(path) && !options.is_compat;
+  return is_tree ? gate_read_criterion(path, options, problems)
+                 : gate_read_file(path, options, problems);
 }

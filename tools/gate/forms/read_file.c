@@ -1,39 +1,11 @@
-/* Which form a file is of, told by its first bytes and keys; and what the readers share: rounds,
- * and the invariants that all of them keep. */
+/* Which form a file is of, told by its first bytes and keys; and the invariants that all readers
+ * keep. */
 #include "forms.h"
-
-#include "harness/stats.h"
 
 #include <math.h>
 #include <string.h>
 
-/* ---- what readers share ---- */
-
-void gate_add_round(gate_bench *bench, const char *name, const char *unit, double value)
-{
-  if (isnan(value)) return;
-  gate_metric *metric = gate_bench_get(bench, name, unit);
-  gate_numbers_add(&metric->rounds, value);
-}
-
-/* Of a single number there are no percentiles. */
-void gate_metric_summarise(gate_metric *metric, const gate_numbers *values)
-{
-  if (values->count == 0) return;
-  const stats_percentiles at = stats_percentiles_of(values->values, values->count);
-  const struct {
-    gate_figure figure;
-    double value;
-  } found[] = {{GATE_MEAN, stats_mean(values->values, values->count)},
-               {GATE_MEDIAN, at.p50},
-               {GATE_P05, at.p05},
-               {GATE_P50, at.p50},
-               {GATE_P95, at.p95},
-               {GATE_P99, at.p99}};
-  for (size_t i = 0; i < (values->count > 1 ? 6 : 2); i++)
-    if (!gate_has(metric, found[i].figure)) metric->figures[found[i].figure] = found[i].value;
-  if (metric->sample_count == 0) metric->sample_count = (double)values->count;
-}
+/* ---- invariants ---- */
 
 static bool may_be_zero(const gate_metric *metric)
 {
@@ -223,12 +195,10 @@ gate_set *gate_read_text(const char *path, const char *text, size_t length,
   return set;
 }
 
-gate_set *gate_read(const char *path, gate_read_options options, gate_problems *problems)
+gate_set *gate_read_file(const char *path, gate_read_options options, gate_problems *problems)
 {
   char *text;
   size_t length;
-  if (gate_is_folder(path) && !options.is_compat)
-    return gate_read_criterion(path, options, problems);
   if (!gate_file_read(path, &text, &length, problems)) return NULL;
   return gate_read_text(path, text, length, options, problems);
 }
