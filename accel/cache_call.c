@@ -137,21 +137,22 @@ static accel_status call_end(const call_seen *seen, accel_status status)
   return status;
 }
 
-static void call_open(call_seen *seen, accel_core *core, accel_remote_operation operation,
-                      core_batch *batch)
+static call_seen call_open(accel_core *core, accel_remote_operation operation, core_batch *batch)
 {
-  seen->core = core;
-  seen->operation = operation;
-  seen->items = batch->items;
-  seen->count = batch->count;
-  seen->call = &batch->call;
-  seen->has_span = core->spans.begin != NULL && !batch->is_background;
+  const call_seen seen = {
+      .core = core,
+      .operation = operation,
+      .items = batch->items,
+      .count = batch->count,
+      .call = &batch->call,
+      .has_span = core->spans.begin != NULL && !batch->is_background,
+  };
+  return seen;
 }
 
 accel_status accel_core_call_get(accel_core *core, core_batch *batch)
 {
-  call_seen seen;
-  call_open(&seen, core, ACCEL_REMOTE_GET, batch);
+  call_seen seen = call_open(core, ACCEL_REMOTE_GET, batch);
   call_begin(&seen, false);
   return call_end(&seen,
                   core->remote_ops->get(core->link, batch->items, batch->count, &batch->call));
@@ -159,8 +160,7 @@ accel_status accel_core_call_get(accel_core *core, core_batch *batch)
 
 accel_status accel_core_call_lease(accel_core *core, core_batch *batch, uint32_t lease_ms)
 {
-  call_seen seen;
-  call_open(&seen, core, ACCEL_REMOTE_LEASE, batch);
+  call_seen seen = call_open(core, ACCEL_REMOTE_LEASE, batch);
   call_begin(&seen, false);
   return call_end(&seen, core->remote_ops->lease(core->link, batch->items, batch->count, lease_ms,
                                                  &batch->call));
@@ -168,8 +168,7 @@ accel_status accel_core_call_lease(accel_core *core, core_batch *batch, uint32_t
 
 accel_status accel_core_call_fill(accel_core *core, core_batch *batch)
 {
-  call_seen seen;
-  call_open(&seen, core, ACCEL_REMOTE_FILL, batch);
+  call_seen seen = call_open(core, ACCEL_REMOTE_FILL, batch);
   call_begin(&seen, false);
   return call_end(&seen,
                   core->remote_ops->fill(core->link, batch->items, batch->count, &batch->call));
@@ -178,8 +177,7 @@ accel_status accel_core_call_fill(accel_core *core, core_batch *batch)
 accel_status accel_core_call_put(accel_core *core, core_batch *batch,
                                  const accel_remote_publisher *publisher_or_null)
 {
-  call_seen seen;
-  call_open(&seen, core, ACCEL_REMOTE_PUT, batch);
+  call_seen seen = call_open(core, ACCEL_REMOTE_PUT, batch);
   call_begin(&seen, publisher_or_null != NULL);
   return call_end(&seen, core->remote_ops->put(core->link, batch->items, batch->count,
                                                publisher_or_null, &batch->call));
@@ -188,8 +186,7 @@ accel_status accel_core_call_put(accel_core *core, core_batch *batch,
 accel_status accel_core_call_del(accel_core *core, core_batch *batch,
                                  const accel_remote_publisher *publisher_or_null)
 {
-  call_seen seen;
-  call_open(&seen, core, ACCEL_REMOTE_DEL, batch);
+  call_seen seen = call_open(core, ACCEL_REMOTE_DEL, batch);
   call_begin(&seen, publisher_or_null != NULL);
   return call_end(&seen, core->remote_ops->del(core->link, batch->items, batch->count,
                                                publisher_or_null, &batch->call));
@@ -199,13 +196,12 @@ accel_status accel_core_call_clear(accel_core *core,
                                    const accel_remote_publisher *publisher_or_null,
                                    accel_remote_call *call)
 {
-  call_seen seen;
-  seen.core = core;
-  seen.operation = ACCEL_REMOTE_CLEAR;
-  seen.items = NULL;
-  seen.count = 0;
-  seen.call = call;
-  seen.has_span = core->spans.begin != NULL;
+  call_seen seen = {
+      .core = core,
+      .operation = ACCEL_REMOTE_CLEAR,
+      .call = call,
+      .has_span = core->spans.begin != NULL,
+  };
   call_begin(&seen, publisher_or_null != NULL);
   return call_end(&seen, core->remote_ops->clear(core->link, publisher_or_null, call));
 }

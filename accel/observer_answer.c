@@ -77,7 +77,7 @@ static void answer_say(accel_answer *out, int status, const char *sentence)
 
 static void answer_get(accel_observer *observer, const answer_target *found, accel_answer *out)
 {
-  accel_health health;
+  accel_health health = ACCEL_HEALTH_OK;
   const accel_status status = answer_append(observer, found->show, &out->body, &health);
   if (status != ACCEL_OK) {
     accel_answer_release(out);

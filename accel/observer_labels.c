@@ -58,7 +58,8 @@ static accel_status labels_read_name(labels_reader *reader, const accel_observer
 static char labels_unescaped(char escaped)
 {
   if (escaped == 'n') return '\n';
-  return escaped == '\\' || escaped == '"' ? escaped : '\0';
+  if (escaped == '\\' || escaped == '"') return escaped;
+  return '\0';
 }
 
 static accel_status labels_read_value(labels_reader *reader, const char **value_out)

@@ -135,7 +135,8 @@ static void prometheus_histogram(prometheus_page *page, const accel_family *fami
     for (; bucket < end; bucket++) count += histogram->counts[bucket];
     prometheus_bucket(page, prometheus_bounds[i], count);
   }
-  for (; bucket < ACCEL_HISTOGRAM_BUCKETS; bucket++) count += histogram->counts[bucket];
+  for (; bucket < sizeof histogram->counts / sizeof *histogram->counts; bucket++)
+    count += histogram->counts[bucket];
   prometheus_bucket(page, "+Inf", count);
   prometheus_decimal(page, family, "_sum", histogram->sum_ns, 9);
   prometheus_number(page, family, "_count", count);

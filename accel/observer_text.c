@@ -105,6 +105,7 @@ static const char *observer_text_escape_json(unsigned char byte, char room[8])
   return room;
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): one of several functions of this type */
 static const char *observer_text_escape_label(unsigned char byte, char room[8])
 {
   (void)room;
@@ -113,6 +114,7 @@ static const char *observer_text_escape_label(unsigned char byte, char room[8])
   return byte == '\n' ? "\\n" : NULL;
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): the same */
 static const char *observer_text_escape_html(unsigned char byte, char room[8])
 {
   (void)room;

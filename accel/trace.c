@@ -83,9 +83,11 @@ static bool trace_is_key_start(char c)
 
 static bool trace_is_key(const char *text, size_t size)
 {
+  static const char others[] = {'_', '-', '*', '/', '@'};
   if (size == 0 || size > TRACE_KEY_MAX || !trace_is_key_start(text[0])) return false;
   for (size_t i = 1; i < size; i++)
-    if (!trace_is_key_start(text[i]) && memchr("_-*/@", text[i], 5) == NULL) return false;
+    if (!trace_is_key_start(text[i]) && memchr(others, text[i], sizeof others) == NULL)
+      return false;
   return true;
 }
 

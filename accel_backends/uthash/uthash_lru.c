@@ -175,7 +175,7 @@ static uthash_entry *uthash_victim(uthash_shard *shard)
 }
 
 /* Adds one, under the shard's mutex. */
-static void uthash_count(uint64_t *count)
+static void uthash_count(uint64_t *count) /* NOLINT(readability-non-const-parameter): stored */
 {
   accel_store_relaxed(count, *count + 1);
 }

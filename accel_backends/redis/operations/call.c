@@ -23,7 +23,7 @@ typedef struct redis_call_server {
 
 static redis_call_server redis_call_server_of(const redis_exchange *exchange)
 {
-  redis_call_server server;
+  redis_call_server server = {{0}};
   accel_redis_endpoint_name(exchange->endpoint, exchange->lane_or_null, server.name);
   return server;
 }
