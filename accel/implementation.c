@@ -1,5 +1,6 @@
 /* implementation.c: the .c files of the core, which the implementing file of a program compiles as
  * one. Only for accel.h. */
+/* NOLINTBEGIN(bugprone-suspicious-include): that is what it is for */
 #include "cache_await.c"
 #include "cache_batch.c"
 #include "cache_call.c"
@@ -66,3 +67,4 @@
 #include "status.c"
 #include "trace.c"
 #include "type.c"
+/* NOLINTEND(bugprone-suspicious-include) */

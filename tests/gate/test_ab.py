@@ -135,12 +135,11 @@ class Scripted(gate_world.World):
 
     def test_more_rounds_end_with_the_budget(self):
         """Noise for ever, on a machine that is slow: 1000 rounds would take many minutes."""
-        start = time.monotonic()
         wild = self.sides(100, 100, noise=0.9, seconds=0.05)
         result = self.ab({"a": wild}, "--time-budget=5s", "--rounds-max=1000")
         self.assertIn("5 s at most", result.out)
-        self.assertLess(time.monotonic() - start, 12)
         self.assertGreaterEqual(self.rounds(), 6)
+        self.assertLess(self.rounds(), 200)  # of 0.05 s each at least
 
     def test_six_rounds_are_made_whatever_the_budget_is(self):
         result = self.ab({"a": self.sides(100, 150)}, "--time-budget=1ms")
