@@ -78,7 +78,7 @@ typedef enum accel_health {
 typedef struct accel_observed_hot_key {
   char key[ACCEL_LOG_KEY_BYTES + 1]; /* its text, or "#" and a hash */
   double reads_per_s;
-  uint64_t at_least; /* reads in the window that are certain */
+  uint64_t at_least; /* reads that its own samples stand for */
 } accel_observed_hot_key;
 
 /* All caches of an area. */

@@ -89,7 +89,8 @@
   X(local_expirations, "local_expirations_total", "{entry}", \
     "Expired entries that gave their place to others.") \
   X(local_writes, "local_writes_total", "{write}", "Fills and sets of L1.") \
-  X(local_overwrites, "local_overwrites_total", "{write}", "Fills and sets of keys that L1 had.") \
+  X(local_overwrites, "local_overwrites_total", "{write}", \
+    "Fills and sets of keys that L1 had; a set with an L2 removes the key first.") \
   X(remote_bytes_sent, "remote_bytes_sent_total", "By", "Bytes of values stored in L2.") \
   X(remote_bytes_received, "remote_bytes_received_total", "By", "Bytes of values read from L2.") \
   X(load_null, "load_null_total", "{load}", "Successful loads of keys that do not exist.")
