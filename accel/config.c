@@ -49,8 +49,8 @@ static accel_status config_check_mode(const void *owner, const accel_config *con
   if (config->remote != NULL && !facts->has_remote_trait)
     return accel_error_set(
         owner, ACCEL_ERR_CONFIG,
-        "remote is set, but the cache was defined without the trait .remote; give it "
-        "to ACCEL_DEFINE_WITH");
+        "remote is set, but the cache was defined without the trait .remote; give it to "
+        "ACCEL_DEFINE_WITH, for Redis .remote = &accel_redis_ops");
   if (mode == ACCEL_LOCAL && config->remote != NULL)
     return accel_error_set(owner, ACCEL_ERR_CONFIG,
                            "mode is ACCEL_LOCAL, but remote is set; leave one of them out");
