@@ -161,6 +161,14 @@ class Service(unittest.TestCase):
             script("down", "--purge", "--dir", f"{folder}/stack")
 
 
+def has_ended(pid):
+    try:
+        state = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except OSError:
+        return True
+    return state.rpartition(")")[2].split()[0] == "Z"
+
+
 class Faults(unittest.TestCase):
     def test_what_up_has_started_again_stays(self):
         stack = world.Stack("redis", "prometheus")
@@ -177,7 +185,9 @@ class Faults(unittest.TestCase):
         stack = world.Stack("redis", "prometheus")
         self.addCleanup(stack.close)
         stack.call("provoke", "breaker")
-        os.kill(int((stack.folder / "pids/redis").read_text().split()[0]), 9)
+        pid = int((stack.folder / "pids/redis").read_text().split()[0])
+        os.kill(pid, 9)
+        world.wait("redis has ended", lambda: has_ended(pid))
         done = stack.run("provoke", "breaker", "--undo")
         self.assertEqual(done.returncode, 1)
         self.assertIn("redis does not run; tools/stack.sh up", done.stderr)
