@@ -16,7 +16,8 @@ SECRET = "Bearer key, 1"
 decoder, program = pathlib.Path(sys.argv[1]), sys.argv[2]
 modules = decoder / "node_modules"
 if not modules.is_dir():
-    print("skipped: npm and node are not installed, so there is no decoder of OTLP")
+    why = decoder.with_name("decoder.stamp").read_text(encoding="utf-8").strip()
+    print(f"skipped: there is no decoder of OTLP: {why}")
     sys.exit(77)
 
 

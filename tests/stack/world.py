@@ -277,4 +277,9 @@ def main(*commands):
     if missing:
         print("SKIPPED: not installed:", ", ".join(missing))
         sys.exit(77)
+    decoder = pathlib.Path(os.environ["ACCEL_OTLP_DECODER"])
+    if not (decoder / "node_modules").is_dir():
+        why = decoder.with_name("decoder.stamp").read_text(encoding="utf-8").strip()
+        print(f"SKIPPED: there is no decoder of OTLP: {why}")
+        sys.exit(77)
     unittest.main(argv=[sys.argv[0], *sys.argv[3:]])
