@@ -38,7 +38,7 @@ static size_t hot_key_stride(const accel_type *type)
   return accel_align_up(type->key_size, accel_type_key_align(type));
 }
 
-/* One piece of memory: the places of both tables, then their keys. */
+/* Allocates once: the places of the running window and of the last one, then their keys. */
 accel_hot *accel_hot_open(const accel_type *type, uint32_t slots, uint32_t window_ms,
                           uint64_t now_ms)
 {

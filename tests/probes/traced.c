@@ -121,7 +121,7 @@ int main(void)
   printf("invalidate %llu\n",
          (unsigned long long)(mine.invalidation_receive + its.invalidation_receive));
   printf("repair+ %llu\n", (unsigned long long)(mine.repair_replayed + its.repair_replayed));
-  printf("channel 6\n"); /* up, down and up again, of both */
+  printf("channel 6\n"); /* each of two caches: up, down, up */
   printf("evict< %llu\n",
          (unsigned long long)((mine.local_evictions + mine.local_expirations) / 64));
   printf("hit_sample< %llu\n", (unsigned long long)(mine.local_hit / 1024 * 2));

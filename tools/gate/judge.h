@@ -68,8 +68,8 @@ typedef struct gate_report {
 void gate_judge_sets(gate_report *report, const gate_set *base, const gate_set *now,
                      gate_problems *problems);
 
-/* One figure of both sides, which stand in the row with their metrics. Fills worse_by, verdict
- * and, where there are rounds, bounds. */
+/* Judges one figure: compares the two sides in the row. Fills worse_by, verdict and, where there
+ * are rounds, bounds. */
 void gate_judge_row(gate_row *row, const gate_limits *limits);
 /* The same of rounds that were taken in turns: the ratio of each pair counts. */
 void gate_judge_pairs(gate_row *row, const gate_limits *limits);

@@ -98,7 +98,7 @@ gate_exit ab_tree_open(ab_run *run)
   return GATE_EXIT_USAGE;
 }
 
-/* ---- what is built of both trees ---- */
+/* ---- building the bench for each side ---- */
 
 /* The same command for both sides, but for the tree whose headers it takes. A shell splits the
  * compiler and the flags into words, as make does. */
